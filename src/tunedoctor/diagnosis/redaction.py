@@ -18,16 +18,7 @@ from tunedoctor.facts import Node
 from tunedoctor.facts.clean import inert
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
-from tunedoctor.tables.secrets import (
-    Kind,
-    bits,
-    expression,
-    mixed,
-    names,
-    parts_of,
-    present,
-    shape,
-)
+from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, parted, present, shape
 from tunedoctor.tables.secrets import services as services_in
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
@@ -219,7 +210,7 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
 
 def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True) -> bool:
     """Tell whether a value under a name is a secret. `strong`: the name is certainly its name."""
-    parts, sure = parts_of(name)
+    parts, sure = parted(name)
     low = value.lower().strip(" _-.!")
     done = shape("done").fullmatch(value) if strong else shape("done").search(value)
     if not sure or len(low) < 3 or low in names("harmless") or done or low in name.lower():

@@ -51,16 +51,12 @@ def mark(kind: str) -> tuple[str, str]:
 class Screen:
     """Collects what is to be shown; `text` returns it."""
 
-    def __init__(
-        self,
-        width: int = PIPE,
-        encoding: str = "utf-8",
-        *,
-        colour: bool = False,
-        obeyed: bool = False,
-    ) -> None:
-        """Begin with nothing; `obeyed`: who reads it carries out what looks like one of its commands."""
-        self.width, self._obeyed = width, obeyed
+    obeyed = False
+    """Who reads it carries out what looks like one of its commands."""
+
+    def __init__(self, width: int = PIPE, encoding: str = "utf-8", *, colour: bool = False) -> None:
+        """Begin with nothing."""
+        self.width = width
         self._colour, self._encoding = colour, encoding
         self._rows: list[tuple[tuple[str, str], ...] | Table] = []
 
@@ -132,7 +128,7 @@ class Screen:
         else:
             text = self._printed().export_text(styles=self._colour).removesuffix("\n")
         whole = "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
-        return COMMAND.sub(r"\g<0> ", whole) if self._obeyed else whole
+        return COMMAND.sub(r"\g<0> ", whole) if self.obeyed else whole
 
     def spelled(self, text: str) -> str:
         """Spell out what the stream can't show."""
@@ -189,8 +185,9 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     if environ.get("FORCE_COLOR"):
         colour = environ["FORCE_COLOR"] != "0"
     encoding = "utf-8" if encoding in ("utf8", "utf_8") else encoding
-    colour, obeyed = colour and not environ.get("NO_COLOR"), bool(environ.get("GITHUB_ACTIONS"))
-    return Screen(columns(stream), encoding, colour=colour, obeyed=obeyed)
+    found = Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
+    found.obeyed = bool(environ.get("GITHUB_ACTIONS"))
+    return found
 
 
 def spelled(text: str, encoding: str) -> str:

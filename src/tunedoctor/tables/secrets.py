@@ -106,7 +106,7 @@ def names(of: str) -> tuple[str, ...]:
     return tuple(table("secrets")["names"][of])
 
 
-def parts_of(name: str) -> tuple[list[str], set[str]]:
+def parted(name: str) -> tuple[list[str], set[str]]:
     """Return the parts of a name in small letters, and those, alone or two together, that say it is a secret's."""
     parts = [p.lower() for p in _PARTS.findall(name)]
     sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
@@ -118,7 +118,7 @@ def unseen(variable: str) -> bool:
     """Tell whether nobody looks at the value of a variable: it is a secret's, or can hold one."""
     plain = variable.upper()
     told = plain in table("probes")["presence_only"] or plain.endswith("USERNAME")
-    return told or bool(parts_of(variable)[1])
+    return told or bool(parted(variable)[1])
 
 
 def services(text: str) -> bool:
