@@ -203,8 +203,8 @@ def _check(row: dict[str, Any], value: Any, *, typed: bool) -> None:  # noqa: AN
         name = row["metavar"] if "argument" in row else _flag(row)
         said = f"{name} is {repr(value) if value else 'empty'}"
         _misuse(said, f"choose one of {', '.join(choices)}")
-    said = typed or value != row.get("default", 0)
-    if "from" in row and said and not row["from"] <= value <= row["to"]:
+    counts = typed or value != row.get("default", 0)
+    if "from" in row and counts and not row["from"] <= value <= row["to"]:
         _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")
 
 

@@ -141,8 +141,8 @@ class Options(NamedTuple):
         return bool(self.only or self.skip)
 
     def expired(self) -> tuple[Ignore, ...]:
-        """Return the entries whose last day is over."""
-        return tuple(one for one in self.ignore if one.until < datetime.now(UTC).date())
+        """Return the entries whose last day is over, where no other has prolonged them."""
+        return tuple(one for one in self.ignore if one.id not in self.gate().ignored)
 
     def gate(self) -> Gate:
         """Return what counts for the verdict."""

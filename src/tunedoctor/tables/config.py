@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
@@ -15,7 +14,7 @@ import msgspec
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.wording import near
 from tunedoctor.system.reading import read_regular, toml
-from tunedoctor.tables.load import user_folder
+from tunedoctor.tables.load import table, user_folder
 from tunedoctor.tables.policy import EntryError, Rule, rules_of
 
 _LARGEST = 1 << 20
@@ -24,19 +23,7 @@ FILES = ("doctor.toml", "pyproject.toml")
 HEADER = re.compile(r"\s*\[\[?([^\]]+)\]")
 KEY = re.compile(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
 _PLACE = re.compile(r"`\$\.?(\w+)(?:\[(\d{1,4})\])?")
-_STRANGE = re.compile(r"(?:field `|value ')(.{1,60})[`'] - at `(?:key|\$\.ignore\[)")
-_TAKES = {
-    **dict.fromkeys(("skip", "only"), 'ids of checks, as ["no-gpu"]'),
-    "plugins": 'names of plug-ins, as ["our-cluster"]',
-    "fail-on": '"error", "warning", "note" or "never"',
-    "unknown": '"pass", "warn" or "fail"',
-    "strict": "true or false",
-    "target": "a path in quotes",
-    "policy": "a table, [policy]",
-    "ignore": "tables, [[ignore]], each with an id, a reason, and until, the last day, as 2027-03-31",
-    "mirrors": "a table of pytorch and default, each the URL of an index",
-}
-"""What each key of Config is, for people."""
+_STRANGE = re.compile(r"(?:unknown field `|value ')(.{1,60})[`'] - at `(?:key|\$\.ignore\[)")
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 
@@ -124,21 +111,19 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
         named = _named(held)
         config = msgspec.convert(named, Config)
         _checked(config.mirrors)
-        for id_, number in Counter(one.id for one in config.ignore).items():
-            if number > 1:
-                raise EntryError("ignore", f"{id_[:60]} is ignored twice")
         return Settings(config, name, tuple(named), rules_of(config.policy))
     except EntryError as error:
         raise _wrong(name, line_of(name, text, error.key), str(error)) from None
     except ValueError as error:
-        found, strange = _PLACE.search(str(error)), _STRANGE.search(str(error))
-        key = found[1].replace("_", "-") if found else ""
-        says = f"{key} takes {_TAKES[key]}" if key in _TAKES else str(error)
-        line = line_of(name, text, key, int(found[2] or 0)) if found else 0
-        if strange and "missing" not in str(error):
+        ((field, nth),) = _PLACE.findall(str(error))
+        key = field.replace("_", "-")
+        line, says = (
+            line_of(name, text, key, int(nth or 0)),
+            f"{key} takes {table('policy')['settings'][key]}",
+        )
+        for one in _STRANGE.findall(str(error)):
             names = (*Ignore.__struct_fields__, "pytorch", "default")
-            says = f"{key} has no {strange[1]!r}{near(strange[1], names)}; {says}"
-            line = line_of(name, text, strange[1])
+            line, says = line_of(name, text, one), f"{key} has no {one!r}{near(one, names)}; {says}"
         raise _wrong(name, line, says) from None
 
 

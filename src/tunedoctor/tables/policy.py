@@ -19,16 +19,6 @@ _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([KMGT]i?B)")
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-KINDS = {
-    "specifier": "a specifier of versions",
-    "count": 'a number, at least so many, or a specifier as "==8"',
-    "size": 'a size as "80 GiB" or "500 MB"',
-    "names": "a name, or a list of names",
-    "variable": "true (it is set), false (it is not), or its value",
-    "flag": "true or false",
-    "number": "a number",
-}
-"""What each kind of value is, for people."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -150,7 +140,7 @@ def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any ki
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
     if flag or (found := _read(row.kind, value)) is None:
         # what it is stays untold: it can be a secret
-        says = f"policy.{key} takes {KINDS[row.kind]}, as {row.example}"
+        says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, as {row.example}"
         raise EntryError(key.rpartition(".")[2], says)
     return found
 
