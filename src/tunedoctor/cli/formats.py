@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tunedoctor.cli.app import commands, rows_of
-from tunedoctor.cli.options import Options, misuse, refusing
+from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import is_stream, on_terminal, refusal, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
@@ -40,9 +40,7 @@ def outputs_of(
         if place in taken:
             misuse(f"two outputs go to {file or 'stdout'}", "name a file for each")
         taken.add(place)
-        with refusing(OSError, "name another file", f"{file} can't be written: "):
-            why = file and not is_stream(file) and refusal(file, begins[name], force=False)
-        if why:
+        if file and not is_stream(file) and (why := refusal(file, begins[name], force=False)):
             misuse(f"{file} {why}", "name another file")
     return tuple(found)
 

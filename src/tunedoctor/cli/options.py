@@ -217,10 +217,9 @@ def aim(target: str | None, *, own: bool, config: str | None = None) -> Target:
     if own:
         return here(sys.executable, "--self")
     held = settings(config) if target is None else Settings(Config())
-    if not (setting := held.config.target):
-        return here(target)
     # a path in a file that was found is of that file's folder; in one that was named, of the working folder
-    return here(setting, _SETTING, "" if config else os.path.dirname(held.file))  # noqa: PTH120
+    below = "" if config else os.path.dirname(held.file)  # noqa: PTH120
+    return here(held.config.target, _SETTING, below) if held.config.target else here(target)
 
 
 def typed(place: Target, target: str | None) -> str | None:

@@ -43,12 +43,16 @@ def environment(
     *, variables: Mapping[str, str] = os.environ, more: Collection[str] = ()
 ) -> Environment:
     """Take the variables of the allow-list, and those of `more`; of secrets and proxies only "set"."""
-    taken: dict[str, str] = {}
-    for name in sorted(variables):
-        wanted = name in NAMES or name in more or name.startswith(PREFIXES)
-        if wanted or name.upper() in PRESENCE_ONLY:
-            taken[name] = SET if unseen(name) else without_credentials(variables[name])
+    names = sorted(name for name in variables if looked_for(name, more))
+    values = (SET if unseen(one) else without_credentials(variables[one]) for one in names)
+    taken = dict(zip(names, values, strict=True))
     return Environment(variables=taken, more=tuple(sorted(more)))
+
+
+def looked_for(name: str, more: Collection[str]) -> bool:
+    """Tell whether a variable is one of those that are taken."""
+    known = name in NAMES or name.upper() in PRESENCE_ONLY or name.startswith(PREFIXES)
+    return known or name in more
 
 
 STEERING = frozenset(table("probes")["installer_settings"])

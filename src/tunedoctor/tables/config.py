@@ -115,12 +115,9 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
     except EntryError as error:
         raise _wrong(name, line_of(name, text, error.key), str(error)) from None
     except ValueError as error:
-        ((field, nth),) = _PLACE.findall(str(error))
-        key = field.replace("_", "-")
-        line, says = (
-            line_of(name, text, key, int(nth or 0)),
-            f"{key} takes {table('policy')['settings'][key]}",
-        )
+        field, nth = _PLACE.findall(str(error))[-1]
+        line, key = line_of(name, text, field, int(nth or 0)), field.replace("_", "-")
+        says = f"{key} takes {table('policy')['settings'][key]}"
         for one in _STRANGE.findall(str(error)):
             names = (*Ignore.__struct_fields__, "pytorch", "default")
             line, says = line_of(name, text, one), f"{key} has no {one!r}{near(one, names)}; {says}"
@@ -157,11 +154,9 @@ def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, l
 def line_of(name: str, text: str, key: str, nth: int = 0) -> int:
     """Return the number of the line of a file that sets a key or opens its nth table, from 1; 0 for none."""
     same, rows = key.replace("_", "-"), enumerate(text.splitlines(), 1)
-    every = [(n, [p.replace("_", "-") for p in path]) for n, path in keys_of(name, rows)]
-    found = [n for n, path in every if path[-1:] == [same]] or [
-        n for n, path in every if same in path
-    ]
-    return found[min(nth, len(found) - 1)] if found else 0
+    every = ((n, [p.replace("_", "-") for p in path]) for n, path in keys_of(name, rows))
+    found = sorted((path[-1] != same, n) for n, path in every if same in path)
+    return found[min(nth, len(found) - 1)][1] if found else 0
 
 
 def _wrong(name: str, line: int, says: str) -> ConfigError:

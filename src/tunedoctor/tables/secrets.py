@@ -116,9 +116,8 @@ def parted(name: str) -> tuple[list[str], set[str]]:
 
 def unseen(variable: str) -> bool:
     """Tell whether nobody looks at the value of a variable: it is a secret's, or can hold one."""
-    plain = variable.upper()
-    told = plain in table("probes")["presence_only"] or plain.endswith("USERNAME")
-    return told or bool(parted(variable)[1])
+    known = variable.upper() in table("probes")["presence_only"]
+    return known or variable.upper().endswith("USERNAME") or bool(parted(variable)[1])
 
 
 def services(text: str) -> bool:
