@@ -176,9 +176,10 @@ def from_json(data: bytes | str) -> Snapshot:
 
 def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     """Make a snapshot of plain data as `to_data` gives it. Raises SnapshotError."""
+    schema = raw.get("schema", SCHEMA) if isinstance(raw, dict) else SCHEMA
+    if schema != SCHEMA:
+        raise SnapshotError(f'its "schema" is {str(schema)[:60]!r}; this doctor reads {SCHEMA!r}')
     file = _converted(raw, _File, "the file")
-    if file.schema != SCHEMA:
-        raise SnapshotError(f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}')
     if strange := file.facts.keys() - KIND_CALLED.keys():
         raise SnapshotError(f"{min(strange)[:60]!r} is no kind of fact that this doctor knows")
     answers = {
