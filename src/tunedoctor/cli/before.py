@@ -28,7 +28,7 @@ INPUT = Path(__file__).parent.parent / "target" / "train_input.py"
 class Needed(NamedTuple):
     """What a training needs, as predicted."""
 
-    peak_gib: float
+    told: str
     why: str
     """Why it can't start; "" where it can."""
 
@@ -62,7 +62,8 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
         why = why or too_large(config, shape, devices, processes)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
-    return Needed(found.peak_gib, why)
+    peak = f"{found.peak_gib:.3g} GiB beside libraries"
+    return Needed(f"forecast for rows of max_length tokens: {peak}", why)
 
 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
