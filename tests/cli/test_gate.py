@@ -178,6 +178,8 @@ def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(
     (deep.parent / "pyproject.toml").unlink()
     (deep.parent / "doctor.toml").unlink()
     assert held() == (there, "env")
+    root.chmod(0o1777)  # everybody's, as /tmp is
+    assert held() == ("", "")
 
 
 def test_an_ignored_finding_counts_again_when_its_last_day_is_over(

@@ -5,6 +5,7 @@
 import fnmatch
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -86,11 +87,18 @@ def is_environment(path: str) -> bool:
 
 
 def owned(path: str) -> bool:
-    """Tell whether a folder is this user's or root's; Windows' own rules keep others out of a user's folders."""
+    """Tell whether a folder is this user's or root's, and not everybody's as /tmp is.
+
+    Windows' own rules keep others out of a user's folders.
+    """
     try:
-        return not hasattr(os, "geteuid") or os.stat(path).st_uid in (os.geteuid(), 0)
+        told = os.stat(path)
     except OSError:
         return False
+    everybodys = stat.S_ISVTX | stat.S_IWOTH
+    return not hasattr(os, "geteuid") or (
+        told.st_uid in (os.geteuid(), 0) and told.st_mode & everybodys != everybodys
+    )
 
 
 def expanded(base: str, pattern: str) -> list[str]:
