@@ -15,8 +15,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.report import Verdict
-from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.config import LARGEST, parsed, shape_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
