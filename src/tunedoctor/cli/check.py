@@ -15,7 +15,7 @@ from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exi
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, ReportMachine, ReportSmoke, ReportTarget, exit_code
-from tunedoctor.facts import Interpreter, Target
+from tunedoctor.facts import Interpreter, Smoke, Target
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.system import node
@@ -53,6 +53,10 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
     trained = None
     if given.source is not None:
         snapshot = read_snapshot(given.source)
+        if snapshot.find(Smoke) and not options.only:
+            from tunedoctor.smoke.answer import OF_SNAPSHOT  # noqa: PLC0415  few hold one
+
+            checks = (*checks, OF_SNAPSHOT)
     else:
         snapshot, checks, trained = _seen(given, options, checks, limit.left)
         interpreter = snapshot.find(Interpreter)
