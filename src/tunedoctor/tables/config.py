@@ -218,7 +218,6 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
 
 
 def _checked(named: Mapping[Any, str]) -> None:
-    """Raise EntryError for a mirror that is no URL."""
     for name, url in named.items():
         if not _URL.fullmatch(url):
             # what could hold a password or a token is not shown

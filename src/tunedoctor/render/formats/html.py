@@ -181,7 +181,6 @@ def _suspects(report: Report) -> str:
 
 
 def _nearby(report: Report) -> str:
-    """Return the environments that could have been meant."""
     named = rows((one.path, one.holds) for one in report.target.nearby)
     own = (
         report.target.own
@@ -262,7 +261,6 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 
 def _reasons(told: Mapping[str, str]) -> str:
-    """Return what did not tell, by reason."""
     some = (
         f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
         for why, ids in by_reason(told).items()
