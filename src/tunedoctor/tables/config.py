@@ -32,8 +32,6 @@ OnUnknown = Literal["pass", "warn", "fail"]
 
 
 class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The user's own file."""
-
     mirrors: dict[Literal["pytorch", "default"], str] = {}
     """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
 

@@ -65,7 +65,6 @@ def render(told: Told) -> str:
 
 
 def _verdict(told: Told) -> tuple[str, str]:
-    """Return its kind, and the title of the page."""
     report = told.report
     errors, found = told.tally["error"], ", ".join(told.found)
     if report.verdict == "ready" and not errors:
