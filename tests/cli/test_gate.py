@@ -161,7 +161,7 @@ def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(
         told = json.loads(inside("config", "--format", "json", cwd=deep).stdout)
         return told["file"], next(x["value"] for x in told["settings"] if x["name"] == "target")
 
-    there = os.path.join("..", "..", "pyproject.toml")
+    there = str(Path("..", "..", "pyproject.toml"))
     assert held() == (there, "env")
     report = json.loads(inside("check", "--format", "json", cwd=deep).stdout)
     assert report["target"]["asked"] == str(root / "env")

@@ -223,7 +223,6 @@ def completion(given: argparse.Namespace) -> int:
 
 
 def _complete(known: dict[str, Any]) -> None:
-    """Write what can stand at the cursor, and exit."""
     from argcomplete import autocomplete  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="doctor")

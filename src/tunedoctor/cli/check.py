@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,10 +38,10 @@ def command(given: Namespace) -> int:
 
 
 def _checked(given: Namespace, limit: "_Limit") -> int:
-    options = Options.of(given)._replace(
-        outputs=outputs_of("check", given.output, given.report, given.baseline)
-    )
-    options = limit.options = _for_actions(options, given.typed, os.environ)
+    outputs = outputs_of("check", given.output, given.report, given.baseline)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
+        outputs = (*outputs, ("github", ""))  # annotations and summary, where nobody named a format
+    options = limit.options = Options.of(given)._replace(outputs=outputs)
     if given.baseline:
         from tunedoctor.cli.baseline import known  # noqa: PLC0415  few have one
 
@@ -110,13 +110,6 @@ def place_of(options: Options, given: Namespace, choose: Callable[[], Target]) -
         )
     place = choose() if asked.environment != "none" else NO_TARGET
     return place if asked.looks_at(place) else NO_TARGET
-
-
-def _for_actions(options: Options, typed: list[str], variables: Mapping[str, str]) -> Options:
-    """Add annotations and summary where GitHub Actions runs it and nobody named a format."""
-    if variables.get("GITHUB_ACTIONS") != "true" or {"format"} & {*typed}:
-        return options
-    return options._replace(outputs=(*options.outputs, ("github", "")))
 
 
 class _Limit:

@@ -182,7 +182,6 @@ def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
 
 
 def _outcomes(report: Report) -> dict[str, str]:
-    """Return what each check without a finding came to, in words."""
     found = dict.fromkeys(report.passed, "passed")
     found |= {id_: f"could not tell: {why}" for id_, why in report.unknown.items()}
     return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}

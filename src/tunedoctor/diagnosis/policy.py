@@ -117,7 +117,6 @@ def _gpus(
 
 
 def _count(*several: Fact | Unknown | None) -> int:
-    """Return how many GPUs are for computing."""
     count = 0
     for one in several:
         match one:

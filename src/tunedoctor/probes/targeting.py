@@ -130,7 +130,7 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        problem = f"No folder here and no command on PATH is called {asked}."
+        problem = f"{path} does not exist, and no command on PATH is called {asked}."
         return Target(asked, by, problem=problem)
     return _interpreter(path, by)
 

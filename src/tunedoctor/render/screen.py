@@ -38,8 +38,10 @@ _SPELLED = {
     **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
 }  # fmt: skip
 _ERRORS = "spelled"
-COMMAND = re.compile(r"^\s*:(?=:)|##(?=\[)", re.MULTILINE)
-"""How lines begin, and what stands in one, that a runner of GitHub Actions takes for a command."""
+COMMAND = re.compile(r"^\s*:(?=:)|##(?=\w*\[)", re.MULTILINE)
+"""How lines begin, and what stands in one, that runners of GitHub Actions, Azure and TeamCity take for a command."""
+RUNNERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+"""Their variables."""
 _NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
@@ -186,7 +188,7 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
         colour = environ["FORCE_COLOR"] != "0"
     encoding = "utf-8" if encoding in ("utf8", "utf_8") else encoding
     found = Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
-    found.obeyed = bool(environ.get("GITHUB_ACTIONS"))
+    found.obeyed = any(map(environ.get, RUNNERS))
     return found
 
 

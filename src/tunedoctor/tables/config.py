@@ -32,8 +32,6 @@ OnUnknown = Literal["pass", "warn", "fail"]
 
 
 class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The user's own file."""
-
     mirrors: dict[Literal["pytorch", "default"], str] = {}
     """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
 
@@ -218,7 +216,6 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
 
 
 def _checked(named: Mapping[Any, str]) -> None:
-    """Raise EntryError for a mirror that is no URL."""
     for name, url in named.items():
         if not _URL.fullmatch(url):
             # what could hold a password or a token is not shown

@@ -136,7 +136,6 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
 
 
 def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
-    """Return a value as it is compared."""
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
     if flag or (found := _read(row.kind, value)) is None:
         # what it is stays untold: it can be a secret

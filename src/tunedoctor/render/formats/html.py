@@ -65,7 +65,6 @@ def render(told: Told) -> str:
 
 
 def _verdict(told: Told) -> tuple[str, str]:
-    """Return its kind, and the title of the page."""
     report = told.report
     errors, found = told.tally["error"], ", ".join(told.found)
     if report.verdict == "ready" and not errors:
@@ -181,7 +180,6 @@ def _suspects(report: Report) -> str:
 
 
 def _nearby(report: Report) -> str:
-    """Return the environments that could have been meant."""
     named = rows((one.path, one.holds) for one in report.target.nearby)
     own = (
         report.target.own
@@ -262,7 +260,6 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 
 def _reasons(told: Mapping[str, str]) -> str:
-    """Return what did not tell, by reason."""
     some = (
         f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
         for why, ids in by_reason(told).items()
