@@ -1,11 +1,13 @@
 """doctor train is interrupted at each of its stages: nothing breaks, and the command that it prints goes on."""
 
 import os
+import pty
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,26 @@ def test_the_road_with_an_interrupt_at_each_stage(
     road.stopped("peft", "Stopped; nothing was written")
     assert not (tmp_path / "out/merged").exists()
     assert "Next: doctor chat out/merged" in road.on()
+
+
+def test_a_terminal_that_closes_leaves_a_checkpoint(
+    torch_python: str, train: Train, tmp_path: Path
+) -> None:
+    done(train(code="tiny('m')"))
+    (tmp_path / "d.jsonl").write_text(DATA)
+    words = Road(tmp_path, torch_python).words
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "tunedoctor", *words, "--max-steps=900"])  # noqa: S606
+    log = tmp_path / "out/log.jsonl"
+    os.set_blocking(terminal, False)
+    while not log.exists() or '"step": 3' not in log.read_text():
+        with suppress(BlockingIOError):
+            os.read(terminal, 1 << 16)
+        time.sleep(0.01)
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    said = (tmp_path / "out/train.log").read_text()
+    assert "resume = true goes on" in said
+    assert len([*tmp_path.glob("out/step-*")]) == 1, said

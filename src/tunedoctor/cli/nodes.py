@@ -46,7 +46,7 @@ def training(
     name = "Ray" if by_ray else "Slurm" if how.slurm is not None else "Kubernetes"
     say(f"asks {name} for {how.nodes} nodes")
     with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else f"{name}: "):
-        wanted = how.nodes, how.ray if by_ray else how.slurm, gpus, how.exclude
+        wanted = how.nodes, str((how.ray if by_ray else how.slurm) or ""), gpus, how.exclude
         if how.kubernetes is not None:
             job = pytorchjob.here(how.wait)
         else:

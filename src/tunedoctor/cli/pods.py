@@ -26,18 +26,10 @@ def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) ->
     for one in (Path(str(values.get("out") or "out")), *filter(Path.exists, read)):
         if not one.expanduser().absolute().is_relative_to(mount):
             misuse(f"{one} is not in {mount}, where pods have the claim", f"--claim {claim}:FOLDER")
-    command = [
-        "/opt/doctor/bin/doctor",
-        "train",
-        *spelled(values),
-        *["--dry-run"] * ("--dry-run" in words),
-    ]
-    command += [f"--nodes={how.nodes}", f"--processes={how.processes}", f"--wait={how.wait}"]
-    command += [
-        "--kubernetes",
-        *["--no-check"] * how.no_check,
-        *([f"--target={how.target}"] * bool(how.target)),
-    ]
+    command = ["/opt/doctor/bin/doctor", "train", *spelled(values), "--kubernetes"]
+    keys = [one for one in ("nodes", "processes", "wait", "target") if getattr(how, one)]
+    command += [f"--{one}={getattr(how, one)}" for one in keys] + ["--self"] * how.own
+    command += ["--no-check"] * how.no_check + ["--dry-run"] * ("--dry-run" in words)
     container = {"image": how.image or IMAGE, "workingDir": str(Path.cwd()), "command": command}
     if values.get("device") != "cpu":
         container["resources"] = {"limits": {"nvidia.com/gpu": how.processes}}
@@ -49,9 +41,7 @@ def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) ->
         missing = "" if how.manifest else "doctor: no kubectl is on PATH\n"
         sys.stderr.write(missing + "\n".join(by_hand).format(name=name) + "\n")
         sys.exit(2 if missing else 0)
-    say(
-        f"makes the job {name}; kubectl delete pytorchjob {name} ends it where the doctor is killed"
-    )
+    say(f"makes {name}; kubectl delete pytorchjob {name} ends it where the doctor is killed")
     with refusing(ValueError, "--manifest prints the job"):
         pod, what = pytorchjob.trained(job, how.nodes, how.wait, say)
     if pod:

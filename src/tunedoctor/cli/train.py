@@ -45,7 +45,7 @@ def train(how: Namespace, arguments: Sequence[str]) -> int:
     """Train in the target, as the options in `how` say, of which most may lack; returns the exit code."""
     page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
     of_pods = getattr(how, "kubernetes", None) is not None
-    is_pod = of_pods and "DOCTOR_POD" in os.environ  # of the manifest
+    is_pod = of_pods and "DOCTOR_JOB" in os.environ  # of the manifest
     _sensible(how, arguments, page, many)
     if page and _told_again(page, arguments):
         return 0

@@ -96,8 +96,7 @@ def begun(
 ) -> Callable[..., None]:
     """Look at a run before it begins; return what says what came of it, and what can be run next.
 
-    That takes the exit code, and `is_told`: of 1 it has been told who failed, and not how to go on. `target` and
-    `more` are options that are said again, `more` of this command alone.
+    `is_told`: who failed, but not how to go on. `target` and `more`: options said again, `more` of train alone.
     """
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
 

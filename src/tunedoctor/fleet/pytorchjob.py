@@ -55,7 +55,7 @@ def here(seconds: int) -> Job:
             break
         time.sleep(1.0)
     names = (plain(os.environ.get("NODE_NAME") or socket.gethostname()),)
-    rank = int(os.environ["DOCTOR_POD"])
+    rank = int(os.environ.get("DOCTOR_POD", ""))
     return Job(os.environ["DOCTOR_JOB"], names, host, port_of(23456), rank=rank, wait=seconds)
 
 

@@ -72,9 +72,12 @@ def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most
 def starts(wanted: str, names: Sequence[str], gpus: int, out: Path, wait: int) -> list[str]:
     """Return the beginning of a command that runs once on each node, by Ray Train; it waits so many seconds."""
     order = {"address": address_of(wanted), "names": names, "gpus": gpus, "folder": str(Path.cwd())}
-    order["wait"] = wait
     script = Path(ray_nodes.__file__).with_name("ray_train.py")
-    return [python_of(), str(script), json.dumps({**order, "out": str(out.absolute())})]
+    return [
+        python_of(),
+        str(script),
+        json.dumps({**order, "out": str(out.absolute()), "wait": wait}),
+    ]
 
 
 def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:

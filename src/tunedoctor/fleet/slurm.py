@@ -106,10 +106,9 @@ def _asked(
     finally:  # who is stopped in between leaves no job
         if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
-    says = table("slurm")
-    errors = re.findall(says["error"], ended.err, re.MULTILINE) or ["no answer"]
+    errors = re.findall(table("slurm")["error"], ended.err, re.MULTILINE) or ["no answer"]
     problem = plain(errors[-1], 300) if ended.how == "exit" else ended.death
-    on_host = re.findall(says["on_host"], ended.err, re.MULTILINE)
+    on_host = re.findall(table("slurm")["on_host"], ended.err, re.MULTILINE)
     at = {host: lines[task] for host, task in on_host if task in lines}
     got = [parcel.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
     return got + [Reply(name, problem=problem) for name in names if name not in at], problem

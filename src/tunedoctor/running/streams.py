@@ -129,6 +129,8 @@ class Pump:
             except BlockingIOError:
                 select.select([], [self.stream.outside], [])
             except OSError as error:
+                if error.errno == errno.EIO and self.stream.is_terminal:
+                    return True  # it is gone: the command hears of that by SIGHUP
                 if error.errno != errno.EPIPE:
                     self.problem = error.strerror or str(error)
                 return False
@@ -194,7 +196,8 @@ class Passing:
                 continue
             self.came.append(number)
             is_end = number in (signal.SIGTERM, signal.SIGHUP)
-            if self.own_group or not by_kernel:
+            leads = number == signal.SIGHUP and os.getsid(0) == os.getpid()  # it alone is told
+            if self.own_group or leads or not by_kernel:
                 self._send(signal.SIGINT if self.as_key and is_end else number)
 
     def _send(self, number: signal.Signals) -> None:

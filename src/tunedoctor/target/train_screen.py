@@ -18,8 +18,7 @@ from train_input import RANK, SCREEN, Config, or_stop, regular, say, tell  # typ
 from train_plot import PLAIN, characters, points, short, span  # type: ignore[import-not-found]
 
 LOG = "train.log"
-CLOSED: int = getattr(signal, "SIGHUP", 0)
-"""What comes when the terminal is gone; Windows has none."""
+CLOSED: int = getattr(signal, "SIGHUP", 0)  # the terminal is gone; Windows has none
 SMALL, TALL, MOST = 16, 8, 100
 """Lines or columns of a terminal that has no room for a curve; lines and columns of one."""
 OFTEN = 0.1
@@ -68,8 +67,6 @@ def until_it_trains(config: Config, what: str) -> None:
     def end(number: int, _: Any) -> None:
         for left in Path(config.out).glob(".new-*") if config.out and RANK == 0 else ():
             shutil.rmtree(left, ignore_errors=True)
-        if number == CLOSED:
-            os._exit(128 + number)
         LIVE.wait()
         if number == signal.SIGINT:
             say(f"stopped before {what}")
