@@ -45,7 +45,7 @@ cluster.shutdown()
 """
 HOLD = """import sys, time, ray
 ray.init(sys.argv[1], log_to_driver=False)
-held = [ray.remote(time.sleep).remote(900) for _ in range(4)]
+held = [ray.remote(lambda: time.sleep(900)).remote() for _ in range(4)]
 while ray.available_resources().get("CPU", 0) > 1:
     time.sleep(0.2)
 print("held", flush=True)
