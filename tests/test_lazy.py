@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typed import tool
@@ -12,6 +13,28 @@ from tunedoctor.model.lazy import SHIPPED, folded
 read_literals = tool("build_literals").read_literals
 ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
 FOLDS = f"{int(re.IGNORECASE)} "
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("foo(?:bar|baz qux)?quux", ("quux",)),
+        ("(?:foo|bars) x", ("foo", "bars")),
+        ("one|two|a{0,3}three", ("one", "two", "three")),
+        ("one|t?|three", ()),
+        ("ab*cde", ("cde",)),
+        ("a(?=bcd)", ("bcd",)),
+        ("(?<!abc)(?!def)gh", ("gh",)),
+        ("[\\]a]\\.so\\b\\d+: not", (": not",)),
+        ("(?P<q>['\\\"])abc(?P=q)", ("abc",)),
+        ("(?i:abc)|(?i:def)", ()),
+        ("(?i)abc", ()),
+        ("(?:(?:aa|bb){2}|cc)\\.", ("aa", "bb", "cc")),
+        ("(", ()),
+    ],
+)
+def test_words_without_which_nothing_matches(expression: str, words: tuple[str, ...]) -> None:
+    assert read_literals(expression, 0) == words
 
 
 def test_words_that_ship_are_those_that_are_read() -> None:

@@ -93,9 +93,7 @@ class _Case:
 
     def _by_file(self, tags: str) -> Refused | None:
         """Judge a wheel that was named as a file; another Python is what is meant most where nobody told."""
-        # as in "cp311-cp311-linux_x86_64"
-        python, abi, platform = (*tags.split("-", 2), "", "")[:3]
-        found = _system(platform, self.host) or _python(python, abi, self.own)
+        found = misplaced(tags, self.own, self.host)
         if found is None:
             said = self.because("file", tags=tags)._replace(file=True)
             return None if self.own else said
@@ -232,6 +230,12 @@ def _manylinux(tag: str) -> tuple[int, ...]:
     _, known, rest = tag.partition("manylinux_")
     numbers = rest.split("_")[:2]
     return tuple(map(int, numbers)) if known and all(map(str.isdecimal, numbers)) else ()
+
+
+def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
+    """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
+    python, abi, platform = (*tags.split("-", 2), "", "")[:3]
+    return _system(platform, host) or _python(python, abi, own)
 
 
 def _system(platform: str, host: Host) -> Refused | None:
