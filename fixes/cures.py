@@ -40,12 +40,14 @@ def broken_packages(
         if one.problem != "leftover" and one.name not in names:
             lines += _again(one.name, packages, interpreter, torch).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
+    unknown |= {one.name for one in packages.distributions if one.editable}
     for line in lines:
         wanted = tuple(map(api.name_of, line.requirements))
         if not line.anew and not unknown.issuperset(wanted):
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        put = api.install_of(line, packages) if line.anew else None
+        known = line.anew and unknown.isdisjoint(wanted)
+        put = api.install_of(line, packages) if known else None
         steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
@@ -54,7 +56,8 @@ def _again(
     name: str, packages: api.Packages, interpreter: api.Interpreter, torch: api.TorchBuild | None
 ) -> api.Cure:
     """Return what puts a further broken package in anew."""
-    plain = packages.version(name).partition("+")[0]
+    held = packages.get(name)
+    plain = held.version.partition("+")[0] if held and not held.editable else ""
     if torch is not None and name == "torch":
         return api.same_torch(interpreter, torch.version, torch.variant)
     if torch is not None and name in COMPANIONS and plain:

@@ -81,6 +81,8 @@ def interpreter(target: Target) -> Interpreter | Absent | Unknown:
     found = ask(target.python) if target.start else find(target.python)
     if isinstance(found, Unknown):
         return found
+    if found.venv and (other := _of_another(found, found.venv)):
+        return Unknown(why=other)
     same_user = True  # Python trusts no user site under a changed identity
     if sys.platform != "win32":
         same_user = (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
@@ -222,6 +224,7 @@ def describe(
         site_packages=sites,
         user_site=user_site,
         user_site_on=user_on,
+        unread_pth=next(filter(None, map(_unread_pth, sites)), ""),
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
@@ -246,6 +249,16 @@ def _abi(one: Installation) -> tuple[str, str]:
     extensions = (n.split(".")[1] for n in names)
     soabi, system = found.values()
     return soabi or next((ending for ending in extensions if "-" in ending), ""), system
+
+
+def _of_another(one: Installation, venv: str) -> str:
+    """Tell of an environment whose packages are another Python's, as where its base was exchanged; "" else."""
+    lib = os.path.join(venv, "lib")
+    held = [n for n in listed(lib) if os.path.isdir(os.path.join(lib, n, "site-packages"))]
+    if not held or os.path.basename(one.library) in held:
+        return ""
+    away = f"the packages lie in {os.path.join(lib, held[0])}, which it does not read"
+    return f"{one.python} is Python {one.short} now, and {away}; they need their Python back"
 
 
 def _version(one: Installation) -> str:
@@ -329,11 +342,21 @@ def kind_of(found: Installation) -> PrefixKind:
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
-    names = [n for n in listed(str(site)) if n.endswith(".pth") and not n.startswith(".")]
-    texts = (read(site / name, _TEXT) or "" for name in names)
+    texts = (read(site / name, _TEXT) or "" for name in _pth_files(str(site)))
     lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
     found = (os.path.normpath(site / line) for line in lines[:_MOST])
     return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
+
+
+def _unread_pth(site: str) -> str:
+    """Return a .pth file that is no UTF-8, as PowerShell's `>` and old editors write; "" for none."""
+    files = (os.path.join(site, name) for name in _pth_files(site))
+    # what cannot be read by it comes as U+FFFD, which no path has
+    return next((one for one in files if "\ufffd" in (read(one, _TEXT) or "")), "")
+
+
+def _pth_files(site: str) -> list[str]:
+    return [n for n in listed(site) if n.endswith(".pth") and not n.startswith(".")]
 
 
 def path_lines(text: str) -> tuple[str, ...]:

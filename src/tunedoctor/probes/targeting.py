@@ -164,7 +164,13 @@ def _environment(folder: str, by: str) -> Target:
     found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
     if not found:
         return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
-    return _interpreter(found[0], by, asked=folder)
+    python, marks = found[0], ("pyvenv.cfg", "conda-meta")
+    whole = any(os.path.lexists(os.path.join(folder, one)) for one in marks)
+    script = os.path.join(os.path.dirname(python), "activate")
+    if not whole and os.path.islink(python) and os.path.isfile(script):
+        what = f"so that its Python is {os.path.realpath(python)} without its packages"
+        return Target(folder, by, problem=f"{folder} has lost its pyvenv.cfg, {what}")
+    return _interpreter(python, by, asked=folder)
 
 
 def _interpreter(path: str, by: str, asked: str = "") -> Target:

@@ -233,7 +233,7 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
         screen.line(f"    {one}")
     if len(outcome.stays) > _SHOWN:
         screen.line(f"    and {len(outcome.stays) - _SHOWN} more")
-    new = answer.plan.new if answer.plan else None
+    new, left = answer.plan.new if answer.plan else None, 0
     if new is not None:
         head = f"{outcome.target or new.path} is ready"
     else:
@@ -247,7 +247,8 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
         head += ", not proved by import"
     screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
     smoke = f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
-    screen.next(smoke if new is None else f"{answer.look} looks at it")
+    rest = f"{answer.look} tells of what is left" if left else smoke
+    screen.next(rest if new is None else f"{answer.look} looks at it")
 
 
 def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
