@@ -1,5 +1,4 @@
-import itertools
-import re  # noqa: TC003  its Match, in annotations
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import structs
@@ -141,8 +140,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
         evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
         module=module,
         name=name,
-        version=facts.packages.version(name),
-        other=f"{other} {facts.packages.version(other)}",
+        other=other,
         stage=first.name,
         last=(message or first.error.strip() or first.outcome)[:200],
         others=[stage.name for stage in bad if stage is not first],
@@ -152,8 +150,8 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
 
 def _stood_in(stage: api.Stage) -> str:
     """Return the distribution in whose file the innermost exception of a stage was raised."""
-    frames = itertools.takewhile(lambda line: line.startswith("  "), stage.error.splitlines())
-    files = api.expression("library-import-fails/in-package").findall("\n".join(frames))
+    frames = re.match(r"(?:  .*\n)*", stage.error)
+    files = api.expression("library-import-fails/in-package").findall(frames[0] if frames else "")
     return api.brought_by(files[-1]) if files else ""
 
 

@@ -158,8 +158,7 @@ def target_missing(
     if not facts.target or facts.target.chosen_by == "none":
         return None
     if isinstance(interpreter, api.Interpreter):
-        told = runtime.why if isinstance(runtime, api.Unknown) else ""
-        said = facts.search("/said", told)
+        said = facts.search("/said", runtime.why if isinstance(runtime, api.Unknown) else "")
         # Windows reads .pth files by its code page
         place = said[2] if said else "" if facts.host.os == "windows" else interpreter.unread_pth
         return facts.worded("/stops", place=place, said=said[1] if said else "") if place else None

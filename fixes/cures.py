@@ -56,8 +56,7 @@ def _again(
     name: str, packages: api.Packages, interpreter: api.Interpreter, torch: api.TorchBuild | None
 ) -> api.Cure:
     """Return what puts a further broken package in anew."""
-    held = packages.get(name)
-    plain = held.version.partition("+")[0] if held and not held.editable else ""
+    plain = packages.version(name).partition("+")[0]
     if torch is not None and name == "torch":
         return api.same_torch(interpreter, torch.version, torch.variant)
     if torch is not None and name in COMPANIONS and plain:

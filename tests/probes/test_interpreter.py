@@ -235,7 +235,7 @@ def test_a_venv_that_its_python_no_longer_reads(tmp_path: Path) -> None:
     own.rename(own.with_name("python3.2"))
     found = probe.interpreter(choose(str(home), {}, "/", sys.executable))
     assert isinstance(found, Unknown)
-    assert "lib/python3.2, which it does not read" in found.why
+    assert "does not read" in found.why
     (home / "pyvenv.cfg").unlink()
     assert "has lost its pyvenv.cfg" in choose(str(home), {}, "/", sys.executable).problem
     (home / "conda-meta").mkdir()

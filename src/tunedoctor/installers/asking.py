@@ -94,21 +94,23 @@ class Asking:
                 continue
             told = told or msgspec.structs.replace(one, was=was)
             # of a folder uv gives no hashes where it need not open the wheel
-            hashes = told.hashes or one.hashes or self._hashes(one)
-            pins.append(msgspec.structs.replace(one, was=told.was, via=told.via, hashes=hashes))
+            files = self._files(one)
+            hashes = told.hashes or one.hashes or tuple(map(_digest, files))
+            size = one.download_bytes or max((file.stat().st_size for file in files), default=0)
+            told = msgspec.structs.replace(one, was=told.was, via=told.via, hashes=hashes)
+            pins.append(msgspec.structs.replace(told, download_bytes=size))
         return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
 
-    def _hashes(self, pin: Pin) -> tuple[str, ...]:
-        """Return the hashes of a package's wheels in the user's folders."""
-        hashes: list[str] = []
+    def _files(self, pin: Pin) -> list[Path]:
+        """Return a package's wheels in the user's folders."""
+        files: list[Path] = []
         for folder in (one.folder for one in self.declared.links if one.folder):
             with suppress(OSError):
-                for name, version, _ in wheels_of(pin.name, os.listdir(folder)):  # noqa: PTH208  names alone
-                    if str(version) == pin.version:
-                        with (folder / name).open("rb") as stream:
-                            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                        hashes.append(f"sha256:{digest}")
-        return tuple(hashes)
+                every = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
+                files += [
+                    folder / name for name, version, _ in every if str(version) == pin.version
+                ]
+        return [file for file in files if file.is_file() and os.access(file, os.R_OK)]
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
@@ -245,6 +247,11 @@ def _heard(one: Source, name: str, known: Sources, client: Client, whole: bool) 
 def _dead(dead: list[Heard]) -> str:
     said = "; ".join(f"{one.source.shown}: {one.why}" for one in dead)
     return f"no answer from the package source{'s' * (len(dead) > 1)} {said}"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:

@@ -242,13 +242,8 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
-    limits = [one.shown for one in ask.declared.constraints]
-    limit = f"change what {' or '.join(limits)} pins: it holds here too" if limits else ""
-    ways = (
-        ()
-        if ban
-        else filter(None, (settles if silent else "", limit, "" if silent else _way_out(want, end)))
-    )
+    limits = (f"change the pins of {one.shown}" for one in ask.declared.constraints)
+    ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
     return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
 
 

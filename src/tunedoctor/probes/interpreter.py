@@ -224,7 +224,7 @@ def describe(
         site_packages=sites,
         user_site=user_site,
         user_site_on=user_on,
-        unread_pth=next(filter(None, map(_unread_pth, sites)), ""),
+        unread_pth=next((f for s in sites for f, t in _pth_texts(s).items() if "\ufffd" in t), ""),
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
@@ -257,8 +257,7 @@ def _of_another(one: Installation, venv: str) -> str:
     held = [n for n in listed(lib) if os.path.isdir(os.path.join(lib, n, "site-packages"))]
     if not held or os.path.basename(one.library) in held:
         return ""
-    away = f"the packages lie in {os.path.join(lib, held[0])}, which it does not read"
-    return f"{one.python} is Python {one.short} now, and {away}; they need their Python back"
+    return f"{one.python} is Python {one.short}, and does not read {lib}/{held[0]}, where the packages lie"
 
 
 def _version(one: Installation) -> str:
@@ -342,21 +341,16 @@ def kind_of(found: Installation) -> PrefixKind:
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
-    texts = (read(site / name, _TEXT) or "" for name in _pth_files(str(site)))
+    texts = _pth_texts(str(site)).values()
     lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
     found = (os.path.normpath(site / line) for line in lines[:_MOST])
     return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
 
 
-def _unread_pth(site: str) -> str:
-    """Return a .pth file that is no UTF-8, as PowerShell's `>` and old editors write; "" for none."""
-    files = (os.path.join(site, name) for name in _pth_files(site))
-    # what cannot be read by it comes as U+FFFD, which no path has
-    return next((one for one in files if "\ufffd" in (read(one, _TEXT) or "")), "")
-
-
-def _pth_files(site: str) -> list[str]:
-    return [n for n in listed(site) if n.endswith(".pth") and not n.startswith(".")]
+def _pth_texts(site: str) -> dict[str, str]:
+    """Return the .pth files that Python reads, path -> text; what is no UTF-8 comes as U+FFFD, which no path has."""
+    names = (n for n in listed(site) if n.endswith(".pth") and not n.startswith("."))
+    return {file: read(file, _TEXT) or "" for file in (os.path.join(site, n) for n in names)}
 
 
 def path_lines(text: str) -> tuple[str, ...]:

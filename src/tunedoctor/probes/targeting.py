@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, PROJECTS, Nearby
-from tunedoctor.probes.places import INSIDE, Found, everywhere, owned, projects
+from tunedoctor.probes.places import INSIDE, Found, everywhere, is_marked, owned, projects
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
@@ -164,13 +164,11 @@ def _environment(folder: str, by: str) -> Target:
     found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
     if not found:
         return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
-    python, marks = found[0], ("pyvenv.cfg", "conda-meta")
-    whole = any(os.path.lexists(os.path.join(folder, one)) for one in marks)
-    script = os.path.join(os.path.dirname(python), "activate")
-    if not whole and os.path.islink(python) and os.path.isfile(script):
-        what = f"so that its Python is {os.path.realpath(python)} without its packages"
+    script = os.path.join(os.path.dirname(found[0]), "activate")
+    if os.path.isfile(script) and os.path.islink(found[0]) and not is_marked(folder):
+        what = f"so that its Python is {os.path.realpath(found[0])} without its packages"
         return Target(folder, by, problem=f"{folder} has lost its pyvenv.cfg, {what}")
-    return _interpreter(python, by, asked=folder)
+    return _interpreter(found[0], by, asked=folder)
 
 
 def _interpreter(path: str, by: str, asked: str = "") -> Target:

@@ -146,8 +146,8 @@ class Client(NamedTuple):
 
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
         """Trust the bundle that the user names, as pip does, else what the system trusts."""
-        by = next((one for one in _BUNDLES if self.variables.get(one)), "")
-        file = self.variables.get(by, "")
+        several = ((one, self.variables.get(one)) for one in _BUNDLES)
+        by, file = next(((one, file) for one, file in several if file), ("", ""))
         folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
         try:
             context = ssl.create_default_context(

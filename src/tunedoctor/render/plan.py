@@ -17,6 +17,7 @@ MOST = 12
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
     "fetch": ("fetched", "all hashes match", "saving the old state"),
+    "make": ("made", "an empty environment", "fetching"),
     "save": ("saved", "the old state is kept", "changing packages"),
     "change": ("changed", "with no network", "reading what was changed"),
     "verify": ("verified", "files are as their records say", "importing its packages"),
