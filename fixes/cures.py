@@ -46,8 +46,7 @@ def broken_packages(
         if not line.anew and not unknown.issuperset(wanted):
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        known = line.anew and unknown.isdisjoint(wanted)
-        put = api.install_of(line, packages) if known else None
+        put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
         steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
 

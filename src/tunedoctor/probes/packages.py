@@ -134,8 +134,8 @@ def _code_faults(
         detail = ", ".join(gone[:_SHOWN]) + more
         yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
     elif tag := of_another_python(record, soabi):
-        detail = f"its extensions are for {tag}"
-        yield kinds.BrokenDistribution(one.name, "another Python", detail, place)
+        why = f"its extensions are for {tag}"
+        yield kinds.BrokenDistribution(one.name, "another Python", why, place)
 
 
 def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.BrokenDistribution]:

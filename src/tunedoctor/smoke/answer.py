@@ -239,9 +239,8 @@ def made(  # noqa: PLR0913  all that is known
 ) -> tuple[Answer, Snapshot]:
     """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
-        why = not_begun(runs[0].ended)
-        answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
-        return answer, snapshot
+        answer = not_started(snapshot, not_begun(runs[0].ended))
+        return msgspec.structs.replace(answer, seconds=round(seconds, 2)), snapshot
     stages = tuple(one for run in runs for one in judging.stages_of(run))
     node = speeds.speed_of(runs)
     stages += speeds.judged(node) if node else ()
