@@ -5,9 +5,11 @@ import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typed import tool
 
-from tunedoctor.model.lazy import SHIPPED, folded, read_literals
+from tunedoctor.model.lazy import SHIPPED, folded
 
+read_literals = tool("build_literals").read_literals
 ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
 FOLDS = f"{int(re.IGNORECASE)} "
 

@@ -47,6 +47,6 @@ def test_what_8b_takes(
 ) -> None:
     stack = {"stack": STACKS[run["stack"]]} if "stack" in run else {}
     found = ram(named("Llama-3.1-8B"), Run(**{**run, **stack}))
-    assert found.loading / GIB == pytest.approx(loading, rel=0.02)
-    assert found.training / GIB == pytest.approx(training, rel=0.05)
-    assert found.merging / GIB == pytest.approx(merging, rel=0.02)
+    assert found.loading_gib == pytest.approx(loading, rel=0.02)
+    assert found.training_gib == pytest.approx(training, rel=0.05)
+    assert found.merging_gib == pytest.approx(merging, rel=0.02)

@@ -96,7 +96,7 @@ SICK = {
     "temperature": 83, "clock": 1410, "clock_most": 3105, "power": 449, "power_limit": 450,
     "power_default": 500, "persistence": False, "display": True, "pages_pending": False, "performance_state": 8,
     "pcie_width": 8, "pcie_width_most": 16, "pcie_generation": 1, "pcie_generation_most": 4, "nvlinks": 6, "nvlinks_active": 4,
-    "nvlink_errors": (0, 0, 12, None),
+    "nvlink_errors": (0, 0, 12, 13, None, None, 3),
 }  # fmt: skip
 
 

@@ -93,15 +93,16 @@ def size(path: Path) -> int:
 
 def begun(
     values: Mapping[str, object], words: Sequence[str], target: str, more: str
-) -> Callable[[int], None]:
+) -> Callable[..., None]:
     """Look at a run before it begins; return what says what came of it, and what can be run next.
 
-    `target` and `more` are options that are said again, `more` of this command alone.
+    That takes the exit code, and `is_told`: of 1 it has been told who failed, and not how to go on. `target` and
+    `more` are options that are said again, `more` of this command alone.
     """
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
 
-    def ended(code: int) -> None:
-        if code not in (0, 130):  # the diagnosis has told
+    def ended(code: int, *, is_told: bool = False) -> None:
+        if code not in (0, 130) and (code != 1 or not is_told):  # the diagnosis has told
             return
         one, final = screen(), out / "final"
         is_merge, is_trial = "--merge" in words, "--dry-run" in words

@@ -107,9 +107,10 @@ def _none(several: list[Found], own: str, cwd: str) -> Target:
     return msgspec.structs.replace(NO_TARGET, nearby=tuple(nearby), own=own)
 
 
-def here(asked: str | None, by: str = "--target") -> Target:
-    """Choose by the variables and the working folder of this process."""
-    return choose(asked, os.environ, os.getcwd(), sys.executable, by)  # noqa: PTH109
+def here(asked: str | None, by: str = "--target", below: str = "") -> Target:
+    """Choose by the variables and the working folder of this process; a path that is asked for is of `below` it."""
+    cwd = os.path.normpath(os.path.join(os.getcwd(), below))  # noqa: PTH109
+    return choose(asked, os.environ, cwd, sys.executable, by)
 
 
 def is_own(folder: str, own_executable: str) -> bool:

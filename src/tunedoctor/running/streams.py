@@ -165,7 +165,7 @@ class Passing:
 
     `own_group`: the command leads a process group of its own, and all of it gets them. Else it shares the terminal's
     keys with the doctor, has what the kernel sends for those already, and gets alone what somebody sends to the doctor.
-    `as_key`: it gets SIGINT for SIGTERM, which srun takes for an end at once.
+    `as_key`: it gets SIGINT for SIGTERM and SIGHUP, which srun takes for an end at once.
     """
 
     def __init__(self, *, own_group: bool, as_key: bool = False) -> None:
@@ -193,8 +193,9 @@ class Passing:
                 resized()
                 continue
             self.came.append(number)
+            is_end = number in (signal.SIGTERM, signal.SIGHUP)
             if self.own_group or not by_kernel:
-                self._send(signal.SIGINT if self.as_key and number == signal.SIGTERM else number)
+                self._send(signal.SIGINT if self.as_key and is_end else number)
 
     def _send(self, number: signal.Signals) -> None:
         with self._lock, suppress(OSError):

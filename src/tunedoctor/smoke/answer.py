@@ -15,8 +15,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.report import Verdict
-from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.config import LARGEST, parsed, shape_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
@@ -292,12 +291,7 @@ def outcome_check(answer: Answer) -> Check:
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
 
     def run() -> Result:
-        if blame is None:
-            return why
-        found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
-        return Finding(
-            found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True
-        )
+        return _found(blame) if blame else why
 
     return Check(
         id="smoke-fails",
@@ -307,6 +301,29 @@ def outcome_check(answer: Answer) -> Check:
         settle="doctor smoke",
         page="doctor smoke trains a tiny model in the target, stage by stage; this stage failed.",
     )
+
+
+def _found(blame: Blame) -> Finding:
+    found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
+    return Finding(found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True)
+
+
+_NONE = Diagnosis((), {}, (), {}, {})
+
+
+def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
+    told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
+    bad = [judging.stage(s.name, s.outcome, error=s.error) for s in told]
+    bad = [one for one in bad if one.bad]
+    if bad:
+        bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
+    return next(map(_found, blames_of(bad, _NONE, _NONE, strict=False)), None)
+
+
+OF_SNAPSHOT = msgspec.structs.replace(
+    outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
+)
+"""The same of a look that somebody else took; a snapshot that does not tell of a training keeps its verdict."""
 
 
 def forecast(folder: str, built: Mapping[str, object]) -> int | None:

@@ -17,7 +17,6 @@ from tunedoctor.render.screen import MARKS
 from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
 from tunedoctor.target.train_plot import svg
 
-_BADGES = {"unknown": "suspected"}
 _MARKS = MARKS | {"note": "i"}
 _VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "could not tell"}
 
@@ -121,7 +120,7 @@ def _about(report: Report) -> str:
 
 def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
     kind = "unknown" if one.settle else one.severity
-    badge = f'<span class="badge">{_BADGES.get(kind, kind)}</span>'
+    badge = f'<span class="badge">{"suspected" if one.settle else kind}</span>'
     return (
         f'<article class="{kind}">{_headed("h3", kind, one.title)}'
         f'<p class="id">{badge} <code>{clean(one.id)}</code></p>{_told(one, symptoms)}</article>'
