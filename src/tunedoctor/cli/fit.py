@@ -49,7 +49,7 @@ def command(given: Namespace) -> int:
     if given.stack != "doctor" and not given.article:
         place = aim(given.target, own=given.own)
     found = answered(given, place, look)
-    show(given.format, partial(screen.render, config=asked if asked != given.model else ""), found)
+    show(given.format, partial(screen.render, asked=asked or "MODEL"), found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 

@@ -93,20 +93,22 @@ class Asking:
                 continue
             told = told or replace(one, was=was)
             # of a folder uv gives no hashes where it need not open the wheel
-            hashes = told.hashes or one.hashes or self._hashes(one)
-            pins.append(replace(one, was=told.was, via=told.via, hashes=hashes))
+            files = self._files(one)
+            hashes = told.hashes or one.hashes or tuple(map(_digest, files))
+            size = one.download_bytes or max((file.stat().st_size for file in files), default=0)
+            told = replace(one, was=told.was, via=told.via, hashes=hashes)
+            pins.append(replace(told, download_bytes=size))
         return replace(install, pins=tuple(pins), no_deps=True)
 
-    def _hashes(self, pin: Pin) -> tuple[str, ...]:
-        hashes: list[str] = []
+    def _files(self, pin: Pin) -> list[Path]:
+        files: list[Path] = []
         for folder in (one.folder for one in self.declared.links if one.folder):
             with suppress(OSError):
-                for name, version, _ in wheels_of(pin.name, os.listdir(folder)):  # noqa: PTH208  names alone
-                    if str(version) == pin.version:
-                        with (folder / name).open("rb") as stream:
-                            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                        hashes.append(f"sha256:{digest}")
-        return tuple(hashes)
+                every = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
+                files += [
+                    folder / name for name, version, _ in every if str(version) == pin.version
+                ]
+        return [file for file in files if file.is_file() and os.access(file, os.R_OK)]
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
@@ -243,6 +245,11 @@ def _heard(one: Source, name: str, known: Sources, client: Client, whole: bool) 
 def _dead(dead: list[Heard]) -> str:
     said = "; ".join(f"{one.source.shown}: {one.why}" for one in dead)
     return f"no answer from the package source{'s' * (len(dead) > 1)} {said}"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:

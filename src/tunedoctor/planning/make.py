@@ -227,7 +227,8 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
-    ways = () if ban else filter(None, (settles if silent else _way_out(want, end),))
+    limits = (f"change the pins of {one.shown}" for one in ask.declared.constraints)
+    ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
     return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
 
 

@@ -80,7 +80,7 @@ def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
 
 def is_environment(path: str) -> bool:
     """Tell whether a folder is an environment, or a Python that pyenv installed."""
-    return _is_marked(path) or (
+    return is_marked(path) or (
         os.path.basename(os.path.dirname(path)) == "versions"
         and any(os.path.exists(os.path.join(path, one)) for one in INSIDE)
     )
@@ -121,7 +121,8 @@ def _home(environ: Mapping[str, str]) -> str:
     return environ.get("HOME") or environ.get("USERPROFILE") or ""
 
 
-def _is_marked(path: str) -> bool:
+def is_marked(path: str) -> bool:
+    """Tell whether a folder says that it is an environment."""
     marked = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
     return marked or os.path.isdir(os.path.join(path, "conda-meta"))
 
@@ -132,7 +133,7 @@ def _checked(found: Iterable[Found]) -> Iterator[Found]:
     for one in found:
         if is_environment(one.path) and (real := os.path.realpath(one.path)) not in seen:
             seen.add(real)
-            yield one._replace(bare=not _is_marked(one.path))
+            yield one._replace(bare=not is_marked(one.path))
 
 
 def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Iterator[Found]:

@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, PROJECTS, Nearby
-from tunedoctor.probes.places import INSIDE, Found, everywhere, owned, projects
+from tunedoctor.probes.places import INSIDE, Found, everywhere, is_marked, owned, projects
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
@@ -165,6 +165,10 @@ def _environment(folder: str, by: str) -> Target:
     found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
     if not found:
         return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
+    script = os.path.join(os.path.dirname(found[0]), "activate")
+    if os.path.isfile(script) and os.path.islink(found[0]) and not is_marked(folder):
+        what = f"so that its Python is {os.path.realpath(found[0])} without its packages"
+        return Target(folder, by, problem=f"{folder} has lost its pyvenv.cfg, {what}")
     return _interpreter(found[0], by, asked=folder)
 
 

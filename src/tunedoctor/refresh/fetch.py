@@ -139,16 +139,18 @@ class Client(NamedTuple):
 
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
         """Trust the bundle that the user names, as pip does, else what the system trusts."""
-        file = next((self.variables[one] for one in _BUNDLES if self.variables.get(one)), "")
+        several = ((one, self.variables.get(one)) for one in _BUNDLES)
+        by, file = next(((one, file) for one, file in several if file), ("", ""))
         folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
         try:
             context = ssl.create_default_context(
                 cafile=None if folder else file or None, capath=file if folder else None
             )
             if file := self.variables.get("PIP_CLIENT_CERT", ""):
+                by = "PIP_CLIENT_CERT"
                 context.load_cert_chain(file)
         except OSError as error:
-            raise FetchError(file, f"holds no certificates: {error}") from None
+            raise FetchError("", f"{by}={file} holds no certificates: {error}") from None
         named = {one.rpartition("//")[2].strip("/").lower() for one in self.trusted}
         if all({host, urlsplit(f"//{host}").hostname} & named for host in hosts):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

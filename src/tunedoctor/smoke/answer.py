@@ -24,7 +24,7 @@ from tunedoctor.messages.match import shipped
 from tunedoctor.model.findings import Check, Finding, Result, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
-from tunedoctor.probes.runtime import Run
+from tunedoctor.probes.runtime import Run, not_begun
 from tunedoctor.smoke import node as speeds
 from tunedoctor.smoke import stages as judging
 from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
@@ -238,10 +238,8 @@ def made(  # noqa: PLR0913  all that is known
 ) -> tuple[Answer, Snapshot]:
     """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
-        said = " ".join(runs[0].ended.err.split())[-300:]
-        why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
-        answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
-        return answer, snapshot
+        answer = not_started(snapshot, not_begun(runs[0].ended))
+        return msgspec.structs.replace(answer, seconds=round(seconds, 2)), snapshot
     stages = tuple(one for run in runs for one in judging.stages_of(run))
     node = speeds.speed_of(runs)
     stages += speeds.judged(node) if node else ()

@@ -140,7 +140,7 @@ def _steps(task: Task) -> Outcome:
     for folder in (journal.wheels, journal.other):
         mark(folder, journal.record.other, made=True)
     if plan.new:
-        clock.begin("save")
+        clock.begin("make")
         work = make(task, plan.new)
     clock.begin("fetch")
     # of a clone that is not there yet, the interpreter of what is cloned

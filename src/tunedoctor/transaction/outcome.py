@@ -16,7 +16,7 @@ from tunedoctor.transaction.ground import Strategy, User
 End = Literal["applied", "nothing", "refused", "failed"]
 """failed: begun, and put back. In each case but applied the environment is what it was."""
 Stage = Literal[
-    "lock", "recover", "fetch", "save", "change", "verify", "import", "prove", "switch", "start", "prune",
+    "lock", "recover", "fetch", "make", "save", "change", "verify", "import", "prove", "switch", "start", "prune",
 ]  # fmt: skip
 Watch = Callable[[Stage, str, float], None]
 """Called when a stage has ended, with what came of it ("16 wheels") and how many seconds it took."""
