@@ -296,8 +296,8 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
 
 
 def test_suspects_are_named_where_one_is_likely_and_health_is_not() -> None:
-    assert worth_telling(_told(OOM, stopped=True), 0.03)
-    assert not worth_telling(_told(OOM, stopped=True), 0.01)
+    assert worth_telling(_told(OOM, stopped=True), 0.04)
+    assert not worth_telling(_told(OOM, stopped=True), 0.02)
     assert not worth_telling(_told(OOM, healthy=0.9, stopped=True), 0.1)
     assert worth_telling(_told(OOM), 0.3)
     assert not worth_telling(_told(OOM), 0.1)

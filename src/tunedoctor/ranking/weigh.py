@@ -6,7 +6,7 @@ The figures are those at which the most was right on reports that neither rules 
 from tunedoctor.facts import Errors, Resembles, Runtime
 from tunedoctor.model.snapshot import Snapshot
 
-_BOUNDS = {"stopped": (0.02, 6.0), "errors": (0.2, 0.5), "neither": (0.9, 0.02)}
+_BOUNDS = {"stopped": (0.03, 6.0), "errors": (0.2, 0.5), "neither": (0.9, 0.02)}
 """What a text shows -> the least likelihood of the best suspect, and how much likelier a healthy machine is at most.
 
 Many errors are of the user's own code, lines of errors alone are mostly warnings, other texts mostly questions.
