@@ -12,7 +12,15 @@ from typed import doctor, plugin, tool
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, source_of
 from tunedoctor.diagnosis.report import report_of
-from tunedoctor.facts import Errors, ErrorText, KernelLog, Resemblance, Resembles, Xid
+from tunedoctor.facts import (
+    Errors,
+    ErrorText,
+    KernelLog,
+    Resemblance,
+    Resembles,
+    Runtime,
+    Xid,
+)
 from tunedoctor.messages.cause import CauseError
 from tunedoctor.messages.file import read_cause
 from tunedoctor.messages.match import expression, flat, matches, shipped
@@ -247,11 +255,11 @@ def test_any_text_is_ranked(text: list[str]) -> None:
 OOM = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
-def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
+def _told(said: str, healthy: float = 0.0, *, stopped: bool = False, **shares: float) -> Snapshot:
     errors = (ErrorText(text=said, where="line 1"),) if said else ()
     causes = tuple(Resemblance(name.replace("_", "-"), share) for name, share in shares.items())
     return Snapshot.of(
-        [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=False)]
+        [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=stopped)]
     )
 
 
@@ -288,7 +296,12 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
 
 
 def test_suspects_are_named_where_one_is_likely_and_health_is_not() -> None:
-    assert worth_telling(_told(OOM), 0.06)
-    assert not worth_telling(_told(OOM), 0.04)
-    assert not worth_telling(_told(OOM, healthy=0.9), 0.2)
-    assert not worth_telling(_told(""), 0.9)
+    assert worth_telling(_told(OOM, stopped=True), 0.04)
+    assert not worth_telling(_told(OOM, stopped=True), 0.02)
+    assert not worth_telling(_told(OOM, healthy=0.9, stopped=True), 0.1)
+    assert worth_telling(_told(OOM), 0.3)
+    assert not worth_telling(_told(OOM), 0.1)
+    assert worth_telling(_told(""), 0.95)
+    assert not worth_telling(_told("", healthy=0.04), 0.95)
+    quiet = Resembles(causes=(), healthy=0.0, stopped=False)
+    assert not worth_telling(Snapshot.of([quiet, Runtime(stages=(), gpu_available=True)]), 0.95)
