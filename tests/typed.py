@@ -18,6 +18,7 @@ from rows import plant
 from tunedoctor.cli.app import run
 
 Ran = subprocess.CompletedProcess[str]
+Child = subprocess.Popen[str]
 Inside = Callable[..., Ran]
 """A command in this process: the fixture of that name."""
 AROUND = {
@@ -68,6 +69,15 @@ def on_terminal(argv: list[str], cwd: Path | None = None, **env: str) -> Ran:
     return Ran(argv, one.returncode, said.decode(), "")
 
 
+def until(what: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait for what comes, and return it."""
+    end = time.monotonic() + seconds
+    while not (told := what()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return told
+
+
 def gone(pid: int, tries: int = 100) -> bool:
     """Tell whether a process ends in time; one that is dead and not yet reaped has."""
     for _ in range(tries):
@@ -80,6 +90,14 @@ def gone(pid: int, tries: int = 100) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def started(*argv: object, cwd: Path | None = None, **env: str) -> Child:
+    """Start a command of the doctor whose streams are pipes."""
+    words = [sys.executable, "-m", "tunedoctor", *map(str, argv)]
+    how: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    around = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **env}
+    return subprocess.Popen(words, cwd=cwd, env=around, encoding="utf-8", **how)
 
 
 def plugin(folder: Path, **files: str) -> str:

@@ -4,14 +4,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jsonschema
 import pytest
-from typed import doctor, gone
+from typed import doctor, gone, started, until
 
 from tunedoctor.cli.explain import schema_of
 
@@ -32,20 +29,12 @@ def test_an_interrupted_doctor_leaves_no_child(tmp_path: Path, number: int, stat
     mark, tool = tmp_path / "pid", tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\necho $$ > {mark}.part && mv {mark}.part {mark}\nexec sleep 600\n")
     tool.chmod(0o755)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tunedoctor", "check"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
-    )
-    for _ in range(1000):
-        if mark.exists():
-            break
-        time.sleep(0.01)
-    child.send_signal(number)
-    _, err = child.communicate(timeout=30)
-    assert (child.returncode, err) == (status, b"")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    with started("check", cwd=tmp_path, PATH=path) as child:
+        until(mark.exists)
+        child.send_signal(number)
+        _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (status, "")
     assert gone(int(mark.read_text()))
 
 

@@ -3,33 +3,16 @@
 import json
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typed import ran
 
 import tunedoctor.cli
 from tunedoctor.cli.app import _given  # pyright: ignore[reportPrivateUsage]
 
 KNOWN = json.loads(Path(tunedoctor.cli.__file__).with_name("commands.json").read_bytes())
-BASH = """source <(doctor completion bash)
-for line; do
-    COMP_LINE="$line" COMP_POINT=${#line} COMP_WORDS=($line) COMP_TYPE=9 COMP_KEY=9
-    COMPREPLY=(); _python_argcomplete doctor; echo "$line: ${COMPREPLY[*]}"
-done
-"""
-ZSH = """zmodload zsh/zpty
-for line one other in "$@"; do
-    zpty z 'zsh -f -i'
-    zpty -w z 'autoload -Uz compinit; compinit -u -D; source <(doctor completion zsh); echo READ""Y'
-    zpty -r z out '*READY*'
-    zpty -w -n z "$line"$'\\t\\t'
-    zpty -r z out "(*$one*$other*|*$other*$one*)"; zpty -d z
-    print -r -- "$line: ${out//[$'\\r\\n']/ }"
-done
-"""
-FISH = 'doctor completion fish | source; for x in $argv; echo "$x:" (complete -C "$x"); end'
 WANTED = {
     "doctor tr": ["train", "triage"],
     "doctor explain torch-c": ["torch-companion-mismatch", "torch-cpu-only"],
@@ -41,8 +24,9 @@ CARD = "doctor fit --gpu "
 """A card is completed by the words of its name."""
 
 
-@pytest.mark.parametrize(("shell", "script"), [("bash", BASH), ("zsh", ZSH), ("fish", FISH)])
-def test_a_shell_completes(shell: str, script: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes(shell: str, tmp_path: Path) -> None:
+    script = Path(__file__).with_name(f"completes.{shell}").read_text()
     path = shutil.which(shell)
     if path is None:
         pytest.skip(f"{shell} is not here")
@@ -51,8 +35,7 @@ def test_a_shell_completes(shell: str, script: str, tmp_path: Path) -> None:
     asked = asked if shell == "zsh" else [*wanted]
     words = [path, "-c", script, *([] if shell == "fish" else [shell]), *asked]
     home = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
-    env = {**home, "TERM": "dumb"}
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = ran(*words, env={**home, "TERM": "dumb"})
     said = dict(line.partition(":")[::2] for line in done.stdout.split("\n"))
     for line, these in wanted.items():
         assert [word for word in these if word not in said[line]] == [], done

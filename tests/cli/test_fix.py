@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from libraries import running
@@ -47,8 +48,7 @@ def test_a_variable_is_set_in_the_activation(make: Make) -> None:
     assert "hold once the environment is activated anew" in " ".join(plan.stdout.split())
     code = '. "$0/bin/activate"; echo "${HF_HUB_OFFLINE-gone}"'
     around = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    said = subprocess.run(["sh", "-c", code, env], capture_output=True, check=True, env=around)
-    assert said.stdout == b"gone\n"
+    assert ran("sh", "-c", code, env, env=around).stdout == "gone\n"
 
 
 def test_it_asks_first(make: Make) -> None:
@@ -57,9 +57,8 @@ def test_it_asks_first(make: Make) -> None:
     for word, hub, code in (("n", "1.5.0", 1), ("", "1.5.0", 1), ("y", "0.36.2", 0)):
         ours, theirs = os.openpty()
         os.write(ours, f"{word}\n".encode())
-        ended = subprocess.run(
-            argv, stdin=theirs, capture_output=True, text=True, check=False, timeout=240
-        )
+        how: Any = {"capture_output": True, "text": True, "timeout": 240}
+        ended = subprocess.run(argv, stdin=theirs, check=False, **how)
         os.close(theirs)
         os.close(ours)
         assert "Apply? [y/N]" in ended.stdout
@@ -73,8 +72,7 @@ def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
         "from tunedoctor.__main__ import main\n"
         "try: main()\nfinally: print(*sys.modules, sep='\\n', file=sys.stderr)"
     )
-    argv = [sys.executable, "-c", code]
-    ended = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240)
+    ended = ran(sys.executable, "-c", code)
     assert "✓ Nothing is broken in" in ended.stdout
     words = " ".join(ended.stdout.split())
     assert "advice: doctor check --target" in words
@@ -165,6 +163,6 @@ def test_no_name_gets_out_of_its_place(tmp_path: Path) -> None:
     python.chmod(0o755)
     script = tmp_path / "s.sh"
     script.write_text(render_script(plan, str(python), str(tmp_path), "pip"))
-    subprocess.run(["sh", script], cwd=tmp_path, check=True, timeout=60)
+    assert ran("sh", script, cwd=tmp_path).returncode == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "etc", "s.sh"]
     assert (tmp_path / "etc/it's here/a.conf").read_text() == "$(touch z)\n"

@@ -1,35 +1,21 @@
 """doctor fix that the user stops, and what the user forbids: real environments, an index on loopback."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from cli.test_fix import CLASH, Make, index, make, uv_cache
 from libraries.running import state, version
 from libraries.server import Index
-from typed import doctor
+from typed import Child, doctor, started, until
 
 from tunedoctor.state.folder import entry_of
 
 __all__ = ["index", "make", "uv_cache"]
 
 
-def fixing_until(word: str, env: Path) -> "subprocess.Popen[str]":
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-        # a shell without job control starts what runs in the background deaf to it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
-    assert child.stdout is not None
-    assert any(word in line for line in child.stdout)
+def fixing_until(word: str, env: Path) -> Child:
+    child = started("fix", "--target", env, "--yes")
+    assert any(word in line for line in child.stdout or ())
     return child
 
 
@@ -86,14 +72,9 @@ def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(
         code.write_text(
             f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)"
         )
-    argv = [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
-        ends = time.monotonic() + 60
-        while not flag.exists():
-            assert one.poll() is None
-            assert time.monotonic() < ends
-            time.sleep(0.05)
-        one.send_signal(signal.SIGKILL)
+    with started("fix", "--target", env, "--yes") as one:
+        until(flag.exists)
+        one.kill()
     assert version(env) == "1.5.0"
     doctor("undo", "--target", str(env))
     assert [p.name for p in env.parent.iterdir()] == [env.name]

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ from libraries.running import HELD, made, state, version
 from libraries.server import Index
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
-from typed import doctor, gone, ran
+from typed import doctor, gone, ran, started, until
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
@@ -202,18 +201,10 @@ def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
 
     served(talk, "--timeout=4", cwd=tmp_path, PIP_INDEX_URL=index)
     # an agent that goes away in the middle takes all along
-    argv = [sys.executable, "-m", "tunedoctor", "mcp"]
-    params = {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "a", "version": "1"},
-    }
+    params: dict[str, Any] = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    params["clientInfo"] = {"name": "a", "version": "1"}
     call = {"name": "set", "arguments": {"packages": ["peft"], "platform": "linux"}}
-    around = {**os.environ, "PIP_INDEX_URL": index}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=around) as server:
-        assert server.stdin
-        assert server.stdout
+    with started("mcp", PIP_INDEX_URL=index) as server:
         for said in (
             {"id": 1, "method": "initialize", "params": params},
             {"method": "notifications/initialized"},
@@ -221,13 +212,8 @@ def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
         ):
             print(json.dumps({"jsonrpc": "2.0", **said}), file=server.stdin, flush=True)
         assert server.stdout.readline()
-        children = Path(f"/proc/{server.pid}/task")
-        for _ in range(200):
-            pids = [pid for one in children.glob("*/children") for pid in one.read_text().split()]
-            if pids:
-                break
-            time.sleep(0.05)
-        assert pids
+        tasks = Path(f"/proc/{server.pid}/task")
+        pids = until(lambda: " ".join(p.read_text() for p in tasks.glob("*/children")).split())
         began = time.monotonic()
         server.stdin.close()
         assert server.wait(20) == 0

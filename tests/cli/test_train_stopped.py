@@ -1,16 +1,13 @@
 """doctor train is interrupted at each of its stages: nothing breaks, and the command that it prints goes on."""
 
-import os
 import shlex
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from trainers import DATA, Train, done
-from typed import doctor
+from typed import doctor, started, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 SLOW = """
@@ -54,18 +51,13 @@ class Road:
     def stopped(self, stage: str, says: str) -> str:
         """Interrupt it at a stage; returns what it printed, of which the next command is taken."""
         (self.folder / "reached").unlink(missing_ok=True)
-        env = {**os.environ, "STAGE": stage, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
-        argv = [sys.executable, "-m", "tunedoctor", *self.words]
-        with subprocess.Popen(
-            argv, cwd=self.folder, env=env, stdout=-1, stderr=-1, text=True, start_new_session=True
-        ) as child:
-            assert child.stderr
-            said = child.stderr.readline()
-            assert said.startswith("doctor: starts ")
+        env = {"STAGE": stage, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        with started(*self.words, cwd=self.folder, **env) as child:
+            assert child.stderr.readline().startswith("doctor: starts ")
             path = self.folder / (stage if "/" in stage else "reached")
-            while stage and '"step": 3' not in (path.read_text() + '"step": 3' * ("/" not in stage) if path.exists() else ""):  # fmt: skip
-                assert child.poll() is None, child.communicate()
-                time.sleep(0.01)
+            if stage:
+                until(path.exists)
+                until(lambda: "/" not in stage or '"step": 3' in path.read_text())
             child.send_signal(signal.SIGINT)
             out, err = child.communicate(timeout=120)
         assert child.returncode == 130, out + err

@@ -16,9 +16,9 @@ from index.server import Served
 _READ = (
     "import importlib, importlib.metadata as m, sys\n"
     "for name in sys.argv[1:]:\n"
-    "    try: v = importlib.import_module(name + '.version')\n"
+    "    try: v = importlib.import_module(name)\n"
     "    except ImportError: print('-', '-', '-')\n"
-    "    else: print(v.__version__, v.origin, m.version(name))\n"
+    "    else: print(v.build, v.origin, m.version(name))\n"
 )
 
 

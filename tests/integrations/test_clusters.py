@@ -15,9 +15,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,10 +24,12 @@ import psutil
 import pytest
 from checkout import ROOT
 from integrations.engines import FILES, Ended, engine, ran
-from integrations.test_train_nodes import OPTIONS, furnished, until
+from integrations.test_train_nodes import OPTIONS, furnished
+from integrations.test_train_nodes import until as logged
 from platforms.places import container, debian
 from torch_target import torch_target
 from trainers import log
+from typed import until
 
 from tunedoctor.fleet.answer import natural
 
@@ -56,13 +57,6 @@ esac
 """
 
 
-def within(seconds: float, true: Callable[[], bool]) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.2)
-
-
 class Ray(NamedTuple):
     cluster: "subprocess.Popen[str]"
     argv: list[str]
@@ -82,7 +76,7 @@ class Ray(NamedTuple):
         how |= {"cwd": out.parent, "stdout": PIPE, "stderr": subprocess.STDOUT, "text": True}
         with subprocess.Popen([*argv, f"--out={out}", *words], **how) as child:
             if sends:
-                until(out, 5, child)
+                logged(out, 5, child)
                 os.kill(trainers(out)[-1] if to_node else child.pid, sends)
             said, _ = child.communicate(timeout=400)
         return Ended(child.returncode, said)
@@ -141,9 +135,9 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
     smi = ray.hangs.rename(ray.hangs.with_name("nvidia-smi"))  # holds up the doctor that came along
     for number in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(ray.argv, cwd=tmp_path, env=ray.environ) as doctor:
-            within(60, lambda: sum(str(smi) in one for one in ray.left()) == 5)
+            until(lambda: sum(str(smi) in one for one in ray.left()) == 5, 60)
             doctor.send_signal(number)
-        within(30, lambda: not ray.left())
+        until(lambda: not ray.left(), 30)
     smi.unlink()
 
 
@@ -203,14 +197,14 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, sha
     more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)):
         ended = ray.train(out := shared / number.name, *more, sends=number)
-        within(60, lambda out=out: not trainers(out))
+        until(lambda out=out: not trainers(out), 60)
         assert (ended.code, len([*out.glob("step-*")])) == (code, 1), ended.said
 
 
 @pytest.mark.platforms
 def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray: Ray, tmp_path: Path) -> None:
     print("lost", file=ray.cluster.stdin, flush=True)
-    within(60, lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "))
+    until(lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "), 60)
     for address, says in (("127.0.0.1:1", "refused"), ("http://h:8265", "6379"), ("local", "6379")):
         ended = ran(*ray.argv[:-1], f"--ray={address}", env=ray.environ)
         assert (ended.code, says in ended.said) == (2, True), ended.said
@@ -241,7 +235,7 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         log.unlink()
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
-            within(30, lambda: "|pods|" in log.read_text())
+            until(lambda: "|pods|" in log.read_text(), 30)
             doctor.send_signal(number)
             assert doctor.wait(20) in (143, 130)
         assert log.read_text().splitlines()[-1].startswith("delete|")

@@ -97,9 +97,6 @@ SIZES = {
 RECORD = '"odd,name.py",sha256=x,1\n' + "".join(
     f"{name},sha256=x,{size}\n" if size else f"{name},,\n" for name, size in SIZES.items()
 )
-OFTEN_GONE = ("torch/__pycache__", "torch/include", "torch/tests", "torch/a.sort.txt")
-MUCH_GONE = ("torch/lib/libcudnn", "torch/nn/modules", "torch/optim", "single")
-THESE = ["single.py", "torch/lib/libcudnn.so.9", f"{LIBRARY} (empty)", "torch/nn/", "torch/optim/"]
 
 
 @cases("probes/cases.jsonl")

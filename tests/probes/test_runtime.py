@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import holds, plant, rows, told
-from typed import gone
+from typed import gone, until
 
 import tunedoctor
 from tunedoctor.facts import Absent, Runtime, Unknown
@@ -105,16 +104,8 @@ def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
         runtime_of(sys.executable, "3.11.0", {**os.environ, "PYTHONPATH": str(tmp_path)})
         os._exit(0)
     try:
-        pid = wait_for(note)
+        pid = int(until(lambda: note.exists() and note.read_text()))
     finally:
         os.kill(doctor, signal.SIGKILL)
         os.waitpid(doctor, 0)
     assert gone(pid), "the child outlived the doctor"
-
-
-def wait_for(note: Path) -> int:
-    for _ in range(200):
-        if note.exists() and note.read_text():
-            return int(note.read_text())
-        time.sleep(0.05)
-    pytest.fail("the child wrote no number")

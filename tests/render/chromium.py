@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +104,6 @@ class Chromium:
         about = {"key": name, "code": name, "windowsVirtualKeyCode": code}
         self("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
         self("Input.dispatchKeyEvent", type="keyUp", **about)
-
-    def picture(self, file: Path) -> None:
-        data = self("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        file.write_bytes(b64decode(data))
 
     def close(self) -> None:
         self._process.terminate()

@@ -29,7 +29,6 @@ TEXTS = SEEDS[1]
 LINES = [one for one in TEXTS if "\n" not in one.text]
 KINDS = kinds("text")
 ERROR = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x"
-Shown = Callable[..., str]
 
 
 def _leaks(shown: str, texts: list[Planted]) -> list[str]:

@@ -5,11 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from trainers import TRAINER, Runs, done, run
+from typed import until
 
 LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
 WAITS = "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
@@ -43,9 +43,7 @@ def test_the_status_is_theirs(tmp_path: Path, script: str, code: int) -> None:
 def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(TOLD)
     child = launched(tmp_path)
-    while len(list(tmp_path.glob("ready*"))) < 2:
-        assert child.poll() is None
-        time.sleep(0.05)
+    until(lambda: len(list(tmp_path.glob("ready*"))) == 2)
     child.send_signal(signal.SIGTERM)
     assert child.wait(60) == 0
     told = [(tmp_path / f"told{rank}").read_text().split() for rank in (0, 1)]

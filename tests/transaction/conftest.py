@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from libraries.running import bundled_pip
+from libraries.server import Index
 
 from transaction.environment import copy, install, out, python
-from transaction.wheels import ALL, Index
+from transaction.wheels import ALL
 
 Make = Callable[..., Path]
 _HEAVY = shutil.ignore_patterns(

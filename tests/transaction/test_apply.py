@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from libraries.server import Index
 from rows import cases
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, beside, contents, fix, out, site, state, unchanged
-from transaction.wheels import ALPHA2, BETA1, Index, wheel
+from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.model import plan as plans
 from tunedoctor.probes.live import take
@@ -142,12 +143,12 @@ def test_a_fetch_that_brings_another_file_or_half_of_one(
 ) -> None:
     env = make(tool)
     with unchanged(env):
-        index.other[BETA1.file] = wheel(ALPHA2)
+        index.other[BETA1.files[0]] = ALPHA2.wheel()
         outcome = fix(env, tool=tool, end="failed fetch")
         assert "hash" in outcome.why.lower()
         assert Path(outcome.log).read_text()
         index.other.clear()
-        index.cut.add(BETA1.file)
+        index.cut.add(BETA1.files[0])
         outcome = fix(env, tool=tool, end="failed fetch")
         assert beside(env) == []
     index.cut.clear()

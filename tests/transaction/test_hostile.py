@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from typed import gone
+from libraries.server import Index
+from typed import gone, until
 
 from transaction.conftest import Make
 from transaction.environment import (
@@ -32,7 +32,7 @@ from transaction.environment import (
 )
 from transaction.test_apply import TOOLS
 from transaction.test_killed import TESTS
-from transaction.wheels import ALPHA2, BETA1, Index
+from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.live import take
@@ -118,9 +118,7 @@ def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path: Path) -
     )
     code += f"start([sys.executable, '-c', {installer!r}], os.environ, '/', 60, Path({str(tmp_path / 'log')!r}))"
     doctor = subprocess.Popen([sys.executable, "-c", code])
-    while not (note.exists() and note.read_text()):
-        assert doctor.poll() is None
-        time.sleep(0.02)
+    until(lambda: note.exists() and note.read_text())
     doctor.send_signal(signal.SIGKILL)
     doctor.wait()
     assert gone(int(note.read_text()))
@@ -188,7 +186,7 @@ def test_a_poisoned_extra_index_cannot_slip_a_file_in(
 ) -> None:
     """Also where no index is named: the hashes are of the index that was asked, and another file has others."""
     env = make(tool)
-    bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
+    bad = Index([ALPHA2._replace(body="poison\n"), BETA1])
     for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"):
         monkeypatch.setenv(name, bad.url)
     outcome = fix(env, tool=tool)

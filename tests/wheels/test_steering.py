@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from index.catalogue import HERE, POISONED, PYTORCH, build
+from index.catalogue import POISONED, PYTORCH, made
 from index.ground import Ground
 from index.machines import CU126, CU126_WINDOWS, MAC, chosen
 from rows import plant, rows
@@ -35,8 +35,8 @@ def leave(ground: Ground, row: dict[str, Any], other: str = "") -> dict[str, str
         return {k: re.sub(r"\{\w+\}", lambda m: filled[m[0]], v) for k, v in some.items()}
 
     pairs = (("torch", "2.14.1+cu126"), ("torchvision", "0.29.1+cu126"))
-    wheels = [build(*pair, origin="links", tag=HERE) for pair in pairs]
-    links = {f"links/{wheel.file}": wheel.data for wheel in wheels}
+    wheels = [made("links", *pair) for pair in pairs]
+    links = {f"links/{one.files[0]}": one.wheel() for one in wheels}
     plant(ground.home, {"pins.txt": "torch==2.9.1\n", **links, **fill(row.get("files", {}))})
     return fill(row.get("variables", {}))
 
