@@ -13,7 +13,6 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
-from rows import plant
 
 from tunedoctor.cli.app import run
 
@@ -98,16 +97,6 @@ def started(*argv: object, cwd: Path | None = None, **env: str) -> Child:
     how: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     around = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **env}
     return subprocess.Popen(words, cwd=cwd, env=around, encoding="utf-8", **how)
-
-
-def plugin(folder: Path, **files: str) -> str:
-    """Write a plug-in "ours" of checks, name__ending -> text; return what PYTHONPATH has to be."""
-    info = {"METADATA": "Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n"}
-    info |= {"entry_points.txt": "[tunedoctor.checks]\nours = ours\n"}
-    plant(folder, {f"ours-1.0.dist-info/{name}": text for name, text in info.items()})
-    named = {"__init____py": "", **files}.items()
-    plant(folder, {f"ours/{'.'.join(name.rsplit('__', 1))}": text for name, text in named})
-    return str(folder)
 
 
 def inside(
