@@ -4,10 +4,10 @@ import json
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from render.page import Page
 from rows import plant
 from trainers import DATA, TRAINER, Train, done
 from typed import doctor, on_terminal
@@ -20,24 +20,6 @@ if "trainer.py" in " ".join(sys.argv):
     os.write(2, b"libcudnn.so.9: cannot open shared object file: No such file or directory\\n")
     os.abort()
 """
-
-
-class Page(HTMLParser):
-    """The elements of a page, what they name beside it, and its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.outside: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.outside += [v or "" for k, v in attrs if k in ("src", "href", "action", "data")]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture
@@ -60,16 +42,18 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
     assert text.isascii()
     page = Page(text)
     assert not {"script", "link", "img", "iframe", "object", "base"} & {*page.tags}
-    assert (page.outside, page.tags.count("svg"), "\x1b" in text) == ([], 3, False)
+    outside = [v for k, v in page.pairs if k in ("src", "href", "action", "data")]
+    assert (outside, page.tags.count("svg"), "\x1b" in text) == ([], 3, False)
+    (shown,) = page.texts["body"]
     assert "url(" not in text
-    assert re.search(r"LossOver 6 steps: training from [\d.]+ to ", page.text)
+    assert re.search(r"LossOver 6 steps: training from [\d.]+ to ", shown)
     assert "default-src 'none'; style-src 'sha256-" in text
     assert 'style="' not in text
-    assert "<script>alert(1)</script>" in page.text
+    assert "<script>alert(1)</script>" in shown
     facts = json.loads((place / "out/run.json").read_text())
     for one in (facts["sha256"], facts["versions"]["torch"], "doctor chat out", "batch = 8"):
-        assert one in page.text, one
-    assert re.search(r"GiB at the peak, for rows of 1,024 tokens", page.text)
+        assert one in shown, one
+    assert re.search(r"GiB at the peak, for rows of 1,024 tokens", shown)
     (place / "r.html").unlink()
     again = doctor(*words, "r.html", cwd=place)  # without another training
     assert (again.returncode, again.stdout) == (0, "")

@@ -40,31 +40,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-UPLOAD = """\
-name: stands for the upload, which needs GitHub
-description: says what it is given
-inputs: {sarif_file: {description: a file}, category: {description: its kind}}
-runs:
-  using: composite
-  steps:
-    - shell: bash
-      env: {FILE: "${{ inputs.sarif_file }}"}
-      run: test -s "$FILE" && echo "uploads $FILE"
-"""
-WORKFLOW = """\
-on: push
-jobs:
-  gate:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@df4cb1c069e1874edd31b4311f1884172cec0e10
-      - id: gate
-        uses: ./tunedoctor/integrations/github
-        with: {profile: node, config: doctor.toml, upload: "true"}
-      - if: always()
-        env: {VERDICT: "${{ steps.gate.outputs.verdict }}", CODE: "${{ steps.gate.outputs.exit-code }}"}
-        run: echo "told $VERDICT $CODE"
-"""
+UPLOAD = Path(__file__).with_name("upload.yml").read_text("utf-8")
+WORKFLOW = Path(__file__).with_name("workflow.yml").read_text("utf-8")
 
 
 def act(project: Path) -> Ended:

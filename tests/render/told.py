@@ -107,21 +107,7 @@ def cells(text: str) -> list[list[str]]:
     return page.rows
 
 
-GITLAB = {
-    "items": {
-        "required": ["description", "check_name", "fingerprint", "severity", "location"],
-        "properties": {
-            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
-            "location": {
-                "required": ["path", "lines"],
-                "properties": {
-                    "path": {"type": "string", "pattern": "^[^/]"},
-                    "lines": {"properties": {"begin": {"minimum": 1, "type": "integer"}}},
-                },
-            },
-        },
-    },
-}
+GITLAB = json.loads(Path(__file__).with_name("gitlab.json").read_bytes())
 """Of docs.gitlab.com, code quality report format."""
 
 
