@@ -43,9 +43,9 @@ def _signals_as_in_a_shell() -> None:
 
 
 @pytest.fixture
-def inside(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> typed.Inside:
+def inside(tmp_path: Path) -> typed.Inside:
     """Run a command in this process and in tmp_path, if no other `cwd` is given."""
-    return partial(typed.inside, capsys, cwd=tmp_path)
+    return partial(typed.inside, cwd=tmp_path)
 
 
 @pytest.fixture(scope="session")

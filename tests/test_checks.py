@@ -158,12 +158,7 @@ def test_probes_side_by_side(probes: list[Probe], facts: list[Fact | type[Fact]]
         kind = one if isinstance(one, type) else type(one)
         answer = snapshot.get(kind)
         assert isinstance(answer, Unknown) if kind is one else answer == one
-
-
-def test_a_crash_says_why() -> None:
-    answer = examine((), [BROKEN, THERE]).get(Cpu)
-    assert isinstance(answer, Unknown)
-    assert "no such file" in answer.why
+    assert probes[0] is not BROKEN or "no such file" in snapshot.get(Cpu).why  # type: ignore[union-attr]
 
 
 def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None:

@@ -16,7 +16,7 @@ from museum import names, snapshot_of
 from tunedoctor.facts import KINDS, Absent, Unknown
 from tunedoctor.facts.clean import LONGEST, clean_text
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
-from tunedoctor.model.versions import at_least, parts, release, within
+from tunedoctor.model.versions import parts, release, within
 from tunedoctor.probes.targeting import choose
 
 
@@ -34,16 +34,6 @@ def test_long_text_keeps_both_ends() -> None:
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
-
-
-numbers = st.lists(st.integers(0, 999), min_size=1, max_size=4)
-
-
-@given(numbers, numbers)
-def test_at_least_is_the_order_of_number_lists(a: list[int], b: list[int]) -> None:
-    pad = lambda x: x + [0] * (4 - len(x))  # noqa: E731
-    text = lambda x: ".".join(map(str, x))  # noqa: E731
-    assert at_least(text(a), text(b)) == (pad(a) >= pad(b))
 
 
 @given(st.text())

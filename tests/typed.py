@@ -99,16 +99,11 @@ def started(*argv: object, cwd: Path | None = None, **env: str) -> Child:
     return subprocess.Popen(words, cwd=cwd, env=around, encoding="utf-8", **how)
 
 
-def inside(
-    capsys: pytest.CaptureFixture[str],
-    *argv: str,
-    stdin: str = "",
-    cwd: Path | None = None,
-    **env: str,
-) -> Ran:
+def inside(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
     """Run it in this process, which is quicker; what hangs ends by an alarm."""
     signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(60)
+    signal.alarm(240)
+    streams = [TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ.keys() - _bare().keys():
             patch.delenv(name)
@@ -116,19 +111,21 @@ def inside(
             patch.setenv(name, value)
         patch.chdir(cwd or ".")
         patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
+        for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
         try:
             code = run([*argv])
         except SystemExit as ended:
             code = int(ended.code or 0)
         finally:
             signal.alarm(0)
-        said = capsys.readouterr()
-    assert "Traceback" not in said.out + said.err, said
-    return Ran(argv, code, said.out, said.err)
+    out, err = (one.buffer.getvalue().decode() for one in streams)
+    assert "Traceback" not in out + err, out + err
+    return Ran(argv, code, out, err)
 
 
 def _alarm(*_: object) -> None:
-    msg = "it takes more than a minute"
+    msg = "it takes more than four minutes"
     raise TimeoutError(msg)
 
 

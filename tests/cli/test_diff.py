@@ -15,7 +15,8 @@ from libraries.environment import installed
 from markdown_it import MarkdownIt
 from museum import altered, diagnosis_of, names, snapshot_of
 from rows import plant
-from typed import Inside, doctor
+from typed import Inside
+from typed import inside as doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from torch_target import WHY_NOT, torch_python, torch_target
-from typed import doctor as run
+from typed import inside as run
 
 PYTHON = torch_python()
 

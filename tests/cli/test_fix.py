@@ -13,7 +13,8 @@ from libraries import running
 from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, version
 from libraries.server import Index
-from typed import Ran, doctor, ran
+from typed import Ran, ran
+from typed import inside as doctor
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Pin, Plan, WriteFile

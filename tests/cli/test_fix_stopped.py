@@ -6,7 +6,8 @@ from pathlib import Path
 from cli.test_fix import CLASH, Make, index, make, uv_cache
 from libraries.running import state, version
 from libraries.server import Index
-from typed import Child, doctor, started, until
+from typed import Child, started, until
+from typed import inside as doctor
 
 from tunedoctor.state.folder import entry_of
 

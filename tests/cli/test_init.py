@@ -17,7 +17,7 @@ import pytest
 from museum import snapshot_of
 from rows import plant
 from torch_target import WHY_NOT, torch_target
-from typed import doctor
+from typed import inside as doctor
 from wrong_inputs import TINY, gguf
 
 from tunedoctor.cli import found

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import cases, plant
-from typed import doctor
+from typed import inside as doctor
 from wrong_inputs import TINY, gguf, text
 
 from tunedoctor.memory.answer import forecast

@@ -15,7 +15,8 @@ from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from libraries.server import Index
-from typed import doctor, ran
+from typed import inside as doctor
+from typed import ran
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.installers.uv import find_uv

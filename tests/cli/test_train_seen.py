@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from render.page import Page
 from rows import plant
-from trainers import DATA, TRAINER, Train, done
+from trainers import DATA, TRAINER, Train
 from typed import doctor, on_terminal
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
@@ -23,10 +22,8 @@ if "trainer.py" in " ".join(sys.argv):
 
 
 @pytest.fixture
-def place(train: Train, tmp_path: Path) -> Path:
-    done(train(code="tiny('m')"))
-    (tmp_path / "d.jsonl").write_text(DATA)
-    return tmp_path
+def place(tiny_model: str, tmp_path: Path) -> Path:
+    return plant(tmp_path, {"m": {"link": tiny_model}, "d.jsonl": DATA})
 
 
 def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, place: Path) -> None:
@@ -58,7 +55,7 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
     again = doctor(*words, "r.html", cwd=place)  # without another training
     assert (again.returncode, again.stdout) == (0, "")
     assert (place / "r.html").read_text() == text
-    (place / "m/config.json").unlink()
+    (place / "m").unlink()
     gone = doctor(*words, "gone.html", cwd=place)
     assert (gone.returncode, "GiB at the peak" in (place / "gone.html").read_text()) == (0, True)
     odd = {**facts, "config": {**facts["config"], "eval_share": "x"}, "held_out": 1}
@@ -79,16 +76,11 @@ def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(
     assert "cuda-library-missing" in ended.stderr
 
 
-def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(
-    torch_python: str, place: Path
-) -> None:
-    code = f"import sys; sys.path.append({str(TRAINER.parent)!r}); import trainer\n"
-    code += "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken\n"
-    argv = [torch_python, "-c", f"{code}trainer.main(sys.argv[1:])", *WORDS[:-1]]
-    ended = subprocess.run(argv, cwd=place, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("Traceback")
-    assert ended.stderr.endswith("KeyError: 'a \\x1b[2Jb'\n")
+def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(train: Train, place: Path) -> None:
+    code = "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken"
+    ended = train(*WORDS[:-1], code=code)
+    assert ended.err.startswith("Traceback")
+    assert ended.err.endswith("KeyError: 'a \\x1b[2Jb'\n")
     assert "KeyError" in (place / "out/train.log").read_text()
 
 

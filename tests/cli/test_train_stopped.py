@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainers import DATA, Train, done
+from rows import plant
+from trainers import DATA
 from typed import doctor, started, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -76,11 +77,10 @@ class Road:
 
 
 def test_the_road_with_an_interrupt_at_each_stage(
-    torch_python: str, train: Train, tmp_path: Path
+    torch_python: str, tiny_model: str, tmp_path: Path
 ) -> None:
-    done(train(code="tiny('m')"))
-    (tmp_path / "d.jsonl").write_text(DATA)
-    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    files = {"m": {"link": tiny_model}, "d.jsonl": DATA, "sitecustomize.py": SLOW}
+    plant(tmp_path, files)
     road = Road(tmp_path, torch_python)
     begun = road.words
     for stage, says in STAGES.values():

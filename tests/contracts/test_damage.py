@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from rows import plant, rows
-from typed import doctor
+from typed import inside as doctor
 
 from contracts.made import install
 

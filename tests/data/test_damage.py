@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rows import cases
 
 from tunedoctor.data import survey as surveys
-from tunedoctor.data.examine import Asked, Tally, block, row
+from tunedoctor.data.examine import Asked, Tally, row
 from tunedoctor.data.report import DataFault
 from tunedoctor.data.survey import Source, Survey
 from tunedoctor.tables.secrets import kinds
@@ -115,26 +115,6 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> 
     assert all(one.count >= len(one.places) and one.count > 0 for one in faults.values())
     if file.unreadable:
         assert any(one.severity == "error" for one in faults.values())
-
-
-LINE = st.binary(max_size=40).map(lambda b: b.replace(b"\n", b""))
-
-
-@given(st.lists(LINE, min_size=1, max_size=12))
-def test_each_line_is_counted_once(lines: list[bytes]) -> None:
-    found = block(b"\n".join(lines) + b"\n", 1, Asked())
-    assert found.lines == len(lines)
-    assert found.lines == found.seen["blank"] + found.unreadable + found.rows
-    seen = {line for places in found.places.values() for line, _ in places}
-    unreadable = {i for i, line in enumerate(lines, 1) if line.strip() and not _object(line)}
-    assert unreadable <= seen
-
-
-def _object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 @given(JSON)

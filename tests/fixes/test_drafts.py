@@ -1,7 +1,6 @@
 """What fixes do about the machines of the museum; cures as steps, of which those are shown that a fix carries out."""
 
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
-from packaging.specifiers import SpecifierSet
 from rows import cases, holds, rows
 from rows import told as data_of
 
@@ -25,7 +23,6 @@ from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
 from tunedoctor.model import findings as model
 from tunedoctor.model import plan as plans
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.versions import narrowed
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
@@ -176,22 +173,6 @@ def test_bash_sets_the_value_of_a_step(value: str) -> None:
     assert step == plans.SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
 
 
-def test_bash_takes_it_as_it_is() -> None:
-    value = "GPU-1 'x' $HOME"
-    shell = ["bash", "-c", f'{model.set_variable(None, "NAME", value).command}; printf %s "$NAME"']
-    assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == value
-
-
-SEVERITIES: tuple[model.Severity, ...] = ("error", "warning", "note")
-VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
-clause = st.tuples(
-    st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)
-).map("".join)
-ranges = st.lists(clause, max_size=3, unique=True).map(",".join)
-asked_of = st.dictionaries(
-    st.sampled_from(["peft", "trl", "torch"]), ranges, min_size=1, max_size=2
-)
-findings = st.tuples(st.sampled_from(range(3)), asked_of)
 OLDER = model.pip(None, "install", "trl<0.12")
 
 
@@ -204,35 +185,6 @@ def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[mod
     """Return the cures that are shown of causes, where there is no environment if none is named."""
     whole = Diagnosis(tuple(causes), {one.check.id: () for one in causes}, (), {}, {})
     return [*cures_shown(whole, snapshot, all_fixes).values()]
-
-
-@given(st.lists(ranges, max_size=3))
-def test_a_narrowed_range_allows_what_all_of_them_allow(several: list[str]) -> None:
-    left = narrowed(several)
-    for version in VERSIONS:
-        meets = all(version in SpecifierSet(one) for one in several)
-        assert meets is (left is not None and version in SpecifierSet(left))
-
-
-@given(st.lists(findings, min_size=1, max_size=4))
-def test_printed_lines_never_contradict_each_other(
-    several: list[tuple[int, dict[str, str]]],
-) -> None:
-    several.sort(key=lambda one: one[0])
-    cures = [model.pip(None, "install", *(n + s for n, s in one.items())) for _, one in several]
-    causes = [found(i, cure, SEVERITIES[several[i][0]]) for i, cure in enumerate(cures)]
-    asked: dict[str, list[str]] = {}
-    for before, cure in zip(cures, shown(causes), strict=True):
-        if cure == model.tell("doctor fix"):
-            continue
-        parts = [model.parted(one) for one in cure.installs[0].requirements]
-        assert [n for n, _ in parts] == [
-            model.parted(r)[0] for r in before.installs[0].requirements
-        ]
-        assert shlex.split(cure.command)[3] == "install"
-        for name, specifier in parts:
-            asked.setdefault(name, []).append(specifier)
-    assert None not in [narrowed(specifiers) for specifiers in asked.values()]
 
 
 def test_an_error_keeps_its_line_beside_a_note() -> None:

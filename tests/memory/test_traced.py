@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from torch_target import WHY_NOT, torch_python
-from typed import ran, tool
+from trainers import Train, done
+from typed import tool
 
 from tunedoctor.memory.band import relative_error
 from tunedoctor.memory.config import shape_of
@@ -46,39 +46,34 @@ def config_of(model_type: str) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if value is not None}
 
 
-def test_the_trainer_takes_what_is_reckoned() -> None:
+def test_the_trainer_takes_what_is_reckoned(torch_python: str) -> None:
     """Each block that the CPU's allocator hands out in two real steps is counted."""
-    if not torch_python():
-        pytest.skip(WHY_NOT)
     allocator = tool("allocator", "benchmarks")
     cases = [allocator.TRAINED[at] for at in TRAINED]
-    for case, truth, found in allocator.trained(torch_python(), cases):
+    for case, truth, found in allocator.trained(torch_python, cases):
         assert found == pytest.approx(truth, rel=0.02), case
 
 
-def test_the_closed_form_is_near_the_tracer() -> None:
+def test_the_closed_form_is_near_the_tracer(torch_python: str) -> None:
     """All in one process of the target."""
-    if not torch_python():
-        pytest.skip(WHY_NOT)
     exact = tool("exact", "benchmarks")
     exact.RUNS = RUNS
-    compared = exact.compared(torch_python(), {name: config_of(name) for name in CONFIGS})
+    compared = exact.compared(torch_python, {name: config_of(name) for name in CONFIGS})
     assert len(compared) == len(CONFIGS) * len(RUNS)
     for row in compared:
         told = relative_error(shape_of(config_of(row.model)), RUNS[row.run])
         assert abs(row.off) <= max(0.04, told), row
 
 
-def test_a_fault_of_the_target_is_an_answer() -> None:
+def test_a_fault_of_the_target_is_an_answer(train: Train) -> None:
     """What can't be traced is told in one line, and the next request is answered all the same."""
-    if not torch_python():
-        pytest.skip(WHY_NOT)
     exact = tool("exact", "benchmarks")
     config = config_of("llama")
     good = exact.request(config, shape_of(config), RUNS["lora, checkpointed"])
     bad = {**good, "config": {**config, "model_type": "nothing_of_the_kind"}}
     asked = f"{json.dumps(bad)}\n{json.dumps(good)}\n"
-    ended = ran(torch_python(), "-W", "ignore", "-I", exact.SCRIPT, stdin=asked)
-    first, second = (json.loads(line) for line in ended.stdout.splitlines())
+    code = f"import io, runpy, sys\nsys.stdin = io.StringIO({asked!r})\n"
+    ended = done(train(code=f"{code}runpy.run_path({str(exact.SCRIPT)!r}, run_name='__main__')"))
+    first, second = (json.loads(line) for line in ended.out.splitlines())
     assert "nothing_of_the_kind" in first["error"]
     assert second["peak"] > 0

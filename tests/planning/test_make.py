@@ -9,8 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from libraries.catalogue import RELEASES, Release
 from libraries.server import Index
 from msgspec import structs
@@ -213,63 +211,6 @@ def test_an_environment_from_nothing(wheels: Index, tmp_path: Path) -> None:
 
 
 INDEX = "https://download.pytorch.org/whl/"
-NAMES = st.sampled_from(["torch", "torchvision", "numpy", "peft", "accelerate"])
-WORDS = st.text(max_size=12)
-TUPLES = st.lists(WORDS, max_size=2).map(tuple)
-SOME = st.lists(NAMES, min_size=1, max_size=2).map(tuple)
-BYTES = st.integers(0, 2**40)
-PINS = st.builds(
-    model.Pin,
-    name=NAMES,
-    version=st.sampled_from(["1.0", "2.0+cu126"]),
-    hashes=TUPLES,
-    was=st.sampled_from(["", "0.9"]),
-    download_bytes=BYTES,
-)
-INSTALLS = st.builds(
-    model.Install,
-    pins=st.lists(PINS, min_size=1, max_size=3, unique_by=lambda p: p.name).map(tuple),
-    index=st.sampled_from(["", f"{INDEX}cu126"]),
-    no_deps=st.booleans(),
-    reinstall=st.just(()) | SOME,
-)
-STEPS: st.SearchStrategy[model.AnyStep] = st.one_of(
-    INSTALLS,
-    st.builds(model.Remove, names=SOME),
-    st.builds(model.WriteFile, path=WORDS, text=WORDS),
-    st.builds(model.DeletePath, path=WORDS, why=WORDS),
-    st.builds(model.SetEnv, name=st.sampled_from(["A", "B"]), value=st.none() | WORDS),
-    st.builds(
-        model.Tell, command=WORDS, why=WORDS, who=st.sampled_from(["user", "root", "reboot"])
-    ),
-    st.builds(model.NewEnvironment, path=WORDS, python=WORDS),
-)
-SEVERAL = st.lists(STEPS, max_size=4).map(tuple)
-PLANS = st.builds(
-    model.Plan, steps=SEVERAL, cures=TUPLES, reasons=TUPLES, download_bytes=BYTES, disk_bytes=BYTES
-)
-
-
-@given(st.lists(PLANS, max_size=4))
-def test_merging_keeps_all_or_says_what_contradicts(plans: list[model.Plan]) -> None:
-    try:
-        one = model.merge(plans)
-    except model.PlanError as error:
-        assert "--only" in str(error)
-        return
-    pins: dict[str, str] = {}
-    for pin in one.pins:
-        assert pin.name not in pins, "a package twice"
-        pins[pin.name] = pin.version
-    for plan in plans:
-        assert {p.name: p.version for p in plan.pins}.items() <= pins.items()
-        assert set(plan.cures) <= set(one.cures)
-        assert set(plan.told) <= set(one.told)
-    installs = [s for s in one.steps if isinstance(s, model.Install)]
-    assert len({(i.index, i.no_deps) for i in installs}) == len(installs)
-    assert model.merge([one]) == one
-    removed = {n for s in one.steps if isinstance(s, model.Remove) for n in s.names}
-    assert not removed & pins.keys()
 
 
 def torch(version: str, index: str = "") -> model.Install:

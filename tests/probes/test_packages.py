@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from email.parser import Parser
 from importlib.machinery import PathFinder
 from importlib.metadata import distributions
@@ -20,7 +19,7 @@ from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.packages import packages
 from tunedoctor.probes.shadows import shadows
-from tunedoctor.probes.site_folder import expected, missing, parse, read_headers
+from tunedoctor.probes.site_folder import missing, parse, read_headers
 
 
 def this_interpreter() -> Interpreter:
@@ -111,9 +110,3 @@ def test_what_is_missing(tmp_path: Path, left_out: list[str], size: int, gone: l
     if not gone and not left_out:  # source that was replaced by its byte code
         (tmp_path / "torch/optim/adam.py").rename(tmp_path / "torch/optim/adam.pyc")
         assert missing(str(tmp_path), RECORD.encode()) == []
-
-
-def test_time_grows_with_length_alone() -> None:
-    record = b"p/%d/%d/m%d.py,sha256=%x,1\n"
-    lines = [record % (n % 9, n % 99, n, zlib.crc32(b"%d" % n)) for n in range(20_000)]
-    assert len(expected(b"".join(lines))[0]) == 9

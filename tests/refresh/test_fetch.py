@@ -69,17 +69,3 @@ def test_a_redirect_to_a_foreign_host_is_not_followed(index: Index, scheme: str)
             client(index).get(f"{index.url}x/")
         with pytest.raises(TimeoutError):
             foreign.accept()
-
-
-def test_a_port_that_nobody_listens_on_and_certificates_that_are_none(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{one.getsockname()[1]}"
-    with pytest.raises(FetchError, match="can't be reached"):
-        Client(SMALL).get(f"http://{host}/")
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("PIP_CERT", "/no/such/bundle.pem")
-    with pytest.raises(FetchError, match=r"/no/such/bundle\.pem holds no certificates"):
-        client(index).get(index.url)

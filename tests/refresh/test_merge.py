@@ -56,21 +56,6 @@ def test_a_page_of_the_table_changes_nothing_and_is_above_the_bound() -> None:
 ROCM10 = new_row(linux_x86_64=(*CU, "rocm10.0"))
 
 
-def test_a_new_release() -> None:
-    merge = _merged(OLD + torch_files("2.16.0", ROCM10))
-    assert merge.changes == (
-        "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.29.2",
-    )
-    after = _after(merge)
-    got = after["releases"]["items"]["2.16.0"]
-    assert sorted(one[:4] for one in got["builds"]) == sorted(one[:4] for one in ROCM10["builds"])
-    assert all(one[7] for one in got["builds"])
-    assert set(got["unverified"]) == {"pypi_default", "torchvision_pair"}
-    assert got["pypi_default"]["linux_x86_64"] == "cu132"
-    assert list(after["releases"]["items"])[-1] == after["newest_torch"] == "2.16.0"
-    assert after["as_of"] == "2026-12-24"
-
-
 def test_lists_of_code_are_those_of_the_newest_release_of_the_variant_and_marked() -> None:
     row = new_row(linux_x86_64=("cu126", "cu132", "cu136", "rocm10.0"))
     got = builds(_row(torch_files("2.16.0", row)))

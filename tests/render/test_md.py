@@ -20,7 +20,8 @@ from cmarkgfm.cmark import Options
 from msgspec.structs import replace
 from museum import altered, names
 from test_house import three_hundred
-from typed import Inside, doctor
+from typed import Inside
+from typed import inside as doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import diagnose
