@@ -12,7 +12,7 @@ ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
 FOLDS = f"{int(re.IGNORECASE)} "
 
 
-def test_words_that_ship_are_those_that_are_read() -> None:
+def test_words_that_ship_are_those_that_are_read():
     """After another way of reading expressions: python tools/build_literals.py."""
     for key, words in ROWS.items():
         folds = re.IGNORECASE if key.startswith(FOLDS) else 0
@@ -22,7 +22,7 @@ def test_words_that_ship_are_those_that_are_read() -> None:
 
 @given(st.data())
 @settings(max_examples=400, suppress_health_check=list(HealthCheck))
-def test_no_match_of_the_project_s_expressions_is_without_its_words(data: st.DataObject) -> None:
+def test_no_match_of_the_project_s_expressions_is_without_its_words(data):
     key = data.draw(st.sampled_from(sorted(ROWS)))
     source, flags = key.removeprefix(FOLDS), re.IGNORECASE if key.startswith(FOLDS) else 0
     text = data.draw(st.from_regex(re.compile(source, flags)))

@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +27,7 @@ def report(id_: str, **step: Any) -> Report:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['file']} {row['line']}")
-def test_the_line_to_blame(row: dict[str, Any], tmp_path: Path) -> None:
+def test_the_line_to_blame(row, tmp_path):
     plant(tmp_path, FILES)
     id_, one = row["id"], report(row["id"], **row["step"])
     assert places(tmp_path, one, "pyproject.toml")[id_] == Place(row["file"], row["line"])
@@ -36,7 +35,7 @@ def test_the_line_to_blame(row: dict[str, Any], tmp_path: Path) -> None:
     assert {*places(tmp_path, one, "other.toml")} == {id_, "s"}
 
 
-def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_path: Path) -> None:
+def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_path):
     outside = {"requirements.txt": "torch\n", "doctor.toml": "[policy]\nram = 1\n"}
     above, here = plant(tmp_path, outside), plant(tmp_path / "here", FILES)
     one = report("policy-ram", step="install", requirements=["torch"])

@@ -13,7 +13,7 @@ from typed import doctor, gone, started, until
 from tunedoctor.cli.explain import schema_of
 
 
-def test_the_published_schema_is_the_one_of_the_types() -> None:
+def test_the_published_schema_is_the_one_of_the_types():
     published = Path(__file__).parents[2] / "docs" / "doctor.report.1.schema.json"
     if not published.exists():
         pytest.skip("not a checkout: the published schema is not here")
@@ -25,7 +25,7 @@ def test_the_published_schema_is_the_one_of_the_types() -> None:
     reason="signals are POSIX; where NVML answers, nvidia-smi is not asked",
 )
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_doctor_leaves_no_child(tmp_path: Path, number: int, status: int) -> None:
+def test_an_interrupted_doctor_leaves_no_child(tmp_path, number, status):
     mark, tool = tmp_path / "pid", tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\necho $$ > {mark}.part && mv {mark}.part {mark}\nexec sleep 600\n")
     tool.chmod(0o755)
@@ -49,7 +49,7 @@ Nvidia driver version: 550.144.03
 WELL = SICK.replace("550.144.03", "580.95.05").replace("available: False", "available: True")
 
 
-def test_a_folder_gives_a_line_each_in_order(tmp_path: Path) -> None:
+def test_a_folder_gives_a_line_each_in_order(tmp_path):
     files = {f"{i:02}.txt": SICK if i % 2 else WELL for i in range(40)}
     files |= {"empty.txt": "", "prose.txt": "my cat is ill\n"}
     for name, text in {**files, ".hidden": SICK}.items():

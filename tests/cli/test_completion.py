@@ -10,7 +10,7 @@ import pytest
 from typed import ran
 
 import tunedoctor.cli
-from tunedoctor.cli.app import _given  # pyright: ignore[reportPrivateUsage]
+from tunedoctor.cli.app import _given
 
 KNOWN = json.loads(Path(tunedoctor.cli.__file__).with_name("commands.json").read_bytes())
 WANTED = {
@@ -25,7 +25,7 @@ CARD = "doctor fit --gpu "
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_completes(shell: str, tmp_path: Path) -> None:
+def test_a_shell_completes(shell, tmp_path):
     script = Path(__file__).with_name(f"completes.{shell}").read_text()
     path = shutil.which(shell)
     if path is None:
@@ -42,7 +42,7 @@ def test_a_shell_completes(shell: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", KNOWN["commands"])
-def test_two_examples_of_a_command_are_commands(name: str) -> None:
+def test_two_examples_of_a_command_are_commands(name):
     examples = KNOWN["commands"][name]["examples"]
     assert len(examples) == 2
     for example in examples:

@@ -23,7 +23,7 @@ TORCH = "lib/python3.12/site-packages/torch-2.9.1.dist-info/METADATA"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path):
     """Return the folder of a user who has nothing but a folder to work in."""
     (tmp_path / "home" / "work").mkdir(parents=True)
     return tmp_path / "home"
@@ -52,12 +52,11 @@ class User(NamedTuple):
     def target(self, cwd: str = "work", **env: str) -> dict[str, Any]:
         """Return the target of a check, without what is not asked for."""
         argv = ("check", "--only", "python-old", "--format", "json")
-        told: dict[str, Any] = json.loads(self.types(*argv, cwd=cwd, **env).stdout)["target"]
-        return told
+        return json.loads(self.types(*argv, cwd=cwd, **env).stdout)["target"]
 
 
 @pytest.fixture
-def user(home: Path, inside: Inside) -> User:
+def user(home, inside):
     return User(home, inside)
 
 
@@ -66,7 +65,7 @@ def hashed(path: Path) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(os.fsencode(path)).digest())[:8].decode()
 
 
-def test_the_only_one_is_taken_and_changed_only_once_it_is_named(home: Path, user: User) -> None:
+def test_the_only_one_is_taken_and_changed_only_once_it_is_named(home, user):
     path = real(home / "llm" / ".venv")
     said = user.types("check").stdout
     assert said.startswith(f"target   ~/llm/.venv, {ONLY}  Python 3.")
@@ -86,7 +85,7 @@ def test_the_only_one_is_taken_and_changed_only_once_it_is_named(home: Path, use
 
 
 @pytest.mark.parametrize("name", [".venv", "venv", "env", ".venv-gpu", ".pixi/envs/default"])
-def test_the_folder_s_own_needs_no_name(home: Path, user: User, name: str) -> None:
+def test_the_folder_s_own_needs_no_name(home, user, name):
     made(home / "other" / ".venv")
     made(home / "work" / ".pixi/envs/zoo")
     if not name.startswith((".venv", ".pixi")) or name == ".venv-gpu":
@@ -98,9 +97,7 @@ def test_the_folder_s_own_needs_no_name(home: Path, user: User, name: str) -> No
 
 
 @cases("cli/cases.jsonl")
-def test_the_project_s_is_taken_from_below_its_root(
-    home: Path, user: User, files: dict[str, str], place: str, env: dict[str, str]
-) -> None:
+def test_the_project_s_is_taken_from_below_its_root(home, user, files, place, env):
     root = home / "code" / "root"
     plant(root, {**files, "src/deep/x.py": ""})
     names = {"home": home, "root": root, "hash": hashed(root), "pipfile": hashed(root / "Pipfile")}
@@ -113,7 +110,7 @@ def test_the_project_s_is_taken_from_below_its_root(
     assert "name it" not in user.types("undo", cwd="code/root/src/deep", **settings).stderr
 
 
-def test_beyond_the_root_nothing_is_the_project_s(home: Path, user: User) -> None:
+def test_beyond_the_root_nothing_is_the_project_s(home, user):
     plant(home / "code", {"pyproject.toml": "", "root/.git/HEAD": "", "root/src/x": ""})
     made(home / "code" / "env")
     made(home / "b" / ".venv")
@@ -121,7 +118,7 @@ def test_beyond_the_root_nothing_is_the_project_s(home: Path, user: User) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root gives files away")
-def test_what_another_user_owns_is_named_and_never_taken(home: Path, user: User) -> None:
+def test_what_another_user_owns_is_named_and_never_taken(home, user):
     plant(home / "theirs", {"pyproject.toml": "", "mine/x": ""})
     made(home / "theirs" / ".venv")
     made(home / "shared" / "venv")
@@ -133,10 +130,8 @@ def test_what_another_user_owns_is_named_and_never_taken(home: Path, user: User)
 
 
 @cases("cli/cases.jsonl")
-def test_what_a_tool_keeps_is_the_only_one(
-    tmp_path: Path, home: Path, user: User, place: str, files: dict[str, str]
-) -> None:
-    def at(text: str) -> str:
+def test_what_a_tool_keeps_is_the_only_one(tmp_path, home, user, place, files):
+    def at(text):
         return text.replace("{root}", str(tmp_path)).replace("{home}", str(home))
 
     path = made(Path(at(place)))
@@ -157,7 +152,7 @@ def test_what_a_tool_keeps_is_the_only_one(
     assert user.target()["chosen_by"] == (ONLY if bare else "none")
 
 
-def test_several_are_named_a_line_each_and_none_is_taken(home: Path, user: User) -> None:
+def test_several_are_named_a_line_each_and_none_is_taken(home, user):
     for number in range(3):
         made(home / f"p{number}" / ".venv", torch=number == 1)
     said = user.types("check")
@@ -180,9 +175,7 @@ def test_several_are_named_a_line_each_and_none_is_taken(home: Path, user: User)
         assert "more by doctor envs; --target PATH names one" in refused.stderr
 
 
-def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(
-    home: Path, user: User
-) -> None:
+def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(home, user):
     assert "Next: doctor fix --new .venv makes one.\n" in user.types("check").stdout
     assert "doctor fix --new .venv makes one" in user.types("smoke").stderr
     (home / "doctor").mkdir()
@@ -193,7 +186,7 @@ def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_finding_takes_less_than_20_ms(home: Path, many: bool) -> None:
+def test_finding_takes_less_than_20_ms(home, many):
     for number in range(50 if many else 0):
         kept = home / ".cache/pypoetry/virtualenvs" if number % 2 else home / ".virtualenvs"
         made(kept / f"e{number}")
@@ -212,7 +205,7 @@ def test_finding_takes_less_than_20_ms(home: Path, many: bool) -> None:
 
 
 @pytest.mark.parametrize("left_out", ['skip = ["torch-missing"]', 'only = ["python-old"]'])
-def test_check_and_fix_judge_what_is_named_alike(home: Path, user: User, left_out: str) -> None:
+def test_check_and_fix_judge_what_is_named_alike(home, user, left_out):
     real(home / "work" / ".venv")
     plant(home / "work", {"pyproject.toml": f"[tool.doctor]\n{left_out}\n"})
     checked = json.loads(user.types("check", "--only", "torch-missing", "--format", "json").stdout)

@@ -3,9 +3,8 @@
 import signal
 from pathlib import Path
 
-from cli.test_fix import CLASH, Make, index, make, uv_cache
+from cli.test_fix import CLASH, index, make, uv_cache
 from libraries.running import state, version
-from libraries.server import Index
 from typed import Child, started, until
 from typed import inside as doctor
 
@@ -20,7 +19,7 @@ def fixing_until(word: str, env: Path) -> Child:
     return child
 
 
-def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
+def test_ctrl_c_puts_back_and_says_so(make):
     env = make(*CLASH)
     before = state(env)
     child = fixing_until("fetched", env)
@@ -34,7 +33,7 @@ def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
     assert all(name.endswith("failed.log") for name in kept), kept
 
 
-def test_what_uv_holds_in_its_cache_cures_offline(make: Make, index: Index) -> None:
+def test_what_uv_holds_in_its_cache_cures_offline(make, index):
     env = make(*CLASH)
     argv = ["fix", "--target", str(env), "--yes"]
     assert doctor(*argv).returncode == 0
@@ -48,7 +47,7 @@ def test_what_uv_holds_in_its_cache_cures_offline(make: Make, index: Index) -> N
     assert len(index.asked) == asked
 
 
-def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
+def test_check_tells_of_a_fix_that_was_killed(make):
     env = make(*CLASH)
     (env / ".git").mkdir()  # in the folder of a project it is changed in place
     before = state(env)
@@ -64,9 +63,7 @@ def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
     assert state(env) == before
 
 
-def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(
-    make: Make, tmp_path: Path
-) -> None:
+def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(make, tmp_path):
     flag, env = tmp_path / "flag", make(*CLASH)
     # what is put in is imported from the copy, in which the old code still stands for what was not changed
     for code in env.glob("lib/python*/site-packages/transformers/__init__.py"):
@@ -82,7 +79,7 @@ def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(
     assert version(env) == "1.5.0"
 
 
-def test_a_damaged_memory_of_imports_is_none(make: Make) -> None:
+def test_a_damaged_memory_of_imports_is_none(make):
     env = make("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")
     for code in env.glob("lib/python*/site-packages/torch/__init__.py"):
         code.write_text("raise ImportError('undefined symbol: _ZN3c10')")

@@ -36,7 +36,7 @@ def _shown(term: str) -> str:
     return ended.stdout
 
 
-def test_a_terminal_sees_how_far_it_is() -> None:
+def test_a_terminal_sees_how_far_it_is():
     said = _shown("xterm")
     assert "reading ab" in said
     assert "50%" in said
@@ -48,5 +48,5 @@ def test_a_terminal_sees_how_far_it_is() -> None:
     assert said.count("\x1b[?25h") == said.count("\x1b[?25l") > 1  # the cursor is there again
 
 
-def test_a_dumb_terminal_sees_the_result_alone() -> None:
+def test_a_dumb_terminal_sees_the_result_alone():
     assert _shown("dumb") == "a line\r\nFalse\r\n"

@@ -3,12 +3,11 @@
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
 from render.page import Page
 from rows import plant
-from trainers import DATA, TRAINER, Train
+from trainers import DATA, TRAINER
 from typed import doctor, on_terminal
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
@@ -22,11 +21,11 @@ if "trainer.py" in " ".join(sys.argv):
 
 
 @pytest.fixture
-def place(tiny_model: str, tmp_path: Path) -> Path:
+def place(tiny_model, tmp_path):
     return plant(tmp_path, {"m": {"link": tiny_model}, "d.jsonl": DATA})
 
 
-def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, place: Path) -> None:
+def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python, place):
     rows = [{"prompt": HOSTILE, "completion": "yes"}, {"prompt": "b", "completion": "no"}]
     (place / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (place / "mine.html").write_text("mine")
@@ -65,9 +64,7 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
         assert (broken.returncode, "no report of out" in broken.stderr) == (2, True), broken.stderr
 
 
-def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(
-    torch_python: str, place: Path
-) -> None:
+def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(torch_python, place):
     plant(place, {"shadow/peft.py": DIES})
     target = ("--target", torch_python)
     ended = doctor("train", *WORDS, *target, cwd=place, PYTHONPATH=str(place / "shadow"))
@@ -76,7 +73,7 @@ def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(
     assert "cuda-library-missing" in ended.stderr
 
 
-def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(train: Train, place: Path) -> None:
+def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(train, place):
     code = "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken"
     ended = train(*WORDS[:-1], code=code)
     assert ended.err.startswith("Traceback")
@@ -86,9 +83,7 @@ def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(train: Train, pla
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
 @pytest.mark.parametrize(("term", "encoding"), [("xterm", "utf-8"), ("xterm", "ascii"), ("dumb", "utf-8")])  # fmt: skip
-def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(
-    torch_python: str, place: Path, term: str, encoding: str
-) -> None:
+def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(torch_python, place, term, encoding):
     argv = [torch_python, str(TRAINER), *WORDS[:-1], "--samples=0"]
     one = on_terminal(argv, place, TERM=term, PYTHONIOENCODING=encoding, OMP_NUM_THREADS="1")
     text = one.stdout

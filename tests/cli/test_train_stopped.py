@@ -76,9 +76,7 @@ class Road:
         return ended.stdout
 
 
-def test_the_road_with_an_interrupt_at_each_stage(
-    torch_python: str, tiny_model: str, tmp_path: Path
-) -> None:
+def test_the_road_with_an_interrupt_at_each_stage(torch_python, tiny_model, tmp_path):
     files = {"m": {"link": tiny_model}, "d.jsonl": DATA, "sitecustomize.py": SLOW}
     plant(tmp_path, files)
     road = Road(tmp_path, torch_python)

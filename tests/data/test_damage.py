@@ -5,7 +5,6 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,9 +34,7 @@ LINES = [json.dumps(row).encode() for row in ROWS]
 
 
 @cases("data/cases.jsonl")
-def test_a_damaged_line_is_named_and_the_others_are_read(
-    tmp_path: Path, line: str, kind: str, words: str
-) -> None:
+def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path, line, kind, words):
     data = b"\n".join([*LINES[:4], line.encode("latin-1"), *LINES[4:]])
     found, faults = faults_of(tmp_path / "a.jsonl", data)
     assert kind in faults
@@ -61,7 +58,7 @@ HURT: dict[str, tuple[Callable[[], str], str, int, int]] = {
 
 
 @pytest.mark.parametrize("name", HURT)
-def test_behind_damage_all_rows_are_read(tmp_path: Path, name: str) -> None:
+def test_behind_damage_all_rows_are_read(tmp_path, name):
     text, kind, line, rows = HURT[name]
     found, faults = faults_of(tmp_path / name, text().encode())
     assert (found.files[0].rows, found.files[0].unreadable) == (rows, 1)
@@ -70,14 +67,14 @@ def test_behind_damage_all_rows_are_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-def test_encodings(tmp_path: Path, encoding: str, name: str) -> None:
+def test_encodings(tmp_path, encoding, name):
     text = json.dumps(ROWS) if name == "a.json" else "\n".join(map(json.dumps, ROWS))
     found, faults = faults_of(tmp_path / name, text.encode(encoding))
     assert found.files[0].rows == 9
     assert set(faults) == ({"byte-order-mark"} if encoding == "utf-8-sig" else {"not-utf8-file"})
 
 
-def test_compressed_data_that_break_off(tmp_path: Path) -> None:
+def test_compressed_data_that_break_off(tmp_path):
     lines = [json.dumps({"text": f"{i * 7919} is a number."}).encode() for i in range(20_000)]
     whole = gzip.compress(b"\n".join(lines))
     found, faults = faults_of(tmp_path / "a.jsonl.gz", whole[: len(whole) // 2])
@@ -105,7 +102,7 @@ PIECES = st.sampled_from(
 
 @given(st.binary(max_size=300) | st.lists(PIECES, max_size=24).map(b"".join))
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt"])
-def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> None:
+def test_any_bytes_give_a_report_whose_counts_add_up(name, data):
     with tempfile.TemporaryDirectory() as folder:
         found, faults = faults_of(Path(folder) / name, data)
     (file,) = found.files
@@ -118,7 +115,7 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> 
 
 
 @given(JSON)
-def test_any_row_is_examined(value: Any) -> None:
+def test_any_row_is_examined(value):
     found = Tally()
     row(found, 1, value, kinds("data"), Asked(sampled=True))
     assert found.rows + found.unreadable == 1

@@ -35,7 +35,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_data_passes_train_takes(tmp_path: Path, name: str) -> None:
+def test_what_data_passes_train_takes(tmp_path, name):
     survey, faults = faults_in(tmp_path / name, FILES[name])
     assert [one.kind for one in faults.values() if one.severity == "error"] == []
     rows = [sample for _, _, sample in Good(tmp_path / name, {}, ())]
@@ -63,7 +63,7 @@ def changed(words: str, count: int) -> str:
     return " ".join(parts)
 
 
-def test_near_repeats_are_found_and_strangers_are_not() -> None:
+def test_near_repeats_are_found_and_strangers_are_not():
     table = Sketches()
     originals = [text() for _ in range(300)]
     for i, one in enumerate(originals):
@@ -74,7 +74,7 @@ def test_near_repeats_are_found_and_strangers_are_not() -> None:
     assert all(place is None or place.line in (i, 999) for i, place in enumerate(found))
 
 
-def test_repeats_within_a_file_and_leaks_between_splits(tmp_path: Path) -> None:
+def test_repeats_within_a_file_and_leaks_between_splits(tmp_path):
     rows = [(f"Question {i}: {text(30)}?", text(60)) for i in range(20)]
     train = write(tmp_path / "train.jsonl", [*rows, rows[4]])
     near = (rows[7][0], changed(rows[7][1], 1))

@@ -4,7 +4,6 @@ import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +32,7 @@ def made(snapshot: Snapshot, fixes: tuple[plans.Fix, ...] = FIXES) -> dict[str, 
 
 
 @pytest.mark.parametrize("row", rows("fixes/drafts.jsonl"), ids=lambda row: row["machine"])
-def test_what_is_done_about_a_finding(row: dict[str, Any]) -> None:
+def test_what_is_done_about_a_finding(row):
     """A row: machine, finding, and what is done, or who is told."""
     one = made(snapshot_of(row["machine"]))[row["finding"]]
     assert one.draft.reason
@@ -42,11 +41,10 @@ def test_what_is_done_about_a_finding(row: dict[str, Any]) -> None:
         assert holds(data_of(one.draft.steps, Path("/env")), row["does"])
     else:
         (step,) = one.draft.steps
-        assert isinstance(step, plans.Tell)
         assert (step.command, step.who) == (one.found.finding.cure.command, row["told"])
 
 
-def test_every_cause_of_every_machine_is_treated() -> None:
+def test_every_cause_of_every_machine_is_treated():
     for machine in names():
         causes = diagnosis_of(machine).causes
         several = drafted(causes, snapshot_of(machine), FIXES)
@@ -66,12 +64,12 @@ def test_every_cause_of_every_machine_is_treated() -> None:
                 assert not (one.changes and "sudo" in str(step))
 
 
-def test_every_fix_has_a_check() -> None:
+def test_every_fix_has_a_check():
     assert {c.id for c in CHECKS} >= {id_ for fix in FIXES for id_ in fix.cures}
     assert all(fix.title for fix in FIXES)
 
 
-def test_what_lies_outside_the_environment_is_told_alone() -> None:
+def test_what_lies_outside_the_environment_is_told_alone():
     own = "/home/ada/.local/lib/python3.12/site-packages"
     snapshot = altered(
         snapshot_of("numpy-doubled"),
@@ -81,16 +79,16 @@ def test_what_lies_outside_the_environment_is_told_alone() -> None:
     assert not made(snapshot)["broken-install"].changes
 
 
-def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
+def test_a_fix_of_a_plugin_comes_before_those_built_in():
     module = ModuleType("mine")
 
-    def mine(finding: api.Finding, host: api.Host) -> plans.Draft:
+    def mine(finding, host):
         return plans.Draft(steps=(plans.Tell(command=f"mine {host.os}", why=finding.found),))
 
     mine.__module__ = "mine"
     sys.modules["mine"] = module
     try:
-        module.mine = api.fix("mine", "Mine", cures=["driver-missing"])(mine)  # type: ignore[attr-defined]
+        module.mine = api.fix("mine", "Mine", cures=["driver-missing"])(mine)
         (one,) = marked(module, "fix")
     finally:
         del sys.modules["mine"]
@@ -100,7 +98,7 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
 
 
 @cases("fixes/cases.jsonl")
-def test_a_new_environment_is_offered_where_nothing_is(problem: str, place: str) -> None:
+def test_a_new_environment_is_offered_where_nothing_is(problem, place):
     fixes = tuple(one for one in FIXES if one.id == "tell-new")
     target = kinds.Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
     snapshot = Snapshot({kinds.Target: target, kinds.Interpreter: kinds.Unknown(why=problem)})
@@ -122,9 +120,7 @@ USER = {"user_site": ELSEWHERE, "user_site_on": True}
         ({"kind": "system", **USER}, plans.Resolve(requirements=("peft>=0.18.0",))),
     ],
 )
-def test_a_library_behind_a_copy_is_uncovered_and_not_installed(
-    python: dict[str, object], step: object
-) -> None:
+def test_a_library_behind_a_copy_is_uncovered_and_not_installed(python, step):
     """An older peft in another folder hides that of the environment."""
     found = {"name": "peft", "version": "0.21.2", "location": "/env/site"}
     copy = kinds.PackageCopy(**found, hidden_by=ELSEWHERE, winner_version="0.17.1")
@@ -155,7 +151,7 @@ paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, 
 
 
 @given(st.lists(st.builds(str.__add__, packages, specs), min_size=1, max_size=4), paths)
-def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> None:
+def test_a_shell_reads_the_words_of_a_step(wanted, place):
     own = kinds.Interpreter(executable=f"/{place}/python", version="3.12.7")
     cure = model.pip(own, "install", "--upgrade", *wanted, index=INDEX)
     words = shlex.split(cure.command)
@@ -166,7 +162,7 @@ def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> Non
 
 
 @given(st.text(st.characters(codec="ascii", min_codepoint=32), max_size=30))
-def test_bash_sets_the_value_of_a_step(value: str) -> None:
+def test_bash_sets_the_value_of_a_step(value):
     cure = model.set_variable(None, "HF_HOME", value)
     assert shlex.split(cure.command) == ["export", f"HF_HOME={value}"]
     step = plans.variable_of(cure, VENV)
@@ -187,7 +183,7 @@ def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[mod
     return [*cures_shown(whole, snapshot, all_fixes).values()]
 
 
-def test_an_error_keeps_its_line_beside_a_note() -> None:
+def test_an_error_keeps_its_line_beside_a_note():
     note = found(1, model.pip(None, "install", "trl>=1.0"), "note")
     one, other = shown([found(0, OLDER, "error"), note])
     assert one.command == 'python -m pip install "trl<0.12"'
@@ -195,14 +191,14 @@ def test_an_error_keeps_its_line_beside_a_note() -> None:
 
 
 @pytest.mark.parametrize("settle", ["", "python -m pip check"])
-def test_what_is_suspected_is_for_the_user_to_run(settle: str) -> None:
+def test_what_is_suspected_is_for_the_user_to_run(settle):
     snapshot = snapshot_of("healthy-foreign-pip-not-activated")
     (cure,) = shown([found(0, OLDER, "warning", settle)], snapshot)
     assert cure.ours is not bool(settle)
     assert cure.command == 'python -m pip install "trl<0.12"'
 
 
-def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
+def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix():
     """For every machine of the museum with an environment, by the words of the report and the drafts of a fix."""
     wrong: list[tuple[str, str, str]] = []
     goals = 0
@@ -229,16 +225,14 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
 
 
 @cases("fixes/cases.jsonl")
-def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
-    name: str, id_: str, kind: str, words: str
-) -> None:
+def test_what_no_fix_carries_out_is_no_step_of_the_doctor(name, id_, kind, words):
     diagnosis, snapshot = diagnosis_of(name), snapshot_of(name)
     cure = cures_shown(diagnosis, snapshot, all_fixes)[id_]
     assert not cure.ours
     assert (cure.kind, words in cure.command) == (kind, True), cure.command
 
 
-def test_an_interpreter_in_a_cure_is_one_word() -> None:
+def test_an_interpreter_in_a_cure_is_one_word():
     hostile, quoted = "/home/ada/it's my env/.venv", 0
     for name in names():
         snapshot = snapshot_of(name)
@@ -259,7 +253,7 @@ def test_an_interpreter_in_a_cure_is_one_word() -> None:
     st.lists(st.text(max_size=60), max_size=4),
     st.sampled_from(["a", r"\d+", "error", r"^Killed"]),
 )
-def test_of_any_text_one_short_line_is_told(texts: list[str], files: list[str], seen: str) -> None:
+def test_of_any_text_one_short_line_is_told(texts, files, seen):
     frames = tuple(kinds.Frame(file=file) for file in files)
     errors = kinds.Errors(
         tuple(kinds.ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,7 +79,7 @@ class Ray(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
+def ray(tmp_path_factory):
     kept = os.environ.get("DOCTOR_PLATFORMS")
     work = Path(kept).resolve() / "ray" if kept else tmp_path_factory.mktemp("ray")
     python, bins = work / "venv/bin/python", tmp_path_factory.mktemp("bin")
@@ -112,7 +111,7 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
 
 
 @pytest.mark.platforms
-def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_path: Path) -> None:
+def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray, tmp_path):
     """Two of them share host, address and the lack of a name."""
     (tmp_path / "doctor.toml").write_text('[policy.variables]\nHF_HOME = "/data"\n')
     nodes, code = ray.fleet(tmp_path)
@@ -133,7 +132,7 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def shared(ray: Ray, torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(ray, torch_python, tmp_path_factory):
     """Return a folder with a model and data, when Ray's Python has torch, which it lacked."""
     folder = tmp_path_factory.mktemp("shared")
     furnished(folder, torch_python)
@@ -158,7 +157,7 @@ def trainers(out: Path) -> list[int]:
 
 
 @pytest.mark.platforms
-def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, shared: Path) -> None:
+def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray, shared):
     how, out = ["--dropout=0", "--nodes=2", ray.argv[-1]], shared / "killed"
     ended = ray.train(out, *how, sends=signal.SIGKILL, to_node=True)
     (name,) = re.findall(r"the cluster has \S+ and (\S+)\n", ended.said)
@@ -177,7 +176,7 @@ def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, share
 
 
 @pytest.mark.platforms
-def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, shared: Path) -> None:
+def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray, shared):
     for nodes, code, says in (
         ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
         ("6", 2, "5 of 6 nodes have a CPU and 0 GPUs for its jobs; doctor fleet shows"),
@@ -193,7 +192,7 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, sha
 
 
 @pytest.mark.platforms
-def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray: Ray, tmp_path: Path) -> None:
+def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray, tmp_path):
     print("lost", file=ray.cluster.stdin, flush=True)
     until(lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "), 60)
     for address, says in (("127.0.0.1:1", "refused"), ("http://h:8265", "6379"), ("local", "6379")):
@@ -213,7 +212,7 @@ def fleet(cwd: Path, *words: str, **how: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(argv, cwd=cwd, env=environ, stdout=PIPE, stderr=PIPE, text=True)
 
 
-def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
+def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path):
     with fleet(tmp_path, "--kubernetes", "gpu in (a100, h100)", "--format=json") as doctor:
         out, err = doctor.communicate(timeout=60)
     why = {one["node"]: one["reached"] or one["why"] for one in json.loads(out)["nodes"]}
@@ -246,7 +245,7 @@ def manifest(*words: str) -> tuple[dict[str, Any], str]:
     return job, done.stderr
 
 
-def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path: Path) -> None:
+def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path):
     (job, commands), validator = manifest(), engine("kubernetes-validate")
     for name, wrong in (("image", False), ("imag", True)):
         (tmp_path / "job.json").write_text(json.dumps(job).replace('"image"', f'"{name}"'))
@@ -259,7 +258,7 @@ def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path: P
 JOB = FILES / "container/pytorchjob.yaml"
 
 
-def test_the_training_of_kubernetes_is_as_its_definition_wants(tmp_path: Path) -> None:
+def test_the_training_of_kubernetes_is_as_its_definition_wants(tmp_path):
     """The one of Kubeflow's training operator 1.9, manifests/base/crds; it is Apache-2.0 and 600 kB."""
     crd = Path(os.environ.get("DOCTOR_ENGINES", "")).resolve() / "kubeflow.org_pytorchjobs.yaml"
     if not crd.is_file():
@@ -275,9 +274,7 @@ def test_the_training_of_kubernetes_is_as_its_definition_wants(tmp_path: Path) -
         assert bool(ended.code) == wrong, ended.said
 
 
-def test_its_command_trains_where_the_operator_sets_variables(
-    torch_python: str, options: list[str], tmp_path: Path
-) -> None:
+def test_its_command_trains_where_the_operator_sets_variables(torch_python, options, tmp_path):
     """As envvar.go and elastic.go of the operator set them, for two pods of one process each."""
     assert not ran(*DOCTOR, "train", f"--eject={tmp_path}/train.py").code
     keys = "".join(
@@ -300,7 +297,7 @@ def test_its_command_trains_where_the_operator_sets_variables(
 
 @pytest.mark.platforms
 @pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="root on Debian makes the pod")
-def test_a_pod_tells_of_its_node(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_pod_tells_of_its_node(tmp_path, tmp_path_factory):
     kept, file = os.environ.get("DOCTOR_PLATFORMS"), tmp_path / "job.json"
     work = Path(kept).resolve() / "images" if kept else tmp_path_factory.mktemp("images")
     assert not ran(sys.executable, "-m", "build", "-q", "-w", "-n", "-o", tmp_path, ROOT).code

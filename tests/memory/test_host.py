@@ -3,8 +3,6 @@
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from rows import cases
@@ -20,10 +18,8 @@ GIB = 1 << 30
 
 
 @pytest.fixture(scope="module")
-def bench() -> ModuleType:
+def bench():
     spec = importlib.util.spec_from_file_location("host_ram", ROOT / "benchmarks" / "host_ram.py")
-    assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["host_ram"] = module
     spec.loader.exec_module(module)
@@ -32,7 +28,7 @@ def bench() -> ModuleType:
 
 @pytest.mark.skipif(not torch_python() or sys.platform != "linux", reason=WHY_NOT)
 @pytest.mark.parametrize("name", ["load 64M bf16 as fp32"])
-def test_what_a_process_takes(bench: ModuleType, name: str, tmp_path: Path) -> None:
+def test_what_a_process_takes(bench, name, tmp_path):
     """Of anonymous memory alone: how many pages of files count goes by what the kernel has at hand."""
     known = bench.settings(bench.Place(torch_python(), str(tmp_path)))
     one, imports = known[name](), known["imports"]()
@@ -42,9 +38,7 @@ def test_what_a_process_takes(bench: ModuleType, name: str, tmp_path: Path) -> N
 
 
 @cases("memory/cases.jsonl")
-def test_what_8b_takes(
-    run: dict[str, Any], loading: float, training: float, merging: float
-) -> None:
+def test_what_8b_takes(run, loading, training, merging):
     stack = {"stack": STACKS[run["stack"]]} if "stack" in run else {}
     found = ram(named("Llama-3.1-8B"), Run(**{**run, **stack}))
     assert found.loading / GIB == pytest.approx(loading, rel=0.02)

@@ -5,7 +5,7 @@ from typed import tool
 vram = tool("vram", "benchmarks")
 
 
-def test_measured_rows() -> None:
+def test_measured_rows():
     """Held to what was reached; benchmarks/vram.py prints it by source, meter and method."""
     found, _ = vram.cases(vram.rows_of([vram.ROWS]))
     measured = [case for case in found if case.row.get("gib") and case.row["outcome"] == "ran"]

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from trainers import Train, done
+from trainers import done
 from typed import tool
 
 from tunedoctor.memory.band import relative_error
@@ -46,7 +46,7 @@ def config_of(model_type: str) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if value is not None}
 
 
-def test_the_trainer_takes_what_is_reckoned(torch_python: str) -> None:
+def test_the_trainer_takes_what_is_reckoned(torch_python):
     """Each block that the CPU's allocator hands out in two real steps is counted."""
     allocator = tool("allocator", "benchmarks")
     cases = [allocator.TRAINED[at] for at in TRAINED]
@@ -54,7 +54,7 @@ def test_the_trainer_takes_what_is_reckoned(torch_python: str) -> None:
         assert found == pytest.approx(truth, rel=0.02), case
 
 
-def test_the_closed_form_is_near_the_tracer(torch_python: str) -> None:
+def test_the_closed_form_is_near_the_tracer(torch_python):
     """All in one process of the target."""
     exact = tool("exact", "benchmarks")
     exact.RUNS = RUNS
@@ -65,7 +65,7 @@ def test_the_closed_form_is_near_the_tracer(torch_python: str) -> None:
         assert abs(row.off) <= max(0.04, told), row
 
 
-def test_a_fault_of_the_target_is_an_answer(train: Train) -> None:
+def test_a_fault_of_the_target_is_an_answer(train):
     """What can't be traced is told in one line, and the next request is answered all the same."""
     exact = tool("exact", "benchmarks")
     config = config_of("llama")

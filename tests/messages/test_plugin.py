@@ -12,7 +12,7 @@ SOURCE = Path(__file__).with_name("plugin")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory):
     place, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
     shutil.copytree(SOURCE, place, dirs_exist_ok=True)
     pip = ("-m", "pip", "install", "--no-deps", "--no-index", "-q", "--no-build-isolation")
@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-def test_it_runs_only_where_it_is_named(site: Path) -> None:
+def test_it_runs_only_where_it_is_named(site):
     path = str(site)
     listed = doctor("list", PYTHONPATH=path).stdout
     assert ("our-cluster" in listed, "the plug-in ran" in listed) == (True, False)
@@ -35,16 +35,14 @@ def test_it_runs_only_where_it_is_named(site: Path) -> None:
 
 
 @cases("messages/cases.jsonl")
-def test_words_messages_and_expressions_of_a_plugin_count(
-    site: Path, text: str, parts: list[str]
-) -> None:
+def test_words_messages_and_expressions_of_a_plugin_count(site, text, parts):
     named = ("triage", "-", "--plugin", "our-cluster")
     told = doctor(*named, stdin=f"OS: Ubuntu 24.04\n{text}\n", PYTHONPATH=str(site)).stdout
     assert [part for part in parts if part not in told] == []
     assert "fabric-down" not in doctor("triage", "-", stdin=text, PYTHONPATH=str(site)).stdout
 
 
-def test_its_page_shows_what_errors_say(site: Path) -> None:
+def test_its_page_shows_what_errors_say(site):
     words = ("fabric-down", "--plugin", "our-cluster")
     page = doctor("explain", *words, PYTHONPATH=str(site)).stdout
     assert page.index("Seen as") < page.index("nobody answers") < page.index("lost its link a7")
@@ -54,9 +52,7 @@ def test_its_page_shows_what_errors_say(site: Path) -> None:
 
 
 @cases("messages/cases.jsonl")
-def test_what_cannot_count_is_named_in_one_line(
-    site: Path, tmp_path: Path, code: str | None, old: str, new: str, why: list[str]
-) -> None:
+def test_what_cannot_count_is_named_in_one_line(site, tmp_path, code, old, new, why):
     """With other code, or in one of its files other words."""
     shutil.copytree(site, tmp_path, dirs_exist_ok=True)
     for file in (tmp_path / "our_cluster").glob("*.[tp]*"):

@@ -35,7 +35,7 @@ EXAMPLES = [
 ]
 
 
-def test_the_tables_are_what_the_files_say() -> None:
+def test_the_tables_are_what_the_files_say():
     for name, content in TOOL.tables(HELD).items():
         assert (ROOT / f"src/tunedoctor/tables/{name}.json").read_bytes() == content, name
 
@@ -44,7 +44,7 @@ def found_in(text: str) -> list[tuple[str, str, bool]]:
     return [(m.cause, m.row, m.certain) for m in matches(Errors(errors=(ErrorText(text=text),)))]
 
 
-def test_each_example_is_claimed_by_its_row_and_by_no_certain_row_of_another_cause() -> None:
+def test_each_example_is_claimed_by_its_row_and_by_no_certain_row_of_another_cause():
     """And a near miss of a row is not matched by it."""
     for id_, row, text in EXAMPLES:
         own, found = (id_, row.text or row.pattern), found_in(text)
@@ -55,7 +55,7 @@ def test_each_example_is_claimed_by_its_row_and_by_no_certain_row_of_another_cau
             assert own not in [(cause, one) for cause, one, _ in found_in(near)], near
 
 
-def test_a_cause_without_code_is_told_of_each_example() -> None:
+def test_a_cause_without_code_is_told_of_each_example():
     """A certain row gives the error, and no other cause by words alone; else it is among the suspects."""
     bare = {id_ for id_, cause in HELD.items() if not cause.coded}
     untold: list[tuple[str, str, list[str]]] = []
@@ -69,14 +69,14 @@ def test_a_cause_without_code_is_told_of_each_example() -> None:
     assert not untold
 
 
-def test_every_cause_has_its_file_and_every_file_is_used() -> None:
+def test_every_cause_has_its_file_and_every_file_is_used():
     assert set(HELD) == {one.id for one in CHECKS}
     assert all(cause.settle for cause in HELD.values())
     code = {f"checks/{file.name}" for file in (ROOT / "checks").glob("*.py")}
     assert {source_of(one) for one in CHECKS if not one.by_words} == code - {"checks/__init__.py"}
 
 
-def test_time_is_in_proportion_to_the_text() -> None:
+def test_time_is_in_proportion_to_the_text():
     """What is worst for a row: its beginning again and again, without its end."""
     of_table = table("messages")["rows"]
     slow: list[str] = []
@@ -85,7 +85,7 @@ def test_time_is_in_proportion_to_the_text() -> None:
         starts = [key[:-1]] if pattern else re.split(r"\{[^{}]*\}", text)
         seed = flat(" x ".join(starts[:-1] or starts)) + " "
 
-        def cost(size: int, row: re.Pattern[str] = row, seed: str = seed) -> float:
+        def cost(size, row=row, seed=seed):
             low = (seed * (size // len(seed) + 1))[:size]
             began = process_time()
             row.search(low)
@@ -97,7 +97,7 @@ def test_time_is_in_proportion_to_the_text() -> None:
     assert not slow
 
 
-def test_a_text_costs_few_milliseconds() -> None:
+def test_a_text_costs_few_milliseconds():
     """All reports as one pass: the index of words leaves few rows to try."""
     cases = sorted((ROOT / "tests/reports/reports").glob("*.txt"))[::20]
     texts = [path.read_text("utf-8") for path in cases]
@@ -111,7 +111,7 @@ SOUND = (Path(__file__).parent / "plugin/our_cluster/port_taken.toml").read_text
 
 
 @pytest.mark.parametrize("row", rows("messages/unsound.jsonl"), ids=lambda row: row["why"])
-def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path: Path, row: dict[str, str]) -> None:
+def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path, row):
     file = tmp_path / "port_taken.toml"
     file.write_text(SOUND)
     cause = read_cause(file, coded=False)
@@ -124,7 +124,7 @@ def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path: Path, row: dict[s
     assert "\n" not in str(told.value)
 
 
-def test_the_table_decides_as_one_that_is_trained_anew() -> None:
+def test_the_table_decides_as_one_that_is_trained_anew():
     trainer = tool("train_ranker")
     texts, labels = zip(*trainer.labelled(), strict=True)
     every = [features(tidy(text)) for text in texts]
@@ -134,7 +134,7 @@ def test_the_table_decides_as_one_that_is_trained_anew() -> None:
     assert same >= 0.995 * len(some), (same, len(some))
 
 
-def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
+def test_likelihoods_add_up_and_the_line_stands_in_the_text():
     said = "AssertionError: Torch not compiled with CUDA enabled"
     text = ["pip list", "torch 2.9.0+cpu", said, ""]
     assert sum(share for _, share in rank(features(text))) == pytest.approx(1.0)
@@ -143,7 +143,7 @@ def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
 
 
 @pytest.mark.parametrize("text", [[], [""], ["all is well"], ["x" * 100_000], ["\x00", "é" * 50]])
-def test_any_text_is_ranked(text: list[str]) -> None:
+def test_any_text_is_ranked(text):
     assert len(rank(features(text))) == len(model().causes)
 
 
@@ -159,7 +159,7 @@ def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
 
 
 @pytest.mark.parametrize(("number", "there"), [(31, False), (0, True)])
-def test_what_a_finding_clears_is_not_suspected(number: int, *, there: bool) -> None:
+def test_what_a_finding_clears_is_not_suspected(number, *, there):
     alike = Resembles(causes=(Resemblance("gpu-faulty", 0.9),), healthy=0.0)
     snapshot = Snapshot.of([KernelLog(xids=(Xid(number),)), alike])
     report = report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
@@ -177,9 +177,7 @@ def test_what_a_finding_clears_is_not_suspected(number: int, *, there: bool) -> 
         (Snapshot.of([Errors(errors=(ErrorText(text=OOM, where="line 1"),))]), False),
     ],
 )
-def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
-    snapshot: Snapshot, *, less: bool
-) -> None:
+def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(snapshot, *, less):
     assert outweighed("vram-too-small", snapshot) is less
     assert not outweighed("a-cause-that-no-text-taught", snapshot)
     report = report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
@@ -190,7 +188,7 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
         assert report.verdict == "unknown"
 
 
-def test_suspects_are_named_where_one_is_likely_and_health_is_not() -> None:
+def test_suspects_are_named_where_one_is_likely_and_health_is_not():
     assert worth_telling(_told(OOM), 0.06)
     assert not worth_telling(_told(OOM), 0.04)
     assert not worth_telling(_told(OOM, healthy=0.9), 0.2)

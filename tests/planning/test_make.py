@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -44,8 +43,8 @@ def plan(snapshot: Snapshot, *ids: str, **versions: str) -> Planned:
     return planned(snapshot, drafted(findings, snapshot, FIXES), CHECKS, ask(**versions))
 
 
-def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
-    def lacking(version: str) -> Snapshot:
+def test_what_only_the_old_version_of_a_library_needs_is_not_put_in():
+    def lacking(version):
         """Return a machine without requests, which its peft needs."""
         peft = {"version": version, "requires": ("requests>=2",)}
         return altered(
@@ -61,7 +60,6 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
     made = plan(lacking("0.17.1"), peft="0.19.0")
     assert set(made.plan.cures) == {"library-version-clash", "missing-dependency"}
     assert [p.requirement for p in made.plan.pins] == ["peft==0.19.0"]
-    assert made.simulated is not None
     assert {"library-version-clash", "missing-dependency"} <= set(made.simulated.cured)
     alone = plan(lacking("0.19.0"), "missing-dependency")
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
@@ -73,7 +71,7 @@ WHOLE = [
 UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
-def test_every_machine_gets_a_plan_that_the_checks_approve() -> None:
+def test_every_machine_gets_a_plan_that_the_checks_approve():
     """What is drafted for errors and warnings is planned, and cures what it is for, as far as a prediction tells."""
     for machine in WHOLE:
         snapshot = snapshot_of(machine)
@@ -88,7 +86,7 @@ def test_every_machine_gets_a_plan_that_the_checks_approve() -> None:
         assert made.simulated is None or made.simulated.bred == (), machine
 
 
-def test_what_breeds_a_finding_is_refused() -> None:
+def test_what_breeds_a_finding_is_refused():
     snapshot = snapshot_of("two-nccl-majors")
     (found,) = chosen(diagnose(snapshot, CHECKS), ["mixed-cuda-wheels"])
     draft = model.Draft(steps=(model.Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
@@ -99,7 +97,7 @@ def test_what_breeds_a_finding_is_refused() -> None:
 @pytest.mark.parametrize(
     "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
 )
-def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, Any]) -> None:
+def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row):
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
     snapshot = altered(
         snapshot_of("peft-0.17-with-transformers-5"),
@@ -133,7 +131,7 @@ OLD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==
 
 
 @pytest.fixture
-def wheels(index: Index) -> Iterator[Index]:
+def wheels(index):
     """An index that stands in for PyTorch's, beside the default one."""
     one = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
     yield one
@@ -160,7 +158,7 @@ def versions(env: Path) -> dict[str, str]:
     return {name: version for name, _, version in found}
 
 
-def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
+def test_torch_is_put_in_for_the_driver(wheels, tmp_path):
     env = tmp_path / "env"
     subprocess.run([find_uv(), "venv", "-q", "-p", sys.executable, env], check=True, cwd=tmp_path)
     argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", str(env), *OLD]
@@ -193,7 +191,7 @@ def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
     assert versions(env) == before
 
 
-def test_an_environment_from_nothing(wheels: Index, tmp_path: Path) -> None:
+def test_an_environment_from_nothing(wheels, tmp_path):
     env = tmp_path / "a new one"
     before = take(sys.executable)
     made = fresh(before, str(env), ("trl",), asking(wheels))
@@ -218,13 +216,10 @@ def torch(version: str, index: str = "") -> model.Install:
 
 
 @cases("planning/cases.jsonl")
-def test_a_build_is_refused_that_cures_nothing_or_breeds_a_finding(
-    machine: str, build: str, cures: list[str], says: str
-) -> None:
+def test_a_build_is_refused_that_cures_nothing_or_breeds_a_finding(machine, build, cures, says):
     """The wheels of another CUDA are taken out, and the build is put in."""
     before = snapshot_of(machine)
     packages = before.find(kinds.Packages)
-    assert packages is not None
     gone = tuple(d.name for d in packages.distributions if d.name.startswith("nvidia-"))
     steps = (*((model.Remove(names=gone),) if gone else ()), torch(f"2.9.1+{build}", INDEX + build))
     found = simulate(model.Plan(steps=steps, cures=tuple(cures)), before, all_checks())
@@ -249,9 +244,7 @@ def has(names: str) -> Snapshot:
 
 
 @cases("planning/cases.jsonl")
-def test_what_is_left_before_it_is_done_and_after(
-    before: str, after: str, cured: list[str], left: list[str], bred: list[str]
-) -> None:
+def test_what_is_left_before_it_is_done_and_after(before, after, cured, left, bred):
     proof, _ = compare(has(before), has(after), [HALF])
     assert [*map(list, (proof.cured, proof.left, proof.bred))] == [cured, left, bred]
     gone, new = {*before.split()} - {*after.split()}, {*after.split()} - {*before.split()}
@@ -264,7 +257,7 @@ def test_what_is_left_before_it_is_done_and_after(
     assert bool(found.refused) == bool(left and steps)
 
 
-def test_the_predicted_build_is_what_its_name_says() -> None:
+def test_the_predicted_build_is_what_its_name_says():
     before = snapshot_of("healthy-rtx4090")
     for version, index, wants in (
         ("2.9.1+cu126", INDEX + "cu126", ("cu126", "12.6", "cuda")),
@@ -276,7 +269,6 @@ def test_the_predicted_build_is_what_its_name_says() -> None:
         build = predict(model.Plan(steps=(torch(version, index),)), before, {}).find(
             kinds.TorchBuild
         )
-        assert build is not None
         assert (build.variant, build.cuda, build.accelerator) == wants
     unnamed = predict(model.Plan(steps=(torch("2.9.1"),)), before, {})
     assert unnamed.find(kinds.TorchBuild) is None

@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 def _do(*words: str | Path, **how: object) -> str:
-    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, **how)  # type: ignore[call-overload]
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, **how)
     assert done.returncode == 0, f"{words}: {done.stderr[-2000:]}"
     return str(done.stdout)
 

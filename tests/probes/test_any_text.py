@@ -1,7 +1,6 @@
 """What probes parse may hold any text: no parser raises, and each answers with what it promises."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -72,7 +71,7 @@ PROMISES: tuple[Callable[[str], object], ...] = (
 
 @settings(max_examples=400)
 @given(st.text() | st.lists(PIECES | st.text(max_size=9), max_size=30).map("".join))
-def test_any_text(text: str) -> None:
+def test_any_text(text):
     text = text.encode("utf-8", "replace").decode()
     for parse in PARSERS:
         parse(text)
@@ -81,19 +80,19 @@ def test_any_text(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes(data: bytes) -> None:
+def test_any_bytes(data):
     for parse in OF_BYTES:
         parse(data)
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.binary()))
-def test_any_values_of_the_registry(values: dict[str, object]) -> None:
+def test_any_values_of_the_registry(values):
     found = gpus.from_values(values)
     assert found is None or len(found.vendor) == 4
 
 
 @given(st.dictionaries(st.text(), st.text()))
-def test_no_other_variable_comes_through(variables: dict[str, str]) -> None:
+def test_no_other_variable_comes_through(variables):
     for name in probed.environment(variables=variables).variables:
         known = name in probed.NAMES or name.startswith(probed.PREFIXES)
         assert known or name.upper().endswith("_PROXY")
@@ -103,7 +102,7 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789-._~!$&()*+=:%", min_size=1)
 
 
 @given(WORD, WORD)
-def test_no_password_comes_through(user: str, password: str) -> None:
+def test_no_password_comes_through(user, password):
     url = f"x https://{user}:{password}SECRET@host.test/simple y"
     assert "SECRET" not in probed.without_credentials(url)
 
@@ -113,7 +112,7 @@ SHOWN = {"CUDA_VISIBLE_DEVICES": "0,1", "LD_LIBRARY_PATH": "/opt", "HSA_OVERRIDE
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_of_secrets_and_proxies_only_that_they_are_set(name: str) -> None:
+def test_of_secrets_and_proxies_only_that_they_are_set(name):
     others = {"HOME": "/home/me", "AWS_ACCESS_KEY_ID": "secret", name: "http://me:pw@p.test"}
     index = {"PIP_INDEX_URL": "https://me:pw@index.test/simple"}
     found = probed.environment(variables={**SHOWN, **others, **index}).variables
@@ -140,7 +139,7 @@ NAMES = (
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SAID | st.text(max_size=30), min_size=len(NAMES), max_size=len(NAMES)))
-def test_any_text_of_the_kernel(tmp_path: Path, texts: list[str]) -> None:
+def test_any_text_of_the_kernel(tmp_path, texts):
     """Whatever stands in files of /sys and /proc, the facts of a node are made, and hold no more than one line each."""
     for name, text in zip(NAMES, texts, strict=True):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

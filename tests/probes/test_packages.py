@@ -7,15 +7,13 @@ import sys
 from email.parser import Parser
 from importlib.machinery import PathFinder
 from importlib.metadata import distributions
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from rows import cases, plant
 
-from tunedoctor.facts import Interpreter, Packages, Target
+from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.packages import packages
 from tunedoctor.probes.shadows import shadows
@@ -28,10 +26,9 @@ def this_interpreter() -> Interpreter:
     return own
 
 
-def test_agrees_with_importlib_metadata_on_this_environment() -> None:
+def test_agrees_with_importlib_metadata_on_this_environment():
     own = this_interpreter()
     found = packages(own)
-    assert isinstance(found, Packages)
     every = distributions(path=[place for place in own.path if place not in own.pythonpath])
     expected = {canonicalize_name(one.metadata["Name"]): one.version for one in every}
     assert {one.name: one.version for one in found.distributions} == expected
@@ -46,7 +43,7 @@ print(json.dumps([str(spec and spec.origin) for spec in specs]))
 """
 
 
-def test_agrees_with_a_real_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agrees_with_a_real_import(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     own = this_interpreter()
     told = packages(own)
@@ -64,7 +61,7 @@ def test_agrees_with_a_real_import(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert (module in found) == (origin.startswith(folder) and elsewhere), (folder, origin)
 
 
-def test_how_far_is_read(tmp_path: Path) -> None:
+def test_how_far_is_read(tmp_path):
     path = tmp_path / "METADATA"
     licence = "License: x\n" + "        text\n" * 10_000
     path.write_text(f"Name: a\n{licence}Version: 1\n\nbody\n")
@@ -77,7 +74,7 @@ LINES = ["Name: a", "Version: 2", "Requires-Python: >=3", "Author: b"]
 
 
 @given(st.lists(st.sampled_from(LINES)))
-def test_agrees_with_the_email_parser(lines: list[str]) -> None:
+def test_agrees_with_the_email_parser(lines):
     text = "\n".join(["Metadata-Version: 2.1", *lines, "", "body"])
     told, found = Parser().parsestr(text, headersonly=True), parse(text.encode())
     assert found.version == (told["Version"] or "")
@@ -99,7 +96,7 @@ RECORD = '"odd,name.py",sha256=x,1\n' + "".join(
 
 
 @cases("probes/cases.jsonl")
-def test_what_is_missing(tmp_path: Path, left_out: list[str], size: int, gone: list[str]) -> None:
+def test_what_is_missing(tmp_path, left_out, size, gone):
     there = {name: n for name, n in SIZES.items() if not name.startswith(("..", *left_out))}
     plant(tmp_path, dict.fromkeys(there, "x"))
     for name, length in there.items():

@@ -39,9 +39,7 @@ def to(place: str) -> Raw:
 
 
 @cases("refresh/cases.jsonl")
-def test_what_a_sick_server_does_is_told(
-    index: Index, first: str, again: str, pause: float, says: str
-) -> None:
+def test_what_a_sick_server_does_is_told(index, first, again, pause, says):
     index.pages["/whl/x/"] = raw(first.encode("latin-1"), again.encode("latin-1"), pause)
     seconds = 0.4 if "0.4 s" in says else 30  # neighbours slow what is to come in time
     with pytest.raises(FetchError, match=says):
@@ -50,7 +48,7 @@ def test_what_a_sick_server_does_is_told(
     assert client(index).get(f"{index.url}x/") == b"hello", "the control: a page"
 
 
-def test_redirects_within_the_allowed_hosts(index: Index) -> None:
+def test_redirects_within_the_allowed_hosts(index):
     index.pages |= {"/whl/a/": to("/whl/b/"), "/whl/b/": b"there"}
     assert client(index).get(f"{index.url}a/") == b"there"
     index.pages["/whl/b/"] = to("/whl/a/")
@@ -59,7 +57,7 @@ def test_redirects_within_the_allowed_hosts(index: Index) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
-def test_a_redirect_to_a_foreign_host_is_not_followed(index: Index, scheme: str) -> None:
+def test_a_redirect_to_a_foreign_host_is_not_followed(index, scheme):
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()

@@ -15,11 +15,11 @@ HREF = f"/whl/cu132/{NAME.replace('+', '%2B')}"
 DIGEST = "ab" * 32
 
 
-def test_pytorchs_own_hosts_are_asked_together() -> None:
+def test_pytorchs_own_hosts_are_asked_together():
     assert Indexes("https://download.pytorch.org/whl/", "").hosts == HOSTS
 
 
-def test_json_says_the_same_as_html_and_a_cut_page_is_not_whole() -> None:
+def test_json_says_the_same_as_html_and_a_cut_page_is_not_whole():
     far = f"https://files.example/{NAME}"
     digest = {"sha256": DIGEST}
     files: list[dict[str, Any]] = [
@@ -43,7 +43,7 @@ def test_json_says_the_same_as_html_and_a_cut_page_is_not_whole() -> None:
     st.one_of(st.binary(max_size=300), st.text(alphabet="<!-[]>a/=\"' \n&#x;\0ht:", max_size=200)),
     st.text(max_size=100),
 )
-def test_any_page_link_name_and_metadata_is_read(page: bytes | str, text: str) -> None:
+def test_any_page_link_name_and_metadata_is_read(page, text):
     data = page if isinstance(page, bytes) else page.encode("utf-8", "surrogatepass")
     parsed(data, BASE)
     quoted = text.replace("&", "&amp;").replace('"', "&quot;")

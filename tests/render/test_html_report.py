@@ -2,7 +2,6 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,7 @@ DRAWN = reports.drawn()
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
+def test_the_page_is_whole_tells_all_and_lets_nothing_in(name):
     told, text = DRAWN[name], render(DRAWN[name])
     page, report = Page(text), told.report
     assert text.isascii()
@@ -60,7 +59,7 @@ def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
         assert all(shown.count(f"{why}{id_}") == 1 for why, id_ in first.items())
 
 
-def test_verdicts_are_words_and_hostile_text_stays_text() -> None:
+def test_verdicts_are_words_and_hostile_text_stays_text():
     heads = {name: Page(render(told)).texts["h1"][0] for name, told in DRAWN.items()}
     assert heads["eight"] == "✓Ready to fine-tune, with 1 note"
     assert heads["several"] == "✗Not ready: 1 error, 1 warning, 3 notes"
@@ -72,7 +71,7 @@ def test_verdicts_are_words_and_hostile_text_stays_text() -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f]|&#(8238|8294|27);", text)
 
 
-def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known() -> None:
+def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known():
     page = Page(render(DRAWN["eight"]))
     gpus = DRAWN["eight"].report.machine.gpus
     assert [len(one.processes) for one in gpus] == [0, 0, 2, 0, 0, 1, 0, 0]
@@ -90,7 +89,7 @@ def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Chromium]:
+def browser(tmp_path_factory):
     if not chromium.WHERE:
         pytest.skip("there is no Chromium: apt-get install chromium")
     one = chromium.Chromium(tmp_path_factory.mktemp("profile"))
@@ -103,9 +102,7 @@ ASKED = Path(__file__).with_name("page.js").read_text("utf-8")
 
 @pytest.mark.platforms
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_browser_shows_it_at_three_widths_in_both_schemes(
-    browser: chromium.Chromium, tmp_path: Path, name: str
-) -> None:
+def test_a_browser_shows_it_at_three_widths_in_both_schemes(browser, tmp_path, name):
     file = tmp_path / "report.html"
     file.write_text(render(DRAWN[name]), "ascii")
     for width in (390, 768, 1280):
@@ -123,9 +120,7 @@ def test_a_browser_shows_it_at_three_widths_in_both_schemes(
 
 
 @pytest.mark.platforms
-def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(
-    browser: chromium.Chromium, tmp_path: Path
-) -> None:
+def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(browser, tmp_path):
     file = tmp_path / "report.html"
     file.write_text(render(DRAWN["several"]), "ascii")
     browser.show(file, 1280)

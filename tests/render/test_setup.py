@@ -57,7 +57,7 @@ def scripts() -> Iterator[tuple[str, str]]:
             yield name, rendered(plan(EVIL), at)
 
 
-def test_every_script_is_one_that_posix_shells_take(tmp_path: Path) -> None:
+def test_every_script_is_one_that_posix_shells_take(tmp_path):
     """And shellcheck finds nothing, be it a style: of all distributions, vendors and places."""
     files = dict(scripts())
     assert len(files) > 150
@@ -121,7 +121,7 @@ def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable)
     return file
 
 
-def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
+def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path):
     host = Host(os="linux", name="Debian 12", distro="debian", distro_version="12")
     at = Setting(host, "metal", ("nvidia",))
     script = written(tmp_path, plan(str(tmp_path / "env")), at)
@@ -153,7 +153,7 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "started").exists()
 
 
-def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path: Path) -> None:
+def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path):
     host = Host(os="linux", name="Debian 13", distro="debian", distro_version="13")
     at = Setting(host, "metal", (), variables=(("A_B", "it's"),))
     plant(tmp_path, {"own/doctor": '#!/bin/sh\necho "smoke: $*"\n'})
@@ -185,14 +185,12 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
 
 
 @cases("render/cases.jsonl")
-def test_what_is_set_up_is_what_the_wheel_needs(
-    name: str, torch: str, vendors: list[str], place: str
-) -> None:
+def test_what_is_set_up_is_what_the_wheel_needs(name, torch, vendors, place):
     at = setting_of(snapshot_of(name), plan("/x", torch=torch))
     assert ([*at.vendors], at.place) == (vendors, place)
 
 
-def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root() -> None:
+def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root():
     made, there = plan("/x"), Snapshot.of([Host(os="darwin", name="macOS 15")])
     assert not is_setup(made, there)
     text = render_plan_script(made, there, "pip")

@@ -3,14 +3,13 @@
 import base64
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from loopback import Raw, Server
-from typed import Inside
 
 from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -73,7 +72,7 @@ Serve = Callable[..., Hostile]
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
+def serve(monkeypatch, tmp_path):
     """Start servers; nothing of this machine's own settings is left."""
     steering = ("PIP_", "UV_", "SSL_", "XDG_", "DOCTOR_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     for name in tuple(os.environ):
@@ -83,7 +82,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     monkeypatch.setenv("HOME", str(tmp_path))
     with ExitStack() as running:
 
-        def served(*, tls: bool = False) -> Hostile:
+        def served(*, tls=False):
             one = Hostile(tls=tls)
             running.callback(one.close)
             return one
@@ -95,10 +94,10 @@ Update = Callable[..., str]
 
 
 @pytest.fixture
-def update(tmp_path: Path, inside: Inside) -> Update:
+def update(tmp_path, inside):
     """Ask what `doctor update` says of an index; it never gets a whole table here."""
 
-    def said(url: str, **variables: str) -> str:
+    def said(url, **variables):
         cache = tmp_path / "cache"
         argv = ("update", "--force", "--index", url)
         ended = inside(*argv, DOCTOR_CACHE=str(cache), **variables)
@@ -110,11 +109,11 @@ def update(tmp_path: Path, inside: Inside) -> Update:
 
 
 def look(url: str, **sources: object) -> Heard:
-    (found,) = heard([Source(url)], "torch", Sources(**sources))  # type: ignore[arg-type]
+    (found,) = heard([Source(url)], "torch", Sources(**sources))
     return found
 
 
-def test_https_leads_to_https_alone(serve: Serve, update: Update) -> None:
+def test_https_leads_to_https_alone(serve, update):
     one = serve(tls=True)
     plain = one.url.replace("https:", "http:")
     one.told = to(f"{plain}there/")
@@ -124,9 +123,7 @@ def test_https_leads_to_https_alone(serve: Serve, update: Update) -> None:
 
 
 @pytest.mark.parametrize("name", ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_a_certificate_that_nobody_knows(
-    serve: Serve, update: Update, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_certificate_that_nobody_knows(serve, update, tmp_path, monkeypatch, name):
     one = serve(tls=True)
     assert "certificate verify failed" in look(one.url).why
     assert one.asked == []
@@ -137,7 +134,7 @@ def test_a_certificate_that_nobody_knows(
     assert "holds no certificates" in look(one.url).why
 
 
-def test_a_host_that_the_user_trusts_and_no_other(serve: Serve) -> None:
+def test_a_host_that_the_user_trusts_and_no_other(serve):
     one = serve(tls=True)
     for trusted in ("127.0.0.1", one.host):
         assert look(one.url, trusted=(trusted,)).versions
@@ -145,9 +142,7 @@ def test_a_host_that_the_user_trusts_and_no_other(serve: Serve) -> None:
         assert "verify failed" in look(one.url, trusted=(other,)).why
 
 
-def test_the_users_proxy_is_taken(
-    serve: Serve, update: Update, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_proxy_is_taken(serve, update, monkeypatch):
     proxy, url = serve(), "http://nobody.invalid/whl/"
     through = f"http://{proxy.host}"
     assert "can't be reached" in update(url)
@@ -163,7 +158,7 @@ def test_the_users_proxy_is_taken(
     assert proxy.asked == []
 
 
-def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Serve) -> None:
+def test_a_password_goes_to_its_host_alone_and_is_never_told(serve):
     one, other = serve(), serve()
     secret = one.url.replace("://", "://me:s%40cret@")
     one.told = to("/there/")
@@ -180,7 +175,7 @@ def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Serve) -> No
         assert one.host in text
 
 
-def test_a_folder_does_not_steer_an_update(serve: Serve, update: Update, tmp_path: Path) -> None:
+def test_a_folder_does_not_steer_an_update(serve, update, tmp_path):
     one = serve(tls=True)
     (tmp_path / "uv.toml").write_text(f'allow-insecure-host = ["{one.host}"]\n')
     assert "verify failed" in update(one.url)

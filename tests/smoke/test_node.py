@@ -47,16 +47,14 @@ def found(*cards: CardSpeed, **sums: Any) -> dict[str, str]:
     (card(A100, float16=253.7, memory=1610, h2d=26.28, d2h=6.27), ["device to host 6.27"]),
     (card(f"{H100} MIG 1g.10gb", bfloat16=80.0), []),
 ])  # fmt: skip
-def test_recorded_cards_are_judged(one: CardSpeed, slow: list[str]) -> None:
+def test_recorded_cards_are_judged(one, slow):
     text = found(one).get("speed cuda:0", "")
     assert [word for word in slow if word not in text] == []
     assert text.count("is expected") == len(slow)
 
 
 @pytest.mark.parametrize(("name", "key"), COLUMNS)
-def test_a_card_at_60_percent_of_its_kind_is_named_and_one_at_80_is_not(
-    name: str, key: str
-) -> None:
+def test_a_card_at_60_percent_of_its_kind_is_named_and_one_at_80_is_not(name, key):
     """And what nobody verified never decides alone."""
     assert any(name in row["names"] for row in (*table("gpus")["nvidia"], *table("gpus")["amd"]))
     sheet, share, source, *doubt = CARDS[name][key]
@@ -75,7 +73,7 @@ def test_a_card_at_60_percent_of_its_kind_is_named_and_one_at_80_is_not(
         assert all(word in error for error in errors.values() for word in words)
 
 
-def test_a_card_slower_than_its_neighbours_needs_no_table() -> None:
+def test_a_card_slower_than_its_neighbours_needs_no_table():
     new = [card("NVIDIA Z1", f"cuda:{i}", bfloat16=900.0 + i, h2d=50.0) for i in range(7)]
     slow, other = card("NVIDIA Z1", "cuda:7", bfloat16=700.0, h2d=40.0), card("NVIDIA Z2", "cuda:8", bfloat16=9.0)  # fmt: skip
     text = "bfloat16 products 700 TFLOP/s, where others of its name here do 903: 78%"
@@ -87,7 +85,7 @@ def test_a_card_slower_than_its_neighbours_needs_no_table() -> None:
     assert [error.endswith("(not verified)") for error in errors.values()] == [True]
 
 
-def test_a_slow_card_is_blamed_shown_and_kept() -> None:
+def test_a_slow_card_is_blamed_shown_and_kept():
     cards = [card(H100, f"cuda:{i}", bfloat16=790.0 - 330 * (i == 1), memory=2900.0) for i in range(8)]  # fmt: skip
     device = {"end": "device", "ok": True, "data": {"device": "cuda:0", "kind": "cuda"}}
     lines: list[dict[str, Any]] = [{"begin": "device"}, device, {"done": True}]
@@ -105,7 +103,6 @@ def test_a_slow_card_is_blamed_shown_and_kept() -> None:
     strict, _ = made([run], Asked(node=True, strict=True), known, checks, 1.0)
     smoke, text = snapshot.find(Smoke), render(told, Screen(80))
     assert strict.verdict == "findings"
-    assert smoke
     assert smoke.node == told.node == NodeSpeed(cards=(*cards,))
     assert "\n  slow: cuda:1\n" in text
     assert "cuda:1       460    2900    -    -" in text
@@ -116,7 +113,7 @@ def test_a_slow_card_is_blamed_shown_and_kept() -> None:
     ("wrong_product", Part("node", ("--device", "cpu")), "card cpu", "wrong-numbers"),
     ("wrong_sums", Part("links", ("--device", "cpu"), ranks=2, idle=120.0), "node all-reduce", "wrong-reduce"),
 ])  # fmt: skip
-def test_silent_corruption_is_an_error(fault: str, part: Part, stage: str, reason: str) -> None:
+def test_silent_corruption_is_an_error(fault, part, stage, reason):
     env = {**os.environ, "PLANTED": fault, "PYTHONPATH": str(Path(__file__).parent / "planted")}
     last = stages_of(run_part(part, f"{torch_target()}/bin/python", env, lambda _: None))[-1]
     assert (last.name, last.outcome, last.reason, last.required) == (stage, "failed", reason, True)

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from tunedoctor.refresh.update import write
 from tunedoctor.tables.load import WheelTable, shipped, wheel_table_with
@@ -21,7 +20,7 @@ def _write(file: Path, day: str = "2026-12-24") -> None:
     write(file, msgspec.convert(data, Overlay), ["x"], NOW)
 
 
-def test_an_update_lies_over_the_shipped_table(tmp_path: Path) -> None:
+def test_an_update_lies_over_the_shipped_table(tmp_path):
     file = tmp_path / "t.json"
     for none in (file, tmp_path / "no" / "folder.json"):
         assert wheel_table_with(none) == WheelTable(SHIPPED, AS_OF, "shipped")
@@ -37,7 +36,7 @@ def test_an_update_lies_over_the_shipped_table(tmp_path: Path) -> None:
     assert wheel_table_with(file) == WheelTable(SHIPPED, AS_OF, "shipped"), "the doctor is newer"
 
 
-def test_each_damage_is_told_and_does_no_harm(tmp_path: Path) -> None:
+def test_each_damage_is_told_and_does_no_harm(tmp_path):
     file = tmp_path / "t.json"
     _write(file)
     good = file.read_bytes()
@@ -55,8 +54,8 @@ def test_each_damage_is_told_and_does_no_harm(tmp_path: Path) -> None:
         assert str(file) in got.problem
 
 
-def test_a_stat_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def denied(*_: object, **__: object) -> None:
+def test_a_stat_that_fails_is_told(monkeypatch, tmp_path):
+    def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "stat", denied)

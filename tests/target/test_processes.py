@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainers import TRAINER, Runs, done, run
+from trainers import TRAINER, done, run
 from typed import until
 
 LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
@@ -35,12 +35,12 @@ def launched(folder: Path) -> "subprocess.Popen[bytes]":
     ("if os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9),
     (WAITS, 1),
 ])  # fmt: skip
-def test_the_status_is_theirs(tmp_path: Path, script: str, code: int) -> None:
+def test_the_status_is_theirs(tmp_path, script, code):
     (tmp_path / "one.py").write_text(f"import os, signal, time\n{script}")
     assert launched(tmp_path).wait(60) == code
 
 
-def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path: Path) -> None:
+def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path):
     (tmp_path / "one.py").write_text(TOLD)
     child = launched(tmp_path)
     until(lambda: len(list(tmp_path.glob("ready*"))) == 2)
@@ -60,9 +60,7 @@ sys.exit(launch.main([f"2@{sys.argv[1]}", "1", "one.py"]))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_two_nodes_are_told_an_address_where_torch_names_a_host(
-    torch_python: str, tmp_path: Path, host: str
-) -> None:
+def test_two_nodes_are_told_an_address_where_torch_names_a_host(torch_python, tmp_path, host):
     """As torch 2.4 does (api.py of its elastic.rendezvous)."""
     (tmp_path / "one.py").write_text("import os\nprint(*map(os.environ.get, ['MASTER_ADDR', 'WORLD_SIZE', 'RANK']))")  # fmt: skip
     try:
@@ -84,7 +82,7 @@ STOP_ONE = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (
     "--packing=true --max-length=96",
     "--method=full --shard=true --learning-rate=1e-3",
 ])  # fmt: skip
-def test_two_processes_give_the_losses_of_one(runs: Runs, more: str) -> None:
+def test_two_processes_give_the_losses_of_one(runs, more):
     """One of the sharded ones is told to stop: both do, and go on."""
     # 5 rows are held out: one process has more of them to evaluate than the other
     fixed = "--dropout=0 --max-steps=4 --eval-share=0.12 --micro-batch=1 --resume=true"
@@ -97,7 +95,7 @@ def test_two_processes_give_the_losses_of_one(runs: Runs, more: str) -> None:
         assert {key: two[key] for key in one} == pytest.approx(one, rel=1e-3)
 
 
-def test_four_bits_learn_after_an_evaluation(runs: Runs, torch_python: str) -> None:
+def test_four_bits_learn_after_an_evaluation(runs, torch_python):
     """bitsandbytes at rest on the CPU packs weights anew, and gradients were a seventh of what they are."""
     argv = [torch_python, "-c", "import bitsandbytes"]
     if subprocess.run(argv, capture_output=True, check=False).returncode:

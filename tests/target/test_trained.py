@@ -1,10 +1,9 @@
 """A .gguf file is written, read back, trained and merged."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
-from trainers import LOADS, TH, Train, done
+from trainers import LOADS, TH, done
 
 WRITES = """
 import gguf_file, loading, train_state
@@ -15,9 +14,7 @@ assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; read 
 """
 
 
-def test_a_gguf_file_is_written_read_back_and_trained(
-    torch_python: str, train: Train, tmp_path: Path
-) -> None:
+def test_a_gguf_file_is_written_read_back_and_trained(torch_python, train, tmp_path):
     has = subprocess.run([torch_python, "-c", "import gguf"], capture_output=True, check=False)
     if has.returncode:
         pytest.skip("the target lacks gguf")

@@ -35,7 +35,7 @@ def block(begin: str) -> str:
     return found
 
 
-def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
+def test_invented_facts_are_learned(torch_python, tmp_path):
     try:
         model = Path(run(tmp_path, torch_python, "-c", LOCATE).strip())
     except AssertionError:

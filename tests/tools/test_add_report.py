@@ -22,7 +22,7 @@ def _add(folder: Path, *words: str, text: str = TEXT, **label: str) -> Ran:
     return ran(sys.executable, TOOL, *words, *pairs, "--reports", folder, stdin=text)
 
 
-def test_a_report_costs_one_line(tmp_path: Path) -> None:
+def test_a_report_costs_one_line(tmp_path):
     assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only", "--retold").returncode == 0
     healthy = {"source": "github.com/ada/llm/issues/8"}
     more = _add(tmp_path, "r002-how-long", "none", "--healthy", text="How long?\n", **healthy)
@@ -35,7 +35,7 @@ def test_a_report_costs_one_line(tmp_path: Path) -> None:
     assert "lovelace" not in written
 
 
-def test_what_cannot_stand_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_stand_is_refused(tmp_path):
     assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only").returncode == 0
     before = (tmp_path / "cases_q.jsonl").read_text()
     refused = [

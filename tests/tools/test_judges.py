@@ -11,7 +11,7 @@ figures = tool("judging.figures")
 
 
 @cases("tools/cases.jsonl")
-def test_what_counts_as_worse(path: str, after: Any, verdict: str) -> None:
+def test_what_counts_as_worse(path, after, verdict):
     counts = {"first": [1097, 1121], "wrong": [8, 1121], "silent": [16, 1121]}
     before: dict[str, Any] = {
         "reports": {"all": {"today": counts}},

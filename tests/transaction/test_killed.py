@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from transaction import killed
-from transaction.conftest import Make
 from transaction.environment import as_conda, beside, contents, state
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
@@ -76,8 +75,7 @@ def prove(env: Path, before: dict[str, object], *, left: bool = False) -> str:
 def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path:
     if place == "conda":
         return as_conda(request.getfixturevalue("prefix"))
-    make: Make = request.getfixturevalue("make")
-    env = make(tool)
+    env = request.getfixturevalue("make")(tool)
     if place == "project":  # an environment in the folder of a project stays where it is
         (env / ".git").mkdir()
     return env
@@ -87,9 +85,7 @@ def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path
     ("place", "tool", "way", "at", "end"),
     [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()],
 )
-def test_killed_at_a_step(
-    request: pytest.FixtureRequest, place: str, tool: str, way: str, at: str, end: str
-) -> None:
+def test_killed_at_a_step(request, place, tool, way, at, end):
     env = placed(request, place, tool)
     before = contents(env)
     undoing = way.startswith("undo")
@@ -102,7 +98,7 @@ def test_killed_at_a_step(
     assert prove(env, before, left=undoing) == end
 
 
-def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
+def test_killed_again_while_it_is_put_in_order(make):
     env = make("uv")
     before = contents(env)
     slain(env, "uv", "switch+renames", "rename#1")
@@ -134,7 +130,7 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) -> None:
+def test_killed_at_a_random_moment(request, seed):
     at_random(request, "uv", ("switch", "backup", "stash")[seed], seed)
 
 
@@ -142,7 +138,5 @@ def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) ->
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("way", ["switch", "backup", "stash"])
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_killed_at_many_random_moments(
-    request: pytest.FixtureRequest, tool: str, way: str, seed: int
-) -> None:
+def test_killed_at_many_random_moments(request, tool, way, seed):
     at_random(request, tool, way, 1000 + seed)

@@ -23,7 +23,7 @@ RECORDED: list[dict[str, Any]] = [json.loads(line) for line in LINES]
 
 
 @pytest.mark.parametrize("row", [*OWN, *RECORDED], ids=lambda row: row["id"])
-def test_a_machine_gets_its_build(row: dict[str, Any]) -> None:
+def test_a_machine_gets_its_build(row):
     wanted, choice = row["expected"], choose(machine_from(row))
     assert choice.action == wanted.get("action", choice.action), choice.reasons
     said = set(choice.says)
@@ -48,7 +48,7 @@ def test_a_machine_gets_its_build(row: dict[str, Any]) -> None:
         assert choice.index.endswith(own)
 
 
-def test_the_rows_have_every_action_and_code() -> None:
+def test_the_rows_have_every_action_and_code():
     told = [row["expected"] for row in OWN]
     assert {one["action"] for one in told if "action" in one} == set(get_args(Action))
     codes = {key.partition(":")[0] for key in table("wheel_words")["sentences"]} - {""}

@@ -13,7 +13,7 @@ from tunedoctor.wheels.matrix import matrix
 from tunedoctor.wheels.rules import rocm_archs, rocm_archs_since
 
 
-def test_what_is_chosen_lacks_nothing() -> None:
+def test_what_is_chosen_lacks_nothing():
     asked = 0
     for name in names()[::4]:
         snapshot = snapshot_of(name)
@@ -36,7 +36,7 @@ TORCH = (
 )
 
 
-def test_cures_and_plans_name_one_build() -> None:
+def test_cures_and_plans_name_one_build():
     asked, checks = 0, [one for one in all_checks() if one.id in TORCH]
     for name in names():
         if name.startswith("report-"):  # they tell no environment, so the command names no release
@@ -52,7 +52,7 @@ def test_cures_and_plans_name_one_build() -> None:
     assert asked > 8
 
 
-def test_a_nightly_for_rocm_has_targets_of_later_releases_alone() -> None:
+def test_a_nightly_for_rocm_has_targets_of_later_releases_alone():
     since = set(rocm_archs_since("2.7.0.dev20250123+rocm6.3"))
     assert {"gfx906", "gfx1030", "gfx1100", "gfx1201", *rocm_archs("2.9.1+rocm6.4", "6.4")} <= since
     assert "gfx1010" not in since

@@ -96,8 +96,7 @@ FLOORS = {"11": ("450.80.02", "452.39"), "12": ("525.60.13", "528.33"), "13": ("
 
 
 def _items() -> dict[str, Any]:
-    items: dict[str, Any] = table("torch_wheels")["releases"]["items"]
-    return items
+    return table("torch_wheels")["releases"]["items"]
 
 
 def _builds(version: str, family: str) -> dict[str, list[Any]]:
@@ -183,9 +182,7 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
 
 @settings(max_examples=250)
 @given(driven())
-def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_one(
-    pair: tuple[Machine, Machine],
-) -> None:
+def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_one(pair):
     """Trying every build of the table gives the same release; both drivers drive the same GPUs."""
     machine = pair[0]
     family = FAMILIES[machine.platform, machine.arch]
@@ -203,18 +200,14 @@ def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_o
     choice, later = map(choose, pair)
     assert (choice.action == "install") == bool(fits), choice.reasons
     if fits:
-        assert choice.build is not None
         assert choice.build.torch_version == max(fits, key=parts)
         assert later.action == "install"
-        assert later.build is not None
         assert parts(later.build.torch_version) >= parts(choice.build.torch_version)
 
 
 @settings(max_examples=250)
 @given(driven(), st.sampled_from(tuple(NVIDIA)))
-def test_another_gpu_never_gives_a_build_without_code_for_it(
-    pair: tuple[Machine, Machine], capability: str
-) -> None:
+def test_another_gpu_never_gives_a_build_without_code_for_it(pair, capability):
     """But for those that the choice leaves out by name, or that the driver does not drive."""
     machine = replace(pair[0], gpus=(*pair[0].gpus, nvidia(capability)))
     windows = machine.platform in ("windows", "wsl")
@@ -240,7 +233,7 @@ far_apart = st.lists(apart, min_size=2, max_size=4).map(
 
 @settings(max_examples=300)
 @given(st.one_of(machines, far_apart), st.randoms(use_true_random=False))
-def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
+def test_the_order_of_gpus_is_irrelevant(machine, random):
     shuffled = list(machine.gpus)
     random.shuffle(shuffled)
     one, other = choose(machine), choose(replace(machine, gpus=tuple(shuffled)))
@@ -252,7 +245,7 @@ def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
 
 @settings(max_examples=200)
 @given(driven(), gpus)
-def test_an_excluded_gpu_changes_no_build(pair: tuple[Machine, Machine], gpu: Gpu) -> None:
+def test_an_excluded_gpu_changes_no_build(pair, gpu):
     """But for a Jetson's own, which tells what machine it is whether it works or not."""
     machine = pair[0]
     assume(not (machine.arch == "aarch64" and gpu.compute_capability in ("8.7", "11.0")))
@@ -278,9 +271,7 @@ BAD_WORDS = re.compile(
 
 @settings(max_examples=400)
 @given(machines)
-def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_house(
-    machine: Machine,
-) -> None:
+def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_house(machine):
     choice = choose(machine)
     if choice.build is not None:
         assert _exists(machine, choice.build, ""), choice.build
@@ -297,7 +288,7 @@ def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_ho
 
 @settings(max_examples=500)
 @given(st.one_of(machines, nonsense))
-def test_no_machine_makes_it_raise(machine: Machine) -> None:
+def test_no_machine_makes_it_raise(machine):
     choice = choose(machine)
     assert choice.reasons
     assert (choice.build is not None) == (choice.action in INSTALLS)
@@ -319,7 +310,7 @@ almost = st.builds(
 
 @settings(max_examples=400)
 @given(st.one_of(json_values, almost), st.text(max_size=60))
-def test_any_json_and_text_is_machines_or_a_clear_error(row: object, text: str) -> None:
+def test_any_json_and_text_is_machines_or_a_clear_error(row, text):
     with suppress(MachineError):
         assert choose(machine_from(row)).reasons
     for one in (text, json.dumps(row)):
@@ -327,7 +318,7 @@ def test_any_json_and_text_is_machines_or_a_clear_error(row: object, text: str) 
             assert machines_from(one)
 
 
-def test_json_that_breaks_readers_is_a_clear_error() -> None:
+def test_json_that_breaks_readers_is_a_clear_error():
     env = "[" * 90_000 + "]" * 90_000
     deep = f'{{"platform": "linux", "python": "3.12", "env": {{"a": {env}}}}}'
     for text in ("[" * 200_000, deep, '{"a": 1' + "0" * 5000 + "}", "", "[]", "null", '"\\ud800"'):
@@ -342,9 +333,7 @@ def test_json_that_breaks_readers_is_a_clear_error() -> None:
     st.sampled_from(["version", "nothing", "python", "abi", "platform", "unknown"]),
     st.text(max_size=20),
 )
-def test_any_refusal_is_judged(
-    name: str, specifier: str, offered: list[str] | None, reason: Any, tag: str
-) -> None:
+def test_any_refusal_is_judged(name, specifier, offered, reason, tag):
     some = None if offered is None else tuple(offered)
     told = IndexAnswer(refusals=(Refusal(name, specifier, reason, offered=some, tag=tag),))
     for own in (empty(Interpreter), Interpreter(executable="", version="3.12.4")):
@@ -353,7 +342,7 @@ def test_any_refusal_is_judged(
 
 
 @given(st.text())
-def test_any_setting_leaves_some_of_the_cards(setting: str) -> None:
+def test_any_setting_leaves_some_of_the_cards(setting):
     cards = tuple(NvidiaGpu(index=i, name="RTX 4090", uuid=f"GPU-{i}aaa") for i in range(3))
     variables = {"CUDA_VISIBLE_DEVICES": setting}
     assert set(visible_gpus(cards, Environment(variables=variables))) <= set(cards)

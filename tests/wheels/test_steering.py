@@ -62,9 +62,7 @@ def complete(ground: Ground) -> bool:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_a_setting_that_spoils_the_plain_command_is_kept_away(
-    ground: NewGround, row: dict[str, Any]
-) -> None:
+def test_a_setting_that_spoils_the_plain_command_is_kept_away(ground, row):
     one, again = ground(), ground()
     tool, setting = row["name"].partition(".")[0], row["name"].partition(" ")[0]
     left = leave(one, row, again.python)
@@ -82,7 +80,7 @@ def test_a_setting_that_spoils_the_plain_command_is_kept_away(
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
-def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
+def test_what_is_called_harmless_is(ground, tool):
     """All at once, and nothing is put around the commands."""
     one = ground()
     left = leave(one, HARMLESS)
@@ -103,7 +101,7 @@ def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
 @pytest.mark.parametrize(
     "way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"]
 )
-def test_all_that_harms_at_once(ground: NewGround, way: str) -> None:
+def test_all_that_harms_at_once(ground, way):
     """The printed commands, those in the requirements file, and those of a project."""
     one, other = ground(), ground()
     some = [row for row in ROWS if row["name"].startswith("pip" if way.endswith("pip") else "uv")]
@@ -116,7 +114,7 @@ def test_all_that_harms_at_once(ground: NewGround, way: str) -> None:
     assert complete(one)
 
 
-def test_the_windows_command_is_isolated(ground: NewGround) -> None:
+def test_the_windows_command_is_isolated(ground):
     """Where there is no `env`: pip without its variables and the user's file."""
     one, bad = ground(), f"https://{POISONED}/simple"
     left = {"PIP_EXTRA_INDEX_URL": bad, "PIP_CONSTRAINT": "{home}/pins.txt"}
@@ -129,7 +127,7 @@ def test_the_windows_command_is_isolated(ground: NewGround) -> None:
     assert complete(one)
 
 
-def test_every_setting_of_the_probe_steers_or_is_known_not_to() -> None:
+def test_every_setting_of_the_probe_steers_or_is_known_not_to():
     """A setting that the probe takes on and nobody looked at would pass silently."""
     without = {
         *("allow-unsafe", "isolated", "link-mode", "no-build", "no-build-isolation", "no-cache"),
