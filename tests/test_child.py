@@ -26,19 +26,13 @@ def say(code: str, *, silence: float = 60.0, **limits: float) -> tuple[list[str]
     return lines, run_lines(argv, heard=heard, **given)
 
 
-@pytest.mark.parametrize(
-    ("code", "lines", "end"),
-    [
-        ("import sys; print('a'); print('é'); print('x', file=sys.stderr); sys.exit(3)", ["a", "é"], ("exit", "x", "exit status 3")),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", [], ("signal", "", "signal SIGSEGV")),
-    ],
-)  # fmt: skip
+@cases("cases.jsonl")
 def test_output_and_status(code, lines, end):
     ended = run([PY, "-c", code], timeout=20)
     heard, told = say(code)
     assert ended.out.splitlines() == heard == lines
     for one in (ended, told):
-        assert (one.how, one.err.strip(), one.death) == end
+        assert [one.how, one.err.strip(), one.death] == end
 
 
 def test_a_hang_is_ended_with_its_children(tmp_path):

@@ -139,9 +139,6 @@ def bare(tmp_path_factory):
     return str(place)
 
 
-Trained = Callable[..., str]
-
-
 @pytest.fixture
 def trained(inside, bare, tmp_path_factory):
     """doctor train on data: what it says, which is at last that the target has no torch, if the data are sound."""

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from tunedoctor.render.script import render_script
 __all__ = ["index", "make", "uv_cache", "version"]
 
 WHOLE, CLASH = HELD[:-1], HELD
-Make = Callable[..., Path]
 
 
 @pytest.fixture

@@ -68,9 +68,6 @@ def to(place: str) -> Callable[[BaseHTTPRequestHandler], None]:
     return answer
 
 
-Serve = Callable[..., Hostile]
-
-
 @pytest.fixture
 def serve(monkeypatch, tmp_path):
     """Start servers; nothing of this machine's own settings is left."""
@@ -88,9 +85,6 @@ def serve(monkeypatch, tmp_path):
             return one
 
         yield served
-
-
-Update = Callable[..., str]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from rows import cases
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.diagnosis.registry import all_checks
@@ -21,8 +22,7 @@ from tunedoctor.system.child import Ended
 from tunedoctor.tables.load import table
 
 COLUMNS = [(name, key) for name, row in CARDS.items() for key in TABLE["measures"] if key in row]
-H100, A100 = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB"
-RTX5090, L40S = "NVIDIA GeForce RTX 5090", "NVIDIA L40S"
+H100, L40S = "NVIDIA H100 80GB HBM3", "NVIDIA L40S"
 
 
 def card(name: str, device: str = "cuda:0", **speeds: float) -> CardSpeed:
@@ -34,21 +34,9 @@ def found(*cards: CardSpeed, **sums: Any) -> dict[str, str]:
     return {one.name: one.error for one in judged(NodeSpeed(cards=cards, **sums)) if one.bad}
 
 
-@pytest.mark.parametrize(("one", "slow"), [
-    # torch-performance-test-data: another H100 (issue 79, 10240 rows), issues 96 (healthy) and 200, both 8192 rows
-    (card(H100, tf32=376.66, float16=668.42, bfloat16=719.72), []),
-    (card(RTX5090, tf32=114.22, float16=233.99, bfloat16=234.89), []),
-    (card(RTX5090, tf32=85.43, float16=172.79, bfloat16=174.68), ["TF32 products 85.43", "bfloat16 products 174.7"]),
-    # mli/transformers-benchmarks 4, nvbandwidth 15
-    (card("NVIDIA GeForce RTX 4090", tf32=86.676, float16=158.596, h2d=24.26, d2h=26.47), []),
-    # a rented virtual machine, router-gao/cuda-demo: half of what its PCIe link carries
-    (card("NVIDIA A100-SXM4-40GB", memory=1157.5, h2d=12.3, d2h=13.2), ["host to device 12.3", "device to host 13.2"]),
-    # Azure ND A100 v4, AI-benchmarking-guide
-    (card(A100, float16=253.7, memory=1610, h2d=26.28, d2h=6.27), ["device to host 6.27"]),
-    (card(f"{H100} MIG 1g.10gb", bfloat16=80.0), []),
-])  # fmt: skip
+@cases("smoke/cases.jsonl")
 def test_recorded_cards_are_judged(one, slow):
-    text = found(one).get("speed cuda:0", "")
+    text = found(card(**one)).get("speed cuda:0", "")
     assert [word for word in slow if word not in text] == []
     assert text.count("is expected") == len(slow)
 

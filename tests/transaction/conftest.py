@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 import venv
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from libraries.server import Index
 from transaction.environment import copy, install, out, python
 from transaction.wheels import ALL
 
-Make = Callable[..., Path]
 _HEAVY = shutil.ignore_patterns(
     *("test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages"),
     *("config-*", "*.a"),

@@ -3,7 +3,6 @@
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
 
 import pytest
 from index.catalogue import DEFAULT, POISONED, PYTORCH, runtime
@@ -40,7 +39,6 @@ BAD = {"UV_INDEX": f"https://{POISONED}/simple"}
 HEAD = (
     '[project]\nname = "trained"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
 )
-NewGround = Callable[[], Ground]
 
 
 def printed(here: Machine, **known: str) -> Commands:

@@ -7,7 +7,6 @@ the interpreter of another environment, filled in; the last one has all that do 
 import itertools
 import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from tunedoctor.model.machine import Machine
 from tunedoctor.probes.settings import STEERING, pip_settings, places_for, together, uv_settings
 from tunedoctor.wheels.commands import Commands, commands_of, steering
 
-NewGround = Callable[[], Ground]
 *ROWS, HARMLESS = rows("wheels/steering.jsonl")
 UV_TOML = ".config/uv/uv.toml"
 
