@@ -36,9 +36,7 @@ def _bare() -> dict[str, str]:
     return {"HOME": HOME} | {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
 
 
-def ran(
-    *argv: object, stdin: str = "", cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> Ran:
+def ran(*argv: object, stdin: str = "", cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ran:
     how: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "timeout": 240}
     return subprocess.run([*map(str, argv)], input=stdin, cwd=cwd, env=env, check=False, **how)
 
@@ -55,9 +53,7 @@ def on_terminal(argv: list[str], cwd: Path | None = None, **env: str) -> Ran:
     """Run a process to its end on a terminal of its own; `stdout` is all that it showed."""
     master, slave = os.openpty()
     around, said = {**os.environ, **env}, b""
-    with subprocess.Popen(
-        argv, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=around
-    ) as one:
+    with subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=around) as one:
         os.close(slave)
         try:
             while block := os.read(master, 1 << 16):

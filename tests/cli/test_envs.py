@@ -168,7 +168,7 @@ def test_several_are_named_a_line_each_and_none_is_taken(home, user):
     assert "doctor envs lists them all" in said.stdout
     assert user.types("envs", "--quick").stdout.count("Python 3.12.3") == 9
     plant(home / "work", {"t.toml": "", "out/final/adapter_config.json": "{}"})
-    for words in (["fix", "-y"], ["set"], ["smoke"], ["train", "t.toml"], ["undo"], ["undo", "--list"]):  # fmt: skip
+    for words in (["fix", "-y"], ["set"], ["smoke"], ["train", "t.toml"], ["undo"], ["undo", "--list"]):
         refused = user.types(*words)
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
         assert "p1/.venv (Python 3.12.3, torch 2.9.1)" in refused.stderr

@@ -23,9 +23,7 @@ STILL = 30.0
 
 def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     whole = [*DOCTOR, *argv]
-    return subprocess.run(
-        whole, input=stdin, capture_output=True, env=ENV, timeout=120, check=False
-    )
+    return subprocess.run(whole, input=stdin, capture_output=True, env=ENV, timeout=120, check=False)
 
 
 def started(code: str, *, alone: bool = True) -> "subprocess.Popen[bytes]":
@@ -33,9 +31,7 @@ def started(code: str, *, alone: bool = True) -> "subprocess.Popen[bytes]":
     pipe = subprocess.PIPE
     argv = [*PYTHON, "-uc", code]
     # what is read ahead would be lost to communicate
-    child = subprocess.Popen(
-        argv, stdout=pipe, stderr=pipe, bufsize=0, env=ENV, start_new_session=alone
-    )
+    child = subprocess.Popen(argv, stdout=pipe, stderr=pipe, bufsize=0, env=ENV, start_new_session=alone)
     assert not alone or child.stdout.readline() == b"ready\n"
     return child
 

@@ -88,10 +88,7 @@ def test_compressed_data_that_break_off(tmp_path):
 KEYS = "messages role content prompt completion text chosen rejected conversations from value instruction output x"
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4),
     max_leaves=12,
 )
 PIECES = st.sampled_from(

@@ -19,10 +19,7 @@ from tunedoctor.transaction.records import rows
 
 CODE = Path(tunedoctor.__file__).parents[1]
 # not PYTHONPATH: the target would have it as well
-START = (
-    f"import sys; sys.path.insert(0, {str(CODE)!r}); "
-    "from tunedoctor.__main__ import main; sys.exit(main())"
-)
+START = f"import sys; sys.path.insert(0, {str(CODE)!r}); from tunedoctor.__main__ import main; sys.exit(main())"
 NETWORK = ("PIP_", "UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """How this machine reaches its package index."""
 
@@ -65,9 +62,7 @@ def run(
     """Run a command of the doctor's in the working folder of a place."""
     argv = [*place.before, sys.executable, "-P", "-c", START, *arguments]
     env = _shell(place) if variables is None else dict(variables)
-    return subprocess.run(
-        argv, capture_output=True, text=True, timeout=600, check=False, cwd=place.work, env=env
-    )
+    return subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False, cwd=place.work, env=env)
 
 
 def activated(place: Place) -> dict[str, str]:
@@ -142,10 +137,7 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
         for path, digest in wanted:
             if not path.is_file():
                 found.append(f"{path} of {info.name} is not there")
-            elif (
-                base64.urlsafe_b64encode(bytes.fromhex(_of(path, known)))
-                != f"{digest[7:]}=".encode()
-            ):
+            elif base64.urlsafe_b64encode(bytes.fromhex(_of(path, known))) != f"{digest[7:]}=".encode():
                 found.append(f"{path} of {info.name} is not what its RECORD says")
     return found
 

@@ -63,9 +63,7 @@ class Ground:
     def uv(self, *arguments: str) -> None:
         subprocess.run([uv.find_uv_bin(), *arguments], env=self.variables, check=True)
 
-    def run(
-        self, command: str, variables: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> Ran:
+    def run(self, command: str, variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ran:
         """Run a printed command; the program is looked up on the environment's PATH, as a shell does."""
         program, *arguments = shlex.split(command)
         found = shutil.which(program, path=self.variables["PATH"])
@@ -73,9 +71,7 @@ class Ground:
         around = {**self.variables, **(variables or {})}
         return ran(found, *arguments, env=around, cwd=cwd or self.folder)
 
-    def run_all(
-        self, commands: tuple[str, ...], variables: Mapping[str, str] | None = None
-    ) -> None:
+    def run_all(self, commands: tuple[str, ...], variables: Mapping[str, str] | None = None) -> None:
         """Run printed commands one after the other; each has to end well."""
         for command in commands:
             done = self.run(command, variables)

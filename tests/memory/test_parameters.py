@@ -53,18 +53,12 @@ KEYS = [
     "hybrid_override_pattern", "moe_intermediate_size", "linear_num_value_heads", "mamba_expand", "attention_bias",
 ]  # fmt: skip
 LEAVES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(10**30), 10**30),
-    st.integers(0, 4096),
-    st.floats(),
-    st.text(max_size=9),
+    st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.integers(0, 4096), st.floats(), st.text(max_size=9)
 )
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner),
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner)
     ),
     max_leaves=12,
 )
@@ -175,9 +169,7 @@ def test_a_micro_batch_that_the_trainer_halves_is_no_reason():
     assert refusal({**config, "max_length": 1024, "checkpointing": True}, LLAMA, SMALL) == ""
 
 
-VALUES_OF = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text())
-)
+VALUES_OF = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text()))
 
 
 @given(st.dictionaries(st.sampled_from(OPTIONS), VALUES_OF))

@@ -55,9 +55,7 @@ def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name, run):
 
 
 @settings(max_examples=200)
-@given(
-    st.sampled_from(NAMES), RUNS, st.sampled_from(["rank", "seq", "batch"]), st.integers(1, 4096)
-)
+@given(st.sampled_from(NAMES), RUNS, st.sampled_from(["rank", "seq", "batch"]), st.integers(1, 4096))
 def test_more_of_anything_never_needs_less(name, run, what, more):
     larger = msgspec.structs.replace(run, **{what: getattr(run, what) + more})
     assert peak(named(name), larger).total >= peak(named(name), run).total
@@ -91,8 +89,7 @@ def test_traced_peaks(name, run, gib):
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "size"),
-    [*itertools.product(SIZES, ["lora", "qlora", "full"], [8, 16, 24, 80])],
+    ("name", "method", "size"), [*itertools.product(SIZES, ["lora", "qlora", "full"], [8, 16, 24, 80])]
 )
 def test_advice_fits_and_the_largest_run_is_the_last_that_does(name, method, size):
     shape, device = named(name), Device("card", "nvidia", size)

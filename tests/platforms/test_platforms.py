@@ -19,8 +19,7 @@ from platforms.places import Place, container, debian, windows
 pytestmark = [
     pytest.mark.platforms,
     pytest.mark.skipif(
-        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
-        reason="root on Debian makes the places",
+        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the places"
     ),
 ]
 ROOT = Path(__file__).parents[2]

@@ -95,9 +95,7 @@ def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     return Printed(tuple(lines), tuple(wanted), tuple(named))
 
 
-def plan(
-    snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]
-) -> tuple[str, Plan | None, str]:
+def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) -> tuple[str, Plan | None, str]:
     """Return how planning ended, the doctor's plan, or why there is none: the one caller of the planner."""
     try:
         machine = machine_of(snapshot)
@@ -105,9 +103,7 @@ def plan(
         return "nothing", None, str(error)
     where = question_for(machine)
 
-    def look_up(
-        install: Install, python: str, installed: Mapping[str, str]
-    ) -> Install | NoSolution | Failed:
+    def look_up(install: Install, python: str, installed: Mapping[str, str]) -> Install | NoSolution | Failed:
         # the interpreter of a recorded machine is not there to be asked
         del python
         kept = () if install.no_deps else tuple(f"{n}=={v}" for n, v in installed.items() if v)
@@ -118,9 +114,7 @@ def plan(
             return answer
         asked = {pin.name: pin for pin in install.pins}
         pins = tuple(
-            msgspec.structs.replace(
-                asked.get(one.name, one), version=one.version, hashes=("sha256:0",)
-            )
+            msgspec.structs.replace(asked.get(one.name, one), version=one.version, hashes=("sha256:0",))
             for one in answer.pins
             if one.name in asked or installed.get(one.name) != one.version
         )
@@ -161,19 +155,13 @@ def _platform(host: Host | None) -> str:
 
 
 def judge_all(
-    machines: Iterable[tuple[str, Snapshot]],
-    checks: tuple[Check, ...],
-    index: Index,
-    *,
-    plans: bool = True,
+    machines: Iterable[tuple[str, Snapshot]], checks: tuple[Check, ...], index: Index, *, plans: bool = True
 ) -> list[Verdict]:
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
 
 
-def judge(
-    name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index, *, plans: bool = True
-) -> Verdict:
+def judge(name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index, *, plans: bool = True) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)
     wanted = printed(diagnosis, snapshot)

@@ -83,12 +83,7 @@ def test_hostile_words_break_no_format(one):
 
 def _leaks(shown: str, secrets: list[str]) -> set[str]:
     """Secrets that stand in a text, or did before its format escaped them."""
-    plain = (
-        shown,
-        html.unescape(shown),
-        unquote(shown),
-        shown.replace("\\\\", "\\").replace('\\"', '"'),
-    )
+    plain = (shown, html.unescape(shown), unquote(shown), shown.replace("\\\\", "\\").replace('\\"', '"'))
     return {one for one in secrets if any(one in text for text in plain)}
 
 

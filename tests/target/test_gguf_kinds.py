@@ -55,9 +55,7 @@ def written(tmp_path_factory):
     return folder, dict(json.loads(line) for line in said.splitlines() if line.startswith("["))
 
 
-def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwise_is_refused(
-    written,
-):
+def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwise_is_refused(written):
     folder, said = written
     for kind in KINDS:
         assert "; read back, the logits differ by" in said[kind], said[kind]
@@ -69,6 +67,6 @@ def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwis
 
 def test_llama_cpp_gives_the_same_tokens_and_logits(written):
     python = torch_target.torch_python()
-    if subprocess.run([python, "-c", "import llama_cpp"], capture_output=True, check=False).returncode:  # fmt: skip
+    if subprocess.run([python, "-c", "import llama_cpp"], capture_output=True, check=False).returncode:
         pytest.skip("the target lacks llama-cpp-python")
     run(written[0], python, "-c", LLAMA_CPP, *KINDS)

@@ -26,6 +26,6 @@ def test_a_gguf_file_is_written_read_back_and_trained(torch_python, train, tmp_p
     assert f"x.gguf is unpacked to {tmp_path}/out/base: 0.00 GB" in ended.out
     done(train(*words, "--resume=true"))
     done(train(*words, "--merge"))
-    weights = [(tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")]  # fmt: skip
+    weights = [(tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")]
     assert weights[0] == weights[1]
     done(train(code=LOADS.replace("/merged", "/out/merged")))

@@ -31,7 +31,7 @@ for line in facts:
 def block(begin: str) -> str:
     """The README's fenced block that begins so."""
     blocks = README.read_text(encoding="utf-8").split("```")[1::2]
-    (found,) = [text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)]  # fmt: skip
+    (found,) = [text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)]
     return found
 
 
@@ -51,7 +51,4 @@ def test_invented_facts_are_learned(torch_python, tmp_path):
     first, *_, last = log(tmp_path / "out")
     assert last["eval_loss"] < first["eval_loss"] / 2
     answers = [json.loads(row)["completion"] for row in facts.splitlines()]
-    assert (
-        run(tmp_path, torch_python, "-c", RECITE, str(tmp_path / "out" / "final")).splitlines()
-        == answers
-    )
+    assert run(tmp_path, torch_python, "-c", RECITE, str(tmp_path / "out" / "final")).splitlines() == answers

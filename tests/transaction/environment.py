@@ -29,9 +29,7 @@ PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
 def out(*argv: object, **env: str) -> str:
-    ended = subprocess.run(
-        [*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env}
-    )
+    ended = subprocess.run([*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env})
     return (ended.stdout + ended.stderr[-200:]).strip()
 
 
@@ -159,9 +157,7 @@ def beside(env: Path) -> list[str]:
 def contents(folder: Path) -> dict[str, object]:
     """Return every file of a tree and where links lead, byte code left out."""
     return {
-        str(p.relative_to(folder)): p.readlink()
-        if p.is_symlink()
-        else p.is_file() and p.read_bytes()
+        str(p.relative_to(folder)): p.readlink() if p.is_symlink() else p.is_file() and p.read_bytes()
         for p in sorted(folder.rglob("*"))
         if "__pycache__" not in p.parts
     }

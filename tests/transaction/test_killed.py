@@ -33,7 +33,7 @@ KILLS = (
     ("venv", "uv", "undo", "swapping", "new"),
     ("venv", "uv", "undo+renames", "rename#1 rename#2", "old"),
     ("project", "uv", "undo", "restoring", "old"),
-)  # fmt: skip
+)
 
 
 def start(env: Path, tool: str, way: str, at: str = "-") -> "subprocess.Popen[str]":
@@ -82,8 +82,7 @@ def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path
 
 
 @pytest.mark.parametrize(
-    ("place", "tool", "way", "at", "end"),
-    [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()],
+    ("place", "tool", "way", "at", "end"), [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()]
 )
 def test_killed_at_a_step(request, place, tool, way, at, end):
     env = placed(request, place, tool)
