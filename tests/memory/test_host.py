@@ -1,34 +1,24 @@
 """RAM: what processes take, and what is reckoned."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 from rows import cases
 from torch_target import WHY_NOT, torch_python
+from typed import tool
 
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.stacks import STACKS
 
-ROOT = Path(__file__).parents[2]
+bench = tool("host_ram", "benchmarks")
 GIB = 1 << 30
-
-
-@pytest.fixture(scope="module")
-def bench():
-    spec = importlib.util.spec_from_file_location("host_ram", ROOT / "benchmarks" / "host_ram.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["host_ram"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.skipif(not torch_python() or sys.platform != "linux", reason=WHY_NOT)
 @pytest.mark.parametrize("name", ["load 64M bf16 as fp32"])
-def test_what_a_process_takes(bench, name, tmp_path):
+def test_what_a_process_takes(name, tmp_path):
     """Of anonymous memory alone: how many pages of files count goes by what the kernel has at hand."""
     known = bench.settings(bench.Place(torch_python(), str(tmp_path)))
     one, imports = known[name](), known["imports"]()

@@ -5,18 +5,20 @@ recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all mac
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from museum import snapshot_of
-from recorded import judge
 from recorded.index import serving
 from rows import rows
+from typed import tool
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 
+judge = tool("plan_judge", "benchmarks")
 PLANNED = 6
 """Pairs of which a plan is made: that takes seconds."""
 
@@ -37,7 +39,7 @@ def kinds(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
             yield name, snapshot
 
 
-def named(several: list[judge.Verdict]) -> list[tuple[str, ...]]:
+def named(several: list[Any]) -> list[tuple[str, ...]]:
     return [(v.name, *v.requirements, v.clash[:300], v.why, *v.left, *v.bred) for v in several]
 
 

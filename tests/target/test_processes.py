@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch_target import lacks
 from trainers import TRAINER, done, run
 from typed import until
 
@@ -99,8 +100,7 @@ def test_two_processes_give_the_losses_of_one(runs, more):
 
 def test_four_bits_learn_after_an_evaluation(runs, torch_python):
     """bitsandbytes at rest on the CPU packs weights anew, and gradients were a seventh of what they are."""
-    argv = [torch_python, "-c", "import bitsandbytes"]
-    if subprocess.run(argv, capture_output=True, check=False).returncode:
+    if lacks("bitsandbytes"):
         pytest.skip("the target has no bitsandbytes")
     done(runs.train(code="tiny('wide', 64)"))
     options = [*runs.options, "--model=wide", "--method=qlora", "--dropout=0", "--max-steps=2"]

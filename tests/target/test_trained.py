@@ -1,8 +1,7 @@
 """A .gguf file is written, read back, trained and merged."""
 
-import subprocess
-
 import pytest
+from torch_target import lacks
 from trainers import LOADS, TH, done
 
 WRITES = """
@@ -15,8 +14,7 @@ assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; read 
 
 
 def test_a_gguf_file_is_written_read_back_and_trained(torch_python, train, tmp_path):
-    has = subprocess.run([torch_python, "-c", "import gguf"], capture_output=True, check=False)
-    if has.returncode:
+    if lacks("gguf"):
         pytest.skip("the target lacks gguf")
     done(train(code="tiny('m')" + TH.format("m") + WRITES))
     (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)

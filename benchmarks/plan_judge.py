@@ -16,11 +16,11 @@ import museum
 import uv
 from libraries.fixtures import resolve
 from packaging.requirements import Requirement
-from typed import ran
-
 from recorded.answers import Answers
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
+from typed import ran
+
 from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.registry import all_fixes
@@ -51,6 +51,8 @@ class Printed(NamedTuple):
 
 
 class Verdict(NamedTuple):
+    """What was found of a machine."""
+
     name: str
     ids: tuple[str, ...]
     """Findings whose cure installs packages."""
@@ -74,11 +76,13 @@ class Verdict(NamedTuple):
 
 
 def found_of(diagnosis: Diagnosis) -> list[Found]:
+    """Return causes and symptoms, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
     return list({one.check.id: one for one in every}.values())
 
 
 def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
+    """Yield the machines of the museum that have several findings."""
     for name in museum.names():
         snapshot = museum.snapshot_of(name)
         if len(found_of(diagnose(snapshot, checks))) >= 2:
@@ -95,7 +99,9 @@ def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     return Printed(tuple(lines), tuple(wanted), tuple(named))
 
 
-def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) -> tuple[str, Plan | None, str]:
+def plan(
+    snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]
+) -> tuple[str, Plan | None, str]:
     """Return how planning ended, the doctor's plan, or why there is none: the one caller of the planner."""
     try:
         machine = machine_of(snapshot)
@@ -103,7 +109,9 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
         return "nothing", None, str(error)
     where = question_for(machine)
 
-    def look_up(install: Install, python: str, installed: Mapping[str, str]) -> Install | NoSolution | Failed:
+    def look_up(
+        install: Install, python: str, installed: Mapping[str, str]
+    ) -> Install | NoSolution | Failed:
         # the interpreter of a recorded machine is not there to be asked
         del python
         kept = () if install.no_deps else tuple(f"{n}=={v}" for n, v in installed.items() if v)
@@ -114,7 +122,9 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
             return answer
         asked = {pin.name: pin for pin in install.pins}
         pins = tuple(
-            msgspec.structs.replace(asked.get(one.name, one), version=one.version, hashes=("sha256:0",))
+            msgspec.structs.replace(
+                asked.get(one.name, one), version=one.version, hashes=("sha256:0",)
+            )
             for one in answer.pins
             if one.name in asked or installed.get(one.name) != one.version
         )
@@ -155,13 +165,20 @@ def _platform(host: Host | None) -> str:
 
 
 def judge_all(
-    machines: Iterable[tuple[str, Snapshot]], checks: tuple[Check, ...], index: Index, *, plans: bool = True
+    machines: Iterable[tuple[str, Snapshot]],
+    checks: tuple[Check, ...],
+    index: Index,
+    *,
+    plans: bool = True,
 ) -> list[Verdict]:
+    """Judge several machines side by side."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
 
 
-def judge(name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index, *, plans: bool = True) -> Verdict:
+def judge(
+    name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index, *, plans: bool = True
+) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)
     wanted = printed(diagnosis, snapshot)
@@ -211,7 +228,8 @@ def metadata(pins: Iterable[Pin], before: Snapshot) -> dict[str, Distribution]:
 def current(names: Iterable[str], python: str) -> dict[str, str]:
     """Return the newest set of packages that uv finds; the variables of the index are set."""
     answer = resolve(Question(tuple(names), python=python, platform="x86_64-manylinux_2_40"))
-    assert isinstance(answer, Solved), answer
+    if not isinstance(answer, Solved):
+        raise SystemExit(str(answer))
     brought = ("nvidia-", "cuda-")
     return {p.name: p.version for p in answer.pins if not p.name.startswith(brought)}
 
