@@ -77,7 +77,7 @@ def test_the_outcomes():
 
 
 def test_an_annotation_that_is_no_fact_is_refused():
-    def wrong(memory, size): ...
+    def wrong(memory: Memory, size: int) -> None: ...
 
     with pytest.raises(TypeError, match="size"):
         call(wrong, Snapshot({}))

@@ -1,6 +1,7 @@
 """A command of the doctor as a user types it, tools of its developers, and whether a process ends."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -49,19 +50,24 @@ def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> 
     return ended
 
 
-def on_terminal(argv: list[str], cwd: Path | None = None, **env: str) -> Ran:
-    """Run a process to its end on a terminal of its own; `stdout` is all that it showed."""
-    master, slave = os.openpty()
-    around, said = {**os.environ, **env}, b""
-    with subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=around) as one:
-        os.close(slave)
-        try:
-            while block := os.read(master, 1 << 16):
-                said += block
-        except OSError:  # how Linux tells that nobody writes any more
-            pass
+def on_terminal(argv: list[str], cwd: Path | None = None, keys: bytes = b"", when: bytes = b"", **env: str) -> Ran:
+    """Run a process to its end on a terminal of its own; `stdout` is all that it showed, `keys` are typed `when`."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(cwd or ".")
+        os.execvpe(argv[0], argv, {**os.environ, **env})  # noqa: S606
+    said = b""
+    try:
+        while block := os.read(master, 1 << 16):
+            said += block
+            if keys and when in said:
+                os.write(master, keys)
+                keys = b""
+    except OSError:  # how Linux tells that nobody writes any more
+        pass
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(master)
-    return Ran(argv, one.returncode, said.decode(), "")
+    return Ran(argv, status, said.decode(), "")
 
 
 def until(what: Callable[[], Any], seconds: float = 60) -> Any:

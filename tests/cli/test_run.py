@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from rows import rows
+from typed import on_terminal
 
 DOCTOR = [sys.executable, "-m", "tunedoctor", "run"]
 PYTHON = [*DOCTOR, "--", sys.executable]
@@ -169,39 +168,17 @@ def test_ctrl_c_twice_kills_who_ignores_the_first():
     assert child.returncode == 130
 
 
-def in_terminal(code: str, keys: bytes = b"", until: bytes = b"") -> tuple[int, bytes]:
-    """Run doctor run in a terminal of its own; type `keys` when `until` was printed."""
-    pid, master = pty.fork()
-    if pid == 0:
-        os.execve(sys.executable, [*PYTHON, "-uc", code], ENV)  # noqa: S606
-    said = b""
-    end = time.monotonic() + STILL
-    while time.monotonic() < end:
-        if select.select([master], [], [], 0.2)[0]:
-            try:
-                block = os.read(master, 65536)
-            except OSError:
-                break
-            if not block:
-                break
-            said += block
-        if keys and until in said:
-            os.write(master, keys)
-            keys = b""
-    _, status = os.waitpid(pid, 0)
-    os.close(master)
-    return os.waitstatus_to_exitcode(status), said
-
-
 def test_in_a_terminal_the_command_has_one_and_what_is_typed_reaches_it_once():
     code = (
         "import os, sys\nsize = os.get_terminal_size(1)\n"
         "print([os.isatty(i) for i in range(3)], size.columns >= 0)\n"
         "sys.stderr.write('10%\\r20%\\r\\n')"
     )
-    assert in_terminal(code) == (0, b"[True, True, True] True\r\n10%\r20%\r\r\n")
-    status, said = in_terminal("print('ready'); print('got', input())", b"hello\r", b"ready")
-    assert (status, b"got hello" in said) == (0, True)
-    status, said = in_terminal(GRACEFUL, b"\x03", b"ready")
-    assert (status, said.count(b"SIGINT"), b"SIGINT\r\n" in said) == (7, 1, True)
-    assert b"doctor:" not in said
+    how = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
+    one = on_terminal([*PYTHON, "-uc", code], **how)
+    assert (one.returncode, one.stdout) == (0, "[True, True, True] True\r\n10%\r20%\r\r\n")
+    one = on_terminal([*PYTHON, "-uc", "print('ready'); print('got', input())"], None, b"hello\r", b"ready", **how)
+    assert (one.returncode, "got hello" in one.stdout) == (0, True)
+    one = on_terminal([*PYTHON, "-uc", GRACEFUL], None, b"\x03", b"ready", **how)
+    assert (one.returncode, one.stdout.count("SIGINT"), "SIGINT\r\n" in one.stdout) == (7, 1, True)
+    assert "doctor:" not in one.stdout

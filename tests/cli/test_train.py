@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 from torch_target import WHY_NOT, torch_target
-from typed import doctor
+from typed import inside as doctor
 
 from tunedoctor.cli.init import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer

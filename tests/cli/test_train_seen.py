@@ -8,7 +8,8 @@ import pytest
 from render.page import Page
 from rows import plant
 from trainers import DATA, TRAINER
-from typed import doctor, on_terminal
+from typed import inside as doctor
+from typed import on_terminal
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
 WORDS = ("--model=m", "--data=d.jsonl", "--batch=8", "--max-steps=6", "--no-check")

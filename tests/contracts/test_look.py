@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from rows import rows
+from rows import plant, rows
 
 from contracts.made import install, packages
 from tunedoctor.contracts.look import look_at
@@ -90,33 +90,15 @@ def test_what_other_checks_tell_is_left_to_them(tmp_path):
     assert len(found(tmp_path, free, bare).broken) == 2, "the control: nobody else tells"
 
 
-HOSTILE = {
-    "brackets": "[" * 100_000,
-    "a sum": "x = " + "1+" * 50_000 + "1",
-    "attributes": "x = a" + ".b" * 50_000,
-    "calls": "a" + "()" * 50_000,
-    "minus": "x = " + "-" * 100_000 + "1",
-    "elifs": "if a: pass\n" + "elif a: pass\n" * 20_000,
-    "nul": "import a\0b",
-    "long": "# " + "x" * (5 << 20),
-    "dots": "from " + "." * 5000 + " import a",
-    "names": "import " + ".".join(["a"] * 20_000),
-    "stars": "from trl import *\nfrom transformers import *\n" * 5000,
-    "lines": "x = 'a'\n" * 100_000,
-    "alls": "sys.modules\n" + "__all__ = [\n" * 50_000,
-    "globals": " global " + "a, " * 100_000,
-    "sets": "setattr(" * 50_000,
-}
-
-
 @pytest.mark.parametrize("where", ["trl", "transformers"])
-@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize("case", rows("contracts/hostile.jsonl"), ids=lambda case: case["name"])
 def test_a_hostile_file_hides_nothing_else(tmp_path, case, where):
     peft = install(tmp_path, "peft", {"peft/__init__.py": "from transformers.part import Gone"})
     files = {"transformers/__init__.py": "", "transformers/part.py": ""}
     two = install(tmp_path, "transformers", files)
     one = install(tmp_path, "trl", {"trl/__init__.py": "from transformers import Gone"})
-    (tmp_path / where / "__init__.py").write_text(HOSTILE[case])
+    (tmp_path / where / "__init__.py").unlink()
+    plant(tmp_path / where, {"__init__.py": {k: v for k, v in case.items() if k != "name"}})
     began = time.monotonic()
     told = found(tmp_path, one, two, peft)
     assert time.monotonic() - began < 60

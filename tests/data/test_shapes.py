@@ -8,35 +8,17 @@ from pathlib import Path
 import pytest
 from data.test_damage import faults_of as faults_in
 from data.test_damage import survey
+from rows import rows
 
 from tunedoctor.data.repeats import Sketches, sketch
 from tunedoctor.data.rows import Good
 from tunedoctor.target.train_rows import faults_of
 
-USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
-FILES = {
-    "a.jsonl": b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}\r\n\n{"messages": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}',
-    "b.jsonl": b'{"instruction": "q", "input": "x", "output": "a", "system": "s"}\n{"question": "q", "answer": "a", "id": 1}\n',
-    "c.json": b'[{"text": "x"},\n {"chosen": "a", "rejected": "b"}]',
-    "d.json": b'{"version": "1", "data": [{"text": "x"}, {"text": "y"}]}',
-    "e.json": b'{\n "text": "x"\n}\n{\n "text": "y"\n}\n',
-    "f.json": b'{"text": "x"}\n{"text": "y"}\n',
-    "g.csv": b'prompt;completion\na;b\n\n"c\nc";d\n',
-    "o.csv": b"\r\nprompt;completion;;\r\na;b;;\r\nc;d;;\r\n",
-    "p.csv": b",prompt,completion\r0,a,b\r1,c,d\r",
-    "h.csv": b"\n text , id \nabc,1\nabd,2\n",
-    "i.tsv": b"question\tanswer\na\tb\nc\td\n",
-    "j.jsonl.gz": gzip.compress(b'{"text": "x"}\n{"text": "y"}\n'),
-    "k.jsonl": json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}).encode() + b'\n{"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]}',
-    "m.json": json.dumps({"data": [{"text": "x"}, {"text": "y"}], "more": {"a": [1]}}, indent=2).encode(),
-    "n.jsonl": '{"text": "a\u2028b"}\r\n{"prompt": "a\u2028b\x85c", "completion": "ü"}\r\n'.encode(),
-    "l.jsonl": b'{"prompt": "q", "chosen": "a", "rejected": "b"}\n{"conversation": [{"role": "prompter", "content": "q"}, {"role": "ai", "content": "a"}]}',
-}  # fmt: skip
 
-
-@pytest.mark.parametrize("name", FILES)
-def test_what_data_passes_train_takes(tmp_path, name):
-    survey, faults = faults_in(tmp_path / name, FILES[name])
+@pytest.mark.parametrize("row", rows("data/shapes.jsonl"), ids=lambda row: row["name"])
+def test_what_data_passes_train_takes(tmp_path, row):
+    name, data = row["name"], row["bytes"].encode("latin-1")
+    survey, faults = faults_in(tmp_path / name, gzip.compress(data) if name.endswith("gz") else data)
     assert [one.kind for one in faults.values() if one.severity == "error"] == []
     rows = [sample for _, _, sample in Good(tmp_path / name, {}, ())]
     assert [faults_of(sample) for sample in rows] == [[]] * 2

@@ -82,7 +82,7 @@ def test_what_lies_outside_the_environment_is_told_alone():
 def test_a_fix_of_a_plugin_comes_before_those_built_in():
     module = ModuleType("mine")
 
-    def mine(finding, host):
+    def mine(finding: api.Finding, host: api.Host) -> plans.Draft:
         return plans.Draft(steps=(plans.Tell(command=f"mine {host.os}", why=finding.found),))
 
     mine.__module__ = "mine"

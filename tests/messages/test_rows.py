@@ -6,7 +6,7 @@ from time import process_time
 from typing import Any
 
 import pytest
-from rows import rows
+from rows import cases, rows
 from typed import tool
 
 from tunedoctor.diagnosis.engine import diagnose
@@ -159,18 +159,11 @@ def test_what_a_finding_clears_is_not_suspected(number, *, there):
     assert ("gpu-faulty" in [one.id for one in report.suspected]) is there
 
 
-@pytest.mark.parametrize(
-    ("snapshot", "less"),
-    [
-        (_told(OOM, disk_full=0.9), True),
-        (_told(OOM, healthy=0.9), True),
-        (_told(OOM, disk_full=0.9, vram_too_small=0.02), False),
-        (_told(OOM, disk_full=0.1), False),
-        (_told("", disk_full=0.9), False),
-        (Snapshot.of([Errors(errors=(ErrorText(text=OOM, where="line 1"),))]), False),
-    ],
-)
-def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(snapshot, *, less):
+@cases("messages/cases.jsonl")
+def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(said, shares, less):
+    """Of an error, or none, and what the text resembles, if that was asked."""
+    alone = Snapshot.of([Errors(errors=(ErrorText(text=OOM, where="line 1"),))])
+    snapshot = alone if shares is None else _told(OOM if said else "", **shares)
     assert outweighed("vram-too-small", snapshot) is less
     assert not outweighed("a-cause-that-no-text-taught", snapshot)
     report = report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)

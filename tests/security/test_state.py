@@ -12,7 +12,8 @@ from tempfile import mkdtemp
 import pytest
 from cli.test_fix import CLASH, doctor, index, make, uv_cache
 from libraries.running import state, version
-from rows import plant
+from rows import plant, rows
+from transaction.environment import site
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.state.folder import make_entry
@@ -34,10 +35,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCTOR_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("RUSTUP_HOME", str(tmp_path / "rustup"))  # pip asks rustc for its version
     return home
-
-
-def site(env: Path) -> Path:
-    return next(env.glob("lib/python*/site-packages"))
 
 
 def forged(env: Path, home: Path, step: str, *, own: bool = False) -> str:
@@ -100,23 +97,11 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(make, hom
     assert version(env, "huggingface_hub") == "0.36.2"
 
 
-DAMAGED = (
-    "[1, 2]\n",
-    "\0\n",
-    '{"step": "begin", "data": {"strategy": 3}}\n',
-    '{"step": "begin"}\n{"step": "done"}\n',
-    '{"step": "done", "live": "", "other": "", "host": "", "time": "0001-01-01T00:00:00Z"}',
-    '{"step": "done", "ground": ["stash", 3, "", {}, []]}',
-    "x" * 100_000 + "\n",
-    "[" * 100_000 + "\n",
-)
-
-
 def test_damaged_journals_stop_nothing(make, home):
     env = make(*CLASH, name=".venv")
-    files = {make_entry(env) / f"{ID[:-1]}{n}.journal": text for n, text in enumerate(DAMAGED)}
-    for file, text in files.items():
-        file.write_text(text)
+    files = {f"{ID[:-1]}{n}.journal": text for n, text in enumerate(rows("security/journals.jsonl"))}
+    own = plant(make_entry(env), files)
+    damaged = {(own / name).read_text() for name in files}
     env.with_name(f".venv.doctor-{ID[:-1]}0").mkdir()
     said = doctor("check", "--target", str(env)).stderr
     assert "doctor fix finishes it" in " ".join(said.split())
@@ -124,7 +109,7 @@ def test_damaged_journals_stop_nothing(make, home):
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "is damaged" in ended.stderr
-    assert {f.with_suffix(".damaged").read_text() for f in files} == {*DAMAGED}
+    assert {file.read_text() for file in own.glob("*.damaged")} == damaged
     assert doctor("undo", "--target", str(env)).returncode == 0
 
 

@@ -34,7 +34,7 @@ needs_torch = pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 
 
 def doctor(target: str, *options: str, **environment: str) -> typed.Ran:
-    return typed.doctor("smoke", "--target", target, *options, **environment)
+    return typed.inside("smoke", "--target", target, *options, **environment)
 
 
 def answer(target: str, *options: str, **more: str) -> dict[str, Any]:

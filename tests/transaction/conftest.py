@@ -48,15 +48,9 @@ def index(shared_index, monkeypatch, tmp_path):
     """The index, honest again after each test, and both installers pointed at it with an empty cache."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
-    told = {
-        "UV_DEFAULT_INDEX": shared_index.url,
-        "PIP_INDEX_URL": shared_index.url,
-        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
-        "PIP_NO_CACHE_DIR": "1",
-        "UV_NO_CONFIG": "1",
-        "UV_HTTP_RETRIES": "0",
-        "PIP_RETRIES": "0",
-    }
+    told = dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), shared_index.url)
+    told |= {"UV_CACHE_DIR": str(tmp_path / "uv-cache"), "UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0"}
+    told |= dict.fromkeys(("PIP_NO_CACHE_DIR", "UV_NO_CONFIG"), "1")
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     yield shared_index
