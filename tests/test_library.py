@@ -87,7 +87,7 @@ def test_bad_input_is_an_error_that_says_the_way_out(name, said, words) :  # fmt
 
 def test_it_is_quiet_in_threads_and_leaves_the_process_as_it_was(tmp_path):
     code = """
-        import os, subprocess, sys, threading
+        import os, subprocess, sys, threading, time
         before = {*sys.modules}
         import tunedoctor
         assert {*sys.modules} - before == {"tunedoctor"}, {*sys.modules} - before
@@ -107,8 +107,10 @@ def test_it_is_quiet_in_threads_and_leaves_the_process_as_it_was(tmp_path):
         assert len(answers) == 5 and all(one == answers[0] and one for one in answers), answers
         assert state[:2] == (os.getcwd(), dict(os.environ)) and state[3] is sys.stdout
         heavy = {*sys.argv[2].split()} & {*sys.modules}
+        one = threading.Thread(target=lambda: child.run(["sleep", "0.6"], timeout=9))
+        one.start(), time.sleep(0.2)  # what the program starts meanwhile is no stray of that child
         own = subprocess.Popen(["sleep", "60"], start_new_session=True, env={})
-        child.run(["true"], timeout=9)  # whose strays are ended, and nobody else's
+        one.join(), time.sleep(0.2)
         assert own.poll() is None
         own.kill()
         os._exit(len(heavy) and (os.write(2, repr(heavy).encode()) and 1))

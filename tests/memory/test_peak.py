@@ -24,24 +24,15 @@ from tunedoctor.tables.small import models
 
 GIB = 1 << 30
 NAMES = [row.name for row in models()]
+SOME = {
+    "method": ["lora", "qlora", "full"], "accum": [1, 4], "optimizer": sorted(OPTIMIZERS), "gpus": [1, 2, 8],
+    "attention": ["sdpa", "eager", "flash"], "stack": list(STACKS.values()), "precision": ["bf16", "mixed", "fp32"],
+    "quantisation": ["nf4-dq", "nf4", "int8"], "sharding": ["ddp", "zero1", "zero2", "zero3", "fsdp"],
+    **dict.fromkeys(("dora", "checkpointing", "embeddings", "padded"), (False, True)),
+}  # fmt: skip
+MOST = {"rank": 256, "seq": 8192, "batch": 16}
 RUNS = st.builds(
-    Run,
-    method=st.sampled_from(["lora", "qlora", "full"]),
-    rank=st.integers(1, 256),
-    dora=st.booleans(),
-    seq=st.integers(1, 8192),
-    batch=st.integers(1, 16),
-    accum=st.sampled_from([1, 4]),
-    optimizer=st.sampled_from(sorted(OPTIMIZERS)),
-    checkpointing=st.booleans(),
-    attention=st.sampled_from(["sdpa", "eager", "flash"]),
-    stack=st.sampled_from(list(STACKS.values())),
-    precision=st.sampled_from(["bf16", "mixed", "fp32"]),
-    quantisation=st.sampled_from(["nf4-dq", "nf4", "int8"]),
-    embeddings=st.booleans(),
-    padded=st.booleans(),
-    gpus=st.sampled_from([1, 2, 8]),
-    sharding=st.sampled_from(["ddp", "zero1", "zero2", "zero3", "fsdp"]),
+    Run, **{k: st.sampled_from(v) for k, v in SOME.items()}, **{k: st.integers(1, v) for k, v in MOST.items()}
 )
 
 

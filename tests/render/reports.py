@@ -65,16 +65,11 @@ def hostile() -> reporting.Report:
     below = replace(one, id="b", explains=())
     report = report_on("gpu-memory-held", host=HOSTILE, node=HOSTILE, policy=HOSTILE, smoke=SMOKE)
     gpu = replace(report.machine.gpus[0], name=HOSTILE, processes=(GpuProcess(pid=1, name=HOSTILE, memory=1 << 50),))
-    return replace(
-        report,
-        findings=(one, replace(one, id="c", accepted=HOSTILE, explains=())),
-        symptoms=(below,),
-        machine=replace(report.machine, gpus=(gpu,), driver=HOSTILE),
-        target=replace(report.target, asked=HOSTILE, packages={HOSTILE: HOSTILE}),
-        unknown={HOSTILE: HOSTILE},
-        skipped={HOSTILE: HOSTILE},
-        needs={HOSTILE: HOSTILE},
-    )
+    machine = replace(report.machine, gpus=(gpu,), driver=HOSTILE)
+    target = replace(report.target, asked=HOSTILE, packages={HOSTILE: HOSTILE})
+    both = {"findings": (one, replace(one, id="c", accepted=HOSTILE, explains=())), "symptoms": (below,)}
+    rest = {name: {HOSTILE: HOSTILE} for name in ("unknown", "skipped", "needs")}
+    return replace(report, machine=machine, target=target, **both, **rest)
 
 
 def several() -> reporting.Report:
@@ -84,19 +79,11 @@ def several() -> reporting.Report:
     causes = (*report.findings, *more[0].findings, *more[1].findings)
     why = "ignored until 2027-03-01 by /srv/fleet/doctor.toml: the card is on order"
     causes = tuple(replace(one, accepted=why) if one.id == "vram-too-small" else one for one in causes)
-    unique = tuple({one.id: one for one in causes}.values())
     order = ("error", "warning", "note")
-    return replace(
-        report,
-        verdict="findings",
-        findings=tuple(sorted(unique, key=lambda one: order.index(one.severity))),
-        symptoms=more[0].symptoms,
-        unknown={
-            "xid": "this user can't read the kernel log",
-            "oom": "this user can't read the kernel log",
-            "disk": "no answer in 3 s",
-        },
-    )
+    unique = sorted({one.id: one for one in causes}.values(), key=lambda one: order.index(one.severity))
+    unknown = {**dict.fromkeys(("xid", "oom"), "this user can't read the kernel log"), "disk": "no answer in 3 s"}
+    both = {"findings": tuple(unique), "symptoms": more[0].symptoms}
+    return replace(report, verdict="findings", unknown=unknown, **both)
 
 
 def nowhere() -> reporting.Report:

@@ -31,16 +31,9 @@ def hostile(draw: st.DrawFn) -> Told:
         some["cure"] = ReportCure(kind=kind, command=draw(text), note=draw(text))
         found.append(told.finding(f"{draw(text)}{number}", **some))
     machine = ReportMachine(system=draw(text), gpus=(ReportGpu(vendor="amd", name=draw(text)),))
-    clean = told.report(
-        *found,
-        verdict=draw(st.sampled_from(["ready", "findings", "unknown"])),
-        unknown={f"u{draw(text)}": draw(text)},
-        skipped={f"s{draw(text)}": draw(text)},
-        machine=machine,
-        host=draw(text),
-        next=draw(text),
-        passed=("no-gpu",),
-    )
+    more = {"unknown": {f"u{draw(text)}": draw(text)}, "skipped": {f"s{draw(text)}": draw(text)}}
+    more |= {"machine": machine, "host": draw(text), "next": draw(text), "passed": ("no-gpu",)}
+    clean = told.report(*found, verdict=draw(st.sampled_from(["ready", "findings", "unknown"])), **more)
     files = text.map(lambda name: "".join(filter(str.isprintable, name)))
     where = {one.id: Place(f"a{draw(files)}.txt", 3) for one in clean.findings}
     return Told(report=clean, code=exit_code(clean), places=where)

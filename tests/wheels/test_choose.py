@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from museum import names, snapshot_of
 from rows import rows
 
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import TorchBuild
+from tunedoctor.model.machine import MachineError
+from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.described import machine_from
+from tunedoctor.wheels.choose import answer, choose
+from tunedoctor.wheels.described import machine_from, machine_of
+from tunedoctor.wheels.matrix import matrix
 from tunedoctor.wheels.pick import Action
+from tunedoctor.wheels.rules import rocm_archs, rocm_archs_since
 
 OWN = rows("wheels/choices.jsonl")
 CASES = Path(__file__).parents[3] / "shared/cases/wheels.jsonl"
@@ -53,3 +61,46 @@ def test_the_rows_have_every_action_and_code():
     assert {one["action"] for one in told if "action" in one} == set(get_args(Action))
     codes = {key.partition(":")[0] for key in table("wheel_words")["sentences"]} - {""}
     assert {code for one in told for code in one.get("must_say", ())} == codes
+
+
+def test_what_is_chosen_lacks_nothing():
+    asked = 0
+    for name in names()[::4]:
+        snapshot = snapshot_of(name)
+        try:
+            told = answer(machine_of(snapshot), snapshot)
+        except MachineError:  # its Python or system is not known
+            continue
+        asked += 1
+        chosen = [row for row in matrix(told).rows if row.chosen]
+        builds = {(row.torch, row.variant) for row in chosen}
+        assert len(builds) == (told.torch_version is not None), name
+        if told.action == "install" and not told.hidden:
+            assert () in [row.lacks for row in chosen], name
+    assert asked > 50
+
+
+TORCH = (*("torch-missing", "torch-cpu-only", "gpu-too-new-for-torch", "gpu-too-old-for-torch"), "driver-too-old")
+
+
+def test_cures_and_plans_name_one_build():
+    asked, checks = 0, [one for one in all_checks() if one.id in TORCH]
+    for name in names():
+        if name.startswith("report-"):  # they tell no environment, so the command names no release
+            continue
+        snapshot = snapshot_of(name)
+        for one in diagnose(snapshot, checks).causes:
+            lines = [r for line in one.finding.cure.installs for r in line.requirements]
+            torch = next((r for r in lines if r.startswith("torch==")), "")
+            pick = torch_pick(machine_of(snapshot), snapshot.find(TorchBuild))
+            if torch and not isinstance(pick, RefusedError):
+                asked += 1
+                assert torch == f"torch=={pick.label}", name
+    assert asked > 8
+
+
+def test_a_nightly_for_rocm_has_targets_of_later_releases_alone():
+    since = set(rocm_archs_since("2.7.0.dev20250123+rocm6.3"))
+    assert {"gfx906", "gfx1030", "gfx1100", "gfx1201", *rocm_archs("2.9.1+rocm6.4", "6.4")} <= since
+    assert "gfx1010" not in since
+    assert "gfx1151" in rocm_archs_since("2.10.0.dev20250929+rocm7.0")

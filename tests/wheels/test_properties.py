@@ -44,54 +44,33 @@ gpus = st.one_of(
 )
 machines = one_of("places").flatmap(
     lambda place: st.builds(
-        Machine,
-        platform=st.just(place[0]),
-        arch=st.just(place[1]),
-        python=one_of("pythons"),
-        glibc=st.sampled_from(("", "2.12", "2.17", "2.27", "2.28", "2.39")),
-        macos=st.sampled_from(("", "10.15", "12.7", "13.6", "14.0", "15.1")),
-        driver_version=one_of("drivers", ""),
-        gpus=st.lists(gpus, max_size=4).map(tuple),
-        torch=one_of("ranges"),
+        Machine, platform=st.just(place[0]), arch=st.just(place[1]), python=one_of("pythons"),
+        glibc=one_of("glibcs"), macos=one_of("macos"), driver_version=one_of("drivers", ""),
+        gpus=st.lists(gpus, max_size=4).map(tuple), torch=one_of("ranges"),
     )
-)
+)  # fmt: skip
 words = st.one_of(st.text(max_size=20), one_of("words"))
 names = st.one_of(st.text(max_size=10), one_of("names"))
-odd_gpus = st.builds(
-    Gpu,
-    name=words,
-    vendor=st.one_of(st.sampled_from(("nvidia", "amd", "intel", "")), words),
-    compute_capability=st.one_of(one_of("nvidia"), words),
-    gfx=st.one_of(one_of("amd"), words),
-    seen_by=words,
-    excluded=st.booleans(),
-    memory_gib=st.floats(),
-)
-nonsense = st.builds(
-    Machine,
-    platform=st.sampled_from(("linux", "wsl", "windows", "macos")),
-    arch=st.one_of(st.sampled_from(("x86_64", "aarch64", "arm64")), words),
-    python=st.one_of(one_of("pythons"), words),
-    glibc=words,
-    libc=words,
-    macos=words,
-    driver_version=st.one_of(one_of("drivers"), words),
-    gpus=st.lists(odd_gpus, max_size=4).map(tuple),
-    torch=st.one_of(one_of("ranges"), words),
-    env=st.dictionaries(names, words, max_size=4),
-    installer=st.dictionaries(names, words, max_size=2),
-    rocm_tools=st.sampled_from((None, True, False)),
-)
 
-FAMILIES = {
-    ("linux", "x86_64"): "linux_x86_64",
-    ("wsl", "x86_64"): "linux_x86_64",
-    ("linux", "aarch64"): "linux_aarch64",
-    ("windows", "AMD64"): "win_amd64",
-    ("macos", "arm64"): "macos_arm64",
-    ("macos", "x86_64"): "macos_x86_64",
-}
-FLOORS = {"11": ("450.80.02", "452.39"), "12": ("525.60.13", "528.33"), "13": ("580", "580")}
+
+def odd(**parts: str) -> dict[str, st.SearchStrategy[Any]]:
+    """Return for each field what is known of it, or any word."""
+    return {field: st.one_of(one_of(name), words) if name else words for field, name in parts.items()}
+
+
+odd_gpus = st.builds(
+    Gpu, **odd(name="", vendor="vendors", compute_capability="nvidia", gfx="amd", seen_by=""),
+    excluded=st.booleans(), memory_gib=st.floats(),
+)  # fmt: skip
+nonsense = st.builds(
+    Machine, **odd(arch="archs", python="pythons", glibc="", libc="", macos="", driver_version="drivers", torch="ranges"),
+    platform=one_of("platforms"), gpus=st.lists(odd_gpus, max_size=4).map(tuple),
+    env=st.dictionaries(names, words, max_size=4), installer=st.dictionaries(names, words, max_size=2),
+    rocm_tools=st.sampled_from((None, True, False)),
+)  # fmt: skip
+
+FAMILIES: dict[str, str] = PARTS["families"]
+FLOORS: dict[str, list[str]] = PARTS["floors"]
 """CUDA major -> oldest driver on Linux, on Windows: NVIDIA's minor version compatibility, by hand."""
 
 
@@ -130,7 +109,7 @@ def _glibc(version: str, family: str, variant: str) -> str:
 
 def _runs(m: Machine, version: str, variant: str, capabilities: Iterable[str]) -> bool:
     """Tell whether a CUDA build can be installed and runs on GPUs, straight from the table's rows."""
-    family, windows = FAMILIES.get((m.platform, m.arch), ""), m.platform in ("windows", "wsl")
+    family, windows = FAMILIES.get(f"{m.platform} {m.arch}", ""), m.platform in ("windows", "wsl")
     any_glibc = not m.glibc or family == "win_amd64"
     return (
         variant in _builds(version, family)
@@ -159,7 +138,7 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
 
     Driver 590 and newer leave out what is older than Turing: there the two drivers have no GPU in common.
     """
-    platform, arch = draw(st.sampled_from(tuple(FAMILIES)[:4]))
+    platform, arch = draw(st.sampled_from(tuple(FAMILIES)[:4])).split()
     windows = platform in ("windows", "wsl")
     older, newer = sorted(draw(st.tuples(one_of("drivers"), one_of("drivers"))), key=parts)
     common = [c for c in NVIDIA if all(_driven(c, d, windows=windows) for d in (older, newer))]
@@ -181,7 +160,7 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
 def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_one(pair):
     """Trying every build of the table gives the same release; both drivers drive the same GPUs."""
     machine = pair[0]
-    family = FAMILIES[machine.platform, machine.arch]
+    family = FAMILIES[f"{machine.platform} {machine.arch}"]
     capabilities = [gpu.compute_capability for gpu in machine.gpus]
     fits = [
         version
@@ -248,7 +227,7 @@ def test_an_excluded_gpu_changes_no_build(pair, gpu):
 def _exists(machine: Machine, build: Build, after: str) -> bool:
     """Tell whether the table has a wheel of a build for the machine, or for what an alternative takes."""
     python = re.search(r"on Python (\S+)", after)
-    family = FAMILIES[machine.platform, "AMD64" if "x86_64 Python" in after else machine.arch]
+    family = FAMILIES[f"{machine.platform} {'AMD64' if 'x86_64 Python' in after else machine.arch}"]
     wanted = python[1] if python else machine.python
     there = wanted in _pythons(build.torch_version, family)
     return there and build.variant in _builds(build.torch_version, family)
