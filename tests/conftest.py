@@ -14,8 +14,10 @@ import pytest
 import torch_target
 import typed
 from hypothesis import HealthCheck, settings
+from libraries.fixtures import index, uv_cache
 from trainers import DATA, TRAINER, Ended, Runs, done
 
+__all__ = ["index", "uv_cache"]
 settings.register_profile("doctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("doctor")
 

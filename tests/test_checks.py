@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from museum import diagnosis_of, names, snapshot_of
-from rows import rows
+from rows import cases, rows
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
@@ -83,27 +83,11 @@ def test_an_annotation_that_is_no_fact_is_refused():
         call(wrong, Snapshot({}))
 
 
-@pytest.mark.parametrize(
-    ("checks", "order"),
-    [
-        ([a_check("a", "b"), a_check("b", "c"), a_check("c")], ["a"]),
-        ([a_check("a", "b"), a_check("b", "c", None), a_check("c")], ["a"]),
-        ([a_check("a", "b", severity="note"), a_check("b")], ["b", "a"]),
-        ([a_check("a", "b"), a_check("b", "a")], ["a", "b"]),
-        (
-            [
-                a_check("n", severity="note"),
-                a_check("a", severity="warning", advice=True),
-                a_check("w", severity="warning"),
-                *(a_check("1"), a_check("r", "l"), a_check("l")),
-            ],
-            ["r", "1", "w", "a", "n"],
-        ),
-        # what goes by an error of the run leads its equals
-        ([a_check("a"), a_check("b", "", TOLD), a_check("c", "", TOLD, "warning")], ["b", "a", "c"]),
-    ],
-)
-def test_causes_lead_worst_first(checks, order):
+@cases("cases.jsonl")
+def test_causes_lead_worst_first(asked, order):
+    """A check explains others; what goes by an error of the run leads its equals."""
+    answers = {"found": FINDING, "said": TOLD, "nothing": None}
+    checks = [a_check(**{**one, "answer": answers[one.get("answer", "found")]}) for one in asked]
     diagnosis = diagnose(SNAPSHOT, checks)
     assert [one.check.id for one in diagnosis.causes] == order
     if order == ["a"]:  # a symptom of a symptom stands below the cause

@@ -38,19 +38,8 @@ LAYERS = (
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 
 HEAVY = {
-    *(
-        "torch",
-        "numpy",
-        "pyarrow",
-        "backports.zstd",
-        "pydantic",
-        "importlib.metadata",
-        "asyncio",
-        "pynvml",
-        "rich",
-        "psutil",
-    ),
-    *("concurrent.futures", "http.client", "urllib.request", "tomllib", "sqlite3", "xml", "email"),
+    *("torch", "numpy", "pyarrow", "backports.zstd", "pydantic", "importlib.metadata", "asyncio", "pynvml", "rich"),
+    *("psutil", "concurrent.futures", "http.client", "urllib.request", "tomllib", "sqlite3", "xml", "email"),
 }
 """Modules that a plain `doctor check` never loads."""
 

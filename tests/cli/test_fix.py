@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from libraries import running
-from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, state, version
 from typed import Child, Ran, ran, started, until
 from typed import inside as doctor
@@ -19,8 +18,6 @@ from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Pin, Plan, WriteFile
 from tunedoctor.render.script import render_script
 from tunedoctor.state.folder import entry_of
-
-__all__ = ["index", "make", "uv_cache", "version"]
 
 WHOLE, CLASH = HELD[:-1], HELD
 

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import pytest
 from jsonschema import Draft202012Validator
-from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, made, state, version
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
@@ -21,8 +20,6 @@ from typed import doctor, gone, ran, started, until
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
-
-__all__ = ["index", "uv_cache"]
 
 READING = ["check", "triage", "explain", "wheel", "set", "fit", "plan_fix"]
 ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"

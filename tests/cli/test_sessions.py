@@ -16,7 +16,6 @@ import jsonschema
 import pytest
 from libraries import running
 from libraries.catalogue import RELEASES, Release
-from libraries.fixtures import uv_cache
 from libraries.server import Index, Variants
 from museum import keep, snapshot_of
 from rows import holds, plant, rows
@@ -24,7 +23,6 @@ from typed import doctor
 
 from tunedoctor.cli.explain import schema_of
 
-__all__ = ["uv_cache"]
 CLOSED = "http://127.0.0.1:9/simple"
 """Nobody listens there."""
 ROWS = [*rows("cli/sessions.jsonl"), *rows("cli/sources.jsonl")]

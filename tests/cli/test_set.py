@@ -12,15 +12,12 @@ import pytest
 from contracts.made import install
 from libraries.catalogue import Release
 from libraries.environment import installed
-from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from typed import inside as doctor
 from typed import ran
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.installers.uv import find_uv
-
-__all__ = ["index", "uv_cache"]
 
 WHOLE = ("filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.13.0")
 WHOLE += ("tokenizers==0.22.2", "transformers==4.57.6")

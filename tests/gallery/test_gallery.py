@@ -41,6 +41,6 @@ def test_the_base_is_never_altered(base):
     gone = ["files_gone", "torch/lib/libtorch_cpu.so"]
     claimed = ["claims_cuda", "2.6.0", "0.21.0", "12.4"]
     begun = ["rewritten", "torch/__init__.py", "import ", "import time\nimport "]
-    broken(made, [claimed, begun, gone, ["removed", "tqdm"]])
+    broken(made, [claimed, begun, gone, ["pip", "uninstall", "--yes", "tqdm"]])
     assert [(path, path.lstat().st_size, path.lstat().st_mtime_ns) for path in every] == before
     shutil.rmtree(made.root)

@@ -6,7 +6,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from libraries.fixtures import index, resolve, uv_cache
+from libraries.fixtures import resolve
 
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources, own
@@ -14,8 +14,6 @@ from tunedoctor.installers.tool import Job, Tool
 from tunedoctor.installers.uv import LONGEST, Failed, NoSolution, Question, Solved
 from tunedoctor.installers.uv import resolve as asked
 from tunedoctor.model.plan import Install, Pin
-
-__all__ = ["index", "uv_cache"]
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))

@@ -25,7 +25,7 @@ from checkout import ROOT
 from integrations.engines import FILES, Ended, engine, ran
 from integrations.test_train_nodes import OPTIONS, furnished
 from integrations.test_train_nodes import until as logged
-from platforms.places import container, debian
+from platforms.places import AS_ROOT, container, debian
 from torch_target import torch_target
 from trainers import log
 from typed import until
@@ -292,7 +292,7 @@ def test_its_command_trains_where_the_operator_sets_variables(torch_python, opti
 
 
 @pytest.mark.platforms
-@pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="root on Debian makes the pod")
+@AS_ROOT
 def test_a_pod_tells_of_its_node(tmp_path, tmp_path_factory):
     kept, file = os.environ.get("DOCTOR_PLATFORMS"), tmp_path / "job.json"
     work = Path(kept).resolve() / "images" if kept else tmp_path_factory.mktemp("images")

@@ -14,15 +14,9 @@ import pytest
 from checkout import ROOT, copied
 from integrations.engines import FILES, POLICIES, Ended, ran
 from libraries.environment import installed
-from platforms.places import container, debian
+from platforms.places import AS_ROOT, container, debian
 
-pytestmark = [
-    pytest.mark.platforms,
-    pytest.mark.skipif(
-        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
-        reason="root on Debian makes the containers",
-    ),
-]
+pytestmark = [pytest.mark.platforms, AS_ROOT]
 
 
 class Podman:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -12,13 +11,11 @@ from pathlib import Path
 import pytest
 from integrations.cluster import Cluster
 from integrations.engines import FILES, POLICIES, adapted, engine, ran
+from platforms.places import AS_ROOT
 from rows import cases
 
 DOCTOR = Path(sys.executable).with_name("doctor")
 MINUTES = pytest.mark.platforms
-AS_ROOT = pytest.mark.skipif(
-    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the cluster"
-)
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="scripts of a POSIX shell")
 
 

@@ -12,8 +12,12 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from rows import plant
 
+AS_ROOT = pytest.mark.skipif(
+    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the places"
+)
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Debian's name of a processor -> the machine's."""
 EMBED = "3.13.0"

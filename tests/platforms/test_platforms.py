@@ -14,14 +14,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from platforms.places import Place, container, debian, windows
+from platforms.places import AS_ROOT, Place, container, debian, windows
 
-pytestmark = [
-    pytest.mark.platforms,
-    pytest.mark.skipif(
-        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the places"
-    ),
-]
+pytestmark = [pytest.mark.platforms, AS_ROOT]
 ROOT = Path(__file__).parents[2]
 ERROR = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
 GOOD = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rows import plant
-from typed import doctor, gone
+from typed import doctor, gone, ran
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tricks are Linux's")
 
@@ -76,7 +76,7 @@ def test_what_a_hung_interpreter_leaves_is_ended(tmp_path):
 
 
 def _printed(code: str) -> str:
-    return subprocess.check_output([sys.executable, "-c", code], text=True, timeout=120)
+    return ran(sys.executable, "-c", code).stdout
 
 
 def test_who_floods_is_ended_before_the_limit_of_time():

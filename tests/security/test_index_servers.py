@@ -3,13 +3,14 @@
 import base64
 import os
 import ssl
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from loopback import Raw, Server
+from refresh.test_fetch import OK, raw
+from refresh.test_fetch import to as leads
 
 from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -18,6 +19,14 @@ PEM = Path(__file__).with_name("loopback.pem")
 """A key and a certificate that no machine trusts."""
 WHEEL = "torch-2.9.1+cpu-cp312-cp312-manylinux_2_28_x86_64.whl"
 PAGE = f'<html><body><a href="/{WHEEL.replace("+", "%2B")}">x</a></body></html>'.encode()
+page = raw(OK + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
+
+
+def to(place: str) -> Raw:
+    """Lead to another place, whose own page is there."""
+    return lambda handler: (page if handler.path.startswith("/there") else leads(place))(handler)
+
+
 READ = "names 1 files of torch, and"
 """What an update says of the page: it was read."""
 
@@ -44,28 +53,6 @@ class Hostile(Server):
     @property
     def url(self) -> str:
         return f"{super().url}/whl/"
-
-
-def page(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(PAGE)))
-    handler.end_headers()
-    handler.wfile.write(PAGE)
-
-
-def to(place: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    """Lead to another place, whose own page is there."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        if handler.path.startswith("/there"):
-            page(handler)
-        else:
-            handler.send_response(302)
-            handler.send_header("Location", place)
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-
-    return answer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from cli.test_fix import CLASH, doctor, index, make, uv_cache
+from cli.test_fix import CLASH, doctor, make
 from libraries.running import state, version
 from rows import plant, rows
 from transaction.environment import site
@@ -19,8 +19,7 @@ from tunedoctor.installers.uv import find_uv
 from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction import tree
 
-__all__ = ["index", "make", "uv_cache"]
-
+__all__ = ["make"]
 ID = "20261101T101500000000-0badc0de"[:26]
 MARK = "0123456789abcdef" * 2
 

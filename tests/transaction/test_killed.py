@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,15 @@ def _length(tool: str, way: str) -> list[float]:
     return []
 
 
-def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) -> None:
+WAYS = ("switch", "backup", "stash")
+MANY = product(("uv", "pip"), WAYS, range(1000, 1020))
+
+
+@pytest.mark.parametrize(
+    ("tool", "way", "seed"),
+    [*zip(("uv",) * 3, WAYS, range(3), strict=True), *(pytest.param(*one, marks=pytest.mark.crash) for one in MANY)],
+)
+def test_killed_at_a_random_moment(request, tool, way, seed):
     env = placed(request, "project" if way == "stash" else "venv", tool)
     before, known = contents(env), _length(tool, way)
     if first := not known:
@@ -126,16 +135,3 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
     child.kill()
     child.communicate()
     prove(env, before, left=first)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_at_a_random_moment(request, seed):
-    at_random(request, "uv", ("switch", "backup", "stash")[seed], seed)
-
-
-@pytest.mark.crash
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("way", ["switch", "backup", "stash"])
-@pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_killed_at_many_random_moments(request, tool, way, seed):
-    at_random(request, tool, way, 1000 + seed)
