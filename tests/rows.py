@@ -28,6 +28,11 @@ def rows(place: str) -> list[Any]:
     return [json.loads(line) for line in (HERE / place).read_text(encoding="utf-8").splitlines()]
 
 
+def words(of: str) -> list[str]:
+    """Return pieces of text that readers of a kind could stumble over."""
+    return json.loads((HERE / "words.json").read_bytes())[of]
+
+
 def cases(place: str) -> Callable[[Callable[..., None]], pytest.MarkDecorator]:
     """Parametrize a test with its rows of a file: those with its name in "test"; "note" is for the reader."""
 

@@ -13,13 +13,7 @@ import tunedoctor.cli
 from tunedoctor.cli.app import _given
 
 KNOWN = json.loads(Path(tunedoctor.cli.__file__).with_name("commands.json").read_bytes())
-WANTED = {
-    "doctor tr": ["train", "triage"],
-    "doctor explain torch-c": ["torch-companion-mismatch", "torch-cpu-only"],
-    "doctor check --skip rocm-d": ["rocm-device-permission", "rocm-driver-not-bound"],
-    "doctor fit Qwen/Qwen3-": ["Qwen/Qwen3-32B", "Qwen/Qwen3-8B"],
-    "doctor wheel --format ": ["json", "terminal"],
-}
+WANTED = json.loads(Path(__file__).with_name("completes.json").read_bytes())
 CARD = "doctor fit --gpu "
 """A card is completed by the words of its name."""
 

@@ -1,8 +1,10 @@
 """What the tables know of releases, before anything is installed and once an error names what is lacking."""
 
+import json
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,13 +30,8 @@ NEWEST = {
     for name, releases in table("import_contracts")["releases"].items()
     if name != "torchtune"  # its newest release and the newest torchao do not fit
 }
-PAIRS = {  # each imported and seen to stop there
-    "HybridCache": {"peft": "0.17.1", "transformers": "5.24.0"},
-    "top_k_top_p_filtering": {"trl": "0.7.11", "transformers": "5.24.0"},
-    "MODEL_FOR_VISION_2_SEQ_MAPPING_NAMES": {"trl": "0.12.2", "transformers": "5.24.0"},
-    "HfFolder": {"datasets": "2.14.7", "huggingface-hub": "2.4.0"},
-    "cached_download": {"diffusers": "0.27.2", "huggingface-hub": "2.4.0"},
-}
+PAIRS = json.loads(Path(__file__).with_name("pairs.json").read_bytes())
+"""Each imported and seen to stop there."""
 
 
 def find(versions: dict[str, str]) -> Finding | None:

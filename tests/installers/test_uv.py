@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from libraries.fixtures import resolve
+from rows import words
 
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources, own
@@ -58,10 +59,7 @@ def test_a_program_that_is_not_uv_is_no_answer(uv):
     assert answer.why == ("uv" if uv else "no uv")
 
 
-_WORDS = st.sampled_from([
-    "Because", "And because", "depends on", "you require", "and", "a==1", "b>=2,<3", "b", "all of:", "we can conclude that", "\n", "(",
-    "has no usable wheels", "cause: ",
-])  # fmt: skip
+_WORDS = st.sampled_from(words("uv"))
 
 
 @given(st.one_of(st.text(), st.lists(_WORDS).map(" ".join)))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rows import cases
+from rows import cases, words
 
 import tunedoctor
 from tunedoctor.memory.adapters import adapter_elements
@@ -46,12 +46,7 @@ def test_what_fits_none_or_several_is_answered_with_near_names(name, near):
         named(name)
 
 
-KEYS = [
-    "hidden_size", "n_embd", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-    "intermediate_size", "vocab_size", "tie_word_embeddings", "num_experts", "num_experts_per_tok", "layer_types",
-    "sliding_window", "kv_lora_rank", "q_lora_rank", "text_config", "vision_config", "mlp_only_layers",
-    "hybrid_override_pattern", "moe_intermediate_size", "linear_num_value_heads", "mamba_expand", "attention_bias",
-]  # fmt: skip
+KEYS = words("config")
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.integers(0, 4096), st.floats(), st.text(max_size=9)
 )

@@ -248,16 +248,8 @@ def test_what_is_left_before_it_is_done_and_after(before, after, cured, left, br
     assert bool(found.refused) == bool(left and steps)
 
 
-def test_the_predicted_build_is_what_its_name_says():
-    before = snapshot_of("healthy-rtx4090")
-    for version, index, wants in (
-        ("2.9.1+cu126", INDEX + "cu126", ("cu126", "12.6", "cuda")),
-        ("2.9.1", INDEX + "cu126/", ("cu126", "12.6", "cuda")),
-        ("2.9.1+cpu", INDEX + "cpu", ("cpu", "", "cpu")),
-        ("2.9.1+rocm6.4", INDEX + "rocm6.4", ("rocm6.4", "", "rocm")),
-        ("2.9.1+xpu", INDEX + "xpu", ("xpu", "", "xpu")),
-    ):
-        build = predict(model.Plan(steps=(torch(version, index),)), before, {}).find(kinds.TorchBuild)
-        assert (build.variant, build.cuda, build.accelerator) == wants
-    unnamed = predict(model.Plan(steps=(torch("2.9.1"),)), before, {})
-    assert unnamed.find(kinds.TorchBuild) is None
+@cases("planning/cases.jsonl")
+def test_the_predicted_build_is_what_its_name_says(version, index, wants):
+    steps = (torch(version, index and INDEX + index),)
+    build = predict(model.Plan(steps=steps), snapshot_of("healthy-rtx4090"), {}).find(kinds.TorchBuild)
+    assert wants == (build and [build.variant, build.cuda, build.accelerator])

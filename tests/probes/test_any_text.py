@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rows import words
 
 from tunedoctor.facts import Absent, AmdGpu, IntelHealth, Packages, PciBus, PciDevice, Unknown
 from tunedoctor.probes import (
@@ -27,11 +28,7 @@ from tunedoctor.probes import settings as probed
 from tunedoctor.system import reading
 from tunedoctor.system.child import Ended
 
-PIECES = st.sampled_from([
-    "simd_count 1\n", "gfx_target_version 110000\n", "NVRM: Xid (PCI:0000:01:00): 79, ", "SXid (PCI:0000:06:00.0): 20034, Fatal", '{"device_list": [{"a": {"status": "ok"}}]}', "kfd ", "a.py,sha256=x,3\n", '"a', ",",
-    "\x1b", "\u2028", "|", "#!/bin/sh\n'''exec' ", "\0", "/", "Name: a\n", "[global]\n", "index-url = x\n", "NAME=", "release 12.4",
-    "MemTotal: 3 kB\n", '{"code": 15}', '{"gpus": [0]}', "NVIDIA-SMI 550.54", "Driver Version: ",
-])  # fmt: skip
+PIECES = st.sampled_from(words("tools"))
 PARSERS: tuple[Callable[[str], object], ...] = (
     torch_build.assignments,
     lambda text: torch_build.from_files(text, "/t", Packages(distributions=()), text),

@@ -7,6 +7,7 @@ import sys
 from email.parser import Parser
 from importlib.machinery import PathFinder
 from importlib.metadata import distributions
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,13 +84,7 @@ def test_agrees_with_the_email_parser(lines):
 
 
 LIBRARY = "torch/lib/libtorch_cpu.so"
-SIZES = {
-    "../../../bin/torchrun": 200, "torch-2.dist-info/RECORD": 0, "torch/__init__.py": 9, LIBRARY: 400_000_000,
-    "torch/__pycache__/__init__.cpython-311.pyc": 0, "torch/lib/libcudnn.so.9": 12, "torch/nn/modules/linear.py": 3,
-    "torch/_C.cpython-311-x86_64-linux-gnu.so": 8, "torch/nn/modules/deep/er/conv.py": 3, "torch/optim/adam.py": 3,
-    "torch/include/a.h": 3, "torch/tests/test_a.py": 3, "torch/a.sort.txt": 3, "torch.libs/libgomp-a34b3233.so.1.0.0": 70,
-    "single.py": 3,
-}  # fmt: skip
+SIZES = json.loads(Path(__file__).with_name("sizes.json").read_bytes())
 RECORD = '"odd,name.py",sha256=x,1\n' + "".join(
     f"{name},sha256=x,{size}\n" if size else f"{name},,\n" for name, size in SIZES.items()
 )

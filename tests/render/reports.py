@@ -1,33 +1,23 @@
 """Reports to draw: machines of the museum, and what no recorded one has."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from museum import altered, snapshot_of
 
 from tunedoctor.diagnosis import report as reporting
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus, Stage
+from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Told
 
 HOSTILE = "</script></style>-->\"'<script>alert(1)</script><img src=//x.invalid/a onerror=alert(2)>\x1b[2J\u202e\u2066&amp;{{7*7}}"
-SMOKE = reporting.ReportSmoke(
-    verdict="ready",
-    device="cuda:0",
-    device_name="NVIDIA H100 80GB HBM3",
-    losses=(float("inf"), 5.61, 4.9, 4.02, 3.3, 2.61, 2.02, 1.4, 1.02, 0.71, 0.44, 0.31, 0.2),
-    tokens_per_second=48210.0,
-    peak=612 << 20,
-    stages=(
-        Stage(name="import torch", outcome="ok", seconds=1.81),
-        Stage(name="train", outcome="ok", seconds=3.4),
-        Stage(name="attention flash", outcome="failed", error="RuntimeError: No available kernel.", seconds=0.1),
-        Stage(name="merge", outcome="skipped", error="it comes after training"),
-    ),
-)  # fmt: skip
+SMOKE = msgspec.json.decode(Path(__file__).with_name("smoke.json").read_bytes(), type=reporting.ReportSmoke)
+SMOKE = replace(SMOKE, losses=(float("inf"), *SMOKE.losses))
 
 
 def report_on(case: str | Snapshot, **fields: Any) -> reporting.Report:

@@ -18,6 +18,7 @@ import pytest
 from cmarkgfm.cmark import Options
 from msgspec.structs import replace
 from museum import altered, names
+from rows import words
 from test_house import three_hundred
 from typed import inside as doctor
 
@@ -144,11 +145,7 @@ def test_an_error_above_the_facts_counts_and_facts_go_by_the_block():
     assert found == ["pad-token-missing", "driver-too-old"]
 
 
-PIECES = (
-    "@octocat", "`", "``", "```", "\n```\n", "~~~", "</details>", "<script>", "<!--", "#12", "o/r#1", "https://e.example/x",
-    "(www.e.example", "a@b.example", "[x](http://e)", "![i](http://e)", "|", "\n", "\n\n", "*b*", "__c__", "\\", "\\`",
-    "&lt;", "$`x`$", "> q", "- ", "# h", "word", "(", ")", "'", '"', ".", ",", " ", "<a@b.example>", "x`y`z", "`@octocat`", "`a `",
-)  # fmt: skip
+PIECES = words("markdown")
 
 
 class Page(HTMLParser):

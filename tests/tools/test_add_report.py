@@ -1,11 +1,13 @@
-"""A labelled report is added by one command, whole or not at all."""
+"""A labelled report is added by one command, whole or not at all; the judges say when a figure is worse."""
 
+import copy
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from rows import rows
-from typed import Ran, ran
+from rows import cases, rows
+from typed import Ran, ran, tool
 
 TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
 LABEL = {
@@ -46,3 +48,26 @@ def test_what_cannot_stand_is_refused(tmp_path):
         assert "Traceback" not in ended.stderr
         assert (tmp_path / "cases_q.jsonl").read_text() == before
         assert len(list((tmp_path / "reports").iterdir())) == 1
+
+
+figures = tool("judging.figures")
+
+
+@cases("tools/cases.jsonl")
+def test_what_counts_as_worse(path, after, verdict):
+    counts = {"first": [1097, 1121], "wrong": [8, 1121], "silent": [16, 1121]}
+    before: dict[str, Any] = {
+        "reports": {"all": {"today": counts}},
+        "fit": {"known": {"median_error": 0.02}, "false_fits": 0},
+        "startup": {"own": {"cpu_ms": 210.0}},
+        "smoke": {"stages": [20, 20]},
+    }
+    new = copy.deepcopy(before)
+    *folders, name = path.split(".")
+    place = new
+    for folder in folders:
+        place = place[folder]
+    place[name] = after
+    assert [(one.path, one.verdict) for one in figures.compare(before, new)] == [(path, verdict)]
+    assert figures.compare(before, before) == []
+    assert json.loads(figures.dumped(new)) == new

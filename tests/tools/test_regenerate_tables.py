@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refresh.conftest import index, table
 from refresh.pages import NEW, Index, row_with, torch_files, variants_of
 from rows import cases
 from typed import Ran, ran, tool
 
 from tunedoctor.tables.load import shipped
 
+__all__ = ["index", "table"]
 TOOL = Path(__file__).parents[2] / "tools" / "regenerate_tables.py"
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="not a checkout: the tools are not here")
 
