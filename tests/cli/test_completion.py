@@ -14,8 +14,6 @@ from tunedoctor.cli.app import _given
 
 KNOWN = json.loads(Path(tunedoctor.cli.__file__).with_name("commands.json").read_bytes())
 WANTED = json.loads(Path(__file__).with_name("completes.json").read_bytes())
-CARD = "doctor fit --gpu "
-"""A card is completed by the words of its name."""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -24,7 +22,8 @@ def test_a_shell_completes(shell, tmp_path):
     path = shutil.which(shell)
     if path is None:
         pytest.skip(f"{shell} is not here")
-    wanted = {**WANTED, **({CARD: ["4090"]} if shell == "bash" else {})}
+    # a card is completed by the words of its name
+    wanted = {**WANTED, **({"doctor fit --gpu ": ["4090"]} if shell == "bash" else {})}
     asked = [word for line, these in wanted.items() for word in (line, *these)]
     asked = asked if shell == "zsh" else [*wanted]
     words = [path, "-c", script, *([] if shell == "fish" else [shell]), *asked]

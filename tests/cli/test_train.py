@@ -1,4 +1,4 @@
-"""doctor train: what it writes, refuses and hands over; the training itself in tests/target/test_trainer_*.py."""
+"""doctor train: what it writes, refuses and hands over, before torch is imported; trainings in tests/target."""
 
 import ast
 import sys
@@ -7,6 +7,7 @@ import tomllib
 import pytest
 from torch_target import WHY_NOT, torch_target
 from typed import inside as doctor
+from wrong_inputs import ROWS, hub, targets, tried
 
 from tunedoctor.cli.init import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
@@ -46,3 +47,25 @@ def test_the_trainer_is_handed_its_words(tmp_path, more):
     ended = doctor("train", *argv, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == ["train: c.toml line 3: rank is 'x'", "  it takes int, as in rank = 16"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    one = hub()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("targets")
+    targets(folder)
+    return folder
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_wrong_input_is_told(row, tmp_path, place, server):
+    told = tried(row, tmp_path, place, server.url)
+    assert (told.code, told.imported) == (row.get("code", 2), False), told.err
+    assert not [word for word in row["says"] if word not in told.err], told.err
+    assert told.cpu < 1

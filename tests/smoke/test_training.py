@@ -46,7 +46,6 @@ def answer(target: str, *options: str, **more: str) -> dict[str, Any]:
     return found
 
 
-# ------------------------------------------------------------------- libraries made for the test
 WELL = {
     "torch": '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n',
     "tokenizers": '__version__ = "0.23.3"\nclass Tokenizer: pass\n',
@@ -115,7 +114,6 @@ def test_the_scripts_run_on_other_pythons(version, tmp_path):
     assert '\n{"done": true' in deep.stdout, deep.stderr
 
 
-# ------------------------------------------------------------------------------------ real torch
 WHOLE = [
     "import torch", "import tokenizers", "import safetensors", "import transformers", "import peft", "device",
     "kernels float32", "kernels bfloat16", "build", "wrap", "forward", "backward", "optimizer", "train", "adapters",
@@ -188,7 +186,6 @@ def test_the_training_follows_a_smoke_training_of_the_users_own(tmp_path, tiny_m
     assert list((tmp_path / "out").rglob("adapter_model.safetensors"))
 
 
-# -------------------------------------------------------------------------------- planted faults
 Planted = Callable[..., Answer]
 PLAIN = Asked()
 PART = """
