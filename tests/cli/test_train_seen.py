@@ -9,7 +9,7 @@ from render.page import Page
 from rows import plant
 from trainers import DATA, TRAINER
 from typed import inside as doctor
-from typed import on_terminal
+from typed import on_terminal, ran
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
 WORDS = ("--model=m", "--data=d.jsonl", "--batch=8", "--max-steps=6", "--no-check")
@@ -74,11 +74,12 @@ def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(torch_python, place
     assert "cuda-library-missing" in ended.stderr
 
 
-def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(train, place):
-    code = "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken"
-    ended = train(*WORDS[:-1], code=code)
-    assert ended.err.startswith("Traceback")
-    assert ended.err.endswith("KeyError: 'a \\x1b[2Jb'\n")
+def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(torch_python, place):
+    code = f"import sys; sys.path.append({str(TRAINER.parent)!r}); import trainer\n"
+    code += "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken\n"
+    ended = ran(torch_python, "-c", f"{code}trainer.main(sys.argv[1:])", *WORDS[:-1], cwd=place)
+    assert (ended.returncode, ended.stderr[:9]) == (1, "Traceback")
+    assert ended.stderr.endswith("KeyError: 'a \\x1b[2Jb'\n")
     assert "KeyError" in (place / "out/train.log").read_text()
 
 
