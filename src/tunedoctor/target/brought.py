@@ -64,6 +64,10 @@ def unpacked(whole: bytes, places: List[str]) -> str:
             if not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0):
                 folder = tempfile.mkdtemp(prefix="doctor-brought-", dir=place)
                 with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+                    if hasattr(
+                        tarfile, "data_filter"
+                    ):  # Python 3.12 and 3.13 warn where none is chosen
+                        tar.extraction_filter = tarfile.data_filter
                     tar.extractall(folder)  # noqa: S202  of the doctor's own making
                 return folder
             tried += "{} is mounted noexec; ".format(place)
