@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
+from packaging.specifiers import SpecifierSet
 from rows import cases, holds, rows
 from rows import told as data_of
 
@@ -22,6 +23,7 @@ from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
 from tunedoctor.model import findings as model
 from tunedoctor.model import plan as plans
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import narrowed
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
@@ -163,6 +165,19 @@ def test_bash_sets_the_value_of_a_step(value):
     assert shlex.split(cure.command) == ["export", f"HF_HOME={value}"]
     step = plans.variable_of(cure, VENV)
     assert step == plans.SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
+
+
+VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
+clause = st.tuples(st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)).map("".join)
+ranges = st.lists(clause, max_size=3, unique=True).map(",".join)
+
+
+@given(st.lists(ranges, max_size=3))
+def test_a_narrowed_range_allows_what_all_of_them_allow(several):
+    left = narrowed(several)
+    for version in VERSIONS:
+        meets = all(version in SpecifierSet(one) for one in several)
+        assert meets is (left is not None and version in SpecifierSet(left))
 
 
 OLDER = model.pip(None, "install", "trl<0.12")

@@ -1,11 +1,14 @@
-"""What errors say: rows are their own tests; causes' files, whom the ranker suspects."""
+"""What errors say: rows are their own tests; causes' files; whom the ranker suspects; words of all expressions."""
 
+import json
 import re
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rows import cases, rows
 from typed import tool
 
@@ -16,6 +19,7 @@ from tunedoctor.facts import Errors, ErrorText, KernelLog, Resemblance, Resemble
 from tunedoctor.messages.cause import CauseError
 from tunedoctor.messages.file import read_cause
 from tunedoctor.messages.match import expression, flat, matches, shipped
+from tunedoctor.model.lazy import SHIPPED, folded, read_literals
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.ranking.rank import Model, features, rank, resembled
 from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed, worth_telling
@@ -174,3 +178,26 @@ def test_suspects_are_named_where_one_is_likely_and_health_is_not():
     assert not worth_telling(_told(OOM), 0.04)
     assert not worth_telling(_told(OOM, healthy=0.9), 0.2)
     assert not worth_telling(_told(""), 0.9)
+
+
+ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
+FOLDS = f"{int(re.IGNORECASE)} "
+
+
+def test_words_that_ship_are_those_that_are_read():
+    """After another way of reading expressions: python tools/build_literals.py."""
+    for key, words in ROWS.items():
+        folds = re.IGNORECASE if key.startswith(FOLDS) else 0
+        assert read_literals(key.removeprefix(FOLDS), folds) == tuple(words), key
+    assert sum(map(bool, ROWS.values())) > 0.7 * len(ROWS) > 400
+
+
+@given(st.data())
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+def test_no_match_of_the_project_s_expressions_is_without_its_words(data):
+    key = data.draw(st.sampled_from(sorted(ROWS)))
+    source, flags = key.removeprefix(FOLDS), re.IGNORECASE if key.startswith(FOLDS) else 0
+    text = data.draw(st.from_regex(re.compile(source, flags)))
+    if re.search(source, text, flags):
+        held = folded(text) if flags else text
+        assert not ROWS[key] or any(word in held for word in ROWS[key]), (key, text)
