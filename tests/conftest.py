@@ -91,7 +91,9 @@ def tiny_model(server, tmp_path_factory):
 def options(tiny_model, tmp_path):
     """A run of eight steps with dropout."""
     (tmp_path / "d.jsonl").write_text(DATA)
-    common = "--data=d.jsonl --batch=8 --max-steps=8 --learning-rate=5e-3 --dropout=0.1 --device=cpu"
+    common = (
+        "--data=d.jsonl --batch=8 --max-steps=8 --learning-rate=5e-3 --dropout=0.1 --device=cpu"
+    )
     return [f"--model={tiny_model}", *common.split()]
 
 

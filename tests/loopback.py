@@ -51,12 +51,17 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, answer: Tell, own: Callable[[str], bool] = lambda _: True, tls: ssl.SSLContext | None = None
+        self,
+        answer: Tell,
+        own: Callable[[str], bool] = lambda _: True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer, self.own, self.tls = answer, own, tls
         if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._lock = threading.Lock()
         self._contexts: dict[str, ssl.SSLContext] = {}
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

@@ -54,7 +54,10 @@ def plant(root: Path, files: dict[str, Any]) -> Path:
         if told is None:
             place.mkdir(exist_ok=True)
         elif isinstance(told, dict):
-            _odd(place, {k: v.replace("@root", str(root)) if k == "link" else v for k, v in told.items()})
+            _odd(
+                place,
+                {k: v.replace("@root", str(root)) if k == "link" else v for k, v in told.items()},
+            )
         else:
             data = told if isinstance(told, bytes) else told.replace("@root", str(root)).encode()
             place.write_bytes(data)
@@ -104,7 +107,9 @@ def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, P
         case {"call": path, **rest}:
             module, _, name = path.partition(":")
             function = getattr(import_module(f"tunedoctor.{module}"), name)
-            args, kw = (made(rest.get(part, none), root, known) for part, none in (("args", []), ("kw", {})))
+            args, kw = (
+                made(rest.get(part, none), root, known) for part, none in (("args", []), ("kw", {}))
+            )
             struct = isinstance(function, type) and issubclass(function, msgspec.Struct)
             given = msgspec.convert(kw, function) if struct else function(*args, **kw)
             for step in rest.get("then", ()):

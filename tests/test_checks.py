@@ -46,7 +46,9 @@ def taking(kind: Any, answer: Any) -> Callable[[Any], Any]:
     return run
 
 
-def a_check(id_: str, explains: str = "", answer: Any = FINDING, severity: Severity = "error", **more: Any) -> Check:
+def a_check(
+    id_: str, explains: str = "", answer: Any = FINDING, severity: Severity = "error", **more: Any
+) -> Check:
     run = taking(more.pop("kind", Host), answer)
     return Check(id=id_, severity=severity, explains=tuple(explains), run=run, origin="", **more)
 
@@ -114,7 +116,12 @@ BROKEN = a_probe(taking(Host, OSError("no such file")), Cpu)
     [
         # one waits for the facts that it needs
         (
-            [AFTER, a_probe(taking(Host, ONE), Cpu), a_probe(lambda: LIMIT, FileLimit), a_probe(late, Host)],
+            [
+                AFTER,
+                a_probe(taking(Host, ONE), Cpu),
+                a_probe(lambda: LIMIT, FileLimit),
+                a_probe(late, Host),
+            ],
             [TOTAL, ONE, LIMIT, HOST],
         ),
         # those that wait for each other or for nobody end as unknown
@@ -157,7 +164,9 @@ KIND_NAMES = [kind.__name__ for kind in KINDS]
 MACHINE = [k.__name__ for k in KINDS if k.__module__.endswith((".machine", ".gpu", ".run"))]
 ABSENT = Absent(why="made absent")
 UNKNOWN = Unknown(why="made unknown")
-ANSWERS = st.dictionaries(st.sampled_from(KIND_NAMES), st.sampled_from([ABSENT, UNKNOWN]), min_size=1, max_size=8)
+ANSWERS = st.dictionaries(
+    st.sampled_from(KIND_NAMES), st.sampled_from([ABSENT, UNKNOWN]), min_size=1, max_size=8
+)
 
 
 def _crashes(unknown: dict[str, str]) -> dict[str, str]:

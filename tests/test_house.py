@@ -38,8 +38,27 @@ LAYERS = (
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 
 HEAVY = {
-    *("torch", "numpy", "pyarrow", "backports.zstd", "pydantic", "importlib.metadata", "asyncio", "pynvml", "rich"),
-    *("psutil", "concurrent.futures", "http.client", "urllib.request", "tomllib", "sqlite3", "xml", "email"),
+    *(
+        "torch",
+        "numpy",
+        "pyarrow",
+        "backports.zstd",
+        "pydantic",
+        "importlib.metadata",
+        "asyncio",
+        "pynvml",
+        "rich",
+    ),
+    *(
+        "psutil",
+        "concurrent.futures",
+        "http.client",
+        "urllib.request",
+        "tomllib",
+        "sqlite3",
+        "xml",
+        "email",
+    ),
 }
 """Modules that a plain `doctor check` never loads."""
 
@@ -118,7 +137,9 @@ def a_report(folder: Path) -> list[str]:
 @pytest.mark.parametrize("what", BUDGETS)
 def test_it_costs_a_quarter_of_a_second_and_a_triage_a_third(tmp_path, what):
     """The least of several runs; a machine that is slow for all gets more."""
-    argv = {"three hundred": three_hundred, "triage": a_report}.get(what, lambda _: ["check", "--self"])(tmp_path)
+    argv = {"three hundred": three_hundred, "triage": a_report}.get(
+        what, lambda _: ["check", "--self"]
+    )(tmp_path)
     code = f"import sys; sys.argv = {['doctor', *argv]!r}; from tunedoctor.__main__ import main; main()"
     # the bytecode of a hundred modules is on the disk, as every installation has it
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}

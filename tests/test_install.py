@@ -43,7 +43,11 @@ def test_pip_installs(tmp_path):
     source, out = committed(copied(tmp_path / "source" / "tunedoctor")), tmp_path / "dist"
     _run(sys.executable, "-m", "build", "--no-isolation", "-o", str(out), str(source), cwd=ROOT)
     (wheel,) = map(str, out.glob("*.whl"))
-    for way, words in (("editable", ["-e", str(source)]), ("git", [f"git+file://{source}"]), ("wheel", [wheel])):
+    for way, words in (
+        ("editable", ["-e", str(source)]),
+        ("git", [f"git+file://{source}"]),
+        ("wheel", [wheel]),
+    ):
         python = _fresh(tmp_path / way)
         _run(str(python), *PIP, *words, cwd=tmp_path)
         site = next((python.parents[1] / "lib").glob("python*/site-packages"))

@@ -44,8 +44,13 @@ def test_the_names_are_those_of_the_page():
             whole = inspect.signature(thing)
             bare = [one.replace(annotation=one.empty) for one in whole.parameters.values()]
             back = whole.return_annotation.__name__
-            back = next((n for n, _ in rows if getattr(tunedoctor, n) is whole.return_annotation), back)
-            assert f"{whole.replace(parameters=bare, return_annotation=whole.empty)} -> {back}" == promised
+            back = next(
+                (n for n, _ in rows if getattr(tunedoctor, n) is whole.return_annotation), back
+            )
+            assert (
+                f"{whole.replace(parameters=bare, return_annotation=whole.empty)} -> {back}"
+                == promised
+            )
 
 
 def test_an_answer_is_what_the_command_prints(tmp_path, monkeypatch):
@@ -64,7 +69,9 @@ def test_an_answer_is_what_the_command_prints(tmp_path, monkeypatch):
         ended = doctor(*argv, "--format", "json", stdin=TEXT, cwd=tmp_path, **os.environ)
         assert told(answer) == told(json.loads(ended.stdout)), argv
     policy = tmp_path / "policy.toml"
-    policy.write_text(f"target = {env!r}\n[policy]\npython = '<3.9'\nvariables = {{ NOT_SET = 'x' }}\n")
+    policy.write_text(
+        f"target = {env!r}\n[policy]\npython = '<3.9'\nvariables = {{ NOT_SET = 'x' }}\n"
+    )
     ended = doctor("check", "--config=policy.toml", "--format=json", cwd=tmp_path, **os.environ)
     report = tunedoctor.check(config=policy)
     assert {"policy-python", "policy-variable-not-set"} <= {one.id for one in report.findings}

@@ -22,7 +22,9 @@ from tunedoctor.probes.targeting import choose
 @given(st.text())
 def test_nothing_that_acts_is_left(text):
     clean = clean_text(text)
-    assert not [c for c in clean if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"]
+    assert not [
+        c for c in clean if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"
+    ]
     assert clean_text(clean) == clean
 
 
@@ -56,7 +58,9 @@ def test_programs_that_can_not_be_started(tmp_path):
         assert (target.python, target.problem) == ("", problem)
 
 
-@given(st.text(max_size=60), st.dictionaries(st.sampled_from(["PATH", "HOME"]), st.text(max_size=30)))
+@given(
+    st.text(max_size=60), st.dictionaries(st.sampled_from(["PATH", "HOME"]), st.text(max_size=30))
+)
 def test_never_raises(asked, environ):
     target = choose(asked, environ, "/", sys.executable)
     assert bool(target.python) != bool(target.problem)
@@ -71,18 +75,27 @@ def test_there_and_back():
         assert _back(snapshot_of(name)) == snapshot_of(name), name
 
 
-@given(st.dictionaries(st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())))
+@given(
+    st.dictionaries(
+        st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())
+    )
+)
 def test_the_other_answers_there_and_back(answers):
     assert _back(Snapshot(answers)) == Snapshot(answers)
 
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
     )
 )
 def test_any_json_is_read_or_refused(data):
-    for raw in (data, {"schema": SCHEMA, "facts": data}, {"schema": SCHEMA, "facts": {"Host": {"value": data}}}):
+    for raw in (
+        data,
+        {"schema": SCHEMA, "facts": data},
+        {"schema": SCHEMA, "facts": {"Host": {"value": data}}},
+    ):
         try:
             from_json(json.dumps(raw))
         except SnapshotError as error:

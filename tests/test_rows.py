@@ -10,7 +10,9 @@ from rows import HERE, holds, made, plant, rows, told
 
 FILES = sorted(str(file.relative_to(HERE)) for file in HERE.rglob("rows.jsonl"))
 ROWS = {name: rows(name) for name in FILES}
-KNOWN = {name: {row["define"]: row["as"] for row in of if "define" in row} for name, of in ROWS.items()}
+KNOWN = {
+    name: {row["define"]: row["as"] for row in of if "define" in row} for name, of in ROWS.items()
+}
 CASES = [(name, row) for name, of in ROWS.items() for row in of if "call" in row]
 
 

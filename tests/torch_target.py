@@ -26,4 +26,8 @@ def torch_python() -> str:
 
 def lacks(name: str) -> bool:
     """Tell whether the target has no such package."""
-    return bool(subprocess.run([torch_python(), "-c", f"import {name}"], capture_output=True, check=False).returncode)
+    return bool(
+        subprocess.run(
+            [torch_python(), "-c", f"import {name}"], capture_output=True, check=False
+        ).returncode
+    )

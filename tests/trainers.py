@@ -11,7 +11,8 @@ import tunedoctor
 
 TRAINER = Path(tunedoctor.__file__).parent / "target" / "trainer.py"
 DATA = "".join(
-    json.dumps({"prompt": f"What is {i}?", "completion": "x" * (i * 7 % 23) + f" {i}"}) + "\n" for i in range(40)
+    json.dumps({"prompt": f"What is {i}?", "completion": "x" * (i * 7 % 23) + f" {i}"}) + "\n"
+    for i in range(40)
 )
 
 TH = """
@@ -48,7 +49,10 @@ Train = Callable[..., Ended]
 def log(folder: Path) -> list[dict[str, Any]]:
     """The log without what time and memory make of it."""
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k not in ("tokens_per_s", "mfu", "memory_gib")} for row in rows]
+    return [
+        {k: v for k, v in row.items() if k not in ("tokens_per_s", "mfu", "memory_gib")}
+        for row in rows
+    ]
 
 
 def done(ended: Ended) -> Ended:
@@ -64,7 +68,12 @@ class Runs(NamedTuple):
     folder: Path
 
     def __call__(
-        self, *words: str, status: int = 0, says: tuple[str, ...] = (), code: str = "", two: bool = False
+        self,
+        *words: str,
+        status: int = 0,
+        says: tuple[str, ...] = (),
+        code: str = "",
+        two: bool = False,
     ) -> Ended:
         ended = self.train(*self.options, *words, code=code, two=two)
         told = ended.out + ended.err
@@ -81,6 +90,8 @@ class Runs(NamedTuple):
 def run(folder: Path, *argv: str) -> str:
     """Run a process in a folder to its good end; returns what it printed."""
     env, pipe = {**os.environ, "HF_HUB_OFFLINE": "1"}, subprocess.PIPE
-    ended = subprocess.run(argv, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, timeout=300, check=False)
+    ended = subprocess.run(
+        argv, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, timeout=300, check=False
+    )
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended.stdout

@@ -37,7 +37,9 @@ def _bare() -> dict[str, str]:
     return {"HOME": HOME} | {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
 
 
-def ran(*argv: object, stdin: str = "", cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ran:
+def ran(
+    *argv: object, stdin: str = "", cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Ran:
     how: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "timeout": 240}
     return subprocess.run([*map(str, argv)], input=stdin, cwd=cwd, env=env, check=False, **how)
 
@@ -50,7 +52,9 @@ def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> 
     return ended
 
 
-def on_terminal(argv: list[str], cwd: Path | None = None, keys: bytes = b"", when: bytes = b"", **env: str) -> Ran:
+def on_terminal(
+    argv: list[str], cwd: Path | None = None, keys: bytes = b"", when: bytes = b"", **env: str
+) -> Ran:
     """Run a process to its end on a terminal of its own; `stdout` is all that it showed, `keys` are typed `when`."""
     pid, master = pty.fork()
     if pid == 0:

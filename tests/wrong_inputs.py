@@ -62,7 +62,11 @@ def gguf(config: Mapping[str, Any] = TINY, kind: str = "llama", words: int = 0) 
     wide, high = config["hidden_size"], config["intermediate_size"]
     kv = wide // config["num_attention_heads"] * config["num_key_value_heads"]
     layer = [(wide, wide)] * 2 + [(wide, kv)] * 2 + [(wide, high)] * 3 + [(wide,)] * 2
-    tensors, at, rows = (b"", 0, [(wide, config["vocab_size"]), (wide,), *layer * config["num_hidden_layers"]])
+    tensors, at, rows = (
+        b"",
+        0,
+        [(wide, config["vocab_size"]), (wide,), *layer * config["num_hidden_layers"]],
+    )
     for number, shape in enumerate(rows):
         head = text(f"blk.{number}") + struct.pack("<I", len(shape))
         tensors += head + struct.pack(f"<{len(shape)}QIQ", *shape, 0, at)

@@ -43,7 +43,11 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
         assert places(here, one, policy)["policy-ram"] == Place("gate/doctor.toml", 2)
     shutil.rmtree(here)
     here.mkdir()
-    for name, aim in (("requirements.txt", "requirements.txt"), ("doctor.toml", "doctor.toml"), ("requirements", ".")):
+    for name, aim in (
+        ("requirements.txt", "requirements.txt"),
+        ("doctor.toml", "doctor.toml"),
+        ("requirements", "."),
+    ):
         (here / name).symlink_to(above / aim)
     os.mkfifo(here / "requirements-x.txt")
     plant(here, {"Dockerfile": None})

@@ -24,7 +24,9 @@ from tunedoctor.target.train_rows import read, sample_of
 
 WHY_NOT = "the extra `test` brings pyarrow and backports.zstd, which write these files"
 Rows = list[dict[str, Any]]
-ASKED = [(f'What is {i} and {i}, and\nwhy; "so"?', f"It is {2 * i}, é, as you know.") for i in range(12)]
+ASKED = [
+    (f'What is {i} and {i}, and\nwhy; "so"?', f"It is {2 * i}, é, as you know.") for i in range(12)
+]
 
 
 def talk(asks: str, answer: str, *keys: str) -> list[dict[str, str]]:
@@ -68,7 +70,10 @@ def arrow(place: Path, rows: Rows) -> None:
     place.mkdir()
     for name, some in (("data-00000-of-00001", rows), ("cache-1f", rows[:2])):
         made = pa.Table.from_pylist(some)
-        with pa.OSFile(f"{place}/{name}.arrow", "wb") as file, pa.ipc.new_stream(file, made.schema) as to:
+        with (
+            pa.OSFile(f"{place}/{name}.arrow", "wb") as file,
+            pa.ipc.new_stream(file, made.schema) as to,
+        ):
             to.write_table(made)
     state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_split": "train"}
     (place / "state.json").write_text(json.dumps(state))
@@ -165,7 +170,9 @@ def test_what_data_passes_train_hands_over(form, columns, inside, trained, tmp_p
     made = tmp_path / "out/data/train.jsonl"
     assert made.exists() == (form != "d.jsonl" or bool(asked) or columns.startswith("guessed"))
     handed = [value for _, value in read(str(made if made.exists() else tmp_path / form))]
-    assert [sample_of(one).turns for one in handed] == [[("user", q), ("assistant", a)] for q, a in ASKED]
+    assert [sample_of(one).turns for one in handed] == [
+        [("user", q), ("assistant", a)] for q, a in ASKED
+    ]
     assert handed[0].keys() <= {*row("", ""), "__source__", "prompt", "completion", "messages"}
 
 
@@ -233,7 +240,9 @@ def test_damage_is_told_alike(name, inside, trained, tmp_path):
     assert any(f": {KINDS[kind].one}" in said for kind in kinds), (kinds, said)
 
 
-def test_a_library_that_is_not_there_is_named_with_the_way(inside, trained, bare, tmp_path, monkeypatch):
+def test_a_library_that_is_not_there_is_named_with_the_way(
+    inside, trained, bare, tmp_path, monkeypatch
+):
     (tmp_path / "a.jsonl.zst").write_bytes(zst(lines(GOOD[:2])))
     for name in ("compression", "backports"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
@@ -272,7 +281,9 @@ def test_of_a_folder_each_key_takes_its_split(trained, tmp_path):
     assert len(made[0]) == 3
     assert [row["__source__"] for _, row in made[1]] == [f"d/test.csv line {i}" for i in (2, 4, 6)]
     (tmp_path / "d/test.csv").unlink()
-    assert "d has no files to evaluate on besides those of data; " in trained("--data=d", "--eval-data=d")
+    assert "d has no files to evaluate on besides those of data; " in trained(
+        "--data=d", "--eval-data=d"
+    )
     assert "lacks torch" in trained("--data=."), "what a run wrote is no data of it"
     assert len(list(read(f"{tmp_path}/out/data/train.jsonl"))) == 3
 
@@ -303,7 +314,10 @@ def test_some_rows_are_held_out_and_stay_so(inside, tmp_path):
     assert all((f"Number {i}?" in after) == (f"number {i} ?" in after) for i in range(50))
     assert [" ".join(ask) in after for ask in asks] == [one in after for one in near]
     assert any(one in after for one in near)
-    assert "is one of the files that are read" in inside("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
+    assert (
+        "is one of the files that are read"
+        in inside("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
+    )
     said = inside("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
     assert said.startswith("doctor: Could not determine home directory")
     other = tmp_path / f".y.jsonl.{os.getpid()}.part"
@@ -343,6 +357,8 @@ def test_where_a_row_is_from_is_text_whatever_it_holds(tmp_path):
     (tmp_path / "d.jsonl").write_bytes(lines(rows))
     code = "import train_data as t; print({where for where, _ in t.rows_in('d.jsonl', t.Config())})"
     parts = str(Path(target.__file__).parent)
-    ended = child.run([sys.executable, "-c", code], timeout=60.0, cwd=str(tmp_path), env={"PYTHONPATH": parts})
+    ended = child.run(
+        [sys.executable, "-c", code], timeout=60.0, cwd=str(tmp_path), env={"PYTHONPATH": parts}
+    )
     assert "'d.jsonl line 2'" in ended.out, ended.err
     assert "['b']" in ended.out

@@ -46,7 +46,9 @@ def test_what_explains_a_finding_makes_it_go_and_nothing_less_does():
                 continue
             sets = differ.explained(failing, WELL, one.check)
             assert sets, (name, id_)
-            alone = {kind for kind in kinds_of(one.check) if goes(id_, failing, [differ.Item(kind)])}
+            alone = {
+                kind for kind in kinds_of(one.check) if goes(id_, failing, [differ.Item(kind)])
+            }
             assert alone in ({item.kind for some in sets for item in some}, set()), (name, id_)
             explained_ += 1
             single += len(sets[0]) == 1

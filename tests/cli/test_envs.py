@@ -187,7 +187,9 @@ def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(home
 @pytest.mark.parametrize("many", [0, 50])
 def test_finding_takes_less_than_20_ms(home, many):
     for number in range(many):
-        made(home / (".cache/pypoetry/virtualenvs" if number % 2 else ".virtualenvs") / f"e{number}")
+        made(
+            home / (".cache/pypoetry/virtualenvs" if number % 2 else ".virtualenvs") / f"e{number}"
+        )
         (home / f"folder{number}").mkdir()
     code = (
         "import sys, time, tunedoctor.probes.live; from tunedoctor.probes import targeting, packages\n"
@@ -209,5 +211,9 @@ def test_check_and_fix_judge_what_is_named_alike(home, user, left_out):
         told = json.loads(user.types(*words, "--format", "json", PIP_NO_INDEX="1").stdout)
         return [one["id"] for one in told["findings"]]
 
-    assert ids("check", "--only", "torch-missing") == ids("fix", "torch-missing", "--dry-run") == ["torch-missing"]
+    assert (
+        ids("check", "--only", "torch-missing")
+        == ids("fix", "torch-missing", "--dry-run")
+        == ["torch-missing"]
+    )
     assert "torch-missing" not in ids("check")

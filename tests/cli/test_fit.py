@@ -53,7 +53,9 @@ def test_the_models_own_tokenizer_and_template_count(tiny_model, tmp_path):
     assert (sizes["cut_rows"], sizes["cut_tokens"], sizes["nothing_left"]) == (1, 8, 0)
     assert [one["parts"] for one in found["rows_shown"]] == [
         [["", "u:What is 1 and 1?</s>a:", False], ["", "It is 2.</s>", True]],
-        [[role, text, role == "assistant"] for role, text in roles.items()],  # the template refuses it
+        [
+            [role, text, role == "assistant"] for role, text in roles.items()
+        ],  # the template refuses it
     ]
     template = next(one for one in found["faults"] if one["kind"] == "template")
     assert [(one["line"], one["detail"]) for one in template["places"]] == [(2, "no system here")]

@@ -216,7 +216,9 @@ def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(make, tmp_
     flag, env = tmp_path / "flag", make(*CLASH)
     # what is put in is imported from the copy, in which the old code still stands for what was not changed
     for code in env.glob("lib/python*/site-packages/transformers/__init__.py"):
-        code.write_text(f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)")
+        code.write_text(
+            f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)"
+        )
     with started("fix", "--target", env, "--yes") as one:
         until(flag.exists)
         one.kill()

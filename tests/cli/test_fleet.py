@@ -36,7 +36,12 @@ def machine(number: int, base: str = WELL, name: str = "", **changed: Any) -> di
     for key, value in changed.items():
         kind, _, field = key.partition("__")
         facts[kind] = value if not field else {"value": {**facts[kind]["value"], field: value}}
-    return {"schema": SCHEMA, "doctor": "0.1.0", "taken": "2026-11-30T10:00:00+00:00", "facts": facts}
+    return {
+        "schema": SCHEMA,
+        "doctor": "0.1.0",
+        "taken": "2026-11-30T10:00:00+00:00",
+        "facts": facts,
+    }
 
 
 def write(folder: Path, *machines: dict[str, Any]) -> Path:
@@ -55,7 +60,11 @@ def fleet(folder: Path, *argv: str, **how: Any) -> dict[str, Any]:
 
 def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> None:
     """A driver that is too old for what all others run with it; and a full disk, which is never the same on two."""
-    good = facts_of(SICK)["NvidiaDriver"]["value"] | {"version": "580.95.05", "cuda": "13.0", "library": "580.95.05"}
+    good = facts_of(SICK)["NvidiaDriver"]["value"] | {
+        "version": "580.95.05",
+        "cuda": "13.0",
+        "library": "580.95.05",
+    }
     disks = facts_of(WELL)["Disks"]["value"]["disks"]
     full = [{**one, "free": 1 << 20} for one in disks]
     some = [machine(n, SICK, NvidiaDriver={"value": good}) for n in range(40)]
@@ -65,7 +74,9 @@ def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> Non
     assert told["code"] == 1
     nodes = {one["node"]: one for one in told["nodes"]}
     assert "driver-too-old" in nodes["n17"]["findings"]
-    assert "disk-full" in nodes["n23"]["findings"], "equal in what tells something, but not in what is free"
+    assert "disk-full" in nodes["n23"]["findings"], (
+        "equal in what tells something, but not in what is free"
+    )
     assert sum(one["verdict"] == "findings" for one in told["nodes"]) == 2
     first = {tuple(one["nodes"]): one for one in reversed(told["odd"])}
     assert {*first} == {("n17",), ("n23",)}, "nothing else differs but noise"
@@ -77,7 +88,9 @@ def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> Non
     assert {*told["groups"][0]["nodes"]} == {f"n{n}" for n in range(40)} - {"n17", "n23"}
     screen = doctor("fleet", "--from", str(tmp_path / "f"))
     assert screen.returncode == 1
-    assert "n17: NvidiaDriver.version 550.144.03, 39 others 580.95.05: driver-too-old" in screen.stdout
+    assert (
+        "n17: NvidiaDriver.version 550.144.03, 39 others 580.95.05: driver-too-old" in screen.stdout
+    )
     assert screen.stdout.splitlines()[-1].startswith("Next: doctor explain ")
 
 
@@ -98,7 +111,9 @@ def test_another_torch_is_one_row_and_rarer_is_first(tmp_path: Path) -> None:
     assert [one["node"] for one in (kernel, *same)] == kernel["nodes"]
     assert torch["more"] >= 9
     assert torch["bits"] > 2 * kernel["bits"]
-    assert (memory["fact"], memory["others"]["count"]) == ("Memory.total", 39), "sizes nearly alike are one"
+    assert (memory["fact"], memory["others"]["count"]) == ("Memory.total", 39), (
+        "sizes nearly alike are one"
+    )
     assert (kernel["fact"], len(kernel["nodes"])) == ("Host.kernel", 10)
     assert told["common"] == [one["finding"]["id"] for one in told["causes"] if one["count"] == 40]
 
@@ -129,7 +144,9 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     (folder / "n10.json").write_text((folder / "n1.json").read_text().replace("gpu-7", "gpu-70"))
     (folder / "deep" / "array.json").write_text("[" * 100_000)
     (folder / "deep" / "huge.json").write_bytes(b" " * (5 << 20))
-    (folder / "deep" / "new.json").write_text(json.dumps({"schema": SCHEMA, "facts": {"Quantum": {"value": {}}}}))
+    (folder / "deep" / "new.json").write_text(
+        json.dumps({"schema": SCHEMA, "facts": {"Quantum": {"value": {}}}})
+    )
     (folder / "deep" / "\x1b[31m<b>.json").write_text("{}")
     os.mkfifo(folder / "deep" / "pipe.json")
     report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
@@ -156,9 +173,13 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
 def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
     """Of two that are told of under one name none counts; where nothing counts nobody is well."""
     disks = facts_of(WELL)["Disks"]["value"]["disks"]
-    full, low = ({"Disks__disks": [{**one, "free": n} for one in disks]} for n in (1 << 20, 9 << 30))
+    full, low = (
+        {"Disks__disks": [{**one, "free": n} for one in disks]} for n in (1 << 20, 9 << 30)
+    )
     ours, twice = machine(2, SICK, "n2", **low), [machine(n, WELL, "n3", **full) for n in (3, 4)]
-    folder = write(tmp_path / "f", machine(1, WELL, "10.0.0.1", **full), ours, machine(9, name="n9"), *twice)
+    folder = write(
+        tmp_path / "f", machine(1, WELL, "10.0.0.1", **full), ours, machine(9, name="n9"), *twice
+    )
     write(tmp_path / "well", machine(5, name="n5"))
     out = "10.0.0.1|idle|none\nn2|idle|a line\nand one|more\nn3|idle|none\nn5|drained|doctor: gpu-faulty [node] x"
     tools = {"sinfo": f"echo '{out}'", "scontrol": f'echo "$@" >>{tmp_path}/log'}
@@ -170,7 +191,9 @@ def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
     told = fleet(folder, "--drain", "--yes", "--at-most", "9", "--max-age", "87600", **path)
     assert told["err"].splitlines()[-1].startswith("drain  10.0.0.1  doctor: disk-full [node]")
     assert (tmp_path / "log").read_text().count("NodeName") == 1
-    assert "10.0.0.1" in next(c for c in told["causes"] if c["finding"]["id"] == "disk-full")["nodes"]
+    assert (
+        "10.0.0.1" in next(c for c in told["causes"] if c["finding"]["id"] == "disk-full")["nodes"]
+    )
     undo = ("--undrain", "--yes", "--max-age", "87600")
     never = fleet(tmp_path / "well", *undo, "--fail-on", "never", **path)
     assert never["err"].startswith("left alone  n5  ")
@@ -195,13 +218,18 @@ def test_exit_codes_and_the_policy(tmp_path: Path) -> None:
     asked = fleet(folder, cwd=tmp_path)
     assert asked["code"] == 1
     assert "policy-gpus" in asked["common"]
-    assert fleet(folder, "--config", str(tmp_path / "doctor.toml"), "--profile", "node")["code"] == 1
+    assert (
+        fleet(folder, "--config", str(tmp_path / "doctor.toml"), "--profile", "node")["code"] == 1
+    )
     (folder / "bad.json").write_text("")
     assert fleet(folder)["code"] == 2
     bare: dict[str, Any] = {
-        kind: {"absent": "no environment was looked at"} for kind in ("Packages", "TorchBuild", "Interpreter")
+        kind: {"absent": "no environment was looked at"}
+        for kind in ("Packages", "TorchBuild", "Interpreter")
     }
-    node = machine(1, **bare, Target={"value": {"asked": "", "chosen_by": "none", "problem": "none."}})
+    node = machine(
+        1, **bare, Target={"value": {"asked": "", "chosen_by": "none", "problem": "none."}}
+    )
     assert fleet(write(tmp_path / "node", node))["code"] == 0, "no environment was to be looked at"
     assert fleet(tmp_path / "node", "--profile", "project")["code"] == 2
 
@@ -212,20 +240,37 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     first = doctor("fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, "oops"]))
     assert first.returncode == 2
     assert {*json.loads(first.stdout)["unreached"]} == {"line-5"}
-    cut = doctor("fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, long, lines[0]]))
+    cut = doctor(
+        "fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, long, lines[0]])
+    )
     told = json.loads(cut.stdout)
-    assert told["unreached"] == {"line-5": "is a line of more than 4 MiB, and left out; a snapshot has about 0.1"}
+    assert told["unreached"] == {
+        "line-5": "is a line of more than 4 MiB, and left out; a snapshot has about 0.1"
+    }
     assert told["older"] == {"n0": 1}
     (tmp_path / "last.json").write_text(first.stdout.replace('"line-5"', '"line-5\\u001b[2J"'))
-    later = [*lines[1:3], json.dumps(machine(3, SICK, name="n3")), json.dumps(machine(9, name="n9"))]
+    later = [
+        *lines[1:3],
+        json.dumps(machine(3, SICK, name="n3")),
+        json.dumps(machine(9, name="n9")),
+    ]
     now = doctor(
-        "fleet", "--from", "-", "--format", "json", "--diff", str(tmp_path / "last.json"), stdin="\n".join(later)
+        "fleet",
+        "--from",
+        "-",
+        "--format",
+        "json",
+        "--diff",
+        str(tmp_path / "last.json"),
+        stdin="\n".join(later),
     )
     since = json.loads(now.stdout)["since"]
     assert (since["new"], since["gone"]) == (["n9"], ["line-5", "n0"])
     assert list(since["changed"]) == ["n3"]
     assert since["changed"]["n3"][:2] == ["ready -> findings", "+driver-too-old"]
-    refused = doctor("fleet", "--from", "-", "--diff", str(write(tmp_path / "g", machine(1)) / "n0.json"))
+    refused = doctor(
+        "fleet", "--from", "-", "--diff", str(write(tmp_path / "g", machine(1)) / "n0.json")
+    )
     assert refused.returncode == 2
     assert "no former answer" in refused.stderr
 
@@ -235,7 +280,9 @@ def test_who_is_slow_stands_out(tmp_path: Path) -> None:
     speeds = [1000.0 + n for n in range(12)]
     speeds[5] = 400.0
     speeds += [1e308, -1e308]  # no speed of anything
-    some = [machine(n, Smoke={"value": {**smoke, "tokens_per_second": v}}) for n, v in enumerate(speeds)]
+    some = [
+        machine(n, Smoke={"value": {**smoke, "tokens_per_second": v}}) for n, v in enumerate(speeds)
+    ]
     (spread,) = fleet(write(tmp_path / "f", *some))["times"]
     assert (spread["what"], spread["device"], spread["count"]) == ("tokens_per_second", "RTX", 12)
     assert spread["stragglers"] == {"n5": 400.0}
@@ -259,14 +306,24 @@ class Page(HTMLParser):
 def test_formats(tmp_path: Path) -> None:
     folder = write(tmp_path / "f", *(machine(n) for n in range(5)), machine(5, SICK))
     (folder / "n6.json").write_text("no")
-    alike = write(tmp_path / "z", *(machine(n, base, "z" * 100) for n, base in ((7, WELL), (8, SICK))))
+    alike = write(
+        tmp_path / "z", *(machine(n, base, "z" * 100) for n, base in ((7, WELL), (8, SICK)))
+    )
     lines = doctor("fleet", "--from", str(folder), "--format", "line").stdout.splitlines()
     assert lines[5].startswith("n5 doctor: driver-too-old [")
     assert lines[0] == "n0 doctor: ready"
     assert lines[6].startswith("n6 doctor: not reached: ")
     assert max(map(len, lines)) <= 80 + len("n0 ")
     out, metrics = tmp_path / "out.html", tmp_path / "fleet.prom"
-    ran = doctor("fleet", "--from", str(folder), "--output", f"html={out}", "--output", f"prometheus={metrics}")
+    ran = doctor(
+        "fleet",
+        "--from",
+        str(folder),
+        "--output",
+        f"html={out}",
+        "--output",
+        f"prometheus={metrics}",
+    )
     assert ran.returncode == doctor(*ran.args[3:]).returncode == 1, "its own are written over"
     page = Page(out.read_text())
     assert not page.loads

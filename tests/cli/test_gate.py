@@ -81,7 +81,9 @@ def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(
     assert checked(passing, silent, "--only", id_, "--strict")[0] == 2
 
 
-def test_a_policy_of_a_good_machine_is_met_by_it_and_by_no_other(tmp_path: Path, inside: Inside) -> None:
+def test_a_policy_of_a_good_machine_is_met_by_it_and_by_no_other(
+    tmp_path: Path, inside: Inside
+) -> None:
     for name in ("healthy-rtx4090", "healthy-h100-nvswitch", "healthy-rx7900xtx"):
         folder = plant(tmp_path, {name: None}) / name
         keep(folder, good=snapshot_of(name), other=snapshot_of("healthy-cpu-server"))
@@ -103,7 +105,11 @@ def test_settings_that_are_wrong_are_an_error_with_file_line_and_way_out(
     text = whole = row["text"]
     if file == "pyproject.toml":
         # a key of the top belongs to the table, and so do its tables
-        whole = f"[tool.doctor]\n{text}" if not text.startswith("[") else text.replace("[policy", "[tool.doctor.policy")
+        whole = (
+            f"[tool.doctor]\n{text}"
+            if not text.startswith("[")
+            else text.replace("[policy", "[tool.doctor.policy")
+        )
         whole = whole.replace("[[ignore", "[[tool.doctor.ignore")
     (tmp_path / file).write_bytes(whole.encode(errors="surrogateescape"))
     words = ("--config", file) if file == "own.toml" else ()
@@ -130,7 +136,9 @@ def test_no_like_key_of_another_tool(tmp_path: Path, inside: Inside) -> None:
         assert f"pyproject.toml, line {line}: " in ended.stderr
 
 
-def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(tmp_path: Path, inside: Inside) -> None:
+def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
+    tmp_path: Path, inside: Inside
+) -> None:
     plant(tmp_path, {"pyproject.toml": "[project\nname = 'x'\n"})
     ended = inside("check")
     assert (ended.returncode, "pyproject.toml" in ended.stderr) == (2, True)
@@ -140,7 +148,9 @@ def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(tmp_pat
     assert (ended.returncode, "none.toml" in ended.stderr) == (2, True)
 
 
-def test_an_ignored_finding_counts_again_when_its_last_day_is_over(tmp_path: Path, inside: Inside) -> None:
+def test_an_ignored_finding_counts_again_when_its_last_day_is_over(
+    tmp_path: Path, inside: Inside
+) -> None:
     keep(tmp_path, sick=snapshot_of(SICK))
     today = datetime.now(UTC).date()
     for until, code in ((today, 0), (today - timedelta(days=1), 1)):
@@ -159,7 +169,9 @@ def test_only_what_is_not_in_the_baseline_fails(tmp_path: Path, inside: Inside) 
     keep(tmp_path, a=sick, b=newer, c=worse)
 
     def judge(name: str, *words: str) -> int:
-        return inside("check", "--from", f"{name}.json", "--baseline", "base.json", *words).returncode
+        return inside(
+            "check", "--from", f"{name}.json", "--baseline", "base.json", *words
+        ).returncode
 
     assert judge("a") == 2  # there is none
     assert judge("a", "--write-baseline") == 1
@@ -236,7 +248,10 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
 
 
-EVERY = (*("json", "jsonl", "sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios"), *("md", "html"))
+EVERY = (
+    *("json", "jsonl", "sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios"),
+    *("md", "html"),
+)
 
 
 OTHERS = {
@@ -252,7 +267,9 @@ OTHERS = {
 """Files of somebody else's that begin much alike."""
 
 
-def test_all_formats_come_of_one_look_and_may_be_written_again(tmp_path: Path, inside: Inside) -> None:
+def test_all_formats_come_of_one_look_and_may_be_written_again(
+    tmp_path: Path, inside: Inside
+) -> None:
     """A file of somebody else is never written over, and that is told before any work."""
     keep(tmp_path, sick=snapshot_of(SICK))
     plant(tmp_path, {"requirements.txt": "peft\ntorch==2.9.1\n"})
@@ -265,7 +282,9 @@ def test_all_formats_come_of_one_look_and_may_be_written_again(tmp_path: Path, i
         assert [name for name in EVERY if "driver-too-old" not in texts[name]] == []
     assert "requirements.txt" in texts["sarif"]
     assert "requirements.txt" in texts["gitlab"]
-    assert re.search("::error title=driver-too-old.*,file=requirements.txt,line=2::", texts["github"])
+    assert re.search(
+        "::error title=driver-too-old.*,file=requirements.txt,line=2::", texts["github"]
+    )
     assert inside("check", "--from", "sick.json", "--format", "github").stdout == texts["github"]
     code = inside("check", "--from", "sick.json", "--format", "nagios")
     assert code.returncode == 2
@@ -301,7 +320,9 @@ def test_what_befalls_one_format_hides_neither_verdict_nor_the_others(
     assert ("driver-too-old" if code else "ready") in ended.stderr
 
 
-def test_github_actions_get_annotations_and_a_summary_by_themselves(tmp_path: Path, inside: Inside) -> None:
+def test_github_actions_get_annotations_and_a_summary_by_themselves(
+    tmp_path: Path, inside: Inside
+) -> None:
     keep(tmp_path, sick=snapshot_of(SICK))
     summary = tmp_path / "summary.md"
     there = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
@@ -354,7 +375,9 @@ def test_a_policy_of_anybody_s_snapshot_is_a_policy(tmp_path: Path, inside: Insi
     assert not [one for one in told["findings"] if one["id"].startswith("policy-")]
 
 
-def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(tmp_path: Path) -> None:
+def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(
+    tmp_path: Path,
+) -> None:
     def shell(line: str) -> Ran:
         whole = line.replace("doctor", f"{sys.executable} -m tunedoctor check --profile node")
         return ran("bash", "-c", whole, cwd=tmp_path)

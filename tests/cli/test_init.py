@@ -118,7 +118,9 @@ def test_models_are_found_soon_and_nothing_is_followed_or_started(tmp_path):
     places = ("models/owner/name", ".hidden", "venv/lib", "deep/a/b/c")
     parts = ("config.json", "model.safetensors")
     files: dict[str, Any] = {f"{place}/{name}": "" for place in places for name in parts}
-    files |= dict.fromkeys(("venv/pyvenv.cfg", "a.gguf", "bad\nname.gguf", "../site/pkg/b.gguf"), "")
+    files |= dict.fromkeys(
+        ("venv/pyvenv.cfg", "a.gguf", "bad\nname.gguf", "../site/pkg/b.gguf"), ""
+    )
     files |= {"loop": {"link": "@root"}, **{f"many/{number}/x": "" for number in range(3000)}}
     folder, site = plant(tmp_path / "work", files), str(tmp_path / "site")
     spent, wall = time.process_time(), time.perf_counter()

@@ -43,7 +43,9 @@ class Agent:
 
 
 def served(talk: Callable[[Agent], Awaitable[None]], *options: str, cwd: Path, **env: str) -> None:
-    around = {key: one for key, one in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    around = {
+        key: one for key, one in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    }
     argv = ["-m", "tunedoctor", "mcp", *options]
     how = StdioServerParameters(command=sys.executable, args=argv, env={**around, **env}, cwd=cwd)
 
@@ -77,17 +79,24 @@ def test_an_agent_reads_and_changes_nothing(env, tmp_path):
             assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
             assert hints.open_world_hint is (one.name in ("set", "plan_fix"))
             assert hints.open_world_hint is ("over the network" in str(one.description))
-            kind = {"check": "report", "triage": "report", "plan_fix": "fix"}.get(one.name, one.name)
+            kind = {"check": "report", "triage": "report", "plan_fix": "fix"}.get(
+                one.name, one.name
+            )
             assert one.output_schema
             if one.name != "explain":  # what it tells of its answer is so
                 whole = schema_of(kind)
                 rows = whole["$defs"][whole["$ref"].rpartition("/")[2]]["properties"]
                 for key, told in one.output_schema["properties"].items():
-                    assert told.items() <= {**rows[key], "type": rows[key].get("type", "string")}.items()
+                    assert (
+                        told.items()
+                        <= {**rows[key], "type": rows[key].get("type", "string")}.items()
+                    )
         assert len(json.dumps([one.model_dump(mode="json") for one in tools])) < 12_000
 
         good, report = await agent.asks("check", target=target)
-        whole = json.loads(doctor("check", "--target", target, "--format", "json", **os.environ).stdout)
+        whole = json.loads(
+            doctor("check", "--target", target, "--format", "json", **os.environ).stdout
+        )
         assert good
         assert [one["id"] for one in report["findings"]] == [one["id"] for one in whole["findings"]]
         assert "library-version-clash" in str(report["findings"])
@@ -171,7 +180,10 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
         began, done = time.monotonic(), list[float]()
 
         async def hang():
-            assert await asks() == (False, "doctor set gave no answer in 4 s; ask for less, or run it in a shell")
+            assert await asks() == (
+                False,
+                "doctor set gave no answer in 4 s; ask for less, or run it in a shell",
+            )
 
         async with anyio.create_task_group() as group:
             group.start_soon(hang)
@@ -205,7 +217,11 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
 def test_a_long_answer_is_cut_and_says_so():
     small = {"verdict": "ready", "none": [], "hashes": [1], "deep": {"empty": ""}}
     assert bounded(small, ("hashes",)) == {"verdict": "ready"}
-    one = {"found": "x" * 9000, "evidence": ["y" * 500] * 300, "more": {str(i): "z" * 90 for i in range(400)}}
+    one = {
+        "found": "x" * 9000,
+        "evidence": ["y" * 500] * 300,
+        "more": {str(i): "z" * 90 for i in range(400)},
+    }
     cut = bounded({"verdict": "findings", "findings": [one] * 300}, ())
     assert len(json.dumps(cut)) <= LARGEST
     assert cut["verdict"] == "findings"

@@ -22,7 +22,9 @@ STILL = 30.0
 
 def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     whole = [*DOCTOR, *argv]
-    return subprocess.run(whole, input=stdin, capture_output=True, env=ENV, timeout=120, check=False)
+    return subprocess.run(
+        whole, input=stdin, capture_output=True, env=ENV, timeout=120, check=False
+    )
 
 
 def started(code: str, *, alone: bool = True) -> "subprocess.Popen[bytes]":
@@ -30,7 +32,9 @@ def started(code: str, *, alone: bool = True) -> "subprocess.Popen[bytes]":
     pipe = subprocess.PIPE
     argv = [*PYTHON, "-uc", code]
     # what is read ahead would be lost to communicate
-    child = subprocess.Popen(argv, stdout=pipe, stderr=pipe, bufsize=0, env=ENV, start_new_session=alone)
+    child = subprocess.Popen(
+        argv, stdout=pipe, stderr=pipe, bufsize=0, env=ENV, start_new_session=alone
+    )
     assert not alone or child.stdout.readline() == b"ready\n"
     return child
 
@@ -177,7 +181,9 @@ def test_in_a_terminal_the_command_has_one_and_what_is_typed_reaches_it_once():
     how = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
     one = on_terminal([*PYTHON, "-uc", code], **how)
     assert (one.returncode, one.stdout) == (0, "[True, True, True] True\r\n10%\r20%\r\r\n")
-    one = on_terminal([*PYTHON, "-uc", "print('ready'); print('got', input())"], None, b"hello\r", b"ready", **how)
+    one = on_terminal(
+        [*PYTHON, "-uc", "print('ready'); print('got', input())"], None, b"hello\r", b"ready", **how
+    )
     assert (one.returncode, "got hello" in one.stdout) == (0, True)
     one = on_terminal([*PYTHON, "-uc", GRACEFUL], None, b"\x03", b"ready", **how)
     assert (one.returncode, one.stdout.count("SIGINT"), "SIGINT\r\n" in one.stdout) == (7, 1, True)

@@ -51,7 +51,9 @@ DEEP = [
 ]
 
 
-@pytest.mark.parametrize("row", [*rows("cli/misuse.jsonl"), *DEEP], ids=lambda row: " ".join(row["argv"]))
+@pytest.mark.parametrize(
+    "row", [*rows("cli/misuse.jsonl"), *DEEP], ids=lambda row: " ".join(row["argv"])
+)
 def test_what_cannot_be_done_is_said_in_one_line_that_names_the_input(row, tmp_path, inside):
     """Before any work, with exit code 2."""
     (tmp_path / "empty").mkdir()
@@ -101,7 +103,11 @@ def env(row, served, uv_cache, tmp_path, monkeypatch):
     url = served["@index"].url
     # code that differs must not come out of the cache of another row
     cache = tmp_path / "uv" if "bodies" in row else uv_cache
-    around = {"UV_CACHE_DIR": str(cache), "DOCTOR_STATE": str(tmp_path / "state"), "PIP_NO_CACHE_DIR": "1"}
+    around = {
+        "UV_CACHE_DIR": str(cache),
+        "DOCTOR_STATE": str(tmp_path / "state"),
+        "PIP_NO_CACHE_DIR": "1",
+    }
     pins = [pin for one in row["make"] for pin in (running.HELD if one == "HELD" else [one])]
     made = running.made(tmp_path / "work", url, *pins, pip=row.get("pip", False))
     if "serve" in row:  # what no test serves is out of reach, and is known to be at once

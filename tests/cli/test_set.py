@@ -146,7 +146,9 @@ def test_a_cure_is_printed_for_the_tool_that_the_environment_has(tmp_path):
     without, with_pip = tmp_path / "b c", tmp_path / "a"
     _uv("venv", "-q", "-p", sys.executable, str(without))
     venv.create(with_pip, with_pip=False, symlinks=True)
-    install(next(with_pip.glob("lib/python*/site-packages")), "pip", {"pip/__init__.py": ""}, "25.0")
+    install(
+        next(with_pip.glob("lib/python*/site-packages")), "pip", {"pip/__init__.py": ""}, "25.0"
+    )
     for target, start in (
         (with_pip, f"{with_pip}/bin/python -m pip "),
         (without, f"uv pip install --python '{without}/bin/python' "),

@@ -25,7 +25,9 @@ def test_the_trainer_is_of_python_3_8_and_stands_alone():
     assert beside == {"torch", "transformers", "peft"}
 
 
-@pytest.mark.parametrize("device", [None, *(Device(f"{gib} GB", "nvidia", gib) for gib in (24.0, 80.0, 4.0))])
+@pytest.mark.parametrize(
+    "device", [None, *(Device(f"{gib} GB", "nvidia", gib) for gib in (24.0, 80.0, 4.0))]
+)
 @pytest.mark.parametrize("model", ["", "Llama-3.1-8B", "Qwen3-0.6B"])
 def test_a_starter_is_valid_and_its_comments_are_the_defaults(device, model):
     chosen, why = choose(named(model) if model else None, device, {"rank": 64})
@@ -46,7 +48,10 @@ def test_the_trainer_is_handed_its_words(tmp_path, more):
     argv = ("c.toml", "--seed=4", "--no-check", "--target", torch_target(), *more)
     ended = doctor("train", *argv, cwd=tmp_path)
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-2:] == ["train: c.toml line 3: rank is 'x'", "  it takes int, as in rank = 16"]
+    assert ended.stderr.splitlines()[-2:] == [
+        "train: c.toml line 3: rank is 'x'",
+        "  it takes int, as in rank = 16",
+    ]
 
 
 @pytest.fixture(scope="module")

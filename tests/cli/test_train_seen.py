@@ -84,7 +84,9 @@ def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(torch_python, pla
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
-@pytest.mark.parametrize(("term", "encoding"), [("xterm", "utf-8"), ("xterm", "ascii"), ("dumb", "utf-8")])
+@pytest.mark.parametrize(
+    ("term", "encoding"), [("xterm", "utf-8"), ("xterm", "ascii"), ("dumb", "utf-8")]
+)
 def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(torch_python, place, term, encoding):
     argv = [torch_python, str(TRAINER), *WORDS[:-1], "--samples=0"]
     one = on_terminal(argv, place, TERM=term, PYTHONIOENCODING=encoding, OMP_NUM_THREADS="1")

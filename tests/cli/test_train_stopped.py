@@ -45,7 +45,9 @@ class Road:
 
     def __init__(self, folder: Path, target: str) -> None:
         self.folder = folder
-        options = "--model=m --data=d.jsonl --batch=8 --max-steps=30 --save-every=20 --learning-rate=5e-3"
+        options = (
+            "--model=m --data=d.jsonl --batch=8 --max-steps=30 --save-every=20 --learning-rate=5e-3"
+        )
         self.words = ["train", *options.split(), "--no-check", "--target", target]
 
     def stopped(self, stage: str, says: str) -> str:
@@ -85,7 +87,9 @@ def test_the_road_with_an_interrupt_at_each_stage(torch_python, tiny_model, tmp_
     assert "Learned in 30 steps, resumed from step " in road.on()
     road.words = [*begun, "--out=whole"]
     road.on()
-    left = [(tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")]
+    left = [
+        (tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")
+    ]
     assert left[0] == left[1]
     road.words = [*begun, "--merge"]
     road.stopped("peft", "Stopped; nothing was written")

@@ -10,7 +10,9 @@ from rows import plant
 from tunedoctor.facts import Distribution, Packages
 
 
-def install(site: Path, name: str, files: Mapping[str, str], version: str = "1.0", *requires: str) -> Distribution:
+def install(
+    site: Path, name: str, files: Mapping[str, str], version: str = "1.0", *requires: str
+) -> Distribution:
     """Write files below `site`, and a .dist-info whose RECORD names them."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -20,7 +22,9 @@ def install(site: Path, name: str, files: Mapping[str, str], version: str = "1.0
         "INSTALLER": "pip\n",
     }
     plant(site, {**files, **{f"{info}/{file}": text for file, text in beside.items()}})
-    return Distribution(name=name, version=version, location=str(site), metadata=info, requires=requires)
+    return Distribution(
+        name=name, version=version, location=str(site), metadata=info, requires=requires
+    )
 
 
 def _hash(text: str) -> str:

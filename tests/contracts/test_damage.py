@@ -70,7 +70,10 @@ def test_a_memory_that_others_write_is_not_believed(tmp_path):
     for harm, heal in (
         (lambda: file.parent.chmod(0o777), lambda: file.parent.chmod(0o700)),
         (lambda: file.chmod(0o666), lambda: file.chmod(0o600)),
-        (lambda: (file.rename(other), file.symlink_to(other)), lambda: (file.unlink(), other.rename(file))),
+        (
+            lambda: (file.rename(other), file.symlink_to(other)),
+            lambda: (file.unlink(), other.rename(file)),
+        ),
         (lambda: file.write_text("[" * 100_000), lambda: file.write_bytes(good)),
     ):
         assert clash(tmp_path), "the control: it is"

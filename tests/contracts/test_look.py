@@ -73,7 +73,9 @@ def test_a_contract(tmp_path, row, file):
     beside = {name: shared.get(text, text) for name, text in row.get("files", {}).items()}
     one = install(tmp_path, "trl", {FIRST: LAZY, file: row["text"]})
     told = found(tmp_path, one, install(tmp_path, "transformers", {**HERE, **beside}))
-    assert [f"{b.module} {b.name}" for b in told.broken] == [row[k] for k in ("broken",) if k in row]
+    assert [f"{b.module} {b.name}" for b in told.broken] == [
+        row[k] for k in ("broken",) if k in row
+    ]
     for b in told.broken:
         assert (b.library, b.file) == ("trl", file)
         assert b.neighbour == ("" if b.kind == "missing" else "transformers")
@@ -124,8 +126,8 @@ def test_any_bytes_are_answered():
     for _ in range(150):
         text = bytearray(whole[: chance.randrange(len(whole))])
         for _ in range(chance.randrange(4)):
-            text[chance.randrange(len(text) or 1) : chance.randrange(len(text) + 1)] = chance.randbytes(
-                chance.randrange(9)
+            text[chance.randrange(len(text) or 1) : chance.randrange(len(text) + 1)] = (
+                chance.randbytes(chance.randrange(9))
             )
         assert isinstance(source.parsed(bytes(text)), source.Source | None)
     told = source.parsed(whole)

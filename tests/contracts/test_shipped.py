@@ -37,7 +37,9 @@ PAIRS = json.loads(Path(__file__).with_name("pairs.json").read_bytes())
 def find(versions: dict[str, str]) -> Finding | None:
     check = next(one for one in all_checks() if one.id == "import-contract-clash")
     held = tuple(Distribution(name=n, version=v) for n, v in versions.items())
-    facts = Snapshot.of([Packages(distributions=held), Interpreter(executable="python", version="3.12.1")])
+    facts = Snapshot.of(
+        [Packages(distributions=held), Interpreter(executable="python", version="3.12.1")]
+    )
     told = call(check.run, facts, facts=Case(facts, check.id))
     assert told is None or isinstance(told, Finding), told
     return told

@@ -92,7 +92,10 @@ def test_compressed_data_that_break_off(tmp_path):
 KEYS = "messages role content prompt completion text chosen rejected conversations from value instruction output x"
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 PIECES = st.sampled_from(
@@ -127,7 +130,9 @@ def test_any_row_is_examined(value):
 @pytest.mark.parametrize("row", rows("data/shapes.jsonl"), ids=lambda row: row["name"])
 def test_what_data_passes_train_takes(tmp_path, row):
     name, data = row["name"], row["bytes"].encode("latin-1")
-    survey, faults = faults_of(tmp_path / name, gzip.compress(data) if name.endswith("gz") else data)
+    survey, faults = faults_of(
+        tmp_path / name, gzip.compress(data) if name.endswith("gz") else data
+    )
     assert [one.kind for one in faults.values() if one.severity == "error"] == []
     rows = [sample for _, _, sample in Good(tmp_path / name, {}, ())]
     assert [row_faults(sample) for sample in rows] == [[]] * 2

@@ -130,7 +130,9 @@ def test_a_library_behind_a_copy_is_uncovered_and_not_installed(python, step):
         snapshot_of("peft-0.17-with-transformers-5"),
         kinds.Packages,
         copies=(copy,),
-        distributions=lambda several: tuple(replace(d, location=ELSEWHERE) if d.name == "peft" else d for d in several),
+        distributions=lambda several: tuple(
+            replace(d, location=ELSEWHERE) if d.name == "peft" else d for d in several
+        ),
     )
     snapshot = altered(snapshot, kinds.Interpreter, **{"kind": "venv", "pythonpath": (), **python})
     one = made(snapshot)["library-version-clash"]
@@ -144,7 +146,9 @@ VENV = kinds.Interpreter(executable="/home/a da/.venv/bin/python", version="3.12
 INDEX = "https://download.pytorch.org/whl/cu128"
 
 packages = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?", fullmatch=True)
-specs = st.sampled_from(["", "==1.2", ">=0.34.0,<1.0", "<2", "~=1.4", "!=3", "[x]>=1", ";python_version<'3'"])
+specs = st.sampled_from(
+    ["", "==1.2", ">=0.34.0,<1.0", "<2", "~=1.4", "!=3", "[x]>=1", ";python_version<'3'"]
+)
 paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30)
 
 
@@ -168,7 +172,9 @@ def test_bash_sets_the_value_of_a_step(value):
 
 
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
-clause = st.tuples(st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)).map("".join)
+clause = st.tuples(
+    st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)
+).map("".join)
 ranges = st.lists(clause, max_size=3, unique=True).map(",".join)
 
 
@@ -220,10 +226,14 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix():
         notes = tuple(one.check.id for one in diagnosis.causes if one.severity == "note")
         taken = (*chosen(diagnosis, ()), *(chosen(diagnosis, notes) if notes else ()))
         # a note is carried out where it is named
-        changed = {one.id: one.draft for one in drafted(taken, snapshot, all_fixes()) if one.changes}
+        changed = {
+            one.id: one.draft for one in drafted(taken, snapshot, all_fixes()) if one.changes
+        }
         for id_, cure in cures_shown(diagnosis, snapshot, all_fixes).items():
             # files of broken installs are deleted by a line for the shell as well
-            files = all(isinstance(s, plans.DeletePath) for s in getattr(changed.get(id_), "steps", "?"))
+            files = all(
+                isinstance(s, plans.DeletePath) for s in getattr(changed.get(id_), "steps", "?")
+            )
             goals += id_ in changed
             if (cure.ours or cure.command.startswith("doctor fix") or files) != (id_ in changed):
                 wrong.append((name, id_, cure.command))
@@ -262,7 +272,9 @@ def test_an_interpreter_in_a_cure_is_one_word():
 )
 def test_of_any_text_one_short_line_is_told(texts, files, seen):
     frames = tuple(kinds.Frame(file=file) for file in files)
-    errors = kinds.Errors(tuple(kinds.ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts))
+    errors = kinds.Errors(
+        tuple(kinds.ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)
+    )
     said = told(errors, seen)
     assert len(said) <= 160
     assert "\n" not in said

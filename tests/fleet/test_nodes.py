@@ -29,7 +29,8 @@ from tunedoctor.fleet.reply import How
 DOCTOR = Path(sys.executable).with_name("doctor")
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
 AS_ROOT = pytest.mark.skipif(
-    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the cluster"
+    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
+    reason="root on Debian makes the cluster",
 )
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nodes of clusters are Linux")
 
@@ -194,7 +195,11 @@ def test_what_a_node_prints_can_be_anything(said: str, problem: str) -> None:
 
 SICK, USERS = "doctor: gpu-faulty [node] reset", "doctor: policy-shm [node] small"
 WELL, DOWN = (False, "none", True), (False, "none", False)
-HELD = {**{f"n{i}": WELL for i in range(20)}, "mine": (True, SICK, False), "theirs": (True, "disk by Ada", False)}
+HELD = {
+    **{f"n{i}": WELL for i in range(20)},
+    "mine": (True, SICK, False),
+    "theirs": (True, "disk by Ada", False),
+}
 MANY = {f"n{i}": WELL for i in range(40)}
 
 
@@ -208,7 +213,9 @@ MANY = {f"n{i}": WELL for i in range(40)}
         ("undrain", {"mine": USERS}, (), set(), {"mine"}),
     ],
 )  # fmt: skip
-def test_a_plan_leaves_others_alone(verb: Any, causes: Any, well: Any, acts: Any, left: Any) -> None:
+def test_a_plan_leaves_others_alone(
+    verb: Any, causes: Any, well: Any, acts: Any, left: Any
+) -> None:
     got = plan(verb, HELD, causes, well)
     assert ({*got[0]}, {*got[1]}) == (acts, left)
 
@@ -225,7 +232,9 @@ def test_a_plan_leaves_others_alone(verb: Any, causes: Any, well: Any, acts: Any
         (1, {"n0": WELL}, 1, 0, ""),
     ],
 )
-def test_no_act_empties_a_cluster_or_what_was_asked(acts: int, held: Any, asked: int, most: int, refused: str) -> None:
+def test_no_act_empties_a_cluster_or_what_was_asked(
+    acts: int, held: Any, asked: int, most: int, refused: str
+) -> None:
     """Of n0, n1 ... so many acts; asked were the first."""
     got = refusal([f"n{i}" for i in range(acts)], held, [*held][:asked], most)
     assert got.startswith(refused) if refused else not got
@@ -233,7 +242,9 @@ def test_no_act_empties_a_cluster_or_what_was_asked(acts: int, held: Any, asked:
 
 def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     """No API server is here: the words that kubectl would get, by one that writes them down."""
-    items: list[Any] = [{"metadata": {"name": name}, "spec": {}} for name in ("n1", "n2", "n5", "n6")]
+    items: list[Any] = [
+        {"metadata": {"name": name}, "spec": {}} for name in ("n1", "n2", "n5", "n6")
+    ]
     for one in items:
         one["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
     items[1]["spec"] = {"unschedulable": True}
@@ -273,10 +284,16 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
         one |= {"spec": {"unschedulable": True}}
         owner = {"manager": manager, "fieldsV1": {"f:spec": {"f:unschedulable": {}}}}
         note = {"manager": "tunedoctor", "fieldsV1": {"f:metadata": {"f:annotations": {}}}}
-        one["metadata"] |= {"annotations": {"tunedoctor/cordon": why}, "managedFields": [owner, note]}
+        one["metadata"] |= {
+            "annotations": {"tunedoctor/cordon": why},
+            "managedFields": [owner, note],
+        }
     assert "left alone  n2  by somebody else" in told("--cordon")
     told("--uncordon --yes", "well.toml")
-    undone = {"metadata": {"annotations": {"tunedoctor/cordon": None}}, "spec": {"unschedulable": None}}
+    undone = {
+        "metadata": {"annotations": {"tunedoctor/cordon": None}},
+        "spec": {"unschedulable": None},
+    }
     assert patches() == {"n1": undone}
     old = json.loads((tmp_path / "n1.json").read_text()) | {"taken": "2026-01-02T03:04:05+00:00"}
     (tmp_path / "n1.json").write_text(json.dumps(old))
@@ -284,7 +301,9 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
         told(words, policy)
         assert "n1" not in patches()
     shown = said("fleet --from n1.json --uncordon", tmp_path, env)
-    assert re.search(r"n1.json was taken \d+ days ago, at 2026-01-02 03:04; --max-age", shown.stdout)
+    assert re.search(
+        r"n1.json was taken \d+ days ago, at 2026-01-02 03:04; --max-age", shown.stdout
+    )
     assert shown.returncode == 2
     (tmp_path / "n2.json").write_text('{"taken": "today"}')
     assert "n2.json does not tell" in said("fleet --from n2.json --cordon", tmp_path, env).stdout
@@ -385,11 +404,18 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
     for name in ("prolog", "health"):
         plant(work, {name: "#!/bin/sh\n"})
         (work / name).chmod(0o755)
-    also = {"torch": f"mount --bind {tmp_path}/older {site}", "sick": f"mount --bind {tmp_path}/sick {tmp_path}/gpu"}
+    also = {
+        "torch": f"mount --bind {tmp_path}/older {site}",
+        "sick": f"mount --bind {tmp_path}/sick {tmp_path}/gpu",
+    }
     shm = {"small": "64m", "torch": "2g", "sick": "2g", "well": "2g"}
     cluster = Cluster(work, shm, port=27800, also=also)
     env = {**os.environ, "SLURM_CONF": str(cluster.conf), "LD_LIBRARY_PATH": f"{tmp_path}/gpu"}
-    env |= {"VIRTUAL_ENV": f"{tmp_path}/venv", "TMPDIR": str(tmp_path / "t"), "PATH": bare(tmp_path)}
+    env |= {
+        "VIRTUAL_ENV": f"{tmp_path}/venv",
+        "TMPDIR": str(tmp_path / "t"),
+        "PATH": bare(tmp_path),
+    }
     (tmp_path / "t").mkdir()
 
     def fleet(words: str = "") -> tuple[dict[str, Any], str]:
@@ -443,7 +469,9 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         cluster.stop()
 
 
-def test_a_node_of_ray_is_told_while_others_are_still_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_of_ray_is_told_while_others_are_still_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = r"""#!/bin/sh
 echo '{"name": "n1", "problem": "gone"}'
 while [ ! -e go ]; do sleep 0.05; done

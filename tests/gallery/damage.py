@@ -19,7 +19,10 @@ def broken(place: Place, steps: list[list[Any]]) -> None:
         if name in ("asked", "new", "variable", "mounted"):
             arguments[-1] = arguments[-1].format(**folders)
         match name, arguments:
-            case (("asked" | "new"), [where]):  # the interpreter to look at; the environment to be made
+            case (
+                ("asked" | "new"),
+                [where],
+            ):  # the interpreter to look at; the environment to be made
                 setattr(place, name, where)
             case "variable", [key, value]:  # of the shell that starts the doctor
                 place.variables[key] = value

@@ -62,7 +62,9 @@ def run(
     """Run a command of the doctor's in the working folder of a place."""
     argv = [*place.before, sys.executable, "-P", "-c", START, *arguments]
     env = _shell(place) if variables is None else dict(variables)
-    return subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False, cwd=place.work, env=env)
+    return subprocess.run(
+        argv, capture_output=True, text=True, timeout=600, check=False, cwd=place.work, env=env
+    )
 
 
 def activated(place: Place) -> dict[str, str]:
@@ -137,7 +139,10 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
         for path, digest in wanted:
             if not path.is_file():
                 found.append(f"{path} of {info.name} is not there")
-            elif base64.urlsafe_b64encode(bytes.fromhex(_of(path, known))) != f"{digest[7:]}=".encode():
+            elif (
+                base64.urlsafe_b64encode(bytes.fromhex(_of(path, known)))
+                != f"{digest[7:]}=".encode()
+            ):
                 found.append(f"{path} of {info.name} is not what its RECORD says")
     return found
 

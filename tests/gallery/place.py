@@ -185,7 +185,9 @@ def derive_conda(base: Base, name: str) -> Place:
     left_out = shutil.ignore_patterns("site-packages", "test", "idlelib", "config-*", "__pycache__")
     shutil.copytree(library, target / "lib" / PYTHON, ignore=left_out)
     packages = f"lib/{PYTHON}/site-packages"
-    shutil.copytree(base.environment / packages, target / packages, symlinks=True, copy_function=_link)
+    shutil.copytree(
+        base.environment / packages, target / packages, symlinks=True, copy_function=_link
+    )
     shutil.copytree(base.environment / "share", target / "share")
     for script in (base.environment / "bin").iterdir():
         if script.is_file() and not script.is_symlink():

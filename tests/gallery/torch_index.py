@@ -23,7 +23,11 @@ class TorchIndex(Server):
         super().__init__(lambda _, path: self._told(path), HOST.__eq__)
         roots = folder / "roots.pem"
         roots.write_bytes(Path(SYSTEM_ROOTS).read_bytes() + self.authority.cert_pem.bytes())
-        self.variables = {"HTTPS_PROXY": self.url, "SSL_CERT_FILE": str(roots), "PIP_CERT": str(roots)}
+        self.variables = {
+            "HTTPS_PROXY": self.url,
+            "SSL_CERT_FILE": str(roots),
+            "PIP_CERT": str(roots),
+        }
 
     def _told(self, path: str) -> Answer | None:
         match path.strip("/").split("/"):
@@ -33,7 +37,12 @@ class TorchIndex(Server):
             case ["whl", "cpu", project]:
                 stem = f"{project.replace('-', '_')}-"
                 files = [
-                    File(name, name.split("-")[1], wheel.read_bytes(), {"url": f"/files/{quote(name)}"})
+                    File(
+                        name,
+                        name.split("-")[1],
+                        wheel.read_bytes(),
+                        {"url": f"/files/{quote(name)}"},
+                    )
                     for name, wheel in self.wheels.items()
                     if name.lower().startswith(stem)
                 ]

@@ -38,7 +38,10 @@ class Ground:
         self.variables |= dict.fromkeys(trust, str(served.authority))
         self.variables |= {"HTTPS_PROXY": served.url, "NO_PROXY": "", "HOME": str(self.home)}
         self.variables |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
-        self.variables |= {"UV_CACHE_DIR": str(folder.parent / "uv-cache"), "VIRTUAL_ENV": str(self.venv)}
+        self.variables |= {
+            "UV_CACHE_DIR": str(folder.parent / "uv-cache"),
+            "VIRTUAL_ENV": str(self.venv),
+        }
         self.variables["PATH"] = os.pathsep.join([str(self.scripts), str(tool.parent), os.defpath])
         self.uv("venv", "--quiet", "--python", sys.executable, str(self.venv))
         site = next(self.venv.glob("lib/python*/site-packages"), self.venv / "Lib/site-packages")
@@ -55,7 +58,9 @@ class Ground:
     def uv(self, *arguments: str) -> None:
         subprocess.run([uv.find_uv_bin(), *arguments], env=self.variables, check=True)
 
-    def run(self, command: str, variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ran:
+    def run(
+        self, command: str, variables: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Ran:
         """Run a printed command; the program is looked up on the environment's PATH, as a shell does."""
         program, *arguments = shlex.split(command)
         found = shutil.which(program, path=self.variables["PATH"])
@@ -63,7 +68,9 @@ class Ground:
         around = {**self.variables, **(variables or {})}
         return ran(found, *arguments, env=around, cwd=cwd or self.folder)
 
-    def run_all(self, commands: tuple[str, ...], variables: Mapping[str, str] | None = None) -> None:
+    def run_all(
+        self, commands: tuple[str, ...], variables: Mapping[str, str] | None = None
+    ) -> None:
         """Run printed commands one after the other; each has to end well."""
         for command in commands:
             done = self.run(command, variables)

@@ -6,7 +6,12 @@ from tunedoctor.wheels.pick import Choice
 
 
 def machine(
-    gpu: str = "", driver: str = "", torch: str = "", *, arch: str = "x86_64", platform: Platform = "linux"
+    gpu: str = "",
+    driver: str = "",
+    torch: str = "",
+    *,
+    arch: str = "x86_64",
+    platform: Platform = "linux",
 ) -> Machine:
     """Return a machine by the compute capability or gfx target of its GPU."""
     one = Gpu(name=gpu, gfx=gpu) if gpu.startswith("gfx") else Gpu(gpu, compute_capability=gpu)

@@ -19,7 +19,9 @@ START = """hostname "$1"; mount -t tmpfs -o size="$2" tmpfs /dev/shm; eval "$4";
 class Cluster:
     """Nodes that each have a host name and a /dev/shm of their own."""
 
-    def __init__(self, work: Path, shm: dict[str, str], port: int = 27000, also: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, work: Path, shm: dict[str, str], port: int = 27000, also: Mapping[str, str] = {}
+    ) -> None:
         """Start them; `also`: node -> lines of a shell, in its own mounts, before it begins."""
         packages("slurmctld", "slurmd", "slurm-client")
         self.work, self.conf, self.names = work, work / "slurm.conf", tuple(shm)
@@ -37,8 +39,14 @@ class Cluster:
 
     def asked(self, *words: str) -> str:
         """Run a program of Slurm; return what it says."""
-        env = {**os.environ, "SLURM_CONF": str(self.conf), "PATH": f"/usr/sbin:{os.environ['PATH']}"}
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+        env = {
+            **os.environ,
+            "SLURM_CONF": str(self.conf),
+            "PATH": f"/usr/sbin:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            words, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
         return done.stdout + done.stderr
 
     def told(self, name: str) -> str:

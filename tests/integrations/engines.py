@@ -16,7 +16,11 @@ import pytest
 from checkout import ROOT
 
 FILES = ROOT / "integrations"
-POLICIES = {"met": '[policy]\nram = "1 MiB"\n', "broken": '[policy]\nram = "900 TiB"\n', "malformed": "[policy\n"}
+POLICIES = {
+    "met": '[policy]\nram = "1 MiB"\n',
+    "broken": '[policy]\nram = "900 TiB"\n',
+    "malformed": "[policy\n",
+}
 PATH = os.pathsep.join([os.environ.get("DOCTOR_ENGINES", ""), os.environ["PATH"], "/usr/sbin"])
 
 

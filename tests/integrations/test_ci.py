@@ -82,7 +82,9 @@ def test_an_input_of_the_action_is_never_shell_text(project, tmp_path):
 @pytest.mark.parametrize("policy", ["met", "broken"])
 def test_the_job_of_gitlab_gates_a_pipeline(project, policy):
     program = engine("gitlab-ci-local")
-    pipeline = "include: tunedoctor/integrations/gitlab/doctor.gitlab-ci.yml\ndoctor:\n  variables:\n"
+    pipeline = (
+        "include: tunedoctor/integrations/gitlab/doctor.gitlab-ci.yml\ndoctor:\n  variables:\n"
+    )
     pipeline += "    DOCTOR_OPTIONS: --profile=node --config=doctor.toml\n"
     plant(project, {".gitlab-ci.yml": pipeline, "doctor.toml": POLICIES[policy]})
     git(committed(project), "remote", "add", "origin", "git@gitlab.com:example/project.git")

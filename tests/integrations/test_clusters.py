@@ -266,7 +266,9 @@ def test_the_training_of_kubernetes_is_as_its_definition_wants(tmp_path):
     schema = {"$ref": f"{crd.as_uri()}#/spec/versions/0/schema/openAPIV3Schema"}
     (tmp_path / "schema.json").write_text(json.dumps(schema))
     for count, wrong in (("2", False), ("two", True)):
-        (tmp_path / "job.yaml").write_text(JOB.read_text().replace("replicas: 2", f"replicas: {count}"))
+        (tmp_path / "job.yaml").write_text(
+            JOB.read_text().replace("replicas: 2", f"replicas: {count}")
+        )
         argv = (engine("check-jsonschema"), "--schemafile", tmp_path / "schema.json")
         ended = ran(*argv, tmp_path / "job.yaml")
         assert bool(ended.code) == wrong, ended.said
@@ -275,7 +277,9 @@ def test_the_training_of_kubernetes_is_as_its_definition_wants(tmp_path):
 def test_its_command_trains_where_the_operator_sets_variables(torch_python, options, tmp_path):
     """As envvar.go and elastic.go of the operator set them, for two pods of one process each."""
     assert not ran(*DOCTOR, "train", f"--eject={tmp_path}/train.py").code
-    keys = "".join(f"{k} = {json.dumps(v)}\n" for k, v in (one[2:].split("=") for one in options[:2]))
+    keys = "".join(
+        f"{k} = {json.dumps(v)}\n" for k, v in (one[2:].split("=") for one in options[:2])
+    )
     (tmp_path / "config.toml").write_text(f"{keys}batch = 8\nmax_steps = 3\ndevice = 'cpu'\n")
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

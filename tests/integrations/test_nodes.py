@@ -30,7 +30,9 @@ def detected(script: Path, rule: dict[str, str], most: int) -> tuple[str, str]:
     return status, done.stdout.strip()[:most].decode()
 
 
-@pytest.mark.parametrize(("policy", "status"), [("met", "False"), ("broken", "True"), ("malformed", "Unknown")])
+@pytest.mark.parametrize(
+    ("policy", "status"), [("met", "False"), ("broken", "True"), ("malformed", "Unknown")]
+)
 def test_node_problem_detector_shows_the_cause(tmp_path, policy, status):
     monitor = json.loads((FILES / "node-problem-detector/doctor-monitor.json").read_bytes())
     rule, settings = monitor["rules"][0], monitor["pluginConfig"]
@@ -60,10 +62,15 @@ def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path):
     assert "policy-ram" in ended.said
     assert "policy-ram" in metrics.read_text()
     linted = subprocess.run(
-        [engine("promtool"), "check", "metrics"], input=metrics.read_bytes(), capture_output=True, check=False
+        [engine("promtool"), "check", "metrics"],
+        input=metrics.read_bytes(),
+        capture_output=True,
+        check=False,
     )
     assert linted.returncode == 0, linted.stderr
-    ended = ran(engine("systemd-analyze"), "verify", tmp_path / "doctor.service", tmp_path / "doctor.timer")
+    ended = ran(
+        engine("systemd-analyze"), "verify", tmp_path / "doctor.service", tmp_path / "doctor.timer"
+    )
     assert (ended.code, ended.said) == (0, "")
 
 
@@ -71,7 +78,11 @@ def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path):
 def test_a_health_program_that_can_not_tell_says_so(tmp_path, check, sinfo, says):
     """Within the minute that slurmd gives it; sinfo and the log are stand-ins."""
     own = f'[ "$1" = check ] && {{ {check}; }}; exec {DOCTOR} "$@"'
-    for name, does in {"doctor": own, "sinfo": sinfo, "logger": f'echo "$@" >>{tmp_path}/log'}.items():
+    for name, does in {
+        "doctor": own,
+        "sinfo": sinfo,
+        "logger": f'echo "$@" >>{tmp_path}/log',
+    }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
     (tmp_path / "doctor.toml").write_text("")

@@ -17,7 +17,9 @@ def _held(pin: str) -> Release:
 def packages(*pins: str, editable: tuple[str, ...] = ()) -> Packages:
     """Return installed packages of "name==version" with what the catalogue says that they require."""
     found = (
-        Distribution(name=one.name, version=one.version, requires=one.requires, editable=one.name in editable)
+        Distribution(
+            name=one.name, version=one.version, requires=one.requires, editable=one.name in editable
+        )
         for one in map(_held, pins)
     )
     return Packages(distributions=tuple(found))

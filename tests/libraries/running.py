@@ -47,7 +47,9 @@ def version(env: Path, name: str = "huggingface_hub") -> str:
 def state(folder: Path) -> dict[str, object]:
     """Return every file of a tree and where links lead, byte code left out."""
     return {
-        str(p.relative_to(folder)): p.readlink() if p.is_symlink() else p.is_file() and p.read_bytes()
+        str(p.relative_to(folder)): p.readlink()
+        if p.is_symlink()
+        else p.is_file() and p.read_bytes()
         for p in sorted(folder.rglob("*"))
         if "__pycache__" not in p.parts
     }

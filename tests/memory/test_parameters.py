@@ -48,12 +48,18 @@ def test_what_fits_none_or_several_is_answered_with_near_names(name, near):
 
 KEYS = words("config")
 LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.integers(0, 4096), st.floats(), st.text(max_size=9)
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.integers(0, 4096),
+    st.floats(),
+    st.text(max_size=9),
 )
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner)
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner),
     ),
     max_leaves=12,
 )
@@ -164,7 +170,9 @@ def test_a_micro_batch_that_the_trainer_halves_is_no_reason():
     assert refusal({**config, "max_length": 1024, "checkpointing": True}, LLAMA, SMALL) == ""
 
 
-VALUES_OF = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text()))
+VALUES_OF = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text())
+)
 
 
 @given(st.dictionaries(st.sampled_from(OPTIONS), VALUES_OF))

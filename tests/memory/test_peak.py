@@ -32,7 +32,9 @@ SOME = {
 }  # fmt: skip
 MOST = {"rank": 256, "seq": 8192, "batch": 16}
 RUNS = st.builds(
-    Run, **{k: st.sampled_from(v) for k, v in SOME.items()}, **{k: st.integers(1, v) for k, v in MOST.items()}
+    Run,
+    **{k: st.sampled_from(v) for k, v in SOME.items()},
+    **{k: st.integers(1, v) for k, v in MOST.items()},
 )
 
 
@@ -46,7 +48,9 @@ def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name, run):
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(NAMES), RUNS, st.sampled_from(["rank", "seq", "batch"]), st.integers(1, 4096))
+@given(
+    st.sampled_from(NAMES), RUNS, st.sampled_from(["rank", "seq", "batch"]), st.integers(1, 4096)
+)
 def test_more_of_anything_never_needs_less(name, run, what, more):
     larger = msgspec.structs.replace(run, **{what: getattr(run, what) + more})
     assert peak(named(name), larger).total >= peak(named(name), run).total
@@ -80,7 +84,8 @@ def test_traced_peaks(name, run, gib):
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "size"), [*itertools.product(SIZES, ["lora", "qlora", "full"], [8, 16, 24, 80])]
+    ("name", "method", "size"),
+    [*itertools.product(SIZES, ["lora", "qlora", "full"], [8, 16, 24, 80])],
 )
 def test_advice_fits_and_the_largest_run_is_the_last_that_does(name, method, size):
     shape, device = named(name), Device("card", "nvidia", size)

@@ -31,7 +31,10 @@ def test_it_runs_only_where_it_is_named(site):
     told = doctor("check", *named, "--only", "mount-late", PYTHONPATH=path).stdout
     for part in ("the plug-in ran", "mount-late  The mount is late", "so no rank trains"):
         assert part in told
-    assert "The mount of the cluster" in doctor("explain", "mount-late", *named, PYTHONPATH=path).stdout
+    assert (
+        "The mount of the cluster"
+        in doctor("explain", "mount-late", *named, PYTHONPATH=path).stdout
+    )
 
 
 @cases("messages/cases.jsonl")

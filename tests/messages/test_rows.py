@@ -31,7 +31,12 @@ ROOT = Path(__file__).parents[2]
 TOOL = tool("build_knowledge")
 HELD: dict[str, Any] = TOOL.read()
 CHECKS = all_checks()
-EXAMPLES = [(id_, one, text) for id_, cause in HELD.items() for one in cause.message for text in one.examples]
+EXAMPLES = [
+    (id_, one, text)
+    for id_, cause in HELD.items()
+    for one in cause.message
+    for text in one.examples
+]
 
 
 def test_the_tables_are_what_the_files_say():
@@ -147,7 +152,9 @@ OOM = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
 def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
     errors = (ErrorText(text=said, where="line 1"),) if said else ()
     causes = tuple(Resemblance(name.replace("_", "-"), share) for name, share in shares.items())
-    return Snapshot.of([Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=False)])
+    return Snapshot.of(
+        [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=False)]
+    )
 
 
 @pytest.mark.parametrize(("number", "there"), [(31, False), (0, True)])

@@ -73,7 +73,8 @@ def expectations(name: str, diagnosis: Diagnosis) -> dict[str, bool]:
     failed = [why for why in diagnosis.unknown.values() if "the check itself failed" in why]
     return {
         "no check failed": not failed,
-        "causes": [i for i, severity in told if severity in ("error", "warning")] == expect["causes"],
+        "causes": [i for i, severity in told if severity in ("error", "warning")]
+        == expect["causes"],
         **{f"note {i}": i in notes for i in expect.get("notes", ())},
         **{f"unknown {i}": i in diagnosis.unknown for i in expect.get("unknown", ())},
         **{f"{i} is a {s}": (i, s) in told for i, s in expect.get("levels", {}).items()},

@@ -26,7 +26,9 @@ def ask(**versions: str) -> Answers:
         chosen = {n: _chosen(n, ",".join(of), there.get(n, "")) for n, of in ranges.items()}
         for name in (name for name, version in chosen.items() if not version):
             both = " and ".join(f"{name}{one}" for one in ranges[name])
-            return NoSolution(f"Because you require {both}, we can conclude that your requirements are unsatisfiable.")
+            return NoSolution(
+                f"Because you require {both}, we can conclude that your requirements are unsatisfiable."
+            )
         return Solved(tuple(Pin(name=n, version=version) for n, version in chosen.items()), "")
 
     def look_up(install: Install, python: str, installed: Mapping[str, str]) -> Install:
@@ -35,7 +37,9 @@ def ask(**versions: str) -> Answers:
         def held(pin: Pin) -> Pin:
             labelled = label and pin.name in GROUP and "+" not in pin.version
             version = f"{pin.version}+{label}" if labelled else pin.version
-            return replace(pin, version=version, hashes=(f"sha256:{pin.name}",), download_bytes=1000)
+            return replace(
+                pin, version=version, hashes=(f"sha256:{pin.name}",), download_bytes=1000
+            )
 
         return replace(install, pins=tuple(map(held, install.pins)), no_deps=True)
 

@@ -51,7 +51,9 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in():
             snapshot_of("healthy-rtx4090"),
             kinds.Packages,
             distributions=lambda several: tuple(
-                structs.replace(one, **peft) if one.name == "peft" else one for one in several if one.name != "requests"
+                structs.replace(one, **peft) if one.name == "peft" else one
+                for one in several
+                if one.name != "requests"
             ),
         )
 
@@ -63,7 +65,9 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in():
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
 
 
-WHOLE = [n for n in names() if snapshot_of(n).find(kinds.Interpreter) and snapshot_of(n).find(kinds.Host)]
+WHOLE = [
+    n for n in names() if snapshot_of(n).find(kinds.Interpreter) and snapshot_of(n).find(kinds.Host)
+]
 UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
@@ -90,7 +94,9 @@ def test_what_breeds_a_finding_is_refused():
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 
-@pytest.mark.parametrize("row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"])
+@pytest.mark.parametrize(
+    "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
+)
 def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row):
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
     snapshot = altered(
@@ -99,7 +105,8 @@ def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row):
         conda={"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"},
         prefix=msgspec.convert(row["prefix"], kinds.CondaPrefix),
         distributions=lambda several: tuple(
-            structs.replace(d, installer=row["installer"]) if d.name == "peft" else d for d in several
+            structs.replace(d, installer=row["installer"]) if d.name == "peft" else d
+            for d in several
         ),
     )
     snapshot = altered(snapshot, kinds.Interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
@@ -159,7 +166,9 @@ def test_torch_is_put_in_for_the_driver(wheels, tmp_path):
     before = versions(env)
     card = snapshot_of("driver-550-with-cu130")
     facts = [card.find(kind) for kind in (kinds.NvidiaDriver, kinds.NvidiaGpus, kinds.PciBus)]
-    build = kinds.TorchBuild(version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda")
+    build = kinds.TorchBuild(
+        version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda"
+    )
     snapshot = take(str(env)).having(build, *(fact for fact in facts if fact is not None))
     checks = all_checks()
     found = chosen(diagnose(snapshot, checks), ["driver-too-old"])
@@ -251,5 +260,7 @@ def test_what_is_left_before_it_is_done_and_after(before, after, cured, left, br
 @cases("planning/cases.jsonl")
 def test_the_predicted_build_is_what_its_name_says(version, index, wants):
     steps = (torch(version, index and INDEX + index),)
-    build = predict(model.Plan(steps=steps), snapshot_of("healthy-rtx4090"), {}).find(kinds.TorchBuild)
+    build = predict(model.Plan(steps=steps), snapshot_of("healthy-rtx4090"), {}).find(
+        kinds.TorchBuild
+    )
     assert wants == (build and [build.variant, build.cuda, build.accelerator])

@@ -50,7 +50,10 @@ def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(drawn_from, ind
         several = judge.judge_all(kinds(checks), checks, index)
         assert sum(bool(one.faults) for one in several) >= 20
     else:
-        machines = [(r["of"], judge.holding(snapshot_of(r["base"]), r["held"])) for r in rows("recorded/pairs.jsonl")]
+        machines = [
+            (r["of"], judge.holding(snapshot_of(r["base"]), r["held"]))
+            for r in rows("recorded/pairs.jsonl")
+        ]
         several = judge.judge_all(machines[:PLANNED], checks, index)
         several += judge.judge_all(machines[PLANNED:], checks, index, plans=False)
         assert sum(bool(one.ids) for one in several) >= 0.8 * len(machines)

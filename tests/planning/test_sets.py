@@ -205,7 +205,9 @@ def near(specifier: str) -> list[str]:
 def test_every_row_that_versions_fire_can_be_met_and_left():
     assert len(ROWS) > 40
     for row in ROWS:
-        when = {n: next(v for v in near(s) if s == "*" or within(v, s)) for n, s in row.when.items()}
+        when = {
+            n: next(v for v in near(s) if s == "*" or within(v, s)) for n, s in row.when.items()
+        }
         ways = remedies(known_bad.Broken(row, when, ""), (), frozenset())
         two_of_torch = all(name not in named() for name in row.when)
         any_version = row.when and all(spec == "*" for spec in row.when.values())
@@ -236,7 +238,10 @@ NAMES = "abcde"
 SAID = "Because it clashes, it cannot be."
 
 
-@given(st.lists(st.sets(st.sampled_from(NAMES), min_size=1, max_size=3), max_size=6), st.sets(st.sampled_from(NAMES)))
+@given(
+    st.lists(st.sets(st.sampled_from(NAMES), min_size=1, max_size=3), max_size=6),
+    st.sets(st.sampled_from(NAMES)),
+)
 def test_nothing_changes_that_could_stay(clashes, wasted):
     """Of each clash one package must change; the resolver changes what need not besides."""
 

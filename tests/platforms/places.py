@@ -16,7 +16,8 @@ import pytest
 from rows import plant
 
 AS_ROOT = pytest.mark.skipif(
-    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the places"
+    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
+    reason="root on Debian makes the places",
 )
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Debian's name of a processor -> the machine's."""

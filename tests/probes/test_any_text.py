@@ -118,7 +118,15 @@ def test_of_secrets_and_proxies_only_that_they_are_set(name):
 
 BUS = PciBus(devices=(PciDevice(slot="0", vendor="10de", device="2330", device_class="030200"),))
 SAID = st.sampled_from(
-    ["4: ACTIVE", "1: DOWN", "400 Gb/sec (4X NDR)", "9" * 30, "-1", "ue: 3\nce: 1", "7 (a) D 1 1 1 0 -1 4194560 1"]
+    [
+        "4: ACTIVE",
+        "1: DOWN",
+        "400 Gb/sec (4X NDR)",
+        "9" * 30,
+        "-1",
+        "ue: 3\nce: 1",
+        "7 (a) D 1 1 1 0 -1 4194560 1",
+    ]
 )
 NAMES = (
     *(f"sys/class/infiniband/x/{one}" for one in ("hca_type", "ports/1/state", "ports/1/rate", "ports/1/counters/link_downed")),

@@ -80,6 +80,8 @@ def test_intels_tool_is_asked_where_it_is(tmp_path, monkeypatch):
     assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
     laptop = IntelGpu(names=("Intel Arc Graphics 7d55",), discrete=True)
     assert isinstance(intel.intel_health(laptop), Absent), "each check of a laptop would tell of it"
-    said = '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
+    said = (
+        '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
+    )
     plant(tmp_path, {"xpu-smi": f"#!/bin/sh\n[ \"$*\" = 'health -l -j' ] && echo '{said}'\n"})
     assert intel.intel_health(gpu) == intel.IntelHealth(warning=("GPU 0, power: hot",))

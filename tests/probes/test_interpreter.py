@@ -232,7 +232,10 @@ def test_lines_of_pth_files_count_and_their_code_is_never_run(tmp_path):
         "b.pth": "@root/two\nimport os; open('@root/proof', 'w')\n",
         ".c.pth": "@root/hidden\n",
     }
-    plant(tmp_path, {"one": None, "two": None, "hidden": None, **{f"site/{n}": t for n, t in lines.items()}})
+    plant(
+        tmp_path,
+        {"one": None, "two": None, "hidden": None, **{f"site/{n}": t for n, t in lines.items()}},
+    )
     site, proof = tmp_path / "site", tmp_path / "proof"
     assert added_by_pth(site) == (str(tmp_path / "one"), str(tmp_path / "two"))
     assert added_by_pth(tmp_path / "gone") == ()

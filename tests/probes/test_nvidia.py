@@ -141,7 +141,9 @@ def test_a_library_that_hangs(library, tmp_path):
 def test_a_library_that_fails(library):
     answer, driver, gpus = nvml(LOADED, library, "crash")
     assert (answer.nvml, answer.nvml_text) == ("crashed", "signal SIGABRT")
-    assert driver == NvidiaDriver(version="570.86.15", source=DRIVER.source, library="570.86.15", open_module=True)
+    assert driver == NvidiaDriver(
+        version="570.86.15", source=DRIVER.source, library="570.86.15", open_module=True
+    )
     assert isinstance(gpus, Unknown)
     answer, _, gpus = nvml(LOADED, library, "18")
     assert (answer.nvml, answer.nvml_code) == ("error", 18)
@@ -213,7 +215,9 @@ def test_what_is_asked_of_a_gpu_is_bounded():
         def __getattr__(self, name):
             def answer(*_):
                 asked.append(name)
-                return {"nvmlDeviceGetMigMode": [1, 1], "nvmlDeviceGetMaxMigDeviceCount": 7}.get(name)
+                return {"nvmlDeviceGetMigMode": [1, 1], "nvmlDeviceGetMaxMigDeviceCount": 7}.get(
+                    name
+                )
 
             return answer
 

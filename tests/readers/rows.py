@@ -59,7 +59,9 @@ def told(text: str) -> dict[str, Any]:
 def _plain(value: object) -> Any:
     if isinstance(value, msgspec.Struct):
         told = {
-            f.name: _plain(one) for f in msgspec.structs.fields(value) if (one := getattr(value, f.name)) != f.default
+            f.name: _plain(one)
+            for f in msgspec.structs.fields(value)
+            if (one := getattr(value, f.name)) != f.default
         }
         answer = isinstance(value, (Absent, Unknown))
         return {type(value).__name__.lower(): told} if answer else told

@@ -69,7 +69,9 @@ def test_an_error_below_a_broken_line_or_in_a_line_of_json_keeps_its_number():
     cut = [long[at : at + 80] for at in range(0, len(long), 80)]
     (error,) = errors_of("\n".join([*cut, "", "RuntimeError: CUDA error: out of memory"]))
     assert error.where == f"line {len(cut) + 2}"
-    told = "Traceback (most recent call last):\\n  File \\\"/a/b.py\\\", line 3, in f\\nKeyError: 'x'"
+    told = (
+        "Traceback (most recent call last):\\n  File \\\"/a/b.py\\\", line 3, in f\\nKeyError: 'x'"
+    )
     (error,) = errors_of(f'ok\n{{"log":"{told}\\n","stream":"stderr"}}\nok')
     assert (error.text, error.where, error.frames[0].file) == ("KeyError: 'x'", "line 2", "/a/b.py")
 
@@ -92,7 +94,12 @@ def test_a_fault_anywhere_is_kept_with_its_number():
 
 
 @pytest.mark.parametrize(
-    "lines", [["x" * 5_000_000] * 3, ["RuntimeError: " + "y" * 9000] * 3000, [f"Error: {'z' * i}" for i in range(5000)]]
+    "lines",
+    [
+        ["x" * 5_000_000] * 3,
+        ["RuntimeError: " + "y" * 9000] * 3000,
+        [f"Error: {'z' * i}" for i in range(5000)],
+    ],
 )
 def test_the_digest_is_bounded(lines):
     assert len(digest(lines).text) < 3 * MOST + 20_000
@@ -184,7 +191,9 @@ def test_a_square_would_be_noticed():
 
 
 CHECKS = all_checks()
-LINES = sorted({line for file in FILES for row in rows(file) for line in (text_of(row) or "").split("\n")})
+LINES = sorted(
+    {line for file in FILES for row in rows(file) for line in (text_of(row) or "").split("\n")}
+)
 
 
 def _raised(text: str) -> list[str]:
@@ -195,7 +204,9 @@ def _raised(text: str) -> list[str]:
 
     snapshot = read_report(text, failed=note)
     unknown = diagnose(snapshot, CHECKS).unknown
-    return raised + [f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why]
+    return raised + [
+        f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why
+    ]
 
 
 @settings(max_examples=300)

@@ -21,7 +21,9 @@ from tunedoctor.tables.load import table
 ROWS = {file.stem: rows(file) for file in FILES}
 ALL = [row for area in ROWS.values() for row in area]
 SHOWN = [
-    (area, of, list(group)) for area, found in ROWS.items() for of, group in groupby(found, key=lambda row: row["of"])
+    (area, of, list(group))
+    for area, found in ROWS.items()
+    for of, group in groupby(found, key=lambda row: row["of"])
 ]
 
 
@@ -31,7 +33,9 @@ def _text(row: Row) -> str:
     return text
 
 
-@pytest.mark.parametrize(("area", "of", "group"), SHOWN, ids=[f"{area}-{of}" for area, of, _ in SHOWN])
+@pytest.mark.parametrize(
+    ("area", "of", "group"), SHOWN, ids=[f"{area}-{of}" for area, of, _ in SHOWN]
+)
 def test_a_text_tells_what_its_row_says(area, of, group):
     for row in group:
         assert told(_text(row)) == row["told"], _text(row)[:2000]
@@ -94,11 +98,15 @@ def texts(text: str) -> list[str]:
     return [error.text for fact in found if isinstance(fact, Errors) for error in fact.errors]
 
 
-NOT_OF_A_LOG = (*("no answer in", "(32-bit runtime)", "rocminfo finds", "WSL environment detected", "HW "),)
+NOT_OF_A_LOG = (
+    *("no answer in", "(32-bit runtime)", "rocminfo finds", "WSL environment detected", "HW "),
+)
 
 
 def test_what_the_checks_say_is_seen_is_read():
-    pages = [page_of(one) for one in all_checks() if not one.by_words]  # theirs are sought everywhere
+    pages = [
+        page_of(one) for one in all_checks() if not one.by_words
+    ]  # theirs are sought everywhere
     lines = [line for page in pages for line in page.partition("Seen as\n")[2].splitlines()]
     seen = [one.strip() for one in lines if one[:1] == " " and one.strip()]
     seen = [one for one in seen if not one.startswith(NOT_OF_A_LOG)]

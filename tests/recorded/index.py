@@ -33,13 +33,30 @@ class Index(NamedTuple):
         """Return the variables that send pip and uv here, with a cache and an authority in a folder."""
         pem = folder / "authority.pem"
         self.server.authority.cert_pem.write_to_path(str(pem))
-        away = {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("cache", "config", "state")}
+        away = {
+            f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("cache", "config", "state")
+        }
         trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), str(pem))
-        pip = {"PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        pip = {
+            "PIP_FIND_LINKS": "",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
         uv = {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_PYTHON_DOWNLOADS": "never"}
         proxy = "http://{}:{}".format(*self.server.server_address)
-        ways = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1", "DOCTOR_CACHE": str(folder / "doctor")}
-        return {**dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), self.url), **away, **trust, **pip, **uv, **ways}
+        ways = {
+            "HTTPS_PROXY": proxy,
+            "NO_PROXY": "127.0.0.1",
+            "DOCTOR_CACHE": str(folder / "doctor"),
+        }
+        return {
+            **dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), self.url),
+            **away,
+            **trust,
+            **pip,
+            **uv,
+            **ways,
+        }
 
 
 @contextmanager

@@ -56,7 +56,10 @@ def catalogue() -> Catalogue:
     found: dict[str, dict[str, Release]] = {}
     for line in gzip.decompress(RECORD.read_bytes()).decode().splitlines():
         row = json.loads(line)
-        found[row["name"]] = {v: made({"name": row["name"], "version": v, **one}) for v, one in row["releases"].items()}
+        found[row["name"]] = {
+            v: made({"name": row["name"], "version": v, **one})
+            for v, one in row["releases"].items()
+        }
     for name, version, date in list(_pinned(found)):
         found.setdefault(name, {}).setdefault(version, Release(name, version, date))
     needed = {

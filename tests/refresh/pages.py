@@ -144,7 +144,11 @@ def with_a_release() -> dict[str, bytes]:
     found = pages("torchaudio", files_of(table, "torchaudio"))
     new = torch_files("2.16.0", row, {"rocm10.0": ROCM})
     found |= pages("torch", files_of(table, "torch") + new)
-    plain = [f._replace(folder="f", name=f.name.replace("+cu132", "")) for f in new if f.folder == "cu132"]
+    plain = [
+        f._replace(folder="f", name=f.name.replace("+cu132", ""))
+        for f in new
+        if f.folder == "cu132"
+    ]
     found |= pages("torch", [one._replace(metadata=METADATA) for one in plain], "/simple/")
     vision = [
         File(

@@ -194,7 +194,9 @@ def test_every_shipped_row_has_the_shape_of_an_updated_one():
     checked(Overlay(as_of="2026-12-24", releases=rows, files={}))
 
 
-@pytest.mark.parametrize(("column", "value"), list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1])))
+@pytest.mark.parametrize(
+    ("column", "value"), list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1]))
+)
 def test_a_row_of_another_shape_is_refused(column, value):
     row = copy.deepcopy(ITEMS["2.15.0"])
     row["builds"][1][column] = value

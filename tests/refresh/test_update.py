@@ -129,7 +129,11 @@ OTHER = b"Requires-Dist: torch==2.16.0\nRequires-Dist: evil\n"
         ("/whl/torch/", lambda good: Answer("text/html", good, cut=True), "was cut"),
         ("/whl/torch/", lambda _: Answer("text/html", status=403), "answered 403"),
         ("/whl/torchvision/", lambda _: Answer("text/html", status=500), "answered 500"),
-        ("/whl/torchaudio/", lambda _: b"<html><h1>Sign in to this network</h1></html>", "names 0 files"),
+        (
+            "/whl/torchaudio/",
+            lambda _: b"<html><h1>Sign in to this network</h1></html>",
+            "names 0 files",
+        ),
         ("/whl/torchvision/", lambda good: good[: len(good) // 2], "ends before its end"),
         ("/whl/torchaudio/", lambda _: bytes(range(256)) * 20, "is no page of an index"),
         ("/whl/torch/", lambda _: to("http://127.0.0.1:9/whl/"), "allowed hosts"),

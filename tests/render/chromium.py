@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 WHERE = shutil.which("chromium")
-WRONG = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Audits.issueAdded")
+WRONG = (
+    "Runtime.exceptionThrown",
+    "Runtime.consoleAPICalled",
+    "Log.entryAdded",
+    "Audits.issueAdded",
+)
 
 
 class Chromium:

@@ -16,7 +16,9 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Told
 
 HOSTILE = "</script></style>-->\"'<script>alert(1)</script><img src=//x.invalid/a onerror=alert(2)>\x1b[2J\u202e\u2066&amp;{{7*7}}"
-SMOKE = msgspec.json.decode(Path(__file__).with_name("smoke.json").read_bytes(), type=reporting.ReportSmoke)
+SMOKE = msgspec.json.decode(
+    Path(__file__).with_name("smoke.json").read_bytes(), type=reporting.ReportSmoke
+)
 SMOKE = replace(SMOKE, losses=(float("inf"), *SMOKE.losses))
 
 
@@ -34,11 +36,16 @@ def eight() -> reporting.Report:
     gib = 1 << 30
 
     def more(gpus: tuple[Any, ...]) -> tuple[Any, ...]:
-        made = [replace(gpus[0], index=i, memory_free=(80 * gib) - (i + 1) * (1 << 28)) for i in range(8)]
+        made = [
+            replace(gpus[0], index=i, memory_free=(80 * gib) - (i + 1) * (1 << 28))
+            for i in range(8)
+        ]
         made[2] = replace(made[2], memory_free=18 * gib, processes=(
             GpuProcess(pid=81234, name="python3", memory=41 * gib),
             GpuProcess(pid=81299, name="/opt/conda/envs/very-long-environment/bin/ray::Worker", memory=18 * gib)))  # fmt: skip
-        made[5] = replace(made[5], memory_free=70 * gib, processes=(GpuProcess(pid=9, name="jupyter"),))
+        made[5] = replace(
+            made[5], memory_free=70 * gib, processes=(GpuProcess(pid=9, name="jupyter"),)
+        )
         made[7] = replace(made[7], memory_free=None)
         return tuple(made)
 
@@ -54,10 +61,17 @@ def hostile() -> reporting.Report:
         evidence=(HOSTILE,), explains=("b",))  # fmt: skip
     below = replace(one, id="b", explains=())
     report = report_on("gpu-memory-held", host=HOSTILE, node=HOSTILE, policy=HOSTILE, smoke=SMOKE)
-    gpu = replace(report.machine.gpus[0], name=HOSTILE, processes=(GpuProcess(pid=1, name=HOSTILE, memory=1 << 50),))
+    gpu = replace(
+        report.machine.gpus[0],
+        name=HOSTILE,
+        processes=(GpuProcess(pid=1, name=HOSTILE, memory=1 << 50),),
+    )
     machine = replace(report.machine, gpus=(gpu,), driver=HOSTILE)
     target = replace(report.target, asked=HOSTILE, packages={HOSTILE: HOSTILE})
-    both = {"findings": (one, replace(one, id="c", accepted=HOSTILE, explains=())), "symptoms": (below,)}
+    both = {
+        "findings": (one, replace(one, id="c", accepted=HOSTILE, explains=())),
+        "symptoms": (below,),
+    }
     rest = {name: {HOSTILE: HOSTILE} for name in ("unknown", "skipped", "needs")}
     return replace(report, machine=machine, target=target, **both, **rest)
 
@@ -68,21 +82,33 @@ def several() -> reporting.Report:
     more = report_on("rosetta-python"), report_on("conda-mkl-2024.1")
     causes = (*report.findings, *more[0].findings, *more[1].findings)
     why = "ignored until 2027-03-01 by /srv/fleet/doctor.toml: the card is on order"
-    causes = tuple(replace(one, accepted=why) if one.id == "vram-too-small" else one for one in causes)
+    causes = tuple(
+        replace(one, accepted=why) if one.id == "vram-too-small" else one for one in causes
+    )
     order = ("error", "warning", "note")
-    unique = sorted({one.id: one for one in causes}.values(), key=lambda one: order.index(one.severity))
-    unknown = {**dict.fromkeys(("xid", "oom"), "this user can't read the kernel log"), "disk": "no answer in 3 s"}
+    unique = sorted(
+        {one.id: one for one in causes}.values(), key=lambda one: order.index(one.severity)
+    )
+    unknown = {
+        **dict.fromkeys(("xid", "oom"), "this user can't read the kernel log"),
+        "disk": "no answer in 3 s",
+    }
     both = {"findings": tuple(unique), "symptoms": more[0].symptoms}
     return replace(report, verdict="findings", unknown=unknown, **both)
 
 
 def nowhere() -> reporting.Report:
     """Return the report of a machine without an environment to look at."""
-    near = (Nearby(path="~/llm/.venv", python="3.12.3", torch="2.9.1"), Nearby(path="~/old", python="3.9.2"))
+    near = (
+        Nearby(path="~/llm/.venv", python="3.12.3", torch="2.9.1"),
+        Nearby(path="~/old", python="3.9.2"),
+    )
     way = "doctor check --target ~/llm/.venv looks at it"
     target = reporting.ReportTarget(chosen_by="none", nearby=near, own="~/doctor")
     report = report_on("healthy-rtx4090", verdict="unknown", next=way, target=target)
-    return replace(report, skipped={**report.skipped, **dict.fromkeys(report.passed[:9], NO_ENVIRONMENT)})
+    return replace(
+        report, skipped={**report.skipped, **dict.fromkeys(report.passed[:9], NO_ENVIRONMENT)}
+    )
 
 
 def told(report: reporting.Report) -> Told:

@@ -15,7 +15,19 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 from msgspec.structs import replace
-from render.told import ALL_NASTY, CASES, PLAIN, SOME, case, cells, entries_of, finding, made, report, told
+from render.told import (
+    ALL_NASTY,
+    CASES,
+    PLAIN,
+    SOME,
+    case,
+    cells,
+    entries_of,
+    finding,
+    made,
+    report,
+    told,
+)
 from rows import cases, plant
 from typed import ran
 
@@ -110,7 +122,9 @@ def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path):
     if core is None:
         pytest.skip("no @actions/core in a folder of NODE_PATH")
     at = {"file": "pyproject.toml", "startLine": 1}
-    asked = [["\n".join(words.lines(f)), {"title": f"{f.id}: {f.title}", **at}] for f in one.counted[:10]]
+    asked = [
+        ["\n".join(words.lines(f)), {"title": f"{f.id}: {f.title}", **at}] for f in one.counted[:10]
+    ]
     code = f"import {{error}} from {json.dumps(core.as_uri())};\nfor (const one of {json.dumps(asked)}) error(...one);"
     (tmp_path / "x.mjs").write_text(code, "utf-8")
     assert ran(party("node"), tmp_path / "x.mjs").stdout.splitlines() == lines[:10]
@@ -120,7 +134,9 @@ def test_a_summary_is_a_table_below_a_megabyte():
     rows = cells(made(case(SOME[1]), "summary"))
     assert rows[1][1].startswith("driver-too-old<br>")
     assert "--index-url https://download" in rows[1][3]
-    large = made(told(report(*(finding(f"e{n}", found="|" * 9_000) for n in range(900)))), "summary")
+    large = made(
+        told(report(*(finding(f"e{n}", found="|" * 9_000) for n in range(900)))), "summary"
+    )
     assert len(large.encode()) < 1 << 20
     assert "more causes would not fit here" in large
 
@@ -152,7 +168,9 @@ def test_promtool_has_nothing_to_say_of_the_metrics():
     for text in (full, *(made(case(name), "prometheus") for name in SOME)):
         checked = ran(party("promtool"), "check", "metrics", stdin=text)
         assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
-    assert ran(party("promtool"), "check", "metrics", stdin=full.replace("doctor_findings", "a_count")).returncode
+    assert ran(
+        party("promtool"), "check", "metrics", stdin=full.replace("doctor_findings", "a_count")
+    ).returncode
     assert "doctor_smoke_tokens_per_second 812.5\n" in full
     assert "doctor_run_timestamp_seconds 1795514400\n" in full
     assert full.count("\ndoctor_gpu_memory_bytes{") == 64
@@ -193,5 +211,7 @@ def test_nagios_gets_its_own_codes(verdict, severities, code, tmp_path):
     assert turned.returncode == 2
     first, *others = turned.stdout.splitlines()
     count = f"findings={len(some)};;;0 errors={severities.count('error')};;;0"
-    assert re.fullmatch(rf"DOCTOR {nagios.STATES[code]} - [^|]+ \| {count} .* time=0.200s;;;0", first)
+    assert re.fullmatch(
+        rf"DOCTOR {nagios.STATES[code]} - [^|]+ \| {count} .* time=0.200s;;;0", first
+    )
     assert [line.count("|") for line in others] == [0] * max(len(some) - 1, 0)

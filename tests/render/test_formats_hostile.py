@@ -33,7 +33,9 @@ def hostile(draw: st.DrawFn) -> Told:
     machine = ReportMachine(system=draw(text), gpus=(ReportGpu(vendor="amd", name=draw(text)),))
     more = {"unknown": {f"u{draw(text)}": draw(text)}, "skipped": {f"s{draw(text)}": draw(text)}}
     more |= {"machine": machine, "host": draw(text), "next": draw(text), "passed": ("no-gpu",)}
-    clean = told.report(*found, verdict=draw(st.sampled_from(["ready", "findings", "unknown"])), **more)
+    clean = told.report(
+        *found, verdict=draw(st.sampled_from(["ready", "findings", "unknown"])), **more
+    )
     files = text.map(lambda name: "".join(filter(str.isprintable, name)))
     where = {one.id: Place(f"a{draw(files)}.txt", 3) for one in clean.findings}
     return Told(report=clean, code=exit_code(clean), places=where)
@@ -76,7 +78,12 @@ def test_hostile_words_break_no_format(one):
 
 def _leaks(shown: str, secrets: list[str]) -> set[str]:
     """Secrets that stand in a text, or did before its format escaped them."""
-    plain = (shown, html.unescape(shown), unquote(shown), shown.replace("\\\\", "\\").replace('\\"', '"'))
+    plain = (
+        shown,
+        html.unescape(shown),
+        unquote(shown),
+        shown.replace("\\\\", "\\").replace('\\"', '"'),
+    )
     return {one for one in secrets if any(one in text for text in plain)}
 
 

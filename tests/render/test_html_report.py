@@ -25,7 +25,9 @@ def test_the_page_is_whole_tells_all_and_lets_nothing_in(name):
     page, report = Page(text), told.report
     assert text.isascii()
     assert not {"link", "img", "iframe", "object", "base", "form", "foreignobject"} & {*page.tags}
-    outside = [v for k, v in page.pairs if k in ("src", "href", "action", "data", "srcset", "xlink:href")]
+    outside = [
+        v for k, v in page.pairs if k in ("src", "href", "action", "data", "srcset", "xlink:href")
+    ]
     assert all(one.startswith("#") and ("id", one[1:]) in page.pairs for one in outside)
     assert not [k for k, _ in page.pairs if k.startswith("on") or k == "style"]
     assert "url(" not in "".join(page.texts["style"])
@@ -122,7 +124,9 @@ def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(brow
     file = tmp_path / "report.html"
     file.write_text(render(DRAWN["several"]), "ascii")
     browser.show(file, 1280)
-    browser("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    browser(
+        "Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"]
+    )
     seen = "[...document.querySelectorAll('button,summary,a')].filter(one => one.checkVisibility())"
     wanted = browser.run(f"{seen}.length")
     reached, copied = set(), []

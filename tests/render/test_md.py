@@ -73,19 +73,25 @@ def test_triage_of_every_machine_comes_to_the_same():
 
 
 def hard(text: str, width: int) -> str:
-    rows = ([row[at : at + width] for at in range(0, max(len(row), 1), width)] for row in text.split("\n"))
+    rows = (
+        [row[at : at + width] for at in range(0, max(len(row), 1), width)]
+        for row in text.split("\n")
+    )
     return "\n".join(part for parts in rows for part in parts)
 
 
 def soft(text: str) -> str:
     return "\n".join(
-        "\n".join(textwrap.wrap(row, 72, break_long_words=False, break_on_hyphens=False)) for row in text.split("\n")
+        "\n".join(textwrap.wrap(row, 72, break_long_words=False, break_on_hyphens=False))
+        for row in text.split("\n")
     )
 
 
 def rendered(text: str) -> str:
     """What is selected on the page: no marks of Markdown."""
-    text = re.sub(r"</?(?:details|summary|code)>|^#+ |^- |^```.*\n|`(?!``)", "", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"</?(?:details|summary|code)>|^#+ |^- |^```.*\n|`(?!``)", "", text, flags=re.MULTILINE
+    )
     return text.replace("```\n", "")
 
 
@@ -183,13 +189,18 @@ def test_hostile_words_are_words_to_githubs_parser_and_come_back():
 
     for _ in range(300):
         cure = replace(
-            honest.findings[0].cure, command=hostile(), note=hostile(), kind=draw.choice(["command", "advice"])
+            honest.findings[0].cure,
+            command=hostile(),
+            note=hostile(),
+            kind=draw.choice(["command", "advice"]),
         )
         words = {name: hostile() for name in ("title", "found", "means", "settle")}
         host = {name: hostile() for name in ("name", "kernel")}
         package = kinds.Distribution(name=hostile(), version=hostile(), location=hostile())
         snapshot = altered(
-            altered(base, kinds.Host, **host), kinds.Packages, distributions=lambda had, one=package: (*had, one)
+            altered(base, kinds.Host, **host),
+            kinds.Packages,
+            distributions=lambda had, one=package: (*had, one),
         )
         snapshot = snapshot.having(kinds.Environment(variables={hostile(): hostile()}))
         report = replace(
@@ -206,7 +217,9 @@ def test_hostile_words_are_words_to_githubs_parser_and_come_back():
         assert not ACTIVE.search(page.shown), text
         back, wanted = held(text).snapshot, from_data(redact(to_data(snapshot), WHO))
         assert back
-        assert not re.search("[`@]|<[a-z/!]", text_of(wanted)), "where the marks of a block are lost"
+        assert not re.search("[`@]|<[a-z/!]", text_of(wanted)), (
+            "where the marks of a block are lost"
+        )
         for kind in (kinds.Host, kinds.Environment):
             assert back.get(kind) == wanted.get(kind)
         assert _packages(back)[-1] == _packages(wanted)[-1]
@@ -223,7 +236,8 @@ def test_an_environment_of_hundreds_by_the_commands(tmp_path):
     assert text.count("pkg-") >= 300
     assert len(text) < LARGEST / 3
     told, own = (
-        json.loads(doctor(*argv, stdin=text).stdout) for argv in (["triage", "-", "--format", "json"], [*words, "json"])
+        json.loads(doctor(*argv, stdin=text).stdout)
+        for argv in (["triage", "-", "--format", "json"], [*words, "json"])
     )
     for name in ("verdict", "findings", "symptoms", "unknown", "target", "machine"):
         assert told[name] == own[name], name

@@ -18,16 +18,25 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.setup import Setting, is_setup, render_plan_script, render_setup, setting_of
 
 EVIL = '/tmp/it\'s $(touch started) `touch started` "x"/.venv'
-DISTROS = "ubuntu debian kali fedora rhel azurelinux amzn sles opensuse-tumbleweed arch alpine nixos"
+DISTROS = (
+    "ubuntu debian kali fedora rhel azurelinux amzn sles opensuse-tumbleweed arch alpine nixos"
+)
 """Each that a table tells apart, and one that none has."""
-RELEASES = {"debian": ("12", "13"), "ubuntu": ("24.04", "25.10"), "rhel": ("9.6", "10.0"), "amzn": ("2023",)}
+RELEASES = {
+    "debian": ("12", "13"),
+    "ubuntu": ("24.04", "25.10"),
+    "rhel": ("9.6", "10.0"),
+    "amzn": ("2023",),
+}
 ADVICE = ("kali", "azurelinux", "sles", "opensuse-tumbleweed", "alpine", "nixos")
 """For these no way to the driver is verified; nor on Debian and Fedora for an old card."""
 VENDORS: tuple[tuple[str, ...], ...] = ((), ("nvidia",), ("amd",), ("intel",), ("amd", "nvidia"))
 OF_ROOT = ("apt-get", "dnf", "zypper", "pacman", "apk", "usermod", "modprobe", "sudo", "systemctl")
 
 
-def plan(path: str, python: str = sys.executable, torch: str = "2.14.1+cu130", pins: bool = True) -> Plan:
+def plan(
+    path: str, python: str = sys.executable, torch: str = "2.14.1+cu130", pins: bool = True
+) -> Plan:
     hashed = Pin(name="torch", version=torch, hashes=("sha256:" + 64 * "a",))
     index = "https://download.pytorch.org/whl/cu130"
     install = (Install(pins=(hashed, Pin(name="peft", version="0.21.2")), index=index),)
@@ -42,7 +51,9 @@ def rendered(made: Plan, at: Setting, python: str = sys.executable) -> str:
 
 def scripts() -> Iterator[tuple[str, str]]:
     systems = ((name, one) for name in DISTROS.split() for one in RELEASES.get(name, ("",)))
-    for (distro, release), vendors, place in product(systems, VENDORS, ("metal", "wsl", "container")):
+    for (distro, release), vendors, place in product(
+        systems, VENDORS, ("metal", "wsl", "container")
+    ):
         host = Host(os="linux", name="X\ny", distro=distro, distro_version=release)
         for old in {False, vendors == ("nvidia",)}:
             at = Setting(host, place, vendors, old, (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),))
@@ -72,7 +83,12 @@ def test_every_script_is_one_that_posix_shells_take(tmp_path):
     checker = shutil.which("shellcheck")
     assert checker, "pip install 'tunedoctor[test]' brings it"
     # a hostile path in single quotes is what is wanted
-    done = subprocess.run([checker, "-s", "sh", "-e", "SC2016", *files], cwd=tmp_path, capture_output=True, check=False)
+    done = subprocess.run(
+        [checker, "-s", "sh", "-e", "SC2016", *files],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
     assert done.stdout.decode() == ""
 
 
@@ -83,9 +99,19 @@ PLAIN = "sh sed tr cat mktemp mkdir uname grep cut dirname rm env"
 MIRROR = 'case $1 in indextargets) echo "http://mirror.test/debian/" ;; esac'
 
 
-def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.CompletedProcess[str]:
+def shell(
+    folder: Path, script: Path, *words: str, **tools: str
+) -> subprocess.CompletedProcess[str]:
     """Run a script with tools that are played; each says in `log` how it was called."""
-    played = {"id": "echo 0", "apt-get": MIRROR, "curl": "", "dpkg": "", "modprobe": "", "tee": "cat", **tools}
+    played = {
+        "id": "echo 0",
+        "apt-get": MIRROR,
+        "curl": "",
+        "dpkg": "",
+        "modprobe": "",
+        "tee": "cat",
+        **tools,
+    }
     body = '#!/bin/sh\necho "{name} $*" >>{log}\n{body}\n'
     log = folder / "log"
     plant(folder / "bin", {n: body.format(name=n, log=log, body=b) for n, b in played.items()})
@@ -98,7 +124,14 @@ def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.C
         (folder / "bin" / name).unlink(missing_ok=True)
         (folder / "bin" / name).symlink_to(shutil.which(name) or name)
     env = {**os.environ, "PATH": str(folder / "bin")}
-    return subprocess.run(["/bin/sh", script, *words], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["/bin/sh", script, *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable) -> Path:

@@ -99,7 +99,9 @@ CONFIGURED = Snapshot({}).having(
     Host(os="linux", name="Ubuntu 24.04", machine="x86_64"),
     Interpreter(executable="/home/ada/my env/bin/python", version="3.12.7", machine="x86_64"),
     TorchBuild(version="2.9.1+cu130", cuda="13.0", accelerator="cuda", variant="cu130"),
-    InstallerConfig(settings={SETTING: "https://pkg.example/simple"}, places={SETTING: "PIP_EXTRA_INDEX_URL"}),
+    InstallerConfig(
+        settings={SETTING: "https://pkg.example/simple"}, places={SETTING: "PIP_EXTRA_INDEX_URL"}
+    ),
 )
 SCREENS = {
     "wheel-cuda-12": (LINUX, None, 3),
@@ -124,4 +126,6 @@ def test_screen_of_a_choice(name):
     same(f"{name}.txt", screen)
     assert choice.render(told, Screen(encoding="ascii")).isascii()
     # commands stand whole at the start of their lines
-    assert told.commands is None or {*told.commands.pip, *told.commands.uv_pip} <= {*screen.split("\n")}
+    assert told.commands is None or {*told.commands.pip, *told.commands.uv_pip} <= {
+        *screen.split("\n")
+    }

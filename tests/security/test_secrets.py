@@ -33,7 +33,9 @@ ERROR = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://hugging
 def _leaks(shown: str, texts: list[Planted]) -> list[str]:
     """Return the kinds of which a secret, or a line of one, stands in what was shown."""
     plain = shown.replace("\\\\", "\\").replace('\\"', '"').replace("\\n", "\n")
-    lines = [(one.kind, line) for one in texts for whole in one.secrets for line in whole.split("\n")]
+    lines = [
+        (one.kind, line) for one in texts for whole in one.secrets for line in whole.split("\n")
+    ]
     return sorted({kind for kind, line in lines if len(line) > 3 and line in plain})
 
 
@@ -152,7 +154,9 @@ def test_redaction_costs_in_step_with_the_text(part):
 
 
 @pytest.mark.parametrize("name", ["my env", "it's", 'say "x"', "a;b", "$x", "a(b", "ünï code"])
-@pytest.mark.parametrize("form", ["doctor undo --target {}", "export HF_HOME={}", "{} -m pip check", "x=1 {} '/a b'"])
+@pytest.mark.parametrize(
+    "form", ["doctor undo --target {}", "export HF_HOME={}", "{} -m pip check", "x=1 {} '/a b'"]
+)
 def test_a_command_with_the_home_folder_still_means_it(name, form, tmp_path):
     """What is shown is pasted: a shell of that user makes the same words of it."""
     path = f"{tmp_path}/{name}/.venv"

@@ -98,7 +98,9 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(make, hom
 
 def test_damaged_journals_stop_nothing(make, home):
     env = make(*CLASH, name=".venv")
-    files = {f"{ID[:-1]}{n}.journal": text for n, text in enumerate(rows("security/journals.jsonl"))}
+    files = {
+        f"{ID[:-1]}{n}.journal": text for n, text in enumerate(rows("security/journals.jsonl"))
+    }
     own = plant(make_entry(env), files)
     damaged = {(own / name).read_text() for name in files}
     env.with_name(f".venv.doctor-{ID[:-1]}0").mkdir()

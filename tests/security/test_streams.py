@@ -11,9 +11,7 @@ import pytest
 from rows import plant
 
 PLAIN = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-CONFIG = (
-    '{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}'
-)
+CONFIG = '{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}'
 SCREENS = (
     "check",
     "fit 模型 --vram 24",
@@ -41,7 +39,13 @@ def folder(tmp_path):
     model = {"config.json": CONFIG, "model.safetensors": "", "tokenizer.json": "{}"}
     files = {f"模型/{name}": text for name, text in model.items()}
     return plant(
-        tmp_path, {**files, "数据.jsonl": data, "好.jsonl": data.split("\n", maxsplit=1)[0], "report.txt": report}
+        tmp_path,
+        {
+            **files,
+            "数据.jsonl": data,
+            "好.jsonl": data.split("\n", maxsplit=1)[0],
+            "report.txt": report,
+        },
     )
 
 

@@ -199,7 +199,9 @@ def test_a_slow_card_is_blamed_shown_and_kept():
     cards = [card(H100, f"cuda:{i}", bfloat16=790.0 - 330 * (i == 1), memory=2900.0) for i in range(8)]  # fmt: skip
     device = {"end": "device", "ok": True, "data": {"device": "cuda:0", "kind": "cuda"}}
     lines: list[dict[str, Any]] = [{"begin": "device"}, device, {"done": True}]
-    lines += [{"end": f"card {c.device}", "ok": True, "data": msgspec.to_builtins(c)} for c in cards]
+    lines += [
+        {"end": f"card {c.device}", "ok": True, "data": msgspec.to_builtins(c)} for c in cards
+    ]
     run = Run(msgspec.convert(lines, tuple[Line, ...]), Ended("exit", 0, "", ""), name="node")
     assert [(one.ranks, one.arguments) for one in links_of(run)] == [(8, ())]
     hot = NvidiaGpu(index=1, name=H100, memory_total=80 << 30, throttle=("hw-thermal",))

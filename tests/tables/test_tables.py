@@ -33,7 +33,9 @@ BARE = kinds.empty(kinds.TorchBuild)
 
 
 def held(versions: dict[str, str]) -> kinds.Packages:
-    return kinds.Packages(distributions=tuple(kinds.Distribution(name=n, version=v) for n, v in versions.items()))
+    return kinds.Packages(
+        distributions=tuple(kinds.Distribution(name=n, version=v) for n, v in versions.items())
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
@@ -98,7 +100,9 @@ OVERRIDES = table("rocm_overrides")["rows"]
 
 
 def found(id_: str, gfx: str, override: str = "") -> Any:
-    build = kinds.TorchBuild(version="2.9.1+rocm6.4", hip="6.4", accelerator="rocm", archs=("gfx1030", "gfx1100"))
+    build = kinds.TorchBuild(
+        version="2.9.1+rocm6.4", hip="6.4", accelerator="rocm", archs=("gfx1030", "gfx1100")
+    )
     env = kinds.Environment(variables={"HSA_OVERRIDE_GFX_VERSION": override} if override else {})
     gpus = kinds.AmdGpus(gpus=(kinds.AmdGpu(index=0, gfx=gfx, name="a card"),))
     machine = Snapshot.of([kinds.Host(os="linux", name="Ubuntu 24.04"), gpus, build, env])

@@ -54,7 +54,9 @@ def written(tmp_path_factory):
     return folder, dict(json.loads(line) for line in said.splitlines() if line.startswith("["))
 
 
-def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwise_is_refused(written):
+def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwise_is_refused(
+    written,
+):
     folder, said = written
     for kind in KINDS:
         assert "; read back, the logits differ by" in said[kind], said[kind]

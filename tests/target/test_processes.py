@@ -13,9 +13,7 @@ from trainers import TRAINER, done, run
 from typed import until
 
 LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
-WAITS = (
-    "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
-)
+WAITS = "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
 TOLD = """
 import os, signal, time
 got = []
@@ -35,7 +33,11 @@ def launched(folder: Path) -> "subprocess.Popen[bytes]":
 
 @pytest.mark.parametrize(
     ("script", "code"),
-    [("raise SystemExit(2)", 2), ("if os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9), (WAITS, 1)],
+    [
+        ("raise SystemExit(2)", 2),
+        ("if os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9),
+        (WAITS, 1),
+    ],
 )
 def test_the_status_is_theirs(tmp_path, script, code):
     (tmp_path / "one.py").write_text(f"import os, signal, time\n{script}")
@@ -64,15 +66,21 @@ sys.exit(launch.main([f"2@{sys.argv[1]}", "1", "one.py"]))
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_two_nodes_are_told_an_address_where_torch_names_a_host(torch_python, tmp_path, host):
     """As torch 2.4 does (api.py of its elastic.rendezvous)."""
-    (tmp_path / "one.py").write_text("import os\nprint(*map(os.environ.get, ['MASTER_ADDR', 'WORLD_SIZE', 'RANK']))")
+    (tmp_path / "one.py").write_text(
+        "import os\nprint(*map(os.environ.get, ['MASTER_ADDR', 'WORLD_SIZE', 'RANK']))"
+    )
     try:
-        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
+        with socket.create_server(
+            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ) as one:
             argv = [torch_python, "-c", OF_24, f"{host}:{one.getsockname()[1]}"]
     except OSError:
         pytest.skip(f"this machine has no {host}")
     env = {**os.environ, "PYTHONPATH": str(TRAINER.parent)}
     nodes = [
-        subprocess.Popen(argv, cwd=tmp_path, env={**env, "SLURM_NODEID": node}, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            argv, cwd=tmp_path, env={**env, "SLURM_NODEID": node}, stdout=subprocess.PIPE, text=True
+        )
         for node in "01"
     ]
     told = sorted(node.communicate(timeout=100)[0] for node in nodes)
@@ -83,7 +91,8 @@ STOP_ONE = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (
 
 
 @pytest.mark.parametrize(
-    "more", ["", "--packing=true --max-length=96", "--method=full --shard=true --learning-rate=1e-3"]
+    "more",
+    ["", "--packing=true --max-length=96", "--method=full --shard=true --learning-rate=1e-3"],
 )
 def test_two_processes_give_the_losses_of_one(runs, more):
     """One of the sharded ones is told to stop: both do, and go on."""

@@ -41,9 +41,7 @@ def test_what_is_refused(row, train, tiny_model, tmp_path):
 
 def test_options_stand_over_the_file(train, tmp_path):
     plant(tmp_path, {"c.toml": "model = 'nowhere'\nrank = 4\n", "d": "x"})
-    code = (
-        "trainer.Run = lambda c: trainer.say(f'{c.model} {c.rank} {c.packing} {c.learning_rate} {c.data}') or exit(7)"
-    )
+    code = "trainer.Run = lambda c: trainer.say(f'{c.model} {c.rank} {c.packing} {c.learning_rate} {c.data}') or exit(7)"
     words = ("--model=7", "--packing=true", "--learning-rate=1", "--data=d")
     ended = train("c.toml", *words, code=code)
     assert (ended.code, ended.out) == (7, "7 4 True 1.0 d\n")

@@ -32,7 +32,9 @@ for line in facts:
 def block(begin: str) -> str:
     """The README's fenced block that begins so."""
     blocks = README.read_text(encoding="utf-8").split("```")[1::2]
-    (found,) = [text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)]
+    (found,) = [
+        text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)
+    ]
     return found
 
 
@@ -52,7 +54,10 @@ def test_invented_facts_are_learned(torch_python, tmp_path):
     first, *_, last = log(tmp_path / "out")
     assert last["eval_loss"] < first["eval_loss"] / 2
     answers = [json.loads(row)["completion"] for row in facts.splitlines()]
-    assert run(tmp_path, torch_python, "-c", RECITE, str(tmp_path / "out" / "final")).splitlines() == answers
+    assert (
+        run(tmp_path, torch_python, "-c", RECITE, str(tmp_path / "out" / "final")).splitlines()
+        == answers
+    )
 
 
 WRITES = """
@@ -75,6 +80,8 @@ def test_a_gguf_file_is_written_read_back_and_trained(torch_python, train, tmp_p
     assert f"x.gguf is unpacked to {tmp_path}/out/base: 0.00 GB" in ended.out
     done(train(*words, "--resume=true"))
     done(train(*words, "--merge"))
-    weights = [(tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")]
+    weights = [
+        (tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")
+    ]
     assert weights[0] == weights[1]
     done(train(code=LOADS.replace("/merged", "/out/merged")))

@@ -11,7 +11,16 @@ from typing import Any
 
 import torch
 import transformers
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    processors,
+    trainers,
+)
 from tokenizers import pre_tokenizers as pre
 
 scripts, table_file, *kinds = sys.argv[1:]
@@ -67,7 +76,9 @@ def finished(one: Any, begin: str, end: str, **more: Any) -> Any:
     if begin != QWEN[0]:
         told = {"single": f"{begin} $A", "special_tokens": [first]}
         one.post_processor = processors.TemplateProcessing(**told)
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=one, bos_token=begin, eos_token=end, **more)
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=one, bos_token=begin, eos_token=end, **more
+    )
 
 
 def rope(theta: float = 10000.0, **scaled: Any) -> dict[str, Any]:

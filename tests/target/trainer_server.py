@@ -16,7 +16,9 @@ import warnings
 from typing import Any
 
 warnings.filterwarnings("ignore")
-os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", HF_HUB_DISABLE_PROGRESS_BARS="1")
+os.environ.update(
+    HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", HF_HUB_DISABLE_PROGRESS_BARS="1"
+)
 sys.modules["bitsandbytes"] = None
 
 import torch  # noqa: E402
@@ -38,14 +40,21 @@ def tiny(folder: str, width: int = 32) -> None:
     one = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     one.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     one.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=one, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=one, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
     tokenizer.chat_template = (
         "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + eos_token }}{% endfor %}"
         "{% if add_generation_prompt %}a:{% endif %}"
     )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape = {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     more = {
         "num_key_value_heads": 2,
         "max_position_embeddings": 256,

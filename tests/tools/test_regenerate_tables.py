@@ -41,7 +41,9 @@ def _serve(index: Index, table: Any, **new: Any) -> None:
 
 
 def _ask(index: Index, place: Path, *argv: str) -> Ran:
-    return _run("--table", str(place), "--index", index.url, *argv, PIP_INDEX_URL=f"{index.default}none/")
+    return _run(
+        "--table", str(place), "--index", index.url, *argv, PIP_INDEX_URL=f"{index.default}none/"
+    )
 
 
 def test_a_new_release_is_written_and_told(index, table, place):

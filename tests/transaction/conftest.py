@@ -15,7 +15,8 @@ from transaction.environment import copy, install, out, python
 from transaction.wheels import ALL
 
 _HEAVY = shutil.ignore_patterns(
-    *("test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages"), *("config-*", "*.a")
+    *("test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages"),
+    *("config-*", "*.a"),
 )
 
 

@@ -31,7 +31,9 @@ PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
 def out(*argv: object, **env: str) -> str:
-    ended = subprocess.run([*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env})
+    ended = subprocess.run(
+        [*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
     return (ended.stdout + ended.stderr[-200:]).strip()
 
 

@@ -154,7 +154,10 @@ def test_a_fetch_that_brings_another_file_or_half_of_one(make, index, tool):
 
 def test_a_change_that_breaks_a_requirement_is_put_back(make):
     env = make()
-    picky, *pins = (plans.Pin(name=n, version=v) for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0")))
+    picky, *pins = (
+        plans.Pin(name=n, version=v)
+        for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0"))
+    )
     fix(env, plans.Plan(steps=(plans.Install(pins=(picky,)),)), end="applied")
     why = "picky 1.0 needs alpha<2, and 2.0 is installed"
     with unchanged(env):
@@ -168,7 +171,9 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make):
     pins = (plans.Pin(name="beta", version="1.0"), plans.Pin(name="gamma", version="1.0"))
     outcome = fix(env, plans.Plan(steps=(plans.Install(pins=pins),)), end="applied")
     assert "gamma-run of gamma-1.0.dist-info is not what its RECORD says" in outcome.stays
-    again = plans.Install(pins=(plans.Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",))
+    again = plans.Install(
+        pins=(plans.Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",)
+    )
     assert fix(env, plans.Plan(steps=(again,))).stays == (), "what is put in anew is whole"
 
 

@@ -16,7 +16,19 @@ import pytest
 from libraries.server import Index
 from typed import gone, until
 
-from transaction.environment import PLAN, QUIET, as_conda, beside, copy, fix, out, python, site, state, unchanged
+from transaction.environment import (
+    PLAN,
+    QUIET,
+    as_conda,
+    beside,
+    copy,
+    fix,
+    out,
+    python,
+    site,
+    state,
+    unchanged,
+)
 from transaction.test_apply import TOOLS
 from transaction.test_killed import TESTS
 from transaction.wheels import ALPHA2, BETA1
@@ -99,7 +111,9 @@ def test_a_second_doctor_waits_for_nobody_and_not_for_a_dead_one(make):
 def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path):
     note = tmp_path / "pid"
     installer = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    code = "import os, sys; from pathlib import Path; from tunedoctor.installers.tool import start\n"
+    code = (
+        "import os, sys; from pathlib import Path; from tunedoctor.installers.tool import start\n"
+    )
     code += f"start([sys.executable, '-c', {installer!r}], os.environ, '/', 60, Path({str(tmp_path / 'log')!r}))"
     doctor = subprocess.Popen([sys.executable, "-c", code])
     until(lambda: note.exists() and note.read_text())
@@ -249,7 +263,9 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(make, monkeyp
                 folder.mkdir()
             monkeypatch.setenv("UV_CACHE_DIR", str(env.parent / "no cache"))
 
-    outcome = fix(env, Plan(steps=(DeletePath(path="left over"), *PLAN.steps)), step=step, end="failed change")
+    outcome = fix(
+        env, Plan(steps=(DeletePath(path="left over"), *PLAN.steps)), step=step, end="failed change"
+    )
     assert state(env) == "old"
     assert (env / "left over").is_dir()
     written, run, again = map(shlex.split, outcome.by_hand)
@@ -299,7 +315,9 @@ def user_site(prefix, index, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONUSERBASE", str(base))
     pip = (python(prefix), "-m", "pip")
     subprocess.run([*pip, "uninstall", "-qy", "alpha", "gamma"], check=True)
-    subprocess.run([*pip, "install", "-q", "--user", "--no-warn-script-location", "alpha==1.0"], check=True)
+    subprocess.run(
+        [*pip, "install", "-q", "--user", "--no-warn-script-location", "alpha==1.0"], check=True
+    )
     with ExitStack() as stack:
         if ROOT:  # the mode keeps nobody out who is root
             stack.enter_context(mounted("--bind", own, own, remount="ro"))

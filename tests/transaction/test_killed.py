@@ -18,7 +18,13 @@ from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 TESTS = Path(__file__).parents[1]
 KILLS = (
-    ("venv", "uv", "switch", "begin fetch save change changing verify prove switch swapping", "old"),
+    (
+        "venv",
+        "uv",
+        "switch",
+        "begin fetch save change changing verify prove switch swapping",
+        "old",
+    ),
     ("venv", "uv", "switch", "exchange start done prune", "new"),
     ("venv", "pip", "switch", "changing", "old"),
     ("project", "uv", "stash", "save change changing prove", "old"),
@@ -83,7 +89,8 @@ def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path
 
 
 @pytest.mark.parametrize(
-    ("place", "tool", "way", "at", "end"), [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()]
+    ("place", "tool", "way", "at", "end"),
+    [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()],
 )
 def test_killed_at_a_step(request, place, tool, way, at, end):
     env = placed(request, place, tool)
@@ -120,7 +127,10 @@ MANY = product(("uv", "pip"), WAYS, range(1000, 1020))
 
 @pytest.mark.parametrize(
     ("tool", "way", "seed"),
-    [*zip(("uv",) * 3, WAYS, range(3), strict=True), *(pytest.param(*one, marks=pytest.mark.crash) for one in MANY)],
+    [
+        *zip(("uv",) * 3, WAYS, range(3), strict=True),
+        *(pytest.param(*one, marks=pytest.mark.crash) for one in MANY),
+    ],
 )
 def test_killed_at_a_random_moment(request, tool, way, seed):
     env = placed(request, "project" if way == "stash" else "venv", tool)

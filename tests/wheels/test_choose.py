@@ -79,7 +79,10 @@ def test_what_is_chosen_lacks_nothing():
     assert asked > 50
 
 
-TORCH = (*("torch-missing", "torch-cpu-only", "gpu-too-new-for-torch", "gpu-too-old-for-torch"), "driver-too-old")
+TORCH = (
+    *("torch-missing", "torch-cpu-only", "gpu-too-new-for-torch", "gpu-too-old-for-torch"),
+    "driver-too-old",
+)
 
 
 def test_cures_and_plans_name_one_build():

@@ -7,7 +7,20 @@ import tomllib
 import pytest
 from index.catalogue import DEFAULT, POISONED, PYTORCH, runtime
 from index.ground import Ground
-from index.machines import CPU, CU118, CU124_ARM, CU126, CU126_WINDOWS, CU128, CU130, CU132, MAC, ROCM, ROCM_OLD, chosen
+from index.machines import (
+    CPU,
+    CU118,
+    CU124_ARM,
+    CU126,
+    CU126_WINDOWS,
+    CU128,
+    CU130,
+    CU132,
+    MAC,
+    ROCM,
+    ROCM_OLD,
+    chosen,
+)
 from packaging.requirements import Requirement
 
 from tunedoctor.model.machine import Machine
@@ -23,7 +36,9 @@ BY_PIP = (CPU, CU124_ARM, CU126, CU132, ROCM, ROCM_OLD)
 TOOLS = ("pip", "uv")
 WAYS = ("requirements by pip", "requirements by uv", "dockerfile", "project")
 BAD = {"UV_INDEX": f"https://{POISONED}/simple"}
-HEAD = '[project]\nname = "trained"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
+HEAD = (
+    '[project]\nname = "trained"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
+)
 
 
 def printed(here: Machine, **known: str) -> Commands:
@@ -32,7 +47,9 @@ def printed(here: Machine, **known: str) -> Commands:
     return commands
 
 
-def carry_out(ground: Ground, commands: Commands, way: str, left: dict[str, str] | None = None) -> None:
+def carry_out(
+    ground: Ground, commands: Commands, way: str, left: dict[str, str] | None = None
+) -> None:
     """Install in one of the ways that are printed, with variables that are left over."""
     match way:
         case "pip":
@@ -71,7 +88,11 @@ def holds(ground: Ground, choice: Choice) -> None:
 
 @pytest.mark.parametrize(
     ("here", "way"),
-    [*((here, "uv") for here in EVERY), *((here, "pip") for here in BY_PIP), *((CU132, way) for way in WAYS)],
+    [
+        *((here, "uv") for here in EVERY),
+        *((here, "pip") for here in BY_PIP),
+        *((CU132, way) for way in WAYS),
+    ],
     ids=lambda one: str(chosen(one).build) if isinstance(one, Machine) else one,
 )
 def test_it_ends_with_the_chosen_build(ground, here, way):
@@ -117,7 +138,9 @@ def test_every_build_of_the_table_comes_from_its_index_alone(here):
     for release, variant in [(one, v) for one in releases() for v in sorted(one.variants())]:
         build = Build(release.version, variant)
         more = (release.torchvision, release.torchaudio, f"{INDEX}{variant}")
-        commands = commands_of(Choice("install", *more, build=build), here, installed="2.14.1+cu130")
+        commands = commands_of(
+            Choice("install", *more, build=build), here, installed="2.14.1+cu130"
+        )
         lines = [*commands.pip, *commands.uv_pip, commands.dockerfile, commands.requirements]
         assert "--extra-index-url" not in "\n".join(lines)
         assert set(re.findall(r"https://\S+", "\n".join(lines))) == {more[2]}
@@ -155,7 +178,8 @@ SWAPS = {
 
 
 @pytest.mark.parametrize(
-    ("swap", "tool"), [*((swap, "uv") for swap in SWAPS), *((swap, "pip") for swap in [*SWAPS][::2])]
+    ("swap", "tool"),
+    [*((swap, "uv") for swap in SWAPS), *((swap, "pip") for swap in [*SWAPS][::2])],
 )
 def test_the_other_build_takes_its_place(ground, swap, tool):
     one, (pins, here) = ground(), SWAPS[swap]

@@ -55,7 +55,9 @@ names = st.one_of(st.text(max_size=10), one_of("names"))
 
 def odd(**parts: str) -> dict[str, st.SearchStrategy[Any]]:
     """Return for each field what is known of it, or any word."""
-    return {field: st.one_of(one_of(name), words) if name else words for field, name in parts.items()}
+    return {
+        field: st.one_of(one_of(name), words) if name else words for field, name in parts.items()
+    }
 
 
 odd_gpus = st.builds(
@@ -148,10 +150,14 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
         python=draw(st.sampled_from(PARTS["pythons"][1:])),
         glibc=draw(st.sampled_from(("2.39", "2.28", "2.17", ""))),
         driver_version=older,
-        gpus=tuple(map(nvidia, draw(st.lists(st.sampled_from(common or ["7.5"]), min_size=1, max_size=3)))),
+        gpus=tuple(
+            map(nvidia, draw(st.lists(st.sampled_from(common or ["7.5"]), min_size=1, max_size=3)))
+        ),
         torch=draw(st.sampled_from([r for r in PARTS["ranges"] if "+" not in r])),
     )
-    assume(common and not (arch == "aarch64" and any(c.compute_capability == "8.7" for c in one.gpus)))
+    assume(
+        common and not (arch == "aarch64" and any(c.compute_capability == "8.7" for c in one.gpus))
+    )
     return one, replace(one, driver_version=newer)
 
 
@@ -166,7 +172,11 @@ def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_o
         version
         for version in _items()
         if version in SpecifierSet(machine.torch)
-        and any(_runs(machine, version, v, capabilities) for v in _builds(version, family) if v.startswith("cu"))
+        and any(
+            _runs(machine, version, v, capabilities)
+            for v in _builds(version, family)
+            if v.startswith("cu")
+        )
     ]
     choice, later = map(choose, pair)
     assert (choice.action == "install") == bool(fits), choice.reasons
@@ -188,7 +198,8 @@ def test_another_gpu_never_gives_a_build_without_code_for_it(pair, capability):
     served = [
         gpu.compute_capability
         for gpu in machine.gpus
-        if gpu.name not in choice.hidden and _driven(gpu.compute_capability, machine.driver_version, windows=windows)
+        if gpu.name not in choice.hidden
+        and _driven(gpu.compute_capability, machine.driver_version, windows=windows)
     ]
     assert served
     assert _runs(machine, choice.build.torch_version, choice.build.variant, served)
@@ -234,7 +245,8 @@ def _exists(machine: Machine, build: Build, after: str) -> bool:
 
 
 BAD_WORDS = re.compile(
-    r"\b(?:may|might|please|invalid|error occurred)\b|!(?!=)|  |(?-i:\bNone\b)|^\W|\.$", re.IGNORECASE
+    r"\b(?:may|might|please|invalid|error occurred)\b|!(?!=)|  |(?-i:\bNone\b)|^\W|\.$",
+    re.IGNORECASE,
 )
 
 

@@ -85,7 +85,9 @@ def test_what_is_called_harmless_is(ground, tool):
     config = config_of(one, left)
     steers = steering(config, chosen(CU126), CU126)
     names = {name.lower().replace("_", ".", 1).replace("_", "-") for name in left}
-    assert {s.setting for s in steers} == names - {"pip.no-index", "uv.no-index"} | {"uv.only-binary"}
+    assert {s.setting for s in steers} == names - {"pip.no-index", "uv.no-index"} | {
+        "uv.only-binary"
+    }
     assert all(steer.withstood and not steer.cure for steer in steers)
     commands = commands_for(CU126, config)
     assert commands == commands_for(CU126, None)
@@ -94,7 +96,9 @@ def test_what_is_called_harmless_is(ground, tool):
     assert {v[:2] for v in found.values()} == {("2.14.1+cu126", PYTORCH), ("0.29.1+cu126", PYTORCH)}
 
 
-@pytest.mark.parametrize("way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"])
+@pytest.mark.parametrize(
+    "way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"]
+)
 def test_all_that_harms_at_once(ground, way):
     """The printed commands, those in the requirements file, and those of a project."""
     one, other = ground(), ground()

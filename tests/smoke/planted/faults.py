@@ -103,7 +103,9 @@ def optimizer_of_copies(adamw):
     """The optimizer holds copies, as one that was made before get_peft_model does."""
 
     def make(init):
-        return lambda self, params, *a, **k: init(self, [p.detach().clone().requires_grad_() for p in params], *a, **k)
+        return lambda self, params, *a, **k: init(
+            self, [p.detach().clone().requires_grad_() for p in params], *a, **k
+        )
 
     over(adamw.AdamW, "__init__", make)
 
@@ -185,7 +187,11 @@ def small_shm(dataloader):
         return
     system, user, group = ctypes.CDLL(None), os.getuid(), os.getgid()
     system.unshare(0x10000000 | 0x20000)  # users, mounts
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {user} 1"),
+        ("gid_map", f"0 {group} 1"),
+    ):
         Path("/proc/self", name).write_text(text)
     assert not system.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"size=8m")
 
@@ -225,7 +231,9 @@ FAULTS = {
         "transformers.modeling_utils": no_input_gradients,
     },
     "optimizer_of_copies": {ADAMW: optimizer_of_copies},
-    "nan_weight": {LLAMA: after_init(lambda m: m.model.layers[1].mlp.up_proj.weight.data[3, 5:6].fill_(NAN))},
+    "nan_weight": {
+        LLAMA: after_init(lambda m: m.model.layers[1].mlp.up_proj.weight.data[3, 5:6].fill_(NAN))
+    },
     "base_weight_moves": {LLAMA: KEEP, ADAMW: each_step(lambda _: noted(7).add_(1e-5))},
     "memory_ends": {ADAMW: each_step(memory_ends)},
     # what the kernel does when memory ends
