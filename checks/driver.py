@@ -55,7 +55,9 @@ def driver_missing(facts: api.Facts) -> api.Finding | None:
     if facts.torch.accelerator in ("rocm", "xpu", "mps"):
         return None
     cards, state = facts.pci.of("10de"), facts.nvidia_module
-    if facts.pci and not any(_trains(card) for card in cards):
+    # where no environment tells what is computed on, the more cards do: the other has a screen
+    others = [] if facts.torch else [gpu for gpu in facts.amd.gpus if not gpu.integrated]
+    if facts.pci and (not any(map(_trains, cards)) or len(cards) <= len(others)):
         return None
     # of a report, which names no card: whether it says why the module is not loaded
     tells = state.loaded or state.nouveau or state.secure_boot or state.on_disk is False

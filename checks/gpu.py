@@ -40,7 +40,7 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
         return facts.worded(key, **given, others=others)
     for card in (one for one in facts.amd.gpus if one.ras_uncorrected):
         return facts.worded("/amd", card=card, blocks=card.ras_blocks)
-    return _logged(facts) or facts.if_heard()
+    return _logged(facts) or facts.if_heard("/ras", "")
 
 
 SEVERE = ("/beyond-repair", "/asks", "/asks-later", "/memory-errors")

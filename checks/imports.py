@@ -1,4 +1,4 @@
-import re  # noqa: TC003  its Match, in annotations
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import structs
@@ -129,17 +129,30 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     module, lines = api.module_of(first.name), first.error.splitlines()
     # of a chain of exceptions the innermost, which comes first, tells
     message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
+    inner, asks = _stood_in(first), facts.search("/asks", message)
+    other = api.brought_by(asks[1]) if asks else ""
+    name = inner if facts.packages.get(inner) else api.brought_by(module)
+    clash = bool(facts.packages.get(other)) and other != name != api.brought_by(module)
     return facts.worded(
         "/main" if main else "",
+        "/clash" if clash else "",
         "library-import-fails",
         evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
         module=module,
-        name=api.brought_by(module),
+        name=name,
+        other=other,
         stage=first.name,
         last=(message or first.error.strip() or first.outcome)[:200],
         others=[stage.name for stage in bad if stage is not first],
         ends="waits" if first.outcome == "hung" else "stops",
     )
+
+
+def _stood_in(stage: api.Stage) -> str:
+    """Return the distribution in whose file the innermost exception of a stage was raised."""
+    frames = re.match(r"(?:  .*\n)*", stage.error)
+    files = api.expression("library-import-fails/in-package").findall(frames[0] if frames else "")
+    return api.brought_by(files[-1]) if files else ""
 
 
 def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:

@@ -37,7 +37,9 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
 
 def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
     first = real[0]
-    version = facts.packages.version(first.name)
+    held = facts.packages.get(first.name)
+    # what an editable install was of no index need have
+    version = held.version if held and not held.editable else ""
     cure = _reinstall(facts, first.name, version)
     if first.name == "torch" and (facts.torch or version):
         label = facts.torch.variant if facts.torch else version.partition("+")[2]

@@ -130,9 +130,11 @@ EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
 @api.check("library-path-shadowing")
 def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
-    cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
-    if cxx is not None and cxx.whose == "system before conda":
-        return facts.worded("/cxx", found=cxx.found, said=cxx.said)
+    conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
+    cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
+    if cxx is not None and cxx.whose in ("search path", "system before conda"):
+        case = FROM_ERROR if cxx.whose == "search path" else "/cxx"
+        return facts.worded(case, found=cxx.found, said=cxx.said)
     said = facts.heard() or facts.heard("/sublibrary")
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:

@@ -150,14 +150,20 @@ def _excluded_by_pip(facts: api.Facts) -> str:
 
 @api.check("target-missing")
 def target_missing(
-    facts: api.Facts, interpreter: api.Interpreter | api.Unknown | None
+    facts: api.Facts,
+    interpreter: api.Interpreter | api.Unknown | None,
+    runtime: api.Runtime | api.Unknown | None,
 ) -> api.Result:
-    """Find a live target that gave no interpreter."""
-    if not facts.target or isinstance(interpreter, api.Interpreter):
+    """Find a live target that gave no interpreter, or one that stops before any script."""
+    if not facts.target or facts.target.chosen_by == "none":
         return None
-    if facts.target.chosen_by == "none":
-        return None
+    if isinstance(interpreter, api.Interpreter):
+        said = facts.search("/said", runtime.why if isinstance(runtime, api.Unknown) else "")
+        # Windows reads .pth files by its code page
+        place = said[2] if said else "" if facts.host.os == "windows" else interpreter.unread_pth
+        return facts.worded("/stops", place=place, said=said[1] if said else "") if place else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
         return interpreter  # its files do not tell
-    return facts.worded(why=why)
+    lost = facts.search("/lost", why)
+    return facts.worded("/lost" if lost else "", "target-missing", why=why, base=lost and lost[1])

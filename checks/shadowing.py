@@ -52,9 +52,12 @@ def _renamed(path: str) -> str:
 def _from_copies(facts: api.Facts) -> api.Finding | None:
     for one in facts.packages.copies:
         known = api.distribution_of(one.name.replace("-", "_"))
-        differs = known and one.version != one.winner_version
+        place = one.name, one.hidden_by
+        wins = next((b for b in facts.packages.broken if (b.name, b.location) == place), None)
+        differs = known and (wins or one.version != one.winner_version)
         if differs and one.hidden_by in facts.interpreter.pythonpath:
-            return facts.worded("/copies", copy=one)
+            cases = "/copies:broken" if wins else "", "/copies"
+            return facts.worded(*cases, copy=one, detail=wins.detail if wins else "")
     return None
 
 

@@ -102,7 +102,8 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
         name = by.replace("\\", "/").rpartition("/")[2]
         system = f"glibc {have}" if have else "an older one"
         return facts.worded(case, name=name, needed=found[1], system=system)
-    cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
+    conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
+    cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
     if cxx is not None and cxx.whose == "system":
         return facts.worded("/cxx-library", found=cxx.found, said=cxx.said)
     why = api.refused(facts.index_answer, facts.interpreter, facts.host)

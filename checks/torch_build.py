@@ -285,6 +285,13 @@ def torch_import_crash(
     if torch is None or (raised and not build):
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
+    if extension := facts.search("/backend", stage.error):
+        name = api.brought_by(extension[1])
+        cure = facts.pip("uninstall", name) if facts.packages.get(name) else None
+        said = lines[-1].partition(". ")[0]
+        return facts.worded(
+            "/backend", "torch-import-crash", cure=cure, said=said, name=name, lacks=""
+        )
     same = api.same_torch(facts.interpreter, build.version, build.variant)
     return facts.worded(
         ":build" if build else ":else",

@@ -40,12 +40,13 @@ def broken_packages(
         if one.problem != "leftover" and one.name not in names:
             lines += _again(one.name, packages, interpreter, torch).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
+    unknown |= {one.name for one in packages.distributions if one.editable}
     for line in lines:
         wanted = tuple(map(api.name_of, line.requirements))
         if not line.anew and not unknown.issuperset(wanted):
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        put = api.install_of(line, packages) if line.anew else None
+        put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
         steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
 

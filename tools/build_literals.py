@@ -2,25 +2,77 @@
 
     python tools/build_literals.py
 
-An expression that is not in it is read when it is used; so it is never wrong, at most slower.
+An expression that is not in it is tried on every text; so it is never wrong, at most slower.
 """
 
 import gc
-import importlib
 import json
 import pkgutil
 import re
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import tunedoctor
 from tunedoctor.advice.told import expression
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText
-from tunedoctor.model.lazy import SHIPPED, key_of, read_literals
+from tunedoctor.model.lazy import SHIPPED, key_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.readers.ledger import wording
 from tunedoctor.tables.load import table
+
+SHORTEST = 2
+"""Characters of a word that is worth looking for."""
+_MOST = 24
+"""Words that are looked for at most: with more, the expression itself is as quick."""
+
+
+def read_literals(source: str, flags: int) -> tuple[str, ...]:
+    """Read them anew, off what Python's own parser makes of the expression; () of one that it refuses."""
+    try:
+        parsed = import_module("re._parser").parse(source, flags)
+    except re.error:
+        return ()
+    if parsed.state.flags & re.IGNORECASE and not flags & re.IGNORECASE:
+        return ()
+    words = _words(parsed)
+    if flags & re.IGNORECASE:
+        # the longest part of each that is ASCII
+        parts = (re.split(r"[^\x00-\x7f]+", word) for word in words)
+        words = tuple(max(some, key=len).lower() for some in parts)
+    return words if all(len(word) >= SHORTEST for word in words) else ()
+
+
+def _words(parsed: Any) -> tuple[str, ...]:  # noqa: ANN401  the parser's own types have no names
+    """Return the best words of a sequence: the longest, and of the fewest alternatives."""
+    best: tuple[str, ...] = ()
+    run = ""
+    pairs: list[tuple[str, Any]] = [*((str(kind), value) for kind, value in parsed), ("", None)]
+    for kind, value in pairs:
+        if kind == "LITERAL":
+            run += chr(value)
+            continue
+        found: list[tuple[str, ...]] = [(run,)] if len(run) >= SHORTEST else []
+        run = ""
+        if kind == "SUBPATTERN" and not value[1] & re.IGNORECASE:
+            found.append(_words(value[3]))
+        elif kind == "ATOMIC_GROUP":
+            found.append(_words(value))
+        elif kind == "ASSERT":
+            found.append(_words(value[1]))
+        elif kind.endswith("_REPEAT") and value[0]:
+            found.append(_words(value[2]))
+        elif kind == "BRANCH" and all(each := [_words(one) for one in value[1]]):
+            found.append(tuple(word for words in each for word in words))
+        best = max((best, *found), key=_worth)
+    return best
+
+
+def _worth(words: tuple[str, ...]) -> int:
+    fits = 0 < len(words) <= _MOST
+    return 100 + 10 * min(10, *map(len, words)) - len(words) if fits else 0
 
 
 def sources() -> Iterator[tuple[str, int]]:
@@ -40,7 +92,7 @@ def sources() -> Iterator[tuple[str, int]]:
     yield from ((expression("|".join(some)).pattern, 0) for some in known["of_classes"].values())
     for module in pkgutil.walk_packages(tunedoctor.__path__, "tunedoctor."):
         if not module.name.startswith(("tunedoctor.target", "tunedoctor.__main__")):
-            importlib.import_module(module.name)
+            import_module(module.name)
     # what checks put together when there is an error
     diagnose(Snapshot({Errors: Errors(errors=(ErrorText(text="-"),))}), all_checks(()))
     lazy = [one for one in gc.get_objects() if type(one).__name__ == "_Lazy"]

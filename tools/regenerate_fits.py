@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.memory.band import GIB, ROOM, band, need
+from tunedoctor.memory.band import ROOM, band, need
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.overview import METHODS, SIZES
@@ -43,9 +43,9 @@ def _tier(name: str) -> Tier:
     shape = named(name)
     runs = (Run(method=method, seq=SEQ, optimizer="adamw_fused") for method in METHODS)
     cards = (need(band(shape, run)).safe / ROOM for run in runs)
-    merging = ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging
+    merging = ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging_gib
     size = next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B"))
-    return Tier(size, *(round(one, 1) for one in (*cards, merging / GIB)))
+    return Tier(size, *(round(one, 1) for one in (*cards, merging)))
 
 
 def main() -> None:

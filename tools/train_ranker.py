@@ -42,7 +42,7 @@ from tunedoctor.readers.tidy import tidy
 from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = {"told": 1.0, "seen": 1.0, "shape": 0.6}
+WEIGHTS = {"told": 1.0, "seen": 1.0, "prose": 0.8, "shape": 0.6}
 """Of the blocks of features."""
 KEEP = 380
 """Weights of a cause that ship: the largest."""

@@ -80,6 +80,22 @@ def test_a_fix_without_a_finding_stays_light(make):
     assert [name for name in heavy if f"tunedoctor.{name}" in loaded] == []
 
 
+def test_a_python_that_stops_at_its_start_is_never_called_whole(make):
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    for name, data, said in (
+        ("stop.pth", b"import sys; sys.exit('not on this host')\n", "Refused: its Python stopped"),
+        ("sitecustomize.py", b"raise SystemExit('not here')\n", "sitecustomize.py.off"),
+        ("notes.pth", "/srv/code\n".encode("utf-16"), "notes.pth.off"),
+    ):
+        file = next(env.glob("lib/python*/site-packages")) / name
+        file.write_bytes(data)
+        ended = subprocess.run([env / "bin/python", "-c", ""], check=False, capture_output=True)
+        told = doctor("fix", "--dry-run", "--target", str(env))
+        assert ended.returncode, name
+        assert (told.returncode, said in told.stdout) == (1, True), told.stdout
+        file.unlink()
+
+
 def test_who_holds_the_environment_open_is_told_in_the_plan(make):
     env = make(*CLASH)
     code = "import numpy, time; f = open(numpy.__file__); print(1, flush=True); time.sleep(120)"

@@ -94,6 +94,23 @@ def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> Non
     assert screen.stdout.splitlines()[-1].startswith("Next: doctor explain ")
 
 
+def test_of_a_card_or_port_the_one_value_is_named_that_a_finding_goes_by(tmp_path: Path) -> None:
+    """Never its UUID, temperature or free memory, which differ on all machines."""
+    told = {
+        3: ("hgx-nvlink-errors-often", "nvlink-errors", "NvidiaGpus.gpus[5].nvlink_errors"),
+        5: ("hgx-port-fell", "infiniband-down", "Rdma.ports[mlx5_5].state"),
+        7: ("zombie-holds-gpu-memory", "gpu-process-left", "NvidiaGpus.gpus[0].processes[2834]"),
+    }
+    some = [machine(n, told[n][0] if n in told else "healthy-hgx-h100") for n in range(12)]
+    odd = fleet(write(tmp_path / "f", *some))["odd"]
+    found = {one["node"]: (*one["explains"], one["fact"]) for one in odd if one["explains"]}
+    assert found == {f"n{n}": (id_, fact) for n, (_, id_, fact) in told.items()}
+    screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
+    assert screen.splitlines()[-1] == "Next: doctor explain infiniband-down tells more.", (
+        "the worst"
+    )
+
+
 def test_another_torch_is_one_row_and_rarer_is_first(tmp_path: Path) -> None:
     some = [machine(n) for n in range(40)]
     for number in (3, 5, 7, 9, 11, 13, 15, 17, 19, 21):
@@ -153,13 +170,17 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     (folder / "report.json").write_text(as_json(report))
     shell = as_json(report).replace('"driver-too-old"', '"x; sh\\nNext: y"')
     (folder / "shell.json").write_text(shell)
+    (folder / "two.jsonl").write_text(f"\n{json.dumps(machine(4))}\n \nno\n")
     told = fleet(folder, "--from", str(tmp_path / "gone.json"))
     names = {one["node"]: one["findings"] for one in told["nodes"] if one["reached"]}
-    assert [*names] == ["gpu-7", "gpu-7#2", "gpu-70", "n0", "report"], "by number, not by letter"
+    assert [*names] == ["gpu-7", "gpu-7#2", "gpu-70", "n0", "report", "two-2"], (
+        "by number, not by letter"
+    )
     assert told["older"] == {"n0": 1}
     assert "driver-too-old" in names["n0"], "the newest counts"
     assert "Older answers, left out\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
-    assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone", "shell"}
+    assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone", "shell", "two-4"}
+    assert not {"two-1", "two-3"} & {*told["unreached"]}, "an empty line is none"
     assert all(told["unreached"].values())
     assert "no regular file" in told["unreached"]["pipe"]
     assert "'Quantum' is no kind of fact" in told["unreached"]["new"]
@@ -289,6 +310,47 @@ def test_who_is_slow_stands_out(tmp_path: Path) -> None:
     assert 400 < spread["limit"] < spread["median"]
 
 
+def test_each_card_is_held_against_all_others_of_its_name(tmp_path: Path) -> None:
+    """One product of one card, one node's links, and another kind of card that is slower as a whole."""
+    some = []
+    for n in range(16):
+        name, part = ("H100", 1.0) if n < 12 else ("L40S", 0.4)
+        cards: list[dict[str, Any]] = [
+            {"device": f"cuda:{c}", "name": name, "gemm": {"bfloat16": (800 + n + c) * part}, "memory": 2900 * part, "h2d": 50 - 8 * (c % 2), "d2h": 0.0}
+            for c in range(4)
+        ]  # fmt: skip
+        if n == 7:
+            cards[2]["gemm"]["bfloat16"] = 620.0
+        node = {"cards": cards, "ranks": 4, "all_reduce": 210.0 if n == 3 else 430.0 * part}
+        smoke = {"stages": [], "device": "cuda:0", "kind": "cuda", "device_name": name}
+        some.append(machine(n, Smoke={"value": {**smoke, "node": node}}))
+    folder = write(tmp_path / "f", *some)
+    told = {(one["what"], one["device"]): one for one in fleet(folder)["times"]}
+    some[5]["facts"]["Smoke"]["value"] |= {
+        "stages": [{"name": "speed cuda:1", "outcome": "failed", "error": "cuda:1, H100: 56%"}],
+        "reason": "slow-card",
+    }
+    some[6]["facts"]["Smoke"]["value"]["stages"] = [{"name": "train", "outcome": "crashed"}]
+    fails = [
+        one
+        for one in fleet(write(folder, *some))["causes"]
+        if one["finding"]["id"] == "smoke-fails"
+    ]
+    assert [(one["nodes"], one["finding"]["severity"]) for one in fails] == [
+        (["n5", "n6"], "error")
+    ]
+    assert "cuda:1, H100: 56%" in doctor("check", "--from", str(folder / "n5.json")).stdout
+    assert doctor("explain", "smoke-fails").returncode == 0
+    slow = {key: one["stragglers"] for key, one in told.items() if one["stragglers"]}
+    assert slow == {("bfloat16", "H100"): {"n7 cuda:2": 620.0}, ("all_reduce", "4 x H100"): {"n3": 210.0}}  # fmt: skip
+    assert {(key[0], one["count"]) for key, one in told.items() if key[1] == "L40S"} >= {("h2d", 16)}  # fmt: skip
+    screen = " ".join(doctor("fleet", "--from", str(folder)).stdout.split())
+    assert "bfloat16 products of H100: median 807 TFLOP/s, half of 48 between" in screen
+    assert "; slower: n7 cuda:2 620 " in screen
+    prometheus = doctor("fleet", "--from", str(folder), "--format", "prometheus").stdout
+    assert "tokens_per_second" not in prometheus, "nobody measured that"
+
+
 class Page(HTMLParser):
     """Reads a page, and what it would load."""
 
@@ -343,6 +405,8 @@ def test_formats(tmp_path: Path) -> None:
         ([], "--from"),
         (["--from", "x", "--slurm"], "--from and --slurm"),
         (["--from", "x", "--smoke"], "leave out"),
+        (["--from", "."], "no snapshot is in .: names end in .json or .jsonl"),
+        (["--ssh", "h", "--smoke", "--profile", "node"], "leave out --profile"),
         (["--from", "x", "--undrain", "--only", "disk-full"], "leave out --only"),
         (["--from", "x", "--yes"], "add --drain"),
         (["--from", "x", "--drain", "--at-most=0"], "--at-most is 0; choose 1 to"),

@@ -148,6 +148,40 @@ def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
     assert (ended.returncode, "none.toml" in ended.stderr) == (2, True)
 
 
+def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(
+    tmp_path: Path, inside: Inside
+) -> None:
+    """A target is of the folder of the file; without a repository the nearest project ends the search."""
+    root, deep = tmp_path / "root", tmp_path / "root" / "a b" / "deep"
+    plant(root, {"pyproject.toml": "[tool.doctor]\ntarget = 'env'\n", ".git/HEAD": "", "env": None})
+    plant(deep.parent, {"pyproject.toml": "[project]\n", "doctor.toml": "", "deep": None})
+    plant(tmp_path, {"doctor.toml": "skip = ['no-gpu']\n"})
+
+    def held() -> tuple[str, str]:
+        told = json.loads(inside("config", "--format", "json", cwd=deep).stdout)
+        return told["file"], next(x["value"] for x in told["settings"] if x["name"] == "target")
+
+    there = str(Path("..", "..", "pyproject.toml"))
+    assert held() == (there, "env")
+    report = json.loads(inside("check", "--format", "json", cwd=deep).stdout)
+    assert report["target"]["asked"] == str(root / "env")
+    plant(root, {"doctor.toml": "fail-one = 1\n"})
+    assert "../../doctor.toml, line 1" in inside("check", cwd=deep).stderr
+    (root / "doctor.toml").unlink()
+    if os.geteuid() == 0:  # who else can give a file away
+        os.chown(root / "pyproject.toml", 1234, -1)
+        assert held() == ("", "")
+        os.chown(root / "pyproject.toml", 0, -1)
+    (root / ".git" / "HEAD").unlink()
+    (root / ".git").rmdir()
+    assert held() == ("", "")
+    (deep.parent / "pyproject.toml").unlink()
+    (deep.parent / "doctor.toml").unlink()
+    assert held() == (there, "env")
+    root.chmod(0o1777)  # everybody's, as /tmp is
+    assert held() == ("", "")
+
+
 def test_an_ignored_finding_counts_again_when_its_last_day_is_over(
     tmp_path: Path, inside: Inside
 ) -> None:
@@ -331,6 +365,15 @@ def test_github_actions_get_annotations_and_a_summary_by_themselves(
     assert "\n::error title=driver-too-old" in ended.stdout
     assert "Next:" in ended.stdout
     assert "driver-too-old" in summary.read_text()
+    # what others wrote is no command of the runner, which looks behind spaces, and for ##[ anywhere
+    entry = '[[ignore]]\nid = "{}"\nreason = "x\\n ::error::y ##[error]z"\nuntil = {}-01-01\n'
+    entries = entry.format("no-gpu", 2020) + entry.format("driver-too-old", 2099)
+    plant(tmp_path, {"doctor.toml": entries})
+    ended = doctor(*words, cwd=tmp_path, **there)
+    told = ended.stdout + ended.stderr
+    assert told.count(": :error::y ## [error]z") == 2
+    assert not re.search(r"^\s*::error::y|##\[", told, re.MULTILINE)
+    plant(tmp_path, {"doctor.toml": ""})
     ended = inside(*words, "--format", "json", **there)
     assert json.loads(ended.stdout)["verdict"] == "findings"
 
@@ -350,6 +393,7 @@ def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(
         token=machine().having(kinds.Environment(variables={"HF_TOKEN": "set"})),
     )
     deep = f'{{"schema": "doctor.baseline/1", "x": {"[" * 99_999}{"]" * 99_999}}}'
+    plant(tmp_path, {"report.json": '{"schema": "doctor.report/1", "verdict": "ready"}'})
     plant(tmp_path, {"deep.json": deep, "log.txt": "RuntimeError: x\n", "pyproject.toml": "[x]\n"})
     plant(tmp_path, {"doctor.toml": row["settings"]} if "settings" in row else {})
     ended = inside(*row["argv"])

@@ -1,8 +1,11 @@
 """doctor train is interrupted at each of its stages: nothing breaks, and the command that it prints goes on."""
 
+import os
+import pty
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,26 @@ def test_the_road_with_an_interrupt_at_each_stage(torch_python, tiny_model, tmp_
     road.stopped("peft", "Stopped; nothing was written")
     assert not (tmp_path / "out/merged").exists()
     assert "Next: doctor chat out/merged" in road.on()
+
+
+def test_a_terminal_that_closes_leaves_a_checkpoint(torch_python, tiny_model, tmp_path):
+    plant(tmp_path, {"m": {"link": tiny_model}, "d.jsonl": DATA})
+    words = Road(tmp_path, torch_python).words
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "tunedoctor", *words, "--max-steps=900"])  # noqa: S606
+    log = tmp_path / "out/log.jsonl"
+    os.set_blocking(terminal, False)
+
+    def trains() -> bool:
+        with suppress(BlockingIOError):
+            os.read(terminal, 1 << 16)
+        return log.exists() and '"step": 3' in log.read_text()
+
+    until(trains, 120)
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    said = (tmp_path / "out/train.log").read_text()
+    assert "resume = true goes on" in said
+    assert len([*tmp_path.glob("out/step-*")]) == 1, said

@@ -441,10 +441,13 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]
         cluster.until([*states, "idle"])
         cluster.asked("scontrol", "update", "NodeName=torch", "State=DRAIN", "Reason=fan | by Ada")
-        # the doctor's reason outlives a resumption by hand, but no drain by another
+        # the doctor's reason outlives a resumption by hand, but no job and no drain by another, Slurm itself
         cluster.asked("scontrol", "update", "NodeName=sick", "State=RESUME")
         assert re.match(r"idle\W+doctor: gpu-faulty", cluster.told("sick"))
-        cluster.asked("scontrol", "update", "NodeName=sick", "State=DRAIN", "Reason=card by Ada")
+        plant(cluster.work, {"prolog": "#!/bin/sh\nexit 1\n"})
+        cluster.asked("srun", "--nodelist=sick", "--immediate=20", "true")
+        until(lambda: cluster.told("sick") == "drained Prolog error")
+        plant(cluster.work, {"prolog": "#!/bin/sh\n"})
         well = [f"snapshot --profile node --keep-host -o {n}.json" for n in ("sick", "small")]
         for words, name in zip(well, ("sick", "small"), strict=True):
             said(words, tmp_path, {**env, "SLURMD_NODENAME": name})

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from checkout import ROOT
-from integrations.engines import FILES, Ended, engine, ran
+from integrations.engines import Ended, engine, ran
 from integrations.test_train_nodes import OPTIONS, furnished
 from integrations.test_train_nodes import until as logged
 from platforms.places import AS_ROOT, container, debian
@@ -43,6 +42,14 @@ print(cluster.address, flush=True)
 for line in sys.stdin:
     cluster.remove_node(nodes[line.strip()], allow_graceful=False)
 cluster.shutdown()
+"""
+HOLD = """import sys, time, ray
+ray.init(sys.argv[1], log_to_driver=False)
+held = [ray.remote(lambda: time.sleep(900)).remote() for _ in range(4)]
+while ray.available_resources().get("CPU", 0) > 1:
+    time.sleep(0.2)
+print("held", flush=True)
+sys.stdin.read()
 """
 KUBECTL = Path(__file__).with_name("kubectl.sh").read_text("utf-8")
 
@@ -180,8 +187,10 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray, shared):
     for nodes, code, says in (
         ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
         ("6", 2, "5 of 6 nodes have a CPU and 0 GPUs for its jobs; doctor fleet shows"),
+        ("5 --exclude=odd", 2, "4 of 5 nodes have a CPU"),
     ):
-        ended = ray.train(shared / nodes, "--nodes", nodes, "--batch=30", ray.argv[-1])
+        words = ["--batch=30", ray.argv[-1], "--nodes", *nodes.split()]
+        ended = ray.train(shared / nodes, *words)
         assert (ended.code, bool(re.search(says, ended.said))) == (code, True), ended.said
         assert not (shared / nodes / "log.jsonl").exists()
     more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
@@ -189,6 +198,21 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray, shared):
         ended = ray.train(out := shared / number.name, *more, sends=number)
         until(lambda out=out: not trainers(out), 60)
         assert (ended.code, len([*out.glob("step-*")])) == (code, 1), ended.said
+
+
+@pytest.mark.platforms
+def test_ray_is_not_waited_for_without_end(ray: Ray, shared: Path) -> None:
+    address = ray.argv[-1].partition("=")[2]
+    argv = [Path(ray.environ["PATH"].split(":")[0]) / "python", "-c", HOLD, address]
+    with subprocess.Popen(argv, env=ray.environ, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdin and other.stdout and other.stdout.readline() == "held\n"  # noqa: PT018
+        out, words = shared / "busy", ("--nodes=2", "--no-check", "--wait=5", ray.argv[-1])
+        ended = ray.train(out, *words)
+        other.stdin.close()
+    says = r"waits: a CPU and 0 GPUs of each node are asked: \S+ has 0 CPUs and 0 GPUs free"
+    assert (ended.code, bool(re.search(says, ended.said))) == (2, True), ended.said
+    assert re.search(r"nothing began in 5 s: a CPU .*\n  --wait takes more seconds", ended.said)
+    assert not (out / ".ray").exists()
 
 
 @pytest.mark.platforms
@@ -253,46 +277,6 @@ def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path):
         assert bool(ended.code) == wrong, ended.said
     (tmp_path / "commands.sh").write_text(f"#!/bin/sh\n{commands}")
     assert not ran(engine("shellcheck"), tmp_path / "commands.sh").said
-
-
-JOB = FILES / "container/pytorchjob.yaml"
-
-
-def test_the_training_of_kubernetes_is_as_its_definition_wants(tmp_path):
-    """The one of Kubeflow's training operator 1.9, manifests/base/crds; it is Apache-2.0 and 600 kB."""
-    crd = Path(os.environ.get("DOCTOR_ENGINES", "")).resolve() / "kubeflow.org_pytorchjobs.yaml"
-    if not crd.is_file():
-        pytest.skip(f"{crd.name} is not at hand; DOCTOR_ENGINES names a folder with it")
-    schema = {"$ref": f"{crd.as_uri()}#/spec/versions/0/schema/openAPIV3Schema"}
-    (tmp_path / "schema.json").write_text(json.dumps(schema))
-    for count, wrong in (("2", False), ("two", True)):
-        (tmp_path / "job.yaml").write_text(
-            JOB.read_text().replace("replicas: 2", f"replicas: {count}")
-        )
-        argv = (engine("check-jsonschema"), "--schemafile", tmp_path / "schema.json")
-        ended = ran(*argv, tmp_path / "job.yaml")
-        assert bool(ended.code) == wrong, ended.said
-
-
-def test_its_command_trains_where_the_operator_sets_variables(torch_python, options, tmp_path):
-    """As envvar.go and elastic.go of the operator set them, for two pods of one process each."""
-    assert not ran(*DOCTOR, "train", f"--eject={tmp_path}/train.py").code
-    keys = "".join(
-        f"{k} = {json.dumps(v)}\n" for k, v in (one[2:].split("=") for one in options[:2])
-    )
-    (tmp_path / "config.toml").write_text(f"{keys}batch = 8\nmax_steps = 3\ndevice = 'cpu'\n")
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    told = {"PET_RDZV_ENDPOINT": f"127.0.0.1:{port}", "PET_NNODES": "2", "PET_NPROC_PER_NODE": "1"}
-    told |= {"PET_RDZV_BACKEND": "c10d", "PET_MAX_RESTARTS": "0", "HF_HUB_OFFLINE": "1"}
-    (words,) = re.findall(r"command: \[python3, (.*train\.py.*)\]", JOB.read_text())
-    argv, how = [torch_python, *words.split(", ")], {**os.environ, **told}
-    pods = [subprocess.Popen(argv, cwd=tmp_path, env=how, stderr=PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=300)[1] for one in pods]
-    assert [one.returncode for one in pods] == [0, 0], said
-    told_ = json.loads((tmp_path / "out/run.json").read_text())
-    assert (told_["processes"], told_["steps"]) == (2, 3)
 
 
 @pytest.mark.platforms

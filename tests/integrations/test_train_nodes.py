@@ -1,7 +1,7 @@
 """doctor train on nodes of a real Slurm (one machine, each node with a host name and mounts of its own), by gloo.
 
 Four nodes are alike; on the others torch is another, the data is not there, the clock is ahead, or the end of a file
-differs.
+differs; one seems to have a GPU.
 """
 
 import json
@@ -113,11 +113,14 @@ def slurm(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     text = (info / "METADATA").read_text().partition("\nRequires-Dist")[0]
     (work / "METADATA").write_text(text.replace("\nVersion: ", "\nVersion: 1.", 1) + "\n")
     (work / "version.py").write_text(LATE + version.read_text())
+    cuda = (version.parent / "cuda/__init__.py").read_text()
+    (work / "cuda.py").write_text(f"{cuda}\ndevice_count = lambda: 1\n")
     also = {
         "xold": f"mount --bind {work}/METADATA {info}/METADATA",
         "xblind": f"mount -t tmpfs tmpfs {folder}/d",
         "xlate": f"mount --bind {work}/version.py {version}",
         "xtail": f"mount --bind {work}/tail {folder}/m/tail",
+        "xgpu": f"mount --bind {work}/cuda.py {version.parent}/cuda/__init__.py",
     }
     names = dict.fromkeys(["n1", "n2", "n3", "n4", *also], "64m")
     cluster = Cluster(work / "cluster", names, 27600, also)
@@ -182,8 +185,33 @@ def test_a_node_that_is_otherwise_is_named_and_nothing_is_trained(
     assert slurm.gone()
 
 
+def test_nodes_that_lack_gpus_are_named_and_those_left_out_are_not_taken(slurm: Slurm) -> None:
+    words = ("--nodes=2", "--slurm=n[1-2],xgpu", "--exclude=n[2-4]", "--device=auto")
+    ended = slurm.train("--out=gpus", *words)
+    (line,) = [line for line in ended.said.splitlines() if line.startswith("✗")]
+    assert (ended.code, "has n1 and xgpu" in ended.said) == (1, True), ended.said
+    assert line.startswith("✗ n1: counting GPUs: RuntimeError: it has 0 GPUs, and --processes asks")
+    ended = slurm.train("--out=gpus", "--nodes=2", "--slurm=n[1-2]", "--exclude=n2")
+    assert (ended.code, "there are 1 of 2 nodes" in ended.said) == (2, True), ended.said
+
+
+def test_a_trial_on_nodes_tells_the_forecast_for_each(slurm: Slurm) -> None:
+    ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--dry-run")
+    says = "doctor: n1 and n2: forecast for rows of max_length tokens: 0.0"
+    assert (ended.code, says in ended.said, "8 rows, up to" in ended.said) == (0, True, True), ended.said  # fmt: skip
+    assert not [*slurm.folder.glob("tried/*")]
+    ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--max-length=16000000")
+    says = r"✗ n1 and n2: m needs [\d,.]+ GiB with micro_batch 1 and rows of 16000000"
+    assert (ended.code, bool(re.search(says, ended.said))) == (1, True), ended.said
+
+
 def test_whoever_ends_it_nothing_is_left_and_what_was_learned_is_saved(slurm: Slurm) -> None:
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)):
+    for number, code in (
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 0),
+        (signal.SIGHUP, 0),
+        (signal.SIGKILL, -9),
+    ):
         out = number.name.lower()
         words = (f"--out={out}", "--nodes=2", "--slurm", "--max-steps=900", "--save-every=900")
         with slurm.start(*words) as child:
@@ -232,8 +260,9 @@ def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
         (["--nodes=2"], "--nodes says not whose nodes; --slurm takes"),
         (["--slurm"], "--slurm says not how many nodes"),
         (["--nodes=3", "--slurm"], "batch 8 is no multiple of 3 processes on 3 nodes; --batch=9 is one"),
-        (["--nodes=2", "--slurm", "--dry-run"], "nodes are of a training"),
-        (["--nodes=64", "--slurm", "--batch=64"], "there are 8 of 64 nodes"),
+        (["--nodes=2", "--slurm", "--merge"], "nodes are of a training"),
+        (["--slurm", "--nodes=2", "--image=x"], "are for pods; add --kubernetes"),
+        (["--nodes=64", "--slurm", "--batch=64"], "there are 9 of 64 nodes"),
         (["--nodes=2", "--slurm=$(x)"], "is no partition and no list of nodes"),
     ):  # fmt: skip
         ended = slurm.train("--out=none", *words)

@@ -36,9 +36,9 @@ def test_what_a_process_takes(name, tmp_path):
 def test_what_8b_takes(run, loading, training, merging):
     stack = {"stack": STACKS[run["stack"]]} if "stack" in run else {}
     found = ram(named("Llama-3.1-8B"), Run(**{**run, **stack}))
-    assert found.loading / GIB == pytest.approx(loading, rel=0.02)
-    assert found.training / GIB == pytest.approx(training, rel=0.05)
-    assert found.merging / GIB == pytest.approx(merging, rel=0.02)
+    assert found.loading_gib == pytest.approx(loading, rel=0.02)
+    assert found.training_gib == pytest.approx(training, rel=0.05)
+    assert found.merging_gib == pytest.approx(merging, rel=0.02)
 
 
 vram = tool("vram", "benchmarks")

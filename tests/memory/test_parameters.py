@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from rows import cases, words
 
 import tunedoctor
-from tunedoctor.memory.adapters import adapter_elements
 from tunedoctor.memory.answer import answer, forecast, refusal, run_of
 from tunedoctor.memory.band import Device, band
 from tunedoctor.memory.catalogue import named
@@ -21,6 +20,7 @@ from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.trained import adapter_elements
 from tunedoctor.tables.small import models
 
 

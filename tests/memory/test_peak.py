@@ -12,12 +12,12 @@ from typed import tool
 from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import Device, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.optimizer import OPTIMIZERS
 from tunedoctor.memory.overview import SIZES, article_table, device_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.speed import Prices, costs, speed
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.trained import OPTIMIZERS
 from tunedoctor.tables.gpus import cards_like
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import models

@@ -15,11 +15,19 @@ from typed import tool
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, source_of
 from tunedoctor.diagnosis.report import report_of
-from tunedoctor.facts import Errors, ErrorText, KernelLog, Resemblance, Resembles, Xid
+from tunedoctor.facts import (
+    Errors,
+    ErrorText,
+    KernelLog,
+    Resemblance,
+    Resembles,
+    Runtime,
+    Xid,
+)
 from tunedoctor.messages.cause import CauseError
 from tunedoctor.messages.file import read_cause
 from tunedoctor.messages.match import expression, flat, matches, shipped
-from tunedoctor.model.lazy import SHIPPED, folded, read_literals
+from tunedoctor.model.lazy import SHIPPED, folded
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.ranking.rank import Model, features, rank, resembled
 from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed, worth_telling
@@ -149,11 +157,11 @@ def test_likelihoods_add_up_and_the_line_stands_in_the_text():
 OOM = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
-def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
+def _told(said: str, healthy: float = 0.0, *, stopped: bool = False, **shares: float) -> Snapshot:
     errors = (ErrorText(text=said, where="line 1"),) if said else ()
     causes = tuple(Resemblance(name.replace("_", "-"), share) for name, share in shares.items())
     return Snapshot.of(
-        [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=False)]
+        [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=stopped)]
     )
 
 
@@ -180,15 +188,43 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(said, shares, 
         assert report.verdict == "unknown"
 
 
-def test_suspects_are_named_where_one_is_likely_and_health_is_not():
-    assert worth_telling(_told(OOM), 0.06)
-    assert not worth_telling(_told(OOM), 0.04)
-    assert not worth_telling(_told(OOM, healthy=0.9), 0.2)
-    assert not worth_telling(_told(""), 0.9)
+def test_suspects_are_named_where_one_is_likely_and_health_is_not() -> None:
+    assert worth_telling(_told(OOM, stopped=True), 0.04)
+    assert not worth_telling(_told(OOM, stopped=True), 0.02)
+    assert not worth_telling(_told(OOM, healthy=0.9, stopped=True), 0.1)
+    assert worth_telling(_told(OOM), 0.3)
+    assert not worth_telling(_told(OOM), 0.1)
+    assert worth_telling(_told(""), 0.95)
+    assert not worth_telling(_told("", healthy=0.04), 0.95)
+    quiet = Resembles(causes=(), healthy=0.0, stopped=False)
+    assert not worth_telling(Snapshot.of([quiet, Runtime(stages=(), gpu_available=True)]), 0.95)
 
 
 ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
 FOLDS = f"{int(re.IGNORECASE)} "
+read_literals = tool("build_literals").read_literals
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("foo(?:bar|baz qux)?quux", ("quux",)),
+        ("(?:foo|bars) x", ("foo", "bars")),
+        ("one|two|a{0,3}three", ("one", "two", "three")),
+        ("one|t?|three", ()),
+        ("ab*cde", ("cde",)),
+        ("a(?=bcd)", ("bcd",)),
+        ("(?<!abc)(?!def)gh", ("gh",)),
+        ("[\\]a]\\.so\\b\\d+: not", (": not",)),
+        ("(?P<q>['\\\"])abc(?P=q)", ("abc",)),
+        ("(?i:abc)|(?i:def)", ()),
+        ("(?i)abc", ()),
+        ("(?:(?:aa|bb){2}|cc)\\.", ("aa", "bb", "cc")),
+        ("(", ()),
+    ],
+)
+def test_words_without_which_nothing_matches(expression, words):
+    assert read_literals(expression, 0) == words
 
 
 def test_words_that_ship_are_those_that_are_read():

@@ -5,6 +5,8 @@ import json
 import pytest
 from museum import MACHINES, diagnosis_of, expectations, facts_of, load, names, snapshot_of
 
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import report_for
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import KINDS, Unknown
@@ -19,6 +21,18 @@ def test_diagnosis(name):
     diagnosis = diagnosis_of(name)
     unmet = [what for what, holds in expectations(name, diagnosis).items() if not holds]
     assert not unmet, [(c.check.id, c.severity) for c in diagnosis.causes]
+
+
+def test_no_healthy_machine_is_accused_as_a_node() -> None:
+    """By `--profile node`, which has no environment that would say what is meant."""
+    options, accused = Options.of()._replace(profile="node"), dict[str, list[str]]()
+    for name in names():
+        if name.startswith("healthy-"):
+            report = report_for(snapshot_of(name), options, options.checks(), 0.0)
+            if errors := [one.id for one in report.findings if one.severity == "error"]:
+                accused[name] = errors
+    # nobody says there that the container is to train on processors
+    assert accused == {"healthy-cpu-container-on-gpu-host": ["container-gpu-not-passed"]}
 
 
 def test_every_check_is_shown_found():

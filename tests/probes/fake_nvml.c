@@ -85,13 +85,15 @@ int nvmlDeviceGetRemappedRows(void *h, unsigned *c, unsigned *u, unsigned *pendi
     *c = 0; *u = 1; *pending = 1; *failed = 0;
     return 0;
 }
-/* GPU 0 has links 3 and 5 of six inactive, by their states; GPU 1, of an older kind, link 5, by the speeds. */
+/* GPU 0 has links 3 and 5 of six inactive, by their states; GPU 1, of an older kind, link 5, by the speeds. As
+   Hopper, GPU 0 tells 0 for totals, and replays and recoveries of each link; of link 2 not. */
 int nvmlDeviceGetFieldValues(void *h, int n, field *out) {
     for (int i = 0; i < n; i++) {
         unsigned id = out[i].id, link = out[i].scope, first = (size_t)h == 1;
-        int told = first ? id == 230 || id == 31 || (id == 165 && link < 6) || (id >= 38 && id <= 52) : id >= 84 && id <= 89;
+        int told = first ? id == 230 || id == 31 || (id == 165 && link < 6) || (id >= 38 && id <= 52) || (id >= 161 && id <= 163 && link != 2) || (id == 214 && link == ~0u)
+            : id >= 84 && id <= 89;
         out[i].code = told ? 0 : 3;
-        out[i].value = id == 165 ? link != 3 && link != 5 : id >= 84 && id <= 88 ? 25781 : id == 52 ? 12 : id == 230;
+        out[i].value = id == 165 ? link != 3 && link != 5 : id >= 84 && id <= 88 ? 25781 : id == 52 ? 12 : id == 162 ? link : id == 214 ? 3 : id == 161 || id == 230;
     }
     return 0;
 }

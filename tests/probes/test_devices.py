@@ -16,6 +16,8 @@ LAYOUTS = {  # by the kernel's kgd_pp_interface.h; struct aligns as C does
     3: "HBB warm:6H 3H H Q Q 14H I 3H 2I 4H Q 3H indep:Q",
     6: f"HBB 3H H 2H 2Q {COUNTED} Q 22H 168Q I 0Q",
     7: f"HBB 3H H 2H 3Q {COUNTED} state:8H H Q 22H 232Q I 0Q",
+    0x22: "HBB warm:2H 10H 2H Q 34H I 4H indep:Q",  # APUs, Strix Halo
+    0x30: "HBB 49H Q I H 4I 45H prochot:I 3I core:I socket:I soc:I I 0Q",
 }
 GPU = AmdGpu(index=0, gfx="gfx942", slot="0000:05:00.0")
 
@@ -27,7 +29,7 @@ def metrics(version: int, **told: Any) -> bytes:
         before += code
         if name in told:
             pack_into(code, table, calcsize(before) - calcsize(code), *told[name])
-    pack_into("HBB", table, 0, calcsize(before), 1, version)
+    pack_into("HBB", table, 0, calcsize(before), version >> 4 or 1, version & 15)
     return bytes(table[: calcsize(before)])
 
 
@@ -51,6 +53,10 @@ def counted(version: int, *values: int, **more: Any) -> bytes:
         (counted(7, 7, 0, 1, 2, 3), counted(7, 7, 0, 1, 2, 4, state=[1, 1, 1, 1, 1, 0, 0, 0xFFFF]), ("its memory is too hot",), 5),
         (b"", metrics(7, state=[0] * 8), (), 0),
         (b"", metrics(7), (), None),
+        (b"", metrics(0x22, indep=[1 << 1 | 1 << 32], warm=[9710, 6000]), ("the chip is too hot",), None),
+        (b"", metrics(0x22, indep=[1 << 32], warm=[6110, 6000]), (), None),  # in hundredths of a degree
+        (metrics(0x30, prochot=[0], socket=[306735], soc=[0], core=[4]), metrics(0x30, prochot=[0], socket=[306736], soc=[0], core=[9]), ("the chip is too hot",), None),
+        (metrics(0x30), metrics(0x30, core=[0]), (), None),  # an idle Strix Halo: what it counted before is past
         (b"", metrics(9, state=[1] * 8), (), None),  # a layout that is not known
         (b"", metrics(7, state=[1] * 8)[:900], (), None),
     ],

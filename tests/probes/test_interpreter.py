@@ -15,7 +15,7 @@ from rows import plant
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
 from tunedoctor.probes.interpreter import Installation, added_by_pth, find
-from tunedoctor.probes.targeting import program
+from tunedoctor.probes.targeting import choose, program
 
 PYENV = Path.home() / ".pyenv" / "versions"
 
@@ -224,6 +224,20 @@ def test_what_files_do_not_tell_is_unknown(tmp_path):
     plant(tmp_path / "d", {"pyvenv.cfg": "home = /no/such/folder\nversion = 3.11.7\n"})
     why = f"{gone} is of a virtual environment whose base, /no/such/folder, is gone"
     assert find(str(gone)) == Unknown(why=why)
+
+
+def test_a_venv_that_its_python_no_longer_reads(tmp_path: Path) -> None:
+    home = tmp_path / "env"
+    venv.create(home, with_pip=False, symlinks=True)
+    own = next(home.glob("lib/python3*"))
+    own.rename(own.with_name("python3.2"))
+    found = probe.interpreter(choose(str(home), {}, "/", sys.executable))
+    assert isinstance(found, Unknown)
+    assert "does not read" in found.why
+    (home / "pyvenv.cfg").unlink()
+    assert "has lost its pyvenv.cfg" in choose(str(home), {}, "/", sys.executable).problem
+    (home / "conda-meta").mkdir()
+    assert not choose(str(home), {}, "/", sys.executable).problem
 
 
 def test_lines_of_pth_files_count_and_their_code_is_never_run(tmp_path):

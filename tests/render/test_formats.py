@@ -146,7 +146,6 @@ def test_gitlab_has_an_entry_for_each_cause_that_counts():
         entries_of(case(name))
     (entry,) = entries_of(ACCEPTED)
     assert (entry["check_name"], entry["severity"]) == ("disk-full", "critical")
-    entries_of(told(report(finding(), finding())))
 
 
 def test_a_fingerprint_stays_while_only_numbers_change():

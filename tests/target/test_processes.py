@@ -87,6 +87,29 @@ def test_two_nodes_are_told_an_address_where_torch_names_a_host(torch_python, tm
     assert told == [f"{host} 2 {rank}\n" for rank in (0, 1)]
 
 
+LATE = """
+import os, runpy, time
+class Slow:
+    def __del__(self, write=os.write, sleep=time.sleep, out=os.dup(1)):
+        write(out, b"ending\\n")
+        sleep(2)
+slow = Slow()
+runpy.run_path({!r}, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_after_all_is_saved_changes_nothing(runs, torch_python, name):
+    """Python takes its handlers away, and then has modules and what they hold end."""
+    (runs.folder / "late.py").write_text(LATE.format(str(TRAINER)))
+    argv = [torch_python, "late.py", *runs.options, "--max-steps=1", f"--out={name}"]
+    with subprocess.Popen(argv, cwd=runs.folder, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        assert "ending\n" in iter(child.stdout.readline, "")
+        child.send_signal(getattr(signal, name))
+    assert child.returncode == 0
+
+
 STOP_ONE = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step == trainer.RANK + 1 == 2 and os.kill(os.getpid(), 15), rate(step, *more))[1]"
 
 

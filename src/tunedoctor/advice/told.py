@@ -97,7 +97,7 @@ def speaks_of_shared_memory(said: str, errors: Errors | Unknown | None) -> bool:
     return bool(full) and not placed and bool(told(errors, *table("misfits")["shared_memory"]))
 
 
-Whose = Literal["system", "conda", "system before conda"]
+Whose = Literal["system", "conda", "system before conda", "search path"]
 
 
 class CxxTooOld(NamedTuple):
@@ -109,8 +109,10 @@ class CxxTooOld(NamedTuple):
     said: str
 
 
-def cxx_too_old(errors: Errors | Unknown | None, *, conda: bool = False) -> CxxTooOld | None:
-    """Return the first such error; `conda`: the interpreter is one of conda."""
+def cxx_too_old(
+    errors: Errors | Unknown | None, *, conda: bool = False, path: str = ""
+) -> CxxTooOld | None:
+    """Return the first such error; `conda`: the interpreter is one of conda; `path`: LD_LIBRARY_PATH."""
     for error in raised(errors):
         found = _shape("cxx needed").search(error.text)
         if found is None:
@@ -119,6 +121,8 @@ def cxx_too_old(errors: Errors | Unknown | None, *, conda: bool = False) -> CxxT
         whose: Whose = "system"
         if _shape("of conda").search(library):
             whose = "conda"
+        elif library.rpartition("/")[0] in (one.rstrip("/") for one in path.split(":") if one):
+            whose = "search path"
         elif (conda or _shape("of conda").search(by)) and (
             not library or _shape("of the system").search(library)
         ):

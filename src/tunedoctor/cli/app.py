@@ -152,7 +152,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
     said: set[str] = set()
     for row in rows:
         value = getattr(given, row["name"])
-        _check(row, value)
+        _check(row, value, typed=row["name"] in given.typed)
         value = tuple(value) if isinstance(value, list) else value
         setattr(given, row["name"], value)
         named = ((), "") if row.get("kind") != "optional" else ((),)  # that one can be empty
@@ -196,14 +196,15 @@ def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Actio
     return parser.add_argument(*flags, _flag(row), dest=row["name"], help=text, **how)
 
 
-def _check(row: dict[str, Any], value: Any) -> None:  # noqa: ANN401  of any kind
+def _check(row: dict[str, Any], value: Any, *, typed: bool) -> None:  # noqa: ANN401  of any kind
     """Exit with 2 for what is none of the choices, or no number that can be."""
     choices = row.get("choices")
     if choices and value is not None and value not in choices:
         name = row["metavar"] if "argument" in row else _flag(row)
         said = f"{name} is {repr(value) if value else 'empty'}"
         _misuse(said, f"choose one of {', '.join(choices)}")
-    if "from" in row and value != row.get("default", 0) and not row["from"] <= value <= row["to"]:
+    counts = typed or value != row.get("default", 0)
+    if "from" in row and counts and not row["from"] <= value <= row["to"]:
         _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")
 
 
@@ -222,7 +223,6 @@ def completion(given: argparse.Namespace) -> int:
 
 
 def _complete(known: dict[str, Any]) -> None:
-    """Write what can stand at the cursor, and exit."""
     from argcomplete import autocomplete  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="doctor")

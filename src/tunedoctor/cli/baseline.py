@@ -17,16 +17,12 @@ _BEGINS = f'{{\n "schema": "{_SCHEMA}"'
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """A finding that was there."""
-
     id: str
     severity: Severity
     fingerprint: str
 
 
 class _Baseline(msgspec.Struct, frozen=True):
-    """The file."""
-
     schema: str
     doctor: str
     findings: tuple[_Known, ...]

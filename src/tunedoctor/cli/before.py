@@ -28,7 +28,7 @@ INPUT = Path(__file__).parent.parent / "target" / "train_input.py"
 class Needed(NamedTuple):
     """What a training needs, as predicted."""
 
-    peak_gib: float
+    told: str
     why: str
     """Why it can't start; "" where it can."""
 
@@ -62,7 +62,8 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
         why = why or too_large(config, shape, devices, processes)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
-    return Needed(found.peak_gib, why)
+    peak = f"{found.peak_gib:.3g} GiB beside libraries"
+    return Needed(f"forecast for rows of max_length tokens: {peak}", why)
 
 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
@@ -85,7 +86,7 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     space, model = disk(shape, run_of(config, processes)), str(config["model"])
     steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 100))
     alone = 0 < steps <= every or str(config.get("resume", "")).lower() == "true"
-    written = space.checkpoint * (1 if alone else int(config.get("keep", 2)) + 1)
+    written = space.checkpoint_gb * 1e9 * (1 if alone else int(config.get("keep", 2)) + 1)
     out = Path(str(config.get("out") or "out")).absolute()
     if model.endswith(".gguf") and not (out / "base").is_dir():  # it is unpacked there
         width = 4 if config.get("precision") == "fp32" else 2
@@ -93,7 +94,7 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     places = [(out, written, "set out to a folder on another disk, or keep = 1")]
     if not (config_file(model) or kept(model)):
         cache, variable = hub_cache(environ)
-        places.append((Path(cache), space.download, f"{variable} names another place"))
+        places.append((Path(cache), space.download_gb * 1e9, f"{variable} names another place"))
     for place, size, way in places:
         there = next(one for one in (place, *place.parents) if one.exists())
         if (free := shutil.disk_usage(there).free) < size:

@@ -64,7 +64,7 @@ def _files(folder: Path) -> "Iterator[tuple[str, Callable[[Rows], Iterator[tuple
     texts = sorted(name for name in lists if name.endswith(".txt") and name.isprintable())
     kinds = (
         (("pyproject.toml",), _of_project),
-        (texts[:_MOST], _of_list),
+        (texts[:_MOST], lambda rows: ((name_of(row), number) for number, row in rows)),
         (("environment.yml", "environment.yaml"), _of_conda),
         (("Dockerfile", "Containerfile"), _of_image),
         (("doctor.toml",), lambda _: iter(())),
@@ -107,10 +107,6 @@ def _of_project(rows: Rows) -> Iterator[tuple[str, int]]:
             yield from [(normalised(key[2]), number)] * table_of
         if listing:
             yield from ((name_of(one[1]), number) for one in _QUOTED.finditer(row))
-
-
-def _of_list(rows: Rows) -> Iterator[tuple[str, int]]:
-    yield from ((name_of(row), number) for number, row in rows)
 
 
 def _of_conda(rows: Rows) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
 from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
-from tunedoctor.diagnosis.report import Report, ReportMachine, ReportTarget, exit_code
-from tunedoctor.facts import Interpreter, Target
+from tunedoctor.diagnosis.report import Report, ReportMachine, ReportSmoke, ReportTarget, exit_code
+from tunedoctor.facts import Interpreter, Smoke, Target
+from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.system import node
 from tunedoctor.probes.targeting import NO_TARGET
@@ -37,10 +38,10 @@ def command(given: Namespace) -> int:
 
 
 def _checked(given: Namespace, limit: "_Limit") -> int:
-    options = Options.of(given)._replace(
-        outputs=outputs_of("check", given.output, given.report, given.baseline)
-    )
-    options = limit.options = _for_actions(options, given.typed, os.environ)
+    outputs = outputs_of("check", given.output, given.report, given.baseline)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
+        outputs = (*outputs, ("github", ""))  # annotations and summary, where nobody named a format
+    options = limit.options = Options.of(given)._replace(outputs=outputs)
     if given.baseline:
         from tunedoctor.cli.baseline import known  # noqa: PLC0415  few have one
 
@@ -52,20 +53,12 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
     trained = None
     if given.source is not None:
         snapshot = read_snapshot(given.source)
-    else:
-        place = place_of(
-            options, given, lambda: aim(given.target, own=given.own, config=given.config)
-        )
-        if given.deep or given.smoke:
-            starting(place, quiet=options.quiet)
-        snapshot = with_variables(look(place, limit.left(), deep=given.deep), options)
-        if given.smoke:
-            from tunedoctor.cli.smoke import as_check  # noqa: PLC0415  few ask for it
+        if snapshot.find(Smoke) and not options.only:
+            from tunedoctor.smoke.answer import OF_SNAPSHOT  # noqa: PLC0415  few hold one
 
-            how, seconds = options.strict, limit.left()
-            snapshot, checks, trained = as_check(
-                snapshot, needed(place), checks, strict=how, seconds=seconds
-            )
+            checks = (*checks, OF_SNAPSHOT)
+    else:
+        snapshot, checks, trained = _seen(given, options, checks, limit.left)
         interpreter = snapshot.find(Interpreter)
         if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
             sys.stderr.write(f"doctor: {said}\n")
@@ -80,6 +73,21 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
 
         webbrowser.open(Path(given.report).resolve().as_uri())
     return code
+
+
+def _seen(
+    given: Namespace, options: Options, checks: tuple[Check, ...], left: Callable[[], float]
+) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke | None]:
+    """Look at what was named, for as long as there is `left`, and train there if that is asked for."""
+    place = place_of(options, given, lambda: aim(given.target, own=given.own, config=given.config))
+    if given.deep or given.smoke:
+        starting(place, quiet=options.quiet)
+    snapshot = with_variables(look(place, left(), deep=given.deep), options)
+    if not given.smoke:
+        return snapshot, checks, None
+    from tunedoctor.cli.smoke import as_check  # noqa: PLC0415  few ask for it
+
+    return as_check(snapshot, needed(place), checks, strict=options.strict, seconds=left())
 
 
 def with_variables(snapshot: Snapshot, options: Options) -> Snapshot:
@@ -102,13 +110,6 @@ def place_of(options: Options, given: Namespace, choose: Callable[[], Target]) -
         )
     place = choose() if asked.environment != "none" else NO_TARGET
     return place if asked.looks_at(place) else NO_TARGET
-
-
-def _for_actions(options: Options, typed: list[str], variables: Mapping[str, str]) -> Options:
-    """Add annotations and summary where GitHub Actions runs it and nobody named a format."""
-    if variables.get("GITHUB_ACTIONS") != "true" or {"format"} & {*typed}:
-        return options
-    return options._replace(outputs=(*options.outputs, ("github", "")))
 
 
 class _Limit:
@@ -171,14 +172,7 @@ class _Limit:
 def snapshot(given: Namespace) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     out, options = given.output, Options.of(given)
-    place = place_of(options, given, lambda: aim(given.target, own=given.own))
-    if given.deep or given.smoke:
-        starting(place)
-    taken = with_variables(look(place, deep=given.deep), options)
-    if given.smoke:
-        from tunedoctor.cli.smoke import as_check  # noqa: PLC0415
-
-        taken, _, _ = as_check(taken, needed(place), (), strict=False, seconds=math.inf)
+    taken, _, _ = _seen(given, options, (), lambda: math.inf)
     data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))

@@ -1,5 +1,6 @@
 """A configuration of doctor train as other commands read it: files of TOML, and options over them."""
 
+import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,6 +31,12 @@ def values_of(arguments: Sequence[str]) -> dict[str, Any]:
     for path in files:
         values |= toml(read_regular(path, _LARGEST).decode("utf-8-sig"))
     return values | {key: word for key, word in words.items() if word}
+
+
+def spelled(values: Mapping[str, Any]) -> list[str]:
+    """Return a configuration as options."""
+    words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    return [f"--{key}={word}" for key, word in words.items()]
 
 
 def set_options(given: Namespace, config: Mapping[str, Any]) -> None:

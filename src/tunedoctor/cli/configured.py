@@ -57,7 +57,7 @@ def _render(held: Held, screen: Screen) -> str:
     if held.file:
         screen.next("doctor check goes by it; options of the command line win")
     else:
-        screen.wrap(f"Neither {' nor [tool.doctor] of '.join(FILES)} is here.")
+        screen.wrap(f"Neither {' nor [tool.doctor] of '.join(FILES)} is here or in this project.")
         screen.next("doctor policy init --from-here writes a policy of this machine")
     return screen.text()
 

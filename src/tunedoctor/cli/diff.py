@@ -24,8 +24,6 @@ _WRITES = "doctor snapshot -o FILE writes a snapshot, doctor check --format json
 
 
 class _Head(msgspec.Struct):
-    """What a file says that it is."""
-
     schema: str = ""
 
 

@@ -45,7 +45,8 @@ SCHEMAS = {
 
 def command(given: Namespace) -> int:
     """Print a page of a check or of docs/, what an error text leads to, or the list of all; returns the exit code."""
-    named = "policy" if given.id.startswith(PREFIX) else given.id  # findings of a policy share one
+    # findings of a policy share one, and a training that fails has the one of its command
+    named = "policy" if given.id.startswith(PREFIX) else given.id.replace("smoke-fails", "smoke")
     if page := pages().get("" if given.listed else named):
         write(render_text(page.read_text(encoding="utf-8"), screen()))
         return 0

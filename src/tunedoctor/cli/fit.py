@@ -18,16 +18,15 @@ from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview, stacks
-from tunedoctor.memory.answer import Answer, answer, run_of, seen
-from tunedoctor.memory.band import GIB, Band, Device
-from tunedoctor.memory.depths import depths
+from tunedoctor.memory.answer import Answer, answer, run_of
+from tunedoctor.memory.band import GIB, Band, Device, seen
+from tunedoctor.memory.config import LARGEST, parsed
 from tunedoctor.memory.losses import CHUNK
-from tunedoctor.memory.optimizer import optimizer_name
-from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.memory.shape import MemoryModelError, Shape, depths
 from tunedoctor.memory.speed import Prices, tokens_of
+from tunedoctor.memory.trained import optimizer_name
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
@@ -50,7 +49,7 @@ def command(given: Namespace) -> int:
     if given.stack != "doctor" and not given.article:
         place = aim(given.target, own=given.own)
     found = answered(given, place, look)
-    show(given.format, partial(screen.render, config=asked if asked != given.model else ""), found)
+    show(given.format, partial(screen.render, asked=asked or "MODEL"), found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 

@@ -18,7 +18,7 @@ from tunedoctor.contracts.requirements import STACK
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
-from tunedoctor.facts import Interpreter, Packages, Runtime
+from tunedoctor.facts import Interpreter, Packages, Runtime, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
 from tunedoctor.model.findings import Check, quoted
@@ -160,12 +160,15 @@ def nothing(case: Case) -> Answer:
         return Answer(end="nothing", target=case.place, why=why)
     causes = diagnose(case.snapshot, case.checks).causes
     told, held = case.snapshot.find(Runtime), remembered(case.snapshot)
+    look = f"doctor check{case.there}"
+    if isinstance(none := case.snapshot.get(Runtime), Unknown):  # not even an import was tried
+        return Answer(end="refused", target=case.place, why=none.why, by_hand=(f"{look} --deep",))
     return Answer(
         end="nothing",
         target=case.place,
         notes=tuple(f.check.id for f in causes),
         applicable=_applicable(case, causes),
-        look=f"doctor check{case.there}",
+        look=look,
         looked=case.snapshot.taken if told else held[1].taken if held else "",
         unproved=_UNSEEN if case.given.no_import and not (told or held) else "",
     )
@@ -288,8 +291,7 @@ def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
         shown.line(mark("ok"), f" wrote {place}; nothing was changed")
         if made.plan.new:
             sh = f"sh {shlex.quote(place)}"
-            root = is_setup(made.plan, case.snapshot)
-            ways = [f"sudo {sh} root does what needs root"] if root else []
+            ways = [f"sudo {sh} root does what needs root"] * is_setup(made.plan, case.snapshot)
             shown.next(*ways, f"{sh} makes the environment")
         write(shown.text())
     return 0
@@ -350,17 +352,15 @@ def _carried_out(case: Case, answer: Answer, made: "Planned") -> int:
         sys.stderr.write(f"\ndoctor: {said}\n")
         raise
     ended: Ended = "told" if outcome.end == "nothing" else outcome.end
-    return end(
-        case,
-        msgspec.structs.replace(
-            answer,
-            end=ended,
-            outcome=outcome,
-            why=outcome.why,
-            by_hand=outcome.by_hand,
-            left=() if made.plan.new else outcome.left,
-        ),
+    done = msgspec.structs.replace(
+        answer,
+        end=ended,
+        outcome=outcome,
+        why=outcome.why,
+        by_hand=outcome.by_hand,
+        left=() if made.plan.new else outcome.left,
     )
+    return end(case, done)
 
 
 def _kept(case: Case, made: "Planned") -> tuple[str, ...]:

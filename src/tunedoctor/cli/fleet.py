@@ -33,6 +33,7 @@ from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
 from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
+from tunedoctor.smoke.answer import OF_SNAPSHOT
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
@@ -70,7 +71,8 @@ def command(given: Namespace) -> int:
         with closing(jobs):  # who is still asked ends with it
             rows = judged(_shown(fresh(jobs, given, options), one), make, processes)
     if not rows:
-        misuse("no machines were found", _TELLS)
+        what = f"no snapshot is in {' and '.join(given.files)}: names end in .json or .jsonl"
+        misuse(what if given.files else "no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
     found = replace(
         found,
@@ -121,7 +123,8 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
 
 @cache
 def _checks(options: Options, name: ProfileName) -> tuple[Check, ...]:
-    return options._replace(profile=name).checks()
+    checks = options._replace(profile=name).checks()
+    return checks if options.only or name == "node" else (*checks, OF_SNAPSHOT)
 
 
 def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
@@ -135,8 +138,8 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         misuse("--manifest and --image are for pods", "add --kubernetes")
     if given.files:
         return "files", _files(given.files)
-    words = ("snapshot", "--profile", given.profile or "node", "--keep-host")
-    words += ("--smoke",) * given.smoke
+    profile = "project" if given.smoke else given.profile or "node"
+    words = ("snapshot", "--profile", profile, "--keep-host", *["--smoke"] * given.smoke)
     how = How(words, given.doctor, given.timeout, given.at_once, given.image or IMAGE)
     if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
         from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
@@ -154,17 +157,28 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
     """Yield name and path of each file, those in folders and below by name, and each line of stdin."""
     for source in sources:
         if source == "-":
-            with opened("-") as stream:
-                lines = iter(partial(stream.readline, LARGEST + 1), b"")
-                for number, line in enumerate(lines, 1):
-                    rest = line
-                    while len(rest) > LARGEST and not rest.endswith(b"\n"):
-                        rest = stream.readline(LARGEST + 1)
-                    yield Reply(f"line-{number}", line, "" if rest is line else _LONG)
+            yield from _lines("line", source)
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
                 folders[:] = sorted((n for n in folders if not n.startswith(".")), key=natural)
-                some = (name for name in sorted(names, key=natural) if name.endswith(".json"))
-                yield from ((name[:-5], str(Path(folder, name))) for name in some)
+                for name in sorted(names, key=natural):
+                    if name.endswith((".json", ".jsonl")):
+                        yield from _file(str(Path(folder, name)))
         else:
-            yield Path(source).stem, source
+            yield from _file(source)
+
+
+def _file(place: str) -> Iterator[Job]:
+    name, several = Path(place).stem, place.endswith(".jsonl") and Path(place).is_file()
+    yield from _lines(name, place) if several else ((name, place),)
+
+
+def _lines(name: str, place: str) -> Iterator[Reply]:
+    """Yield each line that holds something."""
+    with opened(place) as stream:
+        for number, line in enumerate(iter(partial(stream.readline, LARGEST + 1), b""), 1):
+            rest = line
+            while len(rest) > LARGEST and not rest.endswith(b"\n"):
+                rest = stream.readline(LARGEST + 1)
+            if not line.isspace():
+                yield Reply(f"{name}-{number}", line, "" if rest is line else _LONG)

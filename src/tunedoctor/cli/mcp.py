@@ -106,7 +106,6 @@ def command(given: Namespace) -> int:
 
 
 def _schema(row: Mapping[str, Any], says: str | None) -> dict[str, Any]:
-    """Return the JSON Schema of an option."""
     kind, text = row.get("kind", ""), {"type": "string", "maxLength": _WORD}
     form: dict[str, Any] = text
     if kind in ("switch", "pair"):
@@ -216,7 +215,6 @@ class Service:
 
 
 def _check(tool: Tool, values: dict[str, Any]) -> None:
-    """Refuse an input that is not as the tool's schema says."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  the extra's
     from jsonschema.exceptions import best_match  # noqa: PLC0415
 

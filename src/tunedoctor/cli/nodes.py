@@ -1,10 +1,11 @@
-"""doctor train --nodes: the nodes are given by Slurm or Ray, held against each other, and train as one."""
+"""doctor train --nodes: the nodes are given by Slurm, Ray or Kubernetes, held against each other, and train as one."""
 
+import os
 import re
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from tunedoctor.cli.before import Needed, needed
 from tunedoctor.cli.configuration import values_of
 from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import Options, refusing
@@ -19,14 +21,16 @@ from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.train import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
-from tunedoctor.fleet import many, ray, slurm
+from tunedoctor.fleet import many, pytorchjob, ray, slurm
 from tunedoctor.fleet.job import Job, failed, held, met, on_ray
+from tunedoctor.fleet.judge import Judged, read_again
 from tunedoctor.fleet.odd import apart
 from tunedoctor.fleet.reply import How
 from tunedoctor.model.wording import listed
 from tunedoctor.render.fleet import odd_line
 from tunedoctor.render.screen import mark
 from tunedoctor.running import command as running
+from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
 _MOST = 12
@@ -39,12 +43,16 @@ def training(
     """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
     values = values_of(words)
     gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
-    _say(f"asks {'Ray' if by_ray else 'Slurm'} for {how.nodes} nodes")
-    with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else "Slurm: "):
-        wanted = how.nodes, how.ray if by_ray else how.slurm, gpus
-        job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
-    _say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
-    if look and (wrong := _wrong(job, place.python, words, values)):
+    name = "Ray" if by_ray else "Slurm" if how.slurm is not None else "Kubernetes"
+    say(f"asks {name} for {how.nodes} nodes")
+    with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else f"{name}: "):
+        wanted = how.nodes, str((how.ray if by_ray else how.slurm) or ""), gpus, how.exclude
+        if how.kubernetes is not None:
+            job = pytorchjob.here(how.wait)
+        else:
+            job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
+    say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
+    if look and (wrong := _wrong(job, how, place.python, words, values)):
         one = screen(sys.stderr)
         more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
         for text in [*wrong[:_MOST], *more]:
@@ -52,13 +60,16 @@ def training(
         sys.stderr.write(f"{one.text()}doctor: not begun; --no-check trains all the same\n")
         return []
     if by_ray:
-        argv = ray.starts(job.id, job.names, gpus, Path(str(values.get("out") or "out")))
+        out = Path(str(values.get("out") or "out"))
+        argv = ray.starts(job.id, job.names, gpus, out, how.wait)
     else:
-        argv = job.step("--kill-on-bad-exit=1", "--disable-status")
+        argv = job.step("--kill-on-bad-exit=1", "--disable-status", "--input=none")
     return [*argv, place.python, str(LAUNCHER), f"{how.nodes}@{job.host}:{job.port}"]
 
 
-def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+def _wrong(
+    job: Job, how: Namespace, python: str, words: Sequence[str], values: Mapping[str, Any]
+) -> list[str]:
     """Return why the nodes can't train together: what each finds, what differs, what they don't see of each other."""
     options, out = Options.of()._replace(quiet=True), Path(str(values.get("out") or "out"))
     asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
@@ -67,23 +78,50 @@ def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any
     places = (Path(one).expanduser() for one in names if one)
     every = chain(*([one, *one.glob("*")] for one in places))
     files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
+    order = {"files": files, "device": str(values.get("device", "auto")), "snapshot": ""}
+    order["gpus"] = how.processes * (order["device"] != "cpu")
+    meet, seen = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
     with spinner("comparing") as shown, refusing(ValueError, "doctor fleet tells more"):
         shown.watch([*job.names])
-        by_ray = ray.collect(job.id, How(asked), job.names)
-        replies = by_ray if job.by_ray else slurm.inside(job.names, How(asked))
+        if job.rank >= 0:  # the first pod gets what the others are
+            own = child.run([sys.executable, "-m", "tunedoctor", *asked], timeout=120.0).out
+            seen, replies = meet({**order, "snapshot": own})
+        else:
+            by_ray = ray.collect(job.id, How(asked), job.names)
+            replies = [*by_ray] if job.by_ray else slurm.inside(job.names, How(asked))
         rows = many.judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
         found = many.fleet_of(rows, "nodes", options.checks())
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
             wrong.append(f"{who}: {one.finding.id}: {one.finding.title}. Cure: {cure}")
-        if found.unreached:
-            return wrong
-        wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
+        if not found.unreached:
+            wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
+            wrong += _too_little(rows, how, values, is_trial="--dry-run" in words)
+        if found.unreached or job.rank >= 0:
+            return [*wrong, *seen]
         out.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(prefix=".new-", dir=out) as new:  # out must be one folder for all
             files.append(new.name)
-            return [*wrong, *met(job, python, files, str(values.get("device", "auto")))]
+            return [*wrong, *meet(order)[0]]
+
+
+def _too_little(
+    rows: Sequence[Judged], how: Namespace, values: Mapping[str, Any], *, is_trial: bool
+) -> Iterator[str]:
+    """Yield which nodes have too little memory, as predicted for what each has; say the forecast of a trial."""
+    seen, found = dict[Any, Needed | None](), dict[Needed, list[str]]()
+    for row in rows:
+        if row.source:  # else another is equal
+            given = read_again(row.source), values, how.processes * how.nodes, os.environ
+            seen[(*row.facts.values(),)] = needed(*given)
+        if one := seen.get((*row.facts.values(),)):
+            found.setdefault(one, []).append(row.told.node)
+    for one, names in found.items():
+        if one.why:
+            yield f"{listed(names)}: {one.why}"
+        elif is_trial:
+            say(f"{listed(names)}: {one.told}")
 
 
 def run(argv: Sequence[str], log: Path) -> int:
@@ -94,14 +132,15 @@ def run(argv: Sequence[str], log: Path) -> int:
     if ran.signals or ran.code == 2:
         return 1 if ran.signals else 2
     node, what = failed(running.output_of(ran.tails, "")[0].splitlines())
-    code = re.fullmatch(r"Exited with exit code (\d+)", what)
+    code = re.fullmatch(table("slurm")["exit"], what)
     if code and (signal := running.death_of(int(code[1])).name):
         what = f"ended by {signal}"
     ended = f"{node} failed first: {what}; the other nodes were ended"
-    _say(ended if node else f"it ended with exit status {ran.code}")
-    _say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
+    say(ended if node else f"it ended with exit status {ran.code}")
+    say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
     return 1
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Say a line on stderr."""
     sys.stderr.write(f"doctor: {text}\n")

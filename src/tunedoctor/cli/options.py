@@ -1,12 +1,12 @@
 """The options that check and triage share, together with the user's settings."""
 
 import math
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.diagnosis import gate as gates
@@ -16,6 +16,8 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check, Severity
 from tunedoctor.model.wording import near
 from tunedoctor.tables.config import (
+    FILES,
+    Config,
     ConfigError,
     FailOn,
     Ignore,
@@ -34,6 +36,7 @@ from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, makes
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.places import folders, owned
 from tunedoctor.probes.targeting import here
 
 T = TypeVar("T")
@@ -70,6 +73,8 @@ class Options(NamedTuple):
     ignore: tuple[Ignore, ...] = ()
     file: str = ""
     """Where policy and settings stand."""
+    settled: tuple[str, ...] = ()
+    """The checks that the settings name."""
     known: tuple[tuple[str, Severity], ...] = ()
     """The baseline: fingerprint and severity."""
     shared: bool = False
@@ -99,6 +104,7 @@ class Options(NamedTuple):
             rules=held.rules,
             ignore=config.ignore,
             file=held.file,
+            settled=(*config.only, *config.skip, *(one.id for one in config.ignore)),
             here=said.get("source") is None,
         )
 
@@ -113,7 +119,8 @@ class Options(NamedTuple):
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip, *(one.id for one in self.ignore)):
             if id_ not in ids:
-                what = f"no check is called {id_!r}{near(id_, ids)}"
+                place = f"{self.file}: " if id_ in self.settled else ""
+                what = f"{place}no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         some = (c for c in checks if not self.only or c.id in self.only)
         left = gates.wanted((c for c in some if c.id not in self.skip), self.profile)
@@ -134,8 +141,8 @@ class Options(NamedTuple):
         return bool(self.only or self.skip)
 
     def expired(self) -> tuple[Ignore, ...]:
-        """Return the entries whose last day is over."""
-        return tuple(one for one in self.ignore if one.until < datetime.now(UTC).date())
+        """Return the entries whose last day is over, where no other has prolonged them."""
+        return tuple(one for one in self.ignore if one.id not in self.gate().ignored)
 
     def gate(self) -> Gate:
         """Return what counts for the verdict."""
@@ -160,10 +167,27 @@ def values_of(kind: type[T], given: Namespace) -> T:
 
 
 def settings(named: str | None = None) -> Settings:
-    """Return the settings of a file, else of the working folder; exits with 2 where they can't be understood."""
+    """Return the settings of a file, else of the project; exits with 2 where they can't be understood."""
     with refusing(ConfigError, "doctor explain policy shows the keys"):
         mirrors()  # what can't be understood is told before any work
-        return read_config(Path(), named)
+        return read_config(named, _project_files())
+
+
+def _project_files() -> Iterator[str]:
+    """Yield the files that can hold settings, of the working folder first, as it would name them.
+
+    Then those of its project: up to the root of the git repository, else to the nearest folder that is a project's.
+    """
+    yield from FILES
+    try:
+        (here, names), *above = folders(os.environ, os.getcwd())  # noqa: PTH109  a string, as those are
+    except OSError:
+        return  # it is gone
+    if not any(".git" in there for _, there in above):
+        above = [] if names & {*FILES} else above[:1]
+    for folder, there in above:
+        places = (os.path.join(folder, name) for name in FILES if name in there)  # noqa: PTH118
+        yield from (os.path.relpath(one, here) for one in places if owned(one))
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
@@ -192,8 +216,10 @@ def aim(target: str | None, *, own: bool, config: str | None = None) -> Target:
         misuse("--self is the doctor's own environment", "leave out --self or --target")
     if own:
         return here(sys.executable, "--self")
-    setting = "" if target is not None else settings(config).config.target
-    return here(setting, _SETTING) if setting else here(target)
+    held = settings(config) if target is None else Settings(Config())
+    # a path in a file that was found is of that file's folder; in one that was named, of the working folder
+    below = "" if config else os.path.dirname(held.file)  # noqa: PTH120
+    return here(held.config.target, _SETTING, below) if held.config.target else here(target)
 
 
 def typed(place: Target, target: str | None) -> str | None:

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
-from tunedoctor.render.screen import spelled
+from tunedoctor.render.screen import COMMAND, RUNNERS, spelled
 
 GONE = 141
 """Exit status where the reader of standard output went away: what a shell says of a tool that SIGPIPE ended."""
@@ -30,6 +30,8 @@ class Stream(io.TextIOWrapper):
         """Write text, cleaned and in the characters that the stream has."""
         parts = _OURS.split(text)
         parts[::2] = [one if one.isprintable() else _inert(one) for one in parts[::2]]
+        if not self._is_result and any(map(os.environ.get, RUNNERS)):
+            parts = [COMMAND.sub(r"\g<0> ", "".join(parts))]
         try:
             return super().write(spelled("".join(parts), self._has))
         except OSError as error:

@@ -1,13 +1,12 @@
 """doctor train."""
 
-import json
 import os
 import re
 import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, needed
-from tunedoctor.cli.configuration import values_of, words_of
+from tunedoctor.cli.configuration import spelled, values_of, words_of
 from tunedoctor.cli.init import write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
 from tunedoctor.cli.output import refusal, report_for
@@ -44,16 +43,13 @@ def command(given: Namespace) -> int:
 
 def train(how: Namespace, arguments: Sequence[str]) -> int:
     """Train in the target, as the options in `how` say, of which most may lack; returns the exit code."""
-    if not arguments:
-        misuse("no configuration is named", "doctor init writes one")
     page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
-    if (page or many) and {"--merge", "--dry-run"} & {*arguments}:
-        misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
-    if page and (why := refusal(page, BEGIN, force=how.force)):
-        misuse(f"{page} {why}", "choose another name, or --force")
+    of_pods = getattr(how, "kubernetes", None) is not None
+    is_pod = of_pods and "DOCTOR_JOB" in os.environ  # of the manifest
+    _sensible(how, arguments, page, many)
     if page and _told_again(page, arguments):
         return 0
-    place = works(aim(how.target, own=how.own))
+    place = None if of_pods and not is_pod else works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
     batch, count = int(values.get("batch", 16)), how.processes * (many or 1)
@@ -61,28 +57,53 @@ def train(how: Namespace, arguments: Sequence[str]) -> int:
         where = f"batch {batch} is no multiple of {count} processes"
         misuse(where + f" on {many} nodes" * bool(many), f"--batch={batch - rest + count} is one")
     out = Path(str(values.get("out") or "out"))
-    more = " --no-check" * getattr(how, "no_check", False)
-    more += f" --processes {how.processes}" * (how.processes > 1)
-    if many:
-        engine = "slurm" if how.ray is None else "ray"
-        where = getattr(how, engine)
-        more += f" --nodes {many} --{engine}" + f"={shlex.quote(where)}" * bool(where)
-    more += f" --report {shlex.quote(page)}" if page else ""
-    ended = begun(values, arguments, named(place, how.target), more)
-    with ExitStack() as stack:
-        try:
-            argv = _trainer(stack, how, place, values, arguments)
-        except KeyboardInterrupt:
-            ended(130)
-            return 130
-        if not argv:
-            return 1
-        log, nodes = out / "train.log", many and import_module("tunedoctor.cli.nodes")
-        code = nodes.run(argv, log) if nodes else run_command(argv, place, "", told=(2,), log=log)
+    target = named(place, how.target) if place else f" --target {how.target}" * bool(how.target)
+    ended = begun(values, arguments, target, "".join(_again(how)))
+    try:
+        if place:
+            code = _here(how, place, values, arguments, out / "train.log")
+        else:
+            pods = import_module("tunedoctor.cli.pods")  # with it comes the fleet
+            code = int(pods.training(how, arguments, values))
+    except KeyboardInterrupt:
+        code = 130
     if page and code == 0 and is_finished(out):
         report(page, out)
-    ended(130 if many and code == 1 else code)  # which node it was has been told
-    return int(code)
+    if not is_pod:
+        ended(code, is_told=bool(many))
+    return code
+
+
+def _sensible(how: Namespace, arguments: Sequence[str], page: str, many: int) -> None:
+    """Exit with 2 where the options are of something else."""
+    if not arguments:
+        misuse("no configuration is named", "doctor init writes one")
+    if {"--merge", "--dry-run"} & {*arguments} if page else many and "--merge" in arguments:
+        misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
+    if page and (why := refusal(page, BEGIN, force=how.force)):
+        misuse(f"{page} {why}", "choose another name, or --force")
+
+
+def _here(
+    how: Namespace, place: Target, values: dict[str, Any], arguments: Sequence[str], log: Path
+) -> int:
+    """Train in the target, on nodes too; returns the exit code, exits with 1 where it can't be begun."""
+    with ExitStack() as stack:
+        argv = _trainer(stack, how, place, values, arguments) or sys.exit(1)
+        if getattr(how, "nodes", 0):
+            return int(import_module("tunedoctor.cli.nodes").run(argv, log))
+        return run_command(argv, place, "", told=(2,), log=log)
+
+
+def _again(how: Namespace) -> Iterator[str]:
+    """Yield the options of this command alone, as they are said again."""
+    keys = "no_check processes nodes slurm ray kubernetes exclude wait image claim report"
+    for key in keys.split():
+        value = getattr(how, key, None)
+        if key in getattr(how, "typed", ()) or (key == "processes" and how.processes > 1):
+            sign = "=" if key in ("slurm", "ray", "kubernetes") else " "
+            given = not isinstance(value, bool) and value != ""
+            yield f" --{key.replace('_', '-')}" + f"{sign}{shlex.quote(str(value))}" * given
 
 
 def _told_again(page: str, arguments: Sequence[str]) -> bool:
@@ -113,8 +134,7 @@ def _trainer(
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
     if getattr(how, "nodes", 0):
-        nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
-        start = nodes.training(stack, how, place, words, look=check)
+        start = import_module("tunedoctor.cli.nodes").training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []
@@ -123,8 +143,7 @@ def _trainer(
         sys.stderr.write(f"doctor: {found.why}\n")
         return []
     if found and "--dry-run" in arguments:
-        peak = f"{found.peak_gib:.3g} GiB beside libraries"
-        sys.stderr.write(f"doctor: forecast for rows of max_length tokens: {peak}\n")
+        sys.stderr.write(f"doctor: {found.told}\n")
     start = [str(LAUNCHER), str(count)] if count > 1 else []
     return [place.python, *start, str(TRAINER), *_readable(snapshot, words)]
 
@@ -167,6 +186,4 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     holds = "it holds TOML, as in: model = 'folder'"
     with refusing((OSError, ValueError), holds, f"{', '.join(files)}: "):
         values = values_of(files)
-    words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
-    ours = [f"--{key}={word}" for key, word in words.items()]
-    return [*ours, *(one for one in arguments if one.startswith("--"))]
+    return [*spelled(values), *(one for one in arguments if one.startswith("--"))]

@@ -93,15 +93,15 @@ def size(path: Path) -> int:
 
 def begun(
     values: Mapping[str, object], words: Sequence[str], target: str, more: str
-) -> Callable[[int], None]:
+) -> Callable[..., None]:
     """Look at a run before it begins; return what says what came of it, and what can be run next.
 
-    `target` and `more` are options that are said again, `more` of this command alone.
+    `is_told`: who failed, but not how to go on. `target` and `more`: options said again, `more` of train alone.
     """
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
 
-    def ended(code: int) -> None:
-        if code not in (0, 130):  # the diagnosis has told
+    def ended(code: int, *, is_told: bool = False) -> None:
+        if code not in (0, 130) and (code != 1 or not is_told):  # the diagnosis has told
             return
         one, final = screen(), out / "final"
         is_merge, is_trial = "--merge" in words, "--dry-run" in words

@@ -143,12 +143,6 @@ def asked_of(text: str) -> Asked:
     return Asked("", 0, module, (name,) if name else ())
 
 
-def asked_also(asked: set[Asked], known: Asked) -> bool:
-    """Tell whether a release asks what a row names: the thing itself, or a part of a module that is gone."""
-    parts = () if known.names else (one.module for one in asked)
-    return known in asked or any(f"{one}.".startswith(f"{known.module}.") for one in parts)
-
-
 def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
     """Return a table that knows the wheels of a folder too, and whatever it knew."""
     there = wheels(folder)
@@ -159,8 +153,11 @@ def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
             own = {m: ENTRIES[m] for m in modules if name_of(m) == name}
             ask = partial(asked_by, own, modules - own.keys())
             for version, some in zip(releases, pool.map(ask, releases.values()), strict=True):
-                for one in {*some, *(o for o in asks[name] if asked_also(some, o))}:
-                    asks[name][one].add(version)
+                for one in {*some, *asks[name]}:
+                    # itself, or a part of a module that is gone
+                    parts = () if one.names else (f"{other.module}." for other in some)
+                    if one in some or any(p.startswith(f"{one.module}.") for p in parts):
+                        asks[name][one].add(version)
         every = {one for asked in asks.values() for one in asked}
         for name, releases in there.items():
             wanted = sorted(o for o in every if name_of(o.module.partition(".")[0]) == name)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
 from tunedoctor.model.versions import at_least, normalised, requirement
@@ -89,7 +90,10 @@ def _broken(
         # a module that its distribution gave up
         asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
         here = one.kind in ("name", "keyword", "unreadable")
-        told = _declared(top, asks, packages)
+        # what is asked is required and not installed, which missing-dependency tells
+        owner, brought = packages.get(asks), brought_by(top)
+        wanted = filter(None, map(requirement, owner.requires if owner else ()))
+        told = brought in {normalised(w.name) for w in wanted} and not packages.get(brought)
         if not here and (told or _recorded(one.module, asked, packages, record)):
             continue
         below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
@@ -98,7 +102,7 @@ def _broken(
         theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
         files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
         places = {asked: files, asks: [file.replace(os.sep, "/")]}
-        yield msgspec.structs.replace(
+        yield replace(
             one,
             library=asks,
             led_by=led_by,
@@ -119,13 +123,6 @@ def _owner_of(top: str, packages: Packages, record: _Read) -> str:
         if one and begins.search(record(one.location, one.metadata)):
             return one.name
     return named[0].name if named[0] else ""
-
-
-def _declared(top: str, owner: str, packages: Packages) -> bool:
-    """Tell whether what is asked is required and not installed, which missing-dependency tells."""
-    one, named = packages.get(owner), brought_by(top)
-    wanted = {normalised(w.name) for w in map(requirement, one.requires) if w} if one else set()
-    return named in wanted and not packages.get(named)
 
 
 def _recorded(module: str, owner: str, packages: Packages, record: _Read) -> bool:

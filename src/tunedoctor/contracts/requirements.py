@@ -27,9 +27,7 @@ class Unmet(NamedTuple):
     """A requirement that does not hold."""
 
     owner: Distribution
-    """Who declares it."""
     name: str
-    """Normalised name of what is wanted."""
     specifier: str
     """As declared: "<2.0,>=1.3.0"; empty where any version does."""
     installed: str

@@ -8,7 +8,7 @@ asked stands in the frames.
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from packaging.version import Version
@@ -19,9 +19,6 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised, pep440
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import Contracts, brought_by, distribution_of, first_transformers
-
-if TYPE_CHECKING:
-    import re
 
 Runs = tuple[tuple[int, int], ...]
 """First and last places, in the releases of a library, of neighbours that are alike."""
@@ -62,10 +59,7 @@ def broken_contracts(
 
 
 def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
-    """Return what to install so that the two keep their contracts: a newer library, else another neighbour.
-
-    Name -> specifier, of releases that fit all that is installed; a newer library, "*", where the table knows none.
-    """
+    """Return what to install so that the two keep their contracts: a newer library, "*", where none is known."""
     return next(contract_ways(one, versions), {one.library: "*"})
 
 
@@ -115,10 +109,7 @@ def _between(name: str, version: str) -> tuple[int, int] | None:
 
 
 def places(releases: Sequence[str], version: str) -> tuple[int, ...]:
-    """Return the place of a version among releases, oldest first, or the two that it lies between.
-
-    Before the first and behind the last one of the two is no place; () of what is no version.
-    """
+    """Return the place of a version among releases, or the two around it, -1 and the end too; () of no version."""
     wanted = pep440(version)
     if wanted is None:
         return ()
@@ -264,15 +255,11 @@ def _runs(rows: Rows, place: str, name: str) -> Runs:
 
 def owners(error: ErrorText) -> Iterator[str]:
     """Yield the distributions of the frames, innermost first, up to the first frame of the user's own."""
+    installed = pattern(table("misfits")["shapes"]["installed"])
     for frame in reversed(error.frames):
         if frame.file.startswith("<"):
             continue
-        place = _installed().search(frame.file)
+        place = installed.search(frame.file)
         if place is None:
             return
         yield brought_by(place["top"])
-
-
-@cache
-def _installed() -> "re.Pattern[str]":
-    return pattern(table("misfits")["shapes"]["installed"])

@@ -29,10 +29,7 @@ def write(
     pythons: Iterable[str],
     most: int | None = None,
 ) -> list[Good]:
-    """Write the rows of files, each with where it comes from, at most so many of each, and return what they were.
-
-    Raises BadRowError and OSError; the file that was there stands.
-    """
+    """Write the rows of files, each with where it comes from, whole or not at all. Raises BadRowError and OSError."""
     made: list[Good] = []
     with whole(place) as file:
         for path in files:

@@ -31,7 +31,6 @@ _CUT_FROM = 200
 _SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
 _encode = msgspec.json.Encoder().encode
 SHOWN = 3
-"""Rows that are shown."""
 MOST_NAMES = 500
 """Different columns, forms or orders of roles that are told apart."""
 MOST_PLACES = 10_000
@@ -201,7 +200,6 @@ def cut_answers(sample: train_rows.Sample) -> list[train_rows.Fault]:
 
 
 def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked) -> str:
-    """Count a sample's tokens and take its prints; return its text."""
     turns = sample.turns
     # halves of characters can't be written as UTF-8
     parts = [text.encode("utf-8", "surrogatepass") for _, text in turns]
@@ -217,19 +215,16 @@ def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked)
     found.learned += learned
     found.lengths[rounded(tokens)] += 1
     own = digest(data)
-    prompt = _prompt([role for role, _ in turns], parts)
+    # what the user says before the first answer, unless that is nothing, or all
+    roles = [role for role, _ in turns]
+    end = roles.index("assistant") if "assistant" in roles else 0
+    before = [part for role, part in zip(roles[:end], parts, strict=False) if role != "system"]
+    prompt = digest(b"\n".join(before)) if before else 0
     found.marks.append(Mark(number, own, prompt, sketch(data) if asked.near else b""))
     if asked.sampled:
         key = digest(b"%d:%d" % (number, own))
         found.samples.append((key, _encode([number, sample.form, turns])))
     return "\n".join([text for _, text in turns])
-
-
-def _prompt(roles: list[str], parts: list[bytes]) -> int:
-    """Return the digest of what the user says before the first answer; 0 where that is nothing, or all."""
-    end = roles.index("assistant") if "assistant" in roles else 0
-    before = [parts[i] for i in range(end) if roles[i] != "system"]
-    return digest(b"\n".join(before)) if before else 0
 
 
 def luhn(text: str) -> bool:
@@ -279,7 +274,6 @@ def rules_for(block: bytes) -> tuple[SecretKind, ...]:
 
 
 def _long_words(block: bytes) -> Iterator[bytes]:
-    """Find the words that are long enough for a token, with what stands around them."""
     flat = block.translate(_AS_LONG)
     at = flat.find(_LONG)
     while at >= 0:

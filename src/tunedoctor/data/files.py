@@ -200,10 +200,7 @@ def _raw(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
 
 
 def line_blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Cut chunks at line ends into whole lines, with the number of the first; b"" is a line that is too long.
-
-    Old Mac line ends (a lone CR) count as none, as in every JSONL reader.
-    """
+    """Cut chunks into whole lines, with the first one's number; b"": a line that is too long. A lone CR ends none."""
     number, pending, skipping = 1, b"", False
     for chunk in chunks:
         here = chunk

@@ -140,7 +140,6 @@ class _Window:
         self.text = "".join(parts)
 
     def move(self, to: int) -> None:
-        """Go on to a place, and count the lines."""
         self.line += self.text.count("\n", self.at, to)
         self.at = to
 
@@ -209,7 +208,6 @@ def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
 
 
 def _value(window: _Window) -> tuple[object, int, str]:
-    """Return a value, where it ends, and why there is none."""
     size, scan = WINDOW, json.JSONDecoder().raw_decode
     while size <= LARGEST:
         window.fill(size)
@@ -342,10 +340,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
 
 
 def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
-    """Yield rows, a part at a time, read by the first of some interpreters that has pyarrow.
-
-    Raises NoReaderError, and OSError where pyarrow refuses the file.
-    """
+    """Yield rows, read by the first of some interpreters that has pyarrow. Raises NoReaderError, OSError."""
     left, room = iter(pythons), AT_ONCE
     python, told = next(left, ""), _Told(0, ended=False)
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
@@ -373,7 +368,5 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
 
 
 class _Told(msgspec.Struct):
-    """The number of the next row, and whether there is none."""
-
     next: int
     ended: bool

@@ -75,7 +75,6 @@ class Digests:
         self._keys, self._places = (array("Q", bytes(8 * size)) for _ in range(2))
 
     def _slot(self, key: int) -> int:
-        """Return where a key stands, or would."""
         at, mask, keys = key & self._mask, self._mask, self._keys
         while keys[at] and keys[at] != key:
             at = (at + 1) & mask

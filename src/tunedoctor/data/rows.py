@@ -76,10 +76,7 @@ class Rows:
 
     @cached_property
     def columns(self) -> dict[str, str]:
-        """Its columns by the names that they have here, where these differ: as asked, if it has them, or a guess.
-
-        Raises OSError.
-        """
+        """Its columns by their names here, where these differ: as asked, if it has them, or guessed. Raises OSError."""
         if self.blocks is not None:
             head = list(islice(self.blocks, 1))
             self.blocks = chain(head, self.blocks)
@@ -104,16 +101,11 @@ def _lines(blocks: Iterable[tuple[bytes, int]]) -> Iterator[Element]:
 
 
 class Good(Iterable[tuple[int, dict[str, object], Sample]]):
-    """The rows of a file that is to be trained on, each judged; with its line, and as it is learned.
-
-    Raises BadRowError at the first that can't be, and where the file can't be read.
-    """
+    """The rows of a file that is to be trained on, each judged. Raises BadRowError at the first that can't be."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], pythons: Iterable[str]) -> None:
-        """Open the file."""
         self.path, self._name = path, str(path)
         self.count = 0
-        """Rows so far."""
         with self._read():
             self.rows = Rows(path, columns, pythons)
 

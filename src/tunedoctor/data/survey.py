@@ -13,7 +13,6 @@ import msgspec
 
 from tunedoctor.data import examine
 from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
-from tunedoctor.data.records import Element
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
 from tunedoctor.data.rows import KINDS, Rows, unread
@@ -72,7 +71,6 @@ class Survey:
         self.tallies: list[Tally] = []
         self.notes: list[str] = []
         self.shown: list[Shown] = []
-        """The first sound rows."""
         self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
@@ -85,7 +83,6 @@ class Survey:
             self._file(number, source)
 
     def _file(self, number: int, source: Source) -> None:
-        """Read one file; one that can't be read is a fault, and the others go on."""
         whole, columns = Tally(), self.asked.rows.columns
         kind, encoding, size = "unknown", "unknown", 0
         try:
@@ -129,7 +126,6 @@ class Survey:
         self.tallies.append(whole)
 
     def _compare(self, file: int, part: Tally) -> None:
-        """Compare rows with all before them."""
         mine = self.sources[file].split
         for mark in part.marks:
             before, kind = self._earlier(file, mark)
@@ -202,7 +198,10 @@ def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
     if rows.blocks is not None:
         yield from _examined(rows.blocks, asked)
     else:
-        yield from _of_elements(rows, asked.rows)
+        elements = iter(rows)
+        while part := list(islice(elements, PART)):
+            rules = rules_for(_bytes([one.value for one in part if one.value is not None]))
+            yield examine.part(part, rules, asked.rows)
     last = Tally()
     for why in rows.broken:
         last.fault("ends-early", 0, why)
@@ -229,15 +228,7 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
             yield waiting.popleft().get()
 
 
-def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tally]:
-    rows = iter(rows)
-    while part := list(islice(rows, PART)):
-        rules = rules_for(_bytes([one.value for one in part if one.value is not None]))
-        yield examine.part(part, rules, asked)
-
-
 def _bytes(values: list[object]) -> bytes:
-    """Return all that the values hold, for a search of bytes."""
     try:
         return msgspec.json.encode(values)
     except (ValueError, TypeError, RecursionError, UnicodeError):

@@ -4,10 +4,8 @@ A finding that one side alone has is explained by experiment: facts of the side 
 other's, and its check is asked again. What makes it go explains it; no list says what belongs to what.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
@@ -20,13 +18,12 @@ from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
 from tunedoctor.model.wording import counted, listed
-from tunedoctor.tables.load import table
+from tunedoctor.tables.small import incidental
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """null: not there, or not told. Of two lists each side holds what it alone has."""
 TRIES = 100
 """Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
-_KEYS = re.compile(r"\[[^\]]*\]")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,23 +182,24 @@ def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
 
 
 def _outcomes(report: Report) -> dict[str, str]:
-    """Return what each check without a finding came to, in words."""
     found = dict.fromkeys(report.passed, "passed")
     found |= {id_: f"could not tell: {why}" for id_, why in report.unknown.items()}
     return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}
 
 
 class Item(NamedTuple):
-    """A part of an answer that can be exchanged: all of it, a field, or a part of a field."""
+    """A part of an answer that can be exchanged: all of it, a field, a part of a field, or one value of that."""
 
     kind: type[Fact]
     field: str = ""
     key: str | None = None
+    name: str = ""
 
     @property
     def path(self) -> str:
         """Where it stands in the fact."""
-        return self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
+        there = self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
+        return f"{there}.{self.name}" if self.name else there
 
     def covers(self, path: str) -> bool:
         """Tell whether a change stands in it."""
@@ -234,9 +232,9 @@ def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item
 def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snapshot:
     """Return `failing` with these of `well` in the place of its own."""
     answers = failing.answers()
-    by_field: dict[tuple[type[Fact], str], list[str | None]] = {}
-    for kind, field, key in items:
-        by_field.setdefault((kind, field), []).append(key)
+    by_field: dict[tuple[type[Fact], str], list[tuple[str | None, str]]] = {}
+    for one in items:
+        by_field.setdefault((one.kind, one.field), []).append((one.key, one.name))
     for (kind, field), keys in by_field.items():
         own, other = answers.get(kind), well.get(kind)
         new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
@@ -244,11 +242,14 @@ def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snaps
     return Snapshot(answers, taken=failing.taken, doctor=failing.doctor)
 
 
-def _mixed(own: Any, other: Any, keys: Iterable[str | None]) -> Any:  # noqa: ANN401  of any field
-    """Return a field with the parts of another's that have these names; all of that for None."""
-    if None in keys:
+def _mixed(own: Any, other: Any, keys: Iterable[tuple[str | None, str]]) -> Any:  # noqa: ANN401  of any field
+    """Return a field with the parts of another's that have these names, or values of them; all of that for None."""
+    if (None, "") in keys:
         return other
-    mine, theirs, wanted = _parts(own), _parts(other), {*keys}
+    mine, theirs, wanted = dict(_parts(own)), _parts(other), {key for key, name in keys if not name}
+    for key, name in keys:
+        if key and name:
+            mine[key] = structs.replace(mine[key], **{name: getattr(theirs[key], name)})
     mixed = {key: theirs.get(key) if key in wanted else part for key, part in mine.items()}
     mixed |= {key: part for key, part in theirs.items() if key in wanted}
     held = {key: part for key, part in mixed.items() if part is not None}
@@ -258,7 +259,7 @@ def _mixed(own: Any, other: Any, keys: Iterable[str | None]) -> Any:  # noqa: AN
 def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
     """Return the fields, and the parts of fields, that are enough of some facts."""
     items: list[Item] = []
-    for kind, _, _ in some:
+    for kind, *_ in some:
         own, other = failing.get(kind), well.get(kind)
         if not (isinstance(own, kind) and isinstance(other, kind)):
             items.append(Item(kind))
@@ -273,7 +274,22 @@ def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -
                 items += [Item(kind, field, key) for key in keys] or [Item(kind, field)]
     # and before that what tells nothing by itself
     items.sort(key=lambda item: incidental(item.kind.__name__, item.path))
-    return _fewest(items, goes) if goes(items) else some
+    if not goes(items):
+        return some
+    items = _fewest(items, goes)
+    finer = [*chain(*(_values(item, failing, well) for item in items))]
+    finer.sort(key=lambda item: incidental(item.kind.__name__, item.path))
+    return _fewest(finer, goes) if goes(finer) else items
+
+
+def _values(item: Item, failing: Snapshot, well: Snapshot) -> list[Item]:
+    """Return the values in which a part differs that both have and call the same, else the item."""
+    kind, field, key, _ = item
+    sides = (_parts(getattr(one.get(kind), field, None)).get(key or "") for one in (failing, well))
+    one, two = (structs.asdict(s) if isinstance(s, msgspec.Struct) else {} for s in sides)
+    differ = [name for name in one if two and one[name] != two[name]]
+    alike = differ and {*[*one][:2]}.isdisjoint(differ)  # the first values name it
+    return [Item(kind, field, key, name) for name in differ] if alike else [item]
 
 
 def _fewest(items: list[Item], goes: Goes) -> list[Item]:
@@ -381,14 +397,3 @@ def words_of(answer: Answer | msgspec.Struct) -> str:
     if isinstance(value, tuple):
         return listed(map(str, value), 3) or f"no {first}"
     return value if isinstance(value, str) else f"{first} {value}"
-
-
-@cache
-def _incidental() -> frozenset[tuple[str, str]]:
-    rows = table("incidental")["rows"]
-    return frozenset((row["fact"], field) for row in rows for field in row["fields"])
-
-
-def incidental(fact: str, path: str) -> bool:
-    """Tell a difference that says nothing by itself: what moves, a path, the name of one thing among equals."""
-    return bool({(fact, path), (fact, _KEYS.sub("", path))} & _incidental())

@@ -24,7 +24,6 @@ ProfileName = Literal["project", "node", "image", "runner"]
 class Profile(msgspec.Struct, frozen=True, rename={"raised": "raise"}):
     """What is asked of a machine."""
 
-    about: str
     environment: Literal["wanted", "named", "none"] = "wanted"
     later: tuple[str, ...] = ()
     """Kinds of facts that are those of another machine, at run time."""

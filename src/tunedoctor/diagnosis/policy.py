@@ -12,7 +12,7 @@ from tunedoctor.model.machine import GPUS
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import minor, parts, pep440, within
 from tunedoctor.model.wording import counted, gib, listed, many
-from tunedoctor.probes.settings import NAMES, PREFIXES, PRESENCE_ONLY, SET
+from tunedoctor.probes.settings import looked_for
 from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import Rule
 
@@ -117,7 +117,6 @@ def _gpus(
 
 
 def _count(*several: Fact | Unknown | None) -> int:
-    """Return how many GPUs are for computing."""
     count = 0
     for one in several:
         match one:
@@ -216,21 +215,14 @@ def _variable(
     environment: kinds.Environment, host: kinds.Host | Unknown | None, *, rule: Rule
 ) -> findings.Result:
     value, wanted = environment.get(rule.name), rule.wanted
-    if value is None and not _looked_for(environment, rule.name):
+    if value is None and not looked_for(rule.name, environment.more):
         return Unknown(why=f"a snapshot does not hold {rule.name}; doctor check here does")
     if (value is not None) == wanted if isinstance(wanted, bool) else value == wanted:
         return None
-    if value == SET and isinstance(wanted, str):
-        return Unknown(why=f"of {rule.name} nobody looks at the value; true asks that it is set")
     # what it is set to stays untold: it can be a secret
     how = "not set" if value is None else "set" if wanted is False else "set to another value"
     cure = findings.set_variable(host, rule.name, wanted or None) if wanted is not True else None
     return _breach(rule, f"{rule.name} is {how}", cure or findings.advise(f"set {rule.name}"))
-
-
-def _looked_for(environment: kinds.Environment, name: str) -> bool:
-    usual = name in NAMES | PRESENCE_ONLY or name.startswith(PREFIXES)
-    return usual or name in environment.more
 
 
 def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> findings.Result:

@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from functools import lru_cache, partial
-from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -19,8 +18,7 @@ from tunedoctor.facts import Node
 from tunedoctor.facts.clean import inert
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
-from tunedoctor.tables.policy import PREFIX
-from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, present, shape
+from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, parted, present, shape
 from tunedoctor.tables.secrets import services as services_in
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
@@ -38,7 +36,6 @@ class Identity(NamedTuple):
 
 _NEEDS_QUOTES = r"""(?=[^'\n]*(?:[^\w@%+=:,./'\n-]|'"'))"""
 """What follows is the rest of a word that `shlex.quote` had to quote; a plain path in quotes is prose."""
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LEFT = pattern(r"(?s:.{0,60})[^\w-]")
 _WORDS = re.compile(r"[A-Za-z0-9+/_=.~-]{16,}")
 _PIECES = re.compile(r"[A-Za-z0-9+_~-]{16,}={0,2}")
@@ -211,17 +208,9 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
     return begin, end
 
 
-def _said(name: str) -> tuple[list[str], set[str]]:
-    """Return the parts of a name in small letters, and those, alone or two together, that say it is a secret's."""
-    parts = [p.lower() for p in _PARTS.findall(name)]
-    sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
-    two = {a + b for a, b in pairwise(parts) if a + b in names("one") or f"{a} {b}" in names("two")}
-    return parts, sure | two
-
-
 def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True) -> bool:
     """Tell whether a value under a name is a secret. `strong`: the name is certainly its name."""
-    parts, sure = _said(name)
+    parts, sure = parted(name)
     low = value.lower().strip(" _-.!")
     done = shape("done").fullmatch(value) if strong else shape("done").search(value)
     if not sure or len(low) < 3 or low in names("harmless") or done or low in name.lower():
@@ -297,12 +286,12 @@ def _opaque(found: "re.Match[str]") -> str:
 def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  any JSON
     """Redact every string in plain data, keys too."""
     if isinstance(data, str):
-        # ids of a policy end as variables do, and stand before words
-        if field and not field.startswith(PREFIX) and is_secret(field, data):
+        if field and is_secret(field, data):
             return hashed("secret", data)
         return redact_text(data, who, addresses=field not in names("versions"))
     if isinstance(data, dict):
-        inherited = field if field in names("versions") else ""
+        # their keys are names of packages, or ids of checks, and not of what stands under them
+        inherited = field if field in names("versions") or field in names("outcomes") else ""
         return {
             redact_text(str(k), who, addresses=False): redact(v, who, inherited or str(k))
             for k, v in data.items()

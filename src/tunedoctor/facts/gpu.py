@@ -140,7 +140,8 @@ class NvidiaGpu(Part, frozen=True):
     """NVLinks that the card has; `nvlinks_active` are those that work."""
     nvlinks_active: Count | None = None
     nvlink_errors: tuple[Count | None, ...] = ()
-    """Of all its links since the driver was loaded: CRC errors of flits and of data, replays, recoveries."""
+    """Of all its links since the driver was loaded: CRC errors of flits and of data, replays, recoveries; of NVLink 5
+    recoveries of running links, packets with errors, recoveries that failed. The rows of `node.json` name them."""
     throttle: tuple[str, ...] = ()
     """Reasons that slow the clocks by fault: hw-slowdown, hw-thermal, sw-thermal, power-brake."""
     temperature: Count | None = None

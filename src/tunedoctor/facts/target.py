@@ -97,6 +97,8 @@ class Interpreter(Fact, frozen=True):
     """The user's own site-packages, whether or not it exists."""
     user_site_on: bool = False
     """It exists and is on the path."""
+    unread_pth: str = ""
+    """A .pth file that is no UTF-8: Python stops at it where that is the encoding of the locale."""
     pythonpath: tuple[str, ...] = ()
     include: str = ""
     """Folder of Python.h."""
@@ -130,10 +132,12 @@ class BrokenDistribution(Part, frozen=True):
 
     name: str
     problem: Literal[
-        "no metadata", "damaged metadata", "no version", "files missing", "code missing", "leftover", "doubled",
+        "no metadata", "damaged metadata", "no version", "files missing", "code missing", "another Python",
+        "leftover", "doubled",
     ]  # fmt: skip
     """no metadata: the code is there, its .dist-info is not, or has no METADATA file. leftover: a ~ folder.
     doubled: two versions in one folder. code missing: metadata is there, the package folder is not.
+    another Python: its extensions are built for that one.
     damaged metadata: a field can't be read, or is longer than any."""
     detail: str = ""
     """Files or folders that show it."""

@@ -60,7 +60,7 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding, as the first node has it; `nodes` is empty where all that were reached share it."""
+    """A finding, as the first node has it where it is worst; `nodes` is empty where all that were reached share it."""
 
     finding: ReportFinding
     count: int
@@ -76,17 +76,20 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure over all nodes that have it."""
+    """A figure over all nodes, or their cards, that have it."""
 
-    what: Literal["seconds", "tokens_per_second"]
+    what: str
+    """seconds, tokens_per_second, or what `doctor smoke --node` measured: bfloat16, memory, h2d, all_reduce …"""
     device: str
+    """What it is measured on: they are held against each other alone."""
     count: int
     median: float
     quartiles: tuple[float, float]
     limit: float
-    """5 robust standard deviations (1.4826 times the median deviation), and a fifth at least, from the median."""
+    """5 robust standard deviations (1.4826 times the median deviation) from the median, and at least a fifth, or what
+    `neighbours` of `node_speeds.json` leaves."""
     stragglers: dict[str, float] = {}
-    """Nodes beyond it."""
+    """Nodes beyond it; of cards "n5 cuda:3"."""
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):

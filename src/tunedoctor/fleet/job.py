@@ -1,4 +1,4 @@
-"""Nodes of Slurm or Ray on which one training runs: how they are held, and what they see of each other."""
+"""Nodes on which one training runs: how those of Slurm and Ray are held, and what they see of each other."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from tunedoctor.fleet import ray, slurm
 from tunedoctor.fleet.beside import said
 from tunedoctor.fleet.judge import plain
+from tunedoctor.fleet.reply import Reply
 from tunedoctor.model.wording import listed
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
@@ -37,19 +38,24 @@ class Job(NamedTuple):
     host: str
     port: int
     by_ray: bool = False  # then `id` is the cluster's address
+    rank: int = -1  # of the pod that this is; names are of this pod alone then
+    wait: int = meet.STEP  # seconds in which all of them come to meet
 
     def step(self, *words: str) -> list[str]:
-        """Return the beginning of a command that runs once on each node."""
+        """Return the beginning of a command that runs once on each node, of a pod on this one."""
+        if self.rank >= 0:
+            ranks = (f"SLURM_{one}={self.rank}" for one in ("PROCID", "NODEID"))
+            return ["env", *ranks, f"SLURMD_NODENAME={self.names[0]}"]
         count, names = len(self.names), ",".join(self.names)
         argv = ["srun", f"--jobid={self.id}", f"--nodes={count}", f"--ntasks={count}"]
         return [*argv, f"--nodelist={names}", *_STEP.split(), *words]
 
 
 @contextmanager
-def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
+def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
     """Give nodes of the job that the doctor is in, else of one that ends with it; `gpus` of each, where they have any.
 
-    Raises ValueError where there are not as many.
+    None of those excluded, a list of Slurm's. Raises ValueError where there are not as many.
     """
     if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PTY_PORT" not in os.environ:
         msg = "srun runs several doctors: leave srun out, one doctor starts it for all nodes"
@@ -60,9 +66,9 @@ def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
         told = (os.environ.get(f"SLURM_{one}_PER_TASK", "") for one in ("TRES", "GPUS"))
         if gpus and any("gpu" in one or one.isdigit() for one in told):  # ours is one task a node
             os.environ["SLURM_GPUS_PER_NODE"] = str(gpus)
-        yield _job(nodes)
+        yield _job(nodes, exclude)
         return
-    argv = [*_salloc(nodes, wanted, gpus), sys.executable, "-Ic", _HOLD]
+    argv = [*_salloc(nodes, wanted, gpus, exclude), sys.executable, "-Ic", _HOLD]
     how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
     with subprocess.Popen(argv, **how) as salloc:  # noqa: S603  argv, no shell
         line = b""
@@ -70,42 +76,44 @@ def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
             line = salloc.stdout.readline()  # type: ignore[union-attr]
             given = json.loads(line or b"{}").items()
             os.environ.update((k, v) for k, v in given if k.startswith("SLURM_"))
-            yield _job(nodes)
+            yield _job(nodes, exclude)
         finally:
             salloc.stdin.close()  # type: ignore[union-attr]
             if not line:  # it still waits for nodes
                 salloc.terminate()
 
 
-def _job(nodes: int) -> Job:
-    given = os.environ.get("SLURM_JOB_NODELIST", "")
-    names = said("scontrol", "show", "hostnames", given).split() if given else []
+def _job(nodes: int, exclude: str) -> Job:
+    without, given = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
+    names = [name for name in given if name not in without]
     if len(names) < nodes:
         msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
-    told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
-    where = told[1] if told else names[0], _port()
+    told = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
+    where = told[1] if told else names[0], port_of()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 
-def _port() -> int:
+def port_of(usual: int = 0) -> int:
+    """Return where nodes meet; raises ValueError where MASTER_PORT is none."""
     # below the ports that systems hand out by themselves
-    port = os.environ.get("MASTER_PORT") or str(20_000 + secrets.randbelow(12_000))
+    port = os.environ.get("MASTER_PORT") or str(usual or 20_000 + secrets.randbelow(12_000))
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
         msg = f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT"
         raise ValueError(msg)
     return int(port)
 
 
-def on_ray(nodes: int, wanted: str, gpus: int) -> Job:
+def on_ray(nodes: int, wanted: str, gpus: int, exclude: str) -> Job:
     """Return nodes of a cluster, as `held` does."""
-    at = ray.able(wanted, nodes, gpus)
-    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), _port(), by_ray=True)
+    at = ray.able(wanted, nodes, gpus, exclude)
+    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), port_of(), by_ray=True)
 
 
-def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
+def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
     """Return the command that asks for whole nodes: of a partition, of a list, or of where jobs go by themselves."""
-    known = slurm.known(wanted)
+    without = slurm.names_of(exclude)
+    known = {name: about for name, about in slurm.known(wanted).items() if name not in without}
     down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
     if len(known) - len(down) < nodes:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
@@ -113,16 +121,19 @@ def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
         raise ValueError(msg)
     argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
     is_part = wanted in {part for part, *_ in known.values()}
+    wanted = wanted if is_part or not exclude else ",".join(known) * bool(wanted)
     argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
+    argv += [f"--exclude={exclude}"] * bool(exclude)
     has_gpus = any("gpu" in about[2] for about in known.values())
     return argv + [f"--gpus-per-node={gpus}"] * bool(has_gpus and gpus)
 
 
-def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
-    """Return what keeps nodes from training together, in lines that name them."""
-    nodes, most = len(job.names), meet.START + 4.0 * meet.STEP
-    order = {"nodes": nodes, "host": job.host, "port": job.port, "files": files, "device": device}
-    argv = [python, "-I", "-"]
+def met(
+    job: Job, nodes: int, argv: Sequence[str], order: Mapping[str, Any]
+) -> tuple[list[str], list[Reply]]:
+    """Return what keeps nodes from training together, in lines that name them; of pods their snapshots too."""
+    most = meet.START + 4.0 * meet.STEP + job.wait
+    order = {"nodes": nodes, "host": job.host, "port": job.port, "wait": job.wait, **order}
     # as an argument it could be too long
     script = (
         f"{Path(meet.__file__).read_text()}\nmain(json.loads({json.dumps(order)!r}))\n".encode()
@@ -130,7 +141,7 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     told: dict[str, dict[str, Any]] = {}
 
     def heard(line: str) -> float:
-        task, _, text = line.partition(": ")
+        task, _, text = line.partition(": ") if line[:1] != "{" else (str(job.rank), "", line)
         with suppress(ValueError):
             node, more = told.setdefault(task.strip(), {"step": 0, "files": {}}), json.loads(text)
             node["files"].update(more.pop("files", {}))
@@ -146,16 +157,17 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
         for line in ended.out.splitlines():
             heard(line)
     else:
-        argv = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
+        words = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
         how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
-        ended = child.run_lines(argv, heard=heard, silence=most, **how)
+        ended = child.run_lines(words, heard=heard, silence=most, **how)
     # task 0 first, whose clock the others are held to
     by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
+    replies = [Reply(name, one.get("snapshot", "").encode()) for name, one in by_node.items()]
     if silent := [name for name in job.names if name not in by_node]:
-        said_ = re.findall(r"^(?:srun: error|\d+): (.+)$", ended.err, re.MULTILINE)
+        said_ = re.findall(table("slurm")["said"], ended.err, re.MULTILINE)
         why = plain(said_[0] if said_ else ended.death, 300)
-        return [f"{listed(silent)}: {python} does not start there: {why}"]
-    return [*_unlike(by_node, f"no answer ({ended.death})")]
+        return [f"{listed(silent)}: {argv[0]} does not start there: {why}"], replies
+    return [*_unlike(by_node, f"no answer ({ended.death})")], replies
 
 
 def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
+from tunedoctor.diagnosis.differences import Value, flat, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
@@ -23,7 +23,9 @@ from tunedoctor.model import snapshot as snapshots
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, SnapshotError
 from tunedoctor.probes.system import knowledge
+from tunedoctor.smoke.node import speeds_of
 from tunedoctor.system.reading import read_regular
+from tunedoctor.tables.small import incidental
 
 Job = Reply | tuple[str, str]
 """A reply, or name and path of a file."""
@@ -43,6 +45,8 @@ class Judged(NamedTuple):
     values: Mapping[bytes, Mapping[str, Value]] = {}
     """Token -> values by path, where this process tells it for the first time; so is a cause."""
     causes: tuple[ReportFinding, ...] = ()
+    figures: Mapping[tuple[str, str, str], float] = {}
+    """What was measured, on what, and which of its cards -> how fast: of the smoke training, where one ran."""
     source: str | bytes = ""
     """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
 
@@ -116,9 +120,19 @@ class Judge:
         values = {one.token: one.values for one in held.values() if one.token not in before}
         key = (ids, *facts.values())
         source = "" if key in before or not held else file or zlib.compress(data, 1)
-        new = tuple(one for one in causes if one.id not in before)
-        before.update((key, *ids, *values))
-        return Judged(told, facts, values, new, source)
+        node = getattr(getattr(held.get("Smoke"), "answer", None), "node", None)
+        figures = {
+            (what, plain(card.name), plain(card.device)): speed
+            for card in getattr(node, "cards", ())
+            for what, speed in speeds_of(card).items()
+        }
+        if node and node.cards and node.all_reduce:
+            figures["all_reduce", f"{node.ranks} x {plain(node.cards[0].name)}", ""] = (
+                node.all_reduce
+            )
+        new = tuple(one for one in causes if (one.id, one.severity) not in before)
+        before.update((key, *((one.id, one.severity) for one in new), *values))
+        return Judged(told, facts, values, new, figures, source)
 
     def _read(self, told: FleetNode, data: bytes) -> tuple[FleetNode, Report, Mapping[str, _Held]]:
         head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()

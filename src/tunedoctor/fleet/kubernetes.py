@@ -20,11 +20,11 @@ from tunedoctor.tables.load import table
 _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
 _STAND_IN = "NAME_OF_NODE"
 _SELECTOR = re.compile(r"[\w./=!, ()-]*")
-_SOON = "--request-timeout=30s"
-_GET = ("kubectl", "get", "--output=json", _SOON)
+SOON = "--request-timeout=30s"
+GET = ("kubectl", "get", "--output=json", SOON)
 _START = 120
 """Seconds that a pod may take to start: images are large."""
-_TURN = 2.0
+TURN = 2.0
 """Seconds between two looks at the pods."""
 
 
@@ -38,7 +38,7 @@ def by_hand(wanted: str, how: How) -> tuple[str, str]:
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
-    nodes = items_of(*_GET, "nodes", f"--selector={_checked(wanted)}")
+    nodes = items_of(*GET, "nodes", f"--selector={_checked(wanted)}")
     if not nodes:
         msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
         raise ValueError(msg)
@@ -56,42 +56,49 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     mark = secrets.token_hex(4)
     jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
     try:
-        said("kubectl", "create", "--filename=-", _SOON, stdin=msgspec.json.encode(jobs))
+        said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(jobs))
         yield from _answers(waiting, mark, how.seconds + _START)
     finally:
         with suppress(ValueError):  # they end by themselves, and are deleted then
-            said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", _SOON)
+            said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", SOON)
 
 
 def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Reply]:
     """Yield what the pods of a run print, each when it has ended; `waiting`: node -> what holds it up."""
     began, pods = time.monotonic(), list[Any]()
     while waiting and time.monotonic() - began < seconds:
-        time.sleep(_TURN)
+        time.sleep(TURN)
         with suppress(ValueError):  # the next look may get an answer
-            pods = items_of(*_GET, "pods", f"--selector={_RUN}={mark}")
+            pods = items_of(*GET, "pods", f"--selector={_RUN}={mark}")
         for pod in pods:
             node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
-            states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
-            unmet = [one for one in status.get("conditions", ()) if one["status"] == "False"]
-            held = next(filter(None, (*states, *unmet)), {"reason": "it runs"})
             if node not in waiting:
                 continue
             if status["phase"] in ("Succeeded", "Failed"):
                 del waiting[node]
                 yield _read(node, pod["metadata"]["name"], time.monotonic() - began)
                 continue
-            waiting[node] = f"{held['reason']}: {held.get('message', '')}"
-            if any(states) and held["reason"] not in table("kubernetes")["passing"]:
+            waiting[node], is_lasting = held_up(pod)
+            if is_lasting:
                 yield Reply(node, problem=waiting.pop(node))
     for node, why in waiting.items():
         yield Reply(node, problem=f"no answer in {seconds:.0f} s; {why}")
 
 
+def held_up(pod: Any) -> tuple[str, bool]:  # noqa: ANN401  any JSON
+    """Return why a pod does not run yet, and whether that lasts."""
+    status = pod["status"]
+    states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
+    unmet = [one for one in status.get("conditions", ()) if one["status"] == "False"]
+    held = next(filter(None, (*states, *unmet)), {"reason": "it runs"})
+    is_lasting = any(states) and held["reason"] not in table("kubernetes")["passing"]
+    return f"{held['reason']}: {held.get('message', '')}", is_lasting
+
+
 def _read(node: str, pod: str, seconds: float) -> Reply:
     """Return what a pod printed; kubectl mixes its two streams."""
     try:
-        log = said("kubectl", "logs", pod, "--container=doctor", _SOON).strip()
+        log = said("kubectl", "logs", pod, "--container=doctor", SOON).strip()
     except ValueError as error:
         return Reply(node, problem=str(error))
     if (begin := log.find("{")) >= 0 and log.endswith("}"):

@@ -11,6 +11,7 @@ from itertools import chain, islice, repeat
 from math import inf
 from multiprocessing import get_context
 from statistics import median, quantiles
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,10 +19,13 @@ from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread,
 from tunedoctor.fleet.judge import Job, Judge, Judged
 from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
+from tunedoctor.tables.load import table
 
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
 MOST_ODD, MOST_NAMED = 1000, 100
+MEASURES: dict[str, Any] = table("node_speeds")["measures"]
+"""What is measured: words, unit, and the share of what others do below which something is slow."""
 _ID = re.compile(r"\w[\w.:@/+-]{0,119}")
 _judge: list[Judge] = []
 
@@ -83,7 +87,10 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
     every = [*map(_named, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
-    findings = {one.id: one for row in reversed(every) for one in row.causes}
+    mildest = sorted(
+        chain(*(row.causes for row in every)), key=lambda one: SEVERITIES.index(one.severity)
+    )[::-1]
+    findings = {one.id: one for one in mildest}
     newest, older = dict[object, Judged](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
@@ -120,7 +127,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
         unreached={name: one.why for name, one in all_.items() if not one.reached},
         older=+older,
         groups=tuple(_groups(rows, marks)),
-        times=tuple(_times([row.told for row in rows])),
+        times=tuple(_times(rows)),
     )
 
 
@@ -135,22 +142,24 @@ def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
         yield Group(nodes=names, verdict=one.verdict, findings=one.findings)
 
 
-def _times(nodes: Sequence[FleetNode]) -> Iterator[Spread]:
-    """Yield how long they took, and how fast each kind of device trained."""
+def _times(rows: Sequence[Judged]) -> Iterator[Spread]:
+    """Yield how long they took, how fast each kind of device trained, and how fast their cards are."""
     figures: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for one in nodes:
-        if one.seconds:
-            figures["seconds", ""][one.node] = one.seconds
-        if (speed := one.tokens_per_second) is not None and 0 <= speed < 1e12:
-            figures["tokens_per_second", one.device][one.node] = speed
+    for row in rows:
+        one, speed, took = row.told, row.told.tokens_per_second, row.told.seconds or None
+        told = {("seconds", "", ""): took, ("tokens_per_second", one.device, ""): speed}
+        for (what, on, which), figure in {**told, **row.figures}.items():
+            if figure is not None and 0 <= figure < 1e12:
+                figures[what, on][f"{one.node} {which}".rstrip()] = figure
     for (what, device), some in figures.items():
         if len(some) > 1:
             middle, late = median(some.values()), 1 if what == "seconds" else -1
-            away = max(7.413 * median(abs(v - middle) for v in some.values()), middle / 5)
+            least = middle * (1 - MEASURES[what]["neighbours"])
+            away = max(7.413 * median(abs(v - middle) for v in some.values()), least)
             beyond = [(v, name) for name, v in some.items() if (v - middle) * late > away]
             low, _, high = quantiles(some.values(), n=4)
             yield Spread(
-                what=what,  # type: ignore[arg-type]
+                what=what,
                 device=device,
                 count=len(some),
                 median=middle,

@@ -45,11 +45,12 @@ def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply
     return replies([ask], 1)
 
 
-def able(wanted: str, nodes: int, gpus: int) -> dict[str, str]:
+def able(wanted: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
     """Return name -> address of nodes with a CPU for Ray's jobs, and GPUs where any has; ValueError for too few."""
     every = list[_Told]()
     tell(wanted, {"command": "", "seconds": 0, "names": ()}, b"", every.append)
     gpus *= any("GPU" in one.has for one in every)
+    every = [one for one in every if one.name not in exclude.split(",")]
     have = [o for o in every if o.has.get("CPU", 0) >= 1 and o.has.get("GPU", 0) >= gpus]
     if len(have) < nodes:
         msg = f"Ray: {len(have)} of {nodes} nodes have a CPU and {gpus} GPUs for its jobs"
@@ -68,11 +69,15 @@ def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most
     return Ended("exit", 0, "\n".join(lines), "\n".join(x for x in lines if ": {" not in x))
 
 
-def starts(wanted: str, names: Sequence[str], gpus: int, out: Path) -> list[str]:
-    """Return the beginning of a command that runs once on each node, by Ray Train."""
+def starts(wanted: str, names: Sequence[str], gpus: int, out: Path, wait: int) -> list[str]:
+    """Return the beginning of a command that runs once on each node, by Ray Train; it waits so many seconds."""
     order = {"address": address_of(wanted), "names": names, "gpus": gpus, "folder": str(Path.cwd())}
     script = Path(ray_nodes.__file__).with_name("ray_train.py")
-    return [python_of(), str(script), json.dumps({**order, "out": str(out.absolute())})]
+    return [
+        python_of(),
+        str(script),
+        json.dumps({**order, "out": str(out.absolute()), "wait": wait}),
+    ]
 
 
 def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:

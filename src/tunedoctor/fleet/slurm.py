@@ -18,7 +18,6 @@ _WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", re.ASCII)
 """A partition or a list of nodes; it can be no option."""
 _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
     --ntasks-per-node=1 --cpus-per-task=1"""
-_ON_HOST = re.compile(r"^srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)", re.MULTILINE)
 _QUEUE, _MARGIN = 30, 30.0
 """Seconds in which the nodes are given, and for a job's start and end on them."""
 
@@ -48,8 +47,15 @@ def known(wanted: str) -> dict[str, list[str]]:
     if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
         return found
     every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "", "none"]
-    listed = said("scontrol", "show", "hostnames", wanted)
-    return {one: every.get(one, none) for one in listed.split()}
+    return {one: every.get(one, none) for one in names_of(wanted)}
+
+
+def names_of(listed: str) -> list[str]:
+    """Return the nodes of a list, none for ""; raises ValueError."""
+    if listed and not _WANTED.fullmatch(listed):
+        msg = f"{plain(listed)!r} is no list of nodes as n[1-40]"
+        raise ValueError(msg)
+    return said("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
 def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How, put: Put) -> None:
@@ -100,8 +106,9 @@ def _asked(
     finally:  # who is stopped in between leaves no job
         if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
-    errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
+    errors = re.findall(table("slurm")["error"], ended.err, re.MULTILINE) or ["no answer"]
     problem = plain(errors[-1], 300) if ended.how == "exit" else ended.death
-    at = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}
+    on_host = re.findall(table("slurm")["on_host"], ended.err, re.MULTILINE)
+    at = {host: lines[task] for host, task in on_host if task in lines}
     got = [parcel.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
     return got + [Reply(name, problem=problem) for name in names if name not in at], problem

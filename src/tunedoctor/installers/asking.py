@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import Packages
 from tunedoctor.facts.clean import clean_text
@@ -36,7 +36,6 @@ class Asking:
     """One run's view of the sources; each is asked once whether it answers."""
 
     def __init__(self, sources: Sources, installed: Packages | None = None) -> None:
-        """Ask nobody yet; `installed` is what the target holds."""
         self.declared = sources
         self.installed = installed
         self._heard: dict[str, Heard] = {}
@@ -64,7 +63,7 @@ class Asking:
         change are left out of what comes with the pins. Where PyTorch's index answers, the install names it.
         """
         # what was drafted before the user agreed to a mirror names the index itself
-        install = msgspec.structs.replace(install, index=self.declared.placed(install.index))
+        install = replace(install, index=self.declared.placed(install.index))
         if install.no_deps and all(pin.hashes for pin in install.pins):
             return install
         there = {} if install.no_deps else installed
@@ -82,7 +81,7 @@ class Asking:
             # without its label a build is known by its index alone
             if any(one.name == _PROBED and "+" not in one.version for one in install.pins):
                 return Failed("network", _dead([self._heard[install.index]]))
-            install = msgspec.structs.replace(install, index="")
+            install = replace(install, index="")
         found = self._asked(question, {*install.reinstall, *(one.name for one in install.pins)})
         if not isinstance(found, Solved):
             return found
@@ -92,23 +91,24 @@ class Asking:
             told, was = asked.get(one.name), installed.get(one.name, "")
             if told is None and was == one.version and one.name not in again:
                 continue
-            told = told or msgspec.structs.replace(one, was=was)
+            told = told or replace(one, was=was)
             # of a folder uv gives no hashes where it need not open the wheel
-            hashes = told.hashes or one.hashes or self._hashes(one)
-            pins.append(msgspec.structs.replace(one, was=told.was, via=told.via, hashes=hashes))
-        return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
+            files = self._files(one)
+            hashes = told.hashes or one.hashes or tuple(map(_digest, files))
+            size = one.download_bytes or max((file.stat().st_size for file in files), default=0)
+            told = replace(one, was=told.was, via=told.via, hashes=hashes)
+            pins.append(replace(told, download_bytes=size))
+        return replace(install, pins=tuple(pins), no_deps=True)
 
-    def _hashes(self, pin: Pin) -> tuple[str, ...]:
-        """Return the hashes of a package's wheels in the user's folders."""
-        hashes: list[str] = []
+    def _files(self, pin: Pin) -> list[Path]:
+        files: list[Path] = []
         for folder in (one.folder for one in self.declared.links if one.folder):
             with suppress(OSError):
-                for name, version, _ in wheels_of(pin.name, os.listdir(folder)):  # noqa: PTH208  names alone
-                    if str(version) == pin.version:
-                        with (folder / name).open("rb") as stream:
-                            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                        hashes.append(f"sha256:{digest}")
-        return tuple(hashes)
+                every = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
+                files += [
+                    folder / name for name, version, _ in every if str(version) == pin.version
+                ]
+        return [file for file in files if file.is_file() and os.access(file, os.R_OK)]
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
@@ -116,13 +116,13 @@ class Asking:
         if not (known.index or known.no_index or known.offline) and self._heard:
             # as uv writes it, so that both fill one cache, and what was read of it holds
             standard = Source(self._standard.url.rstrip("/"))
-            known = msgspec.structs.replace(known, index=standard if standard.url else None)
+            known = replace(known, index=standard if standard.url else None)
         if not known.no_index or self.installed is None or but is None:
             yield known
             return
         with tempfile.TemporaryDirectory(prefix="doctor-installed-") as folder:
             stand_ins(Path(folder), self.installed, but)
-            yield msgspec.structs.replace(known, links=(*known.links, Source(folder)))
+            yield replace(known, links=(*known.links, Source(folder)))
 
     def answering(self, index: str = "") -> Sources | Failed:
         """Return the sources without those that nobody named and that do not answer, or why none is left.
@@ -140,11 +140,11 @@ class Asking:
             if not folders:
                 return Failed("network", _dead(named or dead))
             who = (named or dead)[0].source
-            return msgspec.structs.replace(known, no_index=who.place or who.url, links=folders)
+            return replace(known, no_index=who.place or who.url, links=folders)
         if dead and every[-1].url in self.silent:
             # the standard one is out of reach: another stands in its place, or uv would wait for it
             there = next(one for one in reversed(every) if one.url not in self.silent)
-            return msgspec.structs.replace(known, index=there)
+            return replace(known, index=there)
         return known
 
     @property
@@ -245,6 +245,11 @@ def _heard(one: Source, name: str, known: Sources, client: Client, whole: bool) 
 def _dead(dead: list[Heard]) -> str:
     said = "; ".join(f"{one.source.shown}: {one.why}" for one in dead)
     return f"no answer from the package source{'s' * (len(dead) > 1)} {said}"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:

@@ -20,21 +20,13 @@ def main(argv: list[str]) -> int:
     """Run `argv` for the process whose number comes first; return its exit status where this process stays."""
     parent, command = int(argv[0]), argv[1:]
     if sys.platform == "linux":
-        _tie(parent)
+        import ctypes  # noqa: PLC0415
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before the kernel was told
+            os._exit(1)
         os.execvp(command[0], command)  # noqa: S606  argv lists only
-    return _guard(parent, command)
-
-
-def _tie(parent: int) -> None:
-    import ctypes  # noqa: PLC0415
-
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before the kernel was told
-        os._exit(1)
-
-
-def _guard(parent: int, argv: list[str]) -> int:
-    child = subprocess.Popen(argv)  # noqa: S603  argv lists only
+    child = subprocess.Popen(command)  # noqa: S603  argv lists only
     while child.poll() is None:
         if os.getppid() != parent:
             child.kill()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.probes.settings import Setting, on, settings_of, without_credentials
 from tunedoctor.refresh.fetch import Client
@@ -118,13 +119,10 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         if not url or self.no_index:
             return self
         extra, strategy = _once((Source(url), *self.extra)), self.strategy or ANY_INDEX
-        return msgspec.structs.replace(self, extra=extra, strategy=strategy)
+        return replace(self, extra=extra, strategy=strategy)
 
     def said(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables for a child: these sources in both tools' words.
-
-        No file of pip or uv is read, and nothing of theirs is left that steers what is installed, or where.
-        """
+        """Return these sources as variables of both tools for a child, without any other that steers installs."""
         env = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}  # a silent host is told soon
         env |= {name: value for name, value in environ.items() if _stays(name)}
         env |= {"UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
@@ -168,10 +166,7 @@ def _stays(name: str) -> bool:
 
 
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
-    """Return the sources that settings name, weakest first as they are read.
-
-    `variables` are for what no setting says.
-    """
+    """Return the sources that settings name, weakest first as they are read, else `variables`."""
     several = tuple(settings)
     said = {one.name: one for one in several}
     default = next(iter(_all(several, "default-index", "index-url")), None)
@@ -208,10 +203,7 @@ _TRUSTED = ("allow-insecure-host", "insecure-host", "trusted-host")
 def own(
     variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
 ) -> Sources:
-    """Return the user's sources, of files and variables; `prefix` is the environment's, which can hold a pip.conf.
-
-    `project` is path and text of the folder's own file, where that counts too.
-    """
+    """Return the sources of files and variables, in `prefix` too; `project`: path and text of the folder's file."""
     return sources(settings_of(variables, prefix, project), variables)
 
 
@@ -224,10 +216,7 @@ def _who(said: Mapping[str, Setting], *names: str) -> str:
 
 
 def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
-    """Return what settings of some kinds hold: of uv, which joins its lists, all, the strongest first; pip's last one.
-
-    uv's come before pip's.
-    """
+    """Return what settings of some kinds hold: all of uv, which joins lists, the strongest first; pip's last one."""
     found: list[Setting] = []
     for tool in ("uv", "pip"):
         for kind in kinds:

@@ -38,7 +38,6 @@ class Job(NamedTuple):
     folder: str
     """Where what was fetched lies; the working folder of the child too, so that no project steers it."""
     requirements: str = ""
-    """A requirements file with hashes."""
     source: str = ""
     """PyTorch's index, which comes to the user's sources; "" for those alone."""
     user: bool = False
@@ -64,7 +63,6 @@ class Tool(NamedTuple):
 
     name: Named
     sources: Sources
-    """The user's."""
 
     def fetch(self, job: Job) -> list[str]:
         """Fill the cache, or the folder of wheels."""

@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.model.plan import Pin
@@ -37,7 +35,6 @@ class NoSolution(NamedTuple):
     """uv proved that there is none."""
 
     text: str
-    """Its explanation, whole."""
 
     def why(self) -> str:
         """Return its first words in one line, without the head."""
@@ -246,16 +243,18 @@ def pins_of(text: str) -> tuple[Pin, ...]:
 
 def locked(text: str) -> tuple[Pin, ...]:
     """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
+    from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  few ask for one
+
     try:
-        packages = msgspec.convert(toml(text).get("packages", ()), tuple[_Locked, ...])
-    except ValueError:
+        packages = Pylock.from_dict(toml(text)).packages
+    except (ValueError, PylockValidationError):
         return ()
     return tuple(
         Pin(
-            name=normalised(one.name),
-            version=one.version,
-            hashes=tuple(f"sha256:{h}" for f in one.wheels if (h := f.hashes.get("sha256"))),
-            download_bytes=max((f.size for f in one.wheels), default=0),
+            name=one.name,
+            version=str(one.version or ""),
+            hashes=tuple(f"sha256:{f.hashes['sha256']}" for f in one.wheels or ()),
+            download_bytes=max((f.size or 0 for f in one.wheels or ()), default=0),
         )
         for one in packages
     )
@@ -266,17 +265,6 @@ def lock_of(pins: Iterable[str]) -> str:
     form = '[[packages]]\nname = "{}"\nversion = "{}"\n'
     packages = (form.format(*pin.split("==", 1)) for pin in pins)
     return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
-
-
-class _Wheel(msgspec.Struct):
-    hashes: dict[str, str] = {}
-    size: int = 0
-
-
-class _Locked(msgspec.Struct):
-    name: str
-    version: str = ""
-    wheels: tuple[_Wheel, ...] = ()
 
 
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.run import Run
@@ -25,9 +26,7 @@ class Change(NamedTuple):
 
     run: Run
     words: str
-    """What to do and what it costs."""
     option: str
-    """The option of doctor fit that says it."""
 
 
 class Largest(msgspec.Struct, frozen=True):
@@ -52,7 +51,7 @@ def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Cha
                 if (fields := _open(changed, shape, gpus)[name]) is None:
                     break
                 words = (one.format_map(fields) for one in _WORDS[name])
-                said.append(Change(msgspec.structs.replace(changed, **fields), *words))
+                said.append(Change(replace(changed, **fields), *words))
             if len(said) == count and fits_well(shape, said[-1].run, device):
                 return tuple(_mildest(shape, run, device, said))
     return ()
@@ -90,25 +89,23 @@ def _mildest(shape: Shape, run: Run, device: Device, said: list[Change]) -> list
     longest = largest_seq(shape, before, device)
     if longest < 256 or longest >= before.seq:
         return said
-    changed = msgspec.structs.replace(before, seq=longest)
+    changed = replace(before, seq=longest)
     return [*said[:-1], Change(changed, f"cut sequences to {longest} tokens", f"--seq {longest}")]
 
 
 def largest(shape: Shape, run: Run, device: Device) -> Largest:
     """Return the longest sequence and the largest batch that fit on a device."""
-    replace = msgspec.structs.replace
     batch = _search(lambda n: fits_well(shape, replace(run, batch=n), device), _WIDEST)
     return Largest(largest_seq(shape, run, device), batch)
 
 
 def largest_seq(shape: Shape, run: Run, device: Device) -> int:
     """Return the longest sequence that fits, a multiple of 128 tokens; 0: none."""
-    replace, most = msgspec.structs.replace, LONGEST // _STEP
+    most = LONGEST // _STEP
     return _STEP * _search(lambda n: fits_well(shape, replace(run, seq=n * _STEP), device), most)
 
 
 def _search(fits: Callable[[int], bool], most: int) -> int:
-    """Return the largest number up to `most` for which `fits` holds, 0 for none."""
     low, high = 0, 1
     while high <= most and fits(high):
         low, high = high, high * 2

@@ -4,29 +4,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import (
-    GIB,
-    Band,
-    Device,
-    Fit,
-    Verdict,
-    band,
-    by_kernels,
-    context,
-    holds_mamba,
-    judged,
-    need,
-)
-from tunedoctor.memory.host import disk, ram
+from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, holds_mamba, seen
+from tunedoctor.memory.host import DiskGb, RamGib, disk, ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Attention, Precision, Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.speed import Costs, Prices, Speed, costs, speed
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.trained import check_targets, of_experts, reach, targeted
 from tunedoctor.tables.load import table
 
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
@@ -36,35 +25,12 @@ _KEYS: dict[str, str] = table("fit_words")["keys"]
 """Options of doctor fit, as keys of the trainer's configuration."""
 
 
-class RamGib(msgspec.Struct, frozen=True):
-    """RAM on the machine that must be there, GiB."""
-
-    loading_gib: float
-    mapped_gib: float
-    """Pages of the weights' files while they are loaded: RSS counts them, the kernel drops them where RAM is short."""
-    training_gib: float
-    merging_gib: float
-    """While an adapter is merged into the weights; 0 where there is nothing to merge."""
-    data_gib: float
-    """Rows of the data, in loading and training as well; 0 where no tokens were told or the stack maps them."""
-
-
-class DiskGb(msgspec.Struct, frozen=True):
-    """Disk, GB of 10^9: the download, one checkpoint, the merged model, and all with three checkpoints."""
-
-    download_gb: float
-    checkpoint_gb: float
-    merged_gb: float
-    total_gb: float
-
-
 class Advice(msgspec.Struct, frozen=True):
     """One change that, with those before it, makes the run fit."""
 
     words: str
     option: str
     peak_gib: float
-    """With it and those before it."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -92,7 +58,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     parameters: int
     trained: int
-    """Parameters that train."""
     settings: Settings
     peak_gib: float
     """What torch's allocator must hand out at the peak, on each GPU; the context excluded."""
@@ -103,11 +68,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     range: tuple[float, float]
     """Of need_gib: from the lower end with no gap, to the upper end with twice the gaps, or all that the card has."""
     phase: str
-    """The phase of a step that peaks."""
     terms: dict[str, float]
     """GiB in that phase, by what they are for; they sum to peak_gib."""
     phases: dict[str, float]
-    """GiB of each phase."""
     context_gib: float
     """Of the driver's context, outside the allocator."""
     need_gib: float
@@ -141,11 +104,10 @@ def answer(
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
-    space, host = disk(shape, run), ram(shape, run, prices.tokens if prices else 0)
-    held = (host.loading, host.mapped, host.training, host.merging, host.data)
-    taken = (space.download, space.checkpoint, space.merged, space.total)
-    worst = _worst(told["devices"])
+    worst: Fit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
     device = worst.device if worst else None
+    lacks = worst and worst.verdict != "fits"
+    changes = smallest(shape, run, worst.device, run.gpus) if worst and lacks else ()
     return Answer(
         model=shape.name,
         parameters=parameters(shape).total,
@@ -154,41 +116,17 @@ def answer(
         phase=found.phase,
         terms={name: size / GIB for name, size in found.terms.items()},
         phases={name: size / GIB for name, size in found.phases.items()},
-        ram=RamGib(*(size / GIB for size in held)),
-        disk=DiskGb(*(size / 1e9 for size in taken)),
+        ram=ram(shape, run, prices.tokens if prices else 0),
+        disk=disk(shape, run),
         time=speed(shape, run, device.tflops, device.bandwidth_gb_s) if device else None,
         largest=largest(shape, run, device) if device else None,
         costs=costs(shape, run, device, prices) if device and prices else None,
-        advice=_advice(shape, run, worst) if worst else (),
+        advice=tuple(
+            Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes
+        ),
         notes=(*notes, *_notes(shape, run)),
         **told,
     )
-
-
-def _worst(fits: tuple[Fit, ...]) -> Fit | None:
-    return min(fits, key=lambda one: one.margin_gib, default=None)
-
-
-def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
-    """Return the fields of an answer that follow from the peak: what devices show, and whether it fits on them."""
-    fits = tuple(judged(device, around) for device in devices)
-    worst = _worst(fits)
-    vendor = worst.device.vendor if worst else "nvidia"
-    taken = need(around, vendor)
-    shown, high = worst.need_gib if worst else taken.middle, taken.high
-    if worst:  # all that it has at the most, where the run is sure to fit
-        sure = worst.verdict == "fits"
-        high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
-    return {
-        "peak_gib": around.middle,
-        "peak_range": (around.low, around.high),
-        "reserved_gib": shown - context(vendor),
-        "range": (min(taken.low, high), high),
-        "context_gib": context(vendor),
-        "need_gib": shown,
-        "verdict": worst.verdict if worst else None,
-        "devices": fits,
-    }
 
 
 def _settings(run: Run) -> Settings:
@@ -201,13 +139,6 @@ def _settings(run: Run) -> Settings:
         "sharding": run.sharding if run.gpus > 1 else None,
     }
     return msgspec.convert(msgspec.structs.asdict(run) | told, Settings)
-
-
-def _advice(shape: Shape, run: Run, worst: Fit) -> tuple[Advice, ...]:
-    if worst.verdict == "fits":
-        return ()
-    changes = smallest(shape, run, worst.device, run.gpus)
-    return tuple(Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes)
 
 
 def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
@@ -264,10 +195,7 @@ class _Config(msgspec.Struct, frozen=True):
 
 
 def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
-    """Return the run that a configuration of doctor train describes; absent keys have the trainer's defaults.
-
-    Values are as TOML or a command line gives them. Raises MemoryModelError, naming the key.
-    """
+    """Return the run that a configuration of doctor train describes. Raises MemoryModelError, naming the key."""
     try:
         told = msgspec.convert(dict(config), _Config, strict=False)
     except msgspec.ValidationError as error:
@@ -276,9 +204,9 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
     full, pure = told.method == "full", told.precision == "pure-bf16"
     micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
     if told.chunk == 0:
-        stack = msgspec.structs.replace(stack, loss="whole")
+        stack = replace(stack, loss="whole")
     if pure:  # neither autocast nor adapters in fp32
-        stack = msgspec.structs.replace(stack, autocast=False, adapters=2, qlora_adapters=2)
+        stack = replace(stack, autocast=False, adapters=2, qlora_adapters=2)
     names = tuple(one.strip() for one in told.targets.split(",") if one.strip())
     # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
     half: Precision = "mixed" if full and not pure else "bf16"
@@ -333,7 +261,6 @@ def refusal(
 
 
 def _key_of(option: str) -> str:
-    """Return an option of doctor fit as a line of the trainer's configuration."""
     if option in _KEYS:
         return _KEYS[option]
     name, _, value = option.partition(" ")

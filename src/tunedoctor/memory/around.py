@@ -1,24 +1,24 @@
 """What stands around the layers of a model: positions, inputs of their own for each layer, towers for pictures."""
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.build import Numbers, norm_of
 from tunedoctor.memory.family import Family
 from tunedoctor.memory.fields import DEEPEST, Fields
 from tunedoctor.memory.shape import Layer, Matrix, Norm
 
+_POSITIONS = ("n_positions", "max_position_embeddings")
+
 
 def positions(config: Fields, hidden: int, model_type: str) -> int:
     """Return learned positions, and Bloom's norm of the embedding."""
     if model_type == "bloom":
         return 2 * hidden
-    if model_type in ("gpt2", "gpt_bigcode"):
-        return hidden * config.or_else(1024, "n_positions", "max_position_embeddings")
-    if model_type == "gpt_neo":
-        return hidden * config.or_else(2048, "max_position_embeddings")
-    if model_type in ("opt", "biogpt"):
-        return hidden * (config.or_else(2048, "max_position_embeddings") + 2)
-    return 0
+    usual = {"gpt2": 1024, "gpt_bigcode": 1024, "gpt_neo": 2048, "opt": 2048, "biogpt": 2048}
+    if model_type not in usual:
+        return 0
+    more = 2 if model_type in ("opt", "biogpt") else 0
+    return hidden * (config.or_else(usual[model_type], *_POSITIONS) + more)
 
 
 def _wide(config: Fields) -> int:
@@ -73,10 +73,8 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
         return layer
     if mixer:  # the gate, its activation and the layer's own input; streams as they come, predicted, and corrected
         kept = 3 * wide + (3 * streams * n.hidden if streams else 0)
-        mixer = msgspec.structs.replace(mixer, kept=mixer.kept + kept)
-    return msgspec.structs.replace(
-        layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer
-    )
+        mixer = replace(mixer, kept=mixer.kept + kept)
+    return replace(layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer)
 
 
 _TOWERS = ("vision_config", "audio_config", "vision_tower")

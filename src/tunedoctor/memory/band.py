@@ -1,15 +1,16 @@
 """How far off a prediction can be, and what stands beside the allocator's peak on a card."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import Layer, Shape
+from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.stacks import LEAST, MOST, changed
 
 GIB = 1 << 30
@@ -44,40 +45,27 @@ def band(shape: Shape, run: Run) -> Band:
     lowest, highest = middle, middle
     # what transformers runs unless a kernel of its own is there
     if run.attention != "eager" and not shape.sdpa:
-        eager = msgspec.structs.replace(run, attention="eager")
-        highest = max(highest, peak(shape, eager).total / GIB)
+        eager = peak(shape, replace(run, attention="eager"))
+        highest = max(highest, eager.total / GIB)
     if any(one.mixer and one.mixer.by_kernels for one in shape.layers):
         lowest = min(middle, peak(by_kernels(shape), run).total / GIB)
     also = [changed(run.stack, dict(one)) for one in run.stack.also]
     others = also if run.stack.known else [LEAST, MOST]
     for stack in others:
         padded = run.padded or (stack is MOST and run.batch > 1)
-        gib = peak(shape, msgspec.structs.replace(run, stack=stack, padded=padded)).total / GIB
+        gib = peak(shape, replace(run, stack=stack, padded=padded)).total / GIB
         lowest, highest = min(lowest, gib), max(highest, gib)
-    made = Band(
-        lowest * (1 - error),
-        middle,
-        highest * (1 + error),
-        _spare(shape, run, middle) + found.cached / GIB,
-    )
-    if not shape.unread:
-        return made
-    return made._replace(low=made.low / _STRANGE, high=made.high * _STRANGE)
+    work = max((moments(one, shape, run).backward for one in shape.layers), default=0)
+    loss, layer, whole = _GAPS
+    spare = loss * loss_term(shape, run).peak + layer * work + found.cached
+    spare = spare / GIB + whole * middle * (2 if run.sharded else 1)
+    strange = _STRANGE if shape.unread else 1
+    return Band(lowest * (1 - error) / strange, middle, highest * (1 + error) * strange, spare)
 
 
 _STRANGE = 2.5
 """How far off a model can be whose config names sizes that nobody here understands; outside the table of
 architectures, transformers' own were 0.4 to 2.8 times what is read of them by likeness."""
-
-
-def _spare(shape: Shape, run: Run, middle: float) -> float:
-    work = max((moments(one, shape, run).backward for one in shape.layers), default=0)
-    loss, layer, whole = _GAPS
-    return (
-        loss * loss_term(shape, run).peak / GIB
-        + layer * work / GIB
-        + whole * middle * (2 if run.sharded else 1)
-    )
 
 
 def holds_mamba(shape: Shape) -> bool:
@@ -87,36 +75,30 @@ def holds_mamba(shape: Shape) -> bool:
 
 def by_kernels(shape: Shape) -> Shape:
     """Return the shape as it is where mamba-ssm's or flash-linear-attention's kernels mix the tokens."""
-    return msgspec.structs.replace(shape, layers=tuple(_by_kernels(one) for one in shape.layers))
-
-
-def _by_kernels(layer: Layer) -> Layer:
-    if not layer.mixer or not layer.mixer.by_kernels:
-        return layer
-    mixer = msgspec.structs.replace(
-        layer.mixer, kept=layer.mixer.by_kernels, kept_fp32=0, scan=None
+    layers = (
+        replace(one, mixer=replace(one.mixer, kept=one.mixer.by_kernels, kept_fp32=0, scan=None))
+        if one.mixer and one.mixer.by_kernels
+        else one
+        for one in shape.layers
     )
-    return msgspec.structs.replace(layer, mixer=mixer)
+    return replace(shape, layers=tuple(layers))
 
 
 def relative_error(shape: Shape, run: Run) -> float:
     """Return how far off the closed form can be, by what it can't know of a model."""
-    error = run.stack.error
-    if not shape.exact:
-        error = max(error, 0.15)
-    if any(one.mixer is not None and one.mixer.kind != "attention" for one in shape.layers):
-        error = max(error, 0.12)  # kernels of linear attention and Mamba differ in what they keep
-    if any(one.experts for one in shape.layers):
-        error = max(error, 0.08)
-    if shape.beside:  # inputs of their own for each layer: 13 % where the layers outweigh the loss
-        error = max(error, 0.15)
-    if shape.outside:  # towers are counted by the plain transformer that they mostly are
-        error = max(error, 0.03 + 0.3 * shape.outside / parameters(shape).total)
-    if shape.parts_unread:
-        error = max(error, 0.25)
-    if run.sharded:
-        error = max(error, 0.08)
-    return error
+    errors: tuple[tuple[float, object], ...] = (
+        (run.stack.error, True),
+        (0.15, not shape.exact),
+        # kernels of linear attention and Mamba differ in what they keep
+        (0.12, any(one.mixer and one.mixer.kind != "attention" for one in shape.layers)),
+        (0.08, run.sharded or any(one.experts for one in shape.layers)),
+        # inputs of their own for each layer: 13 % where the layers outweigh the loss
+        (0.15, shape.beside),
+        # towers are counted by the plain transformer that they mostly are
+        (0.03 + 0.3 * shape.outside / parameters(shape).total, shape.outside),
+        (0.25, shape.parts_unread),
+    )
+    return max(error for error, so in errors if so)
 
 
 def context(vendor: str) -> float:
@@ -197,3 +179,25 @@ def judged(device: Device, found: Band) -> Fit:
         verdict = "fits"
     shown = max(needed.least, min(needed.middle, usable))
     return Fit(device, verdict, shown, usable - needed.least)
+
+
+def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
+    """Return the fields of an answer that follow from the peak: what devices show, and whether it fits on them."""
+    fits = tuple(judged(device, around) for device in devices)
+    worst = min(fits, key=lambda one: one.margin_gib, default=None)
+    vendor = worst.device.vendor if worst else "nvidia"
+    taken = need(around, vendor)
+    shown, high = worst.need_gib if worst else taken.middle, taken.high
+    if worst:  # all that it has at the most, where the run is sure to fit
+        sure = worst.verdict == "fits"
+        high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
+    return {
+        "peak_gib": around.middle,
+        "peak_range": (around.low, around.high),
+        "reserved_gib": shown - context(vendor),
+        "range": (min(taken.low, high), high),
+        "context_gib": context(vendor),
+        "need_gib": shown,
+        "verdict": worst.verdict if worst else None,
+        "devices": fits,
+    }

@@ -1,6 +1,7 @@
 """Layers from numbers: attention with a feed-forward part, as nearly all models have them."""
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.family import Family, Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
@@ -86,12 +87,11 @@ def attention(
     )
     norms = _inner_norms(n, family, kind, mixer)
     if norms and family.norm == "layer":  # these keep q and k, views of the same projection
-        mixer = msgspec.structs.replace(mixer, fused=False)
+        mixer = replace(mixer, fused=False)
     return matrices, mixer, norms, n.heads if sinks else 0
 
 
 def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
-    """Return the norms within attention."""
     found: list[Norm] = []
     # of an architecture that isn't known, the config's own switch tells
     if n.query_norm if not family.query_norm else n.query_norm is not False:
@@ -177,7 +177,7 @@ def finished(
         more = [*more, norm_of(feed, family)]
     other += family.learned_activation if feeds else 0
     if mixer and n.dropped:  # two masks of a byte
-        mixer = msgspec.structs.replace(mixer, kept=mixer.kept + n.hidden)
+        mixer = replace(mixer, kept=mixer.kept + n.hidden)
     around = residual_norms(n, family) if feeds else residual_norms(n, family)[:1]
     return Layer(
         repeat=repeat,

@@ -2,7 +2,7 @@
 
 import re
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.family import KNOWN
@@ -49,18 +49,17 @@ def like(text: str, most: int = 3) -> list[str]:
 
 
 def _variant(wanted: str, row: ModelRow) -> Shape:
-    """Return the shape of a row for a name that is its own, or a variant of that."""
     if _bare(wanted) == _bare(row.name):
         return _shape(row)
     packing: dict[str, str] = table("models")["words"]
     stored = next((packing[word] for word in _words(wanted) if packing.get(word)), "")
     shape = _shape(row, f"{wanted[:200]} (shape of {row.name})")
-    return msgspec.structs.replace(shape, stored=stored or shape.stored)
+    return replace(shape, stored=stored or shape.stored)
 
 
 def _shape(row: ModelRow, name: str = "") -> Shape:
     shape = shape_of(row.config, name or row.name)
-    return msgspec.structs.replace(shape, outside=row.outside) if row.outside else shape
+    return replace(shape, outside=row.outside) if row.outside else shape
 
 
 def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
@@ -76,11 +75,10 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
         what = f"the catalogue has no model of about {text} parameters to go by"
         raise MemoryModelError(f"{what}; give its config.json")
     shape = _shape(nearest, f"{text} (shape of {nearest.name})")
-    return msgspec.structs.replace(shape, exact=False, like=nearest.name)
+    return replace(shape, exact=False, like=nearest.name)
 
 
 def _bare(name: str) -> str:
-    """Return a name without its owner."""
     return name.strip().lower().rpartition("/")[2]
 
 

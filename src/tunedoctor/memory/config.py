@@ -1,18 +1,19 @@
-"""A shape from the config.json of a Hugging Face model."""
+"""A shape from the config.json of a Hugging Face model, whose text is parsed, cleaned, and has each key once."""
 
+import json
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.memory import around, deltas, mixers
+from tunedoctor.facts.clean import clean_text, cleaned
+from tunedoctor.memory import around, mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
 from tunedoctor.memory.family import KNOWN, Family, Kind, family_of, name_of
 from tunedoctor.memory.fields import DEEPEST, Fields, senseless
-from tunedoctor.memory.kinds import kinds
-from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
-from tunedoctor.memory.sizes import KEYS, bias, numbers
+from tunedoctor.memory.shape import Layer, MemoryModelError, Shape
+from tunedoctor.memory.sizes import KEYS, bias, kinds, numbers
 from tunedoctor.tables.small import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
@@ -42,13 +43,18 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         raise MemoryModelError(what)
     family, known = family_of(model_type)
     config.depth = depth = _depth(config)
-    hidden = numbers(config, family, model_type).hidden
-    per_layer = _per_layer(config, family, model_type, depth)
+    usual = numbers(config, family, model_type)
+    hidden = usual.hidden
+    per_layer = [
+        (usual if (own := config.at(i)) is config else numbers(own, family, model_type), kind)
+        for i, kind in enumerate(kinds(config, model_type, depth))
+    ]
     layers = tuple(
         _layer(config, n, family, model_type, kind, len(list(run)))
         for (n, kind), run in groupby(per_layer)
     )
     tied = _tied(whole, config, family)
+    quantised = whole.part("quantization_config") or config.part("quantization_config")
     vocab = config.or_else(0, "vocab_size", "padded_vocab_size") or whole.needed("vocab_size")
     return Shape(
         name=name or (whole.word("_name_or_path") or model_type or "config.json")[:200],
@@ -75,15 +81,9 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
         # scores beside those of the tokens, or capped ones, are eager's alone
-        stored=_stored(whole, config),
+        stored=quantised.word("quant_method")[:40] if quantised else "",
         sdpa=family.sdpa and not family.sinks and not config.number("attn_logit_softcapping"),
     )
-
-
-def _stored(whole: Fields, config: Fields) -> str:
-    """Return what the weights are quantised with already; "" where they are not."""
-    part = whole.part("quantization_config") or config.part("quantization_config")
-    return part.word("quant_method")[:40] if part else ""
 
 
 _GATED = ("silu", "swish", "swiglu")
@@ -91,24 +91,11 @@ _GATED = ("silu", "swish", "swiglu")
 
 
 def _unread(config: Fields) -> tuple[str, ...]:
-    """Return the keys of an unknown architecture that were not understood, its activation among them."""
     names = ("hidden_act", "hidden_activation", "activation_function")
     key = next((one for one in names if config.data.get(one)), "hidden_act")
     if str(config.data.get(key)).lower() in _GATED:
         return config.unread()
     return (key, *config.unread())
-
-
-def _per_layer(
-    config: Fields, family: Family, model_type: str, depth: int
-) -> list[tuple[Numbers, Kind]]:
-    """Return the numbers and the kind of each layer."""
-    found: list[tuple[Numbers, Kind]] = []
-    usual = numbers(config, family, model_type)
-    for layer, kind in enumerate(kinds(config, model_type, depth)):
-        own = config.at(layer)
-        found.append((usual if own is config else numbers(own, family, model_type), kind))
-    return found
 
 
 def _text_part(whole: Fields) -> Fields:
@@ -160,8 +147,10 @@ def _layer(  # noqa: PLR0913  what makes a layer
     match kind.mixer:
         case "latent":
             mixing = mixers.latent(config, n, family, indexed=kind.indexed)
+        case "delta" if config.whole("linear_num_heads") or config.part("linear_attn_config"):
+            mixing = mixers.by_channel(config, n.hidden)
         case "delta":
-            mixing = _delta(config, n.hidden, name)
+            mixing = mixers.delta(config, n.hidden, _PROJECTIONS.get(name, "split"))
         case "convolution":
             mixing = mixers.convolution(config, n.hidden)
         case "mamba1":
@@ -170,7 +159,14 @@ def _layer(  # noqa: PLR0913  what makes a layer
             mixing = mixers.mamba2(config, n.hidden)
         case "both":  # Falcon H1: attention and Mamba side by side
             one, two = attention(n, family, kind), mixers.mamba2(config, n.hidden)
-            joined = _side_by_side(one[1], two[1])
+            first, second = one[1], two[1]
+            joined = replace(
+                first,
+                kept=first.kept + second.kept,
+                trained=first.trained + second.trained,
+                scan=second.scan,
+                by_kernels=first.kept + second.by_kernels,
+            )
             mixing = ([*one[0], *two[0]], joined, [*one[2], *two[2]], one[3] + two[3])
         case "none":
             return finished(n, family, repeat, ([], None, [], 0), kind=kind)
@@ -180,20 +176,38 @@ def _layer(  # noqa: PLR0913  what makes a layer
     return around.with_input_of_its_own(made, config, n, family)
 
 
-_PROJECTIONS: dict[str, deltas.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
+_PROJECTIONS: dict[str, mixers.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
+
+LARGEST = 2 << 20
+"""Bytes of a config.json; those with a name for each of 20,000 labels have 1 MB. Parsed it can be 50 times as large."""
 
 
-def _delta(config: Fields, hidden: int, name: str) -> mixers.Mixing:
-    if config.whole("linear_num_heads") or config.part("linear_attn_config"):
-        return deltas.by_channel(config, hidden)
-    return deltas.delta(config, hidden, _PROJECTIONS.get(name, "split"))
+def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
+    """Return parsed JSON without what acts on a terminal. Raises MemoryModelError where it is none.
+
+    The standard library's parser: configs of Mamba hold Infinity, which JSON has not.
+    """
+    if data[:4] == b"GGUF" or data[8:10] == b'{"':
+        what = "these are weights; the doctor reckons by the config.json of the model"
+        raise MemoryModelError(what)
+    if not data.strip():
+        raise MemoryModelError("it is empty")
+    try:
+        return cleaned(json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object))
+    except UnicodeDecodeError:
+        what = "it is no JSON: not UTF-8 text"
+    except RecursionError:
+        what = "its JSON is nested too deep"
+    except ValueError as error:
+        what = f"it is no JSON: {str(error)[:100]}"
+    raise MemoryModelError(what) from None
 
 
-def _side_by_side(one: Mixer, two: Mixer) -> Mixer:
-    return msgspec.structs.replace(
-        one,
-        kept=one.kept + two.kept,
-        trained=one.trained + two.trained,
-        scan=two.scan,
-        by_kernels=one.kept + two.by_kernels,
-    )
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found and found[key] != value:
+            what = f"{clean_text(key)[:60]} stands there twice, with different values"
+            raise MemoryModelError(what)
+        found[key] = value
+    return found

@@ -11,7 +11,6 @@ from tunedoctor.memory.shape import MemoryModelError
 LARGEST = 1 << 24
 """No width, count or vocabulary of a model is larger: 16 million."""
 DEEPEST = 512
-"""Layers."""
 _MOST_KEYS = 400
 _SINGLE = ("hidden_size", "n_embd", "d_model", "vocab_size", "padded_vocab_size")
 """Sizes that no layer has of its own."""
@@ -82,18 +81,15 @@ class Fields:
 
     def at(self, layer: int) -> "Fields":
         """Return the config as it is for one layer: of lists as long as the model is deep, that layer's number."""
-        own = self._own(layer)
+        own = {key: one[layer] for key, one in self._lists if _is_size(one[layer])}
+        if "num_attention_heads_per_layer" in own:
+            own["num_attention_heads"] = own.pop("num_attention_heads_per_layer")
+        own |= self._special.get(layer, {})
         if not own:
             return self
         found = copy.copy(self)
         found.data = _Watched({**self.data, **own}, self.data.seen)
         return found
-
-    def _own(self, layer: int) -> dict[str, Any]:
-        found = {key: one[layer] for key, one in self._lists if _is_size(one[layer])}
-        if "num_attention_heads_per_layer" in found:
-            found["num_attention_heads"] = found.pop("num_attention_heads_per_layer")
-        return found | self._special.get(layer, {})
 
     @functools.cached_property
     def _special(self) -> dict[int, dict[str, int]]:

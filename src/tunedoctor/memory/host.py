@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.memory.adapters import trained_elements
-from tunedoctor.memory.optimizer import OPTIMIZERS, state_bytes
 from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.trained import OPTIMIZERS, state_bytes, trained_elements
 
 PROCESS = 265 << 20
 """Python with torch 2.13 of the CPU, transformers 5.24, peft 0.21 imported. Measured; bitsandbytes adds 53 MiB."""
@@ -35,37 +34,31 @@ class Held(NamedTuple):
     """Bytes of RAM."""
 
     there: int
-    """What must be there."""
     mapped: int
     """Pages of mapped files beside it: RSS counts them, and the kernel drops them where RAM is short."""
 
 
-class Ram(msgspec.Struct, frozen=True):
-    """Bytes of RAM on the machine that must be there, all GPUs' processes together."""
+class RamGib(msgspec.Struct, frozen=True):
+    """RAM on the machine that must be there, all GPUs' processes together, GiB."""
 
-    loading: int
-    mapped: int
-    """Pages of the weights' files while they are loaded, which the kernel may drop."""
-    training: int
+    loading_gib: float
+    mapped_gib: float
+    """Pages of the weights' files while they are loaded: RSS counts them, the kernel drops them where RAM is short."""
+    training_gib: float
     """The most of a training, with a checkpoint being saved."""
-    merging: int
-    """An adapter merged into the weights, which lie there whole; 0 for full fine-tunes, which merge nothing."""
-    pinned: int
-    """Optimizer states, weights or layer inputs that the host holds for the GPU."""
-    data: int
-    """Rows of the data, in `training` as well."""
+    merging_gib: float
+    """While an adapter is merged into the weights, which lie there whole; 0 where there is nothing to merge."""
+    data_gib: float
+    """Rows of the data, in loading and training as well; 0 where no tokens were told or the stack maps them."""
 
 
-class DiskSpace(msgspec.Struct, frozen=True):
-    """Bytes on the disk."""
+class DiskGb(msgspec.Struct, frozen=True):
+    """Disk, GB of 10^9: the download, one checkpoint, the merged model, and all with three checkpoints."""
 
-    download: int
-    checkpoint: int
-    """One of them."""
-    checkpoints: int
-    merged: int
-    """The adapter merged into the 16-bit weights; 0 for full fine-tunes, whose checkpoint is that already."""
-    total: int
+    download_gb: float
+    checkpoint_gb: float
+    merged_gb: float
+    total_gb: float
 
 
 def loaded(elements: int, width: int, stored: int = 2) -> Held:
@@ -118,7 +111,7 @@ def offloaded(shape: Shape, run: Run) -> int:
     return found
 
 
-def ram(shape: Shape, run: Run, tokens: int = 0) -> Ram:
+def ram(shape: Shape, run: Run, tokens: int = 0) -> RamGib:
     """Return the RAM that a run takes; `tokens` are those of the data's rows, where they are known."""
     elements, own = parameters(shape).total, run.stack.name == "doctor"
     process = PROCESS + LIBRARIES + TRAINER + _CUDA
@@ -126,22 +119,23 @@ def ram(shape: Shape, run: Run, tokens: int = 0) -> Ram:
     held = loaded(elements, 2 if run.method == "qlora" else run.weight_bytes)
     # accelerate (FSDP) loads in one process, zero.Init keeps a part in each
     once = run.sharded and run.sharding in ("zero3", "fsdp") and not own
-    data, pinned = rows(tokens) if own else 0, offloaded(shape, run)
+    data = rows(tokens) if own else 0
     merged = merging(elements, exact=own).there + PROCESS + LIBRARIES
-    return Ram(
-        loading=run.gpus * (process + data) + held.there * (1 if once else run.gpus),
-        mapped=held.mapped,
-        training=run.gpus * (process + data) + pinned + saving(shape, run),
-        merging=0 if run.method == "full" else merged,
-        pinned=pinned,
-        data=run.gpus * data,
+    sizes = (
+        run.gpus * (process + data) + held.there * (1 if once else run.gpus),
+        held.mapped,
+        run.gpus * (process + data) + offloaded(shape, run) + saving(shape, run),
+        0 if run.method == "full" else merged,
+        run.gpus * data,
     )
+    return RamGib(*(size / (1 << 30) for size in sizes))
 
 
-def disk(shape: Shape, run: Run) -> DiskSpace:
+def disk(shape: Shape, run: Run) -> DiskGb:
     """Return the disk that weights, checkpoints and the merged model take."""
     stored = 2 * parameters(shape).total
     trained = trained_elements(shape, run)
     saved = trained * run.trained_bytes + state_bytes(shape, run)
     merged = 0 if run.method == "full" else stored
-    return DiskSpace(stored, saved, KEPT * saved, merged, stored + KEPT * saved + merged)
+    sizes = (stored, saved, merged, stored + KEPT * saved + merged)
+    return DiskGb(*(size / 1e9 for size in sizes))

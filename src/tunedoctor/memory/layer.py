@@ -9,11 +9,11 @@ autocast.
 from functools import lru_cache
 from typing import NamedTuple
 
-from tunedoctor.memory.adapters import of_experts, targeted
 from tunedoctor.memory.modules import Modules
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm, Scan, Shape
 from tunedoctor.memory.tape import Tape, Tensor
+from tunedoctor.memory.trained import of_experts, targeted
 
 _FEED, _LAST = ("feed", "gated"), ("mixed", "normed")
 """What modules of the feed-forward part read, and the last one of the mixer."""
@@ -68,8 +68,6 @@ def _sides(layer: Layer) -> tuple[tuple[Norm, ...], ...]:
 
 
 class _Program(Modules):
-    """One layer."""
-
     def __init__(self, layer: Layer, shape: Shape, run: Run, tape: Tape) -> None:
         super().__init__(shape, run, tape)
         self.layer = layer
@@ -108,7 +106,6 @@ class _Program(Modules):
         return self.adapted(x, y, m) if id(m) in self.targets else y
 
     def _mix(self, x: Tensor, mixer: Mixer) -> Tensor:
-        """Mix the tokens."""
         own = [m for m in self.layer.matrices if m.reads not in (*_FEED, *_LAST)]
         last = [m for m in self.layer.matrices if m.reads in _LAST]
         read = {"mixer": x}
@@ -155,7 +152,6 @@ class _Program(Modules):
         return y
 
     def _heads(self, outs: list[Tensor], mixer: Mixer, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values."""
         op, tokens = self.tape.op, self.tokens
         if mixer.assembled:
             q, k = (op(tuple(outs), tokens * mixer.query, width) for _ in range(2))
@@ -191,7 +187,6 @@ class _Program(Modules):
         )
 
     def _eager(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
-        """Attend by matrices of scores."""
         op, stream = self.tape.op, q.width
         k, v = self._repeated(k, v, mixer)
         scores = self.tokens * self.run.seq * mixer.heads
@@ -218,7 +213,6 @@ class _Program(Modules):
         return op((y,), y.count, y.width)
 
     def _feed(self, x: Tensor) -> Tensor:
-        """Run the feed-forward part."""
         layer, op = self.layer, self.tape.op
         first = [m for m in layer.matrices if m.reads == "feed" and m.outputs > 1]
         last = [m for m in layer.matrices if m.reads == "gated"]
@@ -286,54 +280,36 @@ def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
         kept += narrow * tokens * mixer.trained
     if mixer.kind == "attention":  # beside a scan
         kept += narrow * tokens * (mixer.query + mixer.key + mixer.value + mixer.expanded_value)
-    if not mixer.scan:
-        return kept, 0
-    own = scan_kept(mixer.scan, run)
-    return kept + own, scan_highest(mixer.scan, run) - own
+    own, highest = _scanned(mixer.scan, run) if mixer.scan else (0, 0)
+    return kept + own, highest - own
 
 
-def scan_kept(scan: Scan, run: Run) -> int:
-    """Return what the scan keeps for the backward pass."""
+def _scanned(scan: Scan, run: Run) -> tuple[int, int]:
+    """Return what the scan keeps for the backward pass, and what it takes at its highest moment.
+
+    That is the end of being made, or while decays are taken back.
+    """
+    inner, state, heads = scan.inner, scan.state, scan.heads
     if not scan.chunk:  # A and B x by the time step, states; x, the time step, the output
-        return 4 * run.tokens * scan.inner * (3 * scan.state + 3)
-    square, states, inner = _widths(scan)
+        # beside these, gradients of A and B x, whole for each token, and their sums
+        each = 4 * run.tokens * inner
+        return each * (3 * state + 3), each * (7 * state + 3)
+    # elements for each token: matrices within a chunk, B or C of all heads, states between chunks
+    square, states, between = heads * scan.chunk, heads * state, inner * state // scan.chunk
+    wide = 2 if run.autocast else 4
     # decays within a chunk; B padded; x, the output, gate and silu(gate) where a norm follows; three of a head
-    fp32 = square + states + (4 if scan.normed else 2) * inner + 3 * scan.heads
+    fp32 = square + states + (4 if scan.normed else 2) * inner + 3 * heads
     if run.method == "full":  # x for D's gradient, what the norm's weight multiplies
-        fp32 += (2 if scan.normed else 1) * inner + scan.heads
+        fp32 += (2 if scan.normed else 1) * inner + heads
     # scores and those decayed; B and C for the scores, B decayed, C for the states; x twice, what the states give;
     # states before and after each chunk
-    wide = 2 * square + 4 * states + 3 * inner + 2 * _between(scan)
-    return run.tokens * (4 * fp32 + _wide(run) * wide)
-
-
-def scan_highest(scan: Scan, run: Run) -> int:
-    """Return what the scan takes at its highest moment: at the end of being made, or while decays are taken back."""
-    # beside what is kept, gradients of A and B x, whole for each token, and their sums
-    if not scan.chunk:
-        return 4 * run.tokens * scan.inner * (7 * scan.state + 3)
-    square, states, inner = _widths(scan)
-    wide = _wide(run)
+    kept = 4 * fp32 + wide * (2 * square + 4 * states + 3 * inner + 2 * between)
     # beside what is kept: B and C padded, B decayed; x by its time step and padded; parts of the output
     made = 4 * (square + 3 * states + 3 * inner)
-    made += wide * (2 * square + 4 * states + 7 * inner + 3 * _between(scan))
+    made += wide * (2 * square + 4 * states + 7 * inner + 3 * between)
     if wide < 4:  # what autocast copies is still there in fp32
         made += 4 * (square + states)
     # decays, their gradient, that of the scores and of those decayed; B's twice; x, its gradients
-    back = 4 * (4 * square + 2 * states + 4 * inner + 5 * scan.heads)
+    back = 4 * (4 * square + 2 * states + 4 * inner + 5 * heads)
     back += wide * (square + 2 * states)
-    return run.tokens * max(made, back)
-
-
-def _widths(scan: Scan) -> tuple[int, int, int]:
-    """Return elements for each token: matrices within a chunk, B or C of all heads, x."""
-    return scan.heads * scan.chunk, scan.heads * scan.state, scan.inner
-
-
-def _between(scan: Scan) -> int:
-    """Return elements of the states between chunks, for each token."""
-    return scan.inner * scan.state // scan.chunk
-
-
-def _wide(run: Run) -> int:
-    return 2 if run.autocast else 4
+    return run.tokens * kept, run.tokens * max(made, back)

@@ -54,15 +54,12 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
 
 
 class _Head(Modules):
-    """The end of a model."""
-
     def __init__(self, shape: Shape, run: Run, tape: Tape) -> None:
         super().__init__(shape, run, tape)
         self.trains = run.method == "full" or run.embeddings
         self.size = shape.vocab * shape.hidden
 
     def _hidden(self) -> Tensor:
-        """Return what the head reads."""
         width = 4 if self.shape.wide_residual else self.run.stream_width
         hidden = self.tape.leaf(self.tokens * self.shape.hidden, width)
         final = self.shape.final_norm
@@ -111,9 +108,8 @@ class _Head(Modules):
         cap = narrow if self.shape.final_softcap else 0
         made = run.gradient(weight) if self.trains else 0
         match run.stack.loss:
-            case (
-                "chunked-kept" | "chunked-wide"
-            ):  # fp32 a chunk at a time, of which log_softmax keeps its output
+            case "chunked-kept" | "chunked-wide":
+                # fp32 a chunk at a time, of which log_softmax keeps its output
                 part = -(-tokens // _TORCHTUNE_CHUNKS) * vocab
                 logits, held = self._logits(x), run.stack.loss == "chunked-wide"
                 logits = self.cast(logits, 4) if held else logits
@@ -134,11 +130,7 @@ class _Head(Modules):
                     size = max(size, left + (4 + half) * weight + copy)
                 picked = op((x,), x.count, narrow)
                 del x
-                waits = (
-                    (self.small(picked.size), self.small(wide))
-                    if wide
-                    else (self.small(picked.size),)
-                )
+                waits = (self.small(picked.size), *([self.small(wide)] if wide else []))
                 back = wide if run.trained_bytes < 4 else 0
                 op((picked,), 1, 4, saved=waits, temp=size, back=back, made=made)
             case "recomputed" | "recomputed-wide":

@@ -9,7 +9,6 @@ class Modules:
     """Modules of one model in one run."""
 
     def __init__(self, shape: Shape, run: Run, tape: Tape) -> None:
-        """Take them on a tape."""
         self.shape, self.run, self.tape = shape, run, tape
         self.tokens, self.full = run.tokens, run.method == "full"
 
@@ -98,7 +97,6 @@ class Modules:
         return self.cast(y, width)
 
     def _product(self, x: Tensor, m: Matrix) -> Tensor:
-        """Multiply by both of an adapter's matrices."""
         low = self._low(self.narrow(x), self.run.rank, m.inputs * self.run.rank)
         return self._low(low, m.outputs, m.outputs * self.run.rank)
 

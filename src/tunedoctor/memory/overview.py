@@ -1,8 +1,10 @@
 """Tables over many models: what a device can train, what each card can, and a much-read table beside honest figures."""
 
+from itertools import product
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.advice import fits_well, largest_seq
 from tunedoctor.memory.band import Device, Verdict, band, fit, need
@@ -95,17 +97,15 @@ class ArticleTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def machine_table(device: Device, base: Run) -> MachineTable:
     """Return what a device trains, at the sequence and batch of `base`."""
-    cells = tuple(_cell(name, method, device, base) for name in SIZES for method in METHODS)
-    return MachineTable(device=device, seq=base.seq, stack=base.stack.name, cells=cells)
-
-
-def _cell(name: str, method: Method, device: Device, base: Run) -> Cell:
-    shape, run = named(name), msgspec.structs.replace(base, method=method)
-    judged = fit(shape, run, device)
-    share = judged.need_gib / device.usable if device.usable else 0.0
-    longest = largest_seq(shape, msgspec.structs.replace(run, batch=1), device)
-    size = parameters(shape).total
-    return Cell(name, size, method, judged.need_gib, share, judged.verdict, longest)
+    cells: list[Cell] = []
+    for name, method in product(SIZES, METHODS):
+        shape, run = named(name), replace(base, method=method)
+        need_gib, verdict = (judged := fit(shape, run, device)).need_gib, judged.verdict
+        share = need_gib / device.usable if device.usable else 0.0
+        longest = largest_seq(shape, replace(run, batch=1), device)
+        size = parameters(shape).total
+        cells.append(Cell(name, size, method, need_gib, share, verdict, longest))
+    return MachineTable(device=device, seq=base.seq, stack=base.stack.name, cells=tuple(cells))
 
 
 def device_of(card: Card) -> Device:
@@ -122,7 +122,7 @@ def card_table(cards: tuple[Card, ...], base: Run) -> CardTable:
 def _card(card: Card, base: Run) -> CardRow:
     best, rate = dict.fromkeys(METHODS, ""), None
     for method in METHODS:
-        run = msgspec.structs.replace(base, method=method)
+        run = replace(base, method=method)
         fitting = (one for one in reversed(SIZES) if fits_well(named(one), run, device_of(card)))
         best[method] = "" if _unmeasured(card, run) else next(fitting, "")
         if best[method] and rate is None:
@@ -162,7 +162,7 @@ def _article_row(size: str, said: tuple[str, str], models: list[str]) -> Article
     def around(run: Run) -> tuple[float, float]:
         found: list[float] = []
         for seq in (512, 2048):
-            one = msgspec.structs.replace(run, seq=seq)
+            one = replace(run, seq=seq)
             found += [need(band(shape, one)).middle / _GB for shape in shapes]
         return min(found), max(found)
 
@@ -203,7 +203,13 @@ class OfferTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
     """Judge each card for a run."""
-    found = tuple(_offer(shape, run, card) for card in cards if not _unmeasured(card, run))
+    found: list[Offer] = []
+    for card in (one for one in cards if not _unmeasured(one, run)):
+        judged = fit(shape, run, device_of(card))
+        rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
+        pace, spread = (rate.tokens_per_second, (rate.low, rate.high)) if rate else (None, None)
+        about = (card.name, card.memory_gib, card.watts, judged.verdict, judged.need_gib)
+        found.append(Offer(*about, pace, spread, caveat(card)))
     fitting = [one for one in found if one.verdict == "fits"]
     return OfferTable(
         model=shape.name,
@@ -211,17 +217,9 @@ def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
         seq=run.seq,
         batch=run.batch,
         stack=run.stack.name,
-        offers=found,
+        offers=tuple(found),
         smallest=min(fitting, key=lambda one: one.memory_gib).name if fitting else "",
     )
-
-
-def _offer(shape: Shape, run: Run, card: Card) -> Offer:
-    judged = fit(shape, run, device_of(card))
-    rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
-    pace, spread = (rate.tokens_per_second, (rate.low, rate.high)) if rate else (None, None)
-    about = (card.name, card.memory_gib, card.watts)
-    return Offer(*about, judged.verdict, judged.need_gib, pace, spread, caveat(card))
 
 
 Table = MachineTable | CardTable | OfferTable | ArticleTable

@@ -17,7 +17,6 @@ class Parameters(NamedTuple):
     linear: int
     """Matrices of linear modules in the layers: what bitsandbytes quantises."""
     experts: int
-    """Matrices of routed experts."""
     embedding: int
     head: int
     """0 where it is tied to the embedding."""

@@ -13,15 +13,20 @@ sub-groups of 1e9 elements, which is nearly all of what one GPU of a few holds.
 
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.memory.adapters import adapter_elements, embedding_elements, trained_elements
 from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
-from tunedoctor.memory.optimizer import state_bytes, step_copies
 from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.trained import (
+    adapter_elements,
+    embedding_elements,
+    state_bytes,
+    step_copies,
+    trained_elements,
+)
 
 WORKSPACES = 2 * 8_519_680
 """cuBLAS takes a workspace of the allocator in each thread (CUDABlas.cpp, ":4096:2:16:8"): forward and backward."""
@@ -36,7 +41,6 @@ class Peak(NamedTuple):
     """Terms of that phase; they sum to the total."""
     phases: dict[str, int]
     trained: int
-    """Elements that train."""
     cached: int = 0
     """Bytes that the allocator keeps beside its peak, from tensors whose blocks fit nothing later."""
 
@@ -44,17 +48,18 @@ class Peak(NamedTuple):
 def peak(shape: Shape, run: Run) -> Peak:
     """Return the peak of training a model so, on one GPU."""
     if run.stack.untied and shape.tied:
-        shape = msgspec.structs.replace(shape, tied=False)
+        shape = replace(shape, tied=False)
     trained = trained_elements(shape, run)
     base = weights(shape, run)
     share = shares(shape, run, base, trained)
     gradients = run.gradient(trained)
     adapters = (adapter_elements(shape, run) + embedding_elements(shape, run)) * run.adapter_bytes
+    unused = run.method == "qlora" and run.stack.trains_embedding  # no optimizer steps it
     static = {
         "weights": int(base * share.weights),
         "adapters": int(adapters * share.weights),
         "optimizer states": int(state_bytes(shape, run) * share.states),
-        "embedding's gradient": _unused(shape, run),
+        "embedding's gradient": 2 * shape.vocab * shape.hidden if unused else 0,
         "buffers": share.buffers + int(run.stack.reserve * 2**30) + WORKSPACES,
     }
     phases = _phases(shape, run, gradients)
@@ -83,7 +88,6 @@ def peak(shape: Shape, run: Run) -> Peak:
 
 
 def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]:
-    """Return each phase's terms beside what always lies there."""
     layers = [(one.repeat, moments(one, shape, run)) for one in shape.layers]
     again, loss = run.checkpointing, loss_term(shape, run)
     width = 4 if shape.wide_residual else run.saved_width
@@ -129,12 +133,6 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
             **held,
         }
     return found
-
-
-def _unused(shape: Shape, run: Run) -> int:
-    """Return the bytes of the gradient of an embedding that no optimizer steps."""
-    asked = run.method == "qlora" and run.stack.trains_embedding
-    return 2 * shape.vocab * shape.hidden if asked else 0
 
 
 def _casts(shape: Shape, run: Run) -> int:

@@ -53,7 +53,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     step_in_backward: bool = False
     """Each parameter is stepped as soon as its gradient is there, which is dropped then."""
     half: Literal["bf16", "fp16"] = "bf16"
-    """The 16-bit type."""
 
     @property
     def tokens(self) -> int:
@@ -143,13 +142,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Whether inputs of checkpointed layers lie in host memory."""
         return self.checkpointing and (self.stack.offloads or self.offload == "activations")
 
-    @property
-    def gradient_share(self) -> float:
-        """Part of the gradients that stays on one GPU."""
-        divided = self.sharding in ("zero2", "zero3", "fsdp")
-        return 1 / self.gpus if self.sharded and divided else 1.0
-
     def gradient(self, elements: int) -> int:
         """Bytes of the gradient of so many elements that train, on one GPU, as long as it stays there."""
-        stays = 0.0 if self.step_in_backward else self.gradient_share
+        divided = self.sharded and self.sharding in ("zero2", "zero3", "fsdp")
+        stays = 0.0 if self.step_in_backward else 1 / self.gpus if divided else 1.0
         return int(elements * self.trained_bytes * stays)

@@ -3,9 +3,10 @@
 Sizes are counts of elements; widths are elements for each token.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 NormKind = Literal["rms", "gemma", "layer", "bare", "centred"]
 """rms: computed in fp32, weight applied in the model's type; gemma: weight applied in fp32; layer: LayerNorm,
@@ -218,3 +219,38 @@ class Shape(msgspec.Struct, frozen=True):
         names += [m.name for m in self.beside]
         names += [name for one in self.layers if one.experts for name in one.experts.names]
         return tuple(dict.fromkeys(names))
+
+
+class Depths(NamedTuple):
+    """Two numbers of layers, one period of a model's layers apart; alike where only the whole model will do."""
+
+    few: int
+    more: int
+
+
+def depths(shape: Shape, seq: int) -> Depths:
+    """Return the fewest layers to trace, whole periods of the layers apart, since the first and the last one differ."""
+    kinds = [_plain(one, seq) for one in shape.layers for _ in range(one.repeat)]
+    whole = len(kinds)
+    found = Depths(whole, whole)
+    for length in range(1, whole // 2 + 1):
+        few = max(2 * length, _start(kinds, length) + length)
+        few += (whole - few) % length
+        if few + length <= whole and few + few + length < sum(found):
+            found = Depths(few, few + length)
+    return found
+
+
+def _start(kinds: list[Layer], length: int) -> int:
+    start = len(kinds) - length
+    while start and kinds[start - 1] == kinds[start - 1 + length]:
+        start -= 1
+    return start
+
+
+def _plain(layer: Layer, seq: int) -> Layer:
+    """Return a layer without what makes no difference: how many are alike, and a window that nothing passes."""
+    mixer = layer.mixer
+    if mixer and mixer.window > seq:
+        mixer = replace(mixer, window=0)
+    return replace(layer, repeat=1, mixer=mixer)

@@ -1,7 +1,7 @@
-"""The numbers of a config's layers, under whatever names its makers gave them."""
+"""What a config says of its layers: their numbers, under whatever names, their mixer, window and experts."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.family import KNOWN, Bias, Family, name_of
+from tunedoctor.memory.family import KNOWN, Bias, Family, Kind, Mixers, name_of
 from tunedoctor.memory.fields import Fields, senseless
 
 KEYS = KNOWN.keys
@@ -27,6 +27,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         wanted = f"at most {config.key(*KEYS['experts'])} {experts}"
         raise senseless(config.key(*KEYS["active"]), active, wanted)
     own = width or config.or_else(feed, "intermediate_size")
+    normed = config.key("use_qk_norm", "qk_layernorm", "qk_norm")
     return Numbers(
         hidden=hidden,
         heads=heads,
@@ -37,7 +38,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         qkv_bias=bias(config, family.qkv_bias),
         o_bias=bias(config, family.o_bias),
         feed_bias=bias(config, family.feed_bias),
-        query_norm=_query_norm(config),
+        query_norm=None if config.data.get(normed) is None else config.flag(normed),
         gate=config.flag("use_attention_gate", default=True),
         softcap=config.number("attn_logit_softcapping") > 0,
         norms=_norms(config, family),
@@ -94,11 +95,10 @@ def _kv_heads(config: Fields, family: Family, heads: int) -> int:
     return config.or_else(heads, *KEYS["kv_heads"], least=1)
 
 
-def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911  one for each way of telling
-    if model_type == "qwen":  # its intermediate_size counts w1 and w2 together
-        return config.or_else(8 * hidden, "intermediate_size") // 2
-    if model_type == "recurrent_gemma":  # gate and up together
-        return config.or_else(6 * hidden, "intermediate_size") // 2
+def _feed(config: Fields, hidden: int, model_type: str) -> int:
+    # their intermediate_size counts w1 and w2, or gate and up, together
+    if both := {"qwen": 8, "recurrent_gemma": 6}.get(model_type):
+        return config.or_else(both * hidden, "intermediate_size") // 2
     if model_type == "lfm2" and config.flag("block_auto_adjust_ff_dim", default=True):
         wide = int(2 * config.or_else(4 * hidden, "intermediate_size", "block_ff_dim") / 3)
         wide = int(config.number("block_ffn_dim_multiplier", 1.0) * wide)
@@ -121,7 +121,141 @@ def _shared(config: Fields, model_type: str, expert_width: int) -> int:
     return config.or_else(0, *KEYS["shared_count"]) * expert_width
 
 
-def _query_norm(config: Fields) -> bool | None:
-    """Tell whether queries and keys are normed, as the config says; None where it says nothing."""
-    key = config.key("use_qk_norm", "qk_layernorm", "qk_norm")
-    return None if config.data.get(key) is None else config.flag(key)
+def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:
+    """Return the kind of each of `depth` layers."""
+    name = name_of(model_type)
+    return [_kind(config, name, i) for i in range(depth)]
+
+
+def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for each way of telling
+    moe = _is_moe(config, name, i)
+    if name in ("mamba", "falcon_mamba"):
+        return Kind("mamba1", feeds=False)
+    if name == "mamba2":
+        return Kind("mamba2", feeds=False)
+    if name == "falcon_h1":
+        return Kind("both")
+    pattern = config.data.get("hybrid_override_pattern")
+    if isinstance(pattern, str) and i < len(pattern):  # Nemotron H: one part for each layer
+        part = {"M": Kind("mamba2", feeds=False), "*": Kind("attention", feeds=False)}
+        return part.get(pattern[i], Kind("none", moe=pattern[i] == "E"))
+    said = _said(config, i)
+    if name == "nemotron_h" and said:
+        return _single(said)
+    if "mamba" in said or (said == "linear_attention" and name in KNOWN.mamba2_hybrids):
+        return Kind("mamba1" if name in ("jamba", "zamba") else "mamba2", moe=moe)
+    if said in ("linear_attention", "linear"):
+        return Kind("delta", moe=moe)
+    if "conv" in said or "recurrent" in said:
+        return Kind("convolution", moe=moe)
+    if not said and (other := _by_period(config, name, i)) is not None:
+        return Kind(other, moe=moe)
+    plain = _attention(config, name, said, i)
+    return plain._replace(mixer="latent" if config.whole("kv_lora_rank") else "attention", moe=moe)
+
+
+def _attention(config: Fields, name: str, said: str, i: int) -> Kind:
+    window = _window(config, name, said, i)
+    kind = Kind("attention", window, indexed=_indexed(config, said, i))
+    if "full" in said or (not said and not window):
+        kind = kind._replace(
+            head_dim=config.or_else(512 if name.startswith("gemma4") else 0, "global_head_dim"),
+            one_for_both=config.data.get("attention_k_eq_v") is True,
+        )
+        if kind.one_for_both:
+            kind = kind._replace(kv_heads=config.or_else(0, "num_global_key_value_heads"))
+    elif window:
+        usual = config.or_else(0, "num_key_value_heads") * 2 if name == "mimo_v2_flash" else 0
+        kind = kind._replace(
+            head_dim=config.or_else(0, "swa_head_dim"),
+            kv_heads=config.or_else(usual, "swa_num_key_value_heads"),
+        )
+    own = (config.whole("num_hidden_layers") or 0) - config.or_else(0, "num_kv_shared_layers")
+    if config.whole("num_kv_shared_layers") and i >= own:
+        wide = 2 if config.data.get("use_double_wide_mlp") is True else 1
+        kind = kind._replace(borrows=True, wide=wide)
+    return kind
+
+
+def _indexed(config: Fields, said: str, i: int) -> bool:
+    if not (config.whole("index_n_heads") and config.whole("index_head_dim")):
+        return False
+    types = config.words("indexer_types")
+    chosen = types[i] == "full" if i < len(types) else True
+    return chosen and ("index" in said or "sparse" in said or not said)
+
+
+def _single(said: str) -> Kind:
+    if "mamba" in said or said == "linear_attention":
+        return Kind("mamba2", feeds=False)
+    mixer: Mixers = "attention" if "attention" in said else "none"
+    return Kind(mixer, feeds=mixer == "none", moe=said == "moe")
+
+
+def _said(config: Fields, i: int) -> str:
+    """Return what the config itself calls the layer; "" where it does not."""
+    for key in ("layer_types", "layers_block_type", "block_types"):
+        words = config.words(key)
+        if words:
+            return words[i % len(words)].lower()
+    pattern = config.data.get("hybrid_layer_pattern")  # MiMo: 1 where a window is
+    if isinstance(pattern, list) and i < len(pattern):
+        return "sliding_attention" if pattern[i] == 1 else "full_attention"
+    linear = config.part("linear_attn_config")  # Kimi Linear: places, counted from 1
+    if linear and isinstance(places := linear.data.get("kda_layers"), list):
+        return "linear_attention" if i + 1 in places else "full_attention"
+    return ""
+
+
+def _by_period(config: Fields, name: str, i: int) -> Mixers | None:
+    """Return the mixer of layers that a period or a list of places tells; None: attention."""
+    if name in ("qwen3_next", "qwen3_5", "qwen3_5_moe"):
+        step = config.or_else(4, "full_attention_interval")
+        return None if (i + 1) % step == 0 else "delta"
+    if name == "jamba":
+        period = config.or_else(8, "attn_layer_period")
+        return None if i % period == config.or_else(0, "attn_layer_offset") else "mamba1"
+    places = config.data.get("attn_layer_indices") or config.data.get("full_attn_idxs")
+    if isinstance(places, list) and name in ("bamba", "lfm2", "lfm2_moe", "granitemoehybrid"):
+        if i in places:
+            return None
+        return "convolution" if name.startswith("lfm2") else "mamba2"
+    return "mamba2" if name == "bamba" else None
+
+
+def _window(config: Fields, name: str, said: str, i: int) -> int:
+    window = config.or_else(0, "sliding_window")
+    if not window or config.data.get("use_sliding_window") is False:
+        return 0
+    if said:
+        return window if "sliding" in said or "chunked" in said else 0
+    if name == "gemma2":
+        return window if i % 2 == 0 else 0
+    usual = KNOWN.sees_all_every.get(name, 0)
+    step = config.or_else(usual, "sliding_window_pattern", "_sliding_window_pattern")
+    return window if not step or (i + 1) % step else 0
+
+
+def _is_moe(config: Fields, name: str, i: int) -> bool:  # noqa: PLR0911  one for each way of telling
+    if not experts_of(config):
+        return False
+    words = config.words("mlp_layer_types")
+    if i < len(words):
+        return words[i] == "sparse" or "moe" in words[i]
+    flags = config.data.get("moe_layer_freq")  # MiMo: one for each layer
+    if isinstance(flags, list):
+        return i < len(flags) and flags[i] in (1, True)
+    only_dense = config.data.get("mlp_only_layers")
+    if isinstance(only_dense, list) and i in only_dense:
+        return False
+    moe_layers = config.data.get("moe_layers")
+    if isinstance(moe_layers, list) and moe_layers:
+        return i in moe_layers
+    first = config.or_else(0, "first_k_dense_replace", "num_dense_layers", "moe_layer_start_index")
+    if i < first:
+        return False
+    if name == "jamba":
+        period = config.or_else(2, "expert_layer_period")
+        return i % period == config.or_else(1, "expert_layer_offset") % period
+    step = config.or_else(1, "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq")
+    return (i + 1) % step == 0

@@ -8,11 +8,11 @@ import re
 
 import msgspec
 
-from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.band import Device, Verdict, fit
 from tunedoctor.memory.parameters import active, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.memory.trained import trained_elements
 
 _LOW, _MIDDLE, _HIGH = 0.29, 0.45, 0.61
 _LAUNCHES = 0.005

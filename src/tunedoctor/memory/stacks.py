@@ -68,8 +68,6 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Release(msgspec.Struct, frozen=True):
-    """What releases of a library do otherwise."""
-
     library: str
     set: dict[str, Any]
     since: str = ""
@@ -80,7 +78,6 @@ class _Release(msgspec.Struct, frozen=True):
     """Beginning of the losses that it changes; "": it counts for any."""
 
     def counts(self, stack: Stack, version: str, model_type: str) -> bool:
-        """Tell whether it holds."""
         return bool(
             (not self.stacks or stack.name in self.stacks)
             and (not self.model_types or model_type.removesuffix("_text") in self.model_types)

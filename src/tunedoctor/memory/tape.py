@@ -4,7 +4,8 @@ A program is written as the library writes it, on `Tensor`s that have a size and
 holds any more just as it does for torch, so that a size counts from the operation that makes it to the last use.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 _BLOCK = 512
 """Bytes that torch's CUDA allocator rounds up to."""
@@ -16,7 +17,6 @@ class Storage:
     __slots__ = ("_tape", "size")
 
     def __init__(self, tape: "Tape", size: int) -> None:
-        """Take them of the tape's memory."""
         self._tape, self.size = tape, 0 if tape.muted else -(-size // _BLOCK) * _BLOCK
         tape.now += self.size
         tape.peak = max(tape.peak, tape.now)
@@ -26,33 +26,29 @@ class Storage:
         self._tape.now -= self.size
 
 
+@dataclass(slots=True, eq=False)
 class Node:
-    """An operation that the backward pass takes back.
+    """An operation that the backward pass takes back."""
 
-    `gives` has bytes of the gradient for each parent; 0: the one that came is handed on.
-    """
-
-    __slots__ = ("extra", "gives", "grad", "made", "packs", "parents", "saved")
-
-    def __init__(  # noqa: PLR0913  what it needs
-        self, parents: "tuple[Node | None, ...]", gives: tuple[int, ...], saved: Iterable[Storage] = (),
-        extra: int = 0, made: int = 0, packs: bool = False,  # noqa: FBT001, FBT002
-    ) -> None:  # fmt: skip
-        """Remember what it needs; `packs`: it asks for tensors that were kept."""
-        self.packs = packs
-        self.parents, self.gives, self.saved = parents, gives, tuple(saved)
-        self.extra, self.made = extra, made
-        self.grad: Storage | None = None
+    parents: "tuple[Node | None, ...]"
+    gives: tuple[int, ...]
+    """Bytes of the gradient for each parent; 0: the one that came is handed on."""
+    saved: tuple[Storage, ...] = ()
+    extra: int = 0
+    made: int = 0
+    packs: bool = False
+    """It asks for tensors that were kept."""
+    grad: Storage | None = None
 
 
+@dataclass(slots=True, eq=False)
 class Tensor:
     """Elements of so many bytes, their storage, and the operation that made them where gradients reach it."""
 
-    __slots__ = ("count", "node", "storage", "width")
-
-    def __init__(self, storage: Storage, count: int, width: int, node: Node | None = None) -> None:
-        """Name them."""
-        self.storage, self.count, self.width, self.node = storage, count, width, node
+    storage: Storage
+    count: int
+    width: int
+    node: Node | None = None
 
     @property
     def size(self) -> int:
@@ -64,7 +60,6 @@ class Tape:
     """Memory of one program."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.now = self.peak = self.packed = 0
         self.stop = -1
         """Times of keeping after which nothing of a recomputed program is made any more; -1: never."""
@@ -103,7 +98,7 @@ class Tape:
         if not recorded:
             return out
         gives = tuple(0 if view or same else one.size for one in ins)
-        stores = [one.storage for one in saved] + ([out.storage] if keeps else [])
+        stores = (*(one.storage for one in saved), *([out.storage] if keeps else []))
         out.node = Node(tuple(one.node for one in ins), gives, stores, back, made, packs)
         self.nodes.append(out.node)
         self.muted = self.muted or last
@@ -141,7 +136,7 @@ class Tape:
             node.saved = ()
 
     def _recompute(self, again: Callable[[], object]) -> None:
-        """Run the program until it has kept all that it kept the first time."""
+        """Run the program until it has kept all that it kept the first time; its locals free no tensor later."""
         first, self.nodes = self.nodes, []
         self.packed, self.stop = 0, self.packed
         again()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, TypedDict
 
 import msgspec
-from msgspec import structs
+from msgspec.structs import replace
 
 from tunedoctor.facts import Host, Interpreter, Unknown
 from tunedoctor.model.lazy import pattern
@@ -135,16 +135,14 @@ class Cure(msgspec.Struct, frozen=True):
     def with_flag(self, flag: str) -> "Cure":
         """Return it with one more option of `pip install`."""
         steps = (
-            structs.replace(step, flags=(*step.flags, flag))
-            if isinstance(step, PipInstall)
-            else step
+            replace(step, flags=(*step.flags, flag)) if isinstance(step, PipInstall) else step
             for step in self.steps
         )
-        return structs.replace(self, steps=tuple(steps))
+        return replace(self, steps=tuple(steps))
 
     def then(self, other: "Cure") -> "Cure":
         """Return this cure, and after it the other."""
-        return structs.replace(self, steps=(*self.steps, *other.steps))
+        return replace(self, steps=(*self.steps, *other.steps))
 
 
 def tell(command: str, who: Who | None = None) -> Cure:
@@ -172,10 +170,7 @@ class Starter(TypedDict, total=False):
 
 
 def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter:
-    """Return how a step is started: by the target's own pip, else by uv, which needs none there.
-
-    `own`: its pip, where a shell takes it in a way of its own.
-    """
+    """Return how a step is started: by the target's pip (`own`, where a shell takes it otherwise), else by uv."""
     path = python(interpreter)
     if isinstance(interpreter, Interpreter) and interpreter.pip is False:
         return {"pip": "uv pip", "python": path}
@@ -193,10 +188,7 @@ def pip(
     *arguments: str,
     index: str = "",
 ) -> Cure:
-    """Return a pip command for the target; `arguments`: requirements, and options that take no value.
-
-    What is compiled on the machine is no install of a wheel: the user runs it.
-    """
+    """Return a pip command for the target: requirements, options without value; what compiles is the user's to run."""
     flags = tuple(a for a in arguments if a.startswith("-"))
     named = tuple(a for a in arguments if not a.startswith("-"))
     by = starter(interpreter)
@@ -261,7 +253,6 @@ Body = Callable[..., "Result"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 LONGEST_TITLE = 60
-"""Characters of a title."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,15 +279,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     def saying(self, said: str) -> "Finding":
         """Return the same finding, which goes by this error of the run."""
-        return structs.replace(self, said=said)
+        return replace(self, said=said)
 
     def proved(self) -> "Finding":
         """Return the same finding, which no resemblance of the text outweighs."""
-        return structs.replace(self, certain=True)
+        return replace(self, certain=True)
 
     def told_by(self, check: "Check") -> "Finding":
         """Return the same finding; what it leaves out is as its check says, and so is the title of a longer one."""
-        return structs.replace(
+        return replace(
             self,
             title=self.title if len(self.title) <= LONGEST_TITLE else "",
             means=self.means or check.means,

@@ -2,13 +2,12 @@
 
 A thousand expressions are for texts that a report seldom has: compiling them all costs half the time of a report (0.1
 to 1 ms each). Each is compiled at its first use on a text that holds a word without which it can't match. Such words
-ship for the expressions of tables and modules (`tools/build_literals.py`); of others they are read from the source.
+ship for the expressions of tables and modules (`tools/build_literals.py`); any other is tried on every text.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,19 +15,11 @@ import msgspec
 
 SHIPPED = Path(__file__).parents[1] / "tables" / "literals.json"
 """Words by expression, as tools/build_literals.py read them."""
-SHORTEST = 2
-"""Characters of a word that is worth looking for."""
-_MOST = 24
-"""Words that are looked for at most: with more, the expression itself is as quick."""
 
 
 def literals(source: str, flags: int = 0) -> tuple[str, ...]:
-    """Return words one of which stands in every text that the expression matches; () where none is certain.
-
-    With IGNORECASE they are in small letters, to be looked for in `folded` text.
-    """
-    known = _shipped().get(key_of(source, flags))
-    return known if known is not None else read_literals(source, flags)
+    """Return words (small, for `folded` text, with IGNORECASE) one of which stands in every match; () for none."""
+    return _shipped().get(key_of(source, flags), ())
 
 
 @cache
@@ -41,52 +32,6 @@ def key_of(source: str, flags: int) -> str:
     return f"{int(flags)} {source}" if flags else source
 
 
-def read_literals(source: str, flags: int) -> tuple[str, ...]:
-    """Read them anew, off what Python's own parser makes of the expression; () of one that it refuses."""
-    try:
-        parsed = import_module("re._parser").parse(source, flags)
-    except re.error:
-        return ()
-    if parsed.state.flags & re.IGNORECASE and not flags & re.IGNORECASE:
-        return ()
-    words = _words(parsed)
-    if flags & re.IGNORECASE:
-        # the longest part of each that is ASCII
-        parts = (re.split(r"[^\x00-\x7f]+", word) for word in words)
-        words = tuple(max(some, key=len).lower() for some in parts)
-    return words if all(len(word) >= SHORTEST for word in words) else ()
-
-
-def _words(parsed: Any) -> tuple[str, ...]:  # noqa: ANN401  the parser's own types have no names
-    """Return the best words of a sequence: the longest, and of the fewest alternatives."""
-    best: tuple[str, ...] = ()
-    run = ""
-    pairs: list[tuple[str, Any]] = [*((str(kind), value) for kind, value in parsed), ("", None)]
-    for kind, value in pairs:
-        if kind == "LITERAL":
-            run += chr(value)
-            continue
-        found: list[tuple[str, ...]] = [(run,)] if len(run) >= SHORTEST else []
-        run = ""
-        if kind == "SUBPATTERN" and not value[1] & re.IGNORECASE:
-            found.append(_words(value[3]))
-        elif kind == "ATOMIC_GROUP":
-            found.append(_words(value))
-        elif kind == "ASSERT":
-            found.append(_words(value[1]))
-        elif kind.endswith("_REPEAT") and value[0]:
-            found.append(_words(value[2]))
-        elif kind == "BRANCH" and all(each := [_words(one) for one in value[1]]):
-            found.append(tuple(word for words in each for word in words))
-        best = max((best, *found), key=_worth)
-    return best
-
-
-def _worth(words: tuple[str, ...]) -> int:
-    fits = 0 < len(words) <= _MOST
-    return 100 + 10 * min(10, *map(len, words)) - len(words) if fits else 0
-
-
 def folded(text: str) -> str:
     """Return text in small letters, with those that IGNORECASE takes for ASCII letters as these."""
     small = text.lower()
@@ -96,11 +41,7 @@ def folded(text: str) -> str:
 
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
-    """Return what stands for `re.compile(text, flags)`, and is compiled at its first use.
-
-    Raises:
-        re.error: at that use, where the expression is wrong.
-    """
+    """Return what stands for `re.compile(text, flags)`, compiled at its first use, which can raise re.error."""
     return cast("re.Pattern[str]", _Lazy(text, flags))
 
 
@@ -111,8 +52,6 @@ def possible(one: re.Pattern[str], text: str) -> bool:
 
 
 class _Lazy:
-    """Stands for a compiled expression."""
-
     def __init__(self, text: str, flags: int) -> None:
         self.pattern = text
         self.flags = flags

@@ -109,10 +109,7 @@ class Machine(msgspec.Struct, frozen=True):
 def of_host(
     host: kinds.Host, interpreter: kinds.Interpreter, gpus: tuple[Gpu, ...] = ()
 ) -> Machine:
-    """Return what a host and a Python tell of the machine, and these GPUs, without a driver.
-
-    A processor that a report does not tell is the commonest: ARM on a Mac, or where the GPU is part of one.
-    """
+    """Return what a host and a Python tell of the machine, without a driver; an untold processor is the commonest."""
     platform: Platform = "linux" if host.os == "other" else host.os
     arm = platform == "macos" or any(g.compute_capability in _ON_ARM_ALONE for g in gpus)
     return Machine(

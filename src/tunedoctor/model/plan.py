@@ -178,12 +178,7 @@ _ORDER = (NewEnvironment, DeletePath, Remove, Install, WriteFile, SetEnv, Tell)
 
 
 def merge(plans: Iterable[Plan]) -> Plan:
-    """Make one plan of several: one Install for each index, torch first, each thing once.
-
-    Raises:
-        PlanError: two plans want one package in two versions or from two indexes, one removes what another installs,
-            or they differ about a file or a variable.
-    """
+    """Make one plan of several: one Install for each index, torch first, each thing once. Raises PlanError."""
     several = tuple(plans)
     steps = list(dict.fromkeys(s for plan in several for s in plan.steps))
     _agree(steps)
@@ -226,7 +221,6 @@ _BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
 
 
 def _agree(steps: list[AnyStep]) -> None:
-    """Raise PlanError where steps contradict each other."""
     wants: dict[str, str] = {}
     said: dict[str, str | None] = {}
     for one, pin in ((s, pin) for s in steps if isinstance(s, Install) for pin in s.pins):
@@ -322,17 +316,12 @@ def install_of(line: PipInstall, packages: Packages) -> Install | None:
 
 def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:
     """Return the step for a cure that sets or unsets one variable and does nothing else; else None."""
-    match cure.steps:
-        case (Variable(name=name, value=value),):
-            return SetEnv(name=name, value=value, where=_place(interpreter), command=cure.command)
-        case _:
-            return None
-
-
-def _place(interpreter: Interpreter | Unknown | None) -> Place:
-    """Return where a variable is kept: an environment has a place for it, another Python has none."""
+    step = cure.steps[0] if len(cure.steps) == 1 else None
+    if not isinstance(step, Variable):
+        return None
     kind = interpreter.kind if isinstance(interpreter, Interpreter) else "unknown"
-    return "activate" if kind == "venv" else "conda" if kind == "conda" else "printed"
+    where: Place = "activate" if kind == "venv" else "conda" if kind == "conda" else "printed"
+    return SetEnv(name=step.name, value=step.value, where=where, command=cure.command)
 
 
 def tell(finding: Finding) -> Draft:

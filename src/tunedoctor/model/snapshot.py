@@ -123,7 +123,6 @@ class Facts:
     request: kinds.Wanted
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Read the facts of a snapshot when they are asked for."""
         self._snapshot = snapshot
         self.last = snapshot.get(kinds.Errors)
 
@@ -140,7 +139,6 @@ class Facts:
 FIELDS: dict[str, type[Fact]] = {
     name: hint for name, hint in Facts.__annotations__.items() if name != "last"
 }
-"""Fields of Facts."""
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:
@@ -164,11 +162,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def from_json(data: bytes | str) -> Snapshot:
-    """Read a snapshot.
-
-    Raises:
-        SnapshotError: too large, not JSON, another schema, an unknown kind or field, a wrong type.
-    """
+    """Read a snapshot. Raises SnapshotError: too large, no JSON, another schema, unknown or wrong values."""
     if len(data) > LARGEST:
         raise SnapshotError(f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1")
     try:
@@ -181,14 +175,11 @@ def from_json(data: bytes | str) -> Snapshot:
 
 
 def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
-    """Make a snapshot of plain data as `to_data` gives it.
-
-    Raises:
-        SnapshotError: as `from_json`.
-    """
+    """Make a snapshot of plain data as `to_data` gives it. Raises SnapshotError."""
+    schema = raw.get("schema", SCHEMA) if isinstance(raw, dict) else SCHEMA
+    if schema != SCHEMA:
+        raise SnapshotError(f'its "schema" is {str(schema)[:60]!r}; this doctor reads {SCHEMA!r}')
     file = _converted(raw, _File, "the file")
-    if file.schema != SCHEMA:
-        raise SnapshotError(f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}')
     if strange := file.facts.keys() - KIND_CALLED.keys():
         raise SnapshotError(f"{min(strange)[:60]!r} is no kind of fact that this doctor knows")
     answers = {

@@ -36,11 +36,7 @@ class NotRun(NamedTuple):
 
 @cache
 def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
-    """Return what each parameter takes; the first `given` are no facts.
-
-    Raises:
-        TypeError: an annotation is missing, is a string, or names no fact type.
-    """
+    """Return what each parameter takes, but the first `given`. Raises TypeError for what is no fact type."""
     found: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
@@ -60,10 +56,7 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
 def call(
     function: Callable[..., T], snapshot: Snapshot, *first: object, facts: Facts | None = None
 ) -> T | NotRun:
-    """Call `function` with `first` and facts of `snapshot`, or tell which fact stands in the way.
-
-    `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
-    """
+    """Call `function` with `first` and facts of a snapshot (`facts`: its view), or tell which fact is not there."""
     hints = function.__annotations__.items()
     given: dict[str, object] = {
         name: facts or hint(snapshot) for name, hint in hints if _is_view(hint)

@@ -74,5 +74,6 @@ def near(word: str, words: Iterable[str], most: int = 1) -> str:
     """Return a question that names the words much like one; "" where there is none."""
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
-    close = get_close_matches(word, words, most)
+    plain = {one.lower(): one for one in words}
+    close = [plain[one] for one in get_close_matches(word.lower(), plain, most)]
     return f" (is it {' or '.join(close)}?)" if close else ""

@@ -113,28 +113,21 @@ _GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 """glibc floors that uv has names for."""
 
 
-def uv_platform(machine: Machine) -> str:
+def _platform(machine: Machine) -> str:
     """Return uv's name for a platform: "x86_64-manylinux_2_28"; that of glibc 2.28 where the glibc isn't known."""
     arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.arch.lower(), machine.arch.lower())
-    if machine.platform == "macos":
-        return f"{arch}-apple-darwin"
-    if machine.platform == "windows":
-        return f"{arch}-pc-windows-msvc"
-    if machine.libc == "musl":
-        return f"{arch}-unknown-linux-musl"
+    systems = {"macos": "apple-darwin", "windows": "pc-windows-msvc"}
+    if machine.libc == "musl" or machine.platform in systems:
+        return f"{arch}-{systems.get(machine.platform, 'unknown-linux-musl')}"
     have = parts(machine.glibc)[:2] or (2, 28)
     fits = [one for one in _GLIBC if one <= have] or [_GLIBC[0]]
     return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
 
 
 def question_for(machine: Machine) -> Question:
-    """Return a question about nothing yet, for the Python ("3.13" of "3.13t") and the platform of a machine.
-
-    Of a macOS whose release isn't known wheels for 14.0 are taken.
-    """
+    """Return an empty question for the Python and the platform of a machine; of an unknown macOS for 14.0."""
     macos = (machine.macos or "14.0") if machine.platform == "macos" else ""
-    python = machine.python.rstrip("t")
-    return Question((), python=python, platform=uv_platform(machine), macos=macos)
+    return Question((), python=machine.python.rstrip("t"), platform=_platform(machine), macos=macos)
 
 
 def make(place: Place, want: Wanted) -> Made:
@@ -184,10 +177,7 @@ def make(place: Place, want: Wanted) -> Made:
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
-    """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent.
-
-    One for companions that are there goes first.
-    """
+    """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent."""
     if torch.kept or not torch.index_url:
         return None
     held = place.ask.held(torch.index_url)
@@ -207,12 +197,7 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
 def _fitting(
     machine: Machine, torch: TorchPick, found: Found, newest: str, *, whole: bool
 ) -> TorchPick | Clash | None:
-    """Return the build to go on with, for the release of torch that a set has; None where it has the build.
-
-    A clash where this machine takes no build of it.
-
-    `whole`: its companions were free too, and are to be those that go with it.
-    """
+    """Return the build to go on with for the torch of a set; None where it has it, with companions if `whole`."""
     versions = {pin.name: public(pin.version) for pin in found.pins}
     have = versions["torch"]
     if have == (torch.stand_in or torch.version):
@@ -242,7 +227,8 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
-    ways = () if ban else filter(None, (settles if silent else _way_out(want, end),))
+    limits = (f"change the pins of {one.shown}" for one in ask.declared.constraints)
+    ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
     return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
 
 
@@ -256,10 +242,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     *,
     free: bool,
 ) -> Task:
-    """Return what is searched for around one build of torch, or where it is `free` around any up to the newest.
-
-    `dropped` packages are not in it.
-    """
+    """Return what is searched for around one build of torch, or where it is `free` any up to the newest."""
     there = want.installed
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n != "torch" and n not in dropped]
@@ -309,12 +292,11 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
     rows = (row for row in table("bitsandbytes_rocm")["rows"] if release in row["rocm"])
     served = {gfx for row in rows for gfx in row["gfx"]}
     lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
-    why = f"its wheel holds no code for {lacks[0]} with ROCm {release}" if lacks else ""
-    return {BITSANDBYTES: why} if lacks else {}
+    why = "its wheel holds no code for {} with ROCm {}"
+    return {BITSANDBYTES: why.format(lacks[0], release)} if lacks else {}
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:
-    """Put the build that is there in the place of the release that stood in for it."""
     if pin.name == "torch":
         return replace(pin, version=torch.version)
     # of a folder of wheels the companions come with their label
@@ -331,7 +313,6 @@ _SETTLES = {
 
 
 def _way_out(want: Wanted, clash: Clash) -> str:
-    """Return what the user can give up: the packages that were asked for and that the clash names."""
     if named := clash.answer.names(want.asked):
         return f"leave out {' or '.join(named)}, or ask for other versions"
     there = clash.answer.names(want.installed)

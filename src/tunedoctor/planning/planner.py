@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
@@ -49,7 +49,7 @@ class Planned(NamedTuple):
         """The plan with the cures whose end a check can see: variables hold from the next shell on."""
         unseen = {one.id for one in self.drafts if one.sets_variables_alone}
         cures = tuple(c for c in self.plan.cures if c not in unseen)
-        return msgspec.structs.replace(self.plan, cures=cures)
+        return replace(self.plan, cures=cures)
 
 
 def planned(
@@ -59,10 +59,7 @@ def planned(
     ask: Asking,
     fixes: tuple[Fix, ...] = (),
 ) -> Planned:
-    """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
-
-    Raises RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
-    """
+    """Return the one plan of several drafts. Raises RefusedError: there is none, or it is of no use."""
     place = _place(snapshot, ask, checks, fixes) if steps.wishes_of(drafts) else None
     found = settle(place, {}, drafts) if place else Planned(steps.joined(drafts), drafts)
     # what conda keeps is told before the index is asked for files
@@ -78,10 +75,7 @@ def planned(
 
 
 def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
-    """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
-
-    Raises RefusedError: no set fits this machine, or nobody could tell.
-    """
+    """Return the plan for a new environment, of the Python that `snapshot` shows. Raises RefusedError."""
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     place = _place(bare, ask)._replace(whole=True)
@@ -89,7 +83,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
     whole, made = steps.fetched(found.plan, place), found.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
-    whole = msgspec.structs.replace(
+    whole = replace(
         whole,
         steps=(NewEnvironment(path=path, python=python), *whole.steps),
         reasons=tuple(f"{name} is left out: {why}" for name, why in dropped.items()),
@@ -99,10 +93,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
 
 
 def shown(place: Place, asked: Mapping[str, str]) -> Planned:
-    """Return the plan that `doctor fix` would carry out with what is asked for; its files are not asked for.
-
-    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
-    """
+    """Return the plan that `doctor fix` would carry out with what is asked for, without files. Raises as `settle`."""
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     return settle(place, asked, drafted(found, place.snapshot, place.fixes))
 
@@ -164,7 +155,6 @@ def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] =
 def _useless(
     found: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
 ) -> RefusedError:
-    """Return the refusal of a plan of which the checks say that it is of no use."""
     ways = (one.found.finding.cure.command for one in drafts if one.changes)
     return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
 
@@ -185,7 +175,6 @@ def _taught(
 def _tried(
     place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...], wishes: _Wishes
 ) -> Planned:
-    """Return the plan for what is asked for and the wishes, and what it would leave."""
     names = dict(asked)
     for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
@@ -209,5 +198,5 @@ def _tried(
     found = simulate(whole, place.snapshot, place.checks)
     if new:
         # which libraries the new torch brings only its index tells
-        found = msgspec.structs.replace(found, bred=(), refused="")
+        found = replace(found, bred=(), refused="")
     return one._replace(simulated=found)

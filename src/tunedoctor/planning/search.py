@@ -6,7 +6,7 @@ each of which leads out of it.
 """
 
 import re
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -45,7 +45,8 @@ def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tupl
     there = (Distribution(name=n, version=v) for n, v in versions.items())
     packages = Packages(distributions=tuple(there))
     torch = build or empty(TorchBuild)
-    found = [pair for check in _checks() for pair in broken_pairs(check, packages, torch)]
+    checks = dict.fromkeys(str(row["check"]) for row in table("known_bad")["rows"])
+    found = [pair for check in checks for pair in broken_pairs(check, packages, torch)]
     breaks = [pair for pair in found if pair.row.severity != "note"]
     return tuple(sorted(breaks, key=lambda pair: pair.row.severity != "error"))
 
@@ -71,11 +72,6 @@ def breaks(
 
 
 @cache
-def _checks() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(row["check"]) for row in table("known_bad")["rows"]))
-
-
-@cache
 def named() -> frozenset[str]:
     """Return the packages that the table speaks of: commands pin them, so that no break comes in with a dependency."""
     rows = table("known_bad")["rows"]
@@ -94,7 +90,12 @@ def remedies(broken: Broken, asked: Container[str], fixed: Container[str]) -> tu
     names = [n for n in row.names if n not in fixed and (n == "torch" or not with_torch(n))]
     found = [Way(n, "", why) for n in row.absent]
     for name in sorted(names, key=lambda n: (n in asked, n not in row.fix)):
-        found += [Way(name, one, why) for one in _ways(row, name, broken.versions.get(name, ""))]
+        version = broken.versions.get(name, "")
+        # the range that was seen to cure first, then all outside of the row
+        seen = filter(None, (row.fix.get(name, ""), row.fix_alt.get(name, "")))
+        ways = [one for one in seen if not (version and within(version, one))]
+        ways += outside(row.when[name]) if name in row.when else [row.when_not[name]]
+        found += [Way(name, one, why) for one in ways]
     return tuple(dict.fromkeys(found))
 
 
@@ -102,14 +103,6 @@ def reason(broken: Broken) -> str:
     """Return why the pair does not do, with the versions that were met."""
     both = " with ".join(f"{name} {version}" for name, version in broken.versions.items())
     return f"{both}: {broken.row.title}" if both else broken.row.title
-
-
-def _ways(row: Row, name: str, version: str) -> list[str]:
-    """Return the ranges of one package that are outside the row, the one that was seen to cure first."""
-    ways = [row.fix.get(name, ""), row.fix_alt.get(name, "")]
-    ways = [one for one in ways if one and not (version and within(version, one))]
-    ways += outside(row.when[name]) if name in row.when else [row.when_not[name]]
-    return list(dict.fromkeys(ways))
 
 
 _BEYOND = {"<": ">=", "<=": ">", ">=": "<", ">": "<="}
@@ -262,7 +255,6 @@ def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
 
 
 def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
-    """Return what uv makes of it, with the pins that it finds."""
     asked, wanted = task.question, [way.name for way in one.ways if way.specifier == ""]
     lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
     lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
@@ -353,7 +345,8 @@ def _back_in_turn(task: Task, one: _Tried) -> _Tried:
         # what stays is held as well where another one would change in its place
         stays = [n for n, v in one.versions.items() if task.want.installed.get(n) == v]
         for names in (some, [*some, *stays]):
-            other, answer = _held(task, one, names)
+            held = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
+            other, answer = _ask(task, one._replace(ways=(*one.ways, *held)))
             if not isinstance(answer, Solved):
                 break
             if next(_broken(task, other), None) is None and _price(task, other) < _price(task, one):
@@ -362,12 +355,6 @@ def _back_in_turn(task: Task, one: _Tried) -> _Tried:
         if isinstance(answer, NoSolution) and len(some) == 1:
             one = one._replace(why={**one.why, some[0]: answer.why()})
     return one
-
-
-def _held(task: Task, one: _Tried, names: Iterable[str]) -> tuple[_Tried, Outcome]:
-    """Return what uv makes of it where these stay as they are."""
-    held = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
-    return _ask(task, one._replace(ways=(*one.ways, *held)))
 
 
 def _may_stay(task: Task, one: _Tried, name: str) -> bool:

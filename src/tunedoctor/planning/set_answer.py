@@ -9,17 +9,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Literal, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import Target
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
-from tunedoctor.model.plan import AnyStep, Install, Pin, Remove
+from tunedoctor.model.plan import AnyStep, Install, Remove
 from tunedoctor.model.versions import parts
 from tunedoctor.planning.make import Made, Place, question_for
 from tunedoctor.planning.planner import Planned, shown
 from tunedoctor.planning.search import named
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.wanted import GROUP, RefusedError
-from tunedoctor.wheels.commands import backend_of
+from tunedoctor.wheels.commands import backend_of, uv_index
 
 Verdict = Literal["set", "none", "unknown"]
 
@@ -34,7 +35,6 @@ class Change(msgspec.Struct, frozen=True):
     change: Literal["kept", "changed", "added", "removed"] = "kept"
     """removed: a cure takes it out, and its version is ""."""
     why: str = ""
-    """Why it is changed or added."""
     named: bool = True
     """The commands and the project name it; others come along with these."""
 
@@ -82,7 +82,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     way_out: str = ""
     commands: Commands = Commands()
     files: tuple[str, ...] = ()
-    """What was written."""
 
     @property
     def changed(self) -> tuple[Change, ...]:
@@ -100,7 +99,7 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
         one = shown(place, asked)
     except RefusedError as error:
         if error.tried is None:
-            return msgspec.structs.replace(
+            return replace(
                 told,
                 verdict="unknown" if error.silent else "none",
                 why=error.why,
@@ -111,7 +110,7 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
     made = cast("Made", one.made)  # all of a set is left to the resolver
     torch, packages = made.torch, _packages(one, made)
     along = {change.name for change in packages if not change.named}
-    return msgspec.structs.replace(
+    return replace(
         told,
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,
@@ -123,40 +122,27 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
 
 
 def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
-    """Return the set, and what cures take out and put in beside it."""
     want, there, moved = made.want, made.want.installed, made.moved
     spoken = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
-    packages = {
-        name: Change(
-            name,
-            pin.version,
-            there.get(name, ""),
-            "kept" if name not in moved else "changed" if name in there else "added",
-            _why(pin, made) if name in moved else "",
-            name in spoken,
-        )
-        for name, pin in made.pins.items()
-    }
+    packages: dict[str, Change] = {}
+    kind: Literal["kept", "changed", "added"]
+    for name, pin in made.pins.items():
+        owners = [one for one in pin.via if one in moved] or list(pin.via)
+        goes_with = f"goes with {' and '.join(owners[:2])}" if owners else ""
+        kind = "kept" if name not in moved else "changed" if name in there else "added"
+        why = made.why.get(name, goes_with) if name in moved else ""
+        was = there.get(name, "")
+        packages[name] = Change(name, pin.version, was, kind, why, name in spoken)
     for name in one.plan.removed:
         packages[name] = Change(name, "", there.get(name, ""), "removed", named=False)
     for pin in (pin for pin in one.plan.pins if pin.name not in moved):
-        kind: Literal["changed", "added"] = "changed" if pin.name in there else "added"
+        kind = "changed" if pin.name in there else "added"
         packages[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
     return tuple(packages.values())
 
 
-def _why(pin: Pin, made: Made) -> str:
-    if pin.name in made.why:
-        return made.why[pin.name]
-    owners = [one for one in pin.via if one in made.moved] or list(pin.via)
-    return f"goes with {' and '.join(owners[:2])}" if owners else ""
-
-
 def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> Commands:
-    """Return the commands for pip and for uv; `python` is the target's interpreter, "" for the active one.
-
-    Packages that come `along` with others are not named.
-    """
+    """Return the commands for pip and uv ("": the active interpreter), without what comes `along`."""
     own = shlex.quote(python or "python")
     there = f" --python {own}" if python else ""
     lines = [pair for step in one.plan.changes for pair in _lines(step, made, along)]
@@ -167,7 +153,6 @@ def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> 
 
 
 def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield verb and words of a step, for pip and for uv; nothing where packages are not what it changes."""
     if isinstance(step, Remove):
         yield _out(step.names)
     if not isinstance(step, Install):
@@ -198,7 +183,6 @@ def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[
 
 
 def _out(names: Collection[str]) -> tuple[str, str, str]:
-    """Return what takes packages out."""
     words = " ".join(names)
     return "uninstall -y", words, words
 
@@ -248,6 +232,10 @@ def project(answer: Answer, made: Made) -> str:
     torch = made.torch
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
     shown = [one for one in answer.packages if one.named]
+    arch, _, rest = answer.platform.partition("-")
+    system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
+    called = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
+    arch = called.get(system, {}).get(arch, arch)
     lines = [
         f"{MARK}: uv sync installs it",
         "[project]",
@@ -260,23 +248,9 @@ def project(answer: Answer, made: Made) -> str:
         "",
         "[tool.uv]",
         "package = false",
-        f"environments = [{_environment(answer.platform)}]",
+        f"environments = [\"sys_platform == '{system}' and platform_machine == '{arch}'\"]",
     ]
     if torch.index_url:
-        named = [one.name for one in shown if one.name in GROUP]
-        lines += ["", "[tool.uv.sources]"]
-        lines += [f'{name} = {{ index = "pytorch" }}' for name in named]
-        lines += [
-            *("", "[[tool.uv.index]]", 'name = "pytorch"', f'url = "{torch.index_url}"'),
-            "explicit = true",
-        ]
+        named = (one.name for one in shown if one.name in GROUP)
+        lines += ["", *uv_index("pytorch", torch.index_url, named)]
     return "\n".join(lines) + "\n"
-
-
-def _environment(platform: str) -> str:
-    """Return the marker of a platform of uv's, quoted for TOML."""
-    arch, _, rest = platform.partition("-")
-    system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
-    named = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
-    arch = named.get(system, {}).get(arch, arch)
-    return f"\"sys_platform == '{system}' and platform_machine == '{arch}'\""

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.contracts.requirements import marker_environment, requirements
 from tunedoctor.diagnosis.agreement import Drafted
@@ -31,10 +31,7 @@ def wishes_of(drafts: Iterable[Drafted]) -> tuple[str, ...]:
 
 
 def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
-    """Return the one plan of drafts and what the resolver fills in for them.
-
-    Raises RefusedError: the drafts contradict each other.
-    """
+    """Return the one plan of drafts and what the resolver fills in. Raises RefusedError: they contradict each other."""
     moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
     changing = [without(_plan(one), moved) for one in drafts if one.changes]
     told = [_plan(one) for one in drafts if not one.changes]
@@ -63,24 +60,21 @@ def without(plan: Plan, moved: set[str]) -> Plan:
             pins = tuple(pin for pin in step.pins if pin.name not in moved)
             again = tuple(name for name in step.reinstall if name not in moved)
             if pins:
-                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
+                steps.append(replace(step, pins=pins, reinstall=again))
         elif isinstance(step, Remove):
             names = tuple(name for name in step.names if name not in moved)
             steps += [Remove(names=names)] if names else []
         else:
             steps.append(step)
-    return msgspec.structs.replace(plan, steps=tuple(steps))
+    return replace(plan, steps=tuple(steps))
 
 
 def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
-    """Return the installs that make a set: torch and its companions from their index, the rest from the default one.
-
-    `asked` are the packages that it is for: of others it brings in only what they need.
-    """
+    """Return the installs that make a set for what is `asked`: torch and companions from their index, then the rest."""
     there, serving = place.there, _serving(made, place.there, asked)
     moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
     pins = [
-        msgspec.structs.replace(one, version=version, was=there.get(one.name, ""))
+        replace(one, version=version, was=there.get(one.name, ""))
         for one, version in moved
         if one.name in serving
     ]
@@ -147,17 +141,17 @@ def fetched(plan: Plan, place: Place) -> Plan:
         # of its solution what torch alone brings is kept: the set has the versions of all others
         of_torch = [pin for pin in found.pins if pin.name in GROUP or with_torch(pin.name)]
         own = tuple(
-            msgspec.structs.replace(pin, was=there.get(pin.name, ""))
+            replace(pin, was=there.get(pin.name, ""))
             for pin in of_torch
             if pin.name in (*GROUP, *new.reinstall) or there.get(pin.name) != pin.version
         )
         rest = without(plan, {pin.name for pin in of_torch})
-        put = Plan(steps=(msgspec.structs.replace(found, pins=own, no_deps=True),))
+        put = Plan(steps=(replace(found, pins=own, no_deps=True),))
         plan = exchanged(merge((rest, put)), place.snapshot, found.pins)
     steps = (_looked_up(s, place, there) if isinstance(s, Install) else s for s in plan.steps)
-    plan = msgspec.structs.replace(plan, steps=tuple(steps))
+    plan = replace(plan, steps=tuple(steps))
     total = sum(pin.download_bytes for pin in plan.pins)
-    return msgspec.structs.replace(plan, download_bytes=total, disk_bytes=int(total * UNPACKED))
+    return replace(plan, download_bytes=total, disk_bytes=int(total * UNPACKED))
 
 
 def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Install:
@@ -172,15 +166,15 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
         return found
     if index and not place.machine.gpus:
         # there it has another label, or none
-        bare = (msgspec.structs.replace(p, version=public(p.version)) for p in install.pins)
-        own = msgspec.structs.replace(install, pins=tuple(bare), index="", no_deps=False)
+        bare = (replace(p, version=public(p.version)) for p in install.pins)
+        own = replace(install, pins=tuple(bare), index="", no_deps=False)
         other = ask.look_up(own, place.python, there)
         if isinstance(other, Install):
             cuda = any(pin.name.startswith(("nvidia-", "cuda-")) for pin in other.pins)
             if ask.declared.no_index or not cuda:
                 asked = {pin.name for pin in install.pins}
                 pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
-                return msgspec.structs.replace(other, pins=tuple(pins))
+                return replace(other, pins=tuple(pins))
             unfit = "the torch without label is for CUDA, and there is no GPU here"
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
@@ -275,7 +269,6 @@ def _pinned(line: str) -> tuple[str, str]:
 
 def _is_condas(name: str, packages: Packages) -> bool:
     held = packages.get(name)
-    recorded = name in packages.conda or _CALLED.get(name, name) in packages.conda
-    # what pip wrote over is pip's by now
-    by = held.installer if held is not None else "pip"
-    return by == "conda" or (recorded and by not in ("pip", "uv"))
+    by = held.installer if held is not None else "pip"  # what pip wrote over is pip's by now
+    recorded = {name, _CALLED.get(name, name)} & packages.conda.keys()
+    return by == "conda" or (bool(recorded) and by not in ("pip", "uv"))

@@ -14,9 +14,9 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, pep440, within
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
-from tunedoctor.wheels.choose import Near, near
+from tunedoctor.wheels.choose import near
 from tunedoctor.wheels.commands import labels_of
-from tunedoctor.wheels.pick import Build, allowed
+from tunedoctor.wheels.pick import Build, Choice, allowed
 from tunedoctor.wheels.situation import label_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class RefusedError(Exception):
         super().__init__(self.why)
         self.by_hand = (ban.lifted, *by_hand) if ban else by_hand
         self.details = details
-        """The resolver's own words."""
         self.silent = silent
         """No source answered: another machine can fetch what this one lacks."""
         self.tried = tried
@@ -233,7 +232,7 @@ def torch_pick(
     here has counts for nothing: the release comes in the variant that there is.
     """
     wanted = replace(machine, torch=",".join(filter(None, (machine.torch, asked))))
-    found = _of(near(wanted, label_of(installed) if installed else "", beside))
+    found = _of(*near(wanted, label_of(installed) if installed else "", beside))
     if isinstance(found, RefusedError) and "+" in asked:
         return torch_pick(machine, installed, _LABEL.sub("", asked), beside)
     return found
@@ -242,23 +241,18 @@ def torch_pick(
 _LABEL = re.compile(r"\+[\w.]+")
 
 
-def _of(found: Near) -> TorchPick | RefusedError:
+def _of(choice: Choice, kept: bool) -> TorchPick | RefusedError:  # noqa: FBT001  as near gives it
     """Return the pick of a choice; a build that serves some GPUs alone counts, and its reason says so."""
-    choice, build = found.choice, found.choice.build
+    build = choice.build
     if build is None:
         why = f"no PyTorch build fits this machine: {'; '.join(choice.reasons[:2])}"
         return RefusedError(why, *(f"{o.build} {o.after}".strip() for o in choice.alternatives[:1]))
     release, index = build.torch_version, choice.index if choice.index.startswith("http") else ""
-    if found.kept:
-        stand_in = "" if allowed(f"=={release}") else _nearest(release)
+    if kept:
+        # the newest release of the table that is no newer; the oldest one where none is
+        have, known = pep440(release), releases()
+        older = (one for one in known if have is not None and one.parsed <= have)
+        stand_in = "" if allowed(f"=={release}") else next(older, known[-1]).version
         return TorchPick(release, build.variant, index_url=index, kept=True, stand_in=stand_in)
     pair = choice.torchvision, choice.torchaudio
     return TorchPick(release, build.variant, *pair, index, why="".join(choice.reasons[:1]))
-
-
-def _nearest(version: str) -> str:
-    """Return the newest release of the table that is no newer than a version; the oldest one where none is."""
-    have = pep440(version)
-    known = releases()
-    fits = (one for one in known if have is not None and one.parsed <= have)
-    return next(fits, known[-1]).version

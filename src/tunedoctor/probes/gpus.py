@@ -179,11 +179,10 @@ def intel_gpu(
 def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
     """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
     for _, lines in tools_say({"xpu-smi": ("discovery",), "sycl-ls": ()}, environ):
-        from tunedoctor.readers.hardware import Bus  # noqa: PLC0415
         from tunedoctor.readers.hardware import intel as read  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
-        fact = read(Paste(lines), Bus())
+        fact = read(Paste(lines))
         if fact is not None and fact.discrete:
             return fact
     return None

@@ -81,6 +81,8 @@ def interpreter(target: Target) -> Interpreter | Absent | Unknown:
     found = ask(target.python) if target.start else find(target.python)
     if isinstance(found, Unknown):
         return found
+    if found.venv and (other := _of_another(found, found.venv)):
+        return Unknown(why=other)
     same_user = True  # Python trusts no user site under a changed identity
     if sys.platform != "win32":
         same_user = (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
@@ -222,6 +224,7 @@ def describe(
         site_packages=sites,
         user_site=user_site,
         user_site_on=user_on,
+        unread_pth=next((f for s in sites for f, t in _pth_texts(s).items() if "\ufffd" in t), ""),
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
@@ -246,6 +249,15 @@ def _abi(one: Installation) -> tuple[str, str]:
     extensions = (n.split(".")[1] for n in names)
     soabi, system = found.values()
     return soabi or next((ending for ending in extensions if "-" in ending), ""), system
+
+
+def _of_another(one: Installation, venv: str) -> str:
+    """Tell of an environment whose packages are another Python's, as where its base was exchanged; "" else."""
+    lib = os.path.join(venv, "lib")
+    held = [n for n in listed(lib) if os.path.isdir(os.path.join(lib, n, "site-packages"))]
+    if not held or os.path.basename(one.library) in held:
+        return ""
+    return f"{one.python} is Python {one.short}, and does not read {lib}/{held[0]}, where the packages lie"
 
 
 def _version(one: Installation) -> str:
@@ -329,11 +341,16 @@ def kind_of(found: Installation) -> PrefixKind:
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
-    names = [n for n in listed(str(site)) if n.endswith(".pth") and not n.startswith(".")]
-    texts = (read(site / name, _TEXT) or "" for name in names)
+    texts = _pth_texts(str(site)).values()
     lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
     found = (os.path.normpath(site / line) for line in lines[:_MOST])
     return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
+
+
+def _pth_texts(site: str) -> dict[str, str]:
+    """Return the .pth files that Python reads, path -> text; what is no UTF-8 comes as U+FFFD, which no path has."""
+    names = (n for n in listed(site) if n.endswith(".pth") and not n.startswith("."))
+    return {file: read(file, _TEXT) or "" for file in (os.path.join(site, n) for n in names)}
 
 
 def path_lines(text: str) -> tuple[str, ...]:

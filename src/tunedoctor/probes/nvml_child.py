@@ -21,6 +21,10 @@ STATES = ((165, link) for link in range(LINKS))
 FIELDS = (230, 31, *STATES, *range(84, 90), *range(132, 138), *range(38, 60, 7))
 """NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, SPEED_MBPS_L0
 to L11, where no state is told, totals of CRC_FLIT, CRC_DATA, REPLAY and RECOVERY_ERROR_COUNT."""
+EVERY = 0xFFFFFFFF
+OF_LINK, OF_ALL = (163, 161, 162), ((215, EVERY), (208, EVERY), (214, EVERY))
+"""NVLINK_ERROR_DL_CRC, REPLAY and RECOVERY of a link: Hopper's, which answers 0 for those totals. NVLink 5 has neither,
+but NVLINK_COUNT_LINK_RECOVERY_EVENTS, RCV_ERRORS and LINK_RECOVERY_FAILED_EVENTS, together of all links."""
 THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
 """Reasons for lower clocks that are faults."""
 
@@ -80,10 +84,8 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
     memory, pci, model = of("MemoryInfo"), of("PciInfo"), of("DriverModel")
     capability, mode, remapped = of("CudaComputeCapability"), of("MigMode"), of("RemappedRows")
     correction, persistence, display = of("EccMode"), of("PersistenceMode"), of("DisplayActive")
-    told = [
-        one.value.uiVal if one.nvmlReturn == 0 else None for one in of("FieldValues", FIELDS) or ()
-    ]
-    fields = told or [None] * len(FIELDS)
+    fields = values(of, FIELDS)
+    nvlinks = links(fields[:-4])
     bits = of("CurrentClocksThrottleReasons")
     bits = of("CurrentClocksEventReasons") if bits is None else bits
     power, limit = of("PowerUsage"), of("EnforcedPowerLimit")
@@ -115,8 +117,8 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "pcie_width_most": of("MaxPcieLinkWidth"),
         "pcie_generation": of("CurrPcieLinkGeneration"),
         "pcie_generation_most": of("MaxPcieLinkGeneration"),
-        **links(fields[:-4]),
-        "nvlink_errors": [one and min(one, 1 << 31) for one in fields[-4:]],
+        **nvlinks,
+        "nvlink_errors": link_errors(of, fields[-4:], nvlinks.get("nvlinks", 0)),
         "throttle": None
         if bits is None
         else [name for bit, name in THROTTLE.items() if bits & bit],
@@ -149,6 +151,28 @@ def links(fields: list[int | None]) -> dict[str, int]:
     states, speeds = fields[2 : 2 + LINKS], fields[2 + LINKS :]
     told = [one for one in states if one is not None] or [one for one in speeds if one is not None]
     return {"nvlinks": len(told), "nvlinks_active": sum(map(bool, told))} if told else {}
+
+
+def values(of: Any, fields: Any) -> list[int | None]:  # noqa: ANN401
+    """Return what the driver tells of fields, each by its number or by number and link."""
+    told = of("FieldValues", fields) or ()
+    found = [one.value.uiVal if one.nvmlReturn == 0 else None for one in told]
+    return found or [None] * len(fields)
+
+
+def link_errors(of: Any, totals: list[int | None], count: int) -> list[int | None]:  # noqa: ANN401
+    """Return the counts of the fact: of four the driver has a total, or tells of each link."""
+    each = [(field, link) for field in OF_LINK for link in range(count)]
+    told = values(of, (*each, *OF_ALL)) if count else [None, None, None]
+    crc, replays, recoveries = (told[n * count : n * count + count] for n in range(3))
+    parts = (crc, [], replays, recoveries, *([one] for one in told[-3:]))
+    counts = list[Any]()
+    for total, some in zip((*totals, None, None, None), parts, strict=True):
+        known = [one for one in some if one is not None]
+        # the total, or the sum of those of links: never both
+        count = min(max(total or 0, sum(known)), 1 << 31)
+        counts.append(count if known or total is not None else None)
+    return counts
 
 
 def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401

@@ -15,6 +15,7 @@ from tunedoctor.probes.site_folder import (
     editable_home,
     missing,
     module_there,
+    of_another_python,
     read_folder,
 )
 from tunedoctor.system import reading
@@ -49,12 +50,12 @@ def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
         elif place in sites:
             return kinds.Unknown(why=f"{place} cannot be read by this user")
     prefix = Path(interpreter.prefix)
-    found = assemble(folders, sites, conda_packages(prefix))
+    found = assemble(folders, sites, conda_packages(prefix), interpreter.soabi)
     return msgspec.structs.replace(found, prefix=conda_prefix(prefix))
 
 
 def assemble(
-    folders: Sequence[SiteFolder], sites: Sequence[str], conda: dict[str, str]
+    folders: Sequence[SiteFolder], sites: Sequence[str], conda: dict[str, str], soabi: str
 ) -> kinds.Packages:
     """Put the folders of a path together: the first copy of a name wins."""
     linked = {os.path.normpath(link) for folder in folders for link in folder.linked}
@@ -76,7 +77,7 @@ def assemble(
                         winner_version=winner.version,
                     )
                 )
-        broken += _faults(folder, conda) if folder.place in sites else ()
+        broken += _faults(folder, conda, soabi, own=folder.place in sites)
     return kinds.Packages(
         distributions=tuple(winners[name] for name in sorted(winners)),
         broken=tuple(broken),
@@ -85,14 +86,16 @@ def assemble(
     )
 
 
-def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[kinds.BrokenDistribution]:
-    """Look at the code of the stack's distributions."""
+def _faults(
+    folder: SiteFolder, conda: dict[str, str], soabi: str, *, own: bool
+) -> Iterable[kinds.BrokenDistribution]:
+    """Look at the code of the stack's distributions; code without metadata is a fault in a site folder alone."""
     held = {one.name: one for one in folder.distributions}
     known, place = held.keys() | {one.name for one in folder.broken}, folder.place
     for name, module in table("probes")["stack"].items():
         one = held.get(name)
         if one is None:
-            if name not in (*known, *conda) and module in folder.names:
+            if own and name not in (*known, *conda) and module in folder.names:
                 yield from _ownerless(folder, name, module)
             continue
         if bad := next((line for line in one.requires if requirement(line) is None), ""):
@@ -104,11 +107,11 @@ def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[kinds.BrokenD
                 detail = f"{home}, the folder of its editable install, is gone"
                 yield kinds.BrokenDistribution(name, "code missing", detail, place)
         elif one.metadata.endswith(".dist-info"):
-            yield from _code_faults(folder, one, module)
+            yield from _code_faults(folder, one, module, soabi)
 
 
 def _code_faults(
-    folder: SiteFolder, one: kinds.Distribution, module: str
+    folder: SiteFolder, one: kinds.Distribution, module: str, soabi: str
 ) -> Iterable[kinds.BrokenDistribution]:
     place = folder.place
     try:
@@ -130,6 +133,9 @@ def _code_faults(
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         detail = ", ".join(gone[:_SHOWN]) + more
         yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
+    elif tag := of_another_python(record, soabi):
+        why = f"its extensions are for {tag}"
+        yield kinds.BrokenDistribution(one.name, "another Python", why, place)
 
 
 def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.BrokenDistribution]:

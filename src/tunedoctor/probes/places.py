@@ -5,6 +5,7 @@
 import fnmatch
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -49,7 +50,13 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def projects(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, tuple[Found, ...]]]:
-    """Yield the working folder, then its project's other folders up to the root, with the environments of each.
+    """Yield the folders of a project with the environments of each."""
+    for folder, names in folders(environ, cwd):
+        yield folder, tuple(_checked(_of_project(environ, folder, names)))
+
+
+def folders(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield the working folder, then its project's other folders up to the root, with the names in each.
 
     A parent counts where it is a project's, and this user's or root's: what stands in another user's is theirs.
     """
@@ -57,7 +64,7 @@ def projects(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, tuple[
     for _ in range(_LEVELS):
         names = set(listed(folder))
         if folder == cwd or not names.isdisjoint(table("environments")["roots"]):
-            yield folder, tuple(_checked(_of_project(environ, folder, names)))
+            yield folder, names
         parent = os.path.dirname(folder)
         last = ".git" in names or parent == folder or os.path.realpath(parent) == home
         if last or os.path.realpath(folder) == home or not owned(parent):
@@ -73,18 +80,25 @@ def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
 
 def is_environment(path: str) -> bool:
     """Tell whether a folder is an environment, or a Python that pyenv installed."""
-    return _is_marked(path) or (
+    return is_marked(path) or (
         os.path.basename(os.path.dirname(path)) == "versions"
         and any(os.path.exists(os.path.join(path, one)) for one in INSIDE)
     )
 
 
 def owned(path: str) -> bool:
-    """Tell whether a folder is this user's or root's; Windows' own rules keep others out of a user's folders."""
+    """Tell whether a folder is this user's or root's, and not everybody's as /tmp is.
+
+    Windows' own rules keep others out of a user's folders.
+    """
     try:
-        return not hasattr(os, "geteuid") or os.stat(path).st_uid in (os.geteuid(), 0)
+        told = os.stat(path)
     except OSError:
         return False
+    everybodys = stat.S_ISVTX | stat.S_IWOTH
+    return not hasattr(os, "geteuid") or (
+        told.st_uid in (os.geteuid(), 0) and told.st_mode & everybodys != everybodys
+    )
 
 
 def expanded(base: str, pattern: str) -> list[str]:
@@ -107,7 +121,8 @@ def _home(environ: Mapping[str, str]) -> str:
     return environ.get("HOME") or environ.get("USERPROFILE") or ""
 
 
-def _is_marked(path: str) -> bool:
+def is_marked(path: str) -> bool:
+    """Tell whether a folder says that it is an environment."""
     marked = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
     return marked or os.path.isdir(os.path.join(path, "conda-meta"))
 
@@ -118,7 +133,7 @@ def _checked(found: Iterable[Found]) -> Iterator[Found]:
     for one in found:
         if is_environment(one.path) and (real := os.path.realpath(one.path)) not in seen:
             seen.add(real)
-            yield one._replace(bare=not _is_marked(one.path))
+            yield one._replace(bare=not is_marked(one.path))
 
 
 def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Iterator[Found]:

@@ -212,9 +212,17 @@ def runtime_of(
             break
         argv += ["--skip", runs[-1].broke_in]
     if not any(one.begin for one in runs[0].lines):
-        said = f"{runs[0].ended.death} {' '.join(runs[0].ended.err.split())[-300:]}"
-        return Unknown(why=f"the target did not run the probe: {said}".strip())
+        return Unknown(why=not_begun(runs[0].ended))
     return fold(runs)
+
+
+def not_begun(ended: child.Ended) -> str:
+    """Tell why a script told of no stage: where Python stood at its own start, and its last words."""
+    lines = [line.strip() for line in ended.err.splitlines() if line.strip()]
+    places = [line for line in lines if line.startswith('File "') and "<frozen" not in line]
+    return ": ".join(
+        ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
+    )
 
 
 def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:

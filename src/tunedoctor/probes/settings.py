@@ -11,19 +11,13 @@ from tunedoctor.facts import Environment, InstallerConfig, Interpreter, Unknown
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import read, toml
 from tunedoctor.tables.load import table
+from tunedoctor.tables.secrets import unseen
 
 SET = "set"
 """Stands for a value that is nobody's business."""
-_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSW", "USERNAME", "CREDENTIAL", "AUTH")
 NAMES = frozenset(table("probes")["variables"])
 PREFIXES = tuple(table("probes")["variable_prefixes"])
 PRESENCE_ONLY = frozenset(table("probes")["presence_only"])
-
-
-def is_secret(name: str) -> bool:
-    """Tell whether a variable's name says that its value is a secret."""
-    plain = name.upper().replace("TOKENIZER", "")
-    return any(word in plain for word in _SECRET_WORDS)
 
 
 def without_credentials(text: str) -> str:
@@ -49,13 +43,16 @@ def environment(
     *, variables: Mapping[str, str] = os.environ, more: Collection[str] = ()
 ) -> Environment:
     """Take the variables of the allow-list, and those of `more`; of secrets and proxies only "set"."""
-    taken: dict[str, str] = {}
-    for name in sorted(variables):
-        if name.upper() in PRESENCE_ONLY:
-            taken[name] = SET
-        elif name in NAMES or name in more or name.startswith(PREFIXES):
-            taken[name] = SET if is_secret(name) else without_credentials(variables[name])
+    names = sorted(name for name in variables if looked_for(name, more))
+    values = (SET if unseen(one) else without_credentials(variables[one]) for one in names)
+    taken = dict(zip(names, values, strict=True))
     return Environment(variables=taken, more=tuple(sorted(more)))
+
+
+def looked_for(name: str, more: Collection[str]) -> bool:
+    """Tell whether a variable is one of those that are taken."""
+    known = name in NAMES or name.upper() in PRESENCE_ONLY or name.startswith(PREFIXES)
+    return known or name in more
 
 
 STEERING = frozenset(table("probes")["installer_settings"])

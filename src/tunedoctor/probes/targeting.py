@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, PROJECTS, Nearby
-from tunedoctor.probes.places import INSIDE, Found, everywhere, owned, projects
+from tunedoctor.probes.places import INSIDE, Found, everywhere, is_marked, owned, projects
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
@@ -107,9 +107,10 @@ def _none(several: list[Found], own: str, cwd: str) -> Target:
     return msgspec.structs.replace(NO_TARGET, nearby=tuple(nearby), own=own)
 
 
-def here(asked: str | None, by: str = "--target") -> Target:
-    """Choose by the variables and the working folder of this process."""
-    return choose(asked, os.environ, os.getcwd(), sys.executable, by)  # noqa: PTH109
+def here(asked: str | None, by: str = "--target", below: str = "") -> Target:
+    """Choose by the variables and the working folder of this process; a path that is asked for is of `below` it."""
+    cwd = os.path.normpath(os.path.join(os.getcwd(), below))  # noqa: PTH109
+    return choose(asked, os.environ, cwd, sys.executable, by)
 
 
 def is_own(folder: str, own_executable: str) -> bool:
@@ -129,7 +130,7 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        problem = f"No folder here and no command on PATH is called {asked}."
+        problem = f"{path} does not exist, and no command on PATH is called {asked}."
         return Target(asked, by, problem=problem)
     return _interpreter(path, by)
 
@@ -164,6 +165,10 @@ def _environment(folder: str, by: str) -> Target:
     found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
     if not found:
         return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
+    script = os.path.join(os.path.dirname(found[0]), "activate")
+    if os.path.isfile(script) and os.path.islink(found[0]) and not is_marked(folder):
+        what = f"so that its Python is {os.path.realpath(found[0])} without its packages"
+        return Target(folder, by, problem=f"{folder} has lost its pyvenv.cfg, {what}")
     return _interpreter(found[0], by, asked=folder)
 
 

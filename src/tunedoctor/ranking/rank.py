@@ -3,8 +3,8 @@
 The model is tables/ranker.json, made by tools/train_ranker.py: linear, over TF-IDF of blocks of features, its
 scores made to likelihoods by one temperature that was fitted on reports which the ranker had not seen. The blocks are
 weighed each by itself. "told": the lines that speak of a fault, with pairs of words, causes whose rows they match,
-exceptions, libraries of the frames. "seen": all words, numbers kept: releases and names of cards tell. "shape": the end
-of the text, and how much of it is faults.
+exceptions, libraries of the frames. "seen": all words, numbers kept: releases and names of cards tell. "prose": what
+people say in their own words, of any script. "shape": the end of the text, and how much of it is faults.
 """
 
 import math
@@ -38,6 +38,8 @@ _EXCEPTION = re.compile(
 _FRAME = re.compile(r"(?:site|dist)-packages[/\\](\w{1,60})[/\\]")
 _WORD = re.compile(r"[a-z_0-9.+-]{2,40}")
 _PART = re.compile(r"[a-z]{3,}")
+_PLAIN = re.compile(r"[a-z']{2,}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[^\W\d_a-z]{3,}")
+"""A plain word; of scripts that set no blank between words a sign."""
 _HEX = re.compile(r"0x[0-9a-f]+")
 _FOLDER = re.compile(r"/[\w./+-]*/")
 _NUMBER = re.compile(r"\d+")
@@ -50,21 +52,17 @@ Features = dict[str, dict[str, float]]
 
 def features(lines: Sequence[str]) -> Features:
     """Return for each block its features with 1 + ln(how often); no name stands in two."""
-    bad = [line for line in lines if _of_fault(line)]
+    bad = list(filter(_of_fault, lines))
     raised = [found for found in map(_EXCEPTION.match, lines) if found]
-    seen = _WORD.findall("\n".join(lines)[-SEEN:].lower())
+    seen = "\n".join(lines)[-SEEN:].lower()
     blocks = {
         "told": _told(lines, (bad or lines[:40])[-FAULTS:], raised),
-        "seen": (f"seen:{word}" for word in seen),
+        "seen": (f"seen:{word}" for word in _WORD.findall(seen)),
+        "prose": (f"p:{word}" for line in seen.split("\n") for word in _prose(line)),
         "shape": _shape(lines, bad, raised),
     }
     often = {name: Counter(found) for name, found in blocks.items()}
     return {name: {f: 1 + math.log(n) for f, n in held.items()} for name, held in often.items()}
-
-
-def faults(lines: Sequence[str]) -> list[str]:
-    """Return the last lines that speak of a fault; of a text without any its first lines."""
-    return ([line for line in lines if _of_fault(line)] or list(lines[:40]))[-FAULTS:]
 
 
 def _of_fault(line: str) -> bool:
@@ -106,13 +104,8 @@ def _shape(
 ) -> Iterable[str]:
     """Yield in powers of two how long a text is and how much of it is faults, and the words of its end."""
     traces = sum("Traceback (most" in line for line in lines)
-    sizes = {
-        "faults": len(bad),
-        "lines": len(lines),
-        "exc": len(raised),
-        "tb": traces,
-        "chars": sum(map(len, lines)) // 100,
-    }
+    sizes = {"faults": len(bad), "lines": len(lines), "exc": len(raised), "tb": traces}
+    sizes["chars"] = sum(map(len, lines)) // 100
     yield from (f"g:{name}:{min((size + 1).bit_length() - 1, 8)}" for name, size in sizes.items())
     end = lines[-_END:]
     if any(map(_of_fault, end)):
@@ -127,6 +120,15 @@ def of_line(line: str) -> list[str]:
     words = _words(line)
     parts = [part for word in words if (found := _PART.findall(word))[1:] for part in found]
     return [*words, *parts, *map(" ".join, pairwise(words))]
+
+
+def _prose(line: str) -> list[str]:
+    """Return how words of a line in small letters begin, and their pairs, where it is mostly plain words."""
+    words = _PLAIN.findall(line)
+    if len(words) < 4 or sum(map(len, words)) < 0.6 * len(line.replace(" ", "")):
+        return []
+    stems = [word[:7] for word in words]
+    return [*stems, *map(" ".join, pairwise(stems))]
 
 
 def _words(text: str) -> list[str]:
@@ -208,9 +210,9 @@ MOST = 8
 
 def resembled(lines: Sequence[str]) -> Resembles:
     """Return the causes that a text resembles, and how much that of a healthy machine."""
-    told, one = features(lines), model()
+    told, one, bad = features(lines), model(), list(filter(_of_fault, lines))
     ranked = rank(told)
-    words = {line: {*of_line(line)} for line in faults(lines)}
+    words = {line: {*of_line(line)} for line in (bad or lines[:40])[-FAULTS:]}
     rows = {word: row for word in {*chain(*words.values())} if (row := one.row(word))}
     places = {cause: place for place, cause in enumerate(one.causes)}
 

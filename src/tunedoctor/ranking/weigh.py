@@ -3,15 +3,13 @@
 The figures are those at which the most was right on reports that neither rules nor ranker had seen.
 """
 
-from tunedoctor.facts import Errors, Resembles
+from tunedoctor.facts import Errors, Resembles, Runtime
 from tunedoctor.model.snapshot import Snapshot
 
-_LEAST = 0.05
-"""Likelihood of the best suspect below which an error resembles nothing: many are of the user's own code."""
-_WELL = 4.0
-"""Of the best likelihood: how likely a healthy machine is at most where there are suspects.
+_BOUNDS = {"stopped": (0.03, 6.0), "errors": (0.2, 0.5), "neither": (0.9, 0.02)}
+"""What a text shows -> the least likelihood of the best suspect, and how much likelier a healthy machine is at most.
 
-Its weight is held low (half of a cause), so a text of a broken one often has more of it than of the cause.
+Many errors are of the user's own code, lines of errors alone are mostly warnings, other texts mostly questions.
 """
 COUNTS = 0.005
 """Likelihood from which a cause counts."""
@@ -22,14 +20,13 @@ _SURE = 0.25
 
 
 def worth_telling(snapshot: Snapshot, best: float) -> bool:
-    """Tell whether suspects are named, of which the best that no fact rules out has this likelihood.
-
-    Never where nothing says that something stopped: of ten healthy texts one or two would get a suspect.
-    """
-    told, errors = snapshot.find(Resembles), snapshot.find(Errors)
-    if told is None or not (told.stopped or (errors and errors.errors)):
+    """Tell whether suspects are named, of which the best that no fact rules out has this likelihood."""
+    told, errors, run = snapshot.find(Resembles), snapshot.find(Errors), snapshot.find(Runtime)
+    if told is None or (run and run.gpu_works and not told.stopped):
         return False
-    return best >= _LEAST and told.healthy <= _WELL * best
+    shows = "stopped" if told.stopped else "errors" if errors and errors.errors else "neither"
+    least, well = _BOUNDS[shows]
+    return best >= least and told.healthy <= well * best
 
 
 def outweighed(cause: str, snapshot: Snapshot) -> bool:

@@ -97,7 +97,6 @@ def _written(name: str) -> str:
 
 
 def _capability(name: str) -> str:
-    """Return what all models of these words have in common, or ""."""
     small = name.lower()
     if "jetson" in small or small.startswith(("orin", "xavier", "thor")):
         families: dict[str, str] = table("labels")["jetson"]

@@ -66,10 +66,7 @@ def from_stream(stream: BinaryIO) -> Digest:
 
 
 def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
-    """Return the telling lines of a text that has too many, and for each its number in the whole text.
-
-    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing is left out.
-    """
+    """Return the telling lines of a text that has too many, with their numbers, as `tidied` has them."""
     if len(lines) <= FEWEST_LINES:
         return lines, numbers
     most = min(MOST_LINES, max(FEWEST_LINES, sum(map(len, lines)) // _WORTH))

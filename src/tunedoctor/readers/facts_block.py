@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import fields, replace
@@ -21,9 +21,6 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import SCHEMA, Answer, Snapshot, SnapshotError, from_data
 from tunedoctor.readers.paste import shape
 from tunedoctor.readers.tidy import tidied
-
-if TYPE_CHECKING:
-    import re
 
 PACKED = "doctor.facts/1"
 WIDTH = 76
@@ -53,19 +50,16 @@ def text_of(snapshot: Snapshot) -> str:
     """Return the facts of a snapshot as lines of text."""
     word = json.JSONEncoder(separators=(f",{_BREAK}", ": ")).encode
     head = json.dumps({"doctor": snapshot.doctor, "taken": snapshot.taken})
-    site = _site(getattr(snapshot.find(kinds.Interpreter), "site_packages", ()))
+    site = next(iter(getattr(snapshot.find(kinds.Interpreter), "site_packages", ())), "")
     answers = snapshot.answers().items()
     rows = [f'"{kind.__name__}": {word(_packed(answer, site))}' for kind, answer in answers]
     lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
-    for one in _ACTIVE.sub(_harmless, f",{_BREAK}\n".join(rows)).split(_BREAK):
+    harmless = _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", f",{_BREAK}\n".join(rows))
+    for one in harmless.split(_BREAK):
         if one[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(one) > WIDTH):
             lines.append("")
         lines[-1] += f" {one}" if lines[-1] else one.lstrip("\n")
     return "\n".join([*lines, "}}"])
-
-
-def _harmless(found: "re.Match[str]") -> str:
-    return f"\\u{ord(found[0]):04x}"
 
 
 def _packed(answer: Answer, site: str) -> dict[str, Any]:
@@ -86,13 +80,7 @@ def _package(one: kinds.Distribution, site: str) -> str | dict[str, Any]:
     return f"{one.name} {one.version}" if plain else told
 
 
-def _site(folders: Sequence[str]) -> str:
-    """Return the folder where most packages lie."""
-    return folders[0] if folders else ""
-
-
 def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
-    """Return plain data of a value without the fields that have their defaults."""
     if isinstance(value, Part):
         held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
         return {name: _told(one) for name, one, usual in held if one != usual}
@@ -101,7 +89,6 @@ def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
 
 @cache
 def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
-    """Return the fields with what they hold where nothing is said; of one that has to be said nothing equals it."""
     made = ((one, one.default_factory) for one in fields(kind))
     return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
 
@@ -124,7 +111,10 @@ def held(text: str) -> Held:
             except SnapshotError as error:
                 problem = problem or str(error)
                 continue
-            begin, end = _start(shown[: first + 1], column), first + size
+            # where the report begins whose facts begin here
+            front, begins = shown[first][:column], shape("doctor.start").match
+            above = (at for at in range(first, -1, -1) if begins(shown[at].removeprefix(front)))
+            begin, end = next(above, first), first + size
             begin, end = (numbers[begin] - 1, numbers[end - 1]) if numbers else (begin, end)
             lines[begin:end] = [""] * (end - begin)
             return Held(snapshot, "\n".join(lines))
@@ -139,13 +129,6 @@ def _without_findings(lines: Sequence[str]) -> Iterator[str]:
     for at, line in enumerate(lines):
         inside = at < last and bool(inside or begins(line)) and not ends(line)
         yield "" if inside else line
-
-
-def _start(lines: Sequence[str], column: int) -> int:
-    """Return where the report begins whose facts begin in the last line; that line where none does."""
-    front, last = lines[-1][:column], len(lines) - 1
-    begins = shape("doctor.start").match
-    return next((at for at in range(last, -1, -1) if begins(lines[at].removeprefix(front))), last)
 
 
 def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
@@ -182,7 +165,7 @@ def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
         return data
     try:
         told = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
-        site = _site(told.get("Interpreter", {}).get("site_packages", ()))
+        site = next(iter(told.get("Interpreter", {}).get("site_packages", ())), "")
         rows = told.get("Packages", {}).get("distributions", ())
         split = (one.split(" ", 1) if isinstance(one, str) else one for one in rows)
         named = (

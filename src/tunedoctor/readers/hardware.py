@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import convert
 from msgspec.structs import replace
@@ -18,16 +18,11 @@ from tunedoctor.tables.load import table
 _DISPLAY, _BRIDGE = "0300", "0680"
 
 
-class Bus(NamedTuple):
-    """What was listed."""
-
-    devices: tuple[kinds.PciDevice, ...] = ()
-    nvidia_on_disk: bool | None = None
-    """The kernel knows a module nvidia for an NVIDIA card; None where not told."""
+Devices = tuple[kinds.PciDevice, ...]
 
 
-def bus(paste: Paste) -> Bus:
-    """Return the devices that lspci, else lshw, lists. A driver is None where the output does not tell of it."""
+def bus(paste: Paste) -> tuple[Devices, bool | None]:
+    """Return the devices that lspci, else lshw, lists, and whether a module nvidia is there; None where not told."""
     found: dict[str, kinds.PciDevice] = {}
     on_disk: bool | None = None
     current, at = "", -1
@@ -50,10 +45,10 @@ def bus(paste: Paste) -> Bus:
                 on_disk = on_disk or bool(search("pci.nvidia", match[1]))
     # others are, say, the screen of a server
     tells = any(one.vendor in ("10de", "1002", "8086") for one in found.values())
-    return Bus(tuple(found.values()), on_disk) if tells else Bus(_lshw(paste))
+    return (tuple(found.values()), on_disk) if tells else (_lshw(paste), None)
 
 
-def _lshw(paste: Paste) -> tuple[kinds.PciDevice, ...]:
+def _lshw(paste: Paste) -> Devices:
     blocks: list[dict[str, str]] = []
     inside = False
     for _, row, match in paste.each("lshw"):
@@ -74,7 +69,6 @@ def _lshw(paste: Paste) -> tuple[kinds.PciDevice, ...]:
 def _device(
     name: str, slot: str, code: str, driver: str | None = None, maker: str = ""
 ) -> kinds.PciDevice | None:
-    """Return a device by its numbers or the words of its maker; None for one of other makers."""
     ids = search("pci.ids", name)
     words = f"{maker} {name}" if name else ""
     by_words = (row.name for row in rows("pci_vendor") if row.pattern.search(words))
@@ -86,7 +80,6 @@ def _device(
 
 
 _TRACE = 40
-"""Lines of a call trace."""
 _STATES = {"signed": True, "not_found": False, "no_insert": True, "own": True}
 """What the log says of the module, and whether it is on disk then."""
 _NOT_LOADED = 9
@@ -133,10 +126,10 @@ def hung(paste: Paste) -> list[kinds.ErrorText]:
     return []
 
 
-def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
+def module(paste: Paste, devices: Devices, *, on_disk: bool | None) -> kinds.NvidiaModule | None:
     """Return the state of the module where something says whether it is loaded; else None."""
     names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
-    cards = (one for one in bus.devices if one.device_class.startswith("03"))
+    cards = (one for one in devices if one.device_class.startswith("03"))
     drivers = [one.driver for one in cards if one.vendor == "10de"]
     state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
     loaded = by_lsmod = _loaded(names, paste)
@@ -144,7 +137,7 @@ def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
         loaded = "nvidia" in drivers
     if loaded is None and state:
         loaded = state == "own"
-    on_disk = bus.nvidia_on_disk if bus.nvidia_on_disk is not None else _on_disk(paste)
+    on_disk = on_disk if on_disk is not None else _on_disk(paste)
     secure = {"enabled": True, "disabled": False}.get(paste.first("module_words.secure"))
     nouveau = "nouveau" in names or "nouveau" in drivers or paste.has("kernel.nouveau")
     if loaded is None and not nouveau:
@@ -162,7 +155,6 @@ def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
 
 
 def _loaded(names: set[str], paste: Paste) -> bool | None:
-    """Go by lsmod: by its rows, by a list without them, by a grep that found nothing."""
     if names:
         return bool(names - {"nouveau"})
     empty = (one for one in paste.shown if not any(line.strip() for line in one.output[:1]))
@@ -171,7 +163,6 @@ def _loaded(names: set[str], paste: Paste) -> bool | None:
 
 
 def _on_disk(paste: Paste) -> bool | None:
-    """Tell whether a module for the running kernel is there: as modinfo and dkms say."""
     if paste.has("module.missing") or paste.has("module.file"):
         return paste.has("module.file")
     built = {found["kernel"] for found in paste.all("module.dkms") if found["state"] == "installed"}
@@ -184,10 +175,10 @@ def _on_disk(paste: Paste) -> bool | None:
 _MOST = 64
 
 
-def intel(paste: Paste, bus: Bus) -> kinds.IntelGpu | None:
+def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
     """Return the GPUs that sycl-ls, xpu-smi or the bus names; None where none is one that training can use."""
     by_sycl, by_xpu_smi = paste.all("intel.sycl"), paste.all("intel.xpu_smi")
-    on_bus = [one for one in bus.devices if one.vendor == "8086"]
+    on_bus = [one for one in devices if one.vendor == "8086"]
     if not (by_sycl or by_xpu_smi or on_bus):
         return None
     from tunedoctor.probes.gpus import is_supported, name_of  # noqa: PLC0415  few have such a GPU
@@ -236,7 +227,6 @@ def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
 
 
 def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
-    """Tell whether a user of these groups may read and write."""
     return (
         user == "root"
         or node["rest"].startswith("rw")
@@ -336,7 +326,6 @@ def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
 
 
 def _told(values: Mapping[str, str]) -> Told:
-    """Return what labelled values tell of a GPU."""
     return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
 
 
@@ -379,7 +368,6 @@ def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
 
 
 def _version(paste: Paste) -> str:
-    """Return the version of ROCm that a tool, a package list or a folder states."""
     for line, row, found in paste.each("rocm_version"):
         if row != "asked":
             return found[1]

@@ -143,7 +143,6 @@ def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
 
 
 def _of_wsl(said: Collected) -> Literal[0, 1, 2]:
-    """Return which WSL the list of distributions names, or the one that an old Windows has."""
     build = said.first("windows_build").rpartition(".")[2]
     if said.all("wsl_word") and build and int(build) < _WSL_2:
         return 1
@@ -166,11 +165,7 @@ _WORDS = 3
 
 
 def filled(said: Collected) -> list[Fact]:
-    """Make the facts whose fields `fills` of a label names, with those of `facts` in the table beside them.
-
-    "NAME=WORD" there is WORD where field NAME is told, "NAME=" what that field has. A fact that lacks a field which it
-    must have is left out.
-    """
+    """Make the facts that labels fill; of the table "NAME=WORD" is WORD where NAME is told, "NAME=" its value."""
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
         value = said.value(key) if "fills" in row else None
@@ -213,7 +208,6 @@ def variables(said: Collected, shown: int) -> list[Fact]:
 
 
 def _is_value(text: str) -> bool:
-    """Tell whether a text is a value: not a word for none, not a reference, not a sentence."""
     reference = "$" in text[:40].partition(":")[0] or text.startswith("%")
     sentence = len(text.split(maxsplit=_WORDS)) > _WORDS and ("; " in text or ", " in text)
     nothing = text and (text.lower() in NOTHING or text.lower() == "(nothing)")

@@ -51,7 +51,6 @@ def _broken(said: ledger.Said) -> kinds.BrokenDistribution:
 
 
 _MOST = 200
-"""Floors of other Pythons that are kept."""
 
 
 def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
@@ -82,7 +81,9 @@ def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
         )
         tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
-        offered = _offered(fields["offered"]) if "offered" in fields else () if tags else None
+        each = (one.strip() for one in fields.get("offered", "").split(","))
+        versions = tuple(one for one in each if one[:1].isdigit())  # "2.0.0, 2.0.1", "none"
+        offered = versions if "offered" in fields or tags else None
         near = floors if fields["installer"] == "pip" else []
         own = tuple(one for one in near if spec in ("", f"=={one[0]}") or not offered)
         yield msgspec.convert(
@@ -125,11 +126,6 @@ def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
         offered=other.offered if one.offered is None else one.offered,
         wheel_tags=tuple(dict.fromkeys((*one.wheel_tags, *other.wheel_tags))),
     )
-
-
-def _offered(told: str) -> tuple[str, ...]:
-    """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
-    return tuple(one for one in (one.strip() for one in told.split(",")) if one[:1].isdigit())
 
 
 _MACHINES = {
@@ -217,17 +213,13 @@ def read(paste: Paste) -> list[kinds.Fact]:
     facts = _facts([*lists, *packages_said(text), *in_passing(lines)], lines, text)
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
-    return [*facts, *surroundings(text), *_messages(text)]
-
-
-def _messages(text: ledger.Text) -> list[kinds.Fact]:
-    """Return the messages of installers that stand on several lines."""
-    found = [
+    errors = tuple(
         kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
         for said in text.said("error")
         if "wrapped" not in said.fields or said.last > said.line
-    ]
-    return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
+    )
+    facts += [kinds.Errors(errors=errors[:MOST])] if errors else []
+    return [*facts, *surroundings(text)]
 
 
 def _facts(

@@ -56,10 +56,8 @@ def version_of_wheel(file: str) -> tuple[str, str]:
 
 _PREFIX = expression("piece.prefix")
 _STARTS = "[#|│0123456789"
-"""How a prefix begins."""
 _SLOT = re.compile(r"\{(?=[a-z:])([a-z]*)(?::([a-z]+))?\}")
 LONGEST_LINE = 100_000
-"""Characters of a line that are looked at."""
 
 
 class Said(NamedTuple):
@@ -68,7 +66,6 @@ class Said(NamedTuple):
     line: int
     """From 0."""
     last: int
-    """The line on which it ends."""
     text: str
     fields: dict[str, str]
     """Slots that the text filled, over what the row tells whatever the text."""
@@ -117,7 +114,6 @@ def joined(lines: Sequence[str]) -> Text:
 
 @cache
 def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
-    """Return the rows by the fact that they fill, those of one line by their shape."""
     found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
     for row in table("installer_messages")["rows"]:
         name = row["shape"] if row["fact"] == "line" else row["fact"]
@@ -163,7 +159,6 @@ class Entry(NamedTuple):
     requires: tuple[str, ...] = ()
     editable: bool = False
     removed: bool = False
-    """It was uninstalled."""
     weak: bool = False
     """Told in passing, by an error text or a lock file: counts only where no list and no installer tells."""
     conda: str = ""

@@ -11,7 +11,6 @@ from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.tables.load import table
 
 _SHORTEST, _LONGEST = 4, 1200
-"""Characters of a line that are read."""
 _LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
 _LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
 _WORDS = 6
@@ -48,19 +47,15 @@ def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
 
 
 class _Place:
-    """Where in a report a line stands, below which title, in which section; and what was read before."""
-
     def __init__(self) -> None:
         self._title = self._section = ""
         self._depth = -1
         self._gpus = -1
         """How many GPUs stand above a line in a list of them; -1 outside of one."""
         self._gpu = "0"
-        """The number of the GPU above."""
         self._seen: set[tuple[str, str]] = set()
 
     def named(self, line: str) -> Iterator[names.Said]:
-        """Yield what names with values say: below a title, else in the line."""
         below = self._title
         if self._enters(line):
             return
@@ -80,7 +75,6 @@ class _Place:
                 self._section, self._depth = "pytorch", _depth(line) + 1
 
     def _enters(self, line: str) -> bool:
-        """Take note of a line; tell whether it is the head of a section or a title, and nothing else."""
         opened = search("line.section", line) if line.rstrip().endswith((":", "{")) else None
         marked = line.lstrip().startswith(("#", "**"))
         titled = search("line.heading", " ".join(line.split())) if marked else None
@@ -92,7 +86,6 @@ class _Place:
         return bool(opened or titled)
 
     def _listed(self, line: str) -> Iterator[names.Said]:
-        """Yield the GPU of a line in a list of them."""
         opened = search("line.list", line)
         if opened:
             self._gpus = 0
@@ -148,7 +141,6 @@ def _of_line(line: str, section: str) -> list[names.Said]:
 
 
 def _pair(name: str, value: str, section: str) -> names.Said | None:
-    """Return what a name with a value says; None where the name is not known."""
     raw = names.bare(name)
     value = value.strip().removesuffix("|").removesuffix("│").strip()
     plain = names.normal(raw)
@@ -181,7 +173,6 @@ def _typed(text: str) -> list[names.Said]:
 
 
 def _of_form(name: str, value: str, row: str) -> Iterator[names.Said]:
-    """Yield what a group of a form says: its name is a label, or a label and a unit of memory."""
     key, _, how = name.rpartition("_")
     if key == "kind":
         yield names.Said("torch_kind", how)
@@ -219,7 +210,6 @@ def _row(line: str) -> Sequence[names.Said]:
 
 
 def _versioned(part: str) -> names.Said | None:
-    """Return a library, torch or Python with its version."""
     found = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
     if found is None or not names.version(found["value"]):
         return None
@@ -229,7 +219,6 @@ def _versioned(part: str) -> names.Said | None:
 
 
 def _fragment(part: str) -> names.Said | None:
-    """Return a system, a GPU or a size of RAM that stands alone between commas."""
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
         if found := search(f"alone_{key}", part):
             value = found.groupdict().get("value", part)

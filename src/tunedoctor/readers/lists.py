@@ -110,7 +110,6 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
 
 
 def _row(number: int, text: str, *, among: bool) -> Row | None:
-    """Return a line of a list; a bare word is one only `among` requirements."""
     if not text or len(text) > 700:
         return None
     marked = bool(_MARKS.search(text))
@@ -125,7 +124,6 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
 
 
 def _table(block: Block) -> Iterator[Entry]:
-    """Yield the packages of a table."""
     names = [row.name for row in block.rows]
     several = len(names) >= 3 and any(map(known, names))
     for row in block.rows:

@@ -13,17 +13,9 @@ from msgspec.structs import replace
 from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
+from tunedoctor.readers import tracebacks as traces
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.tidy import wrapped
-from tunedoctor.readers.tracebacks import (
-    LOOK_UP,
-    TYPE,
-    Said,
-    by_stream,
-    message,
-    tracebacks,
-    undressed,
-)
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of
 
@@ -64,7 +56,6 @@ def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
 MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
 _LONGEST = 2000
-"""Characters of a line."""
 _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
@@ -76,13 +67,13 @@ _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 
 def read(paste: Paste) -> list[Fact]:
     """Return one Errors fact in the order of the text, and what its tracebacks prove; nothing where none is stated."""
-    said = undressed(paste.lines)
-    raised, taken = tracebacks(said)
+    said = traces.undressed(paste.lines)
+    raised, taken = traces.tracebacks(said)
     known = {line for error in raised for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
     low = paste.text.lower()
     signs = [sign for sign in table("sayings")["sayings"] if sign in low]
-    for stream in by_stream(said):
+    for stream in traces.by_stream(said):
         for error in _bare(stream, taken, signs):
             if error.text not in known:
                 once.setdefault(error.text, error)
@@ -97,7 +88,7 @@ def read(paste: Paste) -> list[Fact]:
     return [Errors(errors=tuple(found)), *shadows(raised)] if found else []
 
 
-def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
+def _in_rows(said: Sequence[traces.Said], told: Errors) -> list[ErrorText]:
     """Return what the literal rows of causes without code find in the whole text, but for what the errors hold."""
     known = {(one.cause, one.row) for one in matches(told)}
     bare = {id_ for id_, cause in causes().items() if not cause.coded}
@@ -116,8 +107,7 @@ def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
-def _bare(said: Sequence[Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
-    """Return the lines of a process that state a fault outside of tracebacks, each with what belongs to it."""
+def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
     found: list[ErrorText] = []
     at = 0
     while at < len(said):
@@ -127,9 +117,9 @@ def _bare(said: Sequence[Said], taken: set[int], signs: Sequence[str]) -> list[E
             at += 1
             continue
         label = _LABEL.match(text)
-        kind = TYPE.match(text, label.end() if label else 0)
-        if kind or text.endswith(LOOK_UP):
-            text, at = message(said, at)
+        kind = traces.TYPE.match(text, label.end() if label else 0)
+        if kind or text.endswith(traces.LOOK_UP):
+            text, at = traces.message(said, at)
             text = text.strip(_SIDES)[label.end() if label and kind else 0 :]
         else:
             text, at = _sentence(said, at)
@@ -145,8 +135,7 @@ def _quoted(ticked: re.Match[str]) -> str:
     return f"{ticked['words']} '{ticked['name']}'{module}"
 
 
-def _sentence(said: Sequence[Said], at: int) -> tuple[str, int]:
-    """Return a line and what a width broke off from it."""
+def _sentence(said: Sequence[traces.Said], at: int) -> tuple[str, int]:
     whole = said[at].text[:_LONGEST].strip(_SIDES)
     last = said[at].text.rstrip()
     at += 1

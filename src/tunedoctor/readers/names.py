@@ -192,7 +192,6 @@ class Collected:
     """What was said, by label, in order; each value once."""
 
     def __init__(self, said: Iterable[Said]) -> None:
-        """Sort by label."""
         self._by_key: dict[str, list[Said]] = {}
         seen: set[tuple[str, str, str]] = set()
         for one in said:

@@ -121,7 +121,6 @@ def _query(lines: Sequence[str]) -> Seen:
 
 
 def _of_leaves(index: int, leaves: Sequence[Leaf]) -> kinds.NvidiaGpu:
-    """Make a GPU of its leaves; text and XML name a few of them differently."""
     flat: dict[tuple[str, ...], str] = {}
     for path, value in leaves:
         if "mig_device" not in path:
@@ -137,7 +136,6 @@ def _of_leaves(index: int, leaves: Sequence[Leaf]) -> kinds.NvidiaGpu:
 
 
 def _uncorrected(flat: dict[tuple[str, ...], str]) -> int | None:
-    """Add up the uncorrectable errors since the driver was loaded; None where none is counted."""
     counts = [
         number
         for path, value in flat.items()

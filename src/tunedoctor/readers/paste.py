@@ -127,7 +127,6 @@ class Paste:
         return next((group for group in hits[0].found.groups() if group), "") if hits else ""
 
     def _hits(self, row: Row, longest: int) -> Iterator[Hit]:
-        """Try a row on the lines that hold one of its words."""
         text = self._folded if row.folds else self.text
         numbers: Iterable[int] = range(len(self.lines))
         if row.words and len(text) == len(self.text):
@@ -137,7 +136,6 @@ class Paste:
                 yield Hit(number, row.name, found)
 
     def _with(self, word: str, text: str) -> Iterator[int]:
-        """Yield the numbers of the lines that hold a word."""
         at = text.find(word)
         while at >= 0:
             number = bisect_right(self._starts, at) - 1

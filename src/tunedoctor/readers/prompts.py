@@ -16,11 +16,9 @@ from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
-"""Characters of a line that are looked at."""
 _SIGN = shape("prompt.sign")
 """No prompt is without one of them; quick to look for."""
 _MOST = 200
-"""Commands that are kept."""
 _SHORTEST, _FURTHEST = 4, 12
 """Characters of a line; blanks before a command."""
 _NEAR = 330
@@ -121,7 +119,6 @@ def typed(line: str) -> str:
 
 
 def _begins(line: str) -> bool:
-    """Tell whether a line begins with a program and a command of it that installs or runs."""
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
     found = shape("prompt.begins").match(line) if any(name in line for name in programs) else None
     verbs = programs.get(found["name"]) if found else None
@@ -226,7 +223,6 @@ def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
 
 
 def _asked(command: str, below: Sequence[str]) -> Iterator[Said]:
-    """Pair a command of a shell with the line below it, unless another prompt stands there or the text ends."""
     value = next((line.strip() for line in below if not typed_in(line)), None)
     for row in rows("asked"):
         key, asked = row.name.rstrip("_"), row.pattern.match(command)
@@ -250,7 +246,6 @@ def _set(command: str, *, prompted: bool) -> Iterator[Said]:
 
 
 def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
-    """Pair the expressions that a statement prints with the lines that it printed."""
     groups = shape("session.print").findall(source)
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]

@@ -17,7 +17,6 @@ _PACKAGES = ("site-packages", "dist-packages")
 _LONGEST, _LONGEST_LIST, _FURTHEST = 600, 4000, 60
 """Characters of a line, of a list; lines of a list that is printed one entry a line."""
 _MOST_OF_LINE = 4
-"""Paths of one line that are read."""
 _OLDEST, _YOUNGEST = (2, 6), (3, 30)
 
 
@@ -42,7 +41,6 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def _places(line: str) -> Iterator[_Place]:
-    """Yield version, kind and bits for each path that shows them."""
     if "ython3" not in line and "ython2" not in line:
         return
     for found in islice(shape("python_path.unix").finditer(line), _MOST_OF_LINE):
@@ -67,7 +65,6 @@ def _likely(version: str) -> bool:
 
 
 def _search_path(lines: Sequence[str]) -> list[Fact]:
-    """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
     for number, line in enumerate(lines):
         listed = line[:_LONGEST_LIST]
         if line.strip() == "sys.path = [":
@@ -179,7 +176,6 @@ def import_torch(paste: Paste) -> list[Fact]:
 def _stage(  # noqa: PLR0911  each form of the text has an end of its own
     row: str, found: re.Match[str], line: str, below: Sequence[str]
 ) -> kinds.Stage | None:
-    """Return how an import ended by its line and those below it; None where it went on."""
     signals = table("outputs")["signals"]
     if row == "expired":
         return kinds.Stage("import torch", "hung", seconds=float(found["seconds"]))

@@ -119,7 +119,6 @@ def image(paste: Paste) -> list[Fact]:
 
 
 def _torch(name: str) -> kinds.TorchBuild | None:
-    """Return the PyTorch build that an image's name states; None where it states none."""
     for row in table("labels")["images"]:
         if found := re.search(row["form"], name):
             stack, rocm = found["stack"] or "", row["accelerator"] == "rocm"
@@ -140,8 +139,6 @@ _MISSING = "not found"
 
 
 class _Row(NamedTuple):
-    """One library that a file wants."""
-
     whose: str
     """The file, or the command that asked for it."""
     library: str
@@ -206,25 +203,17 @@ _LONGEST = 1500
 
 def read(paste: Paste) -> list[Fact]:
     """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
-    on_bus = bus(paste)
-    single: list[Fact | None] = [
-        container(paste),
-        killed(paste),
-        kinds.PciBus(devices=on_bus.devices) if on_bus.devices else None,
-        module(paste, on_bus),
-        rocm_devices(paste),
-        intel(paste, on_bus),
-        _said(paste),
-        kernel_log(paste),
-        rdma(paste),
-    ]
-    found = [one for one in single if one is not None]
+    devices, on_disk = bus(paste)
+    single = (container, killed, rocm_devices, _said, kernel_log, rdma)
+    driven = module(paste, devices, on_disk=on_disk)
+    told = (*(one(paste) for one in single), driven, intel(paste, devices))
+    found: list[Fact] = [one for one in told if one is not None]
+    found += [kinds.PciBus(devices=devices)] if devices else []
     several = (image, disks, libraries, interpreters, import_torch)
     return [*found, *(fact for reader in several for fact in reader(paste))]
 
 
 def _said(paste: Paste) -> kinds.Errors | None:
-    """Return one Errors fact with the messages of `said`, each once; None where there are none."""
     said = reversed(paste.each("said", longest=_LONGEST))
     by_line = {hit.line: hit.found[0] for hit in said}  # of a line what its first row finds
     places = {text: line for line, text in by_line.items()}

@@ -51,11 +51,14 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     lines = _unstamped([_without_quote(one) if ">" in one[:16] else one for one in lines])
     shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     lines, numbers = unwrapped(*_unfolded([line[shared:] for line in lines], numbers))
-    return without_notices(lines), numbers
+    whole = "\n".join(lines).lower()
+    notices = [one["text"] for one in table("notices")["notices"] if one["text"] in whole]
+    if notices:  # empty lines in their place, so that all keep their numbers
+        lines = ["" if any(map(line.lower().__contains__, notices)) else line for line in lines]
+    return lines, numbers
 
 
 def _characters(text: str) -> str:
-    """Put in place of each character what a program printed."""
     text = shape("tidy.escapes").sub("", text)
     if not text.isascii():
         text = shape("tidy.hidden").sub("", text.translate(_LIKE))
@@ -138,15 +141,6 @@ def _unfolded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequ
     return [line for line, _ in out], [number for _, number in out]
 
 
-def without_notices(lines: Sequence[str]) -> list[str]:
-    """Return the lines with empty ones in place of notices, so that all keep their numbers."""
-    whole = "\n".join(lines).lower()
-    held = [one["text"] for one in table("notices")["notices"] if one["text"] in whole]
-    if not held:
-        return list(lines)
-    return ["" if any(map(line.lower().__contains__, held)) else line for line in lines]
-
-
 NARROWEST, WIDEST = 68, 160
 """Widths at which a text is taken to be wrapped."""
 FEWEST = 3
@@ -168,12 +162,7 @@ _TABLE = shape("wrap.table")
 
 
 def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str], Sequence[int]]:
-    """Return the lines with broken ones joined, and for each the number of its first part in the whole text.
-
-    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing was joined.
-
-    Only where the whole text keeps to a width and shows it: several times, or by a word broken at a usual width.
-    """
+    """Return the lines with broken ones joined, numbered by their first parts, where the whole text shows a width."""
     free = [len(line) for line in lines if line and not _TABLE.match(line)]
     width = max(free, default=0)
     if not NARROWEST <= width <= WIDEST:
@@ -218,7 +207,6 @@ def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
 
 
 def _is_apart(before: str, after: str) -> bool:
-    """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
     last = before.rsplit(maxsplit=1)[-1]
     if shape("wrap.little").match(last) and shape("wrap.little").match(after.split(maxsplit=1)[0]):
         return True

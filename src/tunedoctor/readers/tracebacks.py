@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.readers.paste import rows, shape
@@ -21,7 +21,6 @@ _LOGGED = shape("dress.plain")
 _MOST, _MOST_STREAMS = 6, 256
 _BEFORE_FRAME = shape("dress.frame")
 _SIDES = ("│", "┃", "║")
-"""How boxes draw their sides."""
 
 
 class Said(NamedTuple):
@@ -75,7 +74,6 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
 
 
 def _unboxed(text: str) -> str:
-    """Return a line without the sides of a box, if it begins with one. Linear in the length."""
     inner = text.lstrip()
     if inner[:1] not in _SIDES:
         return text
@@ -174,7 +172,6 @@ def notebook(text: str) -> Frame | None:
 
 
 LONGEST = 20_000
-"""Characters that are read."""
 _HEAD = shape("traceback.head")
 _FRAME = shape("traceback.frame")
 _PLACE = shape("traceback.place")
@@ -244,13 +241,16 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             return (error(whole, frames, said[at].number),), after
         elif kind == "other":
             break
-        elif kind == "code":
-            _mark(frames, text)
+        elif kind == "code" and frames and not frames[-1].code:
+            arrow, last = ARROW.match(text), frames[-1]
+            line = int(arrow["line"]) if arrow else None
+            code = (arrow["code"] or "" if arrow else text).strip()[:300]
+            frames[-1] = replace(last, line=last.line or line, code=code)
         at += 1
         seen = at
     # without its last line it tells its class in a notebook, or what it raises
-    last = frames[-1].code if frames else ""
-    text = named["type"] if named else last if last.startswith(("raise ", "assert ")) else ""
+    source = frames[-1].code if frames else ""
+    text = named["type"] if named else source if source.startswith(("raise ", "assert ")) else ""
     found = (error(text, frames, said[head].number),) if text else ()
     return found, max(seen, head + 1)
 
@@ -269,7 +269,6 @@ def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
 
 
 def _kind(text: str, shape: _Shape) -> Kind:
-    """Tell what a line of a traceback is that states no place."""
     if shape.loose and ARROW.match(text):
         return "code"
     if shape.loose and NUMBERED.match(text):
@@ -282,7 +281,6 @@ def _kind(text: str, shape: _Shape) -> Kind:
 
 
 def _ends(text: str, shape: _Shape) -> bool:
-    """Tell the last line of a traceback by where it begins, and by its class."""
     shallow = shape.indent is None or len(text) - len(text.lstrip()) < max(shape.indent, 1)
     if TYPE.match(text.strip()):
         return shape.loose or shallow
@@ -295,16 +293,6 @@ def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
     """Tell whether a traceback goes on after a blank line: notebooks have some, and lines pasted apart."""
     after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
     return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
-
-
-def _mark(frames: list[Frame], text: str) -> None:
-    """Give the last frame its line of code."""
-    if not frames or frames[-1].code:
-        return
-    arrow = ARROW.match(text)
-    line = int(arrow["line"]) if arrow else None
-    code = (arrow["code"] or "" if arrow else text).strip()[:300]
-    frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
 def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
@@ -326,7 +314,6 @@ def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
 
 
 def _begun(said: Sequence[Said], at: int) -> Read | None:
-    """Read what begins at this line; None where nothing does."""
     text = said[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):

@@ -77,10 +77,7 @@ class Client(NamedTuple):
     """That the user has for the host."""
 
     def get(self, url: str, *, whole: bool = True) -> bytes:
-        """Return the body of a page; not `whole`: b"" as soon as it answers. A password in the URL is never told.
-
-        Raises FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
-        """
+        """Return the body of a page; not `whole`: b"" as soon as it answers. Raises FetchError, with no password."""
         found: list[bytes | FetchError] = []
 
         def work() -> None:
@@ -105,11 +102,7 @@ class Client(NamedTuple):
         return answer
 
     def checked(self, url: str, stated: str) -> bytes:
-        """Return a file, checked by the sha256 that a page states, if it states one.
-
-        Raises FetchError: as `get`.
-        RefusedError: the hash is another.
-        """
+        """Return a file, checked by the sha256 that a page states, if any. Raises FetchError, RefusedError."""
         data = self.get(url)
         if stated and sha256(data).hexdigest() != stated:
             raise RefusedError(f"{url} has another hash than its page states: refused")
@@ -146,16 +139,18 @@ class Client(NamedTuple):
 
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
         """Trust the bundle that the user names, as pip does, else what the system trusts."""
-        file = next((self.variables[one] for one in _BUNDLES if self.variables.get(one)), "")
+        several = ((one, self.variables.get(one)) for one in _BUNDLES)
+        by, file = next(((one, file) for one, file in several if file), ("", ""))
         folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
         try:
             context = ssl.create_default_context(
                 cafile=None if folder else file or None, capath=file if folder else None
             )
             if file := self.variables.get("PIP_CLIENT_CERT", ""):
+                by = "PIP_CLIENT_CERT"
                 context.load_cert_chain(file)
         except OSError as error:
-            raise FetchError(file, f"holds no certificates: {error}") from None
+            raise FetchError("", f"{by}={file} holds no certificates: {error}") from None
         named = {one.rpartition("//")[2].strip("/").lower() for one in self.trusted}
         if all({host, urlsplit(f"//{host}").hostname} & named for host in hosts):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -194,10 +189,7 @@ class Client(NamedTuple):
 
 
 def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
-    """Refuse other hosts and other schemes; `status` is that of the answer that leads there.
-
-    Raises FetchError: the URL is not one to be asked.
-    """
+    """Refuse other hosts and schemes by a FetchError; `status` is that of the answer that leads there."""
     try:
         parts = urlsplit(url)
         host = host_of(url)

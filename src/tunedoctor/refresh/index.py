@@ -49,10 +49,7 @@ class Indexes(NamedTuple):
 
 
 def indexes(asked: str, default: str) -> Indexes:
-    """Return the indexes to ask: `asked` or PyTorch's own, and the user's default one, else that of pip and uv.
-
-    Raises ValueError: `asked` is no HTTP URL.
-    """
+    """Return the indexes: `asked` or PyTorch's own, and the default one, else that of pip and uv. Raises ValueError."""
     torch = asked.strip() or index_of()
     if not _is_url(torch) or "?" in torch or "#" in torch:
         raise ValueError(f"{torch[:100]!r} is no URL of an index")
@@ -161,7 +158,6 @@ class _Project(msgspec.Struct):
 
 
 def _of_json(data: bytes) -> _Tags:
-    """Read the same as attributes of HTML."""
     try:
         found = msgspec.json.decode(data, type=_Project)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -94,10 +94,7 @@ def release_of(name: str) -> str:
 
 
 def told(data: bytes) -> dict[str, Told]:
-    """Return variant (cu132, rocm10.0) -> what is said; one that two labels tell differently is left out.
-
-    Raises ValueError: it is no such file.
-    """
+    """Return variant -> what is said; one that two labels tell differently is left out. Raises ValueError."""
     try:
         file = msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -200,7 +197,6 @@ def merged(  # noqa: PLR0913  two tables and what was learned
 
 
 def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
-    """Return the row of a release that the table lacks, without builds; what isn't told is that of the last."""
     order = in_order([*rows, version])
     last = rows[order[order.index(version) - 1]]  # none is older than the table's first
     default = {f: last.pypi_default.get(f, "cpu") for f in sorted({family for family, _, _ in one})}
@@ -255,10 +251,7 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
 
 
 def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
-    """Return the oldest drivers of Linux and Windows; "" where neither the rule nor the build's own bound tells them.
-
-    The bound is a CUDA that the driver must have, told by variants.json: the driver that came with that toolkit.
-    """
+    """Return the oldest drivers of Linux and Windows: by the rule, else those of the CUDA that variants.json names."""
     floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
     if all(floors):
         return " ".join(floors)

@@ -114,10 +114,7 @@ def _recent(file: Path, now: datetime) -> bool:
 
 
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
-    """Write beside `file`, then rename: whatever fails leaves the old one as it was.
-
-    Raises UpdateError: the folder can't be made or written, or the disk is full.
-    """
+    """Write beside `file`, then rename: whatever fails leaves the old one as it was. Raises UpdateError."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
@@ -173,7 +170,12 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
-        code = _gfx(seen[version], metadata)
+        # gfx targets that requirements of its ROCm wheels name
+        one_of = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
+        rocm = (
+            (v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in one_of.items()
+        )
+        code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
         if version in unread:
             file = files_of_variants[version]
             try:
@@ -202,7 +204,6 @@ def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
 
 
 def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a new release
-    """Tell whether some build's list of code is none that was read."""
     return row is None or any(
         one[0][:2] in ("cu", "ro") and (not one[5] or str(one[6]).startswith(CARRIED))
         for one in row["builds"]
@@ -247,13 +248,6 @@ def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) ->
 def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
     plain = one.family in ("linux_x86_64", "any")
     return plain, not one.python.endswith("t"), parts(one.python)
-
-
-def _gfx(seen: Wheels, metadata_of: Metadata) -> dict[str, Told]:
-    """Return ROCm variant -> gfx targets that its requirements name."""
-    one_of = {one.variant: one for one in reversed(seen) if one.variant.startswith("rocm")}
-    found = {v: needs(metadata_of(o.link), "linux_x86_64", o.python).gfx for v, o in one_of.items()}
-    return {variant: Told(" ".join(gfx)) for variant, gfx in found.items() if gfx}
 
 
 SECONDS = 900.0
@@ -313,7 +307,6 @@ def learned_contracts(
 
 
 def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
-    """Return the releases of a library that this machine or any can read: release -> wheel."""
     url = f"{indexes.default}{name}/"
     links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
     found: dict[Version, Link] = {}
@@ -325,10 +318,7 @@ def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Lin
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
-    """Read wheels in a child of limited time.
-
-    Raises ValueError: it did not come to its end, or told what no table holds.
-    """
+    """Read wheels in a child of limited time. Raises ValueError: no whole table came."""
     before = folder / "known.json"
     before.write_bytes(msgspec.json.encode(known))
     argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]

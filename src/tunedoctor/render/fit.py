@@ -16,11 +16,11 @@ _LEAST = 0.05
 _INDENT = 12
 
 
-def render(found: Answer | overview.Table, screen: Screen, config: str = "") -> str:
-    """Return the screen of an answer, of a configuration where one is named, or of one of the tables."""
+def render(found: Answer | overview.Table, screen: Screen, asked: str = "MODEL") -> str:
+    """Return the screen of an answer to what was asked, a model or a configuration, or of one of the tables."""
     _SHOWN[type(found)](found, screen)
     if isinstance(found, Answer):
-        _next(found, screen, quote(config) if config else "")
+        _next(found, screen, quote(asked))
     return screen.text()
 
 
@@ -75,11 +75,11 @@ def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def _next(answer: Answer, screen: Screen, config: str) -> None:
+def _next(answer: Answer, screen: Screen, asked: str) -> None:
     if answer.verdict in (None, "doesn't fit"):
-        screen.next("doctor fit MODEL --cards names the cards that hold it")
-    elif config:
-        screen.next(f"doctor train {config} trains")
+        screen.next(f"doctor fit {asked} --cards names the cards that hold it")
+    elif asked.strip("'").endswith(".toml"):
+        screen.next(f"doctor train {asked} trains")
     else:
         screen.next("doctor init writes a configuration for this machine")
 

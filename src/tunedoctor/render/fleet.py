@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
-from tunedoctor.fleet.answer import Fleet, Odd
+from tunedoctor.fleet.answer import Fleet, Odd, Spread
+from tunedoctor.fleet.many import MEASURES
+from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
 from tunedoctor.render.formats.line import line_of
@@ -45,9 +47,12 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
             for text in [*lines[:few], *[more] * (len(lines) > few)]:
                 screen.wrap(text, 4, "  ")
             screen.gap()
-    ids = [id_ for odd in found.odd for id_ in odd.explains] + [c.finding.id for c in found.causes]
+    # the worst, and of the worst what not all share
+    worst = sorted(found.causes, key=lambda c: (SEVERITIES.index(c.finding.severity), not c.nodes))
     keep = "doctor fleet --format json > FILE keeps it; --diff FILE says what changed since"
-    screen.next(f"doctor explain {ids[0]} tells more" if ids else keep)
+    if len(found.unreached) == len(found.nodes):
+        keep = "doctor explain fleet tells how machines are asked, and which files are read"
+    screen.next(f"doctor explain {worst[0].finding.id} tells more" if worst else keep)
     return screen.text()
 
 
@@ -62,15 +67,23 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
     yield "Older answers, left out", [f"{name}: {n:,}" for name, n in found.older.items()]
-    for one in found.times:
-        unit = "tokens/s" if one.device else "seconds"
-        title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
-        yield title, [f"{name}: {value:.4g}" for name, value in one.stragglers.items()]
+    yield "Times and speeds", [_spread(one) for one in found.times]
     if since := found.since:
         moved = [(since.new, "new"), (since.gone, "gone")]
         lines = [f"{word}: {listed(some, FEW)}" for some, word in moved if some]
         lines += [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
         yield f"Changed since {since.taken}", lines or ["nothing"]
+
+
+def _spread(one: Spread) -> str:
+    """Return "memory of L40S: median 700 GB/s, half of 16 between 690 and 705; slower: n5 cuda:1 402"."""
+    row, (low, high) = MEASURES[one.what], one.quartiles
+    slow = listed((f"{name} {value:.4g}" for name, value in one.stragglers.items()), FEW)
+    text = (
+        f"{row['says']}{one.device and f' of {one.device}'}: median {one.median:.4g} {row['unit']}"
+    )
+    text += f", half of {one.count:,} between {low:.4g} and {high:.4g}"
+    return f"{text}; slower: {slow}" if slow else text
 
 
 def rows_of(found: Fleet) -> Iterator[Odd]:
@@ -111,7 +124,8 @@ def prometheus(found: Fleet) -> str:
     for one in found.nodes:
         told: dict[str, float] = {"up": one.reached, "ready": one.verdict == "ready"}
         told |= {"findings": len(one.findings), "odd_facts": odd[one.node]}
-        told |= {"tokens_per_second": one.tokens_per_second or 0}
+        if one.tokens_per_second is not None:
+            told["tokens_per_second"] = one.tokens_per_second
         for name, value in told.items():
             samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
     return text_of(
@@ -137,7 +151,7 @@ def html(found: Fleet) -> str:
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
     body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p>"
     body += f'<h2>{shown} with a cause or without a verdict</h2><div class="heat">{table(heads, rows, "heat")}</div>'
-    told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
+    told = [f"{c.id}: {c.title}: {c.means}. Cure: {c.cure.command}" for c in causes]
     for title, lines in (*_sections(found), ("Causes", told)):
         items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])
         body += f"<h2>{clean(title)}</h2><ul>{items}</ul>" if items else ""

@@ -17,6 +17,7 @@ MOST = 12
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
     "fetch": ("fetched", "all hashes match", "saving the old state"),
+    "make": ("made", "an empty environment", "fetching"),
     "save": ("saved", "the old state is kept", "changing packages"),
     "change": ("changed", "with no network", "reading what was changed"),
     "verify": ("verified", "files are as their records say", "importing its packages"),
@@ -233,7 +234,7 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
         screen.line(f"    {one}")
     if len(outcome.stays) > _SHOWN:
         screen.line(f"    and {len(outcome.stays) - _SHOWN} more")
-    new = answer.plan.new if answer.plan else None
+    new, left = answer.plan.new if answer.plan else None, 0
     if new is not None:
         head = f"{outcome.target or new.path} is ready"
     else:
@@ -247,7 +248,8 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
         head += ", not proved by import"
     screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
     smoke = f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
-    screen.next(smoke if new is None else f"{answer.look} looks at it")
+    rest = f"{answer.look} tells of what is left" if left else smoke
+    screen.next(rest if new is None else f"{answer.look} looks at it")
 
 
 def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:

@@ -38,6 +38,10 @@ _SPELLED = {
     **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
 }  # fmt: skip
 _ERRORS = "spelled"
+COMMAND = re.compile(r"^\s*:(?=:)|##(?=\w*\[)", re.MULTILINE)
+"""How lines begin, and what stands in one, that runners of GitHub Actions, Azure and TeamCity take for a command."""
+RUNNERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+"""Their variables."""
 _NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
@@ -48,6 +52,9 @@ def mark(kind: str) -> tuple[str, str]:
 
 class Screen:
     """Collects what is to be shown; `text` returns it."""
+
+    obeyed = False
+    """Who reads it carries out what looks like one of its commands."""
 
     def __init__(self, width: int = PIPE, encoding: str = "utf-8", *, colour: bool = False) -> None:
         """Begin with nothing."""
@@ -122,7 +129,8 @@ class Screen:
             text = "\n".join("".join(word for word, _ in row) for row in lines)
         else:
             text = self._printed().export_text(styles=self._colour).removesuffix("\n")
-        return "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
+        whole = "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
+        return COMMAND.sub(r"\g<0> ", whole) if self.obeyed else whole
 
     def spelled(self, text: str) -> str:
         """Spell out what the stream can't show."""
@@ -179,7 +187,9 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     if environ.get("FORCE_COLOR"):
         colour = environ["FORCE_COLOR"] != "0"
     encoding = "utf-8" if encoding in ("utf8", "utf_8") else encoding
-    return Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
+    found = Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
+    found.obeyed = any(map(environ.get, RUNNERS))
+    return found
 
 
 def spelled(text: str, encoding: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from tunedoctor.model import plan as steps
 from tunedoctor.model.plan import Install, Pin, Plan, Remove
+from tunedoctor.render.formats.words import flat
 
 MARK = "#!/bin/sh\n# doctor fix"
 
@@ -41,14 +42,14 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
             case steps.SetEnv():
                 lines += ["", "# in the shell that trains:", *_commented(step.command)]
             case steps.Tell():
-                lines += ["", f"# yours to do ({step.who}): {comment(step.why)}"]
+                lines += ["", f"# yours to do ({step.who}): {flat(step.why)}"]
                 lines += [*_commented(step.command)]
     return "\n".join(lines) + "\n"
 
 
 def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
-    lines = [f"{MARK}: {comment(', '.join(plan.cures) or 'a new environment')}"]
-    lines += [f"# {comment(reason)}" for reason in plan.reasons]
+    lines = [f"{MARK}: {flat(', '.join(plan.cures) or 'a new environment')}"]
+    lines += [f"# {flat(reason)}" for reason in plan.reasons]
     lines += [
         "# It changes the environment in place. doctor fix does the same on a clone.",
         "set -eu",
@@ -89,7 +90,7 @@ def pin_lines(pins: Iterable[Pin]) -> list[str]:
     """Return the lines of a file of requirements."""
     # one line each, whatever a plug-in calls a package: the text ends at a line of its own
     return [
-        comment(" ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)]))
+        flat(" ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)]))
         for pin in pins
     ]
 
@@ -100,8 +101,3 @@ def _tool(tool: str, verb: str) -> str:
 
 def _commented(text: str) -> list[str]:
     return [f"#   {line}" for line in text.splitlines()]
-
-
-def comment(text: str) -> str:
-    """Return text in one line."""
-    return " ".join(text.split())

@@ -15,7 +15,8 @@ from tunedoctor.model.findings import Variable
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.plan import Install, NewEnvironment, Plan
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.render.script import MARK, comment, parted, pin_lines, render_script, source_of
+from tunedoctor.render.formats.words import flat
+from tunedoctor.render.script import MARK, parted, pin_lines, render_script, source_of
 from tunedoctor.tables.gpus import nvidia_by_pci
 from tunedoctor.tables.load import rows, table
 from tunedoctor.tables.wheels import cuda_of
@@ -97,7 +98,7 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
     """Return the whole set-up as a POSIX script; `python` is the doctor's, beside which its command stands."""
     installs = [step for step in plan.steps if isinstance(step, Install)]
     pins = [line for step in installs for line in pin_lines(step.pins)]
-    name = f"{comment(at.host.name)} ({' and '.join(at.vendors) or 'no GPU'})"
+    name = f"{flat(at.host.name)} ({' and '.join(at.vendors) or 'no GPU'})"
     managers: list[dict[str, Any]] = table("setup")["managers"]
     words = next((row for row in managers if at.host.distro in row["ids"]), managers[-1])
     root = [*_root(words, plan, at)]
@@ -106,7 +107,7 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
             f"{MARK.splitlines()[1]}: a new environment",
             f"# Sets up {name} for fine-tuning.",
         ],
-        "reasons": [f"# {comment(reason)}" for reason in plan.reasons],
+        "reasons": [f"# {flat(reason)}" for reason in plan.reasons],
         "names": [
             f"python={shlex.quote(new.python or 'python3')}",
             f"prefix={shlex.quote(new.path)}",

@@ -162,7 +162,7 @@ class Ran(NamedTuple):
 
 
 def run(argv: Sequence[str], *, as_key: bool = False) -> Ran:
-    """Run `argv` to its end; `as_key`: SIGTERM comes to it as Ctrl-C does. Raises NotStartedError."""
+    """Run `argv` to its end; `as_key`: what ends it comes to it as Ctrl-C; it reads nothing. Raises NotStartedError."""
     return _run_windows(argv) if sys.platform == "win32" else _run_posix(argv, as_key=as_key)
 
 
@@ -175,7 +175,7 @@ def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
         own_terminal,
     )
 
-    passing = Passing(own_group=not own_terminal(), as_key=as_key)
+    passing = Passing(own_group=as_key or not own_terminal(), as_key=as_key)
     began = time.monotonic()
     streams = open_streams()
     spawn = partial(os.posix_spawnp, setpgroup=0) if passing.own_group else os.posix_spawnp

@@ -129,6 +129,8 @@ class Pump:
             except BlockingIOError:
                 select.select([], [self.stream.outside], [])
             except OSError as error:
+                if error.errno == errno.EIO and self.stream.is_terminal:
+                    return True  # it is gone: the command hears of that by SIGHUP
                 if error.errno != errno.EPIPE:
                     self.problem = error.strerror or str(error)
                 return False
@@ -165,7 +167,7 @@ class Passing:
 
     `own_group`: the command leads a process group of its own, and all of it gets them. Else it shares the terminal's
     keys with the doctor, has what the kernel sends for those already, and gets alone what somebody sends to the doctor.
-    `as_key`: it gets SIGINT for SIGTERM, which srun takes for an end at once.
+    `as_key`: it gets SIGINT for SIGTERM and SIGHUP, which srun takes for an end at once.
     """
 
     def __init__(self, *, own_group: bool, as_key: bool = False) -> None:
@@ -193,8 +195,10 @@ class Passing:
                 resized()
                 continue
             self.came.append(number)
-            if self.own_group or not by_kernel:
-                self._send(signal.SIGINT if self.as_key and number == signal.SIGTERM else number)
+            is_end = number in (signal.SIGTERM, signal.SIGHUP)
+            leads = number == signal.SIGHUP and os.getsid(0) == os.getpid()  # it alone is told
+            if self.own_group or leads or not by_kernel:
+                self._send(signal.SIGINT if self.as_key and is_end else number)
 
     def _send(self, number: signal.Signals) -> None:
         with self._lock, suppress(OSError):

@@ -15,8 +15,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.report import Verdict
-from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.config import LARGEST, parsed, shape_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
@@ -25,7 +24,7 @@ from tunedoctor.messages.match import shipped
 from tunedoctor.model.findings import Check, Finding, Result, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
-from tunedoctor.probes.runtime import Run
+from tunedoctor.probes.runtime import Run, not_begun
 from tunedoctor.smoke import node as speeds
 from tunedoctor.smoke import stages as judging
 from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
@@ -239,10 +238,8 @@ def made(  # noqa: PLR0913  all that is known
 ) -> tuple[Answer, Snapshot]:
     """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
-        said = " ".join(runs[0].ended.err.split())[-300:]
-        why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
-        answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
-        return answer, snapshot
+        answer = not_started(snapshot, not_begun(runs[0].ended))
+        return msgspec.structs.replace(answer, seconds=round(seconds, 2)), snapshot
     stages = tuple(one for run in runs for one in judging.stages_of(run))
     node = speeds.speed_of(runs)
     stages += speeds.judged(node) if node else ()
@@ -294,12 +291,7 @@ def outcome_check(answer: Answer) -> Check:
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
 
     def run() -> Result:
-        if blame is None:
-            return why
-        found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
-        return Finding(
-            found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True
-        )
+        return _found(blame) if blame else why
 
     return Check(
         id="smoke-fails",
@@ -309,6 +301,29 @@ def outcome_check(answer: Answer) -> Check:
         settle="doctor smoke",
         page="doctor smoke trains a tiny model in the target, stage by stage; this stage failed.",
     )
+
+
+def _found(blame: Blame) -> Finding:
+    found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
+    return Finding(found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True)
+
+
+_NONE = Diagnosis((), {}, (), {}, {})
+
+
+def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
+    told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
+    bad = [judging.stage(s.name, s.outcome, error=s.error) for s in told]
+    bad = [one for one in bad if one.bad]
+    if bad:
+        bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
+    return next(map(_found, blames_of(bad, _NONE, _NONE, strict=False)), None)
+
+
+OF_SNAPSHOT = msgspec.structs.replace(
+    outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
+)
+"""The same of a look that somebody else took; a snapshot that does not tell of a training keeps its verdict."""
 
 
 def forecast(folder: str, built: Mapping[str, object]) -> int | None:

@@ -41,8 +41,8 @@ def slower(cards: Mapping[str, CardSpeed]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {name: [] for name in cards}
     for name, card in cards.items():
         # the others alone: of two, the slower would be half of what it is held against
-        like = [_speeds(c) for key, c in cards.items() if c.name == card.name and key != name]
-        for key, speed in _speeds(card).items():
+        like = [speeds_of(c) for key, c in cards.items() if c.name == card.name and key != name]
+        for key, speed in speeds_of(card).items():
             usual = median([one[key] for one in like if key in one] or [0.0])
             if speed < TABLE["measures"][key]["neighbours"] * usual:
                 text = f"{_words(key, speed)}, where others of its name here do {usual:.4g}"
@@ -64,7 +64,8 @@ def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
     return found
 
 
-def _speeds(card: CardSpeed) -> dict[str, float]:
+def speeds_of(card: CardSpeed) -> dict[str, float]:
+    """Return what was measured of a card, as the table calls it."""
     found = {**card.gemm, "memory": card.memory, "h2d": card.h2d, "d2h": card.d2h}
     return {key: speed for key, speed in found.items() if key in TABLE["measures"] and speed > 0}
 
@@ -78,7 +79,7 @@ def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
     cards, found = {one.device: one for one in node.cards}, list[SmokeStage]()
     for device, lags in slower(cards).items():
         card = cards[device]
-        held = below(card.name, _speeds(card))
+        held = below(card.name, speeds_of(card))
         texts = [*(text for text, verified in held if verified), *lags]
         if texts:  # what nobody verified never decides alone
             texts += [f"{text} (not verified)" for text, verified in held if not verified]

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.wording import near
 from tunedoctor.system.reading import read_regular, toml
-from tunedoctor.tables.load import user_folder
+from tunedoctor.tables.load import table, user_folder
 from tunedoctor.tables.policy import EntryError, Rule, rules_of
 
 _LARGEST = 1 << 20
@@ -22,7 +22,8 @@ FILES = ("doctor.toml", "pyproject.toml")
 """Where the settings of a folder stand; the first that has any is the one that counts."""
 HEADER = re.compile(r"\s*\[\[?([^\]]+)\]")
 KEY = re.compile(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
-_PATH = re.compile(r"(.*) - at `\$\.?([^`]*)`")
+_PLACE = re.compile(r"`\$\.?(\w+)(?:\[(\d{1,4})\])?")
+_STRANGE = re.compile(r"(?:unknown field `|value ')(.{1,60})[`'] - at `(?:key|\$\.ignore\[)")
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 
@@ -31,8 +32,6 @@ OnUnknown = Literal["pass", "warn", "fail"]
 
 
 class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The user's own file."""
-
     mirrors: dict[Literal["pytorch", "default"], str] = {}
     """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
 
@@ -41,7 +40,7 @@ class Ignore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A finding that does not count until a day."""
 
     id: str
-    reason: str
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
     until: date
     """The last day."""
 
@@ -77,13 +76,13 @@ class ConfigError(ValueError):
     """The settings can't be used; the message names file, line and key."""
 
 
-def read_config(folder: Path, named: str | None = None) -> Settings:
-    """Return the settings of `named`, else those of a folder; defaults where there are none.
+def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
+    """Return the settings of `named`, else those of the first of `files` that has any; defaults where none has.
 
     Raises ConfigError: a file is no TOML, or its settings can't be understood.
     """
-    for name in (named,) if named is not None else FILES:
-        text = _text(folder / name, name, must=named is not None)
+    for name in (named,) if named is not None else files:
+        text = _text(Path(name), name, must=named is not None)
         try:
             whole: Any = toml(text) if text else {}
         except ValueError as error:
@@ -114,11 +113,13 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
     except EntryError as error:
         raise _wrong(name, line_of(name, text, error.key), str(error)) from None
     except ValueError as error:
-        found = _PATH.fullmatch(str(error))
-        path = found[2].replace("_", "-") if found else ""
-        key = path.partition(".")[0].partition("[")[0]
-        says = f"{path}: {found[1]}" if found else str(error)
-        raise _wrong(name, line_of(name, text, key) if key else 0, says) from None
+        field, nth = _PLACE.findall(str(error))[-1]
+        line, key = line_of(name, text, field, int(nth or 0)), field.replace("_", "-")
+        says = f"{key} takes {table('policy')['settings'][key]}"
+        for one in _STRANGE.findall(str(error)):
+            names = (*Ignore.__struct_fields__, "pytorch", "default")
+            line, says = line_of(name, text, one), f"{key} has no {one!r}{near(one, names)}; {says}"
+        raise _wrong(name, line, says) from None
 
 
 def _named(held: Mapping[str, object]) -> dict[str, object]:
@@ -148,11 +149,12 @@ def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, l
             yield number, path[2:] if own else path
 
 
-def line_of(name: str, text: str, key: str) -> int:
-    """Return the number of the first line of a file that sets a key or opens its table, from 1; 0 for none."""
+def line_of(name: str, text: str, key: str, nth: int = 0) -> int:
+    """Return the number of the line of a file that sets a key or opens its nth table, from 1; 0 for none."""
     same, rows = key.replace("_", "-"), enumerate(text.splitlines(), 1)
-    found = (n for n, path in keys_of(name, rows) if same in [p.replace("_", "-") for p in path])
-    return next(found, 0)
+    every = ((n, [p.replace("_", "-") for p in path]) for n, path in keys_of(name, rows))
+    found = sorted((path[-1] != same, n) for n, path in every if same in path)
+    return found[min(nth, len(found) - 1)][1] if found else 0
 
 
 def _wrong(name: str, line: int, says: str) -> ConfigError:
@@ -204,7 +206,7 @@ def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> P
 def _text(file: Path, name: str, *, must: bool = False) -> str:
     """Return a file's text; "" where there is none. Raises ConfigError where one can't be read."""
     try:
-        return read_regular(file, _LARGEST).decode()
+        return read_regular(file, _LARGEST).decode("utf-8-sig")  # Notepad begins with a mark
     except UnicodeDecodeError as error:
         raise _wrong(name, 0, f"is not UTF-8 (byte {error.start})") from None
     except OSError as error:
@@ -214,7 +216,6 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
 
 
 def _checked(named: Mapping[Any, str]) -> None:
-    """Raise EntryError for a mirror that is no URL."""
     for name, url in named.items():
         if not _URL.fullmatch(url):
             # what could hold a password or a token is not shown

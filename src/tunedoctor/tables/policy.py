@@ -11,6 +11,7 @@ from tunedoctor.model.findings import Who
 from tunedoctor.model.versions import normalised, specifiers
 from tunedoctor.model.wording import gib, near
 from tunedoctor.tables.load import table
+from tunedoctor.tables.secrets import unseen
 
 PREFIX = "policy-"
 """How the id of each finding begins."""
@@ -18,16 +19,6 @@ _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([KMGT]i?B)")
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-KINDS = {
-    "specifier": "a specifier of versions",
-    "count": 'a number, at least so many, or a specifier as "==8"',
-    "size": 'a size as "80 GiB" or "500 MB"',
-    "names": "a name, or a list of names",
-    "variable": "true (it is set), false (it is not), or its value",
-    "flag": "true or false",
-    "number": "a number",
-}
-"""What each kind of value is, for people."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -127,24 +118,28 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
     if not row.table:
         yield Rule(key, "", _value(key, value, row))
         return
-    several = value if isinstance(value, dict) else {row.plain: value} if row.plain else None
-    if several is None:
+    if row.plain and not isinstance(value, dict):
+        yield Rule(key, row.plain, _value(key, value, row))
+        return
+    if not isinstance(value, dict):
         raise EntryError(key, f"policy.{key} is no table; write as {key} = {{{row.example}}}")
     shape = _PACKAGE if key == "packages" else _VARIABLE
-    for name, one in several.items():
+    for name, one in value.items():
         if name not in row.names if row.names else not shape.fullmatch(name):
-            said = f"; it is one of {', '.join(row.names)}" if row.names else ""
-            raise EntryError(name, f"policy.{key} names {name[:60]!r}{said}")
+            said = f"it is one of {', '.join(row.names)}" if row.names else "that is no name of one"
+            raise EntryError(name, f"policy.{key} names {name[:60]!r}; {said}")
+        if isinstance(one, str) and row.kind == "variable" and unseen(name):
+            says = f"policy.{key}.{name}: nobody looks at the value; true asks that it is set"
+            raise EntryError(name, says)
         own = normalised(name) if key == "packages" else name
         yield Rule(key, own, _value(f"{key}.{name}", one, row))
 
 
 def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
-    """Return a value as it is compared."""
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
     if flag or (found := _read(row.kind, value)) is None:
         # what it is stays untold: it can be a secret
-        says = f"policy.{key} takes {KINDS[row.kind]}, as {row.example}"
+        says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, as {row.example}"
         raise EntryError(key.rpartition(".")[2], says)
     return found
 
@@ -159,9 +154,9 @@ def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
         case "size", str(text) if size := _SIZE.fullmatch(text.strip()):
             base = 1024 if "i" in size[2] else 1000
             return int(float(size[1]) * base ** _UNITS[size[2][0]])
-        case "names", str(text) if text:
+        case "names", str(text) if text.strip():
             return (text,)
-        case "names", [*texts] if texts and all(isinstance(one, str) for one in texts):
+        case "names", [*texts] if texts and all(isinstance(x, str) and x.strip() for x in texts):
             return tuple(texts)
         case ("variable", str() | bool()) | ("flag", bool()):
             return value

@@ -11,6 +11,7 @@ import msgspec
 from tunedoctor.tables.load import rows, table
 
 Use = Literal["text", "data"]
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -103,6 +104,20 @@ def shape(name: str) -> "re.Pattern[str]":
 def names(of: str) -> tuple[str, ...]:
     """Return words of names, or of values that are none."""
     return tuple(table("secrets")["names"][of])
+
+
+def parted(name: str) -> tuple[list[str], set[str]]:
+    """Return the parts of a name in small letters, and those, alone or two together, that say it is a secret's."""
+    parts = [p.lower() for p in _PARTS.findall(name)]
+    sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
+    two = {a + b for a, b in pairwise(parts) if a + b in names("one") or f"{a} {b}" in names("two")}
+    return parts, sure | two
+
+
+def unseen(variable: str) -> bool:
+    """Tell whether nobody looks at the value of a variable: it is a secret's, or can hold one."""
+    known = variable.upper() in table("probes")["presence_only"]
+    return known or variable.upper().endswith("USERNAME") or bool(parted(variable)[1])
 
 
 def services(text: str) -> bool:

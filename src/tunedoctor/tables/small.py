@@ -65,6 +65,17 @@ class Contracts(msgspec.Struct, frozen=True):
 
 
 @cache
+def _incidental() -> frozenset[tuple[str, str]]:
+    found = table("incidental")["rows"]
+    return frozenset((row["fact"], field) for row in found for field in row["fields"])
+
+
+def incidental(fact: str, path: str) -> bool:
+    """Tell a difference that says nothing by itself: what moves, a path, the name of one thing among equals."""
+    return bool({(fact, path), (fact, re.sub(r"\[[^\]]*\]", "", path))} & _incidental())
+
+
+@cache
 def late_stages() -> frozenset[str]:
     """Return the stages of what a library loads only when it is asked for: "trl SFTTrainer"."""
     return frozenset(name for one in table("imports")["stack"] for name in one.get("late", {}))

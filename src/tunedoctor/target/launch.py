@@ -1,10 +1,11 @@
 """Start a script as several processes that train together: `python launch.py COUNT SCRIPT ARGUMENTS`.
 
 As torchrun does on one machine, and on several where each is told `NODES@HOST:PORT` before COUNT: they meet by torch's
-own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM ends in a
-saved checkpoint and 0, however long the saving takes, and bad input in 2. Of several nodes SIGINT does so too.
+own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM, as SIGHUP,
+ends in a saved checkpoint and 0, however long the saving takes, and bad input in 2. Of several nodes SIGINT does too.
 """
 
+import json
 import os
 import signal
 import socket
@@ -30,7 +31,9 @@ def main(words: List[str]) -> int:
         for one in children:
             one.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    closed = getattr(signal, "SIGHUP", signal.SIGTERM)
+    is_ignored = signal.getsignal(closed) == signal.SIG_IGN  # by nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *[closed] * (not is_ignored)):
         signal.signal(number, pass_on)
     count, argv = int(words[0]), words[1:]
     place = met(where, count) if where else alone(count)
@@ -51,12 +54,12 @@ def main(words: List[str]) -> int:
     return 128 - failed if failed < 0 else failed
 
 
-def alone(count: int) -> Dict[str, str]:
-    """Return what the processes of one machine are told."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
+def alone(count: int, host: str = "127.0.0.1") -> Dict[str, str]:
+    """Return what the processes of one machine are told, which meet at an address of it."""
+    family = min(socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM))[0]
+    with socket.create_server((host, 0), family=family) as one:
         port = str(one.getsockname()[1])
-    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count), "RANK": "0"}
+    return {"MASTER_ADDR": host, "MASTER_PORT": port, "WORLD_SIZE": str(count), "RANK": "0"}
 
 
 def met(where: str, count: int) -> Dict[str, str]:
@@ -76,17 +79,16 @@ def met(where: str, count: int) -> Dict[str, str]:
     told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())
-    rank, store, told = KEPT[1].rank, KEPT[1].store, KEPT[1].bootstrap_store_info
-    if rank == 0:  # torch 2.4 tells the host's name, which others may not know
-        store.set("address", own)
-    address = store.get("address").decode()
+    rank, store = int(os.environ["SLURM_NODEID"]), KEPT[1].store
+    if (
+        rank == 0
+    ):  # torch's own order is another, and 2.4 tells the host's name, which others may not know
+        store.set("place", json.dumps(alone(most * count, own)))
+    place = json.loads(store.get("place"))
     store.set("met {}".format(rank), "")
-    if how[
-        "is_host"
-    ]:  # the store is here: whoever fails at once must not take it away from the others
+    if rank == 0:  # the store is here: whoever fails at once must not take it away from the others
         store.wait(["met {}".format(one) for one in range(most)])
-    world = {"WORLD_SIZE": str(most * count), "MASTER_PORT": str(told.master_port)}
-    return {"RANK": str(rank * count), "MASTER_ADDR": address, **world}
+    return {**place, "RANK": str(rank * count)}
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:

@@ -1,7 +1,8 @@
 """Train on nodes of a Ray cluster by Ray Train, in the Python that has Ray: `python ray_train.py ORDER COMMAND...`.
 
-ORDER is JSON: `address`, `names` of nodes, `gpus` that each gives, the `folder` in which the command runs, `out`. Ray
-Train has a worker on each node. That starts the command, a launcher of trainers, whose words and signals are passed on.
+ORDER is JSON: `address`, `names` of nodes, `gpus` that each gives, the `folder` in which the command runs, `out`, and
+seconds to `wait` for nodes that are busy. Ray Train, which would wait without end, has a worker on each node. That
+starts the command, a launcher of trainers, whose words and signals are passed on.
 """
 
 import json
@@ -15,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Tuple
 
 import ray_nodes  # type: ignore[import-not-found]
+
+WAYS = "--wait takes more seconds, --exclude leaves nodes out; ray status shows who has what"
 
 
 class Board:
@@ -58,6 +61,22 @@ def node(order: Dict[str, Any]) -> None:
         raise RuntimeError("it failed")
 
 
+def busy(order: Dict[str, Any]) -> str:
+    """Return what nodes lack of what is asked of them; "" where all is free, or Ray does not tell."""
+    try:
+        from ray._private.state import available_resources_per_node
+
+        free, lacking = available_resources_per_node(), []
+    except Exception:
+        return ""
+    for name, id_ in zip(order["names"], order["ids"]):
+        has = [free.get(id_, {}).get(kind, 0) for kind in ("CPU", "GPU")]
+        if has[0] < 1 or has[1] < order["gpus"]:
+            lacking.append("{} has {:g} CPUs and {:g} GPUs free".format(name, *has))
+    asked = "a CPU and {} GPUs of each node are asked: ".format(order["gpus"])
+    return asked + ", ".join(lacking[:8]) if lacking else ""
+
+
 def main(order: Dict[str, Any]) -> int:
     """Train on all nodes; returns the exit status of the one that failed first, which is named."""
     parent, came, begun, is_over = os.getppid(), [0], False, False
@@ -82,16 +101,25 @@ def main(order: Dict[str, Any]) -> int:
         scaling_config=ScalingConfig(placement_strategy="STRICT_SPREAD", **how),
         run_config=RunConfig(name=".ray", storage_path=order["out"]),
     )
-    fit = ThreadPoolExecutor(1).submit(trainer.fit)
-    while not is_over and (begun or not came[-1]):
+    fit, lacks, is_late, end = None, "", False, time.monotonic() + order["wait"]
+    while not is_over and not is_late and (begun or not came[-1]):
+        if fit is None:
+            before, lacks = lacks, busy(order)
+            fit = None if lacks else ThreadPoolExecutor(1).submit(trainer.fit)
+            if lacks and not before:
+                print("doctor: waits: " + lacks, file=sys.stderr, flush=True)
         time.sleep(0.2)
-        is_over = fit.done()
+        is_over = bool(fit and fit.done())
         if os.getppid() != parent:  # the doctor was killed
             came.append(signal.SIGTERM)
         said, failed, begun = ray.get(board.take.remote(came[-1]))
         sys.stderr.buffer.write(said)
         sys.stderr.flush()
-    problem = fit.exception() if is_over else None
+        is_late = not begun and time.monotonic() > end
+    if is_late:
+        why = "nothing began in {} s: {}".format(order["wait"], lacks or "Ray gave no worker")
+        print("doctor: {}\n  {}".format(why, WAYS), file=sys.stderr)
+    problem = fit.exception() if fit and is_over else None
     if problem:
         alive = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
         lost = [name for name, id_ in zip(order["names"], order["ids"]) if id_ not in alive]
@@ -101,7 +129,7 @@ def main(order: Dict[str, Any]) -> int:
         print("Ray: " + said, file=sys.stderr)
     shutil.rmtree(os.path.join(order["out"], ".ray"), ignore_errors=True)
     ray.shutdown()
-    return (failed[1] or 1) if problem else 0
+    return 2 if is_late else (failed[1] or 1) if problem else 0
 
 
 if __name__ == "__main__":  # threads of Ray Train may still wait

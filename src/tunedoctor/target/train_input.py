@@ -65,7 +65,7 @@ def or_stop(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        stop(f"{what}: {error!r:.300}", remedy)
+        stop(f"{what}: {getattr(error, 'strerror', None) or repr(error):.300}", remedy)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from train_input import RANK, SCREEN, Config, or_stop, regular, say, tell  # typ
 from train_plot import PLAIN, characters, points, short, span  # type: ignore[import-not-found]
 
 LOG = "train.log"
+CLOSED: int = getattr(signal, "SIGHUP", 0)  # the terminal is gone; Windows has none
 SMALL, TALL, MOST = 16, 8, 100
 """Lines or columns of a terminal that has no room for a curve; lines and columns of one."""
 OFTEN = 0.1
@@ -54,8 +55,14 @@ def failed(*error: Any) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def endings() -> list[int]:
+    """Return the signals that end a training; nohup has it outlive its terminal."""
+    is_ignored = CLOSED == 0 or signal.getsignal(CLOSED) == signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *[CLOSED] * (not is_ignored)]
+
+
 def until_it_trains(config: Config, what: str) -> None:
-    """Have Ctrl-C and SIGTERM end the process at once, without what was half written."""
+    """Have Ctrl-C, SIGTERM and SIGHUP end the process at once, without what was half written."""
 
     def end(number: int, _: Any) -> None:
         for left in Path(config.out).glob(".new-*") if config.out and RANK == 0 else ():
@@ -67,7 +74,7 @@ def until_it_trains(config: Config, what: str) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in endings():
         signal.signal(number, end)
 
 
@@ -109,15 +116,17 @@ class Live:
             self.shown = 0
 
     def hear(self, signals: list[int]) -> None:
-        """Have Ctrl-C and SIGTERM noted, and answered at once; what is shown stays above."""
+        """Have Ctrl-C, SIGTERM and SIGHUP noted, and answered at once; what is shown stays above."""
 
         def heard(number: int, _: Any) -> None:
             signals.append(number)
+            if number == CLOSED:  # the log hears the rest
+                SCREEN.update(out=None, err=None)
             if RANK == 0 and self.stream:
                 self.shown = 0
                 os.write(self.stream.fileno(), b"stopping when this step is taken and saved\n")
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in endings():
             signal.signal(number, heard)
 
     def show(self, lines: list[str]) -> None:

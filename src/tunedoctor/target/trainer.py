@@ -44,7 +44,7 @@ from train_input import (  # type: ignore[import-not-found]
 )
 from train_plot import loss_curve  # type: ignore[import-not-found]
 from train_samples import ask, told  # type: ignore[import-not-found]
-from train_screen import LIVE, hush, progress, until_it_trains  # type: ignore[import-not-found]
+from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
 from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 
 if __name__ == "__main__":  # before the seconds that torch takes
@@ -588,4 +588,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    for number in endings():  # all is saved; Python forgets its handlers before it ends
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)

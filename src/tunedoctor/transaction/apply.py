@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.model.plan import Plan
@@ -74,7 +74,7 @@ def apply(
         end: End = "refused" if failed.refused else "failed"
         outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
     known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
-    return msgspec.structs.replace(outcome, **known)
+    return replace(outcome, **known)
 
 
 def ways_on(
@@ -140,7 +140,7 @@ def _steps(task: Task) -> Outcome:
     for folder in (journal.wheels, journal.other):
         mark(folder, journal.record.other, made=True)
     if plan.new:
-        clock.begin("save")
+        clock.begin("make")
         work = make(task, plan.new)
     clock.begin("fetch")
     # of a clone that is not there yet, the interpreter of what is cloned
@@ -177,18 +177,17 @@ def _steps(task: Task) -> Outcome:
     remember(after)
     unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
     moved = journal.record.changes
-    return msgspec.structs.replace(proved, fetched=wheels, unhashed=unhashed, changed=moved)
+    return replace(proved, fetched=wheels, unhashed=unhashed, changed=moved)
 
 
 def _installed(task: Task) -> str:
     """Return what tells whether somebody else changed the packages meanwhile."""
     interpreter = task.before.find(Interpreter)
     own = (str(task.ground.site),)  # what else is on the path is no business of this change
-    return digest(msgspec.structs.replace(interpreter, path=own)) if interpreter else ""
+    return digest(replace(interpreter, path=own)) if interpreter else ""
 
 
 def _switch(task: Task, seen: str) -> None:
-    """Put the changed state in its place, where it must start."""
     ground, journal = task.ground, task.journal
     to_disk(journal.other)
     why = f"{ground.prefix} was changed by another program meanwhile"

@@ -100,10 +100,7 @@ def fetch(task: Task, python: str) -> list[Fetched]:
 
 
 def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
-    """Delete, remove, install, write and set, in this order; commands name the place that is live.
-
-    All that it reaches was held inside: `records.reach`.
-    """
+    """Delete, remove, install, write and set, in this order, what `records.reach` held inside."""
     plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
@@ -148,10 +145,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
 
 
 def make(task: Task, new: NewEnvironment) -> Ground:
-    """Make an environment in the folder of the other state, with the paths of its final place in its files.
-
-    Returns its ground, with the site folder that it has.
-    """
+    """Make an environment in the folder of the other state, with the paths of its final place; return its ground."""
     journal, ground, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
     argv = [python, "-I", "-B", "-m", "venv", "--prompt", journal.live.name, str(other)]
@@ -169,7 +163,6 @@ def make(task: Task, new: NewEnvironment) -> Ground:
 def _call(
     task: Task, argv: list[str], job: installers.Job, failed: str, *, network: bool = False
 ) -> None:
-    """Run an installer."""
     env = task.tool.environment(os.environ, job, network=network)
     seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
     env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}  # for what pip starts; -I hides it from pip
@@ -180,11 +173,7 @@ def _call(
 
 
 def _set_variables(plan: Plan, ground: Ground) -> None:
-    """Set variables in a marked block of the activation scripts, or in conda's own file; None: unset.
-
-    Those set by an earlier fix stay. `deactivate` leaves them set, as with all that activation scripts of their own
-    users set.
-    """
+    """Set variables in a marked block of the activation scripts, or in conda's own file; earlier ones stay."""
     wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):
         none = not _NAME.fullmatch(step.name)

@@ -37,7 +37,6 @@ class Ground(NamedTuple):
     python: str
     """The interpreter, relative to the prefix; absolute for a stash, where nothing moves."""
     site: Path
-    """Where packages go."""
     scripts: Path
     user: bool = False
     """Packages go to the user's own site-packages."""
@@ -144,7 +143,6 @@ def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) 
 
 
 def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
-    """Tell whether a path lies where a package manager alone puts files."""
     below = any(path.is_relative_to(root) for root in roots)
     return below and not path.is_relative_to("/usr/local")
 
@@ -179,10 +177,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 def users(prefix: Path) -> tuple[User, ...]:
-    """Return processes that run the environment's interpreter or have its files mapped, this one left out.
-
-    Processes of other users that may not be looked at are not told.
-    """
+    """Return processes that run the environment's interpreter or have its files mapped, where they may be seen."""
     import psutil  # noqa: PLC0415  28 ms, and only a plan pays
 
     found: list[User] = []

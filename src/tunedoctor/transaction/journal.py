@@ -14,9 +14,10 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.state.folder import FailureError, entries, entry_of, keep
 from tunedoctor.system.reading import read_regular
@@ -48,7 +49,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal tells: all that is needed without the plan."""
 
     step: Step
-    """It was about to be taken."""
     ground: Ground
     live: str
     """Mark of the state that lies in its place, which it carries while it is swapped; "" where there is none."""
@@ -99,7 +99,7 @@ class Journal:
 
     def step(self, step: Step, **more: object) -> None:
         """Write down the step that comes."""
-        self.save(msgspec.structs.replace(self.record, step=step, **more))
+        self.save(replace(self.record, step=step, **more))
 
     def read(self) -> Record:
         """Return what the file tells; DamagedError where no doctor wrote it of this environment."""
@@ -141,13 +141,11 @@ def changed_by(prefixes: Collection[str]) -> list[Path]:
     return list(found)
 
 
-def _made(kind: type, value: Any) -> Any:  # noqa: ANN401  the fields that JSON has no word for are paths
-    return kind(value)
-
-
 def _decoded(file: Path) -> Record:
     try:
-        return msgspec.json.decode(read_regular(file, _LARGEST), type=Record, dec_hook=_made)
+        # the fields that JSON has no word for are paths
+        data, made = read_regular(file, _LARGEST), lambda kind, value: kind(value)
+        return msgspec.json.decode(data, type=Record, dec_hook=made)
     except OSError as error:
         raise DamagedError(error.strerror or "it cannot be read") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -156,10 +154,7 @@ def _decoded(file: Path) -> Record:
 
 @contextmanager
 def locked(entry: Path) -> Generator[None]:
-    """Hold an environment's lock, one doctor at a time; it is let go when its holder ends, however that dies.
-
-    Raises FailureError: another process holds it; the message says which.
-    """
+    """Hold an environment's lock until the holder ends, however it dies. Raises FailureError: who holds it."""
     import psutil  # noqa: PLC0415  28 ms, and only a change pays
     from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, and only a change pays
 

@@ -16,7 +16,7 @@ from tunedoctor.transaction.ground import Strategy, User
 End = Literal["applied", "nothing", "refused", "failed"]
 """failed: begun, and put back. In each case but applied the environment is what it was."""
 Stage = Literal[
-    "lock", "recover", "fetch", "save", "change", "verify", "import", "prove", "switch", "start", "prune",
+    "lock", "recover", "fetch", "make", "save", "change", "verify", "import", "prove", "switch", "start", "prune",
 ]  # fmt: skip
 Watch = Callable[[Stage, str, float], None]
 """Called when a stage has ended, with what came of it ("16 wheels") and how many seconds it took."""
@@ -48,7 +48,6 @@ class Clock:
         self.stage: Stage = "lock"
         self.seconds: dict[str, float] = {}
         self.words = ""
-        """What came of the stage."""
         self._watch, self._began = watch, 0.0
 
     def begin(self, stage: Stage) -> None:
@@ -175,20 +174,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     stays: tuple[str, ...] = ()
     """Known breaks that no version of the packages leaves."""
     undo: str = ""
-    """The command that goes back."""
     look: str = ""
-    """The command that looks at the environment again."""
     free_bytes: int = 0
     """On the disk of the environment."""
     users: tuple[User, ...] = ()
-    """Who uses the environment now."""
     why: str = ""
     """For refused and failed."""
     details: str = ""
     """The resolver's own words, where it finds no set."""
     by_hand: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    """Errors and warnings that are there after the change."""
     notes: tuple[str, ...] = ()
     """Where there is nothing to cure: the notes that `doctor check` shows."""
     applicable: tuple[str, ...] = ()

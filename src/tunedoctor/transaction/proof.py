@@ -7,24 +7,13 @@ import shlex
 from collections.abc import Collection, Iterable
 from itertools import chain
 
-import msgspec
+from msgspec.structs import replace
 
+from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import unmet
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
 from tunedoctor.diagnosis.simulate import Simulated, compared, severities
-from tunedoctor.facts import (
-    Absent,
-    Errors,
-    Fact,
-    Host,
-    Interpreter,
-    Launchers,
-    Packages,
-    Runtime,
-    TorchBuild,
-)
 from tunedoctor.facts import target as target_facts
-from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Plan, SetEnv
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
@@ -40,7 +29,7 @@ from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
 
-_OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
+_OTHERS = (kinds.Target, kinds.Launchers, kinds.Environment, kinds.InstallerConfig, kinds.Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
 _GRADES = ("error", "warning")
 _MOST = 3
@@ -61,12 +50,12 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answ
     """
     plan, ground = task.plan, task.ground
     if plan.new:
-        return (), Absent(why="there was no environment")
-    known, held = task.before.get(Runtime), imports.remembered(task.before)
-    told = None if task.ways.imports and not isinstance(known, Runtime) else known
+        return (), kinds.Absent(why="there was no environment")
+    known, held = task.before.get(kinds.Runtime), imports.remembered(task.before)
+    told = None if task.ways.imports and not isinstance(known, kinds.Runtime) else known
     if told is None and work is ground:  # it is changed in its place: later is too late
         told = held[0] if held else _imported(task, ground, old=True)
-    there = task.before.find(Packages)
+    there = task.before.find(kinds.Packages)
     untouched = {p.name for p in plan.pins if there and _same(there.version(p.name), p.version)}
     return tuple(faults(ground.site, untouched - {*plan.again})), told
 
@@ -105,7 +94,7 @@ def prove(
         why = ways.smoke(work.executable)
         FailureError.when(why, why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
         task.clock.words = "a tiny model trains"
-    names, why = sorted(_names(plan)), "" if isinstance(told, Runtime) else told.why
+    names, why = sorted(_names(plan)), "" if isinstance(told, kinds.Runtime) else told.why
     several = f" and {len(names) - 4} more" if len(names) > 4 else ""
     moved = f", neither {', '.join(names[:4])}{several} nor what builds on it" if names else ""
     why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
@@ -131,13 +120,13 @@ def _judged(
     names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
     brought = {module for name in names for module in also.get(name, ())}
     dead = {*map(module_of, imports.deaths(told))}
-    if isinstance(told, Runtime) and not plan.new and brought & dead:
+    if isinstance(told, kinds.Runtime) and not plan.new and brought & dead:
         stages = tuple(s for s in told.stages if module_of(s.name) not in brought)
-        after = imports.with_imports(after, msgspec.structs.replace(told, stages=stages))
+        after = imports.with_imports(after, replace(told, stages=stages))
     grades = _GRADES[:1] if plan.new else _GRADES
     found, has = compare(before, after, checks, grades)
-    old: imports.Answer = before.get(Runtime)
-    if (dead or found.bred) and not isinstance(old, Runtime):
+    old: imports.Answer = before.get(kinds.Runtime)
+    if (dead or found.bred) and not isinstance(old, kinds.Runtime):
         old = was or _imported(task, task.ground, old=True)
         found, has = compare(imports.with_imports(before, old), after, checks, grades)
     hold(imports.worse(old, told))
@@ -152,8 +141,8 @@ def compare(
     """Compare two states, and return what the checks say of the second; what waits for the word of a run is untold."""
     several = tuple(checks)
     old, new = diagnose(before, several), diagnose(after, several)
-    told, waits = after.get(Runtime), set[str]()
-    if not isinstance(told, Runtime):
+    told, waits = after.get(kinds.Runtime), set[str]()
+    if not isinstance(told, kinds.Runtime):
         silent = {**new.skipped, **new.unknown}
         waits = {id_ for id_ in severities(old) if silent.get(id_) == told.why}
     return compared(old, new, waits, grades), new
@@ -162,12 +151,12 @@ def compare(
 def no_target(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot without the facts of a target: what a new environment is compared with."""
     kept = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
-    why = Absent(why="there is no environment yet")
+    why = kinds.Absent(why="there is no environment yet")
     return imports.with_imports(Snapshot(kept, taken=snapshot.taken), why)
 
 
-def _is_of_packages(kind: type[Fact]) -> bool:
-    return kind.__module__ == target_facts.__name__ and kind not in _OF_THE_MACHINE
+def _is_of_packages(kind: type[kinds.Fact]) -> bool:
+    return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
 def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
@@ -179,22 +168,19 @@ def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
         found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
     answers = task.before.answers()
     answers |= {kind: a for kind, a in found.answers().items() if _is_of_packages(kind)}
-    answers |= {kind: found.get(kind) for kind in (Runtime, Errors)}
+    answers |= {kind: found.get(kind) for kind in (kinds.Runtime, kinds.Errors)}
     return Snapshot(answers, taken=found.taken, doctor=found.doctor)
 
 
 def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
-    """Import the stack and further modules with the interpreter of a ground, as a shell to come would have it.
-
-    `old`: the state before, without the variables of the plan, and never run as `doctor check --deep` does.
-    """
+    """Import with the interpreter of a ground, as a shell to come has it; `old`: as before the plan, never deep."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
         if isinstance(step, SetEnv) and step.value is None:
             env.pop(step.name, None)
         elif isinstance(step, SetEnv) and step.value is not None:
             env[step.name] = step.value
-    interpreter = task.before.find(Interpreter)
+    interpreter = task.before.find(kinds.Interpreter)
     version = interpreter.version if interpreter else ""
     if not version:  # of an environment that is new, as its own file tells
         settings = settings_of(str(ground.prefix))
@@ -229,8 +215,7 @@ def hold(found: Iterable[str]) -> None:
 
 
 def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
-    """Return where the packages are not what the plan wants."""
-    packages = after.find(Packages)
+    packages = after.find(kinds.Packages)
     if packages is None:
         return ["the packages of the changed environment could not be read"]
     found = [
@@ -245,12 +230,12 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
     """Return who is at fault and with what -> the sentence; versions tell no fault from another."""
     found: dict[tuple[str, str], str] = {}
-    packages = snapshot.find(Packages)
+    packages = snapshot.find(kinds.Packages)
     if packages is None:
         return found
     names = [one.name for one in packages.distributions]
-    interpreter, host = snapshot.find(Interpreter), snapshot.find(Host)
-    for one in unmet(packages, interpreter, host, snapshot.find(TorchBuild), names):
+    interpreter, host = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Host)
+    for one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
         have, owner = one.installed or "none", one.owner
         said = f"{owner.name} {owner.version} needs {one.wanted}, and {have} is installed"
         found[owner.name, one.name] = said

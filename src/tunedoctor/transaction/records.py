@@ -128,7 +128,6 @@ def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
 
 
 def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
-    """Yield the paths with who names them."""
     for step in plan.steps:
         if isinstance(step, (DeletePath, WriteFile)):
             yield inside(ground, step.path), ""

@@ -17,7 +17,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of, sync
@@ -28,7 +28,6 @@ from tunedoctor.transaction.records import put_back
 from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
 
 KEEP = 3
-"""States that are kept."""
 DAYS = 30
 """A state that is older goes, but the newest stays."""
 _BACK = "The environment is back in its old state."
@@ -108,7 +107,7 @@ def _bring_back(journal: Journal, state: State) -> State:
             if one.id >= journal.id:  # it holds what its own change touched alone
                 one.read()
                 _take_back(one)
-        return msgspec.structs.replace(state, folder="")
+        return replace(state, folder="")
     record = journal.read()
     if record.other or os.path.lexists(journal.other):  # else it was made from nothing
         _hold(journal, "left there; nothing was changed")
@@ -125,7 +124,7 @@ def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
     states = (state for _, state in kept(_lives(target)))
     sized = ((one, tree.own_bytes(Path(one.folder)) if one.folder else 0) for one in states)
-    return tuple(msgspec.structs.replace(one, bytes=size) for one, size in sized)
+    return tuple(replace(one, bytes=size) for one, size in sized)
 
 
 def put_in_order(target: str | None) -> str:
@@ -235,7 +234,6 @@ def kept(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
 
 
 def _state(journal: Journal) -> State | None:
-    """Return the state that one transaction left; None where it left none, or it is gone."""
     record, ground = journal.record, journal.record.ground
     made = ground.strategy == "new" and os.path.lexists(journal.live)
     if not record.ended or not (made or os.path.lexists(journal.other)):
@@ -261,10 +259,7 @@ def prune(live: Path) -> None:
 
 
 def drop(journal: Journal, *, work: bool = False) -> None:
-    """Remove all of a transaction, the journal last; folders that do not carry its marks stay.
-
-    `work`: only what is of no use once it is done, wheels and words.
-    """
+    """Remove all of a transaction, the journal last, by its marks; `work`: wheels and words alone."""
     for folder in (journal.wheels,) if work else (journal.other, journal.wheels):
         remove_marked(folder, journal.record.marks)
     journal.log.unlink(missing_ok=True)

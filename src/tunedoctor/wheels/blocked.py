@@ -136,7 +136,6 @@ def undriven(s: Situation) -> Choice | None:
 
 
 def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
-    """Say which driver the GPUs wait for, and what fits once it drives them."""
     windows, driver = s.question.windows, s.machine.driver_version
     question = s.question.about("nvidia", gpus)._replace(family=situation.family_of(s.machine))
     found = fitting(question._replace(driver=newest_driver(gpus)), "cuda")
@@ -195,7 +194,6 @@ def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
 
 
 def _paths(s: Situation, *, several: bool) -> Iterator[tuple[_Lifted, ...]]:
-    """Yield what to lift: each condition by itself, or each pair."""
     for first in _lifted(s, s.question):
         if not several:
             yield (first,)
@@ -224,10 +222,7 @@ def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
 
 
 def nearest(python: str) -> list[str]:
-    """Return the other Pythons that have wheels, nearest first, of two equally near ones the older one.
-
-    Another build of the same language version (free-threaded or not) comes first; else the kind is kept.
-    """
+    """Return the other Pythons that have wheels, nearest first: a build of the same version, then the older one."""
     here = parts(python) or (3, 12)
     threaded = python.endswith("t")
 
@@ -251,7 +246,6 @@ def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:
 
 
 def _direction(action: Action, wanted: str, found: Found) -> Action:
-    """Tell of another torch whether it lies above or below what was asked for."""
     if action != "use_newer_torch":
         return action
     if inside := [release.parsed for release, _ in allowed(wanted)]:

@@ -6,7 +6,7 @@ CPU is never chosen silently. Rows of the table that nobody verified are taken l
 environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -56,7 +56,6 @@ def of_build(build: Build, machine: Machine, action: Action = "install") -> Choi
 
 
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
-    """Return the choice of the first build of `found`, the others as alternatives."""
     best = found[0]
     return replace(
         of_build(best.build, s.machine, action),
@@ -90,7 +89,6 @@ def _which_vendor(s: Situation, fits: dict[str, tuple[Found, ...]]) -> Choice:
 
 
 def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
-    """Say why the GPUs of a vendor are left out where those of another one work."""
     other = _unfit(s, vendor)
     if other.action == "install_partial":
         mine = (Alternative(choice.build),) if choice.build else ()
@@ -136,7 +134,6 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
 
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:
-    """Choose for the newest GPUs of a vendor that one build can serve together, where no build serves all."""
     kind, nvidia = pick.KINDS[vendor], vendor == "nvidia"
     kept: tuple[Gpu, ...] = ()
     found: tuple[Found, ...] = ()
@@ -168,16 +165,8 @@ def _plain(s: Situation, action: Action, why: pick.Said = ("", "")) -> Choice:
     return blocked.in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
 
 
-class Near(NamedTuple):
-    """What is to be there."""
-
-    choice: Choice
-    kept: bool = False
-    """The installed build can stay; the choice is that build then."""
-
-
-def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
-    """Return the build for a machine, as near to the installed torch ("2.6.0+cu124", "2.6.0", "") as can be.
+def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choice, bool]:
+    """Return the build for a machine nearest to the installed torch ("2.6.0+cu124", "2.6.0", ""), and whether it stays.
 
     It stays where it is in the wanted range and serves what the newest build would: one for the CPU does not fit a
     machine with a GPU that a build serves. Without a GPU every build runs, and none is exchanged for that, nor where
@@ -193,22 +182,19 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     index = index_of(label) if labelled else ""
     unmatched = not best.build or not pick.allowed(f"=={release}")
     if inside and (unmatched or (index and not machine.gpus)):
-        return Near(replace(best, build=there, index=index), kept=True)
+        return replace(best, build=there, index=index), True
     if release and (same := _like(best, machine, installed if labelled else release)):
-        return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)
+        return replace(same, build=there, index=same.index if labelled else ""), True
     paired = _like(best, machine, beside) if beside and not release else None
     choice = paired or nearest(machine, release)
     if choice.action.endswith("_driver") and choice.alternatives:
         build = of_build(choice.alternatives[0].build, machine)
         choice = replace(build, reasons=choice.reasons)
-    return Near(choice)
+    return choice, False
 
 
 def nearest(machine: Machine, release: str) -> Choice:
-    """Return the build of a release, else of its minor, of newer minors upwards, of older downwards, else the best.
-
-    Each must serve what the best one serves.
-    """
+    """Return the build of a release, its minor, newer or older minors, if it serves what the best does, else that."""
     best, one = choose(machine), pep440(release)
     if one is None or not best.build:
         return best
@@ -272,7 +258,7 @@ def answer(
     if machine.driver_supposed and floor:
         assumed = (*assumed, f"driver {floor} or newer")
     told = "+" in installed or (installed and machine.platform == "macos")
-    there = near(machine, installed) if told else None
+    there, kept = near(machine, installed) if told else (None, False)
     return Answer(
         **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,
@@ -282,8 +268,8 @@ def answer(
         driver_floor=floor,
         assumed=assumed,
         installed=installed,
-        installed_fits=there.kept and build is not None if there else None,
-        nearest=str(there.choice.build or "") if there and not there.kept else "",
+        installed_fits=kept and build is not None if there else None,
+        nearest=str(there.build or "") if there and not kept else "",
         machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
         knowledge=knowledge,
         commands=commands_of(choice, machine, installed=installed, python=python, config=config),

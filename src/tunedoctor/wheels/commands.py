@@ -98,10 +98,7 @@ def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str
 
 
 def _triton(variant: str, release: str) -> str:
-    """Return the package that holds Triton for a build; "" where it has none.
-
-    triton for CUDA; for ROCm and XPU, on their own index alone, pytorch-triton-rocm up to 2.9, triton-rocm since.
-    """
+    """Return the package that holds Triton for a build: another name up to 2.9 for ROCm and XPU; "" for none."""
     if variant.startswith("cu"):
         return "triton"
     kind = "rocm" if variant.startswith("rocm") else variant
@@ -120,7 +117,6 @@ def pip_of(python: str, *, windows: bool, before: str = "") -> str:
 
 
 def _shell_path(path: str, *, windows: bool) -> str:
-    """Quote a path as a shell of the system takes it."""
     if not windows:
         return shlex.quote(path)
     return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
@@ -239,27 +235,20 @@ def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
         return f"{run}\n"
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
     names = [*(pin.name for pin in pins.packages), *triton]
-    sources = "\n".join(f'{name} = {{ index = "{label}" }}' for name in names)
-    return f"""\
-[[tool.uv.index]]
-name = "{label}"
-url = "{pins.index}"
-explicit = true
+    return "\n".join([*uv_index(label, pins.index, names), "", run, ""])
 
-[tool.uv.sources]
-{sources}
 
-{run}
-"""
+def uv_index(label: str, url: str, names: Iterable[str]) -> list[str]:
+    """Return the lines of a pyproject.toml by which uv takes packages from an index, and nothing else."""
+    sources = [f'{name} = {{ index = "{label}" }}' for name in names]
+    index = [f'name = "{label}"', f'url = "{url}"', "explicit = true", ""]
+    return ["[[tool.uv.index]]", *index, "[tool.uv.sources]", *sources]
 
 
 def steering(
     config: InstallerConfig, choice: Choice, machine: Machine, *, python: str = ""
 ) -> tuple[Steer, ...]:
-    """Return the settings that steer the pick: those not withstood first, then those kept away, then harmless ones.
-
-    `python` is the path that the commands name; () where the choice has no build.
-    """
+    """Return the settings that steer the pick: not withstood first, then kept away, then harmless ones."""
     if choice.build is None:
         return ()
     windows = machine.platform == "windows"
@@ -268,7 +257,6 @@ def steering(
 
 
 def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) -> list[Steer]:
-    """Return the settings that steer the install of these pins into `python`, in the order of the configuration."""
     switches = table("installer_settings")["switches"]
     found: list[Steer] = []
     for name, value in config.settings.items():
@@ -288,7 +276,6 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
 
 
 def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
-    """Return what a setting does to these packages, and whether that harms; "" for nothing."""
     rows = table("installer_settings")
     own = pins.index and (name != "uv.torch-backend" or pins.backend)
     row = rows["always"].get(name) or rows["own_index" if own else "default_index"].get(name)
@@ -319,11 +306,7 @@ def _cure(one: Steer, *, held: bool, windows: bool) -> str:
 
 
 def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
-    """Return the least that keeps harmful settings away: words before a command of a tool, and its options.
-
-    Variables one by one where there is `env`, so that certificates and proxies stay. PowerShell and cmd have no
-    common way: there pip gets --isolated, which drops all its variables and the user's file.
-    """
+    """Return words before a command, and options, that keep harmful settings away; Windows shells have no `env`."""
     harms = [one for one in found if one.cure and one.tool == tool]
     files = any(not one.variable for one in harms)
     options = ("--no-config",) if tool == "uv" and files else ()

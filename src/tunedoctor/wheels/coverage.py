@@ -25,10 +25,7 @@ def entries(value: str) -> list[str]:
 
 
 def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaGpu, ...]:
-    """Return the GPUs that a process started here would see, in the order in which CUDA counts them.
-
-    Of unlike cards the order by compute capability stands for that by speed.
-    """
+    """Return the GPUs that a process started here would see, in CUDA's order: unlike cards by compute capability."""
     cards, setting = tuple(gpus), known.get("CUDA_VISIBLE_DEVICES")
     if setting is None:
         return cards
@@ -63,10 +60,7 @@ class Coverage(NamedTuple):
 
 
 def coverage(facts: Facts) -> Coverage | None:
-    """Sort the GPUs that a process would see; None where the build or the GPUs are not known, or not CUDA's.
-
-    So it is where nobody knows what a build has code for: then what torch says of a card has the word.
-    """
+    """Sort the GPUs that a process would see; None where build, its code or GPUs are not known, or not CUDA's."""
     torch, runtime = facts.torch, facts.runtime
     cuda = torch.cuda or runtime.torch_cuda
     cards = [card for card in _cards(facts) if card.compute_capability]
@@ -107,11 +101,6 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
     highest = max(((int(c[:-1]), int(c[-1])) for c in codes if c.isdigit()), default=())
     above = not highest or parts(capability) > highest
     return above or _is_before(cuda, capability) or capability in ("7.2", "8.7")
-
-
-def code_list(archs: Iterable[str]) -> str:
-    """Return what is compiled in, as people read it: "sm_80 to sm_90 and sm_120"."""
-    return listed((a for a in archs if a.startswith("sm_")), most=99)
 
 
 def _is_before(cuda: str, capability: str) -> bool:
@@ -163,7 +152,8 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
     """Return what the build has code for, as far as it is known."""
     name = f"torch {build.version}" if build else "this PyTorch"
     if seen is not None and seen.archs:
-        return f"{name} has code for {code_list(seen.archs)}"
+        codes = (arch for arch in seen.archs if arch.startswith("sm_"))
+        return f"{name} has code for {listed(codes, most=99)}"
     if build and build.cuda:
         return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
     return f"{name} says that it is not compatible"

@@ -57,10 +57,7 @@ Own = tuple[Host | None, Interpreter | None, TorchBuild | None]
 
 
 def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
-    """Return the newest release within `wanted` that fits the GPUs, the Python and the system.
-
-    With no GPU: the CPU build. Where the interpreter or the system is not known, the command names no release.
-    """
+    """Return the newest release within `wanted` that fits; for an unknown interpreter or system it is unnamed."""
     host, interpreter, nvidia = facts.host, facts.interpreter, facts.nvidia
     if not interpreter or not host:
         return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
@@ -74,15 +71,11 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), wanted)
     if nvidia.gpus and not machine.driver_version:
         machine = with_current_driver(machine)
-    return _installed(near(machine).choice, machine, interpreter)
+    return _installed(near(machine)[0], machine, interpreter)
 
 
 def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchInstall | None:
-    """Return a CUDA build that runs on all GPUs under this driver, as near to the installed release as can be.
-
-    `driver` "" stands for the newest. None where no release fits. Where the interpreter or the system is not known,
-    the command names the index alone.
-    """
+    """Return the nearest CUDA build for all GPUs under a driver ("": the newest); None where no release fits."""
     return _rebuilt(own, "nvidia", capabilities, driver)
 
 
@@ -130,7 +123,6 @@ _ANEW = ("--no-deps", "--force-reinstall")
 
 
 def _from_index(variant: str) -> str:
-    """Return the URL of a variant's index; "" for builds that come from no index of theirs."""
     own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
     return index_of(variant) if own else ""
 
@@ -197,10 +189,7 @@ def _installed(
 def install_driver(
     host: Host, floor: str = "", *, old_card: bool = False, container: Container | None = None
 ) -> Way:
-    """Return how to get a driver of at least `floor`, over driver_install.json.
-
-    `old_card`: Maxwell, Pascal or Volta, which end with 580.
-    """
+    """Return how to get a driver of at least `floor`; `old_card`: Maxwell, Pascal or Volta, which end with 580."""
     wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
     place = "board" if on_board(host) else "other"
     place = "host" if container and place == "other" else place

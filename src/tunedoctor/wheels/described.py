@@ -28,16 +28,12 @@ _Row = dict[str, Any]
 
 
 def _refuse(so: object, message: str) -> None:
-    """Raise MachineError where something is so."""
     if so:
         raise MachineError(message)
 
 
 def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
-    """Return the machine and target of a snapshot, with the wanted range of releases.
-
-    Raises MachineError where the system or the target's Python isn't known.
-    """
+    """Return machine and target of a snapshot. Raises MachineError where its system or Python isn't known."""
     facts, answer = Facts(snapshot), snapshot.get(Interpreter)
     host, python = facts.host, facts.interpreter
     why = answer.why if isinstance(answer, Unknown) else "it is not there"
@@ -109,10 +105,7 @@ def machines_from(text: str) -> list[Machine]:
 
 
 def machine_from(row: object) -> Machine:
-    """Return the machine that one JSON object describes; keys that say nothing of a machine are passed over.
-
-    Raises MachineError.
-    """
+    """Return the machine that one JSON object describes; other keys are passed over. Raises MachineError."""
     if not isinstance(row, dict):
         raise MachineError("a machine is a JSON object")
     said = {key: _text(row, key) for key in _TEXTS}
@@ -209,13 +202,10 @@ def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
 
 
 def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
-    """Return `machine` with the options put over it. Raises MachineError.
-
-    `driver_known`: whether the driver of `machine` is known, be it that there is none.
-    """
+    """Return `machine` with the options put over it; `driver_known`: also where there is none. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if asked.gpus:
-        gpus = () if _none(asked.gpus) else gpus_named(asked.gpus)
+        gpus = () if _none(asked.gpus) else tuple(map(_named, asked.gpus))
         # what hid the GPUs of this machine says nothing of others
         env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
     if asked.driver:
@@ -255,7 +245,6 @@ def _none(words: Iterable[str]) -> bool:
 
 
 def _numbers(text: str, option: str, example: str) -> str:
-    """Return a version that begins with a digit; raises MachineError on anything else."""
     plain = text.strip()
     fits = plain[:1].isdigit() and len(plain) < 40 and plain.isascii()
     wrong = f"{option} is {text[:60]!r}: a version such as {example} belongs there"
@@ -263,12 +252,9 @@ def _numbers(text: str, option: str, example: str) -> str:
     return plain
 
 
-def gpus_named(texts: Iterable[str]) -> tuple[Gpu, ...]:
-    """Return the GPUs of words such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
-    return tuple(_named(clean(text).strip()) for text in texts)
-
-
 def _named(text: str) -> Gpu:
+    """Return the GPU of a word such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
+    text = clean(text).strip()
     word = text.lower()
     if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
         capability = f"{found[1]}.{found[2]}"

@@ -105,7 +105,6 @@ class Choice(Chosen, frozen=True):
 NEWEST: Numbers = (999999,)
 """A driver, glibc or macOS that is newer than every floor."""
 KINDS = {"nvidia": "cuda", "amd": "rocm", "intel": "xpu"}
-"""Vendor -> kind of its builds."""
 Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
@@ -248,7 +247,6 @@ def in_range(kind: str, family: str, torch: str) -> Iterator[tuple[Release, Row]
 
 
 def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tuple[Release, Row]]:
-    """Yield those with a wheel for a Python."""
     return (pair for pair in in_range(kind, family, torch) if python in pair[1].pythons)
 
 
@@ -315,10 +313,7 @@ def dropped_by(capability: str, family: str, torch: str) -> tuple[str, str] | No
 
 @lru_cache(maxsize=4096)
 def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = ()) -> bool:
-    """Tell whether the releases in range have builds of a kind, and none holds code for a capability or gfx target.
-
-    `toolkit`: of builds with this CUDA or a newer one alone.
-    """
+    """Tell whether the releases in range have builds of a kind (of this CUDA or newer), none with code for a target."""
     builds = [b for r, _ in allowed(torch) for b in r.of(family, kind) if b.toolkit >= toolkit]
     return bool(builds) and not any(serves(build, frozenset({target})) for build in builds)
 

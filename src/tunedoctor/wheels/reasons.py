@@ -24,7 +24,6 @@ Slots = dict[str, object]
 
 
 def _all_of(topic: str, slots: Slots) -> Iterator[Said]:
-    """Yield the sentences of a topic whose conditions all have a value, in the order of the table."""
     for key, *conditions in table("wheel_words")["topics"][topic]:
         if all(slots[one] for one in conditions):
             yield say(key, **slots)

@@ -56,12 +56,10 @@ class _Case:
         """The end of a sentence that names the interpreter."""
 
     def because(self, key: str, cause: Cause | None = None, **slots: object) -> Refused:
-        """Return a sentence with its cause."""
         known, text = table("wheel_words")["refusals"][key]
         return Refused(cause or known, text.format(**vars(self), **slots))
 
     def has_wheel(self, version: str) -> bool:
-        """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
         return rules.has_wheel(version, self.tag, self.family or "linux_x86_64")
 
     def none_at_all(self) -> Cause:
@@ -78,7 +76,6 @@ class _Case:
         return "platform-unsupported" if named_as("foreign", machine) else "python-unsupported"
 
     def judged(self) -> Refused | None:
-        """Say why there was no file; None where nothing tells."""
         one = self.one
         if one.installer == "pip" and one.wheel_tags:
             return self._by_file(one.wheel_tags[0])
@@ -106,7 +103,6 @@ class _Case:
         return said._replace(file=there)
 
     def _of_others(self) -> Refused | None:
-        """Judge a package that has no table of wheels here."""
         one, own = self.one, self.own
         if self.macos and one.name == "triton" and one.reason == "nothing":
             # its wheels are for Linux alone. Source: PyPI, files of triton
@@ -121,7 +117,6 @@ class _Case:
         return None
 
     def _by_tag(self) -> Refused | None:
-        """Judge by the tags that the installer names."""
         one, tag, tags = self.one, self.one.tag, self.one.wheel_tags
         if one.reason in ("python", "abi") and (tag or tags):
             has = f"; there are wheels for {', '.join(tags[:6])}" if any(tags) else ""
@@ -156,7 +151,6 @@ class _Case:
         return any(release.of(where, kind) for kind in ("cuda", "rocm"))
 
     def _nothing(self) -> Refused | None:
-        """Judge where no version was offered: none at all, or the tool prints no list."""
         one, own = self.one, self.own
         # a pinned release that is younger than the last one for an old Python
         minor = ".".join(map(str, parts(own.version)[:2]))
@@ -180,7 +174,6 @@ class _Case:
         return None
 
     def _of_versions(self) -> Refused | None:
-        """Judge where other versions are offered than the one that is asked for."""
         if not self.pin:
             floor = self.one.specifier.lstrip(">=").strip().partition(",")[0]
             above = self.one.specifier.startswith(">") and floor[:1].isdigit()
@@ -214,7 +207,6 @@ class _Case:
         return None
 
     def _ended(self, version: str, last: str) -> Refused | None:
-        """Tell what a known release asks for and this machine lacks."""
         where, host = self.family, self.host
         # files without a label are those of the default index
         intel_mac = where == "macos_x86_64" or not (where or self.labels)
@@ -242,8 +234,7 @@ def _manylinux(tag: str) -> tuple[int, ...]:
 
 def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
     """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
-    python, _, rest = tags.partition("-")
-    abi, _, platform = rest.partition("-")
+    python, abi, platform = (*tags.split("-", 2), "", "")[:3]
     return _system(platform, host) or _python(python, abi, own)
 
 

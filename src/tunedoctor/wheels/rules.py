@@ -63,10 +63,7 @@ def one_spelling(arch: str) -> str:
 
 
 def driver_floor(cuda: str, *, windows: bool) -> str:
-    """Return the oldest NVIDIA driver for a CUDA release; "" where the table does not say.
-
-    `windows` is true in WSL 2 as well: the driver there is the one of Windows.
-    """
+    """Return the oldest driver for a CUDA release, `windows` in WSL 2 as well; "" where the table does not say."""
     for row in table("torch_wheels")["cuda"]["minor_version_compat"]:
         if parts(row["from"]) <= parts(cuda)[:2] <= parts(row["to"]):
             return str(row["windows" if windows else "linux"])

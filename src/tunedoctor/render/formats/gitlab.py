@@ -9,17 +9,15 @@ _SEVERITIES = {"error": "critical", "warning": "minor", "note": "info"}
 
 
 def render(told: Told) -> str:
-    """Return the array; of two with one fingerprint GitLab would show the first alone."""
-    entries: dict[str, dict[str, object]] = {}
-    for one in told.counted:
-        place, name = told.place(one), fingerprint(one.id, one.found)
-        while name in entries:
-            name += "+"
-        entries[name] = {
+    """Return the array."""
+    entries = [
+        {
             "description": f"{one.title}: {flat(one.found)}",
             "check_name": one.id,
-            "fingerprint": name,
+            "fingerprint": fingerprint(one.id, one.found),
             "severity": _SEVERITIES[one.severity],
             "location": {"path": place.file, "lines": {"begin": place.line}},
         }
-    return as_json([*entries.values()])
+        for one, place in ((one, told.place(one)) for one in told.counted)
+    ]
+    return as_json(entries)

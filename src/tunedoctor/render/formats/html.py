@@ -17,7 +17,6 @@ from tunedoctor.render.screen import MARKS
 from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
 from tunedoctor.target.train_plot import svg
 
-_BADGES = {"unknown": "suspected"}
 _MARKS = MARKS | {"note": "i"}
 _VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "could not tell"}
 
@@ -66,7 +65,6 @@ def render(told: Told) -> str:
 
 
 def _verdict(told: Told) -> tuple[str, str]:
-    """Return its kind, and the title of the page."""
     report = told.report
     errors, found = told.tally["error"], ", ".join(told.found)
     if report.verdict == "ready" and not errors:
@@ -121,7 +119,7 @@ def _about(report: Report) -> str:
 
 def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
     kind = "unknown" if one.settle else one.severity
-    badge = f'<span class="badge">{_BADGES.get(kind, kind)}</span>'
+    badge = f'<span class="badge">{"suspected" if one.settle else kind}</span>'
     return (
         f'<article class="{kind}">{_headed("h3", kind, one.title)}'
         f'<p class="id">{badge} <code>{clean(one.id)}</code></p>{_told(one, symptoms)}</article>'
@@ -182,7 +180,6 @@ def _suspects(report: Report) -> str:
 
 
 def _nearby(report: Report) -> str:
-    """Return the environments that could have been meant."""
     named = rows((one.path, one.holds) for one in report.target.nearby)
     own = (
         report.target.own
@@ -263,7 +260,6 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 
 def _reasons(told: Mapping[str, str]) -> str:
-    """Return what did not tell, by reason."""
     some = (
         f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
         for why, ids in by_reason(told).items()

@@ -65,7 +65,6 @@ def _head(told: Told, report: Report) -> str:
 
 
 def _finding(one: ReportFinding) -> Iterator[str]:
-    """Yield its paragraphs."""
     yield f"#### {'suspected' if one.settle else one.severity}: {_words(one.title)} (`{one.id}`)"
     advice = one.cure.command if one.cure.kind == "advice" else ""
     rows = {

@@ -12,15 +12,13 @@ from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import table
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_MOST = 5_000
-"""Results of a run that GitHub shows."""
 
 
 def render(told: Told) -> str:
     """Return one run: causes as results, symptoms as notes, what was accepted as suppressed."""
     report = told.report
     causes_of = told.cause_of
-    findings = (*report.findings, *report.symptoms)[:_MOST]
+    findings = (*report.findings, *report.symptoms)
     by_id = {one.id: one for one in findings}
     rules = {id_: number for number, id_ in enumerate(by_id)}
     results = [

@@ -1,0 +1,49 @@
+"""doctor train --kubernetes: writes the manifest of a training in pods, and has kubectl apply it where there is one."""
+
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tunedoctor.cli.configuration import spelled
+from tunedoctor.cli.nodes import say
+from tunedoctor.cli.options import misuse, refusing
+from tunedoctor.cli.output import write
+from tunedoctor.fleet import pytorchjob
+from tunedoctor.fleet.reply import IMAGE
+from tunedoctor.tables.load import table
+
+
+def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) -> int:
+    """Train in pods, or print their manifest and exit; returns the exit code, when the pod that failed was named."""
+    claim, _, mount = how.claim.partition(":")
+    mount = mount or str(Path.cwd())
+    read = (Path(str(values.get(key) or "")) for key in ("data", "eval_data", "model", "template"))
+    for one in (Path(str(values.get("out") or "out")), *filter(Path.exists, read)):
+        if not one.expanduser().absolute().is_relative_to(mount):
+            misuse(f"{one} is not in {mount}, where pods have the claim", f"--claim {claim}:FOLDER")
+    command = ["/opt/doctor/bin/doctor", "train", *spelled(values), "--kubernetes"]
+    keys = [one for one in ("nodes", "processes", "wait", "target") if getattr(how, one)]
+    command += [f"--{one}={getattr(how, one)}" for one in keys] + ["--self"] * how.own
+    command += ["--no-check"] * how.no_check + ["--dry-run"] * ("--dry-run" in words)
+    container = {"image": how.image or IMAGE, "workingDir": str(Path.cwd()), "command": command}
+    if values.get("device") != "cpu":
+        container["resources"] = {"limits": {"nvidia.com/gpu": how.processes}}
+    with refusing(ValueError, "kubectl get nodes --show-labels shows them"):
+        job = pytorchjob.manifest(how.nodes, how.kubernetes, f"{claim}:{mount}", container)
+    name, by_hand = job["metadata"]["name"], table("kubernetes")["train_by_hand"]
+    if how.manifest or not shutil.which("kubectl"):
+        write(msgspec.json.format(msgspec.json.encode(job)).decode() + "\n")
+        missing = "" if how.manifest else "doctor: no kubectl is on PATH\n"
+        sys.stderr.write(missing + "\n".join(by_hand).format(name=name) + "\n")
+        sys.exit(2 if missing else 0)
+    say(f"makes {name}; kubectl delete pytorchjob {name} ends it where the doctor is killed")
+    with refusing(ValueError, "--manifest prints the job"):
+        pod, what = pytorchjob.trained(job, how.nodes, how.wait, say)
+    if pod:
+        say(f"{pod} failed first: {what}; the other pods were deleted")
+    return int(bool(pod))

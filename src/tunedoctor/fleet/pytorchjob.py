@@ -1,0 +1,132 @@
+"""A training in pods: a PyTorchJob of Kubeflow's training operator, made by kubectl, followed, and deleted again.
+
+Pods meet in their container and not in one before it: the operator's services name only pods that are ready.
+"""
+
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from tunedoctor.fleet.beside import items_of, said
+from tunedoctor.fleet.job import Job, port_of
+from tunedoctor.fleet.judge import plain
+from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
+from tunedoctor.tables.load import table
+
+_KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
+_NO_PODS = "the training operator has not made all pods: kubectl get pods -A shows whether it runs"
+_LABELS = re.compile(r"([\w./-]+=[\w.-]*(,[\w./-]+=[\w.-]*)*)?", re.ASCII)
+
+
+def manifest(nodes: int, labels: str, claim: str, container: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what are no labels."""
+    if not _LABELS.fullmatch(labels):
+        msg = f"{plain(labels)!r} are no labels of nodes as gpu=a100,zone=b"
+        raise ValueError(msg)
+    text = msgspec.json.encode(table("kubernetes")["training"]).decode()
+    text = text.replace("NAME_OF_JOB", f"train-{secrets.token_hex(4)}")
+    job: dict[str, Any] = msgspec.json.decode(text)
+    worker = job["spec"]["pytorchReplicaSpecs"]["Worker"]
+    pod, worker["replicas"] = worker["template"]["spec"], nodes
+    pod["containers"][0] |= container
+    kept = pod["volumes"][0]["persistentVolumeClaim"], pod["containers"][0]["volumeMounts"][0]
+    kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
+    if labels:
+        pod["nodeSelector"] = dict(one.split("=") for one in labels.split(","))
+    return job
+
+
+def here(seconds: int) -> Job:
+    """Return the job of which this is a pod, when the first one has an address; raises ValueError."""
+    host, end = f"{os.environ['DOCTOR_JOB']}-worker-0", time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(OSError):
+            socket.getaddrinfo(host, None)
+            break
+        time.sleep(1.0)
+    names = (plain(os.environ.get("NODE_NAME") or socket.gethostname()),)
+    rank = int(os.environ.get("DOCTOR_POD", ""))
+    return Job(os.environ["DOCTOR_JOB"], names, host, port_of(23456), rank=rank, wait=seconds)
+
+
+def trained(
+    job: Mapping[str, Any], nodes: int, seconds: int, say: Callable[[str], None]
+) -> tuple[str, str]:
+    """Make a job, show what its first pod prints, and delete it; return the pod that failed first, if any, and how.
+
+    Pods that do not all run within some seconds have failed. Those that Ctrl-C ends save what they have. Raises
+    ValueError where it can't be made.
+    """
+    name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
+    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod is there"
+    delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
+    try:
+        while told and not failed:
+            time.sleep(TURN)
+            with suppress(ValueError):  # the next look may get an answer
+                pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
+            phases = {one["metadata"]["name"]: one["status"].get("phase") for one in pods}
+            if not logs and phases.get(first) in ("Running", "Succeeded", "Failed"):
+                # in a session of its own: Ctrl-C is not for it
+                argv = ["kubectl", "logs", "--follow", first]
+                logs = subprocess.Popen(argv, start_new_session=True)  # noqa: S603
+            before, (failed, told) = told, _seen(pods, name, nodes, is_late=time.monotonic() > end)
+            if told not in ("", before) and not failed:
+                say(told)
+        with suppress(ValueError):
+            words = said("kubectl", "logs", failed, "--tail=20", SOON) if failed != first else ""
+            for line in words.splitlines():
+                say(f"{failed}: {plain(line, 300)}")
+    except KeyboardInterrupt:
+        say("the pods end when their step is taken and saved")
+        delete()
+        if logs:
+            logs.wait()
+        raise
+    finally:
+        if logs:
+            with suppress(subprocess.TimeoutExpired):
+                logs.wait(5 * TURN)
+            logs.kill()
+        with suppress(ValueError):
+            delete()
+    return failed, told
+
+
+def _seen(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
+    """Return the pod that failed and how, else "" and what is waited for; "" twice where all have trained."""
+    ended = [(_end(one), one["status"].get("phase")) for one in pods]
+    if failed := [one for one, phase in ended if phase == "Failed"]:
+        return min(failed)[1:]
+    if [phase for _, phase in ended] == ["Succeeded"] * nodes:
+        return "", ""
+    waiting = [one for one in pods if one["status"].get("phase") == "Pending"]
+    held = [(one["metadata"]["name"], *held_up(one)) for one in waiting]
+    held += [(name, _NO_PODS, False)] * (len(pods) < nodes)
+    for pod, why, is_lasting in held:
+        if is_late or is_lasting:
+            return pod, f"does not start: {plain(why, 300)}"
+    return "", f"{held[0][0]} waits: {plain(held[0][1], 300)}" if held else f"{nodes} pods train"
+
+
+def _end(pod: Any) -> tuple[str, str, str]:  # noqa: ANN401  any JSON
+    """Return when a pod failed, its name, and how."""
+    status = pod["status"]
+    states = [one["state"].get("terminated") for one in status.get("containerStatuses", ())]
+    ended: dict[str, Any] = next(filter(None, states), {})
+    why = ended.get("reason") or status.get("reason") or "it failed"
+    why += f", exit code {ended['exitCode']}" if "exitCode" in ended else ""
+    where = f"{plain(why)} on {plain(pod['spec'].get('nodeName') or 'no node')}"
+    return ended.get("finishedAt") or "", pod["metadata"]["name"], where
