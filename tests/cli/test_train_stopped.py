@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from rows import plant
 from trainers import DATA
-from typed import inside as doctor
-from typed import started, until
+from typed import doctor, started, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 SLOW = """
