@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "museum")]
 
 from draws import CORE, Draw, Drawer, drawn, environment  # noqa: E402
+from plan_judge import current, sent_to, state  # noqa: E402
 from recorded.index import Index, serving  # noqa: E402  tests are no package
-from recorded.judge import current, sent_to, state  # noqa: E402
 from recorded.releases import GROUP, catalogue  # noqa: E402
 
 from tunedoctor.diagnosis.engine import diagnose  # noqa: E402

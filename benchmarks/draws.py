@@ -24,8 +24,8 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "museum")]
 
 import museum  # noqa: E402  tests are no package
+from plan_judge import current, holding, sent_to  # noqa: E402
 from recorded.index import serving  # noqa: E402
-from recorded.judge import current, holding, sent_to  # noqa: E402
 from recorded.releases import Catalogue, Release, catalogue  # noqa: E402
 
 from tunedoctor.facts import Interpreter, Packages  # noqa: E402

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "museum")]
 
 from draws import CORE  # noqa: E402
+from plan_judge import current, sent_to  # noqa: E402
 from recorded.index import serving  # noqa: E402  tests are no package
-from recorded.judge import current, sent_to  # noqa: E402
 from recorded.releases import GROUP  # noqa: E402
 
 UV = uv.find_uv_bin()

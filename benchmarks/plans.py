@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "museum")]
 
 from draws import of_pairs  # noqa: E402
+from plan_judge import Verdict, judge_all, of_museum, sent_to  # noqa: E402
 from recorded.index import serving  # noqa: E402  tests are no package
-from recorded.judge import Verdict, judge_all, of_museum, sent_to  # noqa: E402
 
 from tunedoctor.diagnosis.registry import all_checks  # noqa: E402
 

@@ -7,7 +7,6 @@ no fault, and what has to be fast is measured in CPU time.
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +14,16 @@ import pytest
 import torch_target
 import typed
 from hypothesis import HealthCheck, settings
-from trainers import DATA, TRAINER, Ended, Runs, Train, done
+from libraries.fixtures import index, uv_cache
+from trainers import DATA, TRAINER, Ended, Runs, done
 
+__all__ = ["index", "uv_cache"]
 settings.register_profile("doctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("doctor")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # several tests run at once: threads of torch that wait for each other would take most of the time
         patch.setenv("OMP_NUM_THREADS", "1")
@@ -33,7 +34,7 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _signals_as_in_a_shell() -> None:
+def _signals_as_in_a_shell():
     """What runs in the background ignores Ctrl-C, nohup the end of a terminal; so would all that tests start."""
     for name in ("SIGHUP", "SIGINT", "SIGQUIT"):
         number = getattr(signal, name, None)
@@ -43,18 +44,18 @@ def _signals_as_in_a_shell() -> None:
 
 
 @pytest.fixture
-def inside(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> typed.Inside:
+def inside(tmp_path):
     """Run a command in this process and in tmp_path, if no other `cwd` is given."""
-    return partial(typed.inside, capsys, cwd=tmp_path)
+    return partial(typed.inside, cwd=tmp_path)
 
 
 @pytest.fixture(scope="session")
-def torch_python() -> str:
+def torch_python():
     return torch_target.torch_python() or pytest.skip(torch_target.WHY_NOT)
 
 
 @pytest.fixture(scope="session")
-def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
+def server(torch_python):
     """One process in which trainers are forked: what it is asked, and how that ended."""
     argv = [torch_python, str(Path(__file__).parent / "target" / "trainer_server.py"), str(TRAINER)]
     pipe = subprocess.PIPE
@@ -62,7 +63,7 @@ def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
         assert child.stdin
         assert child.stdout
 
-        def ask(folder: Path, arguments: tuple[str, ...], code: str, *, two: bool = False) -> Ended:
+        def ask(folder, arguments, code, *, two=False):
             order = {"arguments": arguments, "code": code, "folder": str(folder), "two": two}
             print(json.dumps(order), file=child.stdin, flush=True)
             line = child.stdout.readline() if child.stdout else ""
@@ -74,20 +75,20 @@ def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
 
 
 @pytest.fixture
-def train(server: Callable[..., Ended], tmp_path: Path) -> Train:
+def train(server, tmp_path):
     """Run the trainer in tmp_path: train("--key=value", .., code="what is run before", two=False)"""
     return lambda *arguments, code="", **more: server(tmp_path, arguments, code, **more)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(server: Callable[..., Ended], tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_model(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     done(server(folder, (), "tiny('.')"))
     return str(folder)
 
 
 @pytest.fixture
-def options(tiny_model: str, tmp_path: Path) -> list[str]:
+def options(tiny_model, tmp_path):
     """A run of eight steps with dropout."""
     (tmp_path / "d.jsonl").write_text(DATA)
     common = (
@@ -97,5 +98,5 @@ def options(tiny_model: str, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def runs(train: Train, options: list[str], tmp_path: Path) -> Runs:
+def runs(train, options, tmp_path):
     return Runs(train, options, tmp_path)

@@ -28,11 +28,16 @@ def rows(place: str) -> list[Any]:
     return [json.loads(line) for line in (HERE / place).read_text(encoding="utf-8").splitlines()]
 
 
+def words(of: str) -> list[str]:
+    """Return pieces of text that readers of a kind could stumble over."""
+    return json.loads((HERE / "words.json").read_bytes())[of]
+
+
 def cases(place: str) -> Callable[[Callable[..., None]], pytest.MarkDecorator]:
     """Parametrize a test with its rows of a file: those with its name in "test"; "note" is for the reader."""
 
     def mark(test: Callable[..., None]) -> pytest.MarkDecorator:
-        own = [row for row in rows(place) if row.pop("test") == test.__name__]  # type: ignore[attr-defined]
+        own = [row for row in rows(place) if row.pop("test") == test.__name__]
         names = [name for name in own[0] if name != "note"]
         several = [[row[name] for name in names] for row in own]
         given = several if len(names) > 1 else [one for (one,) in several]

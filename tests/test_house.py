@@ -48,9 +48,17 @@ HEAVY = {
         "asyncio",
         "pynvml",
         "rich",
-        "psutil",
     ),
-    *("concurrent.futures", "http.client", "urllib.request", "tomllib", "sqlite3", "xml", "email"),
+    *(
+        "psutil",
+        "concurrent.futures",
+        "http.client",
+        "urllib.request",
+        "tomllib",
+        "sqlite3",
+        "xml",
+        "email",
+    ),
 }
 """Modules that a plain `doctor check` never loads."""
 
@@ -77,7 +85,7 @@ def _rooms() -> Iterator[tuple[str, Path]]:
             yield place.stem, file
 
 
-def test_imports_go_one_way() -> None:
+def test_imports_go_one_way():
     level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     for room, file in _rooms():
         modules = _imports(file)
@@ -87,7 +95,7 @@ def test_imports_go_one_way() -> None:
             assert room == "__init__" or level[other] <= level[room], f"{file} imports {other}"
 
 
-def test_a_check_loads_nothing_heavy_and_reads_no_row_of_messages(tmp_path: Path) -> None:
+def test_a_check_loads_nothing_heavy_and_reads_no_row_of_messages(tmp_path):
     code = (
         "import sys\nsys.argv = ['doctor', 'check', '--self', '--format', 'json']\n"
         "import tunedoctor.tables.load as load\nheld, read = load.shipped, []\n"
@@ -127,7 +135,7 @@ def a_report(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("what", BUDGETS)
-def test_it_costs_a_quarter_of_a_second_and_a_triage_a_third(tmp_path: Path, what: str) -> None:
+def test_it_costs_a_quarter_of_a_second_and_a_triage_a_third(tmp_path, what):
     """The least of several runs; a machine that is slow for all gets more."""
     argv = {"three hundred": three_hundred, "triage": a_report}.get(
         what, lambda _: ["check", "--self"]
@@ -137,7 +145,7 @@ def test_it_costs_a_quarter_of_a_second_and_a_triage_a_third(tmp_path: Path, wha
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPYCACHEPREFIX"] = str(tmp_path / "bytecode")
 
-    def cost(code: str) -> float:
+    def cost(code):
         """CPU seconds of an interpreter that runs it, with its children."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert ran(sys.executable, "-c", code, cwd=tmp_path, env=env).returncode in (0, 1)

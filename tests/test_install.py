@@ -38,7 +38,7 @@ PIP = ("-m", "pip", "install", "--no-deps", "--no-build-isolation", "-q")
 OURS = {"tunedoctor"}
 
 
-def test_pip_installs(tmp_path: Path) -> None:
+def test_pip_installs(tmp_path):
     """From a clone of the working tree as it stands, links and all; the wheel is built from the sdist."""
     source, out = committed(copied(tmp_path / "source" / "tunedoctor")), tmp_path / "dist"
     _run(sys.executable, "-m", "build", "--no-isolation", "-o", str(out), str(source), cwd=ROOT)
@@ -62,7 +62,7 @@ def test_pip_installs(tmp_path: Path) -> None:
     _messages_name_what_is_there(python, site / "tunedoctor")
 
 
-def test_the_links_are_committed() -> None:
+def test_the_links_are_committed():
     for name in ("checks", "docs", "fixes"):
         assert os.readlink(ROOT / "src" / "tunedoctor" / name) == f"../../{name}"
 

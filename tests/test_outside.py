@@ -5,7 +5,6 @@ import platform
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,12 +15,12 @@ from museum import names, snapshot_of
 from tunedoctor.facts import KINDS, Absent, Unknown
 from tunedoctor.facts.clean import LONGEST, clean_text
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
-from tunedoctor.model.versions import at_least, parts, release, within
+from tunedoctor.model.versions import parts, release, within
 from tunedoctor.probes.targeting import choose
 
 
 @given(st.text())
-def test_nothing_that_acts_is_left(text: str) -> None:
+def test_nothing_that_acts_is_left(text):
     clean = clean_text(text)
     assert not [
         c for c in clean if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"
@@ -29,31 +28,21 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     assert clean_text(clean) == clean
 
 
-def test_long_text_keeps_both_ends() -> None:
+def test_long_text_keeps_both_ends():
     clean = clean_text("a" * 10**6 + "end")
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
 
 
-numbers = st.lists(st.integers(0, 999), min_size=1, max_size=4)
-
-
-@given(numbers, numbers)
-def test_at_least_is_the_order_of_number_lists(a: list[int], b: list[int]) -> None:
-    pad = lambda x: x + [0] * (4 - len(x))  # noqa: E731
-    text = lambda x: ".".join(map(str, x))  # noqa: E731
-    assert at_least(text(a), text(b)) == (pad(a) >= pad(b))
-
-
 @given(st.text())
-def test_any_text_has_parts_or_none(text: str) -> None:
+def test_any_text_has_parts_or_none(text):
     assert isinstance(parts(text), tuple)
     assert isinstance(release(text), tuple)
     assert within(text, ">=1") in (True, False, None)
 
 
-def test_programs_that_can_not_be_started(tmp_path: Path) -> None:
+def test_programs_that_can_not_be_started(tmp_path):
     (tmp_path / "notes.txt").write_text("no program")
     foreign = {"x86_64": 183, "aarch64": 62}.get(platform.machine(), 0)
     elf = b"\x7fELF\2\1".ljust(18, b"\0") + foreign.to_bytes(2, "little") + bytes(44)
@@ -72,7 +61,7 @@ def test_programs_that_can_not_be_started(tmp_path: Path) -> None:
 @given(
     st.text(max_size=60), st.dictionaries(st.sampled_from(["PATH", "HOME"]), st.text(max_size=30))
 )
-def test_never_raises(asked: str, environ: dict[str, str]) -> None:
+def test_never_raises(asked, environ):
     target = choose(asked, environ, "/", sys.executable)
     assert bool(target.python) != bool(target.problem)
 
@@ -81,7 +70,7 @@ def _back(snapshot: Snapshot) -> Snapshot:
     return from_json(msgspec.json.encode(to_data(snapshot)))
 
 
-def test_there_and_back() -> None:
+def test_there_and_back():
     for name in names():
         assert _back(snapshot_of(name)) == snapshot_of(name), name
 
@@ -91,7 +80,7 @@ def test_there_and_back() -> None:
         st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())
     )
 )
-def test_the_other_answers_there_and_back(answers: dict[Any, Any]) -> None:
+def test_the_other_answers_there_and_back(answers):
     assert _back(Snapshot(answers)) == Snapshot(answers)
 
 
@@ -101,7 +90,7 @@ def test_the_other_answers_there_and_back(answers: dict[Any, Any]) -> None:
         lambda x: st.lists(x) | st.dictionaries(st.text(), x),
     )
 )
-def test_any_json_is_read_or_refused(data: Any) -> None:
+def test_any_json_is_read_or_refused(data):
     for raw in (
         data,
         {"schema": SCHEMA, "facts": data},
@@ -114,6 +103,6 @@ def test_any_json_is_read_or_refused(data: Any) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_refused(data: bytes) -> None:
+def test_any_bytes_are_refused(data):
     with pytest.raises(SnapshotError):
         from_json(data)

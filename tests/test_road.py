@@ -6,17 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainers import LOADS, TH, Train, done
+from torch_target import lacks
+from trainers import LOADS, TH, done
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_each_command_of_the_road_ends_well(
-    torch_python: str, train: Train, tmp_path: Path
-) -> None:
+def test_each_command_of_the_road_ends_well(torch_python, train, tmp_path):
     target = Path(torch_python).parents[1]
-    lacks = subprocess.run([torch_python, "-c", "import gguf"], capture_output=True, check=False)
-    if lacks.returncode:
+    if lacks("gguf"):
         pytest.skip("the target lacks gguf")
     done(train(code="tiny('tiny')" + TH.format("tiny")))
     (tmp_path / ".venv").symlink_to(target)

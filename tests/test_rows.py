@@ -21,7 +21,7 @@ def _id(name: str, row: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(("name", "row"), CASES, ids=[_id(*one) for one in CASES])
-def test_a_call_gives_what_its_row_says(name: str, row: dict[str, Any], tmp_path: Path) -> None:
+def test_a_call_gives_what_its_row_says(name, row, tmp_path):
     plant(tmp_path, made(row.get("files", {}), Path("@root"), {}))
     call = {k: row[k] for k in ("call", "args", "kw", "then") if k in row}
     if "raises" in row:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,3 +22,12 @@ def torch_python() -> str:
     target = torch_target()
     inside = Path(target) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     return str(inside) if target and Path(target).is_dir() else target
+
+
+def lacks(name: str) -> bool:
+    """Tell whether the target has no such package."""
+    return bool(
+        subprocess.run(
+            [torch_python(), "-c", f"import {name}"], capture_output=True, check=False
+        ).returncode
+    )

@@ -1,6 +1,7 @@
 """A command of the doctor as a user types it, tools of its developers, and whether a process ends."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -13,11 +14,11 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
-from rows import plant
 
 from tunedoctor.cli.app import run
 
 Ran = subprocess.CompletedProcess[str]
+Child = subprocess.Popen[str]
 Inside = Callable[..., Ran]
 """A command in this process: the fixture of that name."""
 AROUND = {
@@ -51,21 +52,35 @@ def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> 
     return ended
 
 
-def on_terminal(argv: list[str], cwd: Path | None = None, **env: str) -> Ran:
-    """Run a process to its end on a terminal of its own; `stdout` is all that it showed."""
-    master, slave = os.openpty()
-    around, said = {**os.environ, **env}, b""
-    with subprocess.Popen(
-        argv, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=around
-    ) as one:
-        os.close(slave)
-        try:
-            while block := os.read(master, 1 << 16):
-                said += block
-        except OSError:  # how Linux tells that nobody writes any more
-            pass
+def on_terminal(
+    argv: list[str], cwd: Path | None = None, keys: bytes = b"", when: bytes = b"", **env: str
+) -> Ran:
+    """Run a process to its end on a terminal of its own; `stdout` is all that it showed, `keys` are typed `when`."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(cwd or ".")
+        os.execvpe(argv[0], argv, {**os.environ, **env})  # noqa: S606
+    said = b""
+    try:
+        while block := os.read(master, 1 << 16):
+            said += block
+            if keys and when in said:
+                os.write(master, keys)
+                keys = b""
+    except OSError:  # how Linux tells that nobody writes any more
+        pass
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(master)
-    return Ran(argv, one.returncode, said.decode(), "")
+    return Ran(argv, status, said.decode(), "")
+
+
+def until(what: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait for what comes, and return it."""
+    end = time.monotonic() + seconds
+    while not (told := what()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return told
 
 
 def gone(pid: int, tries: int = 100) -> bool:
@@ -82,26 +97,19 @@ def gone(pid: int, tries: int = 100) -> bool:
     return False
 
 
-def plugin(folder: Path, **files: str) -> str:
-    """Write a plug-in "ours" of checks, name__ending -> text; return what PYTHONPATH has to be."""
-    info = {"METADATA": "Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n"}
-    info |= {"entry_points.txt": "[tunedoctor.checks]\nours = ours\n"}
-    plant(folder, {f"ours-1.0.dist-info/{name}": text for name, text in info.items()})
-    named = {"__init____py": "", **files}.items()
-    plant(folder, {f"ours/{'.'.join(name.rsplit('__', 1))}": text for name, text in named})
-    return str(folder)
+def started(*argv: object, cwd: Path | None = None, **env: str) -> Child:
+    """Start a command of the doctor whose streams are pipes."""
+    words = [sys.executable, "-m", "tunedoctor", *map(str, argv)]
+    how: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    around = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **env}
+    return subprocess.Popen(words, cwd=cwd, env=around, encoding="utf-8", **how)
 
 
-def inside(
-    capsys: pytest.CaptureFixture[str],
-    *argv: str,
-    stdin: str = "",
-    cwd: Path | None = None,
-    **env: str,
-) -> Ran:
+def inside(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
     """Run it in this process, which is quicker; what hangs ends by an alarm."""
     signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(60)
+    signal.alarm(240)
+    streams = [TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ.keys() - _bare().keys():
             patch.delenv(name)
@@ -109,19 +117,21 @@ def inside(
             patch.setenv(name, value)
         patch.chdir(cwd or ".")
         patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
+        for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
         try:
             code = run([*argv])
         except SystemExit as ended:
             code = int(ended.code or 0)
         finally:
             signal.alarm(0)
-        said = capsys.readouterr()
-    assert "Traceback" not in said.out + said.err, said
-    return Ran(argv, code, said.out, said.err)
+    out, err = (one.buffer.getvalue().decode() for one in streams)
+    assert "Traceback" not in out + err, out + err
+    return Ran(argv, code, out, err)
 
 
 def _alarm(*_: object) -> None:
-    msg = "it takes more than a minute"
+    msg = "it takes more than four minutes"
     raise TimeoutError(msg)
 
 

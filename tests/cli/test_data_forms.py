@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typed import Inside
 
 from tunedoctor import target
 from tunedoctor.data import records
@@ -133,24 +132,21 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
+def bare(tmp_path_factory):
     """A target without torch: what is told of the data is told before anything is imported."""
     place = tmp_path_factory.mktemp("bare") / "env"
     venv.create(place, with_pip=False, symlinks=True)
     return str(place)
 
 
-Trained = Callable[..., str]
-
-
 @pytest.fixture
-def trained(inside: Inside, bare: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(inside, bare, tmp_path_factory):
     """doctor train on data: what it says, which is at last that the target has no torch, if the data are sound."""
     model = tmp_path_factory.mktemp("model")
     for name, text in (("config.json", "{}"), ("model.safetensors", ""), ("tokenizer.json", "{}")):
         (model / name).write_text(text)
 
-    def train(*words: str) -> str:
+    def train(*words):
         ended = inside("train", f"--model={model}", "--target", bare, *words)
         assert ended.returncode == 2
         return ended.stderr
@@ -159,9 +155,7 @@ def trained(inside: Inside, bare: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize(("form", "columns"), PAIRS)
-def test_what_data_passes_train_hands_over(
-    form: str, columns: str, inside: Inside, trained: Trained, tmp_path: Path
-) -> None:
+def test_what_data_passes_train_hands_over(form, columns, inside, trained, tmp_path):
     row, asked = COLUMNS[columns]
     FORMS[form][0](tmp_path / form, [row(*one) for one in ASKED])
     more = ["--columns", asked] if asked else []
@@ -183,9 +177,7 @@ def test_what_data_passes_train_hands_over(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
-    form: str, inside: Inside, trained: Trained, tmp_path: Path
-) -> None:
+def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(form, inside, trained, tmp_path):
     rows = [{"question": q, "answer": a} for q, a in ASKED]
     rows[5]["answer"] = " "
     FORMS[form][0](tmp_path / form, rows)
@@ -201,9 +193,7 @@ def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
 
 
 @pytest.mark.parametrize("form", ["d.parquet", "arrow"])
-def test_a_table_comes_in_parts_and_none_twice(
-    form: str, inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_comes_in_parts_and_none_twice(form, inside, tmp_path, monkeypatch):
     monkeypatch.setattr(records, "AT_ONCE", 8)  # less than a row
     FORMS[form][0](tmp_path / form, [{"text": f"This is {i}."} for i in range(30)])
     assert "has 30 rows" in inside("data", form, "--convert=o.jsonl").stdout
@@ -238,7 +228,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damage_is_told_alike(name: str, inside: Inside, trained: Trained, tmp_path: Path) -> None:
+def test_damage_is_told_alike(name, inside, trained, tmp_path):
     pytest.importorskip("pyarrow", reason=WHY_NOT)
     (tmp_path / name).write_bytes(DAMAGED[name][0]())
     ended = inside("data", name, "--format", "json")
@@ -251,8 +241,8 @@ def test_damage_is_told_alike(name: str, inside: Inside, trained: Trained, tmp_p
 
 
 def test_a_library_that_is_not_there_is_named_with_the_way(
-    inside: Inside, trained: Trained, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    inside, trained, bare, tmp_path, monkeypatch
+):
     (tmp_path / "a.jsonl.zst").write_bytes(zst(lines(GOOD[:2])))
     for name in ("compression", "backports"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
@@ -264,9 +254,7 @@ def test_a_library_that_is_not_there_is_named_with_the_way(
     assert (said.count("doctor: starts "), said.count("nothing here reads Parquet")) == (1, 1), said
 
 
-def test_what_was_made_is_kept_and_nothing_else_is_written_over(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_what_was_made_is_kept_and_nothing_else_is_written_over(trained, tmp_path):
     data, made = tmp_path / "d.csv", tmp_path / "out/data/train.jsonl"
     data.write_bytes(table(GOOD[:4]))
     trained("--data=d.csv", "--dry-run")
@@ -283,7 +271,7 @@ def test_what_was_made_is_kept_and_nothing_else_is_written_over(
     assert made.read_bytes() == data.read_bytes()
 
 
-def test_of_a_folder_each_key_takes_its_split(trained: Trained, tmp_path: Path) -> None:
+def test_of_a_folder_each_key_takes_its_split(trained, tmp_path):
     for number, name in enumerate(("train-0.csv", "train-1.csv", "test.csv")):
         (tmp_path / "d").mkdir(exist_ok=True)
         (tmp_path / "d" / name).write_bytes(table(GOOD[: number + 1]))
@@ -300,7 +288,7 @@ def test_of_a_folder_each_key_takes_its_split(trained: Trained, tmp_path: Path) 
     assert len(list(read(f"{tmp_path}/out/data/train.jsonl"))) == 3
 
 
-def test_some_rows_are_held_out_and_stay_so(inside: Inside, tmp_path: Path) -> None:
+def test_some_rows_are_held_out_and_stay_so(inside, tmp_path):
     draw = random.Random(3)  # noqa: S311
     asks = [[f"w{draw.randrange(900)}" for _ in range(100)] for _ in range(40)]
     near = [" ".join([*ask[:50], "other", *ask[51:]]) for ask in asks]
@@ -308,7 +296,7 @@ def test_some_rows_are_held_out_and_stay_so(inside: Inside, tmp_path: Path) -> N
     rows += [{"q": f"number {i} ?", "a": "The same, asked otherwise."} for i in range(50)]
     rows += [{"q": ask, "a": "Yes."} for ask in (*map(" ".join, asks), *near)]
 
-    def held(some: Rows, *more: str) -> set[str]:
+    def held(some, *more):
         (tmp_path / "in.jsonl").write_bytes(lines(some))
         words = ("--convert", "x.jsonl", "--split", "0.1", "--columns", "prompt=q,completion=a")
         ended = inside("data", "in.jsonl", *words, *more)
@@ -338,9 +326,7 @@ def test_some_rows_are_held_out_and_stay_so(inside: Inside, tmp_path: Path) -> N
     assert other.read_text() == "mine"
 
 
-def test_columns_that_no_row_has_are_refused(
-    inside: Inside, trained: Trained, tmp_path: Path
-) -> None:
+def test_columns_that_no_row_has_are_refused(inside, trained, tmp_path):
     (tmp_path / "d.csv").write_bytes(table(GOOD[:2]))
     columns = "--columns=prompt=no,completion=answer"
     for said in (inside("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
@@ -352,7 +338,7 @@ def test_columns_that_no_row_has_are_refused(
     assert columns in inside("data", "d.csv", "e.csv", columns).stdout
 
 
-def test_rows_are_shown_with_what_is_learned_marked(inside: Inside, tmp_path: Path) -> None:
+def test_rows_are_shown_with_what_is_learned_marked(inside, tmp_path):
     rows = [{"question": "Who?" + " x" * 400, "answer": "He.\nAnd she."}, *GOOD[:9]]
     rows.insert(0, {"question": "My mail?", "answer": "jane.roe@firm.co.uk"})
     (tmp_path / "d.jsonl").write_bytes(lines(rows))
@@ -366,7 +352,7 @@ def test_rows_are_shown_with_what_is_learned_marked(inside: Inside, tmp_path: Pa
     assert len(shown[0]["parts"][0][1]) < 250
 
 
-def test_where_a_row_is_from_is_text_whatever_it_holds(tmp_path: Path) -> None:
+def test_where_a_row_is_from_is_text_whatever_it_holds(tmp_path):
     rows = [{"text": "a", "__source__": {"a": ["b"]}}, {"text": "b"}]
     (tmp_path / "d.jsonl").write_bytes(lines(rows))
     code = "import train_data as t; print({where for where, _ in t.rows_in('d.jsonl', t.Config())})"

@@ -3,7 +3,6 @@
 import json
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,7 +14,7 @@ from libraries.environment import installed
 from markdown_it import MarkdownIt
 from museum import altered, diagnosis_of, names, snapshot_of
 from rows import plant
-from typed import Inside, doctor
+from typed import inside as doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of
@@ -36,7 +35,7 @@ def goes(id_: str, failing: Snapshot, items: Any) -> bool:
     return not seen.causes and (id_ not in seen.unknown or id_ in diagnosis_of(HEALTHY).unknown)
 
 
-def test_what_explains_a_finding_makes_it_go_and_nothing_less_does() -> None:
+def test_what_explains_a_finding_makes_it_go_and_nothing_less_does():
     """Over all machines of the museum: each set takes it away, without any part of it it stays."""
     well = {one.check.id for one in diagnosis_of(HEALTHY).causes}
     explained_ = single = 0
@@ -65,9 +64,7 @@ def test_what_explains_a_finding_makes_it_go_and_nothing_less_does() -> None:
 
 @settings(max_examples=60)
 @given(st.sampled_from(names()), st.sampled_from(kinds.KINDS), st.booleans())
-def test_one_fact_that_is_planted_is_the_one_that_is_named(
-    name: str, kind: type[kinds.Fact], swap: bool
-) -> None:
+def test_one_fact_that_is_planted_is_the_one_that_is_named(name, kind, swap):
     answers = WELL.answers() | {kind: snapshot_of(name).get(kind)}
     sides = [seen("well", WELL), seen("other", Snapshot(answers))]
     told = differ.compare(*(sides[::-1] if swap else sides), CHECKS.values())
@@ -91,7 +88,7 @@ def inner(hint: Any) -> Any:
 
 
 @pytest.mark.parametrize("row", table("incidental")["rows"], ids=lambda row: row["fact"])
-def test_a_row_of_what_tells_nothing_names_fields_that_there_are(row: dict[str, Any]) -> None:
+def test_a_row_of_what_tells_nothing_names_fields_that_there_are(row):
     assert row["why"] in ("moves", "place", "name", "follows", "asked")
     for field in row["fields"]:
         kind = {"target": ReportTarget, "machine": ReportMachine}.get(row["fact"])
@@ -101,9 +98,8 @@ def test_a_row_of_what_tells_nothing_names_fields_that_there_are(row: dict[str, 
             kind = inner(hints[name])
 
 
-def test_a_fact_is_flattened_whole_and_quickly() -> None:
+def test_a_fact_is_flattened_whole_and_quickly():
     packages = WELL.find(kinds.Packages)
-    assert packages
     held = differ.flat(packages)
     for one in packages.distributions:
         assert held[f"distributions[{one.name}]"] == one.version
@@ -114,7 +110,7 @@ def test_a_fact_is_flattened_whole_and_quickly() -> None:
     assert time.process_time() - began < 1
 
 
-def test_what_an_older_snapshot_was_not_asked_is_no_difference() -> None:
+def test_what_an_older_snapshot_was_not_asked_is_no_difference():
     absent = kinds.Absent(why="no driver")
     assert not [*differ.changes_of("NvidiaDriver", absent, Snapshot({}).get(kinds.NvidiaDriver))]
     assert [*differ.changes_of("NvidiaDriver", absent, kinds.Unknown(why="it hangs"))]
@@ -125,7 +121,7 @@ def plain(snapshot: Snapshot) -> str:
     return json.dumps(to_data(snapshot))
 
 
-def test_real_environments_snapshots_reports_and_here(tmp_path: Path) -> None:
+def test_real_environments_snapshots_reports_and_here(tmp_path):
     held = ("torch==2.9.1", "transformers==5.13.1", "peft==0.21.2")
     here = str(installed(tmp_path / "here", *held, "accelerate==1.0.0"))
     works = str(installed(tmp_path / "works", *held, "accelerate==1.14.0", "trl==1.9.2"))
@@ -163,11 +159,11 @@ def test_real_environments_snapshots_reports_and_here(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def diff(inside: Inside) -> Inside:
+def diff(inside):
     return partial(inside, "diff")
 
 
-def test_folders_go_by_the_names_of_files(tmp_path: Path, diff: Inside) -> None:
+def test_folders_go_by_the_names_of_files(tmp_path, diff):
     sick, well = (plain(snapshot_of(name)) for name in ("driver-550-with-cu130", HEALTHY))
     plant(tmp_path, {"a/1.json": sick, "b/1.json": well, "a/2.json": well, "b/2.json": well})
     plant(tmp_path, {"a/3.json": well, "a/note.txt": "no snapshot", "c/9.json": well})
@@ -188,9 +184,7 @@ def test_folders_go_by_the_names_of_files(tmp_path: Path, diff: Inside) -> None:
     assert diff("a", "c").returncode == 2
 
 
-def test_a_side_that_could_not_tell_and_findings_that_hang_on_two_facts(
-    tmp_path: Path, diff: Inside
-) -> None:
+def test_a_side_that_could_not_tell_and_findings_that_hang_on_two_facts(tmp_path, diff):
     sick = snapshot_of("compat-libcuda-on-geforce")
     lame = snapshot_of("cpu-quota-2-of-32")
     blind = WELL.having(Cpu=kinds.Unknown(why="it is cut off."))
@@ -204,13 +198,13 @@ def test_a_side_that_could_not_tell_and_findings_that_hang_on_two_facts(
     assert "but in blind: could not tell: it is cut off" in said
 
 
-def test_a_huge_snapshot_is_explained_in_a_time_that_grows_with_its_size(tmp_path: Path) -> None:
+def test_a_huge_snapshot_is_explained_in_a_time_that_grows_with_its_size(tmp_path):
     """Eight thousand packages that differ, of which one matters."""
     spent: list[float] = []
     for many in (1000, 8000):
         more = [kinds.Distribution(name=f"pkg-{i}", version="1") for i in range(many)]
         newer = [msgspec.structs.replace(one, version="2") for one in more]
-        own = [replaced(one) for one in WELL.find(kinds.Packages).distributions]  # type: ignore[union-attr]
+        own = [replaced(one) for one in WELL.find(kinds.Packages).distributions]
         sick = altered(WELL, kinds.Packages, distributions=(*own, *more))
         well = altered(WELL, kinds.Packages, distributions=lambda held, new=newer: (*held, *new))
         began = time.process_time()
@@ -227,7 +221,7 @@ def replaced(one: kinds.Distribution) -> kinds.Distribution:
 HOSTILE = "1|2`<script>x</script>![a](b)\n# h\n@everyone **b** [l](javascript:x) &lt; ~~~ \\|"
 
 
-def test_markdown_is_a_table_whatever_stands_in_the_facts(tmp_path: Path, diff: Inside) -> None:
+def test_markdown_is_a_table_whatever_stands_in_the_facts(tmp_path, diff):
     """As a parser that others wrote reads it."""
     held = {"HF_HOME": HOSTILE, "HF_`|<b>": "x"}
     variables = {"variables": lambda old: {**old, **held}}

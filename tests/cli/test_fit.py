@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from torch_target import WHY_NOT, torch_python, torch_target
-from typed import doctor as run
+from typed import inside as run
 
 PYTHON = torch_python()
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-def test_exact_agrees_with_the_closed_form() -> None:
+def test_exact_agrees_with_the_closed_form():
     argv = "fit SmolLM2-135M --method qlora --seq 2048 --stack hf --vram 24 --exact"
     found = json.loads(run(*argv.split(), "--format=json", "--target", torch_target()).stdout)
     assert found["way"] == "traced"
@@ -37,7 +37,7 @@ def report(*argv: str) -> dict[str, Any]:
 NO_SYSTEM = "{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}{{"
 
 
-def test_the_models_own_tokenizer_and_template_count(tiny_model: str, tmp_path: Path) -> None:
+def test_the_models_own_tokenizer_and_template_count(tiny_model, tmp_path):
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     for file in (model / "chat_template.jinja", model / "tokenizer_config.json"):
         if file.is_file():
@@ -64,7 +64,7 @@ def test_the_models_own_tokenizer_and_template_count(tiny_model: str, tmp_path: 
 
 
 @pytest.mark.skipif(not PYTHON, reason=f"{WHY_NOT}, which could have pyarrow")
-def test_parquet_is_read_by_the_target(tmp_path: Path) -> None:
+def test_parquet_is_read_by_the_target(tmp_path):
     source = lines(tmp_path / "a.jsonl", [{"text": f"row {i} " + "x" * 5000} for i in range(8000)])
     write = (
         "import sys, pyarrow.json as j, pyarrow.parquet as p; "

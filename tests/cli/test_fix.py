@@ -1,44 +1,42 @@
-"""doctor fix, doctor undo and the printed script as a user starts them: real environments, an index on loopback."""
+"""doctor fix, doctor undo and the printed script, started and stopped: real environments, an index on loopback."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from libraries import running
-from libraries.fixtures import index, uv_cache
-from libraries.running import HELD, version
-from libraries.server import Index
-from typed import Ran, doctor, ran
+from libraries.running import HELD, state, version
+from typed import Child, Ran, ran, started, until
+from typed import inside as doctor
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Pin, Plan, WriteFile
 from tunedoctor.render.script import render_script
-
-__all__ = ["index", "make", "uv_cache", "version"]
+from tunedoctor.state.folder import entry_of
 
 WHOLE, CLASH = HELD[:-1], HELD
-Make = Callable[..., Path]
 
 
 @pytest.fixture
-def make(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+def make(index, tmp_path, monkeypatch):
     """Return a function that makes an environment of packages of the index."""
     monkeypatch.setenv("PIP_INDEX_URL", index.url)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         monkeypatch.delenv(name, raising=False)
 
-    def made(*pins: str, name: str = "my env", pip: bool = False) -> Path:
+    def made(*pins, name="my env", pip=False):
         return running.made(tmp_path / "work", index.url, *pins, name=name, pip=pip)
 
     return made
 
 
-def test_a_variable_is_set_in_the_activation(make: Make) -> None:
+def test_a_variable_is_set_in_the_activation(make):
     env = make(*WHOLE, "huggingface-hub==0.36.2")
     told = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     plan = doctor("fix", "hub-offline", "--target", str(env), "--yes", **told)
@@ -47,34 +45,31 @@ def test_a_variable_is_set_in_the_activation(make: Make) -> None:
     assert "hold once the environment is activated anew" in " ".join(plan.stdout.split())
     code = '. "$0/bin/activate"; echo "${HF_HUB_OFFLINE-gone}"'
     around = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    said = subprocess.run(["sh", "-c", code, env], capture_output=True, check=True, env=around)
-    assert said.stdout == b"gone\n"
+    assert ran("sh", "-c", code, env, env=around).stdout == "gone\n"
 
 
-def test_it_asks_first(make: Make) -> None:
+def test_it_asks_first(make):
     env = make(*CLASH)
     argv = [sys.executable, "-m", "tunedoctor", "fix", "--target", env]
     for word, hub, code in (("n", "1.5.0", 1), ("", "1.5.0", 1), ("y", "0.36.2", 0)):
         ours, theirs = os.openpty()
         os.write(ours, f"{word}\n".encode())
-        ended = subprocess.run(
-            argv, stdin=theirs, capture_output=True, text=True, check=False, timeout=240
-        )
+        how: Any = {"capture_output": True, "text": True, "timeout": 240}
+        ended = subprocess.run(argv, stdin=theirs, check=False, **how)
         os.close(theirs)
         os.close(ours)
         assert "Apply? [y/N]" in ended.stdout
         assert (version(env, "huggingface_hub"), ended.returncode) == (hub, code)
 
 
-def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
+def test_a_fix_without_a_finding_stays_light(make):
     env = make(*WHOLE, "huggingface-hub==0.36.2")
     code = (
         f"import sys; sys.argv = ['doctor', 'fix', '--target', {str(env)!r}, '--yes']\n"
         "from tunedoctor.__main__ import main\n"
         "try: main()\nfinally: print(*sys.modules, sep='\\n', file=sys.stderr)"
     )
-    argv = [sys.executable, "-c", code]
-    ended = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240)
+    ended = ran(sys.executable, "-c", code)
     assert "✓ Nothing is broken in" in ended.stdout
     words = " ".join(ended.stdout.split())
     assert "advice: doctor check --target" in words
@@ -85,7 +80,7 @@ def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
     assert [name for name in heavy if f"tunedoctor.{name}" in loaded] == []
 
 
-def test_a_python_that_stops_at_its_start_is_never_called_whole(make: Make) -> None:
+def test_a_python_that_stops_at_its_start_is_never_called_whole(make):
     env = make(*WHOLE, "huggingface-hub==0.36.2")
     for name, data, said in (
         ("stop.pth", b"import sys; sys.exit('not on this host')\n", "Refused: its Python stopped"),
@@ -101,12 +96,11 @@ def test_a_python_that_stops_at_its_start_is_never_called_whole(make: Make) -> N
         file.unlink()
 
 
-def test_who_holds_the_environment_open_is_told_in_the_plan(make: Make) -> None:
+def test_who_holds_the_environment_open_is_told_in_the_plan(make):
     env = make(*CLASH)
     code = "import numpy, time; f = open(numpy.__file__); print(1, flush=True); time.sleep(120)"
     argv = [env / "bin/python", "-c", code]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout
         other.stdout.readline()
         shown = doctor("fix", "--target", str(env), "--dry-run").stdout
         ended = doctor("fix", "--target", str(env), "--yes", "--format", "json")
@@ -124,9 +118,7 @@ def sh(script: Path, **env: str) -> Ran:
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_the_script_cures_whatever_the_path_is_called(
-    make: Make, tmp_path: Path, tool: str
-) -> None:
+def test_the_script_cures_whatever_the_path_is_called(make, tmp_path, tool):
     env = make(*CLASH, name='it\'s "my" $env', pip=tool == "pip")
     leftover = next(env.glob("lib/python*/site-packages")) / "~afetensors"
     leftover.mkdir()
@@ -145,7 +137,7 @@ def test_the_script_cures_whatever_the_path_is_called(
     assert doctor("check", "--target", str(env)).returncode == 0
 
 
-def test_the_script_stops_at_the_first_failure(make: Make, tmp_path: Path) -> None:
+def test_the_script_stops_at_the_first_failure(make, tmp_path):
     env = make(*CLASH)
     place = tmp_path / "cure.sh"
     assert doctor("fix", "--target", str(env), "--script", str(place)).returncode == 0
@@ -164,7 +156,7 @@ def test_the_script_stops_at_the_first_failure(make: Make, tmp_path: Path) -> No
     assert "there is no interpreter" in ran.stderr
 
 
-def test_no_name_gets_out_of_its_place(tmp_path: Path) -> None:
+def test_no_name_gets_out_of_its_place(tmp_path):
     """Plans of plug-ins hold any text; what is no package's name stays a word, and comments stay comments."""
     bad = f"x\nEND\ntouch {tmp_path}/out\n"
     plan = Plan(
@@ -181,6 +173,85 @@ def test_no_name_gets_out_of_its_place(tmp_path: Path) -> None:
     python.chmod(0o755)
     script = tmp_path / "s.sh"
     script.write_text(render_script(plan, str(python), str(tmp_path), "pip"))
-    subprocess.run(["sh", script], cwd=tmp_path, check=True, timeout=60)
+    assert ran("sh", script, cwd=tmp_path).returncode == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "etc", "s.sh"]
     assert (tmp_path / "etc/it's here/a.conf").read_text() == "$(touch z)\n"
+
+
+def fixing_until(word: str, env: Path) -> Child:
+    child = started("fix", "--target", env, "--yes")
+    assert any(word in line for line in child.stdout or ())
+    return child
+
+
+def test_ctrl_c_puts_back_and_says_so(make):
+    env = make(*CLASH)
+    before = state(env)
+    child = fixing_until("fetched", env)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=120)
+    assert child.returncode == 130, said
+    assert "the environment is as it was" in said
+    assert "Traceback" not in said
+    assert state(env) == before
+    kept = {path.name for path in env.parent.iterdir()} - {env.name}
+    assert all(name.endswith("failed.log") for name in kept), kept
+
+
+def test_what_uv_holds_in_its_cache_cures_offline(make, index):
+    env = make(*CLASH)
+    argv = ["fix", "--target", str(env), "--yes"]
+    assert doctor(*argv).returncode == 0
+    assert doctor("undo", "--target", str(env)).returncode == 0
+    by_pip = make(*CLASH, name="by pip", pip=True)
+    asked = len(index.asked)
+    refused = doctor("fix", "--target", str(by_pip), "--yes", "--installer", "pip", UV_OFFLINE="1")
+    assert "UV_OFFLINE leaves installers to the cache of uv" in " ".join(refused.stdout.split())
+    ended = doctor(*argv, UV_OFFLINE="1")
+    assert ended.returncode == 0, ended.stdout
+    assert len(index.asked) == asked
+
+
+def test_check_tells_of_a_fix_that_was_killed(make):
+    env = make(*CLASH)
+    (env / ".git").mkdir()  # in the folder of a project it is changed in place
+    before = state(env)
+    assert "broken off" not in doctor("check", "--target", str(env)).stderr
+    child = fixing_until("saved", env)
+    child.kill()
+    child.communicate(timeout=60)
+    assert "was broken off" in doctor("check", "--target", str(env)).stderr
+    ended = doctor("fix", "--target", str(env), "--yes")
+    assert ended.returncode == 0, ended.stdout
+    assert doctor("check", "--target", str(env)).stderr == ""
+    assert doctor("undo", "--target", str(env)).returncode == 0
+    assert state(env) == before
+
+
+def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(make, tmp_path):
+    flag, env = tmp_path / "flag", make(*CLASH)
+    # what is put in is imported from the copy, in which the old code still stands for what was not changed
+    for code in env.glob("lib/python*/site-packages/transformers/__init__.py"):
+        code.write_text(
+            f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)"
+        )
+    with started("fix", "--target", env, "--yes") as one:
+        until(flag.exists)
+        one.kill()
+    assert version(env) == "1.5.0"
+    doctor("undo", "--target", str(env))
+    assert [p.name for p in env.parent.iterdir()] == [env.name]
+    assert version(env) == "1.5.0"
+
+
+def test_a_damaged_memory_of_imports_is_none(make):
+    env = make("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")
+    for code in env.glob("lib/python*/site-packages/torch/__init__.py"):
+        code.write_text("raise ImportError('undefined symbol: _ZN3c10')")
+    assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
+    memory = entry_of(env) / "looks.json"
+    good = memory.read_bytes()
+    for text in (b"{", b'{"imports": 3}', b"\xff", b"[" * 100_000, good):
+        memory.write_bytes(text)
+        told = "torch-import-crash" in doctor("check", "--target", str(env)).stdout
+        assert told == (text == good), text

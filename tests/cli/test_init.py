@@ -17,7 +17,7 @@ import pytest
 from museum import snapshot_of
 from rows import plant
 from torch_target import WHY_NOT, torch_target
-from typed import doctor
+from typed import inside as doctor
 from wrong_inputs import TINY, gguf
 
 from tunedoctor.cli import found
@@ -63,7 +63,7 @@ class Terminal:
             os.write(self.master, answer)
 
 
-def test_four_questions_make_a_configuration(tmp_path: Path) -> None:
+def test_four_questions_make_a_configuration(tmp_path):
     plant(tmp_path, OFFERED)
     one = Terminal(tmp_path, "my run.toml")
     one.until(QUESTIONS[0], b"qwen3 8b\n")
@@ -89,7 +89,7 @@ def test_four_questions_make_a_configuration(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", range(len(QUESTIONS)))
 @pytest.mark.parametrize("key", [b"\x03", b"\x04"], ids=["Ctrl-C", "Ctrl-D"])
-def test_who_leaves_leaves_nothing_behind(tmp_path: Path, key: bytes, number: int) -> None:
+def test_who_leaves_leaves_nothing_behind(tmp_path, key, number):
     plant(tmp_path, OFFERED)
     one = Terminal(tmp_path)
     for question in QUESTIONS[: number + 1]:
@@ -100,7 +100,7 @@ def test_who_leaves_leaves_nothing_behind(tmp_path: Path, key: bytes, number: in
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-def test_what_it_writes_runs_as_it_is(tmp_path: Path, tiny_model: str) -> None:
+def test_what_it_writes_runs_as_it_is(tmp_path, tiny_model):
     plant(tmp_path, {**OFFERED, "tiny": {"link": tiny_model}})
     words = ("--model=tiny", "--data=train.jsonl", "--eval-data=eval.jsonl")
     target = ("--target", torch_target())
@@ -114,7 +114,7 @@ def test_what_it_writes_runs_as_it_is(tmp_path: Path, tiny_model: str) -> None:
     assert (told["eval_data"], "eval_share" in told) == ("eval.jsonl", False)
 
 
-def test_models_are_found_soon_and_nothing_is_followed_or_started(tmp_path: Path) -> None:
+def test_models_are_found_soon_and_nothing_is_followed_or_started(tmp_path):
     places = ("models/owner/name", ".hidden", "venv/lib", "deep/a/b/c")
     parts = ("config.json", "model.safetensors")
     files: dict[str, Any] = {f"{place}/{name}": "" for place in places for name in parts}
@@ -129,7 +129,7 @@ def test_models_are_found_soon_and_nothing_is_followed_or_started(tmp_path: Path
     assert min(time.process_time() - spent, time.perf_counter() - wall) < 0.05
 
 
-def test_a_card_and_the_time_decide(tmp_path: Path) -> None:
+def test_a_card_and_the_time_decide(tmp_path):
     wide = {**TINY, "hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336}
     card, row = json.dumps(to_data(snapshot_of("healthy-rtx4090"))), '{"text": "' + "a b " * 250
     files = {"m/config.json": json.dumps(wide), "m/model.safetensors": "", "m/tokenizer.json": "{}"}
@@ -137,7 +137,7 @@ def test_a_card_and_the_time_decide(tmp_path: Path) -> None:
     files["evil.json"] = card.replace("RTX 4090", "RTX\\nmodel = 'evil'\\u001b[31m")
     plant(tmp_path, files)
 
-    def told(*more: str, source: str = "s.json") -> dict[str, Any]:
+    def told(*more, source="s.json"):
         words = ("init", "-", f"--from={source}", "--model=m", *more)
         ended = doctor(*words, cwd=tmp_path, HOME=str(tmp_path))
         assert ("by the forecast" in ended.stderr) == (source == "s.json"), ended.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -14,17 +13,13 @@ from typing import Any
 import anyio
 import pytest
 from jsonschema import Draft202012Validator
-from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, made, state, version
-from libraries.server import Index
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
-from typed import doctor, gone, ran
+from typed import doctor, gone, ran, started, until
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
-
-__all__ = ["index", "uv_cache"]
 
 READING = ["check", "triage", "explain", "wheel", "set", "fit", "plan_fix"]
 ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"
@@ -64,24 +59,23 @@ def served(talk: Callable[[Agent], Awaitable[None]], *options: str, cwd: Path, *
 
 
 @pytest.fixture
-def env(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def env(index, tmp_path, monkeypatch):
     """An environment whose libraries clash, and the index that can cure it."""
     monkeypatch.setenv("PIP_INDEX_URL", index.url)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     return made(tmp_path / "work", index.url, *HELD)
 
 
-def test_an_agent_reads_and_changes_nothing(env: Path, tmp_path: Path) -> None:
+def test_an_agent_reads_and_changes_nothing(env, tmp_path):
     before, target = state(env), str(env)
 
-    async def talk(agent: Agent) -> None:
+    async def talk(agent):
         tools = (await agent.session.list_tools()).tools
         assert [one.name for one in tools] == READING
         for one in tools:
             Draft202012Validator.check_schema(one.input_schema)
             assert all(row["description"] for row in one.input_schema["properties"].values())
             hints = one.annotations
-            assert hints
             assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
             assert hints.open_world_hint is (one.name in ("set", "plan_fix"))
             assert hints.open_world_hint is ("over the network" in str(one.description))
@@ -133,12 +127,10 @@ def test_an_agent_reads_and_changes_nothing(env: Path, tmp_path: Path) -> None:
     assert state(env) == before
 
 
-def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(
-    env: Path, index: Index, tmp_path: Path
-) -> None:
+def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(env, index, tmp_path):
     target = str(env)
 
-    async def talk(agent: Agent) -> None:
+    async def talk(agent):
         *_, last = (await agent.session.list_tools()).tools
         assert last.name == "apply_fix"
         assert last.annotations
@@ -168,8 +160,8 @@ def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(
     assert version(env) == "0.36.2"
 
 
-def test_no_input_becomes_an_option_or_ends_the_server(tmp_path: Path) -> None:
-    async def talk(agent: Agent) -> None:
+def test_no_input_becomes_an_option_or_ends_the_server(tmp_path):
+    async def talk(agent):
         for row in rows("cli/mcp.jsonl"):
             good, answer = await agent.asks(row["tool"], **row["said"])
             assert row["words"] in str(answer), (row, answer)
@@ -179,15 +171,15 @@ def test_no_input_becomes_an_option_or_ends_the_server(tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
+def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
     mute = socket.create_server(("127.0.0.1", 0))  # who calls is never answered
     index = f"http://127.0.0.1:{mute.getsockname()[1]}/simple"
 
-    async def talk(agent: Agent) -> None:
+    async def talk(agent):
         asks = partial(agent.asks, "set", packages=["peft"], platform="linux", python="3.12")
         began, done = time.monotonic(), list[float]()
 
-        async def hang() -> None:
+        async def hang():
             assert await asks() == (
                 False,
                 "doctor set gave no answer in 4 s; ask for less, or run it in a shell",
@@ -202,18 +194,10 @@ def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
 
     served(talk, "--timeout=4", cwd=tmp_path, PIP_INDEX_URL=index)
     # an agent that goes away in the middle takes all along
-    argv = [sys.executable, "-m", "tunedoctor", "mcp"]
-    params = {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "a", "version": "1"},
-    }
+    params: dict[str, Any] = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    params["clientInfo"] = {"name": "a", "version": "1"}
     call = {"name": "set", "arguments": {"packages": ["peft"], "platform": "linux"}}
-    around = {**os.environ, "PIP_INDEX_URL": index}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=around) as server:
-        assert server.stdin
-        assert server.stdout
+    with started("mcp", PIP_INDEX_URL=index) as server:
         for said in (
             {"id": 1, "method": "initialize", "params": params},
             {"method": "notifications/initialized"},
@@ -221,13 +205,8 @@ def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
         ):
             print(json.dumps({"jsonrpc": "2.0", **said}), file=server.stdin, flush=True)
         assert server.stdout.readline()
-        children = Path(f"/proc/{server.pid}/task")
-        for _ in range(200):
-            pids = [pid for one in children.glob("*/children") for pid in one.read_text().split()]
-            if pids:
-                break
-            time.sleep(0.05)
-        assert pids
+        tasks = Path(f"/proc/{server.pid}/task")
+        pids = until(lambda: " ".join(p.read_text() for p in tasks.glob("*/children")).split())
         began = time.monotonic()
         server.stdin.close()
         assert server.wait(20) == 0
@@ -235,7 +214,7 @@ def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
         assert all(gone(int(pid)) for pid in pids)
 
 
-def test_a_long_answer_is_cut_and_says_so() -> None:
+def test_a_long_answer_is_cut_and_says_so():
     small = {"verdict": "ready", "none": [], "hashes": [1], "deep": {"empty": ""}}
     assert bounded(small, ("hashes",)) == {"verdict": "ready"}
     one = {
@@ -251,7 +230,7 @@ def test_a_long_answer_is_cut_and_says_so() -> None:
     assert cut["findings"][-1].endswith(" more")
 
 
-def test_without_the_extra_it_says_what_brings_it() -> None:
+def test_without_the_extra_it_says_what_brings_it():
     code = (
         "import sys; sys.modules['mcp'] = None; sys.argv = ['doctor', 'mcp']\n"
         "from tunedoctor.__main__ import main; main()"

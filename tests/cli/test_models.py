@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import cases, plant
-from typed import doctor
+from typed import inside as doctor
 from wrong_inputs import TINY, gguf, text
 
 from tunedoctor.memory.answer import forecast
@@ -28,11 +28,10 @@ HEAD = WHOLE[: len(WHOLE) - head_of(WHOLE).elements * 4]
 def told(folder: Path, *argv: str, **env: str) -> dict[str, Any]:
     ended = doctor("fit", *argv, *CARD, cwd=folder, **env)
     assert ended.returncode == 0, ended.stderr
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+    return json.loads(ended.stdout)
 
 
-def test_a_model_is_the_same_however_it_is_named(tmp_path: Path) -> None:
+def test_a_model_is_the_same_however_it_is_named(tmp_path):
     commit, config = "0" * 40, json.dumps(TINY)
     cache = "hub/models--some--model"
     snapshot = {f"{cache}/refs/main": commit, f"{cache}/snapshots/{commit}/config.json": config}
@@ -46,7 +45,7 @@ def test_a_model_is_the_same_however_it_is_named(tmp_path: Path) -> None:
     assert len({json.dumps({**one, "model": ""}, sort_keys=True) for one in ways}) == 1
 
 
-def test_a_configuration_says_what_the_options_do_not(tmp_path: Path) -> None:
+def test_a_configuration_says_what_the_options_do_not(tmp_path):
     lines = "method = 'full'\nrank = 4\nmax_length = 256\nmicro_batch = 2\nbatch = 6\noptimizer = 'adamw8bit'\n"
     lines += "checkpointing = true\nprecision = 'pure-bf16'\nchunk = 0\n"
     whole = f"model = '{tmp_path}/m.gguf'\ndata = 'd'\n{lines}"
@@ -61,7 +60,7 @@ def test_a_configuration_says_what_the_options_do_not(tmp_path: Path) -> None:
 
 
 @cases("cli/cases.jsonl")
-def test_a_faulty_configuration_is_told(tmp_path: Path, lines: str, says: str) -> None:
+def test_a_faulty_configuration_is_told(tmp_path, lines, says):
     plant(tmp_path, {"m.gguf": WHOLE, "c.toml": lines})
     ended = doctor("fit", "c.toml", "--vram=24", cwd=tmp_path)
     assert (ended.returncode, says in ended.stderr) == (2, True), ended.stderr
@@ -88,7 +87,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_head_is_refused_soon(name: str) -> None:
+def test_a_hostile_head_is_refused_soon(name):
     began = time.process_time()
     with pytest.raises(MemoryModelError):
         shape_of_head(head_of(HOSTILE[name]), "m")
@@ -96,7 +95,7 @@ def test_a_hostile_head_is_refused_soon(name: str) -> None:
 
 
 @given(st.data())
-def test_a_damaged_head_is_read_or_refused(data: st.DataObject) -> None:
+def test_a_damaged_head_is_read_or_refused(data):
     changed = bytearray(HEAD[: data.draw(st.integers(1, len(HEAD)))])
     for _ in range(data.draw(st.integers(0, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
@@ -108,8 +107,8 @@ def test_a_damaged_head_is_read_or_refused(data: st.DataObject) -> None:
         assert str(error)
 
 
-def test_twice_the_words_take_twice_the_time() -> None:
-    def cost(words: int) -> float:
+def test_twice_the_words_take_twice_the_time():
+    def cost(words):
         head = gguf(words=words)
         spent: list[float] = []
         for _ in range(5):

@@ -3,17 +3,15 @@
 import hashlib
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rows import rows
+from typed import on_terminal
 
 DOCTOR = [sys.executable, "-m", "tunedoctor", "run"]
 PYTHON = [*DOCTOR, "--", sys.executable]
@@ -37,13 +35,12 @@ def started(code: str, *, alone: bool = True) -> "subprocess.Popen[bytes]":
     child = subprocess.Popen(
         argv, stdout=pipe, stderr=pipe, bufsize=0, env=ENV, start_new_session=alone
     )
-    assert child.stdout is not None
     assert not alone or child.stdout.readline() == b"ready\n"
     return child
 
 
 @pytest.mark.parametrize("row", rows("cli/run.jsonl"), ids=lambda row: row["name"])
-def test_a_command(row: dict[str, Any]) -> None:
+def test_a_command(row):
     """A row is a command, or code for Python: its status and what is said on top of it."""
     argv = row["argv"] if "argv" in row else ["--", "python3", "-c", row["python"]]
     argv = [sys.executable if one == "python3" else one for one in argv]
@@ -56,7 +53,7 @@ def test_a_command(row: dict[str, Any]) -> None:
     assert not [word for word in row.get("not", ()) if word in err], err
 
 
-def test_neither_a_signal_mask_nor_ignored_signals_are_handed_down() -> None:
+def test_neither_a_signal_mask_nor_ignored_signals_are_handed_down():
     code = (
         "import signal\nprint(signal.pthread_sigmask(signal.SIG_BLOCK, ()), "
         "[s.name for s in signal.Signals if signal.getsignal(s) == signal.SIG_IGN])"
@@ -65,14 +62,14 @@ def test_neither_a_signal_mask_nor_ignored_signals_are_handed_down() -> None:
     assert run("--", sys.executable, "-c", code).stdout == plain.stdout
 
 
-def test_one_pipe_for_both_streams_keeps_their_order(tmp_path: Path) -> None:
+def test_one_pipe_for_both_streams_keeps_their_order(tmp_path):
     code = "import os\nfor i in range(200): os.write(1 + i % 2, b'%d\\n' % i)"
     with (tmp_path / "log").open("wb") as log:
         subprocess.run([*PYTHON, "-c", code], stdout=log, stderr=log, env=ENV, check=True)
     assert (tmp_path / "log").read_bytes() == b"".join(b"%d\n" % i for i in range(200))
 
 
-def test_a_report_is_of_the_python_that_was_started(tmp_path: Path) -> None:
+def test_a_report_is_of_the_python_that_was_started(tmp_path):
     code = "raise ImportError('libcudart.so.12: cannot open shared object file: No such file or directory')"
     report = tmp_path / "report.json"
     run("--report", str(report), "--", sys.executable, "-c", code)
@@ -81,14 +78,13 @@ def test_a_report_is_of_the_python_that_was_started(tmp_path: Path) -> None:
     assert found["target"]["python"] == sys.executable
 
 
-def test_two_hundred_megabytes_of_output_cost_no_memory() -> None:
+def test_two_hundred_megabytes_of_output_cost_no_memory():
     code = (
         "import os, sys\nblock = (b'x' * 99 + b'\\n') * 10000\n"
         "for i in range(200): os.write(1, block)\n"
         "raise RuntimeError('CUDA error: no kernel image is available for execution on the device')"
     )
     with started(code, alone=False) as child:
-        assert child.stdout is not None
         assert child.stderr is not None
         digest, size, peak = hashlib.sha256(), 0, 0
         while block := child.stdout.read(1 << 20):
@@ -104,18 +100,17 @@ def test_two_hundred_megabytes_of_output_cost_no_memory() -> None:
     assert 0 < peak < (150 << 10), "KiB; 200 MB went through"
 
 
-def test_a_daemon_that_holds_the_streams_is_not_waited_for() -> None:
+def test_a_daemon_that_holds_the_streams_is_not_waited_for():
     code = "import os, time\nif os.fork() == 0:\n os.setsid(); time.sleep(60); os._exit(0)\nprint('last', flush=True)"
     began = time.monotonic()
     child = started(code, alone=False)
     assert child.wait(STILL) == 0
-    assert child.stdout is not None
     assert os.read(child.stdout.fileno(), 100) == b"last\n"
     assert time.monotonic() - began < 60
     child.stdout.close()
 
 
-def test_a_reader_that_goes_away_ends_the_command_as_without_the_doctor() -> None:
+def test_a_reader_that_goes_away_ends_the_command_as_without_the_doctor():
     line = f"{sys.executable} -m tunedoctor run -- yes | head -n 2; echo ${{PIPESTATUS[0]}}"
     argv = ["bash", "-c", line]
     ended = subprocess.run(argv, capture_output=True, env=ENV, timeout=60, check=False)
@@ -154,7 +149,7 @@ sys.exit(-one.wait())
         (WITH_A_CHILD, "SIGTERM", signal.SIGTERM),
     ],
 )
-def test_a_signal_to_the_doctor_reaches_the_command_once(code: str, name: str, status: int) -> None:
+def test_a_signal_to_the_doctor_reaches_the_command_once(code, name, status):
     child = started(code)
     child.send_signal(signal.Signals[name])
     out, err = child.communicate(timeout=STILL)
@@ -162,7 +157,7 @@ def test_a_signal_to_the_doctor_reaches_the_command_once(code: str, name: str, s
     assert err == b""  # it was asked to end: nothing to explain
 
 
-def test_ctrl_c_twice_kills_who_ignores_the_first() -> None:
+def test_ctrl_c_twice_kills_who_ignores_the_first():
     code = (
         "import signal, time\n"
         "def first(*_):\n signal.signal(signal.SIGINT, signal.SIG_DFL); print('again', flush=True)\n"
@@ -171,46 +166,25 @@ def test_ctrl_c_twice_kills_who_ignores_the_first() -> None:
     )
     child = started(code)
     child.send_signal(signal.SIGINT)
-    assert child.stdout is not None
     assert child.stdout.readline() == b"again\n"
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=STILL)
     assert child.returncode == 130
 
 
-def in_terminal(code: str, keys: bytes = b"", until: bytes = b"") -> tuple[int, bytes]:
-    """Run doctor run in a terminal of its own; type `keys` when `until` was printed."""
-    pid, master = pty.fork()
-    if pid == 0:
-        os.execve(sys.executable, [*PYTHON, "-uc", code], ENV)  # noqa: S606
-    said = b""
-    end = time.monotonic() + STILL
-    while time.monotonic() < end:
-        if select.select([master], [], [], 0.2)[0]:
-            try:
-                block = os.read(master, 65536)
-            except OSError:
-                break
-            if not block:
-                break
-            said += block
-        if keys and until in said:
-            os.write(master, keys)
-            keys = b""
-    _, status = os.waitpid(pid, 0)
-    os.close(master)
-    return os.waitstatus_to_exitcode(status), said
-
-
-def test_in_a_terminal_the_command_has_one_and_what_is_typed_reaches_it_once() -> None:
+def test_in_a_terminal_the_command_has_one_and_what_is_typed_reaches_it_once():
     code = (
         "import os, sys\nsize = os.get_terminal_size(1)\n"
         "print([os.isatty(i) for i in range(3)], size.columns >= 0)\n"
         "sys.stderr.write('10%\\r20%\\r\\n')"
     )
-    assert in_terminal(code) == (0, b"[True, True, True] True\r\n10%\r20%\r\r\n")
-    status, said = in_terminal("print('ready'); print('got', input())", b"hello\r", b"ready")
-    assert (status, b"got hello" in said) == (0, True)
-    status, said = in_terminal(GRACEFUL, b"\x03", b"ready")
-    assert (status, said.count(b"SIGINT"), b"SIGINT\r\n" in said) == (7, 1, True)
-    assert b"doctor:" not in said
+    how = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
+    one = on_terminal([*PYTHON, "-uc", code], **how)
+    assert (one.returncode, one.stdout) == (0, "[True, True, True] True\r\n10%\r20%\r\r\n")
+    one = on_terminal(
+        [*PYTHON, "-uc", "print('ready'); print('got', input())"], None, b"hello\r", b"ready", **how
+    )
+    assert (one.returncode, "got hello" in one.stdout) == (0, True)
+    one = on_terminal([*PYTHON, "-uc", GRACEFUL], None, b"\x03", b"ready", **how)
+    assert (one.returncode, one.stdout.count("SIGINT"), "SIGINT\r\n" in one.stdout) == (7, 1, True)
+    assert "doctor:" not in one.stdout

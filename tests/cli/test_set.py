@@ -12,15 +12,12 @@ import pytest
 from contracts.made import install
 from libraries.catalogue import Release
 from libraries.environment import installed
-from libraries.fixtures import index, uv_cache
 from libraries.running import made
-from libraries.server import Index
-from typed import doctor, ran
+from typed import inside as doctor
+from typed import ran
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.installers.uv import find_uv
-
-__all__ = ["index", "uv_cache"]
 
 WHOLE = ("filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.13.0")
 WHOLE += ("tokenizers==0.22.2", "transformers==4.57.6")
@@ -42,7 +39,7 @@ def _uv(*argv: str) -> str:
     return ended.stdout + ended.stderr
 
 
-def test_the_printed_commands_make_the_set(index: Index, tmp_path: Path) -> None:
+def test_the_printed_commands_make_the_set(index, tmp_path):
     env = tmp_path / "my env"
     _uv("venv", "-q", "-p", sys.executable, str(env))
     into = ("pip", "install", "--python", str(env))
@@ -73,9 +70,7 @@ VLLM = (
 )
 
 
-def test_a_release_goes_with_its_torch_or_uv_says_why_there_is_none(
-    index: Index, tmp_path: Path
-) -> None:
+def test_a_release_goes_with_its_torch_or_uv_says_why_there_is_none(index, tmp_path):
     """Of releases that name a torch the newest counts, though the pins that stay would take an older one."""
     index.releases = (*index.releases, *VLLM)
     env = made(tmp_path, index.url, "torch==2.14.1", *WHOLE, "huggingface-hub==0.36.2")
@@ -127,9 +122,7 @@ OLD = (
 
 
 @pytest.mark.parametrize(("fault", "moved"), OLD, ids=lambda one: "+".join(sorted(one)) or "whole")
-def test_fix_and_set_change_the_same_and_the_least(
-    index: Index, tmp_path: Path, fault: dict[str, str], moved: set[str]
-) -> None:
+def test_fix_and_set_change_the_same_and_the_least(index, tmp_path, fault, moved):
     env = made_of(tmp_path, **fault)
     found = answer_of("check", "--target", str(env))["findings"]
     assert any(one["severity"] in ("error", "warning") for one in found) == bool(fault)
@@ -149,7 +142,7 @@ def cures(target: Path, home: Path) -> list[str]:
     return [command for command, step in steps if step["step"] in {"install", "remove"}]
 
 
-def test_a_cure_is_printed_for_the_tool_that_the_environment_has(tmp_path: Path) -> None:
+def test_a_cure_is_printed_for_the_tool_that_the_environment_has(tmp_path):
     without, with_pip = tmp_path / "b c", tmp_path / "a"
     _uv("venv", "-q", "-p", sys.executable, str(without))
     venv.create(with_pip, with_pip=False, symlinks=True)

@@ -1,13 +1,13 @@
-"""doctor train: what it writes, refuses and hands over; the training itself in tests/target/test_trainer_*.py."""
+"""doctor train: what it writes, refuses and hands over, before torch is imported; trainings in tests/target."""
 
 import ast
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 from torch_target import WHY_NOT, torch_target
-from typed import doctor
+from typed import inside as doctor
+from wrong_inputs import ROWS, hub, targets, tried
 
 from tunedoctor.cli.init import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
@@ -18,7 +18,7 @@ SOURCE = whole_trainer()
 TREE = ast.parse(SOURCE, feature_version=(3, 8))
 
 
-def test_the_trainer_is_of_python_3_8_and_stands_alone() -> None:
+def test_the_trainer_is_of_python_3_8_and_stands_alone():
     names = {a.name for n in ast.walk(TREE) if isinstance(n, ast.Import) for a in n.names}
     names |= {str(n.module) for n in ast.walk(TREE) if isinstance(n, ast.ImportFrom)}
     beside = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
@@ -29,9 +29,7 @@ def test_the_trainer_is_of_python_3_8_and_stands_alone() -> None:
     "device", [None, *(Device(f"{gib} GB", "nvidia", gib) for gib in (24.0, 80.0, 4.0))]
 )
 @pytest.mark.parametrize("model", ["", "Llama-3.1-8B", "Qwen3-0.6B"])
-def test_a_starter_is_valid_and_its_comments_are_the_defaults(
-    device: Device | None, model: str
-) -> None:
+def test_a_starter_is_valid_and_its_comments_are_the_defaults(device, model):
     chosen, why = choose(named(model) if model else None, device, {"rank": 64})
     text = starter(chosen, why)
     (config,) = [n for n in TREE.body if isinstance(n, ast.ClassDef) and n.name == "Config"]
@@ -45,7 +43,7 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 @pytest.mark.parametrize("more", [(), ("--processes", "2")], ids=["one", "two"])
-def test_the_trainer_is_handed_its_words(tmp_path: Path, more: tuple[str, ...]) -> None:
+def test_the_trainer_is_handed_its_words(tmp_path, more):
     (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
     argv = ("c.toml", "--seed=4", "--no-check", "--target", torch_target(), *more)
     ended = doctor("train", *argv, cwd=tmp_path)
@@ -54,3 +52,25 @@ def test_the_trainer_is_handed_its_words(tmp_path: Path, more: tuple[str, ...]) 
         "train: c.toml line 3: rank is 'x'",
         "  it takes int, as in rank = 16",
     ]
+
+
+@pytest.fixture(scope="module")
+def server():
+    one = hub()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("targets")
+    targets(folder)
+    return folder
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_wrong_input_is_told(row, tmp_path, place, server):
+    told = tried(row, tmp_path, place, server.url)
+    assert (told.code, told.imported) == (row.get("code", 2), False), told.err
+    assert not [word for word in row["says"] if word not in told.err], told.err
+    assert told.cpu < 1

@@ -2,15 +2,14 @@
 
 import json
 import re
-import subprocess
 import sys
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
+from render.page import Page
 from rows import plant
-from trainers import DATA, TRAINER, Train, done
-from typed import doctor, on_terminal
+from trainers import DATA, TRAINER
+from typed import inside as doctor
+from typed import on_terminal, ran
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
 WORDS = ("--model=m", "--data=d.jsonl", "--batch=8", "--max-steps=6", "--no-check")
@@ -22,32 +21,12 @@ if "trainer.py" in " ".join(sys.argv):
 """
 
 
-class Page(HTMLParser):
-    """The elements of a page, what they name beside it, and its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.outside: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.outside += [v or "" for k, v in attrs if k in ("src", "href", "action", "data")]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 @pytest.fixture
-def place(train: Train, tmp_path: Path) -> Path:
-    done(train(code="tiny('m')"))
-    (tmp_path / "d.jsonl").write_text(DATA)
-    return tmp_path
+def place(tiny_model, tmp_path):
+    return plant(tmp_path, {"m": {"link": tiny_model}, "d.jsonl": DATA})
 
 
-def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, place: Path) -> None:
+def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python, place):
     rows = [{"prompt": HOSTILE, "completion": "yes"}, {"prompt": "b", "completion": "no"}]
     (place / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (place / "mine.html").write_text("mine")
@@ -60,21 +39,23 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
     assert text.isascii()
     page = Page(text)
     assert not {"script", "link", "img", "iframe", "object", "base"} & {*page.tags}
-    assert (page.outside, page.tags.count("svg"), "\x1b" in text) == ([], 3, False)
+    outside = [v for k, v in page.pairs if k in ("src", "href", "action", "data")]
+    assert (outside, page.tags.count("svg"), "\x1b" in text) == ([], 3, False)
+    (shown,) = page.texts["body"]
     assert "url(" not in text
-    assert re.search(r"LossOver 6 steps: training from [\d.]+ to ", page.text)
+    assert re.search(r"LossOver 6 steps: training from [\d.]+ to ", shown)
     assert "default-src 'none'; style-src 'sha256-" in text
     assert 'style="' not in text
-    assert "<script>alert(1)</script>" in page.text
+    assert "<script>alert(1)</script>" in shown
     facts = json.loads((place / "out/run.json").read_text())
     for one in (facts["sha256"], facts["versions"]["torch"], "doctor chat out", "batch = 8"):
-        assert one in page.text, one
-    assert re.search(r"GiB at the peak, for rows of 1,024 tokens", page.text)
+        assert one in shown, one
+    assert re.search(r"GiB at the peak, for rows of 1,024 tokens", shown)
     (place / "r.html").unlink()
     again = doctor(*words, "r.html", cwd=place)  # without another training
     assert (again.returncode, again.stdout) == (0, "")
     assert (place / "r.html").read_text() == text
-    (place / "m/config.json").unlink()
+    (place / "m").unlink()
     gone = doctor(*words, "gone.html", cwd=place)
     assert (gone.returncode, "GiB at the peak" in (place / "gone.html").read_text()) == (0, True)
     odd = {**facts, "config": {**facts["config"], "eval_share": "x"}, "held_out": 1}
@@ -84,9 +65,7 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
         assert (broken.returncode, "no report of out" in broken.stderr) == (2, True), broken.stderr
 
 
-def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(
-    torch_python: str, place: Path
-) -> None:
+def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(torch_python, place):
     plant(place, {"shadow/peft.py": DIES})
     target = ("--target", torch_python)
     ended = doctor("train", *WORDS, *target, cwd=place, PYTHONPATH=str(place / "shadow"))
@@ -95,24 +74,20 @@ def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(
     assert "cuda-library-missing" in ended.stderr
 
 
-def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(
-    torch_python: str, place: Path
-) -> None:
+def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(torch_python, place):
     code = f"import sys; sys.path.append({str(TRAINER.parent)!r}); import trainer\n"
     code += "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken\n"
-    argv = [torch_python, "-c", f"{code}trainer.main(sys.argv[1:])", *WORDS[:-1]]
-    ended = subprocess.run(argv, cwd=place, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("Traceback")
+    ended = ran(torch_python, "-c", f"{code}trainer.main(sys.argv[1:])", *WORDS[:-1], cwd=place)
+    assert (ended.returncode, ended.stderr[:9]) == (1, "Traceback")
     assert ended.stderr.endswith("KeyError: 'a \\x1b[2Jb'\n")
     assert "KeyError" in (place / "out/train.log").read_text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
-@pytest.mark.parametrize(("term", "encoding"), [("xterm", "utf-8"), ("xterm", "ascii"), ("dumb", "utf-8")])  # fmt: skip
-def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(
-    torch_python: str, place: Path, term: str, encoding: str
-) -> None:
+@pytest.mark.parametrize(
+    ("term", "encoding"), [("xterm", "utf-8"), ("xterm", "ascii"), ("dumb", "utf-8")]
+)
+def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(torch_python, place, term, encoding):
     argv = [torch_python, str(TRAINER), *WORDS[:-1], "--samples=0"]
     one = on_terminal(argv, place, TERM=term, PYTHONIOENCODING=encoding, OMP_NUM_THREADS="1")
     text = one.stdout

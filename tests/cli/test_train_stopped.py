@@ -4,15 +4,14 @@ import os
 import pty
 import shlex
 import signal
-import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from trainers import DATA, Train, done
-from typed import doctor
+from rows import plant
+from trainers import DATA
+from typed import doctor, started, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 SLOW = """
@@ -56,18 +55,13 @@ class Road:
     def stopped(self, stage: str, says: str) -> str:
         """Interrupt it at a stage; returns what it printed, of which the next command is taken."""
         (self.folder / "reached").unlink(missing_ok=True)
-        env = {**os.environ, "STAGE": stage, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
-        argv = [sys.executable, "-m", "tunedoctor", *self.words]
-        with subprocess.Popen(
-            argv, cwd=self.folder, env=env, stdout=-1, stderr=-1, text=True, start_new_session=True
-        ) as child:
-            assert child.stderr
-            said = child.stderr.readline()
-            assert said.startswith("doctor: starts ")
+        env = {"STAGE": stage, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        with started(*self.words, cwd=self.folder, **env) as child:
+            assert child.stderr.readline().startswith("doctor: starts ")
             path = self.folder / (stage if "/" in stage else "reached")
-            while stage and '"step": 3' not in (path.read_text() + '"step": 3' * ("/" not in stage) if path.exists() else ""):  # fmt: skip
-                assert child.poll() is None, child.communicate()
-                time.sleep(0.01)
+            if stage:
+                until(path.exists)
+                until(lambda: "/" not in stage or '"step": 3' in path.read_text())
             child.send_signal(signal.SIGINT)
             out, err = child.communicate(timeout=120)
         assert child.returncode == 130, out + err
@@ -85,12 +79,9 @@ class Road:
         return ended.stdout
 
 
-def test_the_road_with_an_interrupt_at_each_stage(
-    torch_python: str, train: Train, tmp_path: Path
-) -> None:
-    done(train(code="tiny('m')"))
-    (tmp_path / "d.jsonl").write_text(DATA)
-    (tmp_path / "sitecustomize.py").write_text(SLOW)
+def test_the_road_with_an_interrupt_at_each_stage(torch_python, tiny_model, tmp_path):
+    files = {"m": {"link": tiny_model}, "d.jsonl": DATA, "sitecustomize.py": SLOW}
+    plant(tmp_path, files)
     road = Road(tmp_path, torch_python)
     begun = road.words
     for stage, says in STAGES.values():
@@ -98,7 +89,9 @@ def test_the_road_with_an_interrupt_at_each_stage(
     assert "Learned in 30 steps, resumed from step " in road.on()
     road.words = [*begun, "--out=whole"]
     road.on()
-    left = [(tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")]  # fmt: skip
+    left = [
+        (tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")
+    ]
     assert left[0] == left[1]
     road.words = [*begun, "--merge"]
     road.stopped("peft", "Stopped; nothing was written")
@@ -106,11 +99,8 @@ def test_the_road_with_an_interrupt_at_each_stage(
     assert "Next: doctor chat out/merged" in road.on()
 
 
-def test_a_terminal_that_closes_leaves_a_checkpoint(
-    torch_python: str, train: Train, tmp_path: Path
-) -> None:
-    done(train(code="tiny('m')"))
-    (tmp_path / "d.jsonl").write_text(DATA)
+def test_a_terminal_that_closes_leaves_a_checkpoint(torch_python, tiny_model, tmp_path):
+    plant(tmp_path, {"m": {"link": tiny_model}, "d.jsonl": DATA})
     words = Road(tmp_path, torch_python).words
     pid, terminal = pty.fork()
     if not pid:
@@ -118,10 +108,13 @@ def test_a_terminal_that_closes_leaves_a_checkpoint(
         os.execv(sys.executable, [sys.executable, "-m", "tunedoctor", *words, "--max-steps=900"])  # noqa: S606
     log = tmp_path / "out/log.jsonl"
     os.set_blocking(terminal, False)
-    while not log.exists() or '"step": 3' not in log.read_text():
+
+    def trains() -> bool:
         with suppress(BlockingIOError):
             os.read(terminal, 1 << 16)
-        time.sleep(0.01)
+        return log.exists() and '"step": 3' in log.read_text()
+
+    until(trains, 120)
     os.close(terminal)
     os.waitpid(pid, 0)
     said = (tmp_path / "out/train.log").read_text()

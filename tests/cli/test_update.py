@@ -1,7 +1,6 @@
 """doctor update as a user starts it, and what the other commands make of its cache."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tunedoctor.tables.load import shipped
 
 
 @pytest.fixture(scope="module")
-def mirror() -> Iterator[str]:
+def mirror():
     """A mirror of PyTorch's index with 2.16.0; its root."""
     table, index = shipped("torch_wheels"), Index()
     index.of_table(table)
@@ -38,9 +37,7 @@ def update(cache: Path, mirror: str, *argv: str) -> str:
     return ended.stdout
 
 
-def test_what_an_update_learns_is_told_and_used_by_the_other_commands(
-    tmp_path: Path, mirror: str
-) -> None:
+def test_what_an_update_learns_is_told_and_used_by_the_other_commands(tmp_path, mirror):
     cache = tmp_path / "cache"
     said = update(cache, mirror)
     assert "2.16.0: cu130 cu132, xpu, Python 3.11-3.15 3.14t 3.15t" in said

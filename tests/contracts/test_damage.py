@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from rows import plant, rows
-from typed import doctor
+from typed import inside as doctor
 
 from contracts.made import install
 
@@ -20,7 +20,7 @@ ROWS = rows("contracts/damage.jsonl")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site(tmp_path):
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     site = next((tmp_path / "env").glob("[Ll]ib/**/site-packages"))
     (tmp_path / "site").symlink_to(site)
@@ -39,7 +39,7 @@ def clash(root: Path, *options: str) -> dict[str, Any] | None:
     return report(root, *options).get("import-contract-clash")
 
 
-def test_a_deep_look_is_remembered_until_something_changes(site: Path, tmp_path: Path) -> None:
+def test_a_deep_look_is_remembered_until_something_changes(site, tmp_path):
     assert not clash(tmp_path), "nothing was read yet"
     deep = clash(tmp_path, "--deep")
     assert deep
@@ -51,22 +51,19 @@ def test_a_deep_look_is_remembered_until_something_changes(site: Path, tmp_path:
 
 
 @pytest.mark.parametrize(("whose", "version"), [("transformers", "99.0"), ("trl", "0.0.1")])
-def test_files_that_another_wrote_over_are_put_in_anew(
-    site: Path, tmp_path: Path, whose: str, version: str
-) -> None:
+def test_files_that_another_wrote_over_are_put_in_anew(site, tmp_path, whose, version):
     before = clash(tmp_path, "--deep")
     assert before
     assert "--force-reinstall" not in before["cure"]["command"], "the control: both are as released"
     file = site / whose / "__init__.py"
     file.write_text(file.read_text() + "# another's\n")
     found = clash(tmp_path, "--deep")
-    assert found
     assert found["title"] == f"Files of {whose} are not those of its release"
     assert found["cure"]["command"].endswith(f"--force-reinstall --no-deps {whose}=={version}")
 
 
 @pytest.mark.usefixtures("site")
-def test_a_memory_that_others_write_is_not_believed(tmp_path: Path) -> None:
+def test_a_memory_that_others_write_is_not_believed(tmp_path):
     assert clash(tmp_path, "--deep")
     (file,) = (tmp_path / "state").glob("*/looks.json")
     other, good = tmp_path / "other", file.read_bytes()
@@ -86,7 +83,7 @@ def test_a_memory_that_others_write_is_not_believed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_damage_is_named_with_its_cure(site: Path, tmp_path: Path, row: dict[str, Any]) -> None:
+def test_damage_is_named_with_its_cure(site, tmp_path, row):
     assert site.is_dir()
     for folder, *package in row.get("packages", ()):
         install(tmp_path / folder, *package)

@@ -9,10 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rows import rows
+from rows import plant, rows
 
 from contracts.made import install, packages
 from tunedoctor.contracts.look import look_at
@@ -53,7 +52,7 @@ else:
 
 
 def found(site: Path, *held: object) -> ImportContracts:
-    told = look_at(sys.executable, [str(site)], [str(site)], packages(*held))  # type: ignore[arg-type]
+    told = look_at(sys.executable, [str(site)], [str(site)], packages(*held))
     assert isinstance(told, ImportContracts), told
     return told
 
@@ -69,7 +68,7 @@ LATE = [row for row in ROWS if row["name"] in ("a name", "an attribute", "a keyw
     [*((row, FIRST) for row in ROWS), *((row, LATER) for row in LATE)],
     ids=lambda one: one["name"] if isinstance(one, dict) else one,
 )
-def test_a_contract(tmp_path: Path, row: dict[str, Any], file: str) -> None:
+def test_a_contract(tmp_path, row, file):
     shared = {"LAZY": LAZY, "TAKES": TAKES}
     beside = {name: shared.get(text, text) for name, text in row.get("files", {}).items()}
     one = install(tmp_path, "trl", {FIRST: LAZY, file: row["text"]})
@@ -82,7 +81,7 @@ def test_a_contract(tmp_path: Path, row: dict[str, Any], file: str) -> None:
         assert b.neighbour == ("" if b.kind == "missing" else "transformers")
 
 
-def test_what_other_checks_tell_is_left_to_them(tmp_path: Path) -> None:
+def test_what_other_checks_tell_is_left_to_them(tmp_path):
     asks = {"trl/__init__.py": "import rich_beyond\nimport transformers.part"}
     one = install(tmp_path, "trl", asks, "1.0", "rich-beyond>=2")
     two = install(tmp_path, "transformers", {**HERE, "transformers/part.py": ""})
@@ -93,40 +92,22 @@ def test_what_other_checks_tell_is_left_to_them(tmp_path: Path) -> None:
     assert len(found(tmp_path, free, bare).broken) == 2, "the control: nobody else tells"
 
 
-HOSTILE = {
-    "brackets": "[" * 100_000,
-    "a sum": "x = " + "1+" * 50_000 + "1",
-    "attributes": "x = a" + ".b" * 50_000,
-    "calls": "a" + "()" * 50_000,
-    "minus": "x = " + "-" * 100_000 + "1",
-    "elifs": "if a: pass\n" + "elif a: pass\n" * 20_000,
-    "nul": "import a\0b",
-    "long": "# " + "x" * (5 << 20),
-    "dots": "from " + "." * 5000 + " import a",
-    "names": "import " + ".".join(["a"] * 20_000),
-    "stars": "from trl import *\nfrom transformers import *\n" * 5000,
-    "lines": "x = 'a'\n" * 100_000,
-    "alls": "sys.modules\n" + "__all__ = [\n" * 50_000,
-    "globals": " global " + "a, " * 100_000,
-    "sets": "setattr(" * 50_000,
-}
-
-
 @pytest.mark.parametrize("where", ["trl", "transformers"])
-@pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_file_hides_nothing_else(tmp_path: Path, case: str, where: str) -> None:
+@pytest.mark.parametrize("case", rows("contracts/hostile.jsonl"), ids=lambda case: case["name"])
+def test_a_hostile_file_hides_nothing_else(tmp_path, case, where):
     peft = install(tmp_path, "peft", {"peft/__init__.py": "from transformers.part import Gone"})
     files = {"transformers/__init__.py": "", "transformers/part.py": ""}
     two = install(tmp_path, "transformers", files)
     one = install(tmp_path, "trl", {"trl/__init__.py": "from transformers import Gone"})
-    (tmp_path / where / "__init__.py").write_text(HOSTILE[case])
+    (tmp_path / where / "__init__.py").unlink()
+    plant(tmp_path / where, {"__init__.py": {k: v for k, v in case.items() if k != "name"}})
     began = time.monotonic()
     told = found(tmp_path, one, two, peft)
     assert time.monotonic() - began < 60
     assert ("peft", "Gone") in {(b.library, b.name) for b in told.broken}, told.cut
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+def test_what_is_no_file_is_not_opened(tmp_path):
     asks = "from transformers import Gone\nfrom transformers.loop.loop.loop import Gone\nfrom . import fifo, zero, dir"
     one = install(tmp_path, "trl", {"trl/__init__.py": asks})
     two = install(tmp_path, "transformers", HERE)
@@ -137,7 +118,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     assert [b.name for b in found(tmp_path, one, two).broken] == ["Gone", "Gone"]
 
 
-def test_any_bytes_are_answered() -> None:
+def test_any_bytes_are_answered():
     from tunedoctor.target.contracts import source
 
     chance = random.Random(7)  # noqa: S311
@@ -150,7 +131,6 @@ def test_any_bytes_are_answered() -> None:
             )
         assert isinstance(source.parsed(bytes(text)), source.Source | None)
     told = source.parsed(whole)
-    assert told is not None
     assert "Source" in told.names, "the control: whole, it is read"
 
 
@@ -163,7 +143,7 @@ def _seconds(site: Path) -> float:
     return time.process_time() - began
 
 
-def test_time_grows_with_the_files(tmp_path: Path) -> None:
+def test_time_grows_with_the_files(tmp_path):
     for size in (1, 8):
         files = {f"trl/m{i}.py": "from transformers import Gone\n" * 50 for i in range(50 * size)}
         chain = {"trl/__init__.py": "".join(f"from . import m{i}\n" for i in range(50 * size))}
@@ -173,7 +153,7 @@ def test_time_grows_with_the_files(tmp_path: Path) -> None:
     assert _seconds(tmp_path / "8") < 30 * max(_seconds(tmp_path / "1"), 0.01)
 
 
-def test_nothing_of_the_target_is_run(tmp_path: Path) -> None:
+def test_nothing_of_the_target_is_run(tmp_path):
     site, mark = tmp_path / "site", tmp_path / "ran"
     evil = f"open({str(mark)!r}, 'w').close()\nfrom transformers import Gone\n"
     names = ("sitecustomize", "usercustomize", "json", "ast", "contracts")

@@ -1,22 +1,25 @@
-"""Damaged files of every kind: each line's fault is named with its number, and the other rows are read."""
+"""Damaged files, whose faults are named by line and whose other rows are read; forms of rows, repeats, leaks."""
 
 import gzip
 import json
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import cases
+from rows import cases, rows
 
 from tunedoctor.data import survey as surveys
-from tunedoctor.data.examine import Asked, Tally, block, row
+from tunedoctor.data.examine import Asked, Tally, row
+from tunedoctor.data.repeats import Sketches, sketch
 from tunedoctor.data.report import DataFault
+from tunedoctor.data.rows import Good
 from tunedoctor.data.survey import Source, Survey
 from tunedoctor.tables.secrets import kinds
+from tunedoctor.target.train_rows import faults_of as row_faults
 
 
 def survey(*files: tuple[Path, str]) -> Survey:
@@ -35,9 +38,7 @@ LINES = [json.dumps(row).encode() for row in ROWS]
 
 
 @cases("data/cases.jsonl")
-def test_a_damaged_line_is_named_and_the_others_are_read(
-    tmp_path: Path, line: str, kind: str, words: str
-) -> None:
+def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path, line, kind, words):
     data = b"\n".join([*LINES[:4], line.encode("latin-1"), *LINES[4:]])
     found, faults = faults_of(tmp_path / "a.jsonl", data)
     assert kind in faults
@@ -61,7 +62,7 @@ HURT: dict[str, tuple[Callable[[], str], str, int, int]] = {
 
 
 @pytest.mark.parametrize("name", HURT)
-def test_behind_damage_all_rows_are_read(tmp_path: Path, name: str) -> None:
+def test_behind_damage_all_rows_are_read(tmp_path, name):
     text, kind, line, rows = HURT[name]
     found, faults = faults_of(tmp_path / name, text().encode())
     assert (found.files[0].rows, found.files[0].unreadable) == (rows, 1)
@@ -70,14 +71,14 @@ def test_behind_damage_all_rows_are_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-def test_encodings(tmp_path: Path, encoding: str, name: str) -> None:
+def test_encodings(tmp_path, encoding, name):
     text = json.dumps(ROWS) if name == "a.json" else "\n".join(map(json.dumps, ROWS))
     found, faults = faults_of(tmp_path / name, text.encode(encoding))
     assert found.files[0].rows == 9
     assert set(faults) == ({"byte-order-mark"} if encoding == "utf-8-sig" else {"not-utf8-file"})
 
 
-def test_compressed_data_that_break_off(tmp_path: Path) -> None:
+def test_compressed_data_that_break_off(tmp_path):
     lines = [json.dumps({"text": f"{i * 7919} is a number."}).encode() for i in range(20_000)]
     whole = gzip.compress(b"\n".join(lines))
     found, faults = faults_of(tmp_path / "a.jsonl.gz", whole[: len(whole) // 2])
@@ -105,7 +106,7 @@ PIECES = st.sampled_from(
 
 @given(st.binary(max_size=300) | st.lists(PIECES, max_size=24).map(b"".join))
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt"])
-def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> None:
+def test_any_bytes_give_a_report_whose_counts_add_up(name, data):
     with tempfile.TemporaryDirectory() as folder:
         found, faults = faults_of(Path(folder) / name, data)
     (file,) = found.files
@@ -117,30 +118,69 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> 
         assert any(one.severity == "error" for one in faults.values())
 
 
-LINE = st.binary(max_size=40).map(lambda b: b.replace(b"\n", b""))
-
-
-@given(st.lists(LINE, min_size=1, max_size=12))
-def test_each_line_is_counted_once(lines: list[bytes]) -> None:
-    found = block(b"\n".join(lines) + b"\n", 1, Asked())
-    assert found.lines == len(lines)
-    assert found.lines == found.seen["blank"] + found.unreadable + found.rows
-    seen = {line for places in found.places.values() for line, _ in places}
-    unreadable = {i for i, line in enumerate(lines, 1) if line.strip() and not _object(line)}
-    assert unreadable <= seen
-
-
-def _object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
 @given(JSON)
-def test_any_row_is_examined(value: Any) -> None:
+def test_any_row_is_examined(value):
     found = Tally()
     row(found, 1, value, kinds("data"), Asked(sampled=True))
     assert found.rows + found.unreadable == 1
     assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
     assert found.learned <= found.tokens
+
+
+@pytest.mark.parametrize("row", rows("data/shapes.jsonl"), ids=lambda row: row["name"])
+def test_what_data_passes_train_takes(tmp_path, row):
+    name, data = row["name"], row["bytes"].encode("latin-1")
+    survey, faults = faults_of(
+        tmp_path / name, gzip.compress(data) if name.endswith("gz") else data
+    )
+    assert [one.kind for one in faults.values() if one.severity == "error"] == []
+    rows = [sample for _, _, sample in Good(tmp_path / name, {}, ())]
+    assert [row_faults(sample) for sample in rows] == [[]] * 2
+    assert survey.files[0].rows == len(rows)
+
+
+DRAW = random.Random(5)  # noqa: S311
+WORDS = ["".join(DRAW.choices("abcdefghij", k=5)) for _ in range(3000)]
+
+
+def write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    path.write_text("".join(json.dumps({"prompt": p, "completion": c}) + "\n" for p, c in rows))
+    return path
+
+
+def text(count: int = 100) -> str:
+    return " ".join(DRAW.choices(WORDS, k=count)) + "."
+
+
+def changed(words: str, count: int) -> str:
+    parts = words.split()
+    for i in DRAW.sample(range(len(parts)), count):
+        parts[i] = "other"
+    return " ".join(parts)
+
+
+def test_near_repeats_are_found_and_strangers_are_not():
+    table = Sketches()
+    originals = [text() for _ in range(300)]
+    for i, one in enumerate(originals):
+        assert table.like(sketch(one.encode()), 0, i) is None
+    found = [table.like(sketch(changed(one, 2).encode()), 0, 999) for one in originals]
+    right = sum(place is not None and place.line == i for i, place in enumerate(found))
+    assert right >= 270
+    assert all(place is None or place.line in (i, 999) for i, place in enumerate(found))
+
+
+def test_repeats_within_a_file_and_leaks_between_splits(tmp_path):
+    rows = [(f"Question {i}: {text(30)}?", text(60)) for i in range(20)]
+    train = write(tmp_path / "train.jsonl", [*rows, rows[4]])
+    near = (rows[7][0], changed(rows[7][1], 1))
+    test = write(tmp_path / "test.jsonl", [("New?", text()), rows[3], near, (rows[9][0], text())])
+    found = survey((train, "train"), (test, "test"))
+    faults = {one.kind: [(p.line, p.detail) for p in one.places] for one in found.faults()}
+    assert faults["duplicate"] == [(21, "as line 5")]
+    assert faults["leak"] == [(2, "as train.jsonl line 4 of train")]
+    assert faults["near-leak"] == [(3, "as train.jsonl line 8 of train")]
+    assert faults["leaked-prompt"] == [(4, "as train.jsonl line 10 of train")]
+    assert {(one.kind, one.rows) for one in found.leak_rows()} == {
+        ("same row", 1), ("much alike", 1), ("same prompt", 1),
+    }  # fmt: skip

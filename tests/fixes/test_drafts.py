@@ -1,11 +1,9 @@
 """What fixes do about the machines of the museum; cures as steps, of which those are shown that a fix carries out."""
 
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +34,7 @@ def made(snapshot: Snapshot, fixes: tuple[plans.Fix, ...] = FIXES) -> dict[str, 
 
 
 @pytest.mark.parametrize("row", rows("fixes/drafts.jsonl"), ids=lambda row: row["machine"])
-def test_what_is_done_about_a_finding(row: dict[str, Any]) -> None:
+def test_what_is_done_about_a_finding(row):
     """A row: machine, finding, and what is done, or who is told."""
     one = made(snapshot_of(row["machine"]))[row["finding"]]
     assert one.draft.reason
@@ -45,11 +43,10 @@ def test_what_is_done_about_a_finding(row: dict[str, Any]) -> None:
         assert holds(data_of(one.draft.steps, Path("/env")), row["does"])
     else:
         (step,) = one.draft.steps
-        assert isinstance(step, plans.Tell)
         assert (step.command, step.who) == (one.found.finding.cure.command, row["told"])
 
 
-def test_every_cause_of_every_machine_is_treated() -> None:
+def test_every_cause_of_every_machine_is_treated():
     for machine in names():
         causes = diagnosis_of(machine).causes
         several = drafted(causes, snapshot_of(machine), FIXES)
@@ -69,12 +66,12 @@ def test_every_cause_of_every_machine_is_treated() -> None:
                 assert not (one.changes and "sudo" in str(step))
 
 
-def test_every_fix_has_a_check() -> None:
+def test_every_fix_has_a_check():
     assert {c.id for c in CHECKS} >= {id_ for fix in FIXES for id_ in fix.cures}
     assert all(fix.title for fix in FIXES)
 
 
-def test_what_lies_outside_the_environment_is_told_alone() -> None:
+def test_what_lies_outside_the_environment_is_told_alone():
     own = "/home/ada/.local/lib/python3.12/site-packages"
     snapshot = altered(
         snapshot_of("numpy-doubled"),
@@ -84,7 +81,7 @@ def test_what_lies_outside_the_environment_is_told_alone() -> None:
     assert not made(snapshot)["broken-install"].changes
 
 
-def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
+def test_a_fix_of_a_plugin_comes_before_those_built_in():
     module = ModuleType("mine")
 
     def mine(finding: api.Finding, host: api.Host) -> plans.Draft:
@@ -93,7 +90,7 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
     mine.__module__ = "mine"
     sys.modules["mine"] = module
     try:
-        module.mine = api.fix("mine", "Mine", cures=["driver-missing"])(mine)  # type: ignore[attr-defined]
+        module.mine = api.fix("mine", "Mine", cures=["driver-missing"])(mine)
         (one,) = marked(module, "fix")
     finally:
         del sys.modules["mine"]
@@ -103,7 +100,7 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
 
 
 @cases("fixes/cases.jsonl")
-def test_a_new_environment_is_offered_where_nothing_is(problem: str, place: str) -> None:
+def test_a_new_environment_is_offered_where_nothing_is(problem, place):
     fixes = tuple(one for one in FIXES if one.id == "tell-new")
     target = kinds.Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
     snapshot = Snapshot({kinds.Target: target, kinds.Interpreter: kinds.Unknown(why=problem)})
@@ -125,9 +122,7 @@ USER = {"user_site": ELSEWHERE, "user_site_on": True}
         ({"kind": "system", **USER}, plans.Resolve(requirements=("peft>=0.18.0",))),
     ],
 )
-def test_a_library_behind_a_copy_is_uncovered_and_not_installed(
-    python: dict[str, object], step: object
-) -> None:
+def test_a_library_behind_a_copy_is_uncovered_and_not_installed(python, step):
     """An older peft in another folder hides that of the environment."""
     found = {"name": "peft", "version": "0.21.2", "location": "/env/site"}
     copy = kinds.PackageCopy(**found, hidden_by=ELSEWHERE, winner_version="0.17.1")
@@ -158,7 +153,7 @@ paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, 
 
 
 @given(st.lists(st.builds(str.__add__, packages, specs), min_size=1, max_size=4), paths)
-def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> None:
+def test_a_shell_reads_the_words_of_a_step(wanted, place):
     own = kinds.Interpreter(executable=f"/{place}/python", version="3.12.7")
     cure = model.pip(own, "install", "--upgrade", *wanted, index=INDEX)
     words = shlex.split(cure.command)
@@ -169,29 +164,28 @@ def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> Non
 
 
 @given(st.text(st.characters(codec="ascii", min_codepoint=32), max_size=30))
-def test_bash_sets_the_value_of_a_step(value: str) -> None:
+def test_bash_sets_the_value_of_a_step(value):
     cure = model.set_variable(None, "HF_HOME", value)
     assert shlex.split(cure.command) == ["export", f"HF_HOME={value}"]
     step = plans.variable_of(cure, VENV)
     assert step == plans.SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
 
 
-def test_bash_takes_it_as_it_is() -> None:
-    value = "GPU-1 'x' $HOME"
-    shell = ["bash", "-c", f'{model.set_variable(None, "NAME", value).command}; printf %s "$NAME"']
-    assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == value
-
-
-SEVERITIES: tuple[model.Severity, ...] = ("error", "warning", "note")
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
 clause = st.tuples(
     st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)
 ).map("".join)
 ranges = st.lists(clause, max_size=3, unique=True).map(",".join)
-asked_of = st.dictionaries(
-    st.sampled_from(["peft", "trl", "torch"]), ranges, min_size=1, max_size=2
-)
-findings = st.tuples(st.sampled_from(range(3)), asked_of)
+
+
+@given(st.lists(ranges, max_size=3))
+def test_a_narrowed_range_allows_what_all_of_them_allow(several):
+    left = narrowed(several)
+    for version in VERSIONS:
+        meets = all(version in SpecifierSet(one) for one in several)
+        assert meets is (left is not None and version in SpecifierSet(left))
+
+
 OLDER = model.pip(None, "install", "trl<0.12")
 
 
@@ -206,36 +200,7 @@ def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[mod
     return [*cures_shown(whole, snapshot, all_fixes).values()]
 
 
-@given(st.lists(ranges, max_size=3))
-def test_a_narrowed_range_allows_what_all_of_them_allow(several: list[str]) -> None:
-    left = narrowed(several)
-    for version in VERSIONS:
-        meets = all(version in SpecifierSet(one) for one in several)
-        assert meets is (left is not None and version in SpecifierSet(left))
-
-
-@given(st.lists(findings, min_size=1, max_size=4))
-def test_printed_lines_never_contradict_each_other(
-    several: list[tuple[int, dict[str, str]]],
-) -> None:
-    several.sort(key=lambda one: one[0])
-    cures = [model.pip(None, "install", *(n + s for n, s in one.items())) for _, one in several]
-    causes = [found(i, cure, SEVERITIES[several[i][0]]) for i, cure in enumerate(cures)]
-    asked: dict[str, list[str]] = {}
-    for before, cure in zip(cures, shown(causes), strict=True):
-        if cure == model.tell("doctor fix"):
-            continue
-        parts = [model.parted(one) for one in cure.installs[0].requirements]
-        assert [n for n, _ in parts] == [
-            model.parted(r)[0] for r in before.installs[0].requirements
-        ]
-        assert shlex.split(cure.command)[3] == "install"
-        for name, specifier in parts:
-            asked.setdefault(name, []).append(specifier)
-    assert None not in [narrowed(specifiers) for specifiers in asked.values()]
-
-
-def test_an_error_keeps_its_line_beside_a_note() -> None:
+def test_an_error_keeps_its_line_beside_a_note():
     note = found(1, model.pip(None, "install", "trl>=1.0"), "note")
     one, other = shown([found(0, OLDER, "error"), note])
     assert one.command == 'python -m pip install "trl<0.12"'
@@ -243,14 +208,14 @@ def test_an_error_keeps_its_line_beside_a_note() -> None:
 
 
 @pytest.mark.parametrize("settle", ["", "python -m pip check"])
-def test_what_is_suspected_is_for_the_user_to_run(settle: str) -> None:
+def test_what_is_suspected_is_for_the_user_to_run(settle):
     snapshot = snapshot_of("healthy-foreign-pip-not-activated")
     (cure,) = shown([found(0, OLDER, "warning", settle)], snapshot)
     assert cure.ours is not bool(settle)
     assert cure.command == 'python -m pip install "trl<0.12"'
 
 
-def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
+def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix():
     """For every machine of the museum with an environment, by the words of the report and the drafts of a fix."""
     wrong: list[tuple[str, str, str]] = []
     goals = 0
@@ -277,16 +242,14 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
 
 
 @cases("fixes/cases.jsonl")
-def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
-    name: str, id_: str, kind: str, words: str
-) -> None:
+def test_what_no_fix_carries_out_is_no_step_of_the_doctor(name, id_, kind, words):
     diagnosis, snapshot = diagnosis_of(name), snapshot_of(name)
     cure = cures_shown(diagnosis, snapshot, all_fixes)[id_]
     assert not cure.ours
     assert (cure.kind, words in cure.command) == (kind, True), cure.command
 
 
-def test_an_interpreter_in_a_cure_is_one_word() -> None:
+def test_an_interpreter_in_a_cure_is_one_word():
     hostile, quoted = "/home/ada/it's my env/.venv", 0
     for name in names():
         snapshot = snapshot_of(name)
@@ -307,7 +270,7 @@ def test_an_interpreter_in_a_cure_is_one_word() -> None:
     st.lists(st.text(max_size=60), max_size=4),
     st.sampled_from(["a", r"\d+", "error", r"^Killed"]),
 )
-def test_of_any_text_one_short_line_is_told(texts: list[str], files: list[str], seen: str) -> None:
+def test_of_any_text_one_short_line_is_told(texts, files, seen):
     frames = tuple(kinds.Frame(file=file) for file in files)
     errors = kinds.Errors(
         tuple(kinds.ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)

@@ -2,21 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from gallery import damage, machine
 from gallery.doctor import SOURCES
-from gallery.place import Base, NoBaseError, Place, build, derive, derive_conda, empty, wheelhouse
+from gallery.place import NoBaseError, build, derive, derive_conda, empty, wheelhouse
 from gallery.torch_index import TorchIndex, wheels_of
 
 START = {"base": derive, "conda": derive_conda, "nothing": empty}
 
 
 @pytest.fixture(scope="session")
-def base(pytestconfig: pytest.Config) -> Base:
+def base(pytestconfig):
     """Return the base environment; TUNEDOCTOR_GALLERY names a folder to keep it in."""
     chosen = os.environ.get("TUNEDOCTOR_GALLERY")
     if not chosen:
@@ -35,7 +33,7 @@ def base(pytestconfig: pytest.Config) -> Base:
 
 
 @pytest.fixture(scope="session")
-def torch_index(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchIndex]:
+def torch_index(base, tmp_path_factory):
     if any(name.upper() == "HTTPS_PROXY" for name in os.environ):
         pytest.skip("PyTorch's index can't be played: a proxy is set")
     try:
@@ -47,7 +45,7 @@ def torch_index(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def place(row: dict[str, Any], base: Base, request: pytest.FixtureRequest) -> Iterator[Place]:
+def place(row, base, request):
     """Build the target of a row, and take it away after the test."""
     lacks = {
         "gpu": machine.has_nvidia() and "this machine has an NVIDIA driver of its own",

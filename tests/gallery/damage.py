@@ -14,27 +14,22 @@ from rows import plant
 
 def broken(place: Place, steps: list[list[Any]]) -> None:
     """Do to a place what a row of cases says; in words of it, {target} and others are its folders."""
-    names = ("target", "work", "caches", "root")
-    folders = {name: getattr(place, name) for name in names}
+    folders = {name: getattr(place, name) for name in ("target", "work", "caches", "root")}
     for name, *arguments in steps:
         if name in ("asked", "new", "variable", "mounted"):
             arguments[-1] = arguments[-1].format(**folders)
-        {**vars(machine), **globals()}[name](place, *arguments)
-
-
-def asked(place: Place, python: str) -> None:
-    """Look at an interpreter."""
-    place.asked = python
-
-
-def new(place: Place, folder: str) -> None:
-    """Ask for a new environment."""
-    place.new = folder
-
-
-def variable(place: Place, name: str, value: str) -> None:
-    """Set a variable in the shell that starts the doctor."""
-    place.variables[name] = value
+        match name, arguments:
+            case (
+                ("asked" | "new"),
+                [where],
+            ):  # the interpreter to look at; the environment to be made
+                setattr(place, name, where)
+            case "variable", [key, value]:  # of the shell that starts the doctor
+                place.variables[key] = value
+            case "pip", words:
+                place.pip(*words)
+            case _:
+                {**vars(machine), **globals()}[name](place, *arguments)
 
 
 def planted(place: Place, files: dict[str, Any]) -> None:
@@ -92,21 +87,6 @@ def is_bf16_supported(including_emulation=True): return {capability >= (8, 0)}
 def init(): pass
 """
     place.alter(place.site / "torch" / "cuda" / "__init__.py", lambda t: t + told)
-
-
-def swapped(place: Place, *requirements: str) -> None:
-    """Install other versions without regard to what the rest needs."""
-    place.pip("install", "--no-deps", *requirements)
-
-
-def removed(place: Place, *names: str) -> None:
-    place.pip("uninstall", "--yes", *names)
-
-
-def numpy_1_binary(place: Place) -> None:
-    """Install a pyarrow built for NumPy 1, and a datasets that is content with it."""
-    removed(place, "trl")
-    place.pip("install", "datasets==2.19.2", "pyarrow==14.0.2")
 
 
 def doubled(place: Place, name: str, version: str) -> None:

@@ -19,10 +19,7 @@ from tunedoctor.transaction.records import rows
 
 CODE = Path(tunedoctor.__file__).parents[1]
 # not PYTHONPATH: the target would have it as well
-START = (
-    f"import sys; sys.path.insert(0, {str(CODE)!r}); "
-    "from tunedoctor.__main__ import main; sys.exit(main())"
-)
+START = f"import sys; sys.path.insert(0, {str(CODE)!r}); from tunedoctor.__main__ import main; sys.exit(main())"
 NETWORK = ("PIP_", "UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """How this machine reaches its package index."""
 

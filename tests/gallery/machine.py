@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gallery.place import Place
 from rows import plant
@@ -14,20 +14,12 @@ from rows import plant
 SOURCE = Path(__file__).parents[1] / "probes" / "fake_nvml.c"
 
 
-class Gpu(NamedTuple):
-    """An NVIDIA GPU as its driver would describe it."""
-
-    name: str
-    capability: tuple[int, int]
-    memory: int
-    """MiB."""
-
-
 GPUS = {
-    "RTX_4090": Gpu("NVIDIA GeForce RTX 4090", (8, 9), 24564),
-    "RTX_5090": Gpu("NVIDIA GeForce RTX 5090", (12, 0), 32607),
-    "GTX_1080": Gpu("NVIDIA GeForce GTX 1080", (6, 1), 8192),
+    "RTX_4090": ("NVIDIA GeForce RTX 4090", (8, 9), 24564),
+    "RTX_5090": ("NVIDIA GeForce RTX 5090", (12, 0), 32607),
+    "GTX_1080": ("NVIDIA GeForce GTX 1080", (6, 1), 8192),
 }
+"""Name, compute capability and MiB of an NVIDIA GPU as its driver would tell."""
 CUDA = {390: "9.1", 470: "11.4", 535: "12.2", 550: "12.4", 570: "12.8", 580: "13.0"}
 """Newest CUDA of a driver branch."""
 SMI = """
@@ -47,9 +39,9 @@ else:
 
 
 def smi(place: Place, gpu: str, driver: str) -> None:
-    one = GPUS[gpu]
-    told = {"NAME": one.name, "DRIVER": driver, "CUDA": _cuda(driver), "MEMORY": one.memory}
-    told["CAPABILITY"] = ".".join(map(str, one.capability))
+    name, capability, memory = GPUS[gpu]
+    told = {"NAME": name, "DRIVER": driver, "CUDA": _cuda(driver), "MEMORY": memory}
+    told["CAPABILITY"] = ".".join(map(str, capability))
     values = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
     _program(place, f"#!{sys.executable} -ISE\n{values}{SMI}")
 
@@ -141,14 +133,4 @@ def radeon(place: Place) -> None:
     mounted(place, COMMANDS.format(root=shlex.quote(str(root)), dev=shlex.quote(str(root / "dev"))))
 
 
-COMMANDS = """
-mount -t tmpfs tmpfs {dev}
-mkdir {dev}/dri {dev}/shm {dev}/pts
-for one in null zero full random urandom tty; do : > {dev}/$one; mount --bind /dev/$one {dev}/$one; done
-mount --bind /dev/shm {dev}/shm
-for one in kfd dri/renderD128; do : > {dev}/$one; mount --bind /dev/null {dev}/$one; done
-ln -s /proc/self/fd {dev}/fd
-mount --rbind {dev} /dev
-mount --bind {root}/pci /sys/bus/pci/devices
-mount --bind {root}/class /sys/class
-"""
+COMMANDS = Path(__file__).with_name("radeon.sh").read_text("utf-8")

@@ -2,15 +2,13 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from gallery import doctor
 from gallery.doctor import Said
-from gallery.place import TORCH, Base, Place, derive, empty, find_python
-from gallery.torch_index import TorchIndex
+from gallery.place import TORCH, Place, derive, empty, find_python
 from rows import rows
 
 pytestmark = pytest.mark.gallery
@@ -27,7 +25,7 @@ LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 
 
 @pytest.fixture(scope="module")
-def known(base: Base) -> Iterator[doctor.Known]:
+def known(base):
     """Read the base before and after: its files are shared by all targets."""
     before = doctor.read(base.environment)
     whole = derive(base, "whole")
@@ -38,7 +36,7 @@ def known(base: Base) -> Iterator[doctor.Known]:
 
 
 @CURED
-def test_cured_and_brought_back(row: Row, place: Place, known: doctor.Known) -> None:
+def test_cured_and_brought_back(row, place, known):
     """After the fix the doctor says ready and every file is what its RECORD says; after undo all is as before."""
     deep: bool = row.get("deep", True)
     run = ["--deep"] if row.get("run") else []
@@ -76,7 +74,7 @@ def test_cured_and_brought_back(row: Row, place: Place, known: doctor.Known) -> 
 
 
 @LEFT
-def test_left_as_it_was(row: Row, place: Place, known: doctor.Known) -> None:
+def test_left_as_it_was(row, place, known):
     """What the doctor can't cure it doesn't touch, neither the environment nor what lies around it."""
     if row["name"] == "no-network" and doctor.SOURCES == "wheelhouse":
         pytest.skip("the folder of wheels cures it without any network")
@@ -114,7 +112,7 @@ def _all(said: Said) -> set[str]:
     return {one["id"] for one in (*told["findings"], *told["symptoms"])}
 
 
-def test_a_missing_environment_is_made_and_taken_back(base: Base, torch_index: TorchIndex) -> None:
+def test_a_missing_environment_is_made_and_taken_back(base, torch_index):
     """`--new` makes an environment that the doctor says is ready; undo takes it out of its place."""
     place = empty(base, "new")
     place.variables |= torch_index.variables

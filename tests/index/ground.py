@@ -16,9 +16,9 @@ from index.server import Served
 _READ = (
     "import importlib, importlib.metadata as m, sys\n"
     "for name in sys.argv[1:]:\n"
-    "    try: v = importlib.import_module(name + '.version')\n"
+    "    try: v = importlib.import_module(name)\n"
     "    except ImportError: print('-', '-', '-')\n"
-    "    else: print(v.__version__, v.origin, m.version(name))\n"
+    "    else: print(v.build, v.origin, m.version(name))\n"
 )
 
 
@@ -32,22 +32,17 @@ class Ground:
         self.venv = folder / "venv"
         self.home.mkdir(parents=True)
         tool = Path(uv.find_uv_bin())
-        self.variables = {
-            "PATH": os.pathsep.join([str(self.scripts), str(tool.parent), os.defpath]),
-            "HOME": str(self.home),
-            "XDG_CONFIG_HOME": str(self.home / ".config"),
-            "XDG_CONFIG_DIRS": str(self.home / "etc"),
-            "HTTPS_PROXY": served.url,
-            "NO_PROXY": "",
-            "SSL_CERT_FILE": str(served.authority),
-            "REQUESTS_CA_BUNDLE": str(served.authority),
-            "PIP_CERT": str(served.authority),
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "XDG_CACHE_HOME": str(self.home / ".cache"),
+        xdg = {"CONFIG_HOME": ".config", "CONFIG_DIRS": "etc", "CACHE_HOME": ".cache"}
+        self.variables = {f"XDG_{name}": str(self.home / place) for name, place in xdg.items()}
+        trust = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+        self.variables |= dict.fromkeys(trust, str(served.authority))
+        self.variables |= {"HTTPS_PROXY": served.url, "NO_PROXY": "", "HOME": str(self.home)}
+        self.variables |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
+        self.variables |= {
             "UV_CACHE_DIR": str(folder.parent / "uv-cache"),
-            "UV_PYTHON_DOWNLOADS": "never",
             "VIRTUAL_ENV": str(self.venv),
         }
+        self.variables["PATH"] = os.pathsep.join([str(self.scripts), str(tool.parent), os.defpath])
         self.uv("venv", "--quiet", "--python", sys.executable, str(self.venv))
         site = next(self.venv.glob("lib/python*/site-packages"), self.venv / "Lib/site-packages")
         (site / "pip.pth").write_text(f"{pip}\n")

@@ -6,8 +6,8 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from libraries.fixtures import index, resolve, uv_cache
-from libraries.server import Index
+from libraries.fixtures import resolve
+from rows import words
 
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources, own
@@ -16,13 +16,11 @@ from tunedoctor.installers.uv import LONGEST, Failed, NoSolution, Question, Solv
 from tunedoctor.installers.uv import resolve as asked
 from tunedoctor.model.plan import Install, Pin
 
-__all__ = ["index", "uv_cache"]
-
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
 
 
-def test_a_solution_has_pins_and_who_wants_them(index: Index) -> None:
+def test_a_solution_has_pins_and_who_wants_them(index):
     answer = resolve(ASK)
     assert isinstance(answer, Solved)
     pins = {pin.name: pin for pin in answer.pins}
@@ -39,9 +37,7 @@ PAIR = ("transformers==4.57.6", "huggingface-hub==1.5.0")
     (ASK._replace(requirements=("no-such-library",)), "no-such-library"),
     (ASK._replace(requirements=("bitsandbytes",), platform="aarch64-apple-darwin", macos="14.0"), "no wheels"),
 ])  # fmt: skip
-def test_no_solution_comes_with_the_words_of_uv(
-    index: Index, question: Question, word: str
-) -> None:
+def test_no_solution_comes_with_the_words_of_uv(index, question, word):
     answer = resolve(question)
     assert isinstance(answer, NoSolution)
     assert word in answer.text
@@ -49,7 +45,7 @@ def test_no_solution_comes_with_the_words_of_uv(
 
 
 @pytest.mark.parametrize(("ends", "why"), [("close", "network"), ("stall", "time")])
-def test_an_index_that_does_not_answer_is_no_answer(index: Index, ends: str, why: str) -> None:
+def test_an_index_that_does_not_answer_is_no_answer(index, ends, why):
     index.close() if ends == "close" else index.stalled.set()
     answer = asked(ASK, own(os.environ), seconds=1.0 if ends == "stall" else 60.0)
     assert isinstance(answer, Failed)
@@ -57,20 +53,17 @@ def test_an_index_that_does_not_answer_is_no_answer(index: Index, ends: str, why
 
 
 @pytest.mark.parametrize("uv", ["", "gone", sys.executable])
-def test_a_program_that_is_not_uv_is_no_answer(uv: str) -> None:
+def test_a_program_that_is_not_uv_is_no_answer(uv):
     answer = asked(ASK, Sources(), uv=uv)
     assert isinstance(answer, Failed)
     assert answer.why == ("uv" if uv else "no uv")
 
 
-_WORDS = st.sampled_from([
-    "Because", "And because", "depends on", "you require", "and", "a==1", "b>=2,<3", "b", "all of:", "we can conclude that", "\n", "(",
-    "has no usable wheels", "cause: ",
-])  # fmt: skip
+_WORDS = st.sampled_from(words("uv"))
 
 
 @given(st.one_of(st.text(), st.lists(_WORDS).map(" ".join)))
-def test_any_text_gives_one_line(text: str) -> None:
+def test_any_text_gives_one_line(text):
     answer = NoSolution(text)
     told = answer.why()
     assert 0 < len(told) <= LONGEST + 2
@@ -81,9 +74,7 @@ def test_any_text_gives_one_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["UV_OFFLINE", "DOCTOR_OFFLINE"])
-def test_offline_goes_by_the_cache_of_uv_alone(
-    index: Index, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_goes_by_the_cache_of_uv_alone(index, name, monkeypatch):
     monkeypatch.setenv(name, "true")
     asked = Question(requirements=("peft",), python="3.12", platform="x86_64-manylinux_2_28")
     found = resolve(asked)
@@ -99,9 +90,7 @@ def test_offline_goes_by_the_cache_of_uv_alone(
 
 @pytest.mark.parametrize("name", ["PIP_NO_INDEX", "UV_NO_INDEX"])
 @pytest.mark.parametrize("named", [False, True])
-def test_no_index_is_asked_not_even_one_that_is_named(
-    index: Index, name: str, monkeypatch: pytest.MonkeyPatch, *, named: bool
-) -> None:
+def test_no_index_is_asked_not_even_one_that_is_named(index, name, monkeypatch, *, named):
     monkeypatch.setenv(name, "1")
     url = index.url if named else ""
     found = resolve(Question(requirements=("peft",), python="3.12", index_url=url))
@@ -116,7 +105,7 @@ def test_no_index_is_asked_not_even_one_that_is_named(
 
 
 @pytest.mark.parametrize("name", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
-def test_what_one_is_told_is_said_to_both(name: str) -> None:
+def test_what_one_is_told_is_said_to_both(name):
     between = " " if name.startswith("PIP") else ","
     told = {
         name: f"/a{between}/b",

@@ -11,32 +11,7 @@ from pathlib import Path
 
 from platforms.places import packages
 
-CONF = """\
-ClusterName=doctor
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={port}
-SlurmUser=root
-AuthType=auth/none
-CredType=cred/none
-StateSaveLocation={work}/state
-SlurmdSpoolDir={work}/state/%n
-SlurmctldPidFile={work}/slurmctld.pid
-SlurmdPidFile={work}/%n.pid
-SlurmctldLogFile={work}/slurmctld.log
-SlurmdLogFile={work}/%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-MailProg=/bin/true
-ReturnToService=0
-SlurmdParameters=config_overrides
-SchedulerParameters=nohold_on_prolog_fail,batch_sched_delay=1
-Prolog={work}/prolog
-PrologFlags=Alloc
-HealthCheckProgram={work}/health
-HealthCheckInterval=2
-HealthCheckNodeState=ANY,CYCLE
-"""
+CONF = Path(__file__).with_name("slurm.conf").read_text("utf-8")
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=1000\n"
 START = """hostname "$1"; mount -t tmpfs -o size="$2" tmpfs /dev/shm; eval "$4"; exec slurmd -N "$1" -f "$3" """
 

@@ -27,44 +27,21 @@ ACCEPTED = (
 
 
 @pytest.mark.parametrize("line", ACCEPTED)
-def test_files_are_what_their_readers_accept(line: str) -> None:
+def test_files_are_what_their_readers_accept(line):
     name, *words = line.split()
     ended = ran(engine(name), *words, cwd=FILES)
     assert ended.code == 0, ended.said
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path):
     """A repository with a checkout of the doctor in it."""
     copied(tmp_path / "project" / "tunedoctor")
     return tmp_path / "project"
 
 
-UPLOAD = """\
-name: stands for the upload, which needs GitHub
-description: says what it is given
-inputs: {sarif_file: {description: a file}, category: {description: its kind}}
-runs:
-  using: composite
-  steps:
-    - shell: bash
-      env: {FILE: "${{ inputs.sarif_file }}"}
-      run: test -s "$FILE" && echo "uploads $FILE"
-"""
-WORKFLOW = """\
-on: push
-jobs:
-  gate:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@df4cb1c069e1874edd31b4311f1884172cec0e10
-      - id: gate
-        uses: ./tunedoctor/integrations/github
-        with: {profile: node, config: doctor.toml, upload: "true"}
-      - if: always()
-        env: {VERDICT: "${{ steps.gate.outputs.verdict }}", CODE: "${{ steps.gate.outputs.exit-code }}"}
-        run: echo "told $VERDICT $CODE"
-"""
+UPLOAD = Path(__file__).with_name("upload.yml").read_text("utf-8")
+WORKFLOW = Path(__file__).with_name("workflow.yml").read_text("utf-8")
 
 
 def act(project: Path) -> Ended:
@@ -79,7 +56,7 @@ def act(project: Path) -> Ended:
 
 
 @pytest.mark.parametrize(("policy", "verdict"), [("met", "ready 0"), ("broken", "findings 1")])
-def test_the_action_gates_a_job(project: Path, policy: str, verdict: str) -> None:
+def test_the_action_gates_a_job(project, policy, verdict):
     files = {".github/workflows/gate.yml": WORKFLOW, "doctor.toml": POLICIES[policy]}
     ended = act(plant(project, files))
     assert (ended.code == 0) == (policy == "met"), ended.said
@@ -91,7 +68,7 @@ def test_the_action_gates_a_job(project: Path, policy: str, verdict: str) -> Non
     assert ("**policy-ram**" in ended.said) == (policy == "broken"), ended.said
 
 
-def test_an_input_of_the_action_is_never_shell_text(project: Path, tmp_path: Path) -> None:
+def test_an_input_of_the_action_is_never_shell_text(project, tmp_path):
     planted = tmp_path / "planted"
     odd = f"a'; touch {planted}; $(touch {planted}) `touch {planted}`"
     inputs = f"target: {json.dumps(odd)}, sarif: {json.dumps(odd)}"
@@ -103,7 +80,7 @@ def test_an_input_of_the_action_is_never_shell_text(project: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("policy", ["met", "broken"])
-def test_the_job_of_gitlab_gates_a_pipeline(project: Path, policy: str) -> None:
+def test_the_job_of_gitlab_gates_a_pipeline(project, policy):
     program = engine("gitlab-ci-local")
     pipeline = (
         "include: tunedoctor/integrations/gitlab/doctor.gitlab-ci.yml\ndoctor:\n  variables:\n"
@@ -122,13 +99,13 @@ def test_the_job_of_gitlab_gates_a_pipeline(project: Path, policy: str) -> None:
     assert bool(cases.findall(".//failure")) == (policy == "broken")
 
 
-def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project: Path) -> None:
+def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project):
     program = engine("pre-commit")
     doctor = committed(project / "tunedoctor").rename(project.parent / "tunedoctor")
     commit = git(doctor, "rev-parse", "HEAD").strip()
     head = f"repos:\n  - repo: {doctor}\n    rev: {commit}\n    hooks:\n      - id: doctor-check\n"
 
-    def hook(arguments: str, policy: str) -> Ended:
+    def hook(arguments, policy):
         config = f"{head}        args: [{arguments}]\n"
         plant(project, {".pre-commit-config.yaml": config, "doctor.toml": POLICIES[policy]})
         git(project, "add", "-A")
@@ -147,7 +124,7 @@ def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project:
     assert hook("--profile=node", "met").code == 0
 
 
-def test_the_readme_works_as_pasted(project: Path) -> None:
+def test_the_readme_works_as_pasted(project):
     here = project / "tunedoctor"
     section = (here / "README.md").read_text(encoding="utf-8").partition("\n## In CI\n")[2]
     lines = section.partition("```sh\n")[2].partition("```")[0]
@@ -160,7 +137,7 @@ def test_the_readme_works_as_pasted(project: Path) -> None:
     assert bool(cases.findall(".//failure")) == bool(code)
 
 
-def test_the_page_names_files_that_are_there() -> None:
+def test_the_page_names_files_that_are_there():
     page = (FILES.parent / "docs/ci.md").read_text(encoding="utf-8")
     named = set(re.findall(r"integrations/[\w./-]+", page))
     assert all((FILES.parent / one).exists() for one in named)

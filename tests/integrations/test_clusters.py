@@ -14,9 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import venv
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +22,12 @@ import psutil
 import pytest
 from checkout import ROOT
 from integrations.engines import Ended, engine, ran
-from integrations.test_train_nodes import OPTIONS, furnished, until
-from platforms.places import container, debian
+from integrations.test_train_nodes import OPTIONS, furnished
+from integrations.test_train_nodes import until as logged
+from platforms.places import AS_ROOT, container, debian
 from torch_target import torch_target
 from trainers import log
+from typed import until
 
 from tunedoctor.fleet.answer import natural
 
@@ -51,23 +51,7 @@ while ray.available_resources().get("CPU", 0) > 1:
 print("held", flush=True)
 sys.stdin.read()
 """
-KUBECTL = """#!/bin/sh
-printf '%s|' "$@" >>log; echo >>log
-[ "$1" != "$FAILS" ] || { echo 'Error from server (Forbidden): not yours' >&2; exit 1; }
-case $1$SLOW$4 in
-    getyespods) echo '{"items": []}' ;;
-    get*) cat "$RECORDED/$4.json" ;;
-    create*) cat >jobs ;;
-    logs*) echo 'doctor: a word on stderr'; cat snapshot ;;
-esac
-"""
-
-
-def within(seconds: float, true: Callable[[], bool]) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.2)
+KUBECTL = Path(__file__).with_name("kubectl.sh").read_text("utf-8")
 
 
 class Ray(NamedTuple):
@@ -89,7 +73,7 @@ class Ray(NamedTuple):
         how |= {"cwd": out.parent, "stdout": PIPE, "stderr": subprocess.STDOUT, "text": True}
         with subprocess.Popen([*argv, f"--out={out}", *words], **how) as child:
             if sends:
-                until(out, 5, child)
+                logged(out, 5, child)
                 os.kill(trainers(out)[-1] if to_node else child.pid, sends)
             said, _ = child.communicate(timeout=400)
         return Ended(child.returncode, said)
@@ -102,7 +86,7 @@ class Ray(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
+def ray(tmp_path_factory):
     kept = os.environ.get("DOCTOR_PLATFORMS")
     work = Path(kept).resolve() / "ray" if kept else tmp_path_factory.mktemp("ray")
     python, bins = work / "venv/bin/python", tmp_path_factory.mktemp("bin")
@@ -134,7 +118,7 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
 
 
 @pytest.mark.platforms
-def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_path: Path) -> None:
+def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray, tmp_path):
     """Two of them share host, address and the lack of a name."""
     (tmp_path / "doctor.toml").write_text('[policy.variables]\nHF_HOME = "/data"\n')
     nodes, code = ray.fleet(tmp_path)
@@ -148,14 +132,14 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
     smi = ray.hangs.rename(ray.hangs.with_name("nvidia-smi"))  # holds up the doctor that came along
     for number in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(ray.argv, cwd=tmp_path, env=ray.environ) as doctor:
-            within(60, lambda: sum(str(smi) in one for one in ray.left()) == 5)
+            until(lambda: sum(str(smi) in one for one in ray.left()) == 5, 60)
             doctor.send_signal(number)
-        within(30, lambda: not ray.left())
+        until(lambda: not ray.left(), 30)
     smi.unlink()
 
 
 @pytest.fixture(scope="module")
-def shared(ray: Ray, torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(ray, torch_python, tmp_path_factory):
     """Return a folder with a model and data, when Ray's Python has torch, which it lacked."""
     folder = tmp_path_factory.mktemp("shared")
     furnished(folder, torch_python)
@@ -180,7 +164,7 @@ def trainers(out: Path) -> list[int]:
 
 
 @pytest.mark.platforms
-def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, shared: Path) -> None:
+def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray, shared):
     how, out = ["--dropout=0", "--nodes=2", ray.argv[-1]], shared / "killed"
     ended = ray.train(out, *how, sends=signal.SIGKILL, to_node=True)
     (name,) = re.findall(r"the cluster has \S+ and (\S+)\n", ended.said)
@@ -199,7 +183,7 @@ def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, share
 
 
 @pytest.mark.platforms
-def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, shared: Path) -> None:
+def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray, shared):
     for nodes, code, says in (
         ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
         ("6", 2, "5 of 6 nodes have a CPU and 0 GPUs for its jobs; doctor fleet shows"),
@@ -212,7 +196,7 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, sha
     more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)):
         ended = ray.train(out := shared / number.name, *more, sends=number)
-        within(60, lambda out=out: not trainers(out))
+        until(lambda out=out: not trainers(out), 60)
         assert (ended.code, len([*out.glob("step-*")])) == (code, 1), ended.said
 
 
@@ -232,9 +216,9 @@ def test_ray_is_not_waited_for_without_end(ray: Ray, shared: Path) -> None:
 
 
 @pytest.mark.platforms
-def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray: Ray, tmp_path: Path) -> None:
+def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray, tmp_path):
     print("lost", file=ray.cluster.stdin, flush=True)
-    within(60, lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "))
+    until(lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "), 60)
     for address, says in (("127.0.0.1:1", "refused"), ("http://h:8265", "6379"), ("local", "6379")):
         ended = ran(*ray.argv[:-1], f"--ray={address}", env=ray.environ)
         assert (ended.code, says in ended.said) == (2, True), ended.said
@@ -252,7 +236,7 @@ def fleet(cwd: Path, *words: str, **how: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(argv, cwd=cwd, env=environ, stdout=PIPE, stderr=PIPE, text=True)
 
 
-def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
+def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path):
     with fleet(tmp_path, "--kubernetes", "gpu in (a100, h100)", "--format=json") as doctor:
         out, err = doctor.communicate(timeout=60)
     why = {one["node"]: one["reached"] or one["why"] for one in json.loads(out)["nodes"]}
@@ -265,7 +249,7 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         log.unlink()
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
-            within(30, lambda: "|pods|" in log.read_text())
+            until(lambda: "|pods|" in log.read_text(), 30)
             doctor.send_signal(number)
             assert doctor.wait(20) in (143, 130)
         assert log.read_text().splitlines()[-1].startswith("delete|")
@@ -285,7 +269,7 @@ def manifest(*words: str) -> tuple[dict[str, Any], str]:
     return job, done.stderr
 
 
-def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path: Path) -> None:
+def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path):
     (job, commands), validator = manifest(), engine("kubernetes-validate")
     for name, wrong in (("image", False), ("imag", True)):
         (tmp_path / "job.json").write_text(json.dumps(job).replace('"image"', f'"{name}"'))
@@ -296,8 +280,8 @@ def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path: P
 
 
 @pytest.mark.platforms
-@pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="root on Debian makes the pod")
-def test_a_pod_tells_of_its_node(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+@AS_ROOT
+def test_a_pod_tells_of_its_node(tmp_path, tmp_path_factory):
     kept, file = os.environ.get("DOCTOR_PLATFORMS"), tmp_path / "job.json"
     work = Path(kept).resolve() / "images" if kept else tmp_path_factory.mktemp("images")
     assert not ran(sys.executable, "-m", "build", "-q", "-w", "-n", "-o", tmp_path, ROOT).code

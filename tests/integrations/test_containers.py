@@ -14,15 +14,9 @@ import pytest
 from checkout import ROOT, copied
 from integrations.engines import FILES, POLICIES, Ended, ran
 from libraries.environment import installed
-from platforms.places import container, debian
+from platforms.places import AS_ROOT, container, debian
 
-pytestmark = [
-    pytest.mark.platforms,
-    pytest.mark.skipif(
-        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
-        reason="root on Debian makes the containers",
-    ),
-]
+pytestmark = [pytest.mark.platforms, AS_ROOT]
 
 
 class Podman:
@@ -69,7 +63,7 @@ class Podman:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
+def podman(tmp_path_factory):
     kept = os.environ.get("DOCTOR_PLATFORMS")
     work = Path(kept).resolve() / "images" if kept else tmp_path_factory.mktemp("platforms")
     work.mkdir(exist_ok=True)
@@ -78,15 +72,13 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
     return Podman(work, next(out.glob("*.whl")))
 
 
-def test_an_image_that_cannot_train_is_not_built(podman: Podman) -> None:
+def test_an_image_that_cannot_train_is_not_built(podman):
     ended = podman.build("met", "--build-arg=TARGET=/usr")
     assert ended.code != 0
     assert "torch-missing" in ended.said
 
 
-def test_an_image_tells_its_health_and_an_init_container_holds_a_pod_back(
-    podman: Podman, tmp_path: Path
-) -> None:
+def test_an_image_tells_its_health_and_an_init_container_holds_a_pod_back(podman, tmp_path):
     ended = podman.build("met")
     assert ended.code == 0, ended.said
     run = ("run", "--detach", "--network=none", "localhost/training:latest", "sleep", "60")

@@ -3,23 +3,19 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from integrations.cluster import Cluster
 from integrations.engines import FILES, POLICIES, adapted, engine, ran
+from platforms.places import AS_ROOT
+from rows import cases
 
 DOCTOR = Path(sys.executable).with_name("doctor")
 MINUTES = pytest.mark.platforms
-AS_ROOT = pytest.mark.skipif(
-    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
-    reason="root on Debian makes the cluster",
-)
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="scripts of a POSIX shell")
 
 
@@ -37,7 +33,7 @@ def detected(script: Path, rule: dict[str, str], most: int) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("policy", "status"), [("met", "False"), ("broken", "True"), ("malformed", "Unknown")]
 )
-def test_node_problem_detector_shows_the_cause(tmp_path: Path, policy: str, status: str) -> None:
+def test_node_problem_detector_shows_the_cause(tmp_path, policy, status):
     monitor = json.loads((FILES / "node-problem-detector/doctor-monitor.json").read_bytes())
     rule, settings = monitor["rules"][0], monitor["pluginConfig"]
     assert rule["condition"] == monitor["conditions"][0]["type"]
@@ -50,7 +46,7 @@ def test_node_problem_detector_shows_the_cause(tmp_path: Path, policy: str, stat
     assert ("policy-ram" in message) == (status == "True")
 
 
-def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path: Path) -> None:
+def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path):
     config, metrics = tmp_path / "doctor.toml", tmp_path / "doctor.prom"
     config.write_text(POLICIES["broken"])
     for name in ("doctor.service", "doctor.timer"):
@@ -78,18 +74,8 @@ def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path: Path) -> None:
     assert (ended.code, ended.said) == (0, "")
 
 
-@pytest.mark.parametrize(
-    ("check", "sinfo", "says"),
-    [
-        ("echo '{broken'; exit 0", "true", "line-1 doctor: not reached"),
-        ("exit 1", "true", "line-1 doctor: not reached"),
-        ("exit 2", "true", "could not tell"),
-        ("true", "sleep 70", "Slurm gave no answer in 25 s"),
-    ],
-)
-def test_a_health_program_that_can_not_tell_says_so(
-    tmp_path: Path, check: str, sinfo: str, says: str
-) -> None:
+@cases("integrations/cases.jsonl")
+def test_a_health_program_that_can_not_tell_says_so(tmp_path, check, sinfo, says):
     """Within the minute that slurmd gives it; sinfo and the log are stand-ins."""
     own = f'[ "$1" = check ] && {{ {check}; }}; exec {DOCTOR} "$@"'
     for name, does in {
@@ -112,7 +98,7 @@ def test_a_health_program_that_can_not_tell_says_so(
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(tmp_path):
     config = tmp_path / "doctor.toml"
     config.write_text('[policy]\nshm = "1 GiB"\n')
     work = tmp_path / "slurm"
@@ -128,7 +114,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @MINUTES
 @AS_ROOT
-def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster: Cluster) -> None:
+def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster):
     mine, theirs = "drain.* doctor: policy-shm .node.", "drained disk by Ada"
     cluster.until(["idle", mine, "idle"])
     cluster.asked("scontrol", "update", "NodeName=theirs", "State=DRAIN", f"Reason={theirs[8:]}")
@@ -153,7 +139,7 @@ def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster: Cluster)
 
 @MINUTES
 @AS_ROOT
-def test_a_prolog_keeps_a_job_from_a_node_with_the_cause(cluster: Cluster) -> None:
+def test_a_prolog_keeps_a_job_from_a_node_with_the_cause(cluster):
     cluster.until(["idle", "drained", "idle"])
     cluster.health_every(0)  # nobody looks before a job starts
     time.sleep(15)  # and who looked already has ended, on a slow machine too

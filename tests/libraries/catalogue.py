@@ -92,7 +92,7 @@ class Release(NamedTuple):
 
 def made(row: dict[str, object]) -> Release:
     lists = {key: tuple(one) for key, one in row.items() if isinstance(one, list)}
-    return Release(**{**row, **lists})  # type: ignore[arg-type]
+    return Release(**{**row, **lists})
 
 
 RELEASES = tuple(map(made, rows("libraries/catalogue.jsonl")))

@@ -1,8 +1,6 @@
 """The index as a fixture: one for each test, and uv pointed at it."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +16,13 @@ def resolve(question: Question) -> Outcome:
 
 
 @pytest.fixture(scope="session")
-def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uv_cache(tmp_path_factory):
     """What uv learns about the interpreter serves all tests; each index has an address of its own."""
     return tmp_path_factory.mktemp("uv-cache")
 
 
 @pytest.fixture
-def index(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+def index(uv_cache, monkeypatch):
     one = Index(RELEASES)
     around = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE")
     around += ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")

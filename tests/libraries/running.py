@@ -1,8 +1,6 @@
 """Real environments with wheels of an index on loopback."""
 
 import ensurepip
-import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -46,15 +44,12 @@ def version(env: Path, name: str = "huggingface_hub") -> str:
     return info.name.removesuffix(".dist-info").rpartition("-")[2]
 
 
-def state(folder: Path) -> str:
-    """Return a hash over every file, folder and link of a tree, byte code left out."""
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if "__pycache__" in path.parts or path.suffix == ".pyc":
-            continue
-        found.update(os.fsencode(path.relative_to(folder)))
-        if path.is_symlink():
-            found.update(os.fsencode(path.readlink()))
-        elif path.is_file():
-            found.update(path.read_bytes())
-    return found.hexdigest()
+def state(folder: Path) -> dict[str, object]:
+    """Return every file of a tree and where links lead, byte code left out."""
+    return {
+        str(p.relative_to(folder)): p.readlink()
+        if p.is_symlink()
+        else p.is_file() and p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if "__pycache__" not in p.parts
+    }

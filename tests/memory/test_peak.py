@@ -1,7 +1,6 @@
 """The peak of a step for any model and run; hours and prices; the table behind the notes of doctor check."""
 
 import itertools
-from typing import Any
 
 import msgspec
 import pytest
@@ -25,30 +24,23 @@ from tunedoctor.tables.small import models
 
 GIB = 1 << 30
 NAMES = [row.name for row in models()]
+SOME = {
+    "method": ["lora", "qlora", "full"], "accum": [1, 4], "optimizer": sorted(OPTIMIZERS), "gpus": [1, 2, 8],
+    "attention": ["sdpa", "eager", "flash"], "stack": list(STACKS.values()), "precision": ["bf16", "mixed", "fp32"],
+    "quantisation": ["nf4-dq", "nf4", "int8"], "sharding": ["ddp", "zero1", "zero2", "zero3", "fsdp"],
+    **dict.fromkeys(("dora", "checkpointing", "embeddings", "padded"), (False, True)),
+}  # fmt: skip
+MOST = {"rank": 256, "seq": 8192, "batch": 16}
 RUNS = st.builds(
     Run,
-    method=st.sampled_from(["lora", "qlora", "full"]),
-    rank=st.integers(1, 256),
-    dora=st.booleans(),
-    seq=st.integers(1, 8192),
-    batch=st.integers(1, 16),
-    accum=st.sampled_from([1, 4]),
-    optimizer=st.sampled_from(sorted(OPTIMIZERS)),
-    checkpointing=st.booleans(),
-    attention=st.sampled_from(["sdpa", "eager", "flash"]),
-    stack=st.sampled_from(list(STACKS.values())),
-    precision=st.sampled_from(["bf16", "mixed", "fp32"]),
-    quantisation=st.sampled_from(["nf4-dq", "nf4", "int8"]),
-    embeddings=st.booleans(),
-    padded=st.booleans(),
-    gpus=st.sampled_from([1, 2, 8]),
-    sharding=st.sampled_from(["ddp", "zero1", "zero2", "zero3", "fsdp"]),
+    **{k: st.sampled_from(v) for k, v in SOME.items()},
+    **{k: st.integers(1, v) for k, v in MOST.items()},
 )
 
 
 @settings(max_examples=200)
 @given(st.sampled_from(NAMES), RUNS)
-def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name: str, run: Run) -> None:
+def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name, run):
     found = peak(named(name), run)
     assert sum(found.terms.values()) == found.total == max(found.phases.values())
     assert found.phases[found.phase] == found.total
@@ -59,14 +51,14 @@ def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name: str, run:
 @given(
     st.sampled_from(NAMES), RUNS, st.sampled_from(["rank", "seq", "batch"]), st.integers(1, 4096)
 )
-def test_more_of_anything_never_needs_less(name: str, run: Run, what: str, more: int) -> None:
+def test_more_of_anything_never_needs_less(name, run, what, more):
     larger = msgspec.structs.replace(run, **{what: getattr(run, what) + more})
     assert peak(named(name), larger).total >= peak(named(name), run).total
 
 
 @settings(max_examples=200)
 @given(st.sampled_from(NAMES), RUNS)
-def test_checkpointing_never_needs_much_more(name: str, run: Run) -> None:
+def test_checkpointing_never_needs_much_more(name, run):
     """What is made again stands beside what waits for it, which a short sequence shows (DoRA most)."""
     with_it = msgspec.structs.replace(run, checkpointing=True)
     without = msgspec.structs.replace(run, checkpointing=False)
@@ -75,7 +67,7 @@ def test_checkpointing_never_needs_much_more(name: str, run: Run) -> None:
 
 @settings(max_examples=100)
 @given(st.sampled_from(NAMES), RUNS)
-def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name: str, run: Run) -> None:
+def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name, run):
     shape = named(name)
     found = band(shape, run)
     assert found.low <= found.middle <= found.high
@@ -85,7 +77,7 @@ def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name: str
 
 
 @cases("memory/cases.jsonl")
-def test_traced_peaks(name: str, run: dict[str, Any], gib: float) -> None:
+def test_traced_peaks(name, run, gib):
     """By the real model classes under torch's fake tensors, with Hugging Face's loss, 2048 tokens and rank 16."""
     found = peak(named(name), Run(**run, stack=STACKS["hf"])).total
     assert found / GIB == pytest.approx(gib, rel=0.005)
@@ -95,11 +87,9 @@ def test_traced_peaks(name: str, run: dict[str, Any], gib: float) -> None:
     ("name", "method", "size"),
     [*itertools.product(SIZES, ["lora", "qlora", "full"], [8, 16, 24, 80])],
 )
-def test_advice_fits_and_the_largest_run_is_the_last_that_does(
-    name: str, method: str, size: float
-) -> None:
+def test_advice_fits_and_the_largest_run_is_the_last_that_does(name, method, size):
     shape, device = named(name), Device("card", "nvidia", size)
-    run = Run(method=method, seq=4096, batch=4, checkpointing=False, stack=STACKS["hf"])  # type: ignore[arg-type]
+    run = Run(method=method, seq=4096, batch=4, checkpointing=False, stack=STACKS["hf"])
     changes = smallest(shape, run, device)
     if changes:
         assert fits_well(shape, changes[-1].run, device)
@@ -111,7 +101,7 @@ def test_advice_fits_and_the_largest_run_is_the_last_that_does(
         assert not fits_well(shape, msgspec.structs.replace(run, batch=most.batch + 1), device)
 
 
-def test_what_lacks_memory_is_never_said_to_fit() -> None:
+def test_what_lacks_memory_is_never_said_to_fit():
     shape = named("Llama-3.1-8B")
     for size in (4.0, 8.0, 12.0, 16.0, 24.0, 48.0, 80.0):
         found = fit(shape, Run(), Device("card", "nvidia", size))
@@ -120,13 +110,13 @@ def test_what_lacks_memory_is_never_said_to_fit() -> None:
             assert need(band(shape, Run())).safe <= 0.97 * size
 
 
-def test_a_card_that_others_use_has_only_what_is_free() -> None:
+def test_a_card_that_others_use_has_only_what_is_free():
     shape = named("Llama-3.1-8B")
     assert fit(shape, Run(), Device("card", "nvidia", 24.0)).verdict == "fits"
     assert fit(shape, Run(), Device("card", "nvidia", 24.0, 12.0)).verdict == "doesn't fit"
 
 
-def test_the_cells_of_the_article_hold_for_4_bit_and_for_weights_alone() -> None:
+def test_the_cells_of_the_article_hold_for_4_bit_and_for_weights_alone():
     seven, thirteen, seventy = article_table().rows
     assert seven.qlora[0] < 8 < seven.qlora[1] < 12 < seven.lora[0]
     assert 12 < thirteen.qlora[0] < 16 < thirteen.lora[0]
@@ -142,18 +132,16 @@ RENTED = device_of(cards_like("H100 80GB HBM3")[0])
 PRICES = Prices(tokens=50_000_000, per_hour=2.5, rented=RENTED, card=1800.0, power=0.3, watts=450.0)
 
 
-def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
+def test_hours_are_tokens_by_speed_and_money_is_hours_by_price():
     found = costs(SHAPE, RUN, OWN, PRICES)
     rate = speed(SHAPE, RUN, OWN.tflops, OWN.bandwidth_gb_s)
-    assert rate is not None
     assert found.own.hours == pytest.approx(50_000_000 / rate.tokens_per_second / 3600)
     assert found.own.cost == pytest.approx(found.own.hours * 0.45 * 0.3)
-    assert found.rented is not None
     assert found.rented.hours is not None
     assert found.rented.cost == pytest.approx(found.rented.hours * 2.5)
     assert found.even_trainings == pytest.approx(1800 / (found.rented.cost - found.own.cost))
 
 
-def test_the_table_is_what_is_reckoned() -> None:
+def test_the_table_is_what_is_reckoned():
     """`python tools/regenerate_fits.py` writes it anew."""
     assert table("what_fits")["tiers"] == list(msgspec.to_builtins(tool("regenerate_fits").tiers()))

@@ -16,7 +16,7 @@ CHECKS = all_checks()
 
 
 @pytest.mark.parametrize("name", names())
-def test_diagnosis(name: str) -> None:
+def test_diagnosis(name):
     """The causes are exactly those expected; the rest of the expectation holds too."""
     diagnosis = diagnosis_of(name)
     unmet = [what for what, holds in expectations(name, diagnosis).items() if not holds]
@@ -35,7 +35,7 @@ def test_no_healthy_machine_is_accused_as_a_node() -> None:
     assert accused == {"healthy-cpu-container-on-gpu-host": ["container-gpu-not-passed"]}
 
 
-def test_every_check_is_shown_found() -> None:
+def test_every_check_is_shown_found():
     """Some machine of the museum has each finding, as a cause or as a symptom."""
     shown: set[str] = set()
     for name in names():
@@ -45,7 +45,7 @@ def test_every_check_is_shown_found() -> None:
     assert {check.id for check in CHECKS if not check.by_words} - shown == set()
 
 
-def test_every_check_can_not_tell() -> None:
+def test_every_check_can_not_tell():
     """With a fact that it needs unknown, a check neither passes nor finds."""
     healthy, tried = snapshot_of("healthy-rtx4090"), set()
     for check in (one for one in CHECKS if not one.by_words):
@@ -58,7 +58,7 @@ def test_every_check_can_not_tell() -> None:
     assert len(tried) > 15  # the others take every answer
 
 
-def test_each_machine_has_one_line_in_its_place_of_kinds_that_there_are() -> None:
+def test_each_machine_has_one_line_in_its_place_of_kinds_that_there_are():
     lines = [json.loads(line)["name"] for line in MACHINES.read_text("utf-8").splitlines()]
     assert lines == sorted(set(lines))
     assert {kind for name in names() for kind in facts_of(name)} <= {k.__name__ for k in KINDS}

@@ -5,24 +5,26 @@ recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all mac
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from museum import snapshot_of
-from recorded import judge
-from recorded.index import Index, serving
+from recorded.index import serving
 from rows import rows
+from typed import tool
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 
+judge = tool("plan_judge", "benchmarks")
 PLANNED = 6
 """Pairs of which a plan is made: that takes seconds."""
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+def index(tmp_path_factory):
     with serving() as one, judge.sent_to(one, tmp_path_factory.mktemp("index")):
         yield one
 
@@ -37,14 +39,12 @@ def kinds(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
             yield name, snapshot
 
 
-def named(several: list[judge.Verdict]) -> list[tuple[str, ...]]:
+def named(several: list[Any]) -> list[tuple[str, ...]]:
     return [(v.name, *v.requirements, v.clash[:300], v.why, *v.left, *v.bred) for v in several]
 
 
 @pytest.mark.parametrize("drawn_from", ["museum", "pairs"])
-def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(
-    drawn_from: str, index: Index
-) -> None:
+def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(drawn_from, index):
     checks = all_checks()
     if drawn_from == "museum":
         several = judge.judge_all(kinds(checks), checks, index)
@@ -64,7 +64,7 @@ def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(
     assert named([one for one in made if one.left or one.bred]) == []
 
 
-def test_the_judge_tells_what_cannot_be_met(index: Index) -> None:
+def test_the_judge_tells_what_cannot_be_met(index):
     """Control: the cure that no set of versions meets, and the same without its contradiction."""
     several = ("huggingface-hub>=0.34.0,<1.0", "tokenizers>=0.20,<0.21")
     bare = Snapshot.of([])

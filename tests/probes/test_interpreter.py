@@ -32,9 +32,7 @@ def plain_start(python: str | Path, *, env: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("system_site", [False, True])
-def test_path_of_a_real_venv(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, system_site: bool
-) -> None:
+def test_path_of_a_real_venv(tmp_path, monkeypatch, *, system_site):
     home = tmp_path / "env"
     venv.create(home, with_pip=False, system_site_packages=system_site, symlinks=True)
     site = next(home.glob("lib/python3.*/site-packages"))
@@ -59,7 +57,7 @@ def test_path_of_a_real_venv(
     assert not found.externally_managed
 
 
-def test_old_python_is_named_as_what_it_is() -> None:
+def test_old_python_is_named_as_what_it_is():
     found = sorted(PYENV.glob("2.7.*/bin/python"))
     if not found:
         pytest.skip("Python 2.7 is not installed under ~/.pyenv")
@@ -70,7 +68,7 @@ def test_old_python_is_named_as_what_it_is() -> None:
         assert site.endswith("/lib/python2.7/site-packages")
 
 
-def test_faults_of_an_interpreter(tmp_path: Path) -> None:
+def test_faults_of_an_interpreter(tmp_path):
     target = Target(asked="x", chosen_by="--target", problem="x does not exist.")
     assert probe.interpreter(target) == Unknown(why="x does not exist.")
     bodies = ("sleep 30", "kill -SEGV $$", "echo no encodings >&2\nexit 1", "echo hello")
@@ -182,7 +180,7 @@ PAIRS = {*((kind, BASES[-1]) for kind in KINDS), *(("venv", base) for base in BA
 
 
 @pytest.mark.parametrize(("kind", "base"), sorted(PAIRS))
-def test_a_python_and_a_virtual_environment_of_it(kind: str, base: str, tmp_path: Path) -> None:
+def test_a_python_and_a_virtual_environment_of_it(kind, base, tmp_path):
     """Each Python that is installed here in one kind of environment, and each kind of one."""
     if not Path(base).exists():
         pytest.skip(f"{base} is not there")
@@ -191,7 +189,7 @@ def test_a_python_and_a_virtual_environment_of_it(kind: str, base: str, tmp_path
     assert differences(str(tmp_path / "env" / "bin" / "python")) == []
 
 
-def test_a_tree_that_was_copied_without_its_headers(tmp_path: Path) -> None:
+def test_a_tree_that_was_copied_without_its_headers(tmp_path):
     """As conda lays it out: the release is then told by the program itself."""
     base = Path(os.path.realpath(sys.executable)).parent.parent
     version = "python{}.{}".format(*sys.version_info)
@@ -208,14 +206,14 @@ def test_a_tree_that_was_copied_without_its_headers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("head", [sys.executable, "/bin/true"])
-def test_a_head_that_is_cut_anywhere_raises_nothing(head: str) -> None:
+def test_a_head_that_is_cut_anywhere_raises_nothing(head):
     whole = Path(head).read_bytes()[:64]
     assert program(whole)
     for cut in range(64):
         program(whole[:cut])
 
 
-def test_what_files_do_not_tell_is_unknown(tmp_path: Path) -> None:
+def test_what_files_do_not_tell_is_unknown(tmp_path):
     """Another program, an environment without its base."""
     other, gone = (plant(tmp_path / n, {"bin": None}) / "bin" / "python" for n in ("c", "d"))
     shutil.copy("/bin/true", other)
@@ -242,7 +240,7 @@ def test_a_venv_that_its_python_no_longer_reads(tmp_path: Path) -> None:
     assert not choose(str(home), {}, "/", sys.executable).problem
 
 
-def test_lines_of_pth_files_count_and_their_code_is_never_run(tmp_path: Path) -> None:
+def test_lines_of_pth_files_count_and_their_code_is_never_run(tmp_path):
     lines = {
         "a.pth": "\ufeff# made by a tool\n../one\n@root/gone\n",
         "b.pth": "@root/two\nimport os; open('@root/proof', 'w')\n",

@@ -3,15 +3,13 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import holds, plant, rows, told
-from typed import gone
+from typed import gone, until
 
 import tunedoctor
 from tunedoctor.facts import Absent, Runtime, Unknown
@@ -34,7 +32,7 @@ def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
 
 
 @pytest.mark.parametrize("row", rows("probes/runtime.jsonl"), ids=lambda row: row["name"])
-def test_what_is_told(row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_told(row, tmp_path, monkeypatch):
     packages, work = tmp_path / "packages", tmp_path / "work"
     packages.mkdir()
     work.mkdir()
@@ -58,14 +56,14 @@ def test_what_is_told(row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.M
     assert [p.name for p in packages.iterdir() if p.suffix != ".py"] == [], "nothing is written"
 
 
-def test_a_flood_of_warnings_is_cut(tmp_path: Path) -> None:
+def test_a_flood_of_warnings_is_cut(tmp_path):
     flood = "import warnings\nfor i in range(500): warnings.warn(str(i) * 2000)"
     found = run(tmp_path, torch=TORCH + flood)
     assert len(found.warnings) == 50
     assert max(map(len, found.warnings)) <= 1000
 
 
-def test_targets_that_do_not_run() -> None:
+def test_targets_that_do_not_run():
     old = runtime_of("/nowhere/python", "3.7.16", {})
     assert old == Absent(why="running the stack needs Python 3.8; the target has 3.7.16")
     gone = runtime_of("/nowhere/python", "3.12.0", {})
@@ -86,14 +84,14 @@ lines = st.builds(
 
 
 @given(st.lists(lines), st.lists(st.text()), st.text(), st.integers(0, 64))
-def test_any_telling_makes_a_fact(told: list[Line], words: list[str], err: str, code: int) -> None:
+def test_any_telling_makes_a_fact(told, words, err, code):
     ended = child.Ended("signal", code, "", err, 1.0)
     made = fold([Run(lines=tuple(told), ended=ended, words=tuple(words))])
     assert len({s.name for s in made.stages}) == len(made.stages)
     errors(made)
 
 
-def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
+def test_the_doctors_death_ends_the_run(tmp_path):
     if not sys.platform.startswith("linux"):
         pytest.skip("the kernel's help is Linux's")
     note = tmp_path / "pid"
@@ -105,16 +103,8 @@ def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
         runtime_of(sys.executable, "3.11.0", {**os.environ, "PYTHONPATH": str(tmp_path)})
         os._exit(0)
     try:
-        pid = wait_for(note)
+        pid = int(until(lambda: note.exists() and note.read_text()))
     finally:
         os.kill(doctor, signal.SIGKILL)
         os.waitpid(doctor, 0)
     assert gone(pid), "the child outlived the doctor"
-
-
-def wait_for(note: Path) -> int:
-    for _ in range(200):
-        if note.exists() and note.read_text():
-            return int(note.read_text())
-        time.sleep(0.05)
-    pytest.fail("the child wrote no number")

@@ -2,24 +2,20 @@
 
 import os
 import resource
-from pathlib import Path
 
-import pytest
 from rows import plant
 
-from tunedoctor.facts import Absent, Interpreter, Memory, SharedMemory, Target, Unknown
+from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.probes.amd import groups_missing, open_kfd, rocm_stack
 from tunedoctor.probes.gpus import parse_kernel_log
 from tunedoctor.probes.resources import cpu, disks, file_limit, memory, shared_memory
 from tunedoctor.probes.system import host
 
 
-def test_memory_processors_and_limits_of_this_machine(tmp_path: Path) -> None:
+def test_memory_processors_and_limits_of_this_machine(tmp_path):
     assert host().machine
     assert 1 <= cpu().usable <= cpu().count
     ram, shared, files = memory(), shared_memory(folder=str(tmp_path)), file_limit()
-    assert isinstance(ram, Memory)
-    assert isinstance(shared, SharedMemory)
     assert not isinstance(files, Absent)
     assert 0 < (ram.available or 0) <= ram.total
     assert 0 < (shared.free or 0) <= shared.total
@@ -27,7 +23,7 @@ def test_memory_processors_and_limits_of_this_machine(tmp_path: Path) -> None:
     assert [files.soft, files.hard] == [-1 if n == resource.RLIM_INFINITY else n for n in limits]
 
 
-def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path: Path) -> None:
+def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path):
     (tmp_path / "python").touch()
     asked = Target(asked=str(tmp_path / "python"), chosen_by="--target")
     one = Interpreter(executable="x", version="3.12.7", prefix=f"{tmp_path}/env")
@@ -38,9 +34,7 @@ def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path: 
     assert "target" not in {disk.use for disk in disks(Unknown(why="x"), None).disks}
 
 
-def test_the_compute_device_is_opened_and_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_compute_device_is_opened_and_closed(tmp_path, monkeypatch):
     (tmp_path / "kfd").touch()
     closed: list[int] = []
     with monkeypatch.context() as patch:
@@ -49,7 +43,7 @@ def test_the_compute_device_is_opened_and_closed(
     os.close(*closed)
     numbers = iter((6, 13, 1, 22, 12))  # ENXIO, EACCES, EPERM, EINVAL, ENOMEM
 
-    def fails(*_: object) -> int:
+    def fails(*_):
         raise OSError(next(numbers), "")
 
     monkeypatch.setattr(os, "open", fails)
@@ -57,9 +51,7 @@ def test_the_compute_device_is_opened_and_closed(
     assert told == ["missing", "denied", "denied", "refused", "no memory"]
 
 
-def test_nodes_of_others_are_left_out_and_refusals_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nodes_of_others_are_left_out_and_refusals_are_told(tmp_path, monkeypatch):
     vendors = {"renderD128": "0x10de", "renderD129": "0x1002", "renderD130": "0x1002"}
     files = {f"sys/class/drm/{n}/device/vendor": f"{vendor}\n" for n, vendor in vendors.items()}
     nodes = {f"dev/dri/{name}": "" for name in (*vendors, "card0")}
@@ -75,5 +67,5 @@ def test_nodes_of_others_are_left_out_and_refusals_are_told(
     assert len(groups_missing(nodes)) == 1
 
 
-def test_a_flood_of_the_kernel_log_is_cut() -> None:
+def test_a_flood_of_the_kernel_log_is_cut():
     assert len(parse_kernel_log("NVRM: Xid (PCI:0000:38:00): 13, x\n" * 50_000).xids) == 3

@@ -42,8 +42,7 @@ def text_of(row: Row) -> str | None:
         if key in row:
             path = place / row[key]
             return path.read_text(encoding="utf-8") if path.is_file() else None
-    text: str = row["text"]
-    return text
+    return row["text"]
 
 
 def told(text: str) -> dict[str, Any]:

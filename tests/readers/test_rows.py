@@ -36,7 +36,7 @@ def _text(row: Row) -> str:
 @pytest.mark.parametrize(
     ("area", "of", "group"), SHOWN, ids=[f"{area}-{of}" for area, of, _ in SHOWN]
 )
-def test_a_text_tells_what_its_row_says(area: str, of: str, group: list[Row]) -> None:
+def test_a_text_tells_what_its_row_says(area, of, group):
     for row in group:
         assert told(_text(row)) == row["told"], _text(row)[:2000]
 
@@ -70,25 +70,25 @@ def _same(row: Row, paste: Callable[[str], str]) -> bool:
 
 
 @pytest.mark.parametrize(("part", "how"), list(enumerate(PASTED)))
-def test_pasting_changes_nothing(part: int, how: str) -> None:
+def test_pasting_changes_nothing(part, how):
     assert [row["of"] for row in ALL[part :: len(PASTED)] if not _same(row, PASTED[how])] == []
 
 
 @pytest.mark.parametrize("how", OFTEN)
-def test_pasting_changes_no_report(how: str) -> None:
+def test_pasting_changes_no_report(how):
     whole = [row for row in ROWS["reports"] if "file" in row]
     assert len(whole) > 30
     assert [row["file"] for row in whole if not _same(row, OFTEN[how])] == []
 
 
-def test_lines_of_a_build_are_read() -> None:
+def test_lines_of_a_build_are_read():
     """Docker numbers what an installer says in it."""
     for row in ROWS["installers"][:4]:
         assert _same(row, _each("#12 3.100 ")), row
 
 
 @pytest.mark.skipif(not PLACES["shared"].is_dir(), reason="the recorded outputs are not here")
-def test_no_recorded_output_is_left_out() -> None:
+def test_no_recorded_output_is_left_out():
     read = {Path(row.get("shared") or row.get("file", "")).name for row in ROWS["gpus"]}
     assert read >= {file.name for file in PLACES["shared"].glob("nvidia-smi_*")}
 
@@ -103,7 +103,7 @@ NOT_OF_A_LOG = (
 )
 
 
-def test_what_the_checks_say_is_seen_is_read() -> None:
+def test_what_the_checks_say_is_seen_is_read():
     pages = [
         page_of(one) for one in all_checks() if not one.by_words
     ]  # theirs are sought everywhere
@@ -115,7 +115,7 @@ def test_what_the_checks_say_is_seen_is_read() -> None:
     assert len(lost) <= len(seen) // 25, lost
 
 
-def test_a_long_log_keeps_its_first_and_last_messages() -> None:
+def test_a_long_log_keeps_its_first_and_last_messages():
     found = texts("".join(f"ValueError: number {i}\n\n" for i in range(1000)))
     assert len(found) == messages.MOST
     assert (found[0], found[-1]) == ("ValueError: number 0", "ValueError: number 999")
@@ -124,7 +124,7 @@ def test_a_long_log_keeps_its_first_and_last_messages() -> None:
 SAID = table("installer_messages")["rows"]
 
 
-def test_messages_of_installers_have_a_source_and_find_their_examples() -> None:
+def test_messages_of_installers_have_a_source_and_find_their_examples():
     for row in SAID:
         assert row["source"]
         assert row["examples"]
@@ -133,17 +133,17 @@ def test_messages_of_installers_have_a_source_and_find_their_examples() -> None:
             assert wording(row).search(text), (row["text"], example)
 
 
-def test_messages_of_installers_take_linear_time() -> None:
+def test_messages_of_installers_take_linear_time():
     """Near misses, each example without its end: one row that takes a square is seen in the sum of all."""
 
-    def spent(row: Row, times: int) -> float:
+    def spent(row, times):
         text = joined(["".join(f"{one[:-4]} " * times for one in row["examples"])]).text
         own = wording(row)
         began = time.process_time()
         list(own.finditer(text))
         return time.process_time() - began
 
-    def ratio(row: Row) -> float:
+    def ratio(row):
         return spent(row, 240) / max(spent(row, 60), spent(row, 60), 0.003)
 
     assert [row["text"] for row in SAID if min(ratio(row), ratio(row), ratio(row)) > 10] == []

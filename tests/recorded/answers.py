@@ -19,9 +19,9 @@ class Answers(Asking):
     ) -> None:
         super().__init__(sources)
         self.given = {"resolve": resolve, "look_up": look_up, "sources": sources}
-        self.resolve, self.look_up = resolve, look_up  # type: ignore[method-assign]
-        self.held = lambda _: ()  # type: ignore[method-assign]
-        self.lacking = lambda *_: lacking  # type: ignore[method-assign]
+        self.resolve, self.look_up = resolve, look_up
+        self.held = lambda _: ()
+        self.lacking = lambda *_: lacking
 
     def but(self, **answers: Any) -> "Answers":
         return Answers(**{**self.given, **answers})

@@ -33,23 +33,29 @@ class Index(NamedTuple):
         """Return the variables that send pip and uv here, with a cache and an authority in a folder."""
         pem = folder / "authority.pem"
         self.server.authority.cert_pem.write_to_path(str(pem))
-        return {
-            "UV_DEFAULT_INDEX": self.url,
-            "PIP_INDEX_URL": self.url,
+        away = {
+            f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("cache", "config", "state")
+        }
+        trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), str(pem))
+        pip = {
             "PIP_FIND_LINKS": "",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "UV_CACHE_DIR": str(folder / "uv-cache"),
-            "UV_PYTHON_DOWNLOADS": "never",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "DOCTOR_CACHE": str(folder / "doctor"),
-            "HTTPS_PROXY": "http://{}:{}".format(*self.server.server_address),
+        }
+        uv = {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_PYTHON_DOWNLOADS": "never"}
+        proxy = "http://{}:{}".format(*self.server.server_address)
+        ways = {
+            "HTTPS_PROXY": proxy,
             "NO_PROXY": "127.0.0.1",
-            "SSL_CERT_FILE": str(pem),
-            "REQUESTS_CA_BUNDLE": str(pem),
-            "PIP_CERT": str(pem),
+            "DOCTOR_CACHE": str(folder / "doctor"),
+        }
+        return {
+            **dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), self.url),
+            **away,
+            **trust,
+            **pip,
+            **uv,
+            **ways,
         }
 
 

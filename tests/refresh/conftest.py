@@ -1,8 +1,6 @@
 """An index on loopback."""
 
 import copy
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from refresh.pages import Index
@@ -11,7 +9,7 @@ from tunedoctor.tables.load import shipped
 
 
 @pytest.fixture
-def index() -> Iterator[Index]:
+def index():
     """A server that answers 403 until it is given pages."""
     one = Index()
     yield one
@@ -19,5 +17,5 @@ def index() -> Iterator[Index]:
 
 
 @pytest.fixture
-def table() -> Any:
+def table():
     return copy.deepcopy(shipped("torch_wheels"))

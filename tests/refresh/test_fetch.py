@@ -1,15 +1,23 @@
+"""What sick servers do is told, and what pages say is read, of whatever bytes they are."""
+
+import json
 import socket
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loopback import Raw
 from refresh.pages import Index
 from rows import cases
 
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
+from tunedoctor.refresh.index import HOSTS, Indexes, Link, parsed, wheel_of
+from tunedoctor.refresh.merge import admits, needs, told
 
 SMALL = Limits(size=100_000, seconds=30)
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -39,9 +47,7 @@ def to(place: str) -> Raw:
 
 
 @cases("refresh/cases.jsonl")
-def test_what_a_sick_server_does_is_told(
-    index: Index, first: str, again: str, pause: float, says: str
-) -> None:
+def test_what_a_sick_server_does_is_told(index, first, again, pause, says):
     index.pages["/whl/x/"] = raw(first.encode("latin-1"), again.encode("latin-1"), pause)
     seconds = 0.4 if "0.4 s" in says else 30  # neighbours slow what is to come in time
     with pytest.raises(FetchError, match=says):
@@ -50,7 +56,7 @@ def test_what_a_sick_server_does_is_told(
     assert client(index).get(f"{index.url}x/") == b"hello", "the control: a page"
 
 
-def test_redirects_within_the_allowed_hosts(index: Index) -> None:
+def test_redirects_within_the_allowed_hosts(index):
     index.pages |= {"/whl/a/": to("/whl/b/"), "/whl/b/": b"there"}
     assert client(index).get(f"{index.url}a/") == b"there"
     index.pages["/whl/b/"] = to("/whl/a/")
@@ -59,7 +65,7 @@ def test_redirects_within_the_allowed_hosts(index: Index) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
-def test_a_redirect_to_a_foreign_host_is_not_followed(index: Index, scheme: str) -> None:
+def test_a_redirect_to_a_foreign_host_is_not_followed(index, scheme):
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()
@@ -71,15 +77,51 @@ def test_a_redirect_to_a_foreign_host_is_not_followed(index: Index, scheme: str)
             foreign.accept()
 
 
-def test_a_port_that_nobody_listens_on_and_certificates_that_are_none(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{one.getsockname()[1]}"
-    with pytest.raises(FetchError, match="can't be reached"):
-        Client(SMALL).get(f"http://{host}/")
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("PIP_CERT", "/no/such/bundle.pem")
-    with pytest.raises(FetchError, match=r"/no/such/bundle\.pem holds no certificates"):
-        client(index).get(index.url)
+BASE = "https://index.example/whl/torch/"
+NAME = "torch-2.15.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl"
+HREF = f"/whl/cu132/{NAME.replace('+', '%2B')}"
+DIGEST = "ab" * 32
+
+
+def test_pytorchs_own_hosts_are_asked_together():
+    assert Indexes("https://download.pytorch.org/whl/", "").hosts == HOSTS
+
+
+def test_json_says_the_same_as_html_and_a_cut_page_is_not_whole():
+    far = f"https://files.example/{NAME}"
+    digest = {"sha256": DIGEST}
+    files: list[dict[str, Any]] = [
+        {"filename": NAME, "url": HREF, "hashes": digest, "core-metadata": digest},
+        {"filename": NAME, "url": far, "hashes": {}, "yanked": "bad"},
+        {"filename": "x.tar.gz", "url": "x.tar.gz", "hashes": {}, "core-metadata": True},
+    ]
+    data = json.dumps({"meta": {"api-version": "1.1"}, "name": "torch", "files": files}).encode()
+    html = f"""<html>
+        <a href="{HREF}#sha256={DIGEST}" data-core-metadata="sha256={DIGEST}">x</a>
+        <a href="{far}" data-yanked="bad">x</a><a href="x.tar.gz">x</a></html>""".encode()
+    assert parsed(data, BASE) == parsed(html, BASE)
+    assert parsed(data, BASE).whole
+    for text in (data, html):
+        assert not any(parsed(text[:end], BASE).whole for end in range(len(text)))
+    for deep in (b"[" * 100_000, b'{"files": [' + b"[" * 100_000):
+        assert parsed(deep, BASE) == ((), False, ())
+
+
+@given(
+    st.one_of(st.binary(max_size=300), st.text(alphabet="<!-[]>a/=\"' \n&#x;\0ht:", max_size=200)),
+    st.text(max_size=100),
+)
+def test_any_page_link_name_and_metadata_is_read(page, text):
+    data = page if isinstance(page, bytes) else page.encode("utf-8", "surrogatepass")
+    parsed(data, BASE)
+    quoted = text.replace("&", "&amp;").replace('"', "&quot;")
+    parsed(f'<a href="{quoted}.whl">x</a>'.encode("utf-8", "surrogatepass"), BASE)
+    wheel_of(Link(text, text, "", ""))
+    wheel_of(Link(f"torch-2.0.0-{text}.whl", text, "", ""))
+    need = needs(data + b"\nRequires-Dist: " + text.encode("utf-8", "replace"), text, "3.12")
+    assert need.variant
+    admits(need, "2.16.0")
+    try:
+        assert isinstance(told(data), dict)
+    except ValueError as error:
+        assert str(error)

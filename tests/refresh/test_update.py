@@ -26,12 +26,12 @@ QUICK = Client(Limits(size=2_000_000, seconds=5))
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path):
     return tmp_path / "cache" / "torch_wheels.json"
 
 
 @pytest.fixture
-def fresh(index: Index) -> Index:
+def fresh(index):
     """An index with 2.16.0."""
     index.pages |= with_a_release()
     return index
@@ -45,7 +45,7 @@ def _row(file: Path) -> Any:
     return wheel_table_with(file).data["releases"]["items"]["2.16.0"]
 
 
-def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) -> None:
+def test_a_new_release_is_learned_with_its_companions(fresh, file):
     shown = _update(fresh, file, "show")
     assert shown.state == "shown"
     assert not file.exists()
@@ -64,12 +64,10 @@ def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) 
     assert rocm[5:] == ["gfx1100 gfx942", "metadata", True]
 
 
-def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(
-    fresh: Index, file: Path
-) -> None:
+def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(fresh, file):
     place, good = "/whl/torch-2.16.0-variants.json", fresh.pages["/whl/torch/"]
 
-    def serve(data: bytes, digest: str = "") -> None:
+    def serve(data, digest=""):
         digest = digest or sha256(data).hexdigest()
         link = f'<a href="{place}#sha256={digest}">variants</a></body>'
         fresh.pages |= {place: data, "/whl/torch/": good.replace(b"</body>", link.encode())}
@@ -91,7 +89,7 @@ def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(
     assert cu132[5:] == ["75 120", "metadata", True]
 
 
-def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:
+def test_once_a_day_unless_forced(fresh, file):
     _update(fresh, file)
     asked = len(fresh.asked)
     assert _update(fresh, file, now=NOW + timedelta(hours=23)).state == "recent"
@@ -106,9 +104,7 @@ def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:
     assert wheel_table_with(file).source == "updated"
 
 
-def test_what_was_learned_once_is_not_lost_by_an_index_without_it(
-    fresh: Index, file: Path, table: Any
-) -> None:
+def test_what_was_learned_once_is_not_lost_by_an_index_without_it(fresh, file, table):
     _update(fresh, file)
     learned = wheel_table_with(file).data
     fewer = files_of(table, "torch")
@@ -150,9 +146,7 @@ OTHER = b"Requires-Dist: torch==2.16.0\nRequires-Dist: evil\n"
         ("/simple/f/", lambda _: OTHER, "another hash"),
     ],
 )
-def test_what_is_damaged_is_refused_and_the_cache_stays(
-    fresh: Index, file: Path, where: str, answer: Any, says: str
-) -> None:
+def test_what_is_damaged_is_refused_and_the_cache_stays(fresh, file, where, answer, says):
     write(file, EMPTY, [], NOW)
     before = file.read_bytes()
     places = [one for one in fresh.pages if one.startswith(where)]
@@ -167,9 +161,7 @@ def test_what_is_damaged_is_refused_and_the_cache_stays(
         assert not (file.parents[1] / "none").exists(), "nor is one made"
 
 
-def test_what_can_not_be_had_is_that_of_the_last_release_and_marked(
-    fresh: Index, file: Path
-) -> None:
+def test_what_can_not_be_had_is_that_of_the_last_release_and_marked(fresh, file):
     """Without the default index, and where links of PyTorch's page lead to other hosts, which are not asked."""
     del fresh.pages["/simple/torch/"]
     foreign = fresh.pages["/whl/torchvision/"].replace(b'href="/whl/', b'href="http://127.0.0.1:9/')
@@ -183,14 +175,12 @@ def test_what_can_not_be_had_is_that_of_the_last_release_and_marked(
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace", "fdopen"])
-def test_a_write_that_fails_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
+def test_a_write_that_fails_leaves_the_old_one(tmp_path, monkeypatch, step):
     file = tmp_path / "t.json"
     write(file, EMPTY, ["x"], NOW)
     before = file.read_bytes()
 
-    def full(*_: object, **__: object) -> None:
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path if step == "replace" else os, step, full)
@@ -200,7 +190,7 @@ def test_a_write_that_fails_leaves_the_old_one(
     assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
 
 
-def test_a_killed_write_leaves_the_old_one(file: Path) -> None:
+def test_a_killed_write_leaves_the_old_one(file):
     write(file, EMPTY, ["x"], NOW)
     before = file.read_bytes()
     code = (
@@ -214,9 +204,7 @@ def test_a_killed_write_leaves_the_old_one(file: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_a_clock_behind_the_table_and_a_folder_that_can_not_be_made(
-    fresh: Index, tmp_path: Path
-) -> None:
+def test_a_clock_behind_the_table_and_a_folder_that_can_not_be_made(fresh, tmp_path):
     (tmp_path / "x").touch()
     with pytest.raises(UpdateError, match="can't be written"):
         _update(fresh, tmp_path / "x" / "t.json")

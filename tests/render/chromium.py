@@ -4,11 +4,16 @@ import json
 import os
 import shutil
 import subprocess
-from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 WHERE = shutil.which("chromium")
+WRONG = (
+    "Runtime.exceptionThrown",
+    "Runtime.consoleAPICalled",
+    "Log.entryAdded",
+    "Audits.issueAdded",
+)
 
 
 class Chromium:
@@ -24,15 +29,9 @@ class Chromium:
             os.dup2(ends[0], 3)
             os.dup2(ends[1], 4)
 
-        argv = [
-            WHERE,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--remote-debugging-pipe",
-        ]
-        argv += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        more = "headless no-sandbox disable-gpu no-first-run remote-debugging-pipe disable-sync"
+        more += " disable-background-networking disable-component-update"
+        argv = [WHERE, *(f"--{one}" for one in more.split())]
         self._process = subprocess.Popen(
             [*argv, f"--user-data-dir={folder}"],
             preexec_fn=wired, close_fds=False,  # noqa: PLW1509  no other thread here
@@ -65,25 +64,14 @@ class Chromium:
             self._rest += more
         line, _, self._rest = self._rest.partition(b"\0")
         one = json.loads(line)
-        wrong = (
-            "Runtime.exceptionThrown",
-            "Runtime.consoleAPICalled",
-            "Log.entryAdded",
-            "Audits.issueAdded",
-        )
-        if one.get("method") in wrong:
+        if one.get("method") in WRONG:
             self.said.append(json.dumps(one["params"])[:600])
         return one
 
     def show(self, page: Path, width: int, height: int = 900, *, dark: bool = False) -> None:
         self.said.clear()
-        self(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 500,
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self("Emulation.setEmulatedMedia", media="", features=[scheme])
         self("Page.navigate", url=page.as_uri())
@@ -91,13 +79,8 @@ class Chromium:
             pass
 
     def run(self, script: str) -> Any:
-        done = self(
-            "Runtime.evaluate",
-            expression=script,
-            awaitPromise=True,
-            returnByValue=True,
-            userGesture=True,
-        )
+        how = dict.fromkeys(("awaitPromise", "returnByValue", "userGesture"), True)
+        done = self("Runtime.evaluate", expression=script, **how)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
@@ -105,10 +88,6 @@ class Chromium:
         about = {"key": name, "code": name, "windowsVirtualKeyCode": code}
         self("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
         self("Input.dispatchKeyEvent", type="keyUp", **about)
-
-    def picture(self, file: Path) -> None:
-        data = self("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        file.write_bytes(b64decode(data))
 
     def close(self) -> None:
         self._process.terminate()

@@ -1,33 +1,25 @@
 """Reports to draw: machines of the museum, and what no recorded one has."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from museum import altered, snapshot_of
 
 from tunedoctor.diagnosis import report as reporting
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus, Stage
+from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Told
 
 HOSTILE = "</script></style>-->\"'<script>alert(1)</script><img src=//x.invalid/a onerror=alert(2)>\x1b[2J\u202e\u2066&amp;{{7*7}}"
-SMOKE = reporting.ReportSmoke(
-    verdict="ready",
-    device="cuda:0",
-    device_name="NVIDIA H100 80GB HBM3",
-    losses=(float("inf"), 5.61, 4.9, 4.02, 3.3, 2.61, 2.02, 1.4, 1.02, 0.71, 0.44, 0.31, 0.2),
-    tokens_per_second=48210.0,
-    peak=612 << 20,
-    stages=(
-        Stage(name="import torch", outcome="ok", seconds=1.81),
-        Stage(name="train", outcome="ok", seconds=3.4),
-        Stage(name="attention flash", outcome="failed", error="RuntimeError: No available kernel.", seconds=0.1),
-        Stage(name="merge", outcome="skipped", error="it comes after training"),
-    ),
-)  # fmt: skip
+SMOKE = msgspec.json.decode(
+    Path(__file__).with_name("smoke.json").read_bytes(), type=reporting.ReportSmoke
+)
+SMOKE = replace(SMOKE, losses=(float("inf"), *SMOKE.losses))
 
 
 def report_on(case: str | Snapshot, **fields: Any) -> reporting.Report:
@@ -74,16 +66,14 @@ def hostile() -> reporting.Report:
         name=HOSTILE,
         processes=(GpuProcess(pid=1, name=HOSTILE, memory=1 << 50),),
     )
-    return replace(
-        report,
-        findings=(one, replace(one, id="c", accepted=HOSTILE, explains=())),
-        symptoms=(below,),
-        machine=replace(report.machine, gpus=(gpu,), driver=HOSTILE),
-        target=replace(report.target, asked=HOSTILE, packages={HOSTILE: HOSTILE}),
-        unknown={HOSTILE: HOSTILE},
-        skipped={HOSTILE: HOSTILE},
-        needs={HOSTILE: HOSTILE},
-    )
+    machine = replace(report.machine, gpus=(gpu,), driver=HOSTILE)
+    target = replace(report.target, asked=HOSTILE, packages={HOSTILE: HOSTILE})
+    both = {
+        "findings": (one, replace(one, id="c", accepted=HOSTILE, explains=())),
+        "symptoms": (below,),
+    }
+    rest = {name: {HOSTILE: HOSTILE} for name in ("unknown", "skipped", "needs")}
+    return replace(report, machine=machine, target=target, **both, **rest)
 
 
 def several() -> reporting.Report:
@@ -95,19 +85,16 @@ def several() -> reporting.Report:
     causes = tuple(
         replace(one, accepted=why) if one.id == "vram-too-small" else one for one in causes
     )
-    unique = tuple({one.id: one for one in causes}.values())
     order = ("error", "warning", "note")
-    return replace(
-        report,
-        verdict="findings",
-        findings=tuple(sorted(unique, key=lambda one: order.index(one.severity))),
-        symptoms=more[0].symptoms,
-        unknown={
-            "xid": "this user can't read the kernel log",
-            "oom": "this user can't read the kernel log",
-            "disk": "no answer in 3 s",
-        },
+    unique = sorted(
+        {one.id: one for one in causes}.values(), key=lambda one: order.index(one.severity)
     )
+    unknown = {
+        **dict.fromkeys(("xid", "oom"), "this user can't read the kernel log"),
+        "disk": "no answer in 3 s",
+    }
+    both = {"findings": tuple(unique), "symptoms": more[0].symptoms}
+    return replace(report, verdict="findings", unknown=unknown, **both)
 
 
 def nowhere() -> reporting.Report:

@@ -32,13 +32,7 @@ from rows import cases, plant
 from typed import ran
 
 from tunedoctor.diagnosis.gate import fingerprint
-from tunedoctor.diagnosis.report import (
-    ReportCure,
-    ReportFinding,
-    ReportGpu,
-    ReportMachine,
-    ReportSmoke,
-)
+from tunedoctor.diagnosis.report import ReportCure, ReportGpu, ReportMachine, ReportSmoke
 from tunedoctor.model.findings import PipInstall
 from tunedoctor.render.formats import nagios, words
 
@@ -57,7 +51,7 @@ def multitool() -> Path:
     return kin / "sarif-multitool-linux" / "Sarif.Multitool"
 
 
-def test_sarif_is_what_github_and_oasis_ask_for(tmp_path: Path) -> None:
+def test_sarif_is_what_github_and_oasis_ask_for(tmp_path):
     tool = multitool()
     schema = json.loads((tool.parent / "sarif-2.1.0.json").read_text(encoding="utf-8-sig"))
     hostile = told(report(finding(found=ALL_NASTY), finding(ALL_NASTY)))
@@ -80,7 +74,7 @@ def test_sarif_is_what_github_and_oasis_ask_for(tmp_path: Path) -> None:
     assert "carries its own CUDA runtime" in run["tool"]["driver"]["rules"][0]["help"]["text"]
 
 
-def test_what_could_not_be_told_is_well_in_no_format() -> None:
+def test_what_could_not_be_told_is_well_in_no_format():
     one = next(case(n) for n in CASES if case(n).code == 2 and case(n).report.unknown)
     noted = json.loads(made(one, "sarif"))["runs"][0]["invocations"][0]
     assert (noted["executionSuccessful"], noted["exitCode"]) == (False, 2)
@@ -91,7 +85,7 @@ def test_what_could_not_be_told_is_well_in_no_format() -> None:
     assert "doctor_ready 0\n" in made(one, "prometheus")
 
 
-def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does() -> None:
+def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does():
     for name in CASES:
         one, kinds = case(name), Counter[str]()
         (suite,) = JUnitXml.fromstring(made(one, "junit").encode())
@@ -116,7 +110,7 @@ def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does() -> N
     assert "Found: \ufffd\ufffd\ufffd\ufffd x]]>" in next(iter(suite)).result[0].text
 
 
-def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path: Path) -> None:
+def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path):
     some = [finding(f"e{n}", title=ALL_NASTY, found=ALL_NASTY) for n in range(12)]
     some += [finding(f"n{n}", severity="note") for n in range(10)]
     one = told(report(*some, finding("hidden", accepted="x")))
@@ -136,7 +130,7 @@ def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path: Pa
     assert ran(party("node"), tmp_path / "x.mjs").stdout.splitlines() == lines[:10]
 
 
-def test_a_summary_is_a_table_below_a_megabyte() -> None:
+def test_a_summary_is_a_table_below_a_megabyte():
     rows = cells(made(case(SOME[1]), "summary"))
     assert rows[1][1].startswith("driver-too-old<br>")
     assert "--index-url https://download" in rows[1][3]
@@ -147,15 +141,15 @@ def test_a_summary_is_a_table_below_a_megabyte() -> None:
     assert "more causes would not fit here" in large
 
 
-def test_gitlab_has_an_entry_for_each_cause_that_counts() -> None:
+def test_gitlab_has_an_entry_for_each_cause_that_counts():
     for name in CASES:
         entries_of(case(name))
     (entry,) = entries_of(ACCEPTED)
     assert (entry["check_name"], entry["severity"]) == ("disk-full", "critical")
 
 
-def test_a_fingerprint_stays_while_only_numbers_change() -> None:
-    def mark(one: ReportFinding) -> str:
+def test_a_fingerprint_stays_while_only_numbers_change():
+    def mark(one):
         return fingerprint(one.id, one.found)
 
     one = finding(found="torch 2.9.1+cu130 needs driver 580; 900 MiB of 24 GiB are free")
@@ -165,7 +159,7 @@ def test_a_fingerprint_stays_while_only_numbers_change() -> None:
     assert len({*map(mark, (one, *others))}) == 3
 
 
-def test_promtool_has_nothing_to_say_of_the_metrics() -> None:
+def test_promtool_has_nothing_to_say_of_the_metrics():
     gpu = ReportGpu(vendor="nvidia", name=ALL_NASTY, memory=1 << 34, free=1 << 33)
     smoke = ReportSmoke(verdict="ready", tokens_per_second=812.5, peak=1 << 30)
     machine = ReportMachine(gpus=(gpu,) * 99, ram=1)
@@ -184,7 +178,7 @@ def test_promtool_has_nothing_to_say_of_the_metrics() -> None:
 LINE = re.compile(r"doctor: (ready|unknown: \S.*|([\w.-]+) \[(node|user)\] \S.*)\n")
 
 
-def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
+def test_a_line_tells_code_and_cause_in_eighty_bytes():
     for name in CASES:
         line, one = made(case(name), "line"), case(name)
         found = LINE.fullmatch(line) if PLAIN.fullmatch(line) else None
@@ -205,9 +199,7 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
 
 
 @cases("render/cases.jsonl")
-def test_nagios_gets_its_own_codes(
-    verdict: str, severities: str, code: int, tmp_path: Path
-) -> None:
+def test_nagios_gets_its_own_codes(verdict, severities, code, tmp_path):
     some = [finding(f"c{n}", severity=s, found="a|b") for n, s in enumerate(severities.split())]
     one = told(report(*some, finding("ignored", accepted="x"), verdict=verdict, seconds=0.2))
     assert nagios.code(one.report) == code

@@ -5,7 +5,6 @@ import json
 import re
 from urllib.parse import unquote
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml
@@ -32,15 +31,10 @@ def hostile(draw: st.DrawFn) -> Told:
         some["cure"] = ReportCure(kind=kind, command=draw(text), note=draw(text))
         found.append(told.finding(f"{draw(text)}{number}", **some))
     machine = ReportMachine(system=draw(text), gpus=(ReportGpu(vendor="amd", name=draw(text)),))
+    more = {"unknown": {f"u{draw(text)}": draw(text)}, "skipped": {f"s{draw(text)}": draw(text)}}
+    more |= {"machine": machine, "host": draw(text), "next": draw(text), "passed": ("no-gpu",)}
     clean = told.report(
-        *found,
-        verdict=draw(st.sampled_from(["ready", "findings", "unknown"])),
-        unknown={f"u{draw(text)}": draw(text)},
-        skipped={f"s{draw(text)}": draw(text)},
-        machine=machine,
-        host=draw(text),
-        next=draw(text),
-        passed=("no-gpu",),
+        *found, verdict=draw(st.sampled_from(["ready", "findings", "unknown"])), **more
     )
     files = text.map(lambda name: "".join(filter(str.isprintable, name)))
     where = {one.id: Place(f"a{draw(files)}.txt", 3) for one in clean.findings}
@@ -52,7 +46,7 @@ SERIES = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\["\\])*",?)+\})? [\d.e+-]+'
 
 @settings(max_examples=60)
 @given(hostile())
-def test_hostile_words_break_no_format(one: Told) -> None:
+def test_hostile_words_break_no_format(one):
     shown, found = {name: told.made(one, name) for name in told.FORMATS}, one.report.findings
     results = json.loads(shown["sarif"])["runs"][0]["results"]
     assert len(results) == len(found) + len(one.report.symptoms)
@@ -93,13 +87,13 @@ def _leaks(shown: str, secrets: list[str]) -> set[str]:
     return {one for one in secrets if any(one in text for text in plain)}
 
 
-def test_no_planted_secret_is_in_any_format(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_planted_secret_is_in_any_format(monkeypatch):
     monkeypatch.setenv("HOME", told.WHO.home)
     texts = [one for one in planted(3) if "\n" not in one.text]
     secrets = [secret for one in texts for secret in one.secrets if len(secret) > 3]
     head = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x begin "
 
-    def leaks() -> dict[str, int]:
+    def leaks():
         said = dict.fromkeys(told.FORMATS, "")
         for one in texts:
             errors = Errors(errors=(ErrorText(text=f"{head}{one.text}"),))

@@ -11,7 +11,6 @@ import re
 import textwrap
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 
 import cmarkgfm
 import museum
@@ -19,8 +18,9 @@ import pytest
 from cmarkgfm.cmark import Options
 from msgspec.structs import replace
 from museum import altered, names
+from rows import words
 from test_house import three_hundred
-from typed import Inside, doctor
+from typed import inside as doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import diagnose
@@ -60,7 +60,7 @@ def same(one: Report, other: Report) -> bool:
     return first == second
 
 
-def test_triage_of_every_machine_comes_to_the_same() -> None:
+def test_triage_of_every_machine_comes_to_the_same():
     differ = []
     for name in names():
         snapshot = snapshot_of(name)
@@ -121,7 +121,7 @@ DAMAGE: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_whatever_pasting_does(damage: str) -> None:
+def test_whatever_pasting_does(damage):
     for name in names()[7::60]:
         snapshot = snapshot_of(name)
         pasted = DAMAGE[damage](written(snapshot))
@@ -138,12 +138,11 @@ It worked with torch 2.1.0 and driver 470.57.
 """
 
 
-def test_an_error_above_the_facts_counts_and_facts_go_by_the_block() -> None:
+def test_an_error_above_the_facts_counts_and_facts_go_by_the_block():
     imported = kinds.ErrorText(text="ImportError: cannot open it", where="import trl")
     snapshot = snapshot_of("driver-550-with-cu130").having(kinds.Errors(errors=(imported,)))
     told = read_report(f"{TRACEBACK}{written(snapshot)}")
     errors = told.find(kinds.Errors)
-    assert errors
     assert [one.where for one in errors.errors] == ["import trl", "line 5"]
     wanted = from_data(redact(to_data(snapshot), WHO))
     for kind in (kinds.TorchBuild, kinds.NvidiaDriver, kinds.NvidiaGpus, kinds.Interpreter):
@@ -152,11 +151,7 @@ def test_an_error_above_the_facts_counts_and_facts_go_by_the_block() -> None:
     assert found == ["pad-token-missing", "driver-too-old"]
 
 
-PIECES = (
-    "@octocat", "`", "``", "```", "\n```\n", "~~~", "</details>", "<script>", "<!--", "#12", "o/r#1", "https://e.example/x",
-    "(www.e.example", "a@b.example", "[x](http://e)", "![i](http://e)", "|", "\n", "\n\n", "*b*", "__c__", "\\", "\\`",
-    "&lt;", "$`x`$", "> q", "- ", "# h", "word", "(", ")", "'", '"', ".", ",", " ", "<a@b.example>", "x`y`z", "`@octocat`", "`a `",
-)  # fmt: skip
+PIECES = words("markdown")
 
 
 class Page(HTMLParser):
@@ -182,14 +177,14 @@ class Page(HTMLParser):
 ACTIVE = re.compile(r"@|#\d|://|www\.|[<>`\[\]*_]")
 
 
-def test_hostile_words_are_words_to_githubs_parser_and_come_back() -> None:
+def test_hostile_words_are_words_to_githubs_parser_and_come_back():
     draw, base = random.Random(7), snapshot_of("driver-550-with-cu130")  # noqa: S311
     honest = report_on(base)
     plain = Page(written(base)).tags
     assert ACTIVE.search(Page("see @octocat").shown), "the control"
     assert Page("https://e.example").tags - plain, "the control"
 
-    def hostile() -> str:
+    def hostile():
         return "".join(draw.choices(PIECES, k=draw.randint(1, 14)))
 
     for _ in range(300):
@@ -235,7 +230,7 @@ def _packages(snapshot: Snapshot) -> list[tuple[str, ...]]:
     return [(one.name, one.version, one.location) for one in told.distributions] if told else []
 
 
-def test_an_environment_of_hundreds_by_the_commands(tmp_path: Path) -> None:
+def test_an_environment_of_hundreds_by_the_commands(tmp_path):
     words = [*three_hundred(tmp_path), "--format"]
     text = doctor(*words, "md").stdout
     assert text.count("pkg-") >= 300
@@ -248,7 +243,7 @@ def test_an_environment_of_hundreds_by_the_commands(tmp_path: Path) -> None:
         assert told[name] == own[name], name
 
 
-def test_this_machines_name_is_hidden_in_what_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_machines_name_is_hidden_in_what_is_said_too(monkeypatch):
     real = os.uname()
     own = os.uname_result((real.sysname, "bletchley7", *real[2:]))
     monkeypatch.setattr(os, "uname", lambda: own)
@@ -257,7 +252,7 @@ def test_this_machines_name_is_hidden_in_what_is_said_too(monkeypatch: pytest.Mo
     assert re.search(r"^Next: look at host-[0-9a-f]{6}$", text, re.MULTILINE)
 
 
-def test_what_has_no_room_is_left_out_and_is_not_told_then() -> None:
+def test_what_has_no_room_is_left_out_and_is_not_told_then():
     base = snapshot_of("driver-550-with-cu130")
     many = tuple(kinds.Distribution(name=f"package-{n}", version=f"1.{n}") for n in range(6000))
     frames = tuple(kinds.Frame(file="/x/" + "y" * 400, line=n) for n in range(40))
@@ -287,7 +282,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_facts_that_cannot_be_read_are_said_and_the_rest_is_read(name: str, inside: Inside) -> None:
+def test_facts_that_cannot_be_read_are_said_and_the_rest_is_read(name, inside):
     block, why = DAMAGED[name]
     whole = written(snapshot_of("driver-550-with-cu130"))
     text = f"{whole[: whole.index('<details>')]}\n{block}\n"

@@ -34,7 +34,9 @@ VENDORS: tuple[tuple[str, ...], ...] = ((), ("nvidia",), ("amd",), ("intel",), (
 OF_ROOT = ("apt-get", "dnf", "zypper", "pacman", "apk", "usermod", "modprobe", "sudo", "systemctl")
 
 
-def plan(path: str, python: str = sys.executable, torch: str = "2.14.1+cu130", pins: bool = True) -> Plan:  # fmt: skip
+def plan(
+    path: str, python: str = sys.executable, torch: str = "2.14.1+cu130", pins: bool = True
+) -> Plan:
     hashed = Pin(name="torch", version=torch, hashes=("sha256:" + 64 * "a",))
     index = "https://download.pytorch.org/whl/cu130"
     install = (Install(pins=(hashed, Pin(name="peft", version="0.21.2")), index=index),)
@@ -49,7 +51,9 @@ def rendered(made: Plan, at: Setting, python: str = sys.executable) -> str:
 
 def scripts() -> Iterator[tuple[str, str]]:
     systems = ((name, one) for name in DISTROS.split() for one in RELEASES.get(name, ("",)))
-    for (distro, release), vendors, place in product(systems, VENDORS, ("metal", "wsl", "container")):  # fmt: skip
+    for (distro, release), vendors, place in product(
+        systems, VENDORS, ("metal", "wsl", "container")
+    ):
         host = Host(os="linux", name="X\ny", distro=distro, distro_version=release)
         for old in {False, vendors == ("nvidia",)}:
             at = Setting(host, place, vendors, old, (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),))
@@ -57,7 +61,7 @@ def scripts() -> Iterator[tuple[str, str]]:
             yield name, rendered(plan(EVIL), at)
 
 
-def test_every_script_is_one_that_posix_shells_take(tmp_path: Path) -> None:
+def test_every_script_is_one_that_posix_shells_take(tmp_path):
     """And shellcheck finds nothing, be it a style: of all distributions, vendors and places."""
     files = dict(scripts())
     assert len(files) > 150
@@ -79,7 +83,12 @@ def test_every_script_is_one_that_posix_shells_take(tmp_path: Path) -> None:
     checker = shutil.which("shellcheck")
     assert checker, "pip install 'tunedoctor[test]' brings it"
     # a hostile path in single quotes is what is wanted
-    done = subprocess.run([checker, "-s", "sh", "-e", "SC2016", *files], cwd=tmp_path, capture_output=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [checker, "-s", "sh", "-e", "SC2016", *files],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
     assert done.stdout.decode() == ""
 
 
@@ -90,7 +99,9 @@ PLAIN = "sh sed tr cat mktemp mkdir uname grep cut dirname rm env"
 MIRROR = 'case $1 in indextargets) echo "http://mirror.test/debian/" ;; esac'
 
 
-def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
+def shell(
+    folder: Path, script: Path, *words: str, **tools: str
+) -> subprocess.CompletedProcess[str]:
     """Run a script with tools that are played; each says in `log` how it was called."""
     played = {
         "id": "echo 0",
@@ -113,7 +124,14 @@ def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.C
         (folder / "bin" / name).unlink(missing_ok=True)
         (folder / "bin" / name).symlink_to(shutil.which(name) or name)
     env = {**os.environ, "PATH": str(folder / "bin")}
-    return subprocess.run(["/bin/sh", script, *words], cwd=folder, env=env, capture_output=True, text=True, check=False)  # fmt: skip
+    return subprocess.run(
+        ["/bin/sh", script, *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable) -> Path:
@@ -121,7 +139,7 @@ def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable)
     return file
 
 
-def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
+def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path):
     host = Host(os="linux", name="Debian 12", distro="debian", distro_version="12")
     at = Setting(host, "metal", ("nvidia",))
     script = written(tmp_path, plan(str(tmp_path / "env")), at)
@@ -153,7 +171,7 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "started").exists()
 
 
-def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path: Path) -> None:
+def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path):
     host = Host(os="linux", name="Debian 13", distro="debian", distro_version="13")
     at = Setting(host, "metal", (), variables=(("A_B", "it's"),))
     plant(tmp_path, {"own/doctor": '#!/bin/sh\necho "smoke: $*"\n'})
@@ -185,14 +203,12 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
 
 
 @cases("render/cases.jsonl")
-def test_what_is_set_up_is_what_the_wheel_needs(
-    name: str, torch: str, vendors: list[str], place: str
-) -> None:
+def test_what_is_set_up_is_what_the_wheel_needs(name, torch, vendors, place):
     at = setting_of(snapshot_of(name), plan("/x", torch=torch))
     assert ([*at.vendors], at.place) == (vendors, place)
 
 
-def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root() -> None:
+def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root():
     made, there = plan("/x"), Snapshot.of([Host(os="darwin", name="macOS 15")])
     assert not is_setup(made, there)
     text = render_plan_script(made, there, "pip")

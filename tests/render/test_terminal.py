@@ -40,17 +40,17 @@ def report_on(case: str) -> Report:
 
 
 @pytest.mark.parametrize("case", ["healthy-rtx4090", "driver-550-with-cu130"])
-def test_check_screen(case: str) -> None:
+def test_check_screen(case):
     same(f"{case}.txt", terminal.render(report_on(case), Screen()))
 
 
-def test_ascii_screen() -> None:
+def test_ascii_screen():
     text = terminal.render(report_on("driver-550-with-cu130"), Screen(encoding="ascii"))
     assert text.isascii()
     same("ascii.txt", text)
 
 
-def test_what_was_not_looked_at_is_not_counted_as_well() -> None:
+def test_what_was_not_looked_at_is_not_counted_as_well():
     report = report_on("healthy-rtx4090")
     assert "Ready to fine-tune: " in terminal.render(report, Screen())
     part = terminal.render(report, Screen(), partial=True)
@@ -63,7 +63,7 @@ def test_what_was_not_looked_at_is_not_counted_as_well() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 120, 200])
-def test_lines_are_as_long_as_the_terminal_is_wide(width: int) -> None:
+def test_lines_are_as_long_as_the_terminal_is_wide(width):
     report = report_on("driver-550-with-cu130")
     lines = terminal.render(report, Screen(width)).splitlines()
     long = [line for line in lines if len(line) > width]
@@ -74,7 +74,7 @@ def test_lines_are_as_long_as_the_terminal_is_wide(width: int) -> None:
     assert re.sub(r"\x1b\[\d*m", "", coloured).splitlines() == lines
 
 
-def test_nothing_in_a_text_is_read_as_markup() -> None:
+def test_nothing_in_a_text_is_read_as_markup():
     for colour in (False, True):
         screen = Screen(colour=colour)
         screen.line("[red]x[/red]", ("[bold]", "dim"))
@@ -86,10 +86,10 @@ def _never(host: Host) -> Finding | None:
     raise AssertionError(host)
 
 
-def test_page() -> None:
+def test_page():
     text = "First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n"
     told = {"id": "an-id", "title": "A title", "explains": ("other",), "page": text}
-    one = Check(**told, advice=False, run=_never, origin="")  # type: ignore[arg-type]
+    one = Check(**told, advice=False, run=_never, origin="")
     same("page.txt", render_page(one, "checks/an_id.py", Screen()))
 
 
@@ -120,7 +120,7 @@ def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> Answer:
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_screen_of_a_choice(name: str) -> None:
+def test_screen_of_a_choice(name):
     told = answer_to(*SCREENS[name])
     screen = choice.render(told, Screen())
     same(f"{name}.txt", screen)

@@ -14,6 +14,7 @@ import jsonschema
 from cmarkgfm.cmark import Options as Markdown
 from msgspec.structs import replace
 from museum import names, snapshot_of
+from rows import words
 
 from tunedoctor.cli.blame import places
 from tunedoctor.cli.options import Options
@@ -29,12 +30,7 @@ CHECKS = all_checks()
 CASES = names()[::9]
 SOME = ("healthy-rtx4090", "driver-550-with-cu130", "torch-hangs", "driver-hung")
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
-NASTY = (
-    "]]>", "<script>alert(1)</script>", "&amp;", "::set-env name=A::b", "##[error]x", "%0A::error::x", "\n::error::x", "|", "\\|", "`",
-    "``", "[x](http://a.example)", "![x](y)", "**b**", "\x00\x1b[31m", "\ufffe\U0001f600é中", "\u2028", "\r\n", '"', "'", "\\", "\\n",
-    "$(id)", "{0}", "# HELP x", "} 1", "\t", "a" * 300, "http://a.example", "www.a.example", "@all", "<!--", "</code>", "-->", "\ud800",
-    "~~x~~", ",file=/etc/x",
-)  # fmt: skip
+NASTY = words("formats")
 ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
 
 
@@ -107,21 +103,7 @@ def cells(text: str) -> list[list[str]]:
     return page.rows
 
 
-GITLAB = {
-    "items": {
-        "required": ["description", "check_name", "fingerprint", "severity", "location"],
-        "properties": {
-            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
-            "location": {
-                "required": ["path", "lines"],
-                "properties": {
-                    "path": {"type": "string", "pattern": "^[^/]"},
-                    "lines": {"properties": {"begin": {"minimum": 1, "type": "integer"}}},
-                },
-            },
-        },
-    },
-}
+GITLAB = json.loads(Path(__file__).with_name("gitlab.json").read_bytes())
 """Of docs.gitlab.com, code quality report format."""
 
 

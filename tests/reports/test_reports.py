@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import rows
+from rows import cases, rows
 from typed import tool
 
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
@@ -51,7 +51,7 @@ def _quoting(errors: Errors | None, diagnosis: Diagnosis) -> list[bool]:
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_a_batch_is_told_as_well_as_before(name: str) -> None:
+def test_a_batch_is_told_as_well_as_before(name):
     """One diagnosis a case: its cause, the right cure where one is noted, and that what is quoted is said."""
     checks, told = all_checks(()), []
     for case in rows(f"reports/{name}"):
@@ -68,26 +68,14 @@ def test_a_batch_is_told_as_well_as_before(name: str) -> None:
     assert not worse, f"{worse}\n" + "\n".join(score.misses(told))
 
 
-TRACE = 'Traceback (most recent call last):\n  File "/home/user/t.py", line 1, in <module>\n'
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        TRACE + "RuntimeError: what no check knows",
-        TRACE + "x.y.OddError: 7",
-        "exitcode  : -11 (pid: 4181)",
-        "traceback : Signal 11 (SIGSEGV) received by PID 4181",
-        "['/venv/bin/python', 'train.py'] exits with return code = -6",
-    ],
-)
-def test_a_gpu_at_work_is_not_all_where_something_ended(end: str) -> None:
+@cases("cases.jsonl")
+def test_a_gpu_at_work_is_not_all_where_something_ended(end):
     works = "PyTorch version: 2.5.1+cu124\nIs CUDA available: True\nGPU 0: NVIDIA RTX A6000\n"
     assert score.judged(works).verdict == "ready"
     assert score.judged(f"{works}{end}\n").verdict == "unknown"
 
 
-def test_what_is_known_of_a_case_is_of_one() -> None:
+def test_what_is_known_of_a_case_is_of_one():
     have = {case["id"] for name in BATCHES for case in rows(f"reports/{name}")}
     assert have >= CURES.keys() | QUOTING
     assert {path.stem for path in (HERE / "reports").iterdir()} == have

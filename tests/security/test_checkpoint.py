@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trainers import Ended, Train
+from trainers import Ended
 
 BRANDED = "code ran"
 
@@ -22,7 +22,7 @@ class Forged:
 
 
 @pytest.fixture
-def forged(tmp_path: Path) -> bytes:
+def forged(tmp_path):
     """A pickle that runs code: the control is that it does."""
     marker = tmp_path / "control"
     pickle.loads(pickle.dumps(Forged(marker)))  # noqa: S301
@@ -46,14 +46,14 @@ def refused(ended: Ended, says: str, folder: Path) -> None:
 
 
 @pytest.fixture
-def checkpoint(train: Train, options: list[str], tmp_path: Path) -> Path:
+def checkpoint(train, options, tmp_path):
     ended = train(*options, "--max-steps=2", "--save-every=2")
     assert ended.code == 0, ended.err
     (found,) = (tmp_path / "out").glob("step-*")
     return Path(found)
 
 
-def test_a_changed_file_is_named(train: Train, options: list[str], checkpoint: Path) -> None:
+def test_a_changed_file_is_named(train, options, checkpoint):
     again = [*options, "--max-steps=4", "--resume=true"]
     for name in ("adapter_model.safetensors", "trainer_state.json"):
         place = checkpoint / name
@@ -79,9 +79,7 @@ FORGED = (
 )
 
 
-def test_a_forged_checkpoint_runs_no_code(
-    train: Train, options: list[str], checkpoint: Path, forged: bytes, tmp_path: Path
-) -> None:
+def test_a_forged_checkpoint_runs_no_code(train, options, checkpoint, forged, tmp_path):
     whole = tmp_path / "whole"
     shutil.copytree(checkpoint, whole)
     for name in FORGED:
@@ -97,23 +95,19 @@ def test_a_forged_checkpoint_runs_no_code(
 
 
 @pytest.fixture
-def model(tiny_model: str, tmp_path: Path) -> Path:
+def model(tiny_model, tmp_path):
     return Path(shutil.copytree(tiny_model, tmp_path / "m"))
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_forged_model_runs_no_code(
-    train: Train, options: list[str], model: Path, forged: bytes, tmp_path: Path, method: str
-) -> None:
+def test_a_forged_model_runs_no_code(train, options, model, forged, tmp_path, method):
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(forged)
     ended = train(*options, "--model=m", f"--method={method}")
     refused(ended, "model m does not load", tmp_path)
 
 
-def test_code_beside_a_model_is_not_run(
-    train: Train, options: list[str], model: Path, tmp_path: Path
-) -> None:
+def test_code_beside_a_model_is_not_run(train, options, model, tmp_path):
     code = f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\nclass C: pass\n"
     (model / "own.py").write_text(code)
     auto = dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "own.C")
@@ -129,9 +123,7 @@ def test_code_beside_a_model_is_not_run(
     refused(train(*options, "--model=m"), "model m does not load", tmp_path)
 
 
-def test_a_forged_result_is_not_merged(
-    train: Train, options: list[str], checkpoint: Path, forged: bytes, tmp_path: Path
-) -> None:
+def test_a_forged_result_is_not_merged(train, options, checkpoint, forged, tmp_path):
     final = checkpoint.parent / "final"
     (final / "README.md").write_text("mine")
     assert train(*options, "--merge").code == 0, "the control"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rows import plant
-from typed import doctor, gone
+from typed import doctor, gone, ran
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tricks are Linux's")
 
@@ -57,7 +57,7 @@ def left(script: Path) -> list[str]:
     return living
 
 
-def test_what_a_tool_leaves_is_ended(tmp_path: Path) -> None:
+def test_what_a_tool_leaves_is_ended(tmp_path):
     end = "print('No devices were found')"
     script = tool(tmp_path / "control" / "nvidia-smi", end)
     subprocess.run([script], stdout=subprocess.DEVNULL, check=True)
@@ -68,7 +68,7 @@ def test_what_a_tool_leaves_is_ended(tmp_path: Path) -> None:
     assert left(script) == []
 
 
-def test_what_a_hung_interpreter_leaves_is_ended(tmp_path: Path) -> None:
+def test_what_a_hung_interpreter_leaves_is_ended(tmp_path):
     python = tool(tmp_path / "env" / "bin" / "python", "time.sleep(300)", "a daemon of a daemon")
     (tmp_path / "env" / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.1\n")
     assert doctor("check", "--deep", "--target", str(python)).returncode != 0
@@ -76,10 +76,10 @@ def test_what_a_hung_interpreter_leaves_is_ended(tmp_path: Path) -> None:
 
 
 def _printed(code: str) -> str:
-    return subprocess.check_output([sys.executable, "-c", code], text=True, timeout=120)
+    return ran(sys.executable, "-c", code).stdout
 
 
-def test_who_floods_is_ended_before_the_limit_of_time() -> None:
+def test_who_floods_is_ended_before_the_limit_of_time():
     code = """
 import sys, time
 from tunedoctor.system.child import run, run_lines
@@ -93,14 +93,14 @@ for fd in "12":
     assert _printed(code).split() == ["flooded"] * 4
 
 
-def test_a_daemon_that_the_user_starts_is_the_users(tmp_path: Path) -> None:
+def test_a_daemon_that_the_user_starts_is_the_users(tmp_path):
     script = tool(tmp_path / "bin" / "mine", "", "a daemon")
     argv = [sys.executable, "-m", "tunedoctor", "run", "--", str(script)]
     subprocess.run(argv, check=True, timeout=120)
     assert left(script) == ["a daemon"]
 
 
-def test_side_by_side_children_keep_what_is_theirs() -> None:
+def test_side_by_side_children_keep_what_is_theirs():
     """One child ends; the daemon of another that still runs answers it."""
     code = """
 import os, subprocess, sys, threading

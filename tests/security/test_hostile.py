@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 from rows import holds, plant, rows
-from typed import Inside, doctor
+from typed import doctor
+from wrong_inputs import TINY
 
 REAL = Path(sys.executable).resolve()
 PLACES = {
@@ -32,15 +33,7 @@ PLACES = {
 }
 CPU = 3
 """Seconds of a command and its children; a check takes a tenth of that."""
-GOOD = {
-    "model_type": "llama",
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
-    "vocab_size": 99,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 128,
-}
+GOOD = {key: one for key, one in TINY.items() if key != "tie_word_embeddings"} | {"vocab_size": 99}
 EVERY = rows("security/hostile.jsonl")
 FOLDERS = {row["folder"]: row["files"] for row in EVERY if "folder" in row}
 SENSELESS = ("-5", "0", "1e30", '"64"', "[1, 2]", "true", "NaN", "Infinity", "-Infinity", "1.5", "{}", "[]", "[[1]]", "9" * 4000)  # fmt: skip
@@ -60,9 +53,7 @@ def _every() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("row", list(_every()), ids=lambda row: row["name"])
-def test_a_hostile_folder(
-    row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
-) -> None:
+def test_a_hostile_folder(row, tmp_path, monkeypatch, inside):
     monkeypatch.chdir(tmp_path)
     files = {**FOLDERS.get(row.get("in", ""), {}), **row.get("files", {})}
     for name, times in row.get("many", {}).items():
@@ -73,7 +64,7 @@ def test_a_hostile_folder(
         files |= {f"said/{name}": said, f"bin/{name}": f"#!/bin/sh\nexec cat @root/said/{name}\n"}
     places = {**PLACES, "@root": str(tmp_path)}
 
-    def named(value: Any) -> Any:
+    def named(value):
         text = json.dumps(value)
         for name, place in places.items():
             text = text.replace(name, place)
@@ -106,7 +97,7 @@ def test_a_hostile_folder(
         assert holds(json.loads(out) if "json" in step else {}, step.get("json", {})), told
 
 
-def test_the_attacks_are_real(tmp_path: Path) -> None:
+def test_the_attacks_are_real(tmp_path):
     """The controls: a pipe is waited for, and the pattern that once read requirements is quadratic."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(subprocess.TimeoutExpired):
@@ -124,7 +115,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer reads /proc and rusage of Linux")
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="not a checkout: no benchmarks here")
-def test_a_few_cases_of_the_fuzzer_are_without_fault(tmp_path: Path) -> None:
+def test_a_few_cases_of_the_fuzzer_are_without_fault(tmp_path):
     argv = [sys.executable, BENCHMARKS / "fuzz.py", "--cases=12", "--round=3", "--minutes=1"]
     ended = subprocess.run([*argv, "--seed=1"], capture_output=True, cwd=tmp_path, check=False)
     told = json.loads(ended.stdout)

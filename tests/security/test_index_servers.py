@@ -3,14 +3,14 @@
 import base64
 import os
 import ssl
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from loopback import Raw, Server
-from typed import Inside
+from refresh.test_fetch import OK, raw
+from refresh.test_fetch import to as leads
 
 from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -19,6 +19,14 @@ PEM = Path(__file__).with_name("loopback.pem")
 """A key and a certificate that no machine trusts."""
 WHEEL = "torch-2.9.1+cpu-cp312-cp312-manylinux_2_28_x86_64.whl"
 PAGE = f'<html><body><a href="/{WHEEL.replace("+", "%2B")}">x</a></body></html>'.encode()
+page = raw(OK + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
+
+
+def to(place: str) -> Raw:
+    """Lead to another place, whose own page is there."""
+    return lambda handler: (page if handler.path.startswith("/there") else leads(place))(handler)
+
+
 READ = "names 1 files of torch, and"
 """What an update says of the page: it was read."""
 
@@ -47,33 +55,8 @@ class Hostile(Server):
         return f"{super().url}/whl/"
 
 
-def page(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(PAGE)))
-    handler.end_headers()
-    handler.wfile.write(PAGE)
-
-
-def to(place: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    """Lead to another place, whose own page is there."""
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        if handler.path.startswith("/there"):
-            page(handler)
-        else:
-            handler.send_response(302)
-            handler.send_header("Location", place)
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-
-    return answer
-
-
-Serve = Callable[..., Hostile]
-
-
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
+def serve(monkeypatch, tmp_path):
     """Start servers; nothing of this machine's own settings is left."""
     steering = ("PIP_", "UV_", "SSL_", "XDG_", "DOCTOR_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     for name in tuple(os.environ):
@@ -83,7 +66,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     monkeypatch.setenv("HOME", str(tmp_path))
     with ExitStack() as running:
 
-        def served(*, tls: bool = False) -> Hostile:
+        def served(*, tls=False):
             one = Hostile(tls=tls)
             running.callback(one.close)
             return one
@@ -91,14 +74,11 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
         yield served
 
 
-Update = Callable[..., str]
-
-
 @pytest.fixture
-def update(tmp_path: Path, inside: Inside) -> Update:
+def update(tmp_path, inside):
     """Ask what `doctor update` says of an index; it never gets a whole table here."""
 
-    def said(url: str, **variables: str) -> str:
+    def said(url, **variables):
         cache = tmp_path / "cache"
         argv = ("update", "--force", "--index", url)
         ended = inside(*argv, DOCTOR_CACHE=str(cache), **variables)
@@ -110,11 +90,11 @@ def update(tmp_path: Path, inside: Inside) -> Update:
 
 
 def look(url: str, **sources: object) -> Heard:
-    (found,) = heard([Source(url)], "torch", Sources(**sources))  # type: ignore[arg-type]
+    (found,) = heard([Source(url)], "torch", Sources(**sources))
     return found
 
 
-def test_https_leads_to_https_alone(serve: Serve, update: Update) -> None:
+def test_https_leads_to_https_alone(serve, update):
     one = serve(tls=True)
     plain = one.url.replace("https:", "http:")
     one.told = to(f"{plain}there/")
@@ -124,9 +104,7 @@ def test_https_leads_to_https_alone(serve: Serve, update: Update) -> None:
 
 
 @pytest.mark.parametrize("name", ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_a_certificate_that_nobody_knows(
-    serve: Serve, update: Update, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_certificate_that_nobody_knows(serve, update, tmp_path, monkeypatch, name):
     one = serve(tls=True)
     assert "certificate verify failed" in look(one.url).why
     assert one.asked == []
@@ -137,7 +115,7 @@ def test_a_certificate_that_nobody_knows(
     assert "holds no certificates" in look(one.url).why
 
 
-def test_a_host_that_the_user_trusts_and_no_other(serve: Serve) -> None:
+def test_a_host_that_the_user_trusts_and_no_other(serve):
     one = serve(tls=True)
     for trusted in ("127.0.0.1", one.host):
         assert look(one.url, trusted=(trusted,)).versions
@@ -145,9 +123,7 @@ def test_a_host_that_the_user_trusts_and_no_other(serve: Serve) -> None:
         assert "verify failed" in look(one.url, trusted=(other,)).why
 
 
-def test_the_users_proxy_is_taken(
-    serve: Serve, update: Update, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_proxy_is_taken(serve, update, monkeypatch):
     proxy, url = serve(), "http://nobody.invalid/whl/"
     through = f"http://{proxy.host}"
     assert "can't be reached" in update(url)
@@ -163,7 +139,7 @@ def test_the_users_proxy_is_taken(
     assert proxy.asked == []
 
 
-def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Serve) -> None:
+def test_a_password_goes_to_its_host_alone_and_is_never_told(serve):
     one, other = serve(), serve()
     secret = one.url.replace("://", "://me:s%40cret@")
     one.told = to("/there/")
@@ -180,7 +156,7 @@ def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Serve) -> No
         assert one.host in text
 
 
-def test_a_folder_does_not_steer_an_update(serve: Serve, update: Update, tmp_path: Path) -> None:
+def test_a_folder_does_not_steer_an_update(serve, update, tmp_path):
     one = serve(tls=True)
     (tmp_path / "uv.toml").write_text(f'allow-insecure-host = ["{one.host}"]\n')
     assert "verify failed" in update(one.url)

@@ -9,11 +9,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
+from rows import words
 from security.planted import Planted, planted
-from typed import Inside
 
 from tunedoctor.data.examine import rules_for, secrets_in
 from tunedoctor.diagnosis import redaction
@@ -21,7 +20,7 @@ from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.facts import Environment
 from tunedoctor.model.snapshot import Snapshot, to_data
 from tunedoctor.readers.facts_block import held
-from tunedoctor.tables.secrets import Kind, expression, kinds
+from tunedoctor.tables.secrets import expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
 SEEDS = [planted(seed) for seed in range(5)]
@@ -29,7 +28,6 @@ TEXTS = SEEDS[1]
 LINES = [one for one in TEXTS if "\n" not in one.text]
 KINDS = kinds("text")
 ERROR = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x"
-Shown = Callable[..., str]
 
 
 def _leaks(shown: str, texts: list[Planted]) -> list[str]:
@@ -42,7 +40,7 @@ def _leaks(shown: str, texts: list[Planted]) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["json", "markdown", "terminal"])
-def test_none_leaves_a_file_that_nobody_redacted(form: str, tmp_path: Path, inside: Inside) -> None:
+def test_none_leaves_a_file_that_nobody_redacted(form, tmp_path, inside):
     """By doctor diff, under the names of variables and without them."""
     noted = {f"HF_NOTE_{i:03}": f"begin {one.text} end" for i, one in enumerate(TEXTS)}
     facts = {"a": {**noted, "HF_TOKEN": "swordfish-7-Qx"}, "b": {}}
@@ -56,9 +54,7 @@ def test_none_leaves_a_file_that_nobody_redacted(form: str, tmp_path: Path, insi
 
 
 @pytest.mark.parametrize("command", ["snapshot", "triage", "check"])
-def test_none_leaves(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
-) -> None:
+def test_none_leaves(command, tmp_path, monkeypatch, inside):
     monkeypatch.setenv("HOME", WHO.home)
     texts = LINES if command == "triage" else TEXTS
     for i, one in enumerate(texts):
@@ -83,9 +79,7 @@ def test_none_leaves(
     assert len(_leaks(careless, texts)) > 200, "the control: were there no redaction"
 
 
-def test_the_own_host_name_is_told_where_it_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
-) -> None:
+def test_the_own_host_name_is_told_where_it_stays(tmp_path, monkeypatch, inside):
     real = os.uname()
     own = os.uname_result((real.sysname, WHO.host, real.release, real.version, real.machine))
     monkeypatch.setattr(os, "uname", lambda: own)
@@ -103,7 +97,7 @@ def test_the_own_host_name_is_told_where_it_stays(
 
 
 @pytest.mark.parametrize("place", range(len(TEXTS)), ids=[one.kind for one in TEXTS])
-def test_planted_ones_go_and_twice_is_once(place: int) -> None:
+def test_planted_ones_go_and_twice_is_once(place):
     for seed in SEEDS:
         clean = redact_text(f"x\n{seed[place].text}\ny", WHO)
         assert _leaks(clean, [seed[place]]) == []
@@ -115,19 +109,14 @@ NEAR = [(kind, near) for kind in KINDS for near in kind.near]
 
 
 @pytest.mark.parametrize(("kind", "near"), NEAR, ids=[f"{kind.id}-{near}" for kind, near in NEAR])
-def test_what_looks_like_it_stays(kind: Kind, near: str) -> None:
+def test_what_looks_like_it_stays(kind, near):
     text = f"It is {near} there."
     assert expression(kind).search(text) is None or redact_text(text, WHO) == text
     assert kind.id not in str(secrets_in(text, rules_for(text.encode())))
 
 
 SIZE = 4_000
-WORDS = [
-    "token", "atoken-", "token=", "token ", '"token":"', "token='", "password is ", "key", "api_key|", "://a", "://a:", "://:@", "a@",
-    "a:b@", "@", "a.", "/home/", "/home/a ", "[", "A", "0:", "::", "f:", "docker login -p x", "=", "\\", '"', "-", "Aa1", "aA1/",
-    "Aa1=", "machine a login b ", "a.internal", "?key=", "host: ", "user: ", "-----BEGIN RSA PRIVATE KEY-----", "bearer ",
-    "Nov 25 10:00:00 a ", "authorization: ", "cookie: a=", "C:\\Users\\a ", "MII", "curl ", "linux ", "1.", "-eyJ", "é", "a1" * 8 + " ",
-]  # fmt: skip
+WORDS = words("secrets")
 UNITS = sorted(
     # what an expression likes to begin and cannot end, of its own words
     {unit for kind in KINDS for w in kind.words if w for unit in (w, f'"{w}', f"{w}={w}", f"{w}-", f"{w} a1")} | {*WORDS}
@@ -154,12 +143,12 @@ def _grows_in_step(unit: str, work: Callable[[str], object], runs: int = 6) -> b
     return False
 
 
-def test_the_measure_sees_what_grows_faster() -> None:
+def test_the_measure_sees_what_grows_faster():
     assert not _grows_in_step("atoken-", re.compile(r"[\w-]*token=").search, runs=2)
 
 
 @pytest.mark.parametrize("part", range(8))
-def test_redaction_costs_in_step_with_the_text(part: int) -> None:
+def test_redaction_costs_in_step_with_the_text(part):
     for unit in UNITS[part::8]:
         assert _grows_in_step(unit, partial(redact_text, who=WHO)), unit
 
@@ -168,9 +157,7 @@ def test_redaction_costs_in_step_with_the_text(part: int) -> None:
 @pytest.mark.parametrize(
     "form", ["doctor undo --target {}", "export HF_HOME={}", "{} -m pip check", "x=1 {} '/a b'"]
 )
-def test_a_command_with_the_home_folder_still_means_it(
-    name: str, form: str, tmp_path: Path
-) -> None:
+def test_a_command_with_the_home_folder_still_means_it(name, form, tmp_path):
     """What is shown is pasted: a shell of that user makes the same words of it."""
     path = f"{tmp_path}/{name}/.venv"
     who = Identity(home=str(tmp_path), user="", host="")

@@ -10,22 +10,22 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
+from cli.test_fix import CLASH, doctor, make
 from libraries.running import state, version
-from rows import plant
+from rows import plant, rows
+from transaction.environment import site
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction import tree
 
-__all__ = ["index", "make", "uv_cache"]
-
+__all__ = ["make"]
 ID = "20261101T101500000000-0badc0de"[:26]
 MARK = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path, monkeypatch):
     """A home folder that has something to lose, and a state folder of its own."""
     home = tmp_path / "home"
     names = ("Documents/thesis.tex", ".ssh/authorized_keys", "Documents/deep/er.txt")
@@ -34,10 +34,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DOCTOR_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("RUSTUP_HOME", str(tmp_path / "rustup"))  # pip asks rustc for its version
     return home
-
-
-def site(env: Path) -> Path:
-    return next(env.glob("lib/python*/site-packages"))
 
 
 def forged(env: Path, home: Path, step: str, *, own: bool = False) -> str:
@@ -58,7 +54,7 @@ def forged(env: Path, home: Path, step: str, *, own: bool = False) -> str:
 
 
 @pytest.mark.parametrize("command", ["fix", "undo"])
-def test_journals_that_a_folder_ships_move_nothing(make: Make, home: Path, command: str) -> None:
+def test_journals_that_a_folder_ships_move_nothing(make, home, command):
     env = make(*CLASH, name=".venv")
     shipped: list[Path] = []
     for number, step in enumerate(("changing", "gone", "swapping", "restoring", "done")):
@@ -81,9 +77,7 @@ def test_journals_that_a_folder_ships_move_nothing(make: Make, home: Path, comma
     assert {(one / "pyvenv.cfg").read_text() for one in beside} == {"evil"}
 
 
-def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
-    make: Make, home: Path
-) -> None:
+def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(make, home):
     """The second wall: even what this user wrote must stay inside the environment."""
     env = make(*CLASH, name=".venv")
     before = state(home)
@@ -102,23 +96,13 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
     assert version(env, "huggingface_hub") == "0.36.2"
 
 
-DAMAGED = (
-    "[1, 2]\n",
-    "\0\n",
-    '{"step": "begin", "data": {"strategy": 3}}\n',
-    '{"step": "begin"}\n{"step": "done"}\n',
-    '{"step": "done", "live": "", "other": "", "host": "", "time": "0001-01-01T00:00:00Z"}',
-    '{"step": "done", "ground": ["stash", 3, "", {}, []]}',
-    "x" * 100_000 + "\n",
-    "[" * 100_000 + "\n",
-)
-
-
-def test_damaged_journals_stop_nothing(make: Make, home: Path) -> None:
+def test_damaged_journals_stop_nothing(make, home):
     env = make(*CLASH, name=".venv")
-    files = {make_entry(env) / f"{ID[:-1]}{n}.journal": text for n, text in enumerate(DAMAGED)}
-    for file, text in files.items():
-        file.write_text(text)
+    files = {
+        f"{ID[:-1]}{n}.journal": text for n, text in enumerate(rows("security/journals.jsonl"))
+    }
+    own = plant(make_entry(env), files)
+    damaged = {(own / name).read_text() for name in files}
     env.with_name(f".venv.doctor-{ID[:-1]}0").mkdir()
     said = doctor("check", "--target", str(env)).stderr
     assert "doctor fix finishes it" in " ".join(said.split())
@@ -126,11 +110,11 @@ def test_damaged_journals_stop_nothing(make: Make, home: Path) -> None:
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "is damaged" in ended.stderr
-    assert {f.with_suffix(".damaged").read_text() for f in files} == {*DAMAGED}
+    assert {file.read_text() for file in own.glob("*.damaged")} == damaged
     assert doctor("undo", "--target", str(env)).returncode == 0
 
 
-def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make: Make, home: Path) -> None:
+def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make, home):
     env = make(*CLASH, name=".venv")
     assert doctor("fix", "-y", "--target", str(env)).returncode == 0
     (kept,) = env.parent.glob(".venv.doctor-*")
@@ -164,9 +148,7 @@ WRONG: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_without_a_state_folder_of_its_own_fix_refuses_first(
-    make: Make, home: Path, tmp_path: Path, wrong: str
-) -> None:
+def test_without_a_state_folder_of_its_own_fix_refuses_first(make, home, tmp_path, wrong):
     if wrong == "of another" and os.geteuid() != 0:
         pytest.skip("giving files away takes root")
     env = make(*CLASH, name=".venv")
@@ -182,7 +164,7 @@ def test_without_a_state_folder_of_its_own_fix_refuses_first(
     assert doctor("fix", "--dry-run", "--target", str(env)).returncode == 0
 
 
-def test_no_file_is_written_through_a_link_that_is_there(make: Make, home: Path) -> None:
+def test_no_file_is_written_through_a_link_that_is_there(make, home):
     """An environment ships links under the names that a change writes first, and locks are links."""
     env = make(*CLASH, name=".venv")
     before, own = state(home), make_entry(env)
@@ -208,9 +190,7 @@ def test_no_file_is_written_through_a_link_that_is_there(make: Make, home: Path)
 @pytest.mark.parametrize(
     ("tool", "way"), [("uv", "record"), ("pip", "record"), ("uv", "absolute"), ("uv", "link"), ("uv", "lib"), ("uv", "bin")]
 )  # fmt: skip
-def test_what_leads_out_of_the_environment_is_refused_by_name(
-    make: Make, home: Path, tool: str, way: str
-) -> None:
+def test_what_leads_out_of_the_environment_is_refused_by_name(make, home, tool, way):
     env = make(*CLASH, name=".venv", pip=tool == "pip")
     own = site(env)
     (info,) = own.glob("huggingface_hub-*.dist-info")

@@ -33,7 +33,7 @@ COMMANDS = (
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     data = '{"text": "a → b"}\n{"texte": "é"}\n{"text": ""}\n'
     report = "NVIDIA-SMI 550.54 Driver Version: 550.54 CUDA 12.4\n"
     model = {"config.json": CONFIG, "model.safetensors": "", "tokenizer.json": "{}"}
@@ -56,7 +56,7 @@ def shell(line: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[b
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_full_disk_is_no_finding(folder: Path, command: str) -> None:
+def test_a_full_disk_is_no_finding(folder, command):
     ended = shell(f"doctor {command} > /dev/full", folder)
     assert ended.returncode == 2
     *_, last = ended.stderr.decode().splitlines()
@@ -64,7 +64,7 @@ def test_a_full_disk_is_no_finding(folder: Path, command: str) -> None:
     assert b"Traceback" not in ended.stderr
 
 
-def test_both_streams_that_are_full_or_closed(folder: Path) -> None:
+def test_both_streams_that_are_full_or_closed(folder):
     control = ("echo > /dev/full", 1)
     closed = [("> /dev/full 2> /dev/full", 2), (">&-", 2), ("2>&-", 0)]
     for line, code in (control, *((f"doctor list {way}", code) for way, code in closed)):
@@ -73,7 +73,7 @@ def test_both_streams_that_are_full_or_closed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["schema", "explain --list"])
-def test_a_pipe_without_a_reader_ends_it_quietly(folder: Path, command: str) -> None:
+def test_a_pipe_without_a_reader_ends_it_quietly(folder, command):
     whole = shell(f"{{ sleep 0.5; doctor {command}; }} | true; echo ${{PIPESTATUS[0]}}", folder)
     assert (whole.stdout, whole.stderr) == (b"141\n", b"")
 
@@ -81,7 +81,7 @@ def test_a_pipe_without_a_reader_ends_it_quietly(folder: Path, command: str) -> 
 @pytest.mark.parametrize("command", [
     "snapshot -o FILE", "data 数据.jsonl --format html -o FILE", "init FILE --model=模型 --data=好.jsonl", "train --eject FILE", "run --report FILE -- false",
 ])  # fmt: skip
-def test_a_file_is_written_whole_or_not_at_all(folder: Path, command: str) -> None:
+def test_a_file_is_written_whole_or_not_at_all(folder, command):
     words, out = command.replace("FILE", "out/file"), folder / "out"
     out.mkdir()
     control = shell(f"doctor {words}", folder)
@@ -99,7 +99,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder: Path, command: str) -> No
     assert [(one.name, one.read_text()) for one in out.iterdir()] == [("file", "old\n")]
 
 
-def test_a_device_is_written_to_and_not_replaced(folder: Path) -> None:
+def test_a_device_is_written_to_and_not_replaced(folder):
     os.mkfifo(folder / "fifo")
     ended = shell("cat fifo > copy & doctor snapshot -o fifo; wait", folder)
     assert ended.returncode == 0, ended.stderr
@@ -108,7 +108,7 @@ def test_a_device_is_written_to_and_not_replaced(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", SCREENS)
-def test_no_character_is_written_that_the_stream_lacks(folder: Path, command: str) -> None:
+def test_no_character_is_written_that_the_stream_lacks(folder, command):
     usual = shell(f"doctor {command}", folder)
     control = (usual.stdout + usual.stderr).decode()
     for encoding in ("cp1252", "ascii", "gbk"):

@@ -6,7 +6,6 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-import pytest
 from rows import cases
 
 import tunedoctor.checks
@@ -45,7 +44,7 @@ class _Any(int):
         return iter(())
 
 
-def test_each_row_is_that_of_a_check_which_uses_it() -> None:
+def test_each_row_is_that_of_a_check_which_uses_it():
     checks = {check.id: check for check in all_checks()}
     for key in KEYS:
         id_, part = re.split("[/:]", key)[0], re.escape(re.split("[/:]", key)[-1])
@@ -55,7 +54,7 @@ def test_each_row_is_that_of_a_check_which_uses_it() -> None:
         assert f'"{key}"' in SOURCES or re.search(f'[":/]{part}[":]', SOURCES) or chosen, key
 
 
-def test_words_are_complete_once_their_slots_are_filled() -> None:
+def test_words_are_complete_once_their_slots_are_filled():
     """Each part of each row is a template that a check can fill in."""
     for key, row in WORDS.items():
         parts = (*row.values(), *WORDS.get(key.partition(":")[0], {}).values())
@@ -68,9 +67,7 @@ def test_words_are_complete_once_their_slots_are_filled() -> None:
 
 
 @cases("tables/cases.jsonl")
-def test_slots_are_fields_of_facts_and_what_is_given(
-    monkeypatch: pytest.MonkeyPatch, found: str, shown: str
-) -> None:
+def test_slots_are_fields_of_facts_and_what_is_given(monkeypatch, found, shown):
     row = words.Words(found=found, tell="df", severity="note", said_severity="error")
     monkeypatch.setattr(words, "_words", lambda _: row)
     facts = words.Case(Snapshot.of([Host(os="linux", name="Ubuntu 24.04", machine="x86_64")]))

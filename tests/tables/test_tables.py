@@ -1,11 +1,13 @@
-"""Tables are sound in themselves, and what is read off one at two places is the same."""
+"""Tables are sound in themselves and read alike at two places; the wheel table in use is the shipped or updated one."""
 
 import json
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +18,12 @@ from tunedoctor.messages.words import Case
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import release, specifiers
 from tunedoctor.model.wiring import call
+from tunedoctor.refresh.update import write
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, broken_pairs, rows
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import WheelTable, shipped, table, wheel_table_with
 from tunedoctor.tables.small import rocm_override
+from tunedoctor.tables.updated import Overlay
 from tunedoctor.wheels.pick import override_of
 
 CHECKS = {one.id: one for one in all_checks()}
@@ -35,7 +39,7 @@ def held(versions: dict[str, str]) -> kinds.Packages:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
-def test_a_row_of_what_breaks_is_sound(row: Row) -> None:
+def test_a_row_of_what_breaks_is_sound(row):
     assert row.check in CHECKS
     for specifier in (*row.when.values(), *row.when_not.values(), *row.fix.values()):
         assert specifier == "*" or specifiers(specifier) is not None
@@ -47,26 +51,26 @@ def test_a_row_of_what_breaks_is_sound(row: Row) -> None:
         assert len(row.source) > 1, "one weak source never decides alone"
 
 
-def test_the_table_names_no_place_of_downloads() -> None:
+def test_the_table_names_no_place_of_downloads():
     text = Path(known_bad.__file__).with_name("known_bad.json").read_text(encoding="utf-8")
     assert not re.search(r"\bpypi\.|files\.python", text)
     assert "as_of" in json.loads(text)
 
 
-def test_sets_that_trained_are_left_alone() -> None:
+def test_sets_that_trained_are_left_alone():
     for check in BREAKING:
         for versions in table("good_sets")["sets"]:
             assert broken_pairs(check, held(versions), BARE) == (), versions["torch"]
 
 
 @given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(BREAKING))
-def test_no_text_and_no_version_makes_it_fall(text: str, version: str, check: str) -> None:
+def test_no_text_and_no_version_makes_it_fall(text, version, check):
     names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
     said = kinds.Errors(errors=(kinds.ErrorText(text=text),))
     broken_pairs(check, held(dict.fromkeys(names, version)), BARE, errors=said)
 
 
-def test_all_rules_cost_little() -> None:
+def test_all_rules_cost_little():
     packages = held({n: "5.1.0" for row in ROWS for n in row.names})
     spent = []
     for _ in range(3):
@@ -77,7 +81,7 @@ def test_all_rules_cost_little() -> None:
     assert min(spent) < 0.006
 
 
-def test_names_of_torch_are_of_torch_and_none_came_after_it_went() -> None:
+def test_names_of_torch_are_of_torch_and_none_came_after_it_went():
     since, gone = table("torch_names")["since"], table("torch_names")["gone"]
     for name, first in {**since, **gone}.items():
         assert name.startswith("torch.")
@@ -85,7 +89,7 @@ def test_names_of_torch_are_of_torch_and_none_came_after_it_went() -> None:
     assert all(release(since[name]) < release(gone[name]) for name in since.keys() & gone.keys())
 
 
-def test_every_way_to_a_driver_has_its_packages() -> None:
+def test_every_way_to_a_driver_has_its_packages():
     for row in table("driver_install")["rows"]:
         assert row["ids"]
         assert row["verified"]
@@ -106,10 +110,9 @@ def found(id_: str, gfx: str, override: str = "") -> Any:
 
 
 @pytest.mark.parametrize("row", OVERRIDES, ids=lambda row: row["gfx"])
-def test_choice_and_checks_say_of_an_override_what_the_table_says(row: dict[str, str]) -> None:
+def test_choice_and_checks_say_of_an_override_what_the_table_says(row):
     gfx, value, grade = row["gfx"], row["value"], row["grade"]
     own = rocm_override(gfx)
-    assert own is not None
     assert own.runs[:-2] == gfx[:-2], "never across a major generation"
     assert row["source"] in table("rocm_overrides")["sources"]
     assert [one["gfx"] for one in OVERRIDES].count(gfx) == 1
@@ -121,3 +124,56 @@ def test_choice_and_checks_say_of_an_override_what_the_table_says(row: dict[str,
     wrong = found("rocm-override-wrong", gfx, value)
     assert (wrong is None) is (grade != "fails")
     assert wrong is None or "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure.command
+
+
+NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
+SHIPPED = shipped("torch_wheels")
+AS_OF = SHIPPED["as_of"]
+
+
+def _write(file: Path, day: str = "2026-12-24") -> None:
+    row = {**SHIPPED["releases"]["items"]["2.15.0"], "unverified": []}
+    data = {"as_of": day, "releases": {"2.16.0": row}, "files": {"torch": 5000}}
+    write(file, msgspec.convert(data, Overlay), ["x"], NOW)
+
+
+def test_an_update_lies_over_the_shipped_table(tmp_path):
+    file = tmp_path / "t.json"
+    for none in (file, tmp_path / "no" / "folder.json"):
+        assert wheel_table_with(none) == WheelTable(SHIPPED, AS_OF, "shipped")
+    _write(file)
+    got = wheel_table_with(file)
+    assert (got.source, got.date, got.problem) == ("updated", "2026-12-24", "")
+    assert list(got.data["releases"]["items"])[:-1] == list(SHIPPED["releases"]["items"])
+    assert got.data["newest_torch"] == "2.16.0"
+    assert got.data["pytorch_index"]["files"] == {"torch": 5000}
+    _write(file, AS_OF)
+    assert wheel_table_with(file).source == "updated"
+    _write(file, "2026-11-23")
+    assert wheel_table_with(file) == WheelTable(SHIPPED, AS_OF, "shipped"), "the doctor is newer"
+
+
+def test_each_damage_is_told_and_does_no_harm(tmp_path):
+    file = tmp_path / "t.json"
+    _write(file)
+    good = file.read_bytes()
+    for bad, says in (
+        (good[:-40], "damaged"),
+        (good.replace(b'"2.16.0"', b'"2.17.0"'), "hash"),
+        (good.replace(b"updated_wheels/4", b"updated_wheels/1"), "schema"),
+        (b"", "damaged"),
+        (b"x" * (5 << 20), "more than 4 MiB"),
+    ):
+        file.write_bytes(bad)
+        got = wheel_table_with(file)
+        assert (got.source, got.data) == ("shipped", SHIPPED)
+        assert says in got.problem
+        assert str(file) in got.problem
+
+
+def test_a_stat_that_fails_is_told(monkeypatch, tmp_path):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert "can't be read: Permission denied" in wheel_table_with(tmp_path / "t").problem

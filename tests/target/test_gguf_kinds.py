@@ -1,7 +1,6 @@
 """Tiny models of each kind as .gguf files: read back by transformers, and by llama.cpp where the target has it."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,10 +42,10 @@ for kind in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def written(tmp_path_factory):
     """A folder with a model and a .gguf of each kind, and what the writer said."""
     python = torch_target.torch_python() or pytest.skip(torch_target.WHY_NOT)
-    if subprocess.run([python, "-c", "import gguf"], capture_output=True, check=False).returncode:
+    if torch_target.lacks("gguf"):
         pytest.skip("the target lacks gguf")
     folder = tmp_path_factory.mktemp("kinds")
     script = str(Path(__file__).with_name("tiny_kinds.py"))
@@ -56,8 +55,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
 
 
 def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwise_is_refused(
-    written: tuple[Path, dict[str, str]],
-) -> None:
+    written,
+):
     folder, said = written
     for kind in KINDS:
         assert "; read back, the logits differ by" in said[kind], said[kind]
@@ -67,8 +66,8 @@ def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwis
         assert not list(folder.glob(f"{kind}*.gguf"))
 
 
-def test_llama_cpp_gives_the_same_tokens_and_logits(written: tuple[Path, dict[str, str]]) -> None:
+def test_llama_cpp_gives_the_same_tokens_and_logits(written):
     python = torch_target.torch_python()
-    if subprocess.run([python, "-c", "import llama_cpp"], capture_output=True, check=False).returncode:  # fmt: skip
+    if torch_target.lacks("llama_cpp"):
         pytest.skip("the target lacks llama-cpp-python")
     run(written[0], python, "-c", LLAMA_CPP, *KINDS)

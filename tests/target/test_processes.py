@@ -5,11 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from trainers import TRAINER, Runs, done, run
+from torch_target import lacks
+from trainers import TRAINER, done, run
+from typed import until
 
 LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
 WAITS = "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
@@ -30,22 +31,23 @@ def launched(folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", LAUNCH], cwd=folder, env=env)
 
 
-@pytest.mark.parametrize(("script", "code"), [
-    ("raise SystemExit(2)", 2),
-    ("if os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9),
-    (WAITS, 1),
-])  # fmt: skip
-def test_the_status_is_theirs(tmp_path: Path, script: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("raise SystemExit(2)", 2),
+        ("if os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9),
+        (WAITS, 1),
+    ],
+)
+def test_the_status_is_theirs(tmp_path, script, code):
     (tmp_path / "one.py").write_text(f"import os, signal, time\n{script}")
     assert launched(tmp_path).wait(60) == code
 
 
-def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path: Path) -> None:
+def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path):
     (tmp_path / "one.py").write_text(TOLD)
     child = launched(tmp_path)
-    while len(list(tmp_path.glob("ready*"))) < 2:
-        assert child.poll() is None
-        time.sleep(0.05)
+    until(lambda: len(list(tmp_path.glob("ready*"))) == 2)
     child.send_signal(signal.SIGTERM)
     assert child.wait(60) == 0
     told = [(tmp_path / f"told{rank}").read_text().split() for rank in (0, 1)]
@@ -62,18 +64,25 @@ sys.exit(launch.main([f"2@{sys.argv[1]}", "1", "one.py"]))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_two_nodes_are_told_an_address_where_torch_names_a_host(
-    torch_python: str, tmp_path: Path, host: str
-) -> None:
+def test_two_nodes_are_told_an_address_where_torch_names_a_host(torch_python, tmp_path, host):
     """As torch 2.4 does (api.py of its elastic.rendezvous)."""
-    (tmp_path / "one.py").write_text("import os\nprint(*map(os.environ.get, ['MASTER_ADDR', 'WORLD_SIZE', 'RANK']))")  # fmt: skip
+    (tmp_path / "one.py").write_text(
+        "import os\nprint(*map(os.environ.get, ['MASTER_ADDR', 'WORLD_SIZE', 'RANK']))"
+    )
     try:
-        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as one:  # fmt: skip
+        with socket.create_server(
+            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ) as one:
             argv = [torch_python, "-c", OF_24, f"{host}:{one.getsockname()[1]}"]
     except OSError:
         pytest.skip(f"this machine has no {host}")
     env = {**os.environ, "PYTHONPATH": str(TRAINER.parent)}
-    nodes = [subprocess.Popen(argv, cwd=tmp_path, env={**env, "SLURM_NODEID": node}, stdout=subprocess.PIPE, text=True) for node in "01"]  # fmt: skip
+    nodes = [
+        subprocess.Popen(
+            argv, cwd=tmp_path, env={**env, "SLURM_NODEID": node}, stdout=subprocess.PIPE, text=True
+        )
+        for node in "01"
+    ]
     told = sorted(node.communicate(timeout=100)[0] for node in nodes)
     assert told == [f"{host} 2 {rank}\n" for rank in (0, 1)]
 
@@ -90,9 +99,7 @@ runpy.run_path({!r}, run_name="__main__")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_after_all_is_saved_changes_nothing(
-    runs: Runs, torch_python: str, name: str
-) -> None:
+def test_a_signal_after_all_is_saved_changes_nothing(runs, torch_python, name):
     """Python takes its handlers away, and then has modules and what they hold end."""
     (runs.folder / "late.py").write_text(LATE.format(str(TRAINER)))
     argv = [torch_python, "late.py", *runs.options, "--max-steps=1", f"--out={name}"]
@@ -106,12 +113,11 @@ def test_a_signal_after_all_is_saved_changes_nothing(
 STOP_ONE = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step == trainer.RANK + 1 == 2 and os.kill(os.getpid(), 15), rate(step, *more))[1]"
 
 
-@pytest.mark.parametrize("more", [
-    "",
-    "--packing=true --max-length=96",
-    "--method=full --shard=true --learning-rate=1e-3",
-])  # fmt: skip
-def test_two_processes_give_the_losses_of_one(runs: Runs, more: str) -> None:
+@pytest.mark.parametrize(
+    "more",
+    ["", "--packing=true --max-length=96", "--method=full --shard=true --learning-rate=1e-3"],
+)
+def test_two_processes_give_the_losses_of_one(runs, more):
     """One of the sharded ones is told to stop: both do, and go on."""
     # 5 rows are held out: one process has more of them to evaluate than the other
     fixed = "--dropout=0 --max-steps=4 --eval-share=0.12 --micro-batch=1 --resume=true"
@@ -124,10 +130,9 @@ def test_two_processes_give_the_losses_of_one(runs: Runs, more: str) -> None:
         assert {key: two[key] for key in one} == pytest.approx(one, rel=1e-3)
 
 
-def test_four_bits_learn_after_an_evaluation(runs: Runs, torch_python: str) -> None:
+def test_four_bits_learn_after_an_evaluation(runs, torch_python):
     """bitsandbytes at rest on the CPU packs weights anew, and gradients were a seventh of what they are."""
-    argv = [torch_python, "-c", "import bitsandbytes"]
-    if subprocess.run(argv, capture_output=True, check=False).returncode:
+    if lacks("bitsandbytes"):
         pytest.skip("the target has no bitsandbytes")
     done(runs.train(code="tiny('wide', 64)"))
     options = [*runs.options, "--model=wide", "--method=qlora", "--dropout=0", "--max-steps=2"]

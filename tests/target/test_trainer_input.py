@@ -4,19 +4,15 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rows import plant, rows
-from trainers import Train
 
 NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
 
 
 @pytest.mark.parametrize("row", rows("target/refused.jsonl"), ids=lambda row: row["says"][0][:40])
-def test_what_is_refused(
-    row: dict[str, Any], train: Train, tiny_model: str, tmp_path: Path
-) -> None:
+def test_what_is_refused(row, train, tiny_model, tmp_path):
     """A row is damaged data, lines of a configuration, a damaged model, or words; each is told with a way out."""
     plant(tmp_path, {"d.jsonl": '{"prompt": "a", "completion": "b"}\n', **row.get("files", {})})
     words, code = row.get("argv", []), NO_WEIGHTS
@@ -43,7 +39,7 @@ def test_what_is_refused(
     assert len(ended.err.splitlines()) >= 2, "a remedy"
 
 
-def test_options_stand_over_the_file(train: Train, tmp_path: Path) -> None:
+def test_options_stand_over_the_file(train, tmp_path):
     plant(tmp_path, {"c.toml": "model = 'nowhere'\nrank = 4\n", "d": "x"})
     code = "trainer.Run = lambda c: trainer.say(f'{c.model} {c.rank} {c.packing} {c.learning_rate} {c.data}') or exit(7)"
     words = ("--model=7", "--packing=true", "--learning-rate=1", "--data=d")
@@ -51,7 +47,7 @@ def test_options_stand_over_the_file(train: Train, tmp_path: Path) -> None:
     assert (ended.code, ended.out) == (7, "7 4 True 1.0 d\n")
 
 
-def test_help_names_the_keys(train: Train) -> None:
+def test_help_names_the_keys(train):
     ended = train("--help")
     assert (ended.code, ended.err) == (0, "")
     assert "torchrun --nproc-per-node 2 train.py config.toml" in ended.out

@@ -1,7 +1,7 @@
 """Loss, masks, packing and order of the trainer, each against a plain way to get the same."""
 
 import pytest
-from trainers import Runs, Train, done
+from trainers import done
 
 ROWS = """
 import random, train_data
@@ -85,7 +85,7 @@ assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [*range(7)]]
 
 
 @pytest.mark.parametrize("proof", PROOFS)
-def test_that(train: Train, tiny_model: str, proof: str) -> None:
+def test_that(train, tiny_model, proof):
     done(train(code=f"folder = {tiny_model!r}{ROWS}{PROOFS[proof]}"))
 
 
@@ -100,6 +100,6 @@ trainer.load_model = leaky
 """
 
 
-def test_packing_where_samples_would_see_each_other_is_refused(runs: Runs) -> None:
+def test_packing_where_samples_would_see_each_other_is_refused(runs):
     told = ("packed samples see each other",)
     runs("--packing=true", "--method=full", code=LEAKY, status=2, says=told)

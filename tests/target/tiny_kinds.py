@@ -25,7 +25,7 @@ from tokenizers import pre_tokenizers as pre
 
 scripts, table_file, *kinds = sys.argv[1:]
 sys.path.insert(0, scripts)
-import gguf_file  # type: ignore[import-not-found]  # noqa: E402
+import gguf_file  # noqa: E402
 
 with open(table_file, encoding="utf-8") as file:
     TABLE = json.load(file)["write"]

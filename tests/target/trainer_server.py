@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore")
 os.environ.update(
     HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", HF_HUB_DISABLE_PROGRESS_BARS="1"
 )
-sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
+sys.modules["bitsandbytes"] = None
 
 import torch  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM  # noqa: E402
@@ -83,8 +83,6 @@ def child(path: str, order: dict[str, Any]) -> int:
     # the first operation after a fork makes torch's pool anew, and two threads at once fail: so once by one
     torch.set_num_threads(1)
     spec = importlib.util.spec_from_file_location("trainer", path)
-    assert spec is not None
-    assert spec.loader is not None
     trainer = sys.modules["trainer"] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(trainer)

@@ -1,10 +1,13 @@
-"""A labelled report is added by one command, whole or not at all."""
+"""A labelled report is added by one command, whole or not at all; the judges say when a figure is worse."""
 
+import copy
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from typed import Ran, ran
+from rows import cases, rows
+from typed import Ran, ran, tool
 
 TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
 LABEL = {
@@ -22,7 +25,7 @@ def _add(folder: Path, *words: str, text: str = TEXT, **label: str) -> Ran:
     return ran(sys.executable, TOOL, *words, *pairs, "--reports", folder, stdin=text)
 
 
-def test_a_report_costs_one_line(tmp_path: Path) -> None:
+def test_a_report_costs_one_line(tmp_path):
     assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only", "--retold").returncode == 0
     healthy = {"source": "github.com/ada/llm/issues/8"}
     more = _add(tmp_path, "r002-how-long", "none", "--healthy", text="How long?\n", **healthy)
@@ -35,23 +38,36 @@ def test_a_report_costs_one_line(tmp_path: Path) -> None:
     assert "lovelace" not in written
 
 
-def test_what_cannot_stand_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_stand_is_refused(tmp_path):
     assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only").returncode == 0
     before = (tmp_path / "cases_q.jsonl").read_text()
-    refused = [
-        ("R1 torch-cpu-only", {"source": "github.com/a/b/issues/2"}, TEXT, "is no id"),
-        ("r001-cpu-build torch-cpu-only", {}, "", "is taken"),
-        ("r003-x nothing-of-the-kind", {"source": "github.com/a/b/issues/1"}, "x", "no cause"),
-        ("r003-x torch-cpu-only", {}, "other", "has been taken"),
-        ("r003-x torch-cpu-only", {"source": "my head"}, "x", "is no thread"),
-        ("r003-x torch-cpu-only", {"date": "yesterday"}, "x", "is no month"),
-        ("r003-x torch-cpu-only --healthy", {}, "x", "has no cause"),
-        ("r003-x torch-cpu-only", {"source": "github.com/a/b/issues/1"}, TEXT, "same text"),
-    ]
-    for words, label, text, says in refused:
-        ended = _add(tmp_path, *words.split(), text=text, **label)
-        assert ended.returncode == 1, words
-        assert says in ended.stderr
+    for row in rows("tools/refused.jsonl"):
+        ended = _add(tmp_path, *row["words"].split(), text=row["text"], **row["label"])
+        assert ended.returncode == 1, row
+        assert row["says"] in ended.stderr
         assert "Traceback" not in ended.stderr
         assert (tmp_path / "cases_q.jsonl").read_text() == before
         assert len(list((tmp_path / "reports").iterdir())) == 1
+
+
+figures = tool("judging.figures")
+
+
+@cases("tools/cases.jsonl")
+def test_what_counts_as_worse(path, after, verdict):
+    counts = {"first": [1097, 1121], "wrong": [8, 1121], "silent": [16, 1121]}
+    before: dict[str, Any] = {
+        "reports": {"all": {"today": counts}},
+        "fit": {"known": {"median_error": 0.02}, "false_fits": 0},
+        "startup": {"own": {"cpu_ms": 210.0}},
+        "smoke": {"stages": [20, 20]},
+    }
+    new = copy.deepcopy(before)
+    *folders, name = path.split(".")
+    place = new
+    for folder in folders:
+        place = place[folder]
+    place[name] = after
+    assert [(one.path, one.verdict) for one in figures.compare(before, new)] == [(path, verdict)]
+    assert figures.compare(before, before) == []
+    assert json.loads(figures.dumped(new)) == new

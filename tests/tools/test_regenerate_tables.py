@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refresh.conftest import index, table
 from refresh.pages import NEW, Index, row_with, torch_files, variants_of
 from rows import cases
 from typed import Ran, ran, tool
 
 from tunedoctor.tables.load import shipped
 
+__all__ = ["index", "table"]
 TOOL = Path(__file__).parents[2] / "tools" / "regenerate_tables.py"
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="not a checkout: the tools are not here")
 
@@ -24,7 +26,7 @@ def _run(*argv: str, **env: str) -> Ran:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(tmp_path):
     file = tmp_path / "torch_wheels.json"
     file.write_text(json.dumps(shipped("torch_wheels")), encoding="utf-8")
     return file
@@ -44,7 +46,7 @@ def _ask(index: Index, place: Path, *argv: str) -> Ran:
     )
 
 
-def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path) -> None:
+def test_a_new_release_is_written_and_told(index, table, place):
     row = row_with(table["releases"]["items"]["2.15.0"], **NEW)
     _serve(index, table, v2_16_0=row)
     before = place.read_bytes()
@@ -65,9 +67,7 @@ def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path
 
 
 @cases("tools/cases.jsonl")
-def test_a_table_that_drops_a_row_is_refused(
-    place: Path, tmp_path: Path, path: str, named: str
-) -> None:
+def test_a_table_that_drops_a_row_is_refused(place, tmp_path, path, named):
     candidate = copy.deepcopy(shipped("torch_wheels"))
     where = candidate
     *steps, last = (int(one) if one.isdigit() else one for one in path.split())
@@ -84,7 +84,7 @@ def test_a_table_that_drops_a_row_is_refused(
     assert place.read_bytes() == before
 
 
-def test_the_shipped_table_is_the_one_that_is_written() -> None:
+def test_the_shipped_table_is_the_one_that_is_written():
     module = tool("regenerate_tables")
     assert json.loads(module.TABLE.read_text(encoding="utf-8")) == shipped("torch_wheels")
     assert module.lost(shipped("torch_wheels"), shipped("torch_wheels")) == []

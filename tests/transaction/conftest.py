@@ -4,17 +4,16 @@ import os
 import shutil
 import sys
 import venv
-from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from libraries.running import bundled_pip
+from libraries.server import Index
 
 from transaction.environment import copy, install, out, python
-from transaction.wheels import ALL, Index
+from transaction.wheels import ALL
 
-Make = Callable[..., Path]
 _HEAVY = shutil.ignore_patterns(
     *("test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages"),
     *("config-*", "*.a"),
@@ -22,19 +21,19 @@ _HEAVY = shutil.ignore_patterns(
 
 
 @pytest.fixture(scope="session")
-def shared_index() -> Iterator[Index]:
+def shared_index():
     one = Index(ALL)
     yield one
     one.close()
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> Make:
+def template(tmp_path_factory, shared_index):
     """Return a function that gives an environment with the old packages, made once; the one with pip is for pip."""
     folder = tmp_path_factory.mktemp("templates")
 
     @cache
-    def made(tool: str) -> Path:
+    def made(tool):
         venv.create(folder / tool, with_pip=False, symlinks=True)
         own = map(str, bundled_pip() if tool == "pip" else ())
         with pytest.MonkeyPatch.context() as patch:
@@ -46,19 +45,13 @@ def template(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> M
 
 
 @pytest.fixture
-def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Index]:
+def index(shared_index, monkeypatch, tmp_path):
     """The index, honest again after each test, and both installers pointed at it with an empty cache."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
-    told = {
-        "UV_DEFAULT_INDEX": shared_index.url,
-        "PIP_INDEX_URL": shared_index.url,
-        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
-        "PIP_NO_CACHE_DIR": "1",
-        "UV_NO_CONFIG": "1",
-        "UV_HTTP_RETRIES": "0",
-        "PIP_RETRIES": "0",
-    }
+    told = dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), shared_index.url)
+    told |= {"UV_CACHE_DIR": str(tmp_path / "uv-cache"), "UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0"}
+    told |= dict.fromkeys(("PIP_NO_CACHE_DIR", "UV_NO_CONFIG"), "1")
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     yield shared_index
@@ -67,8 +60,8 @@ def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 @pytest.fixture
-def make(template: Make, tmp_path: Path, index: Index) -> Make:
-    def made(tool: str = "uv", name: str = ".venv") -> Path:
+def make(template, tmp_path, index):
+    def made(tool="uv", name=".venv"):
         env = tmp_path / "project" / name
         env.parent.mkdir(exist_ok=True)
         if name == ".venv":
@@ -81,7 +74,7 @@ def make(template: Make, tmp_path: Path, index: Index) -> Make:
 
 
 @pytest.fixture(scope="session")
-def relocated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def relocated(tmp_path_factory):
     """A copy of the interpreter that takes itself for a prefix of its own; with pip."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     source = Path(sys.base_prefix)
@@ -101,7 +94,7 @@ def relocated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def prefix(relocated: Path, tmp_path: Path, index: Index) -> Path:
+def prefix(relocated, tmp_path, index):
     """A fresh copy that holds the old packages."""
     folder = tmp_path / "project" / "base"
     shutil.copytree(relocated, folder, symlinks=True, copy_function=os.link)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from libraries.running import state as contents
+
 from transaction.wheels import ALPHA2, BETA1, pin
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
@@ -154,17 +156,6 @@ def state(env: Path, before: dict[str, object] | None = None) -> str:
 def beside(env: Path) -> list[str]:
     """Return what lies beside an environment and belongs to transactions."""
     return sorted(p.name for p in env.parent.iterdir() if ".doctor-" in p.name)
-
-
-def contents(folder: Path) -> dict[str, object]:
-    """Return every file of a tree and where links lead, byte code left out."""
-    return {
-        str(p.relative_to(folder)): p.readlink()
-        if p.is_symlink()
-        else p.is_file() and p.read_bytes()
-        for p in sorted(folder.rglob("*"))
-        if "__pycache__" not in p.parts
-    }
 
 
 @contextmanager

@@ -50,16 +50,16 @@ def main(happens: Callable[[str], None], env: str, tool: str, way: str) -> None:
 
     def forced(interpreter: object, *, consent: bool) -> object:
         # what conda environments and Windows get, on an environment that is at hand
-        return ground_of(interpreter, consent=consent)._replace(strategy="backup")  # type: ignore[arg-type]
+        return ground_of(interpreter, consent=consent)._replace(strategy="backup")
 
-    tree.exchange, Path.rename = swap, renamed  # type: ignore[method-assign,assignment]
+    tree.exchange, Path.rename = swap, renamed
     if way == "backup":
-        module.ground_of = forced  # type: ignore[assignment]
+        module.ground_of = forced
     if way in ("undo", "order"):
         print(undo(env).done if way == "undo" else put_in_order(env))  # noqa: T201
         return
     ways = QUIET._replace(smoke=(lambda _: "no") if "fails" in more else None)
-    outcome = fix(env, tool=tool, ways=ways)  # type: ignore[arg-type]
+    outcome = fix(env, tool=tool, ways=ways)
     print(outcome.end, outcome.why)  # noqa: T201
 
 

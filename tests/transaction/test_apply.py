@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from rows import cases
 
-from transaction.conftest import Make
 from transaction.environment import PLAN, beside, contents, fix, out, site, state, unchanged
-from transaction.wheels import ALPHA2, BETA1, Index, wheel
+from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.model import plan as plans
 from tunedoctor.probes.live import take
@@ -23,7 +22,7 @@ TOOLS: tuple[Named, ...] = ("uv", "pip")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
+def test_a_plan_is_carried_out_and_undone(make, tool):
     """alpha 2 writes over a file that gamma brought and that stays: a hard link would change both states."""
     env = make(tool)
     events: list[str] = []
@@ -50,7 +49,7 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
 
 
 @pytest.mark.parametrize("name", ["it's a b", '-rf say "x"', "new\nline", "ünïcode $(touch y);b"])
-def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None:
+def test_names_that_shells_and_options_take_amiss(make, name):
     env = make("uv", name)
     outcome = fix(env)
     if "\n" in name:  # no first line of a command can hold it: pip and uv write broken ones
@@ -62,7 +61,7 @@ def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None
         assert undo(str(env)).done
 
 
-def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(tmp_path: Path) -> None:
+def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(tmp_path):
     env, other = tmp_path / "env", tmp_path / "other"
     own = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
     for name in (*own, "lib/a/x.py", "lib/a/big.so", "bin/python-copy"):
@@ -96,7 +95,7 @@ def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(tmp_path: Path) 
     assert (env / "lib/a/x.py").exists()
 
 
-def test_steps_of_every_kind(make: Make) -> None:
+def test_steps_of_every_kind(make):
     env = make()
     (site(env) / "~lpha").mkdir()
     (site(env) / "~lpha" / "x.py").write_text("1")
@@ -122,7 +121,7 @@ def test_steps_of_every_kind(make: Make) -> None:
     assert list(site(env).glob("gamma*"))
 
 
-def test_paths_that_lead_out_are_refused(make: Make, tmp_path: Path) -> None:
+def test_paths_that_lead_out_are_refused(make, tmp_path):
     env, outside = make(), tmp_path / "outside"
     outside.mkdir()
     (outside / "x").write_text("kept")
@@ -137,17 +136,15 @@ def test_paths_that_lead_out_are_refused(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_fetch_that_brings_another_file_or_half_of_one(
-    make: Make, index: Index, tool: Named
-) -> None:
+def test_a_fetch_that_brings_another_file_or_half_of_one(make, index, tool):
     env = make(tool)
     with unchanged(env):
-        index.other[BETA1.file] = wheel(ALPHA2)
+        index.other[BETA1.files[0]] = ALPHA2.wheel()
         outcome = fix(env, tool=tool, end="failed fetch")
         assert "hash" in outcome.why.lower()
         assert Path(outcome.log).read_text()
         index.other.clear()
-        index.cut.add(BETA1.file)
+        index.cut.add(BETA1.files[0])
         outcome = fix(env, tool=tool, end="failed fetch")
         assert beside(env) == []
     index.cut.clear()
@@ -155,16 +152,19 @@ def test_a_fetch_that_brings_another_file_or_half_of_one(
     assert state(env) == "new"
 
 
-def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
+def test_a_change_that_breaks_a_requirement_is_put_back(make):
     env = make()
-    picky, *pins = (plans.Pin(name=n, version=v) for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0")))  # fmt: skip
+    picky, *pins = (
+        plans.Pin(name=n, version=v)
+        for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0"))
+    )
     fix(env, plans.Plan(steps=(plans.Install(pins=(picky,)),)), end="applied")
     why = "picky 1.0 needs alpha<2, and 2.0 is installed"
     with unchanged(env):
         fix(env, plans.Plan(steps=(plans.Install(pins=tuple(pins)),)), end="failed prove", why=why)
 
 
-def test_files_that_no_installer_touched_are_held_against_what_they_were(make: Make) -> None:
+def test_files_that_no_installer_touched_are_held_against_what_they_were(make):
     env = make()
     command = env / "bin" / "gamma-run"
     command.write_bytes(command.read_bytes() + b"# this environment was moved\n")
@@ -178,12 +178,10 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make: M
 
 
 @cases("transaction/cases.jsonl")
-def test_what_somebody_else_writes_meanwhile_is_never_switched_in(
-    make: Make, live: bool, file: str, stage: str, why: str
-) -> None:
+def test_what_somebody_else_writes_meanwhile_is_never_switched_in(make, live, file, stage, why):
     env = make()
 
-    def step(name: str) -> None:
+    def step(name):
         if name == "verify":
             (copy,) = (p for p in env.parent.glob(".venv.doctor-*") if (p / "bin").is_dir())
             (site(env if live else copy) / file).write_text("theirs = 1\n")
@@ -194,7 +192,7 @@ def test_what_somebody_else_writes_meanwhile_is_never_switched_in(
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path, tool: Named) -> None:
+def test_a_new_environment_is_made_from_nothing(index, tmp_path, tool):
     path = tmp_path / "a new one"
     new = plans.NewEnvironment(path=str(path), python=sys.executable)
     plan = plans.Plan(steps=(new, *PLAN.steps))
@@ -208,7 +206,7 @@ def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path, to
     assert not path.exists()
 
 
-def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make: Make) -> None:
+def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make):
     env = make()
     for number in range(4):
         plan = plans.Plan(steps=(plans.WriteFile(path="etc/n", text=str(number)),))
@@ -229,7 +227,7 @@ def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make: Make) ->
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_removal_takes_no_file_of_another(make: Make, tool: Named) -> None:
+def test_a_removal_takes_no_file_of_another(make, tool):
     env = make("pip")
     fix(env, tool=tool, end="applied")
     shared = site(env) / "shared" / "both.py"

@@ -8,15 +8,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from typed import gone
+from libraries.server import Index
+from typed import gone, until
 
-from transaction.conftest import Make
 from transaction.environment import (
     PLAN,
     QUIET,
@@ -32,8 +31,7 @@ from transaction.environment import (
 )
 from transaction.test_apply import TOOLS
 from transaction.test_killed import TESTS
-from transaction.wheels import ALPHA2, BETA1, Index
-from tunedoctor.installers.tool import Named
+from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.live import take
 from tunedoctor.state.folder import make_entry
@@ -60,7 +58,7 @@ def mounted(*options: object, remount: str = "") -> Iterator[None]:
 
 @needs_root
 @pytest.mark.parametrize("free", [0, 12, 80, 400, 4000])
-def test_a_disk_that_fills_up(make: Make, tmp_path: Path, free: int) -> None:
+def test_a_disk_that_fills_up(make, tmp_path, free):
     """`free` is in KiB: from a first line of the journal that does not fit to a fix that does."""
     small = tmp_path / "small"
     small.mkdir()
@@ -82,21 +80,21 @@ def test_a_disk_that_fills_up(make: Make, tmp_path: Path, free: int) -> None:
 
 @needs_root
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_read_only_environment_is_refused(make: Make, whole: bool) -> None:
+def test_a_read_only_environment_is_refused(make, whole):
     env = make()
     place = env.parent if whole else site(env)
     with unchanged(env), mounted("--bind", place, place, remount="ro"):
         fix(env, end="refused", why="not writable")
 
 
-def test_targets_that_are_none(index: Index, tmp_path: Path) -> None:
+def test_targets_that_are_none(index, tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     for target in (str(loop), str(tmp_path / "nothing"), "", "-", str(loop / "bin/python")):
         fix(target, end="refused")
 
 
-def test_a_second_doctor_waits_for_nobody_and_not_for_a_dead_one(make: Make) -> None:
+def test_a_second_doctor_waits_for_nobody_and_not_for_a_dead_one(make):
     env = make()
     entry = make_entry(env)
     with locked(entry):
@@ -110,7 +108,7 @@ def test_a_second_doctor_waits_for_nobody_and_not_for_a_dead_one(make: Make) -> 
     fix(env, end="applied")
 
 
-def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path: Path) -> None:
+def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path):
     note = tmp_path / "pid"
     installer = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     code = (
@@ -118,15 +116,13 @@ def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path: Path) -
     )
     code += f"start([sys.executable, '-c', {installer!r}], os.environ, '/', 60, Path({str(tmp_path / 'log')!r}))"
     doctor = subprocess.Popen([sys.executable, "-c", code])
-    while not (note.exists() and note.read_text()):
-        assert doctor.poll() is None
-        time.sleep(0.02)
+    until(lambda: note.exists() and note.read_text())
     doctor.send_signal(signal.SIGKILL)
     doctor.wait()
     assert gone(int(note.read_text()))
 
 
-def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
+def test_a_package_that_is_asked_for_under_a_hostile_name(make):
     env = make()
     before = take(str(env), start=True)
     with unchanged(env):
@@ -136,7 +132,7 @@ def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_what_a_stash_changes_is_put_back(make: Make, tool: Named) -> None:
+def test_what_a_stash_changes_is_put_back(make, tool):
     """All of it, files of wheels that go beside site-packages too."""
     env = make(tool)
     (env / "pyproject.toml").write_text("")
@@ -156,7 +152,7 @@ def test_what_a_stash_changes_is_put_back(make: Make, tool: Named) -> None:
         mine.unlink()
 
 
-def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(make: Make) -> None:
+def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(make):
     env = make()
     record = site(env) / "alpha-1.0.dist-info" / "RECORD"
     record.unlink()
@@ -169,7 +165,7 @@ def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(make: Make) -> No
     assert "pipe of gamma-1.0.dist-info is not there" in outcome.stays
 
 
-def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
+def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make):
     env = make()
     (env / "pyproject.toml").write_text("")
     with unchanged(env):
@@ -183,12 +179,10 @@ def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_poisoned_extra_index_cannot_slip_a_file_in(
-    make: Make, index: Index, tool: Named, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_poisoned_extra_index_cannot_slip_a_file_in(make, index, tool, monkeypatch):
     """Also where no index is named: the hashes are of the index that was asked, and another file has others."""
     env = make(tool)
-    bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
+    bad = Index([ALPHA2._replace(body="poison\n"), BETA1])
     for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"):
         monkeypatch.setenv(name, bad.url)
     outcome = fix(env, tool=tool)
@@ -220,7 +214,7 @@ def as_nobody(env: Path) -> tuple[str, str, list[str]]:
 
 
 @pytest.fixture
-def env(make: Make) -> Iterator[Path]:
+def env(make):
     """An environment in a folder that every user gets to."""
     folder = Path(tempfile.mkdtemp(prefix="doctor-"))
     folder.chmod(0o755)
@@ -233,7 +227,7 @@ def given_away(env: Path) -> None:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
-def test_a_read_only_site_packages_is_refused_for_who_is_not_root(env: Path) -> None:
+def test_a_read_only_site_packages_is_refused_for_who_is_not_root(env):
     if ROOT:
         given_away(env)
     with unchanged(env):
@@ -246,7 +240,7 @@ def test_a_read_only_site_packages_is_refused_for_who_is_not_root(env: Path) -> 
 
 
 @needs_root
-def test_each_user_leaves_an_environment_of_another(env: Path) -> None:
+def test_each_user_leaves_an_environment_of_another(env):
     with unchanged(env):
         end, why, by_hand = as_nobody(env)
         assert (end, by_hand) == ("refused", [f"sudo -u root doctor fix --target {env}"])
@@ -258,13 +252,11 @@ def test_each_user_leaves_an_environment_of_another(env: Path) -> None:
     assert {p: p.lstat().st_uid for p in env.rglob("*")} == owners
 
 
-def test_where_the_installer_stopped_the_plan_is_given_as_a_script(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_installer_stopped_the_plan_is_given_as_a_script(make, monkeypatch):
     env = make("uv", "it's a b")
     (env / "left over").mkdir()
 
-    def step(name: str) -> None:
+    def step(name):
         if name == "changing":  # what was fetched is gone, and the installer finds nothing
             for folder in env.parent.glob("*.wheels"):
                 shutil.rmtree(folder)
@@ -286,7 +278,7 @@ CONSENT = QUIET._replace(consent=True)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_python_of_its_own_is_changed_with_consent_alone(prefix: Path, tool: Named) -> None:
+def test_a_python_of_its_own_is_changed_with_consent_alone(prefix, tool):
     with unchanged(site(prefix)):
         fix(prefix, tool=tool, end="refused", why="no environment of its own")
     with unchanged(site(prefix)):
@@ -301,7 +293,7 @@ def test_a_python_of_its_own_is_changed_with_consent_alone(prefix: Path, tool: N
         fix(prefix, tool=tool, ways=CONSENT, end="refused", why="belongs to the system")
 
 
-def test_what_conda_looks_after_is_backed_up(prefix: Path) -> None:
+def test_what_conda_looks_after_is_backed_up(prefix):
     as_conda(prefix)
     steps = (*PLAN.steps, SetEnv(name="HF_HOME", value="/data/hf", where="conda"))
     with unchanged(prefix):
@@ -317,9 +309,7 @@ def test_what_conda_looks_after_is_backed_up(prefix: Path) -> None:
 
 
 @pytest.fixture
-def user_site(
-    prefix: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def user_site(prefix, index, tmp_path, monkeypatch):
     """Return the user's own user_site, which holds alpha 1; that of the Python is empty and read-only."""
     base, own = tmp_path / "user's own", site(prefix)
     monkeypatch.setenv("PYTHONUSERBASE", str(base))
@@ -337,7 +327,7 @@ def user_site(
         yield base / "lib" / own.parent.name / "site-packages"
 
 
-def test_the_users_own_packages_are_changed_and_brought_back(user_site: Path, prefix: Path) -> None:
+def test_the_users_own_packages_are_changed_and_brought_back(user_site, prefix):
     commands = user_site.parents[2] / "bin"
     with unchanged(user_site):
         fix(prefix, tool=None, end="refused")

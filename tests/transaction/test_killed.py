@@ -7,18 +7,24 @@ import subprocess
 import sys
 import time
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from transaction import killed
-from transaction.conftest import Make
 from transaction.environment import as_conda, beside, contents, state
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 TESTS = Path(__file__).parents[1]
 KILLS = (
-    ("venv", "uv", "switch", "begin fetch save change changing verify prove switch swapping", "old"),
+    (
+        "venv",
+        "uv",
+        "switch",
+        "begin fetch save change changing verify prove switch swapping",
+        "old",
+    ),
     ("venv", "uv", "switch", "exchange start done prune", "new"),
     ("venv", "pip", "switch", "changing", "old"),
     ("project", "uv", "stash", "save change changing prove", "old"),
@@ -34,7 +40,7 @@ KILLS = (
     ("venv", "uv", "undo", "swapping", "new"),
     ("venv", "uv", "undo+renames", "rename#1 rename#2", "old"),
     ("project", "uv", "undo", "restoring", "old"),
-)  # fmt: skip
+)
 
 
 def start(env: Path, tool: str, way: str, at: str = "-") -> "subprocess.Popen[str]":
@@ -76,8 +82,7 @@ def prove(env: Path, before: dict[str, object], *, left: bool = False) -> str:
 def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path:
     if place == "conda":
         return as_conda(request.getfixturevalue("prefix"))
-    make: Make = request.getfixturevalue("make")
-    env = make(tool)
+    env = request.getfixturevalue("make")(tool)
     if place == "project":  # an environment in the folder of a project stays where it is
         (env / ".git").mkdir()
     return env
@@ -87,9 +92,7 @@ def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path
     ("place", "tool", "way", "at", "end"),
     [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()],
 )
-def test_killed_at_a_step(
-    request: pytest.FixtureRequest, place: str, tool: str, way: str, at: str, end: str
-) -> None:
+def test_killed_at_a_step(request, place, tool, way, at, end):
     env = placed(request, place, tool)
     before = contents(env)
     undoing = way.startswith("undo")
@@ -102,7 +105,7 @@ def test_killed_at_a_step(
     assert prove(env, before, left=undoing) == end
 
 
-def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
+def test_killed_again_while_it_is_put_in_order(make):
     env = make("uv")
     before = contents(env)
     slain(env, "uv", "switch+renames", "rename#1")
@@ -118,7 +121,18 @@ def _length(tool: str, way: str) -> list[float]:
     return []
 
 
-def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) -> None:
+WAYS = ("switch", "backup", "stash")
+MANY = product(("uv", "pip"), WAYS, range(1000, 1020))
+
+
+@pytest.mark.parametrize(
+    ("tool", "way", "seed"),
+    [
+        *zip(("uv",) * 3, WAYS, range(3), strict=True),
+        *(pytest.param(*one, marks=pytest.mark.crash) for one in MANY),
+    ],
+)
+def test_killed_at_a_random_moment(request, tool, way, seed):
     env = placed(request, "project" if way == "stash" else "venv", tool)
     before, known = contents(env), _length(tool, way)
     if first := not known:
@@ -131,18 +145,3 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
     child.kill()
     child.communicate()
     prove(env, before, left=first)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) -> None:
-    at_random(request, "uv", ("switch", "backup", "stash")[seed], seed)
-
-
-@pytest.mark.crash
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("way", ["switch", "backup", "stash"])
-@pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_killed_at_many_random_moments(
-    request: pytest.FixtureRequest, tool: str, way: str, seed: int
-) -> None:
-    at_random(request, tool, way, 1000 + seed)

@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from museum import names, snapshot_of
 from rows import rows
 
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import TorchBuild
+from tunedoctor.model.machine import MachineError
+from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.described import machine_from
+from tunedoctor.wheels.choose import answer, choose
+from tunedoctor.wheels.described import machine_from, machine_of
+from tunedoctor.wheels.matrix import matrix
 from tunedoctor.wheels.pick import Action
 
 OWN = rows("wheels/choices.jsonl")
@@ -23,7 +30,7 @@ RECORDED: list[dict[str, Any]] = [json.loads(line) for line in LINES]
 
 
 @pytest.mark.parametrize("row", [*OWN, *RECORDED], ids=lambda row: row["id"])
-def test_a_machine_gets_its_build(row: dict[str, Any]) -> None:
+def test_a_machine_gets_its_build(row):
     wanted, choice = row["expected"], choose(machine_from(row))
     assert choice.action == wanted.get("action", choice.action), choice.reasons
     said = set(choice.says)
@@ -48,8 +55,47 @@ def test_a_machine_gets_its_build(row: dict[str, Any]) -> None:
         assert choice.index.endswith(own)
 
 
-def test_the_rows_have_every_action_and_code() -> None:
+def test_the_rows_have_every_action_and_code():
     told = [row["expected"] for row in OWN]
     assert {one["action"] for one in told if "action" in one} == set(get_args(Action))
     codes = {key.partition(":")[0] for key in table("wheel_words")["sentences"]} - {""}
     assert {code for one in told for code in one.get("must_say", ())} == codes
+
+
+def test_what_is_chosen_lacks_nothing():
+    asked = 0
+    for name in names()[::4]:
+        snapshot = snapshot_of(name)
+        try:
+            told = answer(machine_of(snapshot), snapshot)
+        except MachineError:  # its Python or system is not known
+            continue
+        asked += 1
+        chosen = [row for row in matrix(told).rows if row.chosen]
+        builds = {(row.torch, row.variant) for row in chosen}
+        assert len(builds) == (told.torch_version is not None), name
+        if told.action == "install" and not told.hidden:
+            assert () in [row.lacks for row in chosen], name
+    assert asked > 50
+
+
+TORCH = (
+    *("torch-missing", "torch-cpu-only", "gpu-too-new-for-torch", "gpu-too-old-for-torch"),
+    "driver-too-old",
+)
+
+
+def test_cures_and_plans_name_one_build():
+    asked, checks = 0, [one for one in all_checks() if one.id in TORCH]
+    for name in names():
+        if name.startswith("report-"):  # they tell no environment, so the command names no release
+            continue
+        snapshot = snapshot_of(name)
+        for one in diagnose(snapshot, checks).causes:
+            lines = [r for line in one.finding.cure.installs for r in line.requirements]
+            torch = next((r for r in lines if r.startswith("torch==")), "")
+            pick = torch_pick(machine_of(snapshot), snapshot.find(TorchBuild))
+            if torch and not isinstance(pick, RefusedError):
+                asked += 1
+                assert torch == f"torch=={pick.label}", name
+    assert asked > 8

@@ -3,7 +3,6 @@
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
 
 import pytest
 from index.catalogue import DEFAULT, POISONED, PYTORCH, runtime
@@ -40,11 +39,10 @@ BAD = {"UV_INDEX": f"https://{POISONED}/simple"}
 HEAD = (
     '[project]\nname = "trained"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
 )
-NewGround = Callable[[], Ground]
 
 
 def printed(here: Machine, **known: str) -> Commands:
-    commands = commands_of(chosen(here), here, **known)  # type: ignore[arg-type]
+    commands = commands_of(chosen(here), here, **known)
     assert commands is not None
     return commands
 
@@ -73,7 +71,6 @@ def carry_out(
 
 def holds(ground: Ground, choice: Choice) -> None:
     """Check that torch and its companions are those of a choice, from PyTorch's index, with what they need."""
-    assert choice.build is not None
     torch, variant = choice.build.torch_version, choice.build.variant
     wanted = {"torch": str(choice.build), "torchvision": f"{choice.torchvision}+{variant}"}
     if parts(choice.torchaudio)[:2] == parts(torch)[:2]:
@@ -98,7 +95,7 @@ def holds(ground: Ground, choice: Choice) -> None:
     ],
     ids=lambda one: str(chosen(one).build) if isinstance(one, Machine) else one,
 )
-def test_it_ends_with_the_chosen_build(ground: NewGround, here: Machine, way: str) -> None:
+def test_it_ends_with_the_chosen_build(ground, here, way):
     one = ground()
     carry_out(one, printed(here, python="" if way == "pip" else one.python), way)
     holds(one, chosen(here))
@@ -114,7 +111,7 @@ def test_it_ends_with_the_chosen_build(ground: NewGround, here: Machine, way: st
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_mac_takes_the_default_index(ground: NewGround, tool: str) -> None:
+def test_a_mac_takes_the_default_index(ground, tool):
     one, commands = ground(), printed(MAC)
     carry_out(one, commands, tool)
     found = one.installed("torch", "torchvision")
@@ -124,12 +121,11 @@ def test_a_mac_takes_the_default_index(ground: NewGround, tool: str) -> None:
     assert tomllib.loads(commands.uv_project) == {}
 
 
-def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> None:
+def test_uv_takes_a_variant_that_it_has_no_backend_for(ground):
     """The index is named then; rocm7.14 is such a variant, and stands in here by cu126 without its backend."""
     build = Build("2.14.1", "rocm7.14")
     choice = Choice("install", "0.29.1", index=f"{INDEX}rocm7.14", build=build)
     commands = commands_of(choice, CU126)
-    assert commands is not None
     [line] = commands.uv_pip
     assert line.endswith(f" --index {INDEX}rocm7.14")
     one = ground()
@@ -138,14 +134,13 @@ def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> Non
 
 
 @pytest.mark.parametrize("here", [CU126, CU126_WINDOWS, CU124_ARM], ids=["linux", "win", "arm"])
-def test_every_build_of_the_table_comes_from_its_index_alone(here: Machine) -> None:
+def test_every_build_of_the_table_comes_from_its_index_alone(here):
     for release, variant in [(one, v) for one in releases() for v in sorted(one.variants())]:
         build = Build(release.version, variant)
         more = (release.torchvision, release.torchaudio, f"{INDEX}{variant}")
         commands = commands_of(
             Choice("install", *more, build=build), here, installed="2.14.1+cu130"
         )
-        assert commands is not None
         lines = [*commands.pip, *commands.uv_pip, commands.dockerfile, commands.requirements]
         assert "--extra-index-url" not in "\n".join(lines)
         assert set(re.findall(r"https://\S+", "\n".join(lines))) == {more[2]}
@@ -161,7 +156,7 @@ def test_every_build_of_the_table_comes_from_its_index_alone(here: Machine) -> N
             assert line.startswith(("#", "--index-url")) or Requirement(line)
 
 
-def test_a_path_with_a_space_is_one_word(ground: NewGround) -> None:
+def test_a_path_with_a_space_is_one_word(ground):
     one = ground()
     folder = one.folder / "my env"
     one.uv("venv", "--quiet", "--python", one.python, str(folder))
@@ -186,7 +181,7 @@ SWAPS = {
     ("swap", "tool"),
     [*((swap, "uv") for swap in SWAPS), *((swap, "pip") for swap in [*SWAPS][::2])],
 )
-def test_the_other_build_takes_its_place(ground: NewGround, swap: str, tool: str) -> None:
+def test_the_other_build_takes_its_place(ground, swap, tool):
     one, (pins, here) = ground(), SWAPS[swap]
     _, label, variant = pins.rpartition("+")
     index = f" --default-index https://{PYTORCH}/whl/{variant}" if label else ""

@@ -44,60 +44,40 @@ gpus = st.one_of(
 )
 machines = one_of("places").flatmap(
     lambda place: st.builds(
-        Machine,
-        platform=st.just(place[0]),
-        arch=st.just(place[1]),
-        python=one_of("pythons"),
-        glibc=st.sampled_from(("", "2.12", "2.17", "2.27", "2.28", "2.39")),
-        macos=st.sampled_from(("", "10.15", "12.7", "13.6", "14.0", "15.1")),
-        driver_version=one_of("drivers", ""),
-        gpus=st.lists(gpus, max_size=4).map(tuple),
-        torch=one_of("ranges"),
+        Machine, platform=st.just(place[0]), arch=st.just(place[1]), python=one_of("pythons"),
+        glibc=one_of("glibcs"), macos=one_of("macos"), driver_version=one_of("drivers", ""),
+        gpus=st.lists(gpus, max_size=4).map(tuple), torch=one_of("ranges"),
     )
-)
+)  # fmt: skip
 words = st.one_of(st.text(max_size=20), one_of("words"))
 names = st.one_of(st.text(max_size=10), one_of("names"))
-odd_gpus = st.builds(
-    Gpu,
-    name=words,
-    vendor=st.one_of(st.sampled_from(("nvidia", "amd", "intel", "")), words),
-    compute_capability=st.one_of(one_of("nvidia"), words),
-    gfx=st.one_of(one_of("amd"), words),
-    seen_by=words,
-    excluded=st.booleans(),
-    memory_gib=st.floats(),
-)
-nonsense = st.builds(
-    Machine,
-    platform=st.sampled_from(("linux", "wsl", "windows", "macos")),
-    arch=st.one_of(st.sampled_from(("x86_64", "aarch64", "arm64")), words),
-    python=st.one_of(one_of("pythons"), words),
-    glibc=words,
-    libc=words,
-    macos=words,
-    driver_version=st.one_of(one_of("drivers"), words),
-    gpus=st.lists(odd_gpus, max_size=4).map(tuple),
-    torch=st.one_of(one_of("ranges"), words),
-    env=st.dictionaries(names, words, max_size=4),
-    installer=st.dictionaries(names, words, max_size=2),
-    rocm_tools=st.sampled_from((None, True, False)),
-)
 
-FAMILIES = {
-    ("linux", "x86_64"): "linux_x86_64",
-    ("wsl", "x86_64"): "linux_x86_64",
-    ("linux", "aarch64"): "linux_aarch64",
-    ("windows", "AMD64"): "win_amd64",
-    ("macos", "arm64"): "macos_arm64",
-    ("macos", "x86_64"): "macos_x86_64",
-}
-FLOORS = {"11": ("450.80.02", "452.39"), "12": ("525.60.13", "528.33"), "13": ("580", "580")}
+
+def odd(**parts: str) -> dict[str, st.SearchStrategy[Any]]:
+    """Return for each field what is known of it, or any word."""
+    return {
+        field: st.one_of(one_of(name), words) if name else words for field, name in parts.items()
+    }
+
+
+odd_gpus = st.builds(
+    Gpu, **odd(name="", vendor="vendors", compute_capability="nvidia", gfx="amd", seen_by=""),
+    excluded=st.booleans(), memory_gib=st.floats(),
+)  # fmt: skip
+nonsense = st.builds(
+    Machine, **odd(arch="archs", python="pythons", glibc="", libc="", macos="", driver_version="drivers", torch="ranges"),
+    platform=one_of("platforms"), gpus=st.lists(odd_gpus, max_size=4).map(tuple),
+    env=st.dictionaries(names, words, max_size=4), installer=st.dictionaries(names, words, max_size=2),
+    rocm_tools=st.sampled_from((None, True, False)),
+)  # fmt: skip
+
+FAMILIES: dict[str, str] = PARTS["families"]
+FLOORS: dict[str, list[str]] = PARTS["floors"]
 """CUDA major -> oldest driver on Linux, on Windows: NVIDIA's minor version compatibility, by hand."""
 
 
 def _items() -> dict[str, Any]:
-    items: dict[str, Any] = table("torch_wheels")["releases"]["items"]
-    return items
+    return table("torch_wheels")["releases"]["items"]
 
 
 def _builds(version: str, family: str) -> dict[str, list[Any]]:
@@ -131,7 +111,7 @@ def _glibc(version: str, family: str, variant: str) -> str:
 
 def _runs(m: Machine, version: str, variant: str, capabilities: Iterable[str]) -> bool:
     """Tell whether a CUDA build can be installed and runs on GPUs, straight from the table's rows."""
-    family, windows = FAMILIES.get((m.platform, m.arch), ""), m.platform in ("windows", "wsl")
+    family, windows = FAMILIES.get(f"{m.platform} {m.arch}", ""), m.platform in ("windows", "wsl")
     any_glibc = not m.glibc or family == "win_amd64"
     return (
         variant in _builds(version, family)
@@ -160,7 +140,7 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
 
     Driver 590 and newer leave out what is older than Turing: there the two drivers have no GPU in common.
     """
-    platform, arch = draw(st.sampled_from(tuple(FAMILIES)[:4]))
+    platform, arch = draw(st.sampled_from(tuple(FAMILIES)[:4])).split()
     windows = platform in ("windows", "wsl")
     older, newer = sorted(draw(st.tuples(one_of("drivers"), one_of("drivers"))), key=parts)
     common = [c for c in NVIDIA if all(_driven(c, d, windows=windows) for d in (older, newer))]
@@ -183,12 +163,10 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
 
 @settings(max_examples=250)
 @given(driven())
-def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_one(
-    pair: tuple[Machine, Machine],
-) -> None:
+def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_one(pair):
     """Trying every build of the table gives the same release; both drivers drive the same GPUs."""
     machine = pair[0]
-    family = FAMILIES[machine.platform, machine.arch]
+    family = FAMILIES[f"{machine.platform} {machine.arch}"]
     capabilities = [gpu.compute_capability for gpu in machine.gpus]
     fits = [
         version
@@ -203,18 +181,14 @@ def test_the_release_is_the_newest_that_fits_and_a_newer_driver_gives_no_older_o
     choice, later = map(choose, pair)
     assert (choice.action == "install") == bool(fits), choice.reasons
     if fits:
-        assert choice.build is not None
         assert choice.build.torch_version == max(fits, key=parts)
         assert later.action == "install"
-        assert later.build is not None
         assert parts(later.build.torch_version) >= parts(choice.build.torch_version)
 
 
 @settings(max_examples=250)
 @given(driven(), st.sampled_from(tuple(NVIDIA)))
-def test_another_gpu_never_gives_a_build_without_code_for_it(
-    pair: tuple[Machine, Machine], capability: str
-) -> None:
+def test_another_gpu_never_gives_a_build_without_code_for_it(pair, capability):
     """But for those that the choice leaves out by name, or that the driver does not drive."""
     machine = replace(pair[0], gpus=(*pair[0].gpus, nvidia(capability)))
     windows = machine.platform in ("windows", "wsl")
@@ -240,7 +214,7 @@ far_apart = st.lists(apart, min_size=2, max_size=4).map(
 
 @settings(max_examples=300)
 @given(st.one_of(machines, far_apart), st.randoms(use_true_random=False))
-def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
+def test_the_order_of_gpus_is_irrelevant(machine, random):
     shuffled = list(machine.gpus)
     random.shuffle(shuffled)
     one, other = choose(machine), choose(replace(machine, gpus=tuple(shuffled)))
@@ -252,7 +226,7 @@ def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
 
 @settings(max_examples=200)
 @given(driven(), gpus)
-def test_an_excluded_gpu_changes_no_build(pair: tuple[Machine, Machine], gpu: Gpu) -> None:
+def test_an_excluded_gpu_changes_no_build(pair, gpu):
     """But for a Jetson's own, which tells what machine it is whether it works or not."""
     machine = pair[0]
     assume(not (machine.arch == "aarch64" and gpu.compute_capability in ("8.7", "11.0")))
@@ -264,7 +238,7 @@ def test_an_excluded_gpu_changes_no_build(pair: tuple[Machine, Machine], gpu: Gp
 def _exists(machine: Machine, build: Build, after: str) -> bool:
     """Tell whether the table has a wheel of a build for the machine, or for what an alternative takes."""
     python = re.search(r"on Python (\S+)", after)
-    family = FAMILIES[machine.platform, "AMD64" if "x86_64 Python" in after else machine.arch]
+    family = FAMILIES[f"{machine.platform} {'AMD64' if 'x86_64 Python' in after else machine.arch}"]
     wanted = python[1] if python else machine.python
     there = wanted in _pythons(build.torch_version, family)
     return there and build.variant in _builds(build.torch_version, family)
@@ -278,9 +252,7 @@ BAD_WORDS = re.compile(
 
 @settings(max_examples=400)
 @given(machines)
-def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_house(
-    machine: Machine,
-) -> None:
+def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_house(machine):
     choice = choose(machine)
     if choice.build is not None:
         assert _exists(machine, choice.build, ""), choice.build
@@ -297,7 +269,7 @@ def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_ho
 
 @settings(max_examples=500)
 @given(st.one_of(machines, nonsense))
-def test_no_machine_makes_it_raise(machine: Machine) -> None:
+def test_no_machine_makes_it_raise(machine):
     choice = choose(machine)
     assert choice.reasons
     assert (choice.build is not None) == (choice.action in INSTALLS)
@@ -319,7 +291,7 @@ almost = st.builds(
 
 @settings(max_examples=400)
 @given(st.one_of(json_values, almost), st.text(max_size=60))
-def test_any_json_and_text_is_machines_or_a_clear_error(row: object, text: str) -> None:
+def test_any_json_and_text_is_machines_or_a_clear_error(row, text):
     with suppress(MachineError):
         assert choose(machine_from(row)).reasons
     for one in (text, json.dumps(row)):
@@ -327,7 +299,7 @@ def test_any_json_and_text_is_machines_or_a_clear_error(row: object, text: str) 
             assert machines_from(one)
 
 
-def test_json_that_breaks_readers_is_a_clear_error() -> None:
+def test_json_that_breaks_readers_is_a_clear_error():
     env = "[" * 90_000 + "]" * 90_000
     deep = f'{{"platform": "linux", "python": "3.12", "env": {{"a": {env}}}}}'
     for text in ("[" * 200_000, deep, '{"a": 1' + "0" * 5000 + "}", "", "[]", "null", '"\\ud800"'):
@@ -342,9 +314,7 @@ def test_json_that_breaks_readers_is_a_clear_error() -> None:
     st.sampled_from(["version", "nothing", "python", "abi", "platform", "unknown"]),
     st.text(max_size=20),
 )
-def test_any_refusal_is_judged(
-    name: str, specifier: str, offered: list[str] | None, reason: Any, tag: str
-) -> None:
+def test_any_refusal_is_judged(name, specifier, offered, reason, tag):
     some = None if offered is None else tuple(offered)
     told = IndexAnswer(refusals=(Refusal(name, specifier, reason, offered=some, tag=tag),))
     for own in (empty(Interpreter), Interpreter(executable="", version="3.12.4")):
@@ -353,7 +323,7 @@ def test_any_refusal_is_judged(
 
 
 @given(st.text())
-def test_any_setting_leaves_some_of_the_cards(setting: str) -> None:
+def test_any_setting_leaves_some_of_the_cards(setting):
     cards = tuple(NvidiaGpu(index=i, name="RTX 4090", uuid=f"GPU-{i}aaa") for i in range(3))
     variables = {"CUDA_VISIBLE_DEVICES": setting}
     assert set(visible_gpus(cards, Environment(variables=variables))) <= set(cards)

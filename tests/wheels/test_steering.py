@@ -7,11 +7,10 @@ the interpreter of another environment, filled in; the last one has all that do 
 import itertools
 import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from index.catalogue import HERE, POISONED, PYTORCH, build
+from index.catalogue import POISONED, PYTORCH, made
 from index.ground import Ground
 from index.machines import CU126, CU126_WINDOWS, MAC, chosen
 from rows import plant, rows
@@ -22,7 +21,6 @@ from tunedoctor.model.machine import Machine
 from tunedoctor.probes.settings import STEERING, pip_settings, places_for, together, uv_settings
 from tunedoctor.wheels.commands import Commands, commands_of, steering
 
-NewGround = Callable[[], Ground]
 *ROWS, HARMLESS = rows("wheels/steering.jsonl")
 UV_TOML = ".config/uv/uv.toml"
 
@@ -35,8 +33,8 @@ def leave(ground: Ground, row: dict[str, Any], other: str = "") -> dict[str, str
         return {k: re.sub(r"\{\w+\}", lambda m: filled[m[0]], v) for k, v in some.items()}
 
     pairs = (("torch", "2.14.1+cu126"), ("torchvision", "0.29.1+cu126"))
-    wheels = [build(*pair, origin="links", tag=HERE) for pair in pairs]
-    links = {f"links/{wheel.file}": wheel.data for wheel in wheels}
+    wheels = [made("links", *pair) for pair in pairs]
+    links = {f"links/{one.files[0]}": one.wheel() for one in wheels}
     plant(ground.home, {"pins.txt": "torch==2.9.1\n", **links, **fill(row.get("files", {}))})
     return fill(row.get("variables", {}))
 
@@ -62,9 +60,7 @@ def complete(ground: Ground) -> bool:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_a_setting_that_spoils_the_plain_command_is_kept_away(
-    ground: NewGround, row: dict[str, Any]
-) -> None:
+def test_a_setting_that_spoils_the_plain_command_is_kept_away(ground, row):
     one, again = ground(), ground()
     tool, setting = row["name"].partition(".")[0], row["name"].partition(" ")[0]
     left = leave(one, row, again.python)
@@ -82,7 +78,7 @@ def test_a_setting_that_spoils_the_plain_command_is_kept_away(
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
-def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
+def test_what_is_called_harmless_is(ground, tool):
     """All at once, and nothing is put around the commands."""
     one = ground()
     left = leave(one, HARMLESS)
@@ -103,7 +99,7 @@ def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
 @pytest.mark.parametrize(
     "way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"]
 )
-def test_all_that_harms_at_once(ground: NewGround, way: str) -> None:
+def test_all_that_harms_at_once(ground, way):
     """The printed commands, those in the requirements file, and those of a project."""
     one, other = ground(), ground()
     some = [row for row in ROWS if row["name"].startswith("pip" if way.endswith("pip") else "uv")]
@@ -116,7 +112,7 @@ def test_all_that_harms_at_once(ground: NewGround, way: str) -> None:
     assert complete(one)
 
 
-def test_the_windows_command_is_isolated(ground: NewGround) -> None:
+def test_the_windows_command_is_isolated(ground):
     """Where there is no `env`: pip without its variables and the user's file."""
     one, bad = ground(), f"https://{POISONED}/simple"
     left = {"PIP_EXTRA_INDEX_URL": bad, "PIP_CONSTRAINT": "{home}/pins.txt"}
@@ -129,7 +125,7 @@ def test_the_windows_command_is_isolated(ground: NewGround) -> None:
     assert complete(one)
 
 
-def test_every_setting_of_the_probe_steers_or_is_known_not_to() -> None:
+def test_every_setting_of_the_probe_steers_or_is_known_not_to():
     """A setting that the probe takes on and nobody looked at would pass silently."""
     without = {
         *("allow-unsafe", "isolated", "link-mode", "no-build", "no-build-isolation", "no-cache"),

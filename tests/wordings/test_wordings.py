@@ -83,7 +83,7 @@ DRESSES: dict[str, Callable[[Row], str]] = {
 
 @pytest.mark.parametrize("cause", sorted({row.get("cause", "ambiguous") for row in EVERY}))
 @pytest.mark.parametrize("dress", DRESSES)
-def test_each_wording_leads_to_its_cause(cause: str, dress: str) -> None:
+def test_each_wording_leads_to_its_cause(cause, dress):
     texts = [row for row in EVERY if row.get("cause", "ambiguous") == cause]
     missed: list[tuple[str, str]] = []
     for row in texts:
@@ -94,7 +94,7 @@ def test_each_wording_leads_to_its_cause(cause: str, dress: str) -> None:
     assert len(missed) <= allowed, missed
 
 
-def test_rows_are_sound() -> None:
+def test_rows_are_sound():
     assert len({row["text"] for row in EVERY}) == len(EVERY)
     for row in EVERY:
         assert row["text"].strip()
@@ -103,7 +103,7 @@ def test_rows_are_sound() -> None:
         assert set(row.get("ambiguous", [row.get("cause")])) <= IDS, row
 
 
-def test_harmless_lines_give_nothing_above_a_note() -> None:
+def test_harmless_lines_give_nothing_above_a_note():
     alarms: list[tuple[str, str]] = []
     for text in (*HARMLESS, "\n".join(HARMLESS)):
         causes = diagnose(read_report(text), CHECKS).causes

@@ -16,11 +16,11 @@ import museum
 import uv
 from libraries.fixtures import resolve
 from packaging.requirements import Requirement
-from typed import ran
-
 from recorded.answers import Answers
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
+from typed import ran
+
 from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.registry import all_fixes
@@ -51,6 +51,8 @@ class Printed(NamedTuple):
 
 
 class Verdict(NamedTuple):
+    """What was found of a machine."""
+
     name: str
     ids: tuple[str, ...]
     """Findings whose cure installs packages."""
@@ -74,11 +76,13 @@ class Verdict(NamedTuple):
 
 
 def found_of(diagnosis: Diagnosis) -> list[Found]:
+    """Return causes and symptoms, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
     return list({one.check.id: one for one in every}.values())
 
 
 def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
+    """Yield the machines of the museum that have several findings."""
     for name in museum.names():
         snapshot = museum.snapshot_of(name)
         if len(found_of(diagnose(snapshot, checks))) >= 2:
@@ -167,6 +171,7 @@ def judge_all(
     *,
     plans: bool = True,
 ) -> list[Verdict]:
+    """Judge several machines side by side."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
 
@@ -223,7 +228,8 @@ def metadata(pins: Iterable[Pin], before: Snapshot) -> dict[str, Distribution]:
 def current(names: Iterable[str], python: str) -> dict[str, str]:
     """Return the newest set of packages that uv finds; the variables of the index are set."""
     answer = resolve(Question(tuple(names), python=python, platform="x86_64-manylinux_2_40"))
-    assert isinstance(answer, Solved), answer
+    if not isinstance(answer, Solved):
+        raise SystemExit(str(answer))
     brought = ("nvidia-", "cuda-")
     return {p.name: p.version for p in answer.pins if not p.name.startswith(brought)}
 
