@@ -18,7 +18,11 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
     # metadata of which conda is the owner are common and harmless
     harmless = {("no metadata", name) for name in facts.packages.conda}
     ours = [one for one in faults if one.problem != "leftover" and one.name in STACK]
+    # what PYTHONPATH puts before an installed copy is not the environment's: local-file-shadowing tells of it
+    before = {(one.name, one.hidden_by) for one in facts.packages.copies}
+    before = {one for one in before if one[1] in facts.interpreter.pythonpath}
     real = [one for one in ours if (one.problem, one.name) not in harmless]
+    real = [one for one in real if (one.name, one.location) not in before]
     if real:
         return _faulty(facts, real)
     for error in facts.errors.errors:

@@ -72,6 +72,8 @@ def command(given: Namespace) -> int:
             rows = judged(_shown(fresh(jobs, given, options), one), make, processes)
     if not rows:
         what = f"no snapshot is in {' and '.join(given.files)}: names end in .json or .jsonl"
+        if set(given.files) == {"-"}:
+            what = "no snapshot came on standard input: a line is one"
         misuse(what if given.files else "no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
     found = replace(

@@ -289,14 +289,10 @@ def outcome_check(answer: Answer) -> Check:
     """Return the check of a look of which the training was a part: it finds the gravest stage that failed."""
     blame = next(iter(answer.blames), None)
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
-
-    def run() -> Result:
-        return _found(blame) if blame else why
-
     return Check(
         id="smoke-fails",
         title="A tiny training fails in this environment",
-        run=run,
+        run=lambda: _found(blame) if blame else why,
         origin=__name__,
         settle="doctor smoke",
         page="doctor smoke trains a tiny model in the target, stage by stage; this stage failed.",
