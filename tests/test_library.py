@@ -140,9 +140,9 @@ assert_type(answer.need_gib, float)
 build: Wheel = wheel(gpus=("8.9",))
 assert_type(snapshot(), str)
 error: Exception = DoctorError("x")
-fit("7B", method="lor")
-check(only=5)
-from tunedoctor import smoke_
+fit("7B", method="lor")  # type: ignore[arg-type]
+check(only=5)  # type: ignore[arg-type]
+from tunedoctor import smoke_  # type: ignore[attr-defined]
 """
 
 

@@ -18,7 +18,7 @@ from tunedoctor.facts.target import ONLY, PROJECTS
 from tunedoctor.probes.targeting import choose
 
 CFG = "home = /usr/bin\nversion = 3.12.3\n"
-TORCH = "lib/python3.12/site-packages/torch-2.9.1.dist-info/METADATA"
+TORCH = f"lib/python3.{sys.version_info[1]}/site-packages/torch-2.9.1.dist-info/METADATA"
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_the_training_follows_a_smoke_training_of_the_users_own(tmp_path, tiny_m
     plant(tmp_path, {"data.jsonl": ROWS, "rows.jsonl": row * 8, "train.toml": places + CONFIG})
     asked = ("--model", tiny_model, "--data", f"{tmp_path}/data.jsonl", "--steps", "3")
     more = ("--device", "cpu", "--then-train", f"{tmp_path}/train.toml")
-    ended = doctor(torch_target(), *asked, *more)
+    ended = typed.doctor("smoke", "--target", torch_target(), *asked, *more)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     well = "✓ This environment can fine-tune"
     smoked, _, trained = ended.stdout.partition(well)

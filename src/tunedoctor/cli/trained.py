@@ -49,7 +49,7 @@ def trained(name: str) -> Trained:
         misuse(f"there is no {name}", "doctor train leaves its result in the folder out")
     final = place / "final"
     if not final.is_dir() and (steps := sorted(place.glob("step-*"))):
-        way = f"doctor train CONFIG.toml --resume=true goes on; {steps[-1]} can be named as well"
+        way = f"the doctor train that began it goes on with --resume=true; or name {steps[-1]}"
         misuse(f"{name} holds a run that has not ended", way)
     place = final if final.is_dir() else place
     if not (place / "adapter_config.json").is_file():

@@ -141,7 +141,7 @@ def _unmeasured(card: Card, run: Run) -> bool:
 def caveat(card: Card) -> str:
     """Return what is to be known of a card before it is bought; "" for nothing."""
     if card.vendor == "amd":
-        named_by = f"ROCm names it in {card.rocm}" if card.rocm else "no ROCm list names it"
+        named_by = f"ROCm lists it in {card.rocm}" if card.rocm else "no ROCm release lists it"
         return f"{named_by}; 4 bit needs bitsandbytes built for {card.arch}"
     if card.vendor == "apple":
         return "4 bit not reckoned; Metal has three quarters of the RAM"

@@ -32,7 +32,7 @@ _TRIES = 3
 _MARKS = (PACKED, SCHEMA, "doctor check: ")
 _BREAK = "\0"
 """Where a line may end."""
-_ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)")
+_ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)|(?<= ) ")
 _ESCAPED = pattern(r"\\.")
 
 
@@ -149,14 +149,17 @@ def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
 
 def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
     """Yield the lines without what a quotation or a log puts in front of each; words that were broken are whole."""
-    front, inside = lines[0][:column], False
+    front, inside, last = lines[0][:column], False, 0
     for line in lines:
         row = line.removeprefix(front if line.startswith(front) else front.rstrip())
         inside ^= _ESCAPED.sub("", row).count('"') % 2 == 1
         if not inside:
             yield f"{row}\n"
-        else:
-            yield row if len(line) >= _TERMINAL else f"{row.rstrip()} "
+        elif len(line) >= _TERMINAL and (" " in row.strip() or len(line) == last):
+            yield row
+        else:  # mail leaves a word whole that is longer than its lines
+            yield f"{row.rstrip()} "
+        last = len(line)
 
 
 def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON

@@ -29,17 +29,18 @@ def _answer(answer: Answer, screen: Screen) -> None:
     screen.line((answer.model, "bold"), counts)
     screen.wrap(_settings(answer), 2)
     screen.line()
-    low, high = answer.range
+    low, high = answer.peak_range
     most = max(answer.terms.values(), default=0.0) or 1.0
     terms = sorted(answer.terms.items(), key=lambda item: -item[1])
     size = screen.room(_BAR, 38)
     rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
     peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
     rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
-    where, context = "on the card", f"{answer.context_gib:g} GiB of it context; and gaps"
+    where, context = "on the card", f"gaps and {answer.context_gib:g} GiB of context"
     if any(one.device.vendor == "cpu" for one in answer.devices):
-        where, context = "in RAM", "beside libraries"
-    screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", context)])
+        where, context = "in RAM", "libraries"
+    around = "{:.2f} to {:.2f}; with {}".format(*answer.range, context)
+    screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", around)])
     screen.line()
     _verdicts(answer, screen)
     _advice(answer, screen)
