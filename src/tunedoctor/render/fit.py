@@ -39,7 +39,8 @@ def _answer(answer: Answer, screen: Screen) -> None:
     where, context = "on the card", f"gaps and {answer.context_gib:g} GiB of context"
     if any(one.device.vendor == "cpu" for one in answer.devices):
         where, context = "in RAM", "libraries"
-    around = "{:.2f} to {:.2f}; with {}".format(*answer.range, context)
+    low, high = answer.range
+    around = f"{low:.2f} to {high:.2f}; with {context}"
     screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", around)])
     screen.line()
     _verdicts(answer, screen)
