@@ -55,6 +55,22 @@ def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path):
     assert told[0][4] == told[1][4]
 
 
+def test_a_node_that_waits_for_the_first_answers_a_signal(tmp_path, torch_python):
+    """It waits in C, where Python calls no handler."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        one.settimeout(60)
+        where = f"2@127.0.0.1:{one.getsockname()[1]}"
+        argv = [torch_python, TRAINER.with_name("launch.py"), where, "1", "one.py"]
+        child = subprocess.Popen(argv, cwd=tmp_path, env={**os.environ, "SLURM_NODEID": "1"})
+        with one.accept()[0]:  # it is asked, and says nothing
+            child.send_signal(signal.SIGTERM)
+            with child:
+                try:
+                    assert child.wait(20) == 0
+                finally:
+                    child.kill()
+
+
 OF_24 = """
 import sys, launch, torch.distributed.elastic.rendezvous.dynamic_rendezvous as dynamic
 build = dynamic.RendezvousStoreInfo.build

@@ -12,7 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List
 
 GRACE = 10.0
 """Seconds in which the others end by themselves when one has failed: most fail of the same, and tell so."""
@@ -36,7 +37,7 @@ def main(words: List[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, *[closed] * (not is_ignored)):
         signal.signal(number, pass_on)
     count, argv = int(words[0]), words[1:]
-    place = met(where, count) if where else alone(count)
+    place = aside(lambda: met(where, count)) if where else alone(count)
     first = int(place.pop("RANK"))
     for rank in range(count):
         ranks = {"RANK": str(first + rank), "LOCAL_RANK": str(rank)}
@@ -52,6 +53,14 @@ def main(words: List[str]) -> int:
     if where and failed == 128 + signal.SIGINT:
         return 0  # it is saved: where one node says otherwise, srun ends the rest, whose words are then lost
     return 128 - failed if failed < 0 else failed
+
+
+def aside(work: "Callable[[], Dict[str, str]]") -> Dict[str, str]:
+    """Return what is met for in a thread: the main one, to which signals come, would wait in C and answer none."""
+    met_there = ThreadPoolExecutor(1).submit(work)
+    while not met_there.done():
+        time.sleep(0.05)
+    return met_there.result()
 
 
 def alone(count: int, host: str = "127.0.0.1") -> Dict[str, str]:
@@ -80,9 +89,8 @@ def met(where: str, count: int) -> Dict[str, str]:
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())
     rank, store = int(os.environ["SLURM_NODEID"]), KEPT[1].store
-    if (
-        rank == 0
-    ):  # torch's own order is another, and 2.4 tells the host's name, which others may not know
+    # torch's own order is another, and 2.4 tells the host's name, which others may not know
+    if rank == 0:
         store.set("place", json.dumps(alone(most * count, own)))
     place = json.loads(store.get("place"))
     store.set("met {}".format(rank), "")
