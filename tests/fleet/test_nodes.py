@@ -11,7 +11,7 @@ import sys
 import time
 import zlib
 from base64 import encodebytes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from integrations.cluster import Cluster
 from probes.test_nvidia import compiled
 from rows import plant
 from torch_target import WHY_NOT, torch_target
+from typed import until
 
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.acts import plan, refusal
@@ -55,14 +56,6 @@ def node(tmp: Path, sent: bytes, **more: str) -> "subprocess.Popen[bytes]":
 def said(words: str, cwd: Path, env: Mapping[str, str] = os.environ) -> Any:
     argv = [DOCTOR, *words.split(" ")]
     return subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def until(what: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (told := what()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-    return told
 
 
 def marked(folder: Path) -> list[str]:
@@ -109,9 +102,9 @@ def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
     words = ("run", "--", "sleep", "77")
     sent = parcel.payload(How(words, seconds=6.0 if end == "time" else 60.0))
     started = node(tmp_path, sent)
-    (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-brought-*")))
+    (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-brought-*")), 30)
     assert folder.stat().st_mode & 0o777 == 0o700
-    until(lambda: any(one.startswith("sleep") for one in marked(tmp_path / "t")))
+    until(lambda: any(one.startswith("sleep") for one in marked(tmp_path / "t")), 30)
     if end.startswith("SIG"):
         started.send_signal(signal.Signals[end])
     elif end == "nobody reads":
@@ -343,7 +336,7 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
         (tmp_path / "t").mkdir()
         sshd = subprocess.Popen([SSHD, "-D", "-f", tmp_path / "server"])
         try:
-            until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+            until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)), 30)
             yield {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
         finally:
             sshd.kill()
@@ -360,7 +353,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
 
     argv = [DOCTOR, "fleet", "--ssh", "well1,well2"]
     with subprocess.Popen(argv, env=hosts, stdout=subprocess.DEVNULL) as started:
-        until(lambda: len(list((tmp_path / "t").iterdir())) > 1)
+        until(lambda: len(list((tmp_path / "t").iterdir())) > 1, 30)
         started.terminate()
         assert started.wait(15) == 143
     until(lambda: not list((tmp_path / "t").iterdir()) and not marked(tmp_path / "t"), 10)
@@ -446,7 +439,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         assert re.match(r"idle\W+doctor: gpu-faulty", cluster.told("sick"))
         plant(cluster.work, {"prolog": "#!/bin/sh\nexit 1\n"})
         cluster.asked("srun", "--nodelist=sick", "--immediate=20", "true")
-        until(lambda: cluster.told("sick") == "drained Prolog error")
+        until(lambda: cluster.told("sick") == "drained Prolog error", 30)
         plant(cluster.work, {"prolog": "#!/bin/sh\n"})
         well = [f"snapshot --profile node --keep-host -o {n}.json" for n in ("sick", "small")]
         for words, name in zip(well, ("sick", "small"), strict=True):
@@ -463,7 +456,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
 
         argv = [DOCTOR, "fleet", "--slurm", "small,well"]
         with subprocess.Popen(argv, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL) as started:
-            until(lambda: list((tmp_path / "t").iterdir()))
+            until(lambda: list((tmp_path / "t").iterdir()), 30)
             started.terminate()
             assert started.wait(15) == 143
         until(lambda: not list((tmp_path / "t").iterdir()) and not marked(tmp_path / "t"), 10)

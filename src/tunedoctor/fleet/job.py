@@ -51,6 +51,13 @@ class Job(NamedTuple):
         return [*argv, f"--nodelist={names}", *_STEP.split(), *words]
 
 
+def hang_up_ends() -> None:
+    """Have a terminal that closes end this process as SIGTERM does, but under nohup; Windows has no such signal."""
+    closed = getattr(signal, "SIGHUP", None)
+    if closed and signal.getsignal(closed) == signal.SIG_DFL:
+        signal.signal(closed, signal.getsignal(signal.SIGTERM))
+
+
 @contextmanager
 def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
     """Give nodes of the job that the doctor is in, else of one that ends with it; `gpus` of each, where they have any.
@@ -60,8 +67,7 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
     if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PTY_PORT" not in os.environ:
         msg = "srun runs several doctors: leave srun out, one doctor starts it for all nodes"
         raise ValueError(msg)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else salloc stays in the queue
-        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    hang_up_ends()  # else salloc stays in the queue
     if "SLURM_JOB_ID" in os.environ:
         told = (os.environ.get(f"SLURM_{one}_PER_TASK", "") for one in ("TRES", "GPUS"))
         if gpus and any("gpu" in one or one.isdigit() for one in told):  # ours is one task a node

@@ -6,7 +6,6 @@ Pods meet in their container and not in one before it: the operator's services n
 import os
 import re
 import secrets
-import signal
 import socket
 import subprocess
 import time
@@ -18,7 +17,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.fleet.beside import items_of, said
-from tunedoctor.fleet.job import Job, port_of
+from tunedoctor.fleet.job import Job, hang_up_ends, port_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
 from tunedoctor.tables.load import table
@@ -70,7 +69,7 @@ def trained(
     name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
     first, logs, failed, told = f"{name}-worker-0", None, "", "no pod is there"
     delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
-    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    hang_up_ends()
     said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
     try:
         while told and not failed:
