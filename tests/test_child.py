@@ -1,5 +1,6 @@
 """Children can't hang, flood or outlive the doctor; `run_lines` hears those that talk."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ import pytest
 from rows import cases
 from typed import gone
 
+from tunedoctor.system import descendants
 from tunedoctor.system.child import Ended, run, run_lines
 
 PY = sys.executable
@@ -110,3 +112,23 @@ def test_last_words_are_read_where_readers_come_late(monkeypatch, held):
     assert (heard, ended.err) == (["a"] * 20_000, "last")
     assert time.monotonic() - began < 15
     other.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others list the children of a process at once")
+def test_a_child_is_found_while_threads_end(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    stop = threading.Event()
+
+    def starts_threads() -> None:
+        while not stop.is_set():
+            one = threading.Thread(target=int)
+            one.start(), one.join()
+
+    several = [threading.Thread(target=starts_threads) for _ in range(3)]
+    [one.start() for one in several]
+    child = descendants.start(["sleep", "9"], env=None, cwd=None, stdin=subprocess.DEVNULL)
+    try:
+        assert all(child.pid in descendants._candidates() for _ in range(1500))
+    finally:
+        stop.set(), descendants.end(child)
+        [one.join() for one in several]

@@ -22,6 +22,8 @@ _MARK = "DOCTOR_CHILD"
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE = 1.0
 """Seconds for the killed to go. Who is stuck in a driver call (state D) goes when the call returns: nobody waits."""
+_LOOKS = 9
+"""Looks at this process's children while its threads end."""
 
 
 class _Child(NamedTuple):
@@ -132,10 +134,17 @@ def _candidates() -> list[int]:
     if sys.platform == "win32":
         return []
     if sys.platform == "linux":
-        with suppress(OSError):
-            lists = [one.read_text() for one in Path("/proc/self/task").glob("*/children")]
-            if lists:  # a kernel can be built without
-                return [int(pid) for text in lists for pid in text.split()]
+        for _ in range(_LOOKS):
+            lists, ended = list[str](), False
+            for one in Path("/proc/self/task").glob("*/children"):
+                try:
+                    lists.append(one.read_text())
+                except OSError:  # that thread has ended, and its children went to another
+                    ended = True
+            if not ended:
+                break
+        if lists:  # a kernel can be built without
+            return [int(pid) for text in lists for pid in text.split()]
     import psutil  # noqa: PLC0415  11 ms, and Linux does without
 
     if sys.platform == "linux":
