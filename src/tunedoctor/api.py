@@ -86,17 +86,6 @@ from tunedoctor.tables.small import (
     xid_meaning,
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.wheels.coverage import (
-    Coverage,
-    card_refused,
-    cards_named,
-    code_of,
-    coverage,
-    entries,
-    gfx_targets,
-    one_of_several,
-    visible_gpus,
-)
 from tunedoctor.wheels.cures import (
     companion_install,
     install_driver,
@@ -110,14 +99,23 @@ from tunedoctor.wheels.cures import (
 from tunedoctor.wheels.refused import Refused, refused
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
+    Coverage,
     Family,
     archs_run,
+    card_refused,
+    cards_named,
+    code_of,
     companions,
+    coverage,
     driver_floor,
+    entries,
     family,
+    gfx_targets,
     glibc_floor,
     has_wheel,
     macos_floor,
+    one_of_several,
     rocm_archs,
     rocm_archs_since,
+    visible_gpus,
 )

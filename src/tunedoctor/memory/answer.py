@@ -6,16 +6,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.advice import Largest, largest, smallest
 from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, holds_mamba, seen
-from tunedoctor.memory.host import DiskGb, RamGib, disk, ram
-from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.host import Costs, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
+from tunedoctor.memory.overview import Largest, largest, smallest
+from tunedoctor.memory.parameters import check_targets, of_experts, parameters, reach, targeted
 from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Attention, Precision, Run
+from tunedoctor.memory.run import STACKS, Attention, Precision, Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.memory.speed import Costs, Prices, Speed, costs, speed
-from tunedoctor.memory.stacks import STACKS
-from tunedoctor.memory.trained import check_targets, of_experts, reach, targeted
 from tunedoctor.tables.load import table
 
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]

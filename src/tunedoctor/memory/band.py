@@ -9,9 +9,8 @@ from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.run import LEAST, MOST, Run, changed
 from tunedoctor.memory.shape import Shape
-from tunedoctor.memory.stacks import LEAST, MOST, changed
 
 GIB = 1 << 30
 CONTEXT = 0.45

@@ -117,9 +117,10 @@ class _Table(msgspec.Struct, frozen=True):
     """Those whose "linear_attention" is Mamba 2."""
     aliases: dict[str, str]
     without_attention: tuple[str, ...]
-    without_decoder: tuple[str, ...]
-    encoder_and_decoder: tuple[str, ...]
-    recurrent: tuple[str, ...]
+    refused: dict[str, tuple[str, ...]]
+    """Why a kind of model is not reckoned, and its model types."""
+    inert: tuple[str, ...]
+    """Keys of numbers that say nothing of a matrix' size, as regular expressions."""
     keys: dict[str, tuple[str, ...]]
     """Names of a config's numbers, as their makers gave them."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tunedoctor.memory.family import KNOWN
 from tunedoctor.memory.shape import MemoryModelError
 
 LARGEST = 1 << 24
@@ -17,13 +18,7 @@ _SINGLE = ("hidden_size", "n_embd", "d_model", "vocab_size", "padded_vocab_size"
 _PAIRS = ("moe_intermediate_size", "patch_size")
 """Sizes that can be lists of another length: for text and pictures, for height and width."""
 
-_INERT = re.compile(
-    r"parameters|config_path|token|_id$|_ids$|eps|rope|rotary|position|version|dtype|drop|init|coef|scal|multiplier|theta|group|architectures|"
-    r"auto_map|label|beam|length|top_[kp]$|temperature|penalt|return|output_|cache|quantization|transformers|pretraining|"
-    r"nextn|mtp|window|layer_types|block_types|logit|norm|seed|alpha|beta|limit|factor|kernel|router_aux|softcap|task|"
-    r"index_topk|qk_head_dim|problem_type|torchscript|name|language_model_only|layer_config|patch|image|vision|audio|video"
-)
-"""Keys of numbers that say nothing of a matrix' size."""
+_INERT = re.compile("|".join(KNOWN.inert))
 
 
 def senseless(key: str, value: Any, wanted: str) -> MemoryModelError:  # noqa: ANN401

@@ -9,11 +9,10 @@ autocast.
 from functools import lru_cache
 from typing import NamedTuple
 
-from tunedoctor.memory.modules import Modules
+from tunedoctor.memory.parameters import of_experts, targeted
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm, Scan, Shape
-from tunedoctor.memory.tape import Tape, Tensor
-from tunedoctor.memory.trained import of_experts, targeted
+from tunedoctor.memory.tape import Modules, Tape, Tensor
 
 _FEED, _LAST = ("feed", "gated"), ("mixed", "normed")
 """What modules of the feed-forward part read, and the last one of the mixer."""

@@ -6,10 +6,9 @@ Read from transformers' loss_utils and modelling code (4.40 to 5.24), Liger's fu
 from functools import lru_cache
 from typing import NamedTuple
 
-from tunedoctor.memory.modules import Modules
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Norm, Shape
-from tunedoctor.memory.tape import Tape, Tensor
+from tunedoctor.memory.tape import Modules, Tape, Tensor
 
 CHUNK = 512
 """Tokens of a chunk of doctor train's loss."""

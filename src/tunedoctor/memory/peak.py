@@ -17,16 +17,17 @@ from msgspec.structs import replace
 
 from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
-from tunedoctor.memory.parameters import parameters, weights
-from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import Shape
-from tunedoctor.memory.trained import (
+from tunedoctor.memory.parameters import (
     adapter_elements,
     embedding_elements,
+    parameters,
     state_bytes,
     step_copies,
     trained_elements,
+    weights,
 )
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import Shape
 
 WORKSPACES = 2 * 8_519_680
 """cuBLAS takes a workspace of the allocator in each thread (CUDABlas.cpp, ":4096:2:16:8"): forward and backward."""
@@ -101,7 +102,7 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
         saved -= layers[0][1].kept - moments(shape.layers[0], shape, run, first=True).kept
     casts = _casts(shape, run)
     whole = run.method == "full"
-    elements = shape.vocab * (shape.embedding or shape.hidden) if whole else 0
+    elements = shape.vocab * shape.hidden if whole else 0
     embedding = elements * run.trained_bytes
     adding = embedding if run.accum > 1 else 0  # of a matrix' gradient before it is added
     work = max((one.backward - (0 if again else one.kept) for _, one in layers), default=0)

@@ -32,8 +32,6 @@ class Matrix(msgspec.Struct, frozen=True):
     reads: str
     """The activation that it reads; modules that read the same one share what autograd keeps of it."""
     bias: bool = False
-    convolution: bool = False
-    """GPT-2's Conv1D: peft adapts it, bitsandbytes quantises it as well."""
     refused: bool = False
     """peft refuses an adapter here: kernels of Mamba read the weight past it."""
     carried: bool = False
@@ -190,8 +188,6 @@ class Shape(msgspec.Struct, frozen=True):
     """Keys of the config that name sizes and that nobody here understands."""
     parts_unread: tuple[str, ...] = ()
     """Keys of parts beside the language model that count for nothing here."""
-    embedding: int = 0
-    """Width of the embedding where it isn't `hidden`."""
     exact: bool = True
     """Every module is known; False where the architecture was read by likeness."""
     like: str = ""

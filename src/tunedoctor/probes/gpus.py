@@ -7,8 +7,11 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.model.lazy import pattern
@@ -364,3 +367,33 @@ def _on_disk(modules: Path) -> bool:
             return any((modules / one).exists() for one in named)
     except OSError:
         return False
+
+
+@probe(kinds.IntelHealth)
+def intel_health(gpu: kinds.IntelGpu | None) -> kinds.IntelHealth | kinds.Absent | kinds.Unknown:
+    """Ask where a GPU is that training can use."""
+    if gpu is None or not gpu.discrete:
+        return kinds.Absent(why="no Intel GPU that training can use")
+    said = next(tools_say({"xpu-smi": ("health", "-l", "-j")}, os.environ), None)
+    if not said and not any("Data Center" in name for name in gpu.names):
+        return kinds.Absent(why="xpu-smi, which servers have, is not here or failed")
+    return (
+        health("\n".join(said[1])) if said else kinds.Unknown(why="xpu-smi is not here or failed")
+    )
+
+
+def health(text: str) -> kinds.IntelHealth | kinds.Unknown:
+    """Read the answer: a list of devices, each of whose parts has a status."""
+    found, told = dict[str, list[str]](), dict[str, list[dict[str, Any]]]()
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        told = msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])
+    for device in told.get("device_list", [])[:64]:
+        for name, one in device.items():
+            if isinstance(one, dict) and isinstance(one.get("status"), str):
+                says = (
+                    f"GPU {device.get('device_id')}, {name}: {one.get('description', 'not well')}"
+                )
+                found.setdefault(one["status"].lower(), []).append(says[:200].rstrip("."))
+    if not found.keys() & {"ok", "warning", "critical"}:
+        return kinds.Unknown(why=f"xpu-smi: {' '.join(text.split())[:200] or 'no answer'}")
+    return kinds.IntelHealth(*(tuple(found.get(key, ())) for key in ("critical", "warning")))

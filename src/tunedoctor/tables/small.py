@@ -254,23 +254,3 @@ class Goal(msgspec.Struct, frozen=True):
     held: float
     """Share of the rows that is held out."""
     source: str
-
-
-def goals() -> tuple[Goal, ...]:
-    """Return what a training can be for, the usual first."""
-    return rows("goals", "goals", Goal)
-
-
-def least_held() -> int:
-    """Return the rows that data has at the least where some are held out."""
-    return int(table("goals")["least"])
-
-
-def starters() -> tuple[str, ...]:
-    """Return models to begin with, small to large."""
-    return tuple(table("goals")["starters"])
-
-
-def most_on_cpu() -> int:
-    """Return the parameters of the largest model that is offered where a CPU trains."""
-    return int(table("goals")["most_on_cpu"])
