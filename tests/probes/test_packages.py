@@ -16,8 +16,8 @@ from rows import cases, plant
 
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.interpreter import interpreter
+from tunedoctor.probes.libraries import shadows
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.shadows import shadows
 from tunedoctor.probes.site_folder import missing, parse, read_headers
 
 

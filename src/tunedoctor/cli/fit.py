@@ -22,9 +22,8 @@ from tunedoctor.memory.answer import Answer, answer, run_of
 from tunedoctor.memory.band import GIB, Band, Device, seen
 from tunedoctor.memory.config import LARGEST, parsed
 from tunedoctor.memory.host import Prices, tokens_of
-from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.parameters import optimizer_name
-from tunedoctor.memory.peak import WORKSPACES
+from tunedoctor.memory.peak import CHUNK, WORKSPACES
 from tunedoctor.memory.run import LIBRARIES, Run, changed, of_releases, stack_named, versions_of
 from tunedoctor.memory.shape import MemoryModelError, Shape, depths
 from tunedoctor.model.snapshot import Snapshot

@@ -6,9 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.memory.layer import moments
-from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.peak import peak
+from tunedoctor.memory.peak import loss_term, peak
 from tunedoctor.memory.run import LEAST, MOST, Run, changed
 from tunedoctor.memory.shape import Shape
 

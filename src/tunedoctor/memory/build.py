@@ -3,8 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.family import Family, Kind
-from tunedoctor.memory.fields import DEEPEST, Fields
+from tunedoctor.memory.family import DEEPEST, Family, Fields, Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}

@@ -10,8 +10,16 @@ from msgspec.structs import replace
 from tunedoctor.facts.clean import clean_text, cleaned
 from tunedoctor.memory import build, mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.family import KNOWN, Family, Kind, family_of, name_of
-from tunedoctor.memory.fields import DEEPEST, Fields, senseless
+from tunedoctor.memory.family import (
+    DEEPEST,
+    KNOWN,
+    Family,
+    Fields,
+    Kind,
+    family_of,
+    name_of,
+    senseless,
+)
 from tunedoctor.memory.shape import Layer, MemoryModelError, Shape
 from tunedoctor.memory.sizes import KEYS, bias, kinds, numbers
 from tunedoctor.tables.small import defaults_of

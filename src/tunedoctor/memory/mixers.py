@@ -7,8 +7,7 @@ transformers' own code keeps, and `by_kernels` what flash-linear-attention's ker
 from typing import Literal
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.family import KNOWN, Family
-from tunedoctor.memory.fields import Fields
+from tunedoctor.memory.family import KNOWN, Family, Fields
 from tunedoctor.memory.shape import Matrix, Mixer, Norm, Scan
 
 Mixing = tuple[list[Matrix], Mixer, list[Norm], int]

@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.model.snapshot import Answer, Snapshot
-from tunedoctor.model.wiring import NotRun, call, wants
+from tunedoctor.model.snapshot import Answer, NotRun, Snapshot, call, wants
 
 _RING = Unknown(why="its probe waits for a fact that waits for it")
 
