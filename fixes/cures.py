@@ -143,13 +143,13 @@ def _steps(
     def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
         if isinstance(line, api.PipUninstall):
             return api.Remove(names=line.names)
-        return api.install_of(line, there) if line.no_deps else None
+        return api.install_of(line, there) if "--no-deps" in line.flags else None
 
     alone = [own(line) for line in cure.pip]
     if not named & {one.name for one in there.broken} and all(alone):
         return tuple(step for step in alone if step)
     lines = [line for line in cure.installs if not line.anew]
-    wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
+    wanted = [(one, "--upgrade" in line.flags) for line in lines for one in line.requirements]
     pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
     others = ((one, upgrade) for one, upgrade in wanted if api.name_of(one) not in pins)
     rest = tuple(_newer(one, there) if upgrade else one for one, upgrade in others)

@@ -182,10 +182,7 @@ LARGEST = 2 << 20
 
 
 def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
-    """Return parsed JSON without what acts on a terminal. Raises MemoryModelError where it is none.
-
-    The standard library's parser: configs of Mamba hold Infinity, which JSON has not.
-    """
+    """Return parsed JSON, cleaned; Infinity, which configs of Mamba hold, passes. Raises MemoryModelError."""
     if data[:4] == b"GGUF" or data[8:10] == b'{"':
         what = "these are weights; the doctor reckons by the config.json of the model"
         raise MemoryModelError(what)

@@ -242,10 +242,7 @@ class Fields:
         return tuple(sorted(key[:60] for key in left))
 
     def whole(self, *keys: str, least: int = -1) -> int | None:
-        """Return the first of these keys that holds a number; None: none does. 0 and -1 say that it is not used.
-
-        Raises MemoryModelError where it holds anything else.
-        """
+        """Return the first number above 0 that a key holds (0, -1: not used), or None. Raises MemoryModelError."""
         for key in keys:
             value = self.data.get(key)
             if value is None:

@@ -284,10 +284,7 @@ def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
 
 
 def _scanned(scan: Scan, run: Run) -> tuple[int, int]:
-    """Return what the scan keeps for the backward pass, and what it takes at its highest moment.
-
-    That is the end of being made, or while decays are taken back.
-    """
+    """Return what the scan keeps for the backward pass, and at its highest: being made, or decays taken back."""
     inner, state, heads = scan.inner, scan.state, scan.heads
     if not scan.chunk:  # A and B x by the time step, states; x, the time step, the output
         # beside these, gradients of A and B x, whole for each token, and their sums

@@ -196,10 +196,7 @@ def delta(config: Fields, hidden: int, projections: Projections) -> Mixing:
 
 
 def by_channel(config: Fields, hidden: int) -> Mixing:
-    """Return Kimi's delta attention, whose decay each channel has of its own.
-
-    Without flash-linear-attention it keeps that decay for each pair of tokens of a chunk and each channel.
-    """
+    """Return Kimi's delta attention: a decay a channel, without kernels kept for each pair of a chunk's tokens."""
     special = config.part("linear_attn_config") or config
     heads = special.or_else(32, "linear_num_heads", "num_heads")
     head = special.or_else(128, "linear_head_dim", "head_dim")

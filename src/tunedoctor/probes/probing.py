@@ -54,10 +54,7 @@ def examine(
     watch: Callable[[list[str]], None] | None = None,
     seconds: float = math.inf,
 ) -> Snapshot:
-    """Run `probes` around the facts `given` and return what they found; `watch` is told the names of those that run.
-
-    `seconds`: for all of them; what is not known by then is Unknown.
-    """
+    """Run `probes` around facts and return what they found within `seconds`; `watch` is told which of them run."""
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 

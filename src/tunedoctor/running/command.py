@@ -126,10 +126,7 @@ class Tail:
 
 
 def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:
-    """Return what is left of the output, and the number of each line in its stream.
-
-    Standard output comes first, then standard error, then what a shell says of the command's death.
-    """
+    """Return what is left of the output, then a shell's words for the death, and each line's number in its stream."""
     from tunedoctor.readers.digest import digest  # noqa: PLC0415  only after a failure
 
     numbered = [line for tail in tails for line in tail.lines()]

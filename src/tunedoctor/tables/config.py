@@ -100,10 +100,7 @@ class EntryError(ValueError):
 
 
 def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
-    """Return the entries of a policy.
-
-    Raises EntryError.
-    """
+    """Return the entries of a policy. Raises EntryError."""
     known = rows()
     for key in policy:
         if key not in known:

@@ -180,10 +180,7 @@ def worth_having() -> tuple[Card, ...]:
 
 
 def cards_like(words: str) -> tuple[Card, ...]:
-    """Return the cards that have all these words in name, variant or size, as "4090", "A100 80GB"; exact names first.
-
-    Where some have a name of these words alone, they are all that is returned.
-    """
+    """Return the cards with all these words in name, variant or size, as "A100 80GB"; exact names alone, if any."""
     wanted = {*_words(words)}
     named = ((one, f"{one.name} {one.variant} {one.nominal_gb:.0f}GB") for one in cards())
     hits = [card for card, name in named if wanted and wanted <= {*_words(name)}]

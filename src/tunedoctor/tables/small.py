@@ -194,10 +194,7 @@ def lacks(module: str, name: str, torch: str) -> str:
 
 
 def gave_up(module: str, name: str, torch: str) -> str:
-    """Return the release that gave a name up which a torch no longer has; "" where it has it or nobody knows.
-
-    An unknown torch ("") counts as newer: an error said that the name is not there.
-    """
+    """Return the release that gave a name up which a torch ("": the newest) no longer has; "" for none known."""
     since: str = table("torch_names")["gone"].get(f"{module}.{name}", "")
     return since if since and (not torch or within(torch, f">={since}") is True) else ""
 

@@ -105,10 +105,7 @@ def matmul(torch: Any, device: str, dtype: str, _: object) -> None:
 
 
 def backends() -> list[tuple[str, Any]]:
-    """Return the back-ends of scaled dot product attention that this torch knows, and what chooses each in a `with`.
-
-    Raises Missing: before torch 2.3 none can be chosen.
-    """
+    """Return this torch's back-ends of attention, and what chooses each in a `with`. Raises Missing before 2.3."""
     try:
         module = importlib.import_module("torch.nn.attention")
         kinds, choose = module.SDPBackend, module.sdpa_kernel

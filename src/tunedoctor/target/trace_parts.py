@@ -81,10 +81,7 @@ def attend(query, key, value, *_, **__):
 
 
 def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
-    """Attend as a GPU does where keys have fewer heads than queries: scores are made whole, in fp32.
-
-    A kernel of the CPU takes such heads; none of a GPU does.
-    """
+    """Attend with fewer heads of keys as a GPU does, which has no kernel for them: scores are made whole, in fp32."""
     causal, scale = asked.get("is_causal", False), asked.get("scale")
     inputs = (*cast(query, key, value), attn_mask, dropout_p, causal)
     with torch.autocast("cpu", enabled=False):

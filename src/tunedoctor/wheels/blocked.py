@@ -164,10 +164,7 @@ def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
 
 
 def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
-    """Return what lifting one condition gives, in order; [] where no single one helps.
-
-    Of several Pythons the nearest that helps is enough. `several`: what lifting two gives, or all of them.
-    """
+    """Return what lifting one condition gives (`several`: two, or all), in order; of Pythons the nearest is enough."""
     found: dict[Action, WayOut] = {}
     for path in _paths(s, several=several):
         first = path[0].action

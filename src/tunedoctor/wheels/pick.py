@@ -252,10 +252,7 @@ def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tup
 
 @lru_cache(maxsize=4096)
 def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozenset[str]) -> Rows:
-    """Return the builds in range with code for all GPUs by release, newest first, doubted ones last.
-
-    The part of a choice that neither driver nor system changes, which one choice asks for again and again.
-    """
+    """Return builds in range with code for all GPUs by release, newest first, doubted last; a choice asks often."""
     found: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
     for release, row in _for_python(kind, family, python, torch):
         if serves(row, wanted):
@@ -328,10 +325,7 @@ def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
 def without_code(
     capabilities: frozenset[str], family: str, torch: str, python: str
 ) -> tuple[tuple[Release, Row], ...]:
-    """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first.
-
-    Of one release the build that the default index has comes first, and those that were seen before others.
-    """
+    """Return builds in range for the Python that lack code for a GPU: newest release first, then default, seen."""
 
     def place(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
         release, row = pair

@@ -114,10 +114,7 @@ def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
 
 
 def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
-    """Return the gfx targets of a ROCm release wheel of torch; () where the table does not say for sure.
-
-    `hip` is torch.version.hip: 6.2.41134 of rocm6.2.4.
-    """
+    """Return gfx targets of a ROCm release wheel, by torch.version.hip (6.2.41134 of rocm6.2.4); () where not sure."""
     row = release_row(version)
     for build in row.of("linux_x86_64", "rocm") if row else ():
         if build.toolkit[:2] == parts(hip)[:2] and build.compiled:
@@ -172,10 +169,7 @@ def last_driver(capability: str) -> str:
 
 @cache
 def first_driver(capability: str, *, windows: bool) -> str:
-    """Return the first driver that drives a compute capability; "" where the table does not say.
-
-    Where it tells that of an older generation alone, that one: no driver knew a GPU before its elders.
-    """
+    """Return the first driver of a compute capability, or of its elders where these alone are told; "" for none."""
     key = "min_driver_windows" if windows else "min_driver_linux"
     rows = table("torch_wheels")["cuda"]["gpu_generations"]
     elders = (r for r in rows if key in r and parts(capability) >= min(map(parts, r["cc"])))
