@@ -184,14 +184,12 @@ def guess(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
         return {name: plain[name] for name in (*known, "system") if name in plain}
     if talks:
         return {"messages": talks[0]} if len(talks) == 1 else {}
-    table = {
-        _plain(one.column): one.stands_for for one in rows_of_table("data_columns", "names", Name)
-    }
+    published = rows_of_table("data_columns", "names", Name)
+    table = {_plain(one.column): one.stands_for for one in published}
     sides = [(table[_plain(name)], name) for name in texts if _plain(name) in table]
     found = dict(sides)
-    if len(found) < len(sides) or not (
-        {"prompt", "completion"} <= set(found) or set(found) == {"text"}
-    ):
+    pair = {"prompt", "completion"} <= set(found)
+    if len(found) < len(sides) or not (pair or set(found) == {"text"}):
         return {}
     if "context" in found:  # a form that has one
         found = {"instruction": found.pop("prompt"), "output": found.pop("completion"), **found}

@@ -178,9 +178,7 @@ class Survey:
     def lengths(self, seq: int) -> Lengths | None:
         """Return the lengths by estimate; None where no row has any."""
         counts = self.total("lengths")
-        tokens, learned = (
-            sum(getattr(one, x) for one in self.tallies) for x in ("tokens", "learned")
-        )
+        tokens, learned = (sum(getattr(t, x) for t in self.tallies) for x in ("tokens", "learned"))
         return described(counts, tokens, learned, seq) if counts else None
 
     def bounded(self) -> list[str]:

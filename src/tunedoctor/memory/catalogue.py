@@ -47,9 +47,7 @@ def like(text: str, most: int = 3) -> list[str]:
     """Return names of the catalogue that have all the words of a text, else some that are written much like it."""
     words, rows = text.lower().replace("/", " ").split(), models()
     names = dict.fromkeys(name for row in rows for name in (row.name, *row.alike) if "/" in name)
-    found = [
-        name for name in names if len(text) > 2 and all(word in name.lower() for word in words)
-    ]
+    found = [n for n in names if len(text) > 2 and all(word in n.lower() for word in words)]
     return sorted(found, key=len)[:most] or _near(_short(text[:80]), rows)[:most]
 
 

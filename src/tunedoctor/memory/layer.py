@@ -181,9 +181,8 @@ class _Program(Modules):
             # the mask as a bias in the model's type
             waits.append(self.small(q.width * tokens * run.seq))
         count = tokens * mixer.expanded_value
-        return self.tape.op(
-            (q, k, v), count, q.width, saved=tuple(waits), keeps=True, back=2 * scores
-        )
+        saved = tuple(waits)
+        return self.tape.op((q, k, v), count, q.width, saved=saved, keeps=True, back=2 * scores)
 
     def _eager(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
         op, stream = self.tape.op, q.width
@@ -225,9 +224,8 @@ class _Program(Modules):
         if not layer.gated:
             h = op((outs[0],), count, width, saved=(outs[0], *waits))
         else:
-            gate, up = (
-                outs if outs[1:] else (op((outs[0],), count, width, view=True) for _ in range(2))
-            )
+            halves = (op((outs[0],), count, width, view=True) for _ in range(2))
+            gate, up = outs if outs[1:] else halves
             if self.run.own_feed:
                 h = op((gate, up), count, width, saved=(gate, up))
             else:

@@ -110,9 +110,8 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     heads = config.whole("mamba_n_heads", "mamba_num_heads") or config.whole("num_heads")
     width = config.whole("mamba_d_head", "mamba_head_dim", "head_dim")
     expand = config.number("mamba_expand", config.number("expand", 2))
-    inner = config.whole("mamba_d_ssm") or (
-        heads * width if heads and width else int(expand * hidden)
-    )
+    sized = heads * width if heads and width else int(expand * hidden)
+    inner = config.whole("mamba_d_ssm") or sized
     heads = heads or max(1, inner // (width or 64))
     state = config.or_else(128, "mamba_d_state", "ssm_state_size", "state_size")
     groups = config.or_else(1, "mamba_n_groups", "n_groups")
@@ -129,9 +128,8 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
         Matrix("in_proj", hidden, inner + convolved + heads, reads, bias),
         Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),
     ]
-    convolution_bias = any(
-        config.flag(key, default=True) for key in ("use_conv_bias", "mamba_conv_bias")
-    )
+    keys = ("use_conv_bias", "mamba_conv_bias")
+    convolution_bias = any(config.flag(key, default=True) for key in keys)
     other = convolved * (kernel + (1 if convolution_bias else 0)) + 3 * heads
     normed = config.flag("mamba_rms_norm", default=model_type != "falcon_h1")
     mixer = Mixer(

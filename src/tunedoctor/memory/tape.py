@@ -187,9 +187,8 @@ class Modules:
         if kind == "centred":
             centred = op((wide,), x.count, 4, saved=(wide,), temp=wide.size)
             beside = (centred, self.small(4 * rows))
-            return self.cast(
-                op((centred,), x.count, 4, saved=beside, made=made, back=wide.size), x.width
-            )
+            out = op((centred,), x.count, 4, saved=beside, made=made, back=wide.size)
+            return self.cast(out, x.width)
         scale = op((wide,), rows, 4, saved=(wide,), temp=wide.size, back=3 * wide.size)
         out = op((wide, scale), x.count, 4, saved=(wide, scale), back=wide.size)
         waits = (out,) if full else ()
@@ -198,9 +197,8 @@ class Modules:
         del wide, scale, waits
         out = self.cast(out, x.width)
         width, back = max(out.width, self.run.rest_bytes), out.size if full else 0
-        return op(
-            (out,), x.count, width, saved=(out,) if full else (), packs=True, made=made, back=back
-        )
+        waits = (out,) if full else ()
+        return op((out,), x.count, width, saved=waits, packs=True, made=made, back=back)
 
     def linear(self, x: Tensor, m: Matrix) -> Tensor:
         """Multiply by a matrix of the base model."""
@@ -270,9 +268,8 @@ class Modules:
         else:
             result = y
         back = (2 if narrow < wide else 1) * high.count * wide  # products with both factors
-        one = op(
-            (result,), high.count, wide, saved=(result,), back=back, made=run.gradient(m.outputs)
-        )
+        made = run.gradient(m.outputs)
+        one = op((result,), high.count, wide, saved=(result,), back=back, made=made)
         two = op((high,), high.count, wide, saved=(high,), back=back)
         del high, result
         two = op((two,), two.count, wide)

@@ -304,9 +304,7 @@ def fix(
 def install_of(line: PipInstall, packages: Packages) -> Install | None:
     """Return what a command puts in, pinned; what is put in anew in its version. None where a version is not said."""
     there = {name: packages.version(name) for name in map(name_of, line.requirements)}
-    pairs = [
-        exact(one) or (one, there.get(one, "") if line.anew else "") for one in line.requirements
-    ]
+    pairs = [exact(r) or (r, there.get(r, "") if line.anew else "") for r in line.requirements]
     if not all(version for _, version in pairs):
         return None
     pins = tuple(Pin(name=name, version=version, was=there[name]) for name, version in pairs)

@@ -190,9 +190,7 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     file = _converted(raw, _File, "the file")
     if strange := file.facts.keys() - KIND_CALLED.keys():
         raise SnapshotError(f"{min(strange)[:60]!r} is no kind of fact that this doctor knows")
-    answers = {
-        KIND_CALLED[n]: answer_of(KIND_CALLED[n], answer) for n, answer in file.facts.items()
-    }
+    answers = {KIND_CALLED[n]: answer_of(KIND_CALLED[n], told) for n, told in file.facts.items()}
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
@@ -260,9 +258,7 @@ def call(
 ) -> T | NotRun:
     """Call `function` with `first` and facts of a snapshot (`facts`: its view), or tell which fact is not there."""
     hints = function.__annotations__.items()
-    given: dict[str, object] = {
-        name: facts or hint(snapshot) for name, hint in hints if _is_view(hint)
-    }
+    given: dict[str, object] = {n: facts or hint(snapshot) for n, hint in hints if _is_view(hint)}
     for name, want in wants(function, len(first)).items():
         if "." in name:
             continue
@@ -299,7 +295,6 @@ def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
     found = names & FIELDS.keys() | ({"errors"} if names & _HEARD else set())
     for one in called:
         if isinstance(one, FunctionType) and one not in seen:
-            found |= (
-                _named(one, seen) if any(map(_is_view, one.__annotations__.values())) else set()
-            )
+            takes = any(map(_is_view, one.__annotations__.values()))
+            found |= _named(one, seen) if takes else set()
     return found

@@ -94,9 +94,8 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     banks = sorted((folder / "mem_banks").glob("[0-9]*/properties"))
     stated = sum(fields(read(bank) or "").get("size_in_bytes", 0) for bank in banks)
     memory = number(drm / "mem_info_vram_total") or (0 if own else stated)
-    integrated = (
-        own or named_as("amd_integrated", gfx) or any(row["unified"] for row in _rows(device))
-    )
+    unified = any(row["unified"] for row in _rows(device))
+    integrated = own or unified or named_as("amd_integrated", gfx)
     if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
         memory += number(drm / "mem_info_gtt_total") or 0
     place, domain = node.get("location_id", 0), node.get("domain", 0)

@@ -334,9 +334,7 @@ def nvidia_module(
     # a container may be given any card, so only the lack of all of them counts
     nodes = cards(dev)
     wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
-    there = {
-        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
-    }
+    there = {name: may_open(dev / name) for name in wanted if (dev / name).exists()}
     asked = loaded and gpu_on_bus
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
     return kinds.NvidiaModule(
@@ -390,9 +388,8 @@ def health(text: str) -> kinds.IntelHealth | kinds.Unknown:
     for device in told.get("device_list", [])[:64]:
         for name, one in device.items():
             if isinstance(one, dict) and isinstance(one.get("status"), str):
-                says = (
-                    f"GPU {device.get('device_id')}, {name}: {one.get('description', 'not well')}"
-                )
+                who = f"GPU {device.get('device_id')}, {name}"
+                says = f"{who}: {one.get('description', 'not well')}"
                 found.setdefault(one["status"].lower(), []).append(says[:200].rstrip("."))
     if not found.keys() & {"ok", "warning", "critical"}:
         return kinds.Unknown(why=f"xpu-smi: {' '.join(text.split())[:200] or 'no answer'}")

@@ -192,9 +192,8 @@ def describe(
     folders += _sites(found, found.prefix) if shared else ()
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
     soabi, macos = _abi(found)
-    flags = "".join(
-        part.lstrip("cp0123456789") for part in soabi.split("-")[:2] if part[-2:-1].isdigit()
-    )
+    tags = (part for part in soabi.split("-")[:2] if part[-2:-1].isdigit())
+    flags = "".join(part.lstrip("cp0123456789") for part in tags)
     inside = ["Include"] if found.windows else ["include", name + "m" * ("m" in flags)]
     include = os.path.join(found.prefix, *inside)
     kind = kind_of(found)

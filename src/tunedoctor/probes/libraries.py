@@ -233,9 +233,8 @@ def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | N
     standard = [place.standard for place in along]
     ends = standard.index(True) if True in standard else len(along)
     first = next(_all(module, along[:ends], suffix), None)
-    own = (
-        next(_all(module, [one for one in along if one.standard], suffix), None) if first else None
-    )
+    theirs = [one for one in along if one.standard]
+    own = next(_all(module, theirs, suffix), None) if first else None
     if first is None or own is None or _same(first[0], own[0]):
         return None
     return Shadow(module=module, path=first[0], hides=own[0], where=first[1].where)
@@ -248,11 +247,9 @@ def _of_library(
     every = _all(module, along, suffix)
     path, place = next(every, ("", None))
     inside = f"{os.path.realpath(home).rstrip(os.sep)}{os.sep}" if home else "\0"
-    if (
-        place is None
-        or name in place.owned
-        or f"{os.path.realpath(path)}{os.sep}".startswith(inside)
-    ):
+    if place is None or name in place.owned:
+        return None
+    if f"{os.path.realpath(path)}{os.sep}".startswith(inside):
         return None
     # an editable install is found by a hook behind the whole path
     hides = next((other for other, _ in every if not _same(path, other)), home)

@@ -43,9 +43,8 @@ MOST_GPUS = 256
 """No machine has more."""
 _LEAST = 0.5
 
-Answers = tuple[
-    NvidiaAnswer | Absent, NvidiaDriver | Absent | Unknown, NvidiaGpus | Absent | Unknown
-]
+Other = Absent | Unknown
+Answers = tuple[NvidiaAnswer | Absent, NvidiaDriver | Other, NvidiaGpus | Other]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):

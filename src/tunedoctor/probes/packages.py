@@ -115,9 +115,8 @@ def _code_faults(
 ) -> Iterable[kinds.BrokenDistribution]:
     place = folder.place
     try:
-        record = reading.read_regular(
-            f"{place}{os.sep}{one.metadata}{os.sep}RECORD", _LARGEST_RECORD
-        )
+        file = f"{place}{os.sep}{one.metadata}{os.sep}RECORD"
+        record = reading.read_regular(file, _LARGEST_RECORD)
     except (reading.NotRegularError, reading.TooLargeError) as error:
         detail = f"{one.metadata}/RECORD: {error.strerror}"
         yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)

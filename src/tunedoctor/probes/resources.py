@@ -200,10 +200,8 @@ def disks(
     else:
         folders = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108  measured, not written to
     cache, hint = hub_cache(os.environ)
-    found = [
-        measure("hf-cache", cache, hint),
-        measure("tmp", temporary(os.environ, folders), "TMPDIR"),
-    ]
+    tmp = measure("tmp", temporary(os.environ, folders), "TMPDIR")
+    found = [measure("hf-cache", cache, hint), tmp]
     asked = target.asked if isinstance(target, kinds.Target) else ""
     folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
     if isinstance(interpreter, kinds.Interpreter) and interpreter.prefix:

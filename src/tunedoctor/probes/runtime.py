@@ -220,9 +220,8 @@ def not_begun(ended: child.Ended) -> str:
     """Tell why a script told of no stage: where Python stood at its own start, and its last words."""
     lines = [line.strip() for line in ended.err.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith('File "') and "<frozen" not in line]
-    return ": ".join(
-        ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
-    )
+    told = ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
+    return ": ".join(told)
 
 
 def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:

@@ -50,9 +50,8 @@ def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
         if data[:6] != b"\x7fELF\x02\x01":
             return None
         table, width, count, names = struct.unpack_from("<Q10xHHH", data, 40)
-        headers = [
-            struct.unpack_from("<I20xQQ", data, table + width * number) for number in range(count)
-        ]
+        places = (table + width * number for number in range(count))
+        headers = [struct.unpack_from("<I20xQQ", data, place) for place in places]
         _, base, _ = headers[names]
         for name, start, size in headers:
             if data[base + name : base + name + 8] == b".rodata\0":

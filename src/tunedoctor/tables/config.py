@@ -106,9 +106,7 @@ def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
         if key not in known:
             like = near(key, known) or "; a package stands in policy.packages"
             raise EntryError(key, f"no policy is called {key[:60]!r}{like}")
-    every = tuple(
-        rule for key, value in policy.items() for rule in _entries(key, value, known[key])
-    )
+    every = tuple(r for key, value in policy.items() for r in _entries(key, value, known[key]))
     ids: set[str] = set()
     for rule in every:
         if rule.id in ids:

@@ -42,9 +42,8 @@ class FourBitLinear(torch.nn.Linear):
 
     def forward(self, x):
         """Multiply in 16 bit, and give back the type that came."""
-        y = FourBitMatmul.apply(
-            x.to(torch.bfloat16), self.weight, self.out_features, self.in_features
-        )
+        rows, columns = self.out_features, self.in_features
+        y = FourBitMatmul.apply(x.to(torch.bfloat16), self.weight, rows, columns)
         return (y if self.bias is None else y + self.bias.to(y.dtype)).to(x.dtype)
 
 

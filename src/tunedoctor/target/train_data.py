@@ -138,9 +138,8 @@ def questions(run: Any) -> list[dict[str, Any]]:
     for where, one in rows_in(config.eval_data or config.data, config):
         if where not in firsts:
             continue
-        turns = itertools.takewhile(
-            lambda t: t[0] not in ("assistant", "text"), sample_of(one).turns
-        )
+        every = sample_of(one).turns
+        turns = itertools.takewhile(lambda t: t[0] not in ("assistant", "text"), every)
         asked = [text for role, text in turns if role == "user"]
         ids, labels = list(firsts[where].ids), firsts[where].labels
         begin = next(i for i, label in enumerate(labels) if label != -100)

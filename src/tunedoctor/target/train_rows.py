@@ -127,9 +127,7 @@ def _talk(value: Any, column: str, faults: List[Fault]) -> List[Turn]:
         role = _ROLES.get(said, "") if isinstance(said, str) else ""
         if not role:
             role = _ROLES.get(said.strip().lower(), "") if isinstance(said, str) else ""
-            faults.append(
-                ("unknown-role", f"turn {i}: {word}" + (f" for {role!r}" if role else ""))
-            )
+            faults.append(("unknown-role", f"turn {i}: {word}" + f" for {role!r}" * bool(role)))
         text, calls = one.get("content", one.get("value")), _calls(one)
         text = str(calls) if text is None and calls else _text(text, f"turn {i}", faults)
         turns.append((role or "unknown", text))

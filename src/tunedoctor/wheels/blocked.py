@@ -171,9 +171,7 @@ def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
         if first in found or not (builds := fitting(path[-1].question, kind)):
             continue
         action, best = _direction(first, s.question.torch, builds[0]), builds[0]
-        needs = (
-            driver_needed(s, best) if one.action == "upgrade_driver" else one.after for one in path
-        )
+        needs = (driver_needed(s, best) if p.action == "upgrade_driver" else p.after for p in path)
         newer = action == "use_newer_torch" and not several
         next_ = _nearest_newer(s.question, best, kind) if newer else None
         found[first] = WayOut(action, builds, " and ".join(filter(None, needs)), next_)

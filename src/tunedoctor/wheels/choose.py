@@ -331,9 +331,8 @@ def matrix(answer: Answer) -> Matrix:
     s = situation.situation(answer.machine)
     vendors = frozenset(vendor for vendor in pick.KINDS if s.gpus.of(vendor))
     chosen, q = (answer.torch_version, answer.variant), s.question
-    every = chain(
-        *(pick.in_range(kind, q.family, q.torch) for kind in (*pick.KINDS.values(), "cpu"))
-    )
+    kinds = (*pick.KINDS.values(), "cpu")
+    every = chain(*(pick.in_range(kind, q.family, q.torch) for kind in kinds))
     rows = (
         MatrixRow(
             torch=release.version,

@@ -89,9 +89,7 @@ def _together(s: Situation, vendor: str) -> Said:
     gpus, kind = s.gpus.of(vendor), KINDS[vendor]
     alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
     newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
-    best = {
-        target for target, found in alone.items() if found and found[0].release.parsed == newest
-    }
+    best = {t for t, found in alone.items() if found and found[0].release.parsed == newest}
     forcing = [g for g in gpus if g.target not in best]
     names = names_of(forcing)
     key = "mixed_gpus:some" if " and " in names else "mixed_gpus:one"
