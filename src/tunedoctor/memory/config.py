@@ -41,9 +41,8 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
     for kind, (says, *types) in KNOWN.refused.items():
         if model_type in types or otherwise.get(kind):
             raise MemoryModelError(says.format(model_type or "it"))
-    if not any(
-        config.data.get(key) is not None for key in (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
-    ):
+    keys = (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
+    if all(config.data.get(key) is None for key in keys):
         what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
         raise MemoryModelError(what)
     family, known = family_of(model_type)

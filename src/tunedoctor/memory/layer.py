@@ -254,10 +254,8 @@ class _Program(Modules):
         made = run.gradient(one.size if self.full else own.adapters + own.router)
         # modules work one after the other, a fused tensor all at once
         parts = one.count if run.stack.experts_quantised else 1
-        back = max(
-            narrow * own.largest,
-            2 * narrow * tokens * one.active * (one.width + one.inputs) // parts,
-        )
+        used = 2 * narrow * tokens * one.active * (one.width + one.inputs) // parts
+        back = max(narrow * own.largest, used)
         return self.tape.op(
             (x,), x.count, x.width, saved=(self.small(kept),), temp=back, back=back, made=made
         )

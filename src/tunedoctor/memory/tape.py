@@ -281,6 +281,5 @@ class Modules:
         """Multiply by one of an adapter's matrices, of which autocast makes a copy."""
         copy = size * x.width if self.run.adapter_bytes > x.width else 0
         saved = (x, self.small(copy)) if copy else (x,)
-        return self.tape.op(
-            (x,), self.tokens * outputs, x.width, saved=saved, made=self.run.gradient(size)
-        )
+        made = self.run.gradient(size)
+        return self.tape.op((x,), self.tokens * outputs, x.width, saved=saved, made=made)

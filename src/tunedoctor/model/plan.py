@@ -139,9 +139,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> tuple[Tell | SetEnv, ...]:
         """Steps that are the user's to do."""
-        return tuple(
-            s for s in self.steps if isinstance(s, Tell) or (isinstance(s, SetEnv) and is_told(s))
-        )
+        printed = (s for s in self.steps if is_told(s))
+        return tuple(s for s in printed if isinstance(s, Tell | SetEnv))
 
     @property
     def pins(self) -> tuple[Pin, ...]:

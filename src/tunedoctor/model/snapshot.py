@@ -24,7 +24,9 @@ LARGEST = 4 << 20
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
-Answer = Fact | Absent | Unknown
+Lack = Absent | Unknown
+"""An answer that is no fact."""
+Answer = Fact | Lack
 
 KIND_CALLED = {kind.__name__: kind for kind in KINDS}
 NOT_PROBED = Unknown(why="not looked at")
@@ -144,9 +146,8 @@ class Facts:
         raise AttributeError(name)
 
 
-FIELDS: dict[str, type[Fact]] = {
-    name: hint for name, hint in Facts.__annotations__.items() if name != "last"
-}
+FIELDS: dict[str, type[Fact]] = {**Facts.__annotations__}
+del FIELDS["last"]
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
@@ -48,7 +49,7 @@ def amd(
     *,
     root: Path = Path("/"),
     environ: Mapping[str, str] = os.environ,
-) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
+) -> tuple[AmdGpus | Lack, RocmStack | Lack]:
     """Look for AMD GPUs and for ROCm; its tools list the GPUs where the kernel offers no way to them."""
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
@@ -67,7 +68,7 @@ def amd(
     return gpus, rocm_stack(root, version, libraries)
 
 
-def kernel_gpus(root: Path, cards: int) -> AmdGpus | Absent | Unknown:
+def kernel_gpus(root: Path, cards: int) -> AmdGpus | Lack:
     """Return what the kernel offers for computing; no GPUs in it: it offers none of the cards."""
     gpus: list[AmdGpu] = []
     hidden = False
@@ -141,7 +142,7 @@ def name_of(device: str, memory: int) -> str:
     return " or ".join(row["names"][0] for row in rows if distance(row) == nearest)
 
 
-def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
+def wsl_gpus(root: Path) -> AmdGpus | Lack:
     """Tell what WSL lets one know: no PCI bus, but the folders of the Windows drivers."""
     # AMD's display drivers are called u0 and a number, as in u0406143.inf_amd64_…
     if (root / "dev/dxg").exists() and any((root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")):
@@ -149,7 +150,7 @@ def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
     return _NO_GPU
 
 
-def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Absent | Unknown:
+def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Lack:
     """Make the fact of the adapters that Windows lists."""
     if found is None:
         return Unknown(why="the registry of Windows cannot be read")

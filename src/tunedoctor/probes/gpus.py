@@ -15,6 +15,7 @@ import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.libraries import find_library
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
@@ -219,9 +220,7 @@ def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> 
 
 
 @probe(kinds.AppleGpu)
-def apple_gpu(
-    host: kinds.Host, *, brand: str = ""
-) -> kinds.AppleGpu | kinds.Absent | kinds.Unknown:
+def apple_gpu(host: kinds.Host, *, brand: str = "") -> kinds.AppleGpu | Lack:
     """Tell by the processor, which the GPU is part of: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
     brand = brand or mac_processor()
     if host.os != "macos":
@@ -257,7 +256,7 @@ _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT"
 @probe(kinds.KernelLog, seconds=6.0)
 def kernel_log(
     pci: kinds.PciBus | kinds.Unknown | None,
-) -> kinds.KernelLog | kinds.Absent | kinds.Unknown:
+) -> kinds.KernelLog | Lack:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
     if not isinstance(pci, kinds.PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
         return kinds.Absent(why="no NVIDIA or AMD GPU is here")
@@ -368,7 +367,7 @@ def _on_disk(modules: Path) -> bool:
 
 
 @probe(kinds.IntelHealth)
-def intel_health(gpu: kinds.IntelGpu | None) -> kinds.IntelHealth | kinds.Absent | kinds.Unknown:
+def intel_health(gpu: kinds.IntelGpu | None) -> kinds.IntelHealth | Lack:
     """Ask where a GPU is that training can use."""
     if gpu is None or not gpu.discrete:
         return kinds.Absent(why="no Intel GPU that training can use")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.targeting import Program, program, this_machine
 from tunedoctor.system import child
@@ -72,7 +73,7 @@ class Installation(NamedTuple):
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
-def interpreter(target: Target) -> Interpreter | Absent | Unknown:
+def interpreter(target: Target) -> Interpreter | Lack:
     """Read the files of the target's interpreter, or start it where that is allowed."""
     if target.chosen_by == "none":
         return Absent(why=NO_ENVIRONMENT)

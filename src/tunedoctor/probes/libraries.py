@@ -187,11 +187,8 @@ def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str
     told = packages.distributions if isinstance(packages, Packages) else ()
     suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
     along = places(interpreter, told, work or os.getcwd())
-    homes = {
-        one.name: editable_home(os.path.join(one.location, one.metadata))
-        for one in told
-        if one.editable
-    }
+    editable = ((o.name, os.path.join(o.location, o.metadata)) for o in told if o.editable)
+    homes = {name: editable_home(place) for name, place in editable}
     claimed = {one.name for one in told}
     found = [_of_standard(module, along, suffix) for module in STANDARD]
     for module, name in LIBRARIES.items():

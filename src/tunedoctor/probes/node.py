@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, PciBus, PeerPaths, Processes, Rdma, RdmaPort, Unknown
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import fields, line, listed, number, read, start
 
@@ -102,7 +103,7 @@ def _switches(proc: Path, pid: int) -> int | None:
 
 
 @probe(PeerPaths)
-def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths | Absent | Unknown:
+def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths | Lack:
     """Look at the groups of the IOMMU and at the ports above the GPUs."""
     bus = root / "sys/bus/pci/devices"
     # the IOMMU is there for those that a virtual machine gets

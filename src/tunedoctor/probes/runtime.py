@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
 from tunedoctor.system import child
@@ -183,7 +184,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
-def runtime(interpreter: Interpreter) -> Runtime | Absent | Unknown:
+def runtime(interpreter: Interpreter) -> Runtime | Lack:
     """Execute the packages of the target."""
     return runtime_of(interpreter.executable, interpreter.version, os.environ)
 
@@ -194,7 +195,7 @@ def runtime_of(
     environment: Mapping[str, str],
     words: Sequence[str] = (),
     watch: Callable[[list[str]], None] | None = None,
-) -> Runtime | Absent | Unknown:
+) -> Runtime | Lack:
     """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor import facts as kinds
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import open_regular, read
@@ -77,7 +78,7 @@ def torch_build(
     runtime: kinds.Runtime | kinds.Unknown | None,
     nvidia: kinds.NvidiaGpus | kinds.Unknown | None,
     amd: kinds.AmdGpus | kinds.Unknown | None,
-) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
+) -> kinds.TorchBuild | Lack:
     """Read torch/version.py; the library's flag string too where there is a GPU; a run knows best."""
     told = packages if isinstance(packages, kinds.Packages) else kinds.Packages(distributions=())
     folders = (Path(place, "torch") for place in interpreter.path)
@@ -98,7 +99,7 @@ def torch_build(
 
 def _without_folder(
     told: kinds.Packages, packages: kinds.Packages | kinds.Unknown
-) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
+) -> kinds.TorchBuild | Lack:
     installed = told.get("torch")
     if installed and installed.editable:  # an editable install may lie anywhere
         return kinds.TorchBuild(version=installed.version, location=installed.location)
@@ -161,9 +162,7 @@ def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str)
     return accelerator if accelerator in {"cpu", "mps"} else ""
 
 
-def _with_runtime(
-    found: kinds.TorchBuild | kinds.Absent | kinds.Unknown, runtime: kinds.Runtime
-) -> kinds.TorchBuild:
+def _with_runtime(found: kinds.TorchBuild | Lack, runtime: kinds.Runtime) -> kinds.TorchBuild:
     """Let what a run told win over the files."""
     version = runtime.torch_version
     build = found if isinstance(found, kinds.TorchBuild) else kinds.TorchBuild(version=version)
