@@ -44,7 +44,6 @@ class Asked(NamedTuple):
     jobs: int = 1
     """Processes that examine JSON Lines."""
     pythons: Iterable[str] = ()
-    """Interpreters that may have pyarrow."""
     watch: Callable[[list[str]], None] = lambda _: None
     """Takes the name of the file that is being read."""
     came: Callable[[int], None] = lambda _: None

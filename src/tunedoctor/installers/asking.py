@@ -198,7 +198,6 @@ class Heard(NamedTuple):
 
     source: Source
     why: str = ""
-    """Why it gave no answer; "" where it did."""
     versions: tuple[str, ...] = ()
     """The newest that it holds, newest first."""
     place: str = ""

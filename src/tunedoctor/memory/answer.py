@@ -83,7 +83,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs | None = None
     """Of the whole training, where it was told how many tokens that has."""
     advice: tuple[Advice, ...] = ()
-    """The fewest changes that make it fit."""
     way: Literal["closed form", "traced"] = "closed form"
     closed_form_gib: float | None = None
     """What the closed form says, where the real model class was traced."""

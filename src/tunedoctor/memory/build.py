@@ -7,8 +7,7 @@ from tunedoctor.memory.family import DEEPEST, Family, Fields, Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
-"""Activations that transformers writes out (activations.py): GELU keeps tanh, 1 + tanh and x / 2 as well, xIELU two
-tensors and a mask."""
+"""Activations written out in activations.py: GELU keeps tanh, 1 + tanh and x / 2 too, xIELU two tensors and a mask."""
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):

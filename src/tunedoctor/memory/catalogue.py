@@ -124,7 +124,6 @@ class Head(NamedTuple):
     values: dict[str, Any]
     """Numbers, texts and short lists of numbers; of another array, how long it is."""
     elements: int
-    """Of all tensors."""
     own_head: bool
     """Embeddings and head are two matrices."""
     end: int

@@ -29,11 +29,9 @@ class Family(msgspec.Struct, frozen=True):
     norms_after: bool = False
     """The two norms stand behind attention and behind the feed-forward part."""
     norm_bias: bool = True
-    """Of a LayerNorm."""
     norm_weight: bool = True
     query_norm: Literal["", "head", "full", "heads", "bare"] = ""
-    """head: one weight for all heads; full: over the whole projection; heads: a weight for each head;
-    bare: no weight."""
+    """head: one weight for all heads; full: over the whole projection; heads: one for each; bare: none."""
     asked_norm: Literal["head", "heads"] = "head"
     """The same, where a switch of the config alone asks for it."""
     gated: bool = True
@@ -49,7 +47,6 @@ class Family(msgspec.Struct, frozen=True):
     """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
     sinks: Sinks = ""
     window_sinks: bool = False
-    """Of layers with a window alone."""
     expert_bias: bool = False
     expert_parts: int = 3
     router_bias: bool = False
@@ -59,7 +56,6 @@ class Family(msgspec.Struct, frozen=True):
     """q_proj makes a gate as wide as the queries."""
     sdpa: bool = True
     learned_activation: int = 0
-    """Parameters of the activation of one layer."""
     wide_logits: bool = False
     """Its class makes logits fp32 before it gives them back."""
     one_head_key: bool = False

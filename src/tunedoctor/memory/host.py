@@ -208,16 +208,12 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked. Money in one currency; None where it was not told."""
 
     tokens: int
-    """Of the whole training, all epochs."""
     per_hour: float | None = None
-    """Of the rented machine."""
     rented: Device | None = None
     """The card of that machine; None: such a one as is judged."""
     card: float | None = None
     power: float | None = None
-    """Of a kWh."""
     watts: float | None = None
-    """Board power of one's own card."""
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -29,10 +29,8 @@ class Cell(msgspec.Struct, frozen=True):
     method: Method
     need_gib: float
     share: float
-    """Of the device's usable memory."""
     verdict: Verdict
     longest: int
-    """Longest sequence at batch 1 that fits."""
 
 
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,6 @@ class Parameters(NamedTuple):
     head: int
     """0 where it is tied to the embedding."""
     outside: int
-    """Vision and audio towers."""
     other: int
     """Norms, biases, routers, convolutions, positions."""
 

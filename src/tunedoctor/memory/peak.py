@@ -158,7 +158,6 @@ class Shares(NamedTuple):
     reduced: int = 0
     """Gradients that lie there whole, backward."""
     copies: int = 0
-    """Made in the optimizer's step."""
 
 
 def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
@@ -209,7 +208,6 @@ class LossTerm(NamedTuple):
     cached: int = 0
     """Freed before the peak in blocks that fit nothing later: the allocator keeps them beside it."""
     gradients: int = 0
-    """Of the head."""
 
 
 @lru_cache(maxsize=512)

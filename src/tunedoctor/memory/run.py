@@ -59,7 +59,6 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     untied: bool = False
     """It builds a head of its own for every model."""
     reserve: float = 0.0
-    """GiB of buffers of its own."""
     known: bool = True
     error: float = 0.03
     """How far off its measurements are, as a part."""
@@ -157,7 +156,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     seq: int = 2048
     """Tokens of the longest sample, padding included."""
     batch: int = 1
-    """Samples at a time on each GPU."""
     accum: int = 1
     optimizer: str = "adamw"
     checkpointing: bool = True
@@ -175,7 +173,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The batch has padding, so that attention gets a mask."""
     gpus: int = 1
     context_parallel: int = 1
-    """GPUs that a sequence is divided among."""
     sharding: Sharding = "ddp"
     offload: Offload = "none"
     """What lies in the host's memory: inputs of checkpointed layers; the optimizer's states; these and the weights."""

@@ -49,7 +49,6 @@ class Norm(msgspec.Struct, frozen=True):
     width: int
     """Elements for each token that pass it."""
     size: int
-    """Elements of its parameters."""
     heads: int = 0
     """Rows that each token is, of a norm without weight; 0: told by its weight."""
 
@@ -87,8 +86,7 @@ class Mixer(msgspec.Struct, frozen=True):
     softcap: bool = False
     sinks: Sinks = ""
     kernelless: bool = False
-    """One key head for many query heads, handed to SDPA as it is (Falcon): no fast kernel takes that, and the scores
-    are made whole."""
+    """One key head for many query heads, handed to SDPA so (Falcon): no fast kernel takes it, scores are whole."""
     fused: bool = False
     """One projection makes q, k and v: what is kept of v keeps the whole of it."""
     assembled: bool = False
@@ -101,8 +99,7 @@ class Mixer(msgspec.Struct, frozen=True):
     """Elements kept for each token in the model's type where the mixer's own weights train."""
     scan: Scan | None = None
     by_kernels: int = 0
-    """Elements that kernels (mamba-ssm, flash-linear-attention) keep in the model's type in the place of all these; 0:
-    there are none."""
+    """Elements that kernels (mamba-ssm, flash-linear-attention) keep in place of all these; 0: there are none."""
 
 
 class Experts(msgspec.Struct, frozen=True):

@@ -301,7 +301,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     clears: tuple[str, ...] = ()
     """Ids of causes that are not suspected where this is found."""
     advice: bool = False
-    """A recommendation: ranked after what is wrong."""
     run: Callable[..., Result]
     origin: str
     """The module it stands in; of one without code its file, checks/NAME.toml."""

@@ -87,7 +87,6 @@ class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
     where: Place = "activate"
     """activate: scripts of a venv; conda: variables of a conda environment; printed: the user does it."""
     command: str = ""
-    """The line for a shell."""
 
 
 class Tell(Step, frozen=True, kw_only=True, tag="tell"):
@@ -115,9 +114,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[AnyStep, ...]
     cures: tuple[str, ...] = ()
-    """Ids of the findings that it is to cure."""
     reasons: tuple[str, ...] = ()
-    """Why these steps, one sentence each."""
     asks: dict[str, tuple[str, ...]] = {}
     """Id of a finding, or "new" -> normalised names of the packages that its cure asks for; others come with them."""
     download_bytes: int = 0
@@ -263,7 +260,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[AnyStep | Resolve, ...]
     reason: str = ""
-    """Why, in one sentence."""
 
 
 Body = TypeVar("Body", bound=Callable[..., Draft | None])
@@ -280,7 +276,6 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[..., Draft | None]
     """Takes the finding, then the facts that its parameters name; None: it has nothing for this one."""
     origin: str
-    """The module it stands in."""
 
 
 def fix(

@@ -223,7 +223,6 @@ class Want(NamedTuple):
 
     kind: type[Fact]
     absent: bool
-    """None stands for Absent."""
     unknown: bool
     """An unknown fact does not keep it from being called: it is handed over."""
 

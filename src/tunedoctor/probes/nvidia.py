@@ -41,7 +41,6 @@ FIELDS: list[str] = table("probes")["smi_fields"]
 _LINES = 4
 """Lines of a failure that are kept."""
 MOST_GPUS = 256
-"""No machine has more."""
 _LEAST = 0.5
 
 Answers = tuple[NvidiaAnswer | Absent, NvidiaDriver | Lack, NvidiaGpus | Lack]
@@ -85,7 +84,6 @@ class World(NamedTuple):
     """Version of the user-space libraries."""
     gpus_on_bus: int = 0
     nodes: bool = False
-    """There is a /dev/nvidiaN."""
     elsewhere: str = ""
     """Why a GPU may be there though the bus shows none: "WSL", "Jetson"."""
 

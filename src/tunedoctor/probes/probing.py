@@ -26,7 +26,6 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Time limit, from its start."""
     deep: bool
-    """It executes packages of the target."""
 
     @property
     def name(self) -> str:

@@ -61,7 +61,6 @@ class Step(msgspec.Struct, frozen=True):
     number: int = 0
     loss: float | None = None
     minutes: float | None = None
-    """Of a long load."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -98,9 +97,7 @@ class Run(NamedTuple):
     words: tuple[str, ...] = ()
     """Lines of faulthandler, and of libraries that write past Python."""
     seconds: float = STAGE
-    """Of silence that a stage may take."""
     name: str = ""
-    """Of the part of the smoke training."""
     ranks: int = 1
     for_memory: bool | None = None
     """The kernel killed for memory meanwhile; None where nobody told."""

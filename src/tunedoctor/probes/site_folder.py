@@ -100,7 +100,6 @@ class SiteFolder(NamedTuple):
 
     place: str
     names: frozenset[str]
-    """Every entry."""
     distributions: tuple[Distribution, ...]
     """The one that counts, for each name."""
     broken: tuple[BrokenDistribution, ...]

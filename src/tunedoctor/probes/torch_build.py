@@ -15,7 +15,6 @@ from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import open_regular, read
 
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
-"""Where the string lies."""
 _LARGEST = 512 << 20
 
 _CUDA = rb"(?:sm|compute)_\d{2,3}[af]?"
@@ -68,7 +67,6 @@ _ASSIGNED = re.compile(
 
 
 _OF_CONDA = ("pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch")
-"""What brings torch there."""
 
 
 @probe(kinds.TorchBuild)

@@ -39,7 +39,6 @@ class Outcome(NamedTuple):
     state: Literal["updated", "shown", "recent"]
     """`shown`: asked, and nothing was written; `recent`: not asked, since a day has not gone by."""
     shipped: str
-    """Date of the shipped table."""
     date: str
     """Date of the table in use from now on."""
     before: str

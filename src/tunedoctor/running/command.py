@@ -54,7 +54,6 @@ class Death(NamedTuple):
     itself: bool
     """The command itself got the signal; else its status alone tells of one."""
     says: str = ""
-    """What a status of Windows means."""
 
 
 def death_of(code: int) -> Death:
@@ -92,7 +91,6 @@ class Tail:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.size = 0
-        """Bytes that came."""
         self._first = bytearray()
         self._last: deque[bytes] = deque()
         self._held = 0

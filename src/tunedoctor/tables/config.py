@@ -218,7 +218,6 @@ class Settings(NamedTuple):
     file: str = ""
     """As the user would name it; "" where there is none."""
     given: tuple[str, ...] = ()
-    """Keys that it sets, as Config has them."""
     rules: tuple[Rule, ...] = ()
 
 
@@ -317,7 +316,6 @@ class Mirror(msgspec.Struct, frozen=True):
 
     url: str
     place: str
-    """The file or the variable that names it."""
 
 
 @cache

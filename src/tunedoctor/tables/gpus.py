@@ -33,7 +33,6 @@ class NvidiaModel(msgspec.Struct, frozen=True):
     last_branch: str = ""
     """Last driver branch for it, as in "580"; empty where none ended it yet."""
     unified: bool | None = None
-    """It shares the machine's RAM."""
 
 
 def nvidia_by_name(name: str) -> NvidiaModel | None:
@@ -152,7 +151,6 @@ class Card(msgspec.Struct, frozen=True):
     vendor: Literal["nvidia", "amd", "apple"]
     name: str
     memory_gib: float
-    """GiB that the driver shows."""
     nominal_gb: float
     """What it is sold as."""
     bandwidth_gb_s: float | None = None

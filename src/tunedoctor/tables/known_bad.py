@@ -24,7 +24,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     check: str
-    """Id of the check that reports it."""
     title: str
     severity: Severity
     stage: str
@@ -48,11 +47,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     generic: bool = False
     """The text fits other causes too."""
     fix: dict[str, str] = {}
-    """What to install in place of it."""
     fix_alt: dict[str, str] = {}
     fix_text: str = ""
     note: str = ""
-    """What to change in the script."""
     source: tuple[str, ...] = ()
     verified: str = ""
 
@@ -67,7 +64,6 @@ class Broken(NamedTuple):
 
     row: Row
     versions: dict[str, str]
-    """Installed version of each package of the row."""
     said: str
     """What the error said, "" where the versions alone tell."""
 

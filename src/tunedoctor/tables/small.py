@@ -249,5 +249,4 @@ class Goal(msgspec.Struct, frozen=True):
     """What the model is to do, after "to"."""
     settings: dict[str, float | int | bool | str]
     held: float
-    """Share of the rows that is held out."""
     source: str

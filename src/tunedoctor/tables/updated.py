@@ -27,7 +27,6 @@ _ROW = re.compile(
 _DEFAULT = re.compile(rf"{_FAMILY} (?:{_V}|cpu\+mps)")
 Version = Annotated[str, msgspec.Meta(pattern=rf"\A{RELEASE.pattern}\Z")]
 LONGEST = 200
-"""Characters of a text of a row."""
 Words = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 Date = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-[01]\d-[0-3]\d\Z")]
 

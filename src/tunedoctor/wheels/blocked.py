@@ -24,7 +24,6 @@ class WayOut(NamedTuple):
     """What lifting conditions would give."""
 
     action: Action
-    """The first of them."""
     found: tuple[Found, ...]
     after: str
     """What it takes, in words: "on Python 3.13"."""

@@ -238,13 +238,10 @@ class Answer(pick.Chosen, frozen=True, kw_only=True):
     alternatives: tuple[str, ...]
     """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
     reason: str
-    """The deciding sentence."""
     driver_floor: str = ""
-    """Oldest NVIDIA driver for the build."""
     assumed: tuple[str, ...] = ()
     """What nobody told of the machine, and was taken for granted."""
     installed: str = ""
-    """The torch that is in the target now."""
     installed_fits: bool | None = None
     """Whether that one can stay; None where there is none, or where it does not tell its variant."""
     nearest: str = ""
@@ -312,7 +309,6 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     lacks: tuple[str, ...]
     """What of it this machine does not meet; () where it runs here."""
     chosen: bool
-    """`doctor wheel` takes it for this machine."""
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):

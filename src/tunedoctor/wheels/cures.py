@@ -28,7 +28,6 @@ class TorchInstall(NamedTuple):
     variant: str = ""
     cure: Cure = Cure()
     why: str = ""
-    """What stands in the way where none does."""
 
     @property
     def note(self) -> str:

@@ -68,7 +68,6 @@ class Chosen(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     """Sentences, the deciding one first."""
     hidden: tuple[str, ...] = ()
-    """Names of GPUs that the build does not serve."""
     environment: dict[str, str] = {}
     """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
 
@@ -114,7 +113,6 @@ class Question(NamedTuple):
     family: str
     python: str
     torch: str
-    """Specifier."""
     driver: Numbers
     windows: bool
     """The driver is one of Windows, as under WSL too."""

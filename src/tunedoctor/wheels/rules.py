@@ -226,7 +226,6 @@ class Coverage(NamedTuple):
     archs: tuple[str, ...]
     """What is compiled in: sm_80 …; empty where only the CUDA release tells."""
     source: str
-    """Where that was read."""
 
 
 def coverage(facts: Facts) -> Coverage | None:

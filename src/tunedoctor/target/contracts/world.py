@@ -31,7 +31,6 @@ class Place(NamedTuple):
     file: str
     """Its source; "" where there is none."""
     folders: tuple[str, ...]
-    """Of a package."""
 
 
 def _decoded(names: Iterable[bytes]) -> set[str]:

@@ -135,8 +135,7 @@ TELLING = 2.0
 FEWEST = 8
 """Rounds without which no word is said on speed."""
 CPU, GPU = (128, 2, 4, 4, 64), (2048, 8, 16, 16, 1024)
-"""Width, layers and heads of the model, rows and tokens of the batch. 0.4 billion weights; rows are halved until they
-fit."""
+"""Width, layers and heads, rows and tokens of the batch. 0.4 billion weights; rows are halved until they fit."""
 
 
 def load(tell: Teller, asked: Any) -> None:
