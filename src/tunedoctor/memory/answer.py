@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, holds_mamba, seen
+from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, seen
 from tunedoctor.memory.host import Costs, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
 from tunedoctor.memory.overview import Largest, largest, smallest
 from tunedoctor.memory.parameters import check_targets, of_experts, parameters, reach, targeted
@@ -145,7 +145,8 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
     reached = reach(shape, run)
     reaches_experts = any(of_experts(layer, run).weights for layer in shape.layers)
     has_experts = any(layer.experts for layer in shape.layers)
-    mamba = holds_mamba(shape) and peak(by_kernels(shape), run).total / GIB
+    scans = any(one.mixer and one.mixer.scan for one in shape.layers)
+    mamba = scans and peak(by_kernels(shape), run).total / GIB
     kinds = {one.mixer.kind for one in shape.layers if one.mixer}
     keys = ", ".join(shape.unread[:6]) + (" ..." if len(shape.unread) > 6 else "")
     kind = f" {shape.model_type}" if shape.model_type else ""

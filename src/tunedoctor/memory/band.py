@@ -66,11 +66,6 @@ _STRANGE = 2.5
 architectures, transformers' own were 0.4 to 2.8 times what is read of them by likeness."""
 
 
-def holds_mamba(shape: Shape) -> bool:
-    """Tell whether any layer is one of Mamba, whose kernels (mamba-ssm) are not transformers' own code."""
-    return any(one.mixer is not None and one.mixer.scan is not None for one in shape.layers)
-
-
 def by_kernels(shape: Shape) -> Shape:
     """Return the shape as it is where mamba-ssm's or flash-linear-attention's kernels mix the tokens."""
     layers = (

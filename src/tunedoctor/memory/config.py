@@ -22,7 +22,7 @@ from tunedoctor.memory.family import (
 )
 from tunedoctor.memory.shape import Layer, MemoryModelError, Shape
 from tunedoctor.memory.sizes import KEYS, bias, kinds, numbers
-from tunedoctor.tables.small import defaults_of
+from tunedoctor.tables.load import table
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
 
@@ -114,7 +114,8 @@ def _text_part(whole: Fields) -> Fields:
     if config is whole:
         return _flat(whole)
     # what is as its class has it isn't written there
-    return _flat(Fields({**defaults_of(str(config.data.get("model_type"))), **config.data}))
+    usual = table("config_defaults")["types"].get(config.data.get("model_type"), {})
+    return _flat(Fields({**usual, **config.data}))
 
 
 def _flat(config: Fields) -> Fields:

@@ -175,7 +175,9 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
             watch([told])
         return allowed
 
-    env = steered(environment, scratch)
+    # what keeps the run off the network and the disk
+    caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
+    env = {**environment, **table("probes")["run_variables"], **caches}
     ended = child.run_lines(argv, heard=heard, silence=allowed, idle=idle, timeout=overall, env=env)
     return Run(tuple(lines), ended, tuple(words), seconds)
 
@@ -225,12 +227,6 @@ def not_begun(ended: child.Ended) -> str:
 def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
     """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
     return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
-
-
-def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
-    """Return the user's variables, and those that keep the run off the network and the disk."""
-    caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
-    return {**environment, **table("probes")["run_variables"], **caches}
 
 
 def fold(runs: Sequence[Run]) -> Runtime:

@@ -10,12 +10,6 @@ from tunedoctor.model.versions import normalised, pep440, release, within
 from tunedoctor.tables.load import rows, table
 
 
-def defaults_of(model_type: str) -> dict[str, Any]:
-    """Return the values of a model type's config class; {} where they are not known."""
-    found: dict[str, Any] = table("config_defaults")["types"].get(model_type, {})
-    return found
-
-
 def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
     """Return the newest set that fits an installed torch and transformers, as name -> version; {} where none does.
 

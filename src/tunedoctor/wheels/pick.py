@@ -313,12 +313,6 @@ def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = 
     return bool(builds) and not any(serves(build, frozenset({target})) for build in builds)
 
 
-def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
-    """Return the first release with a build of a kind for all of these; "" where there is none."""
-    have = (r for r in reversed(releases()) if any(serves(b, wanted) for b in r.of(family, kind)))
-    return next((r.version for r in have), "")
-
-
 @lru_cache(maxsize=4096)
 def without_code(
     capabilities: frozenset[str], family: str, torch: str, python: str

@@ -26,14 +26,19 @@ SLOW = 1.5
 
 
 def ranks(tell: Teller, asked: Any) -> None:
-    """Run the stages of one rank; who fails leaves with status 1, so that torchrun ends the others."""
-    lab = Lab(asked.device)
-    one = Rank(lab, asked.seconds)
-    works = (one.device, one.join, one.reduce, one.work, one.together)
-    stages = zip(("device", "join", "all-reduce", "work", "DDP"), works)
-    if not (began(tell, lab, choose=False) and all(tell.stage(*stage) for stage in stages)):
+    """Run the stages of one rank."""
+    one = Rank(Lab(asked.device), asked.seconds)
+    works = {"device": one.device, "join": one.join, "all-reduce": one.reduce, "work": one.work}
+    together(tell, one, {**works, "DDP": one.together})
+
+
+def together(tell: Teller, one: Rank, works: dict[str, Callable[..., None]], *names: str) -> None:
+    """Run stages of a rank; who fails leaves with status 1, so that torchrun ends the others."""
+    if not (
+        began(tell, one.lab, *names, choose=False) and all(tell.stage(*w) for w in works.items())
+    ):
         os._exit(1)
-    lab.torch.distributed.destroy_process_group()
+    one.lab.torch.distributed.destroy_process_group()
 
 
 class Rank:
@@ -343,11 +348,9 @@ def moves(lab: Lab, room: int, data: dict[str, Any]) -> None:
 def links(tell: Teller, asked: Any) -> None:
     """Sum over all cards, as one rank of torchrun."""
     one = Rank(Lab(asked.device), asked.seconds)
-    works: list[Callable[..., None]] = [one.device, one.join, one.reduce, partial(bus, one)]
-    stages = zip(("node device", "node join", "node sum", "node all-reduce"), works)
-    if not (began(tell, one.lab, "torch", choose=False) and all(tell.stage(*s) for s in stages)):
-        os._exit(1)
-    one.lab.torch.distributed.destroy_process_group()
+    works = {"device": one.device, "join": one.join, "sum": one.reduce}
+    every = {f"node {name}": work for name, work in works.items()}
+    together(tell, one, {**every, "node all-reduce": partial(bus, one)}, "torch")
 
 
 def bus(one: Rank, data: dict[str, Any]) -> None:
