@@ -175,10 +175,11 @@ class _Program(Modules):
         q, k, v = self.narrow(q), self.narrow(k), self.narrow(v)
         scores = 4 * tokens * run.seq * mixer.heads if mixer.kernelless else 0
         waits = [q, k, v, self.small(4 * tokens * mixer.heads + scores)]
-        if masked(mixer, run):
+        cut = bool(mixer.window and run.seq >= mixer.window)
+        if run.attention == "sdpa" and (run.padded or cut):
             k, v = self._repeated(k, v, mixer)
             waits[1:3] = [k, v]
-            # the mask as a bias in the model's type
+            # the mask, for padding or a window that the rows pass, as a bias in the model's type
             waits.append(self.small(q.width * tokens * run.seq))
         count = tokens * mixer.expanded_value
         saved = tuple(waits)
@@ -259,12 +260,6 @@ class _Program(Modules):
         return self.tape.op(
             (x,), x.count, x.width, saved=(self.small(kept),), temp=back, back=back, made=made
         )
-
-
-def masked(mixer: Mixer, run: Run) -> bool:
-    """Tell whether SDPA gets a mask: for padding, or for a window that the sequence passes."""
-    cut = bool(mixer.window and run.seq >= mixer.window)
-    return run.attention == "sdpa" and (run.padded or cut)
 
 
 def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:

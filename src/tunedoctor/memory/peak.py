@@ -92,7 +92,8 @@ def peak(shape: Shape, run: Run) -> Peak:
 def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]:
     layers = [(one.repeat, moments(one, shape, run)) for one in shape.layers]
     again, loss = run.checkpointing, loss_term(shape, run)
-    width = 4 if shape.wide_residual else run.saved_width
+    cast = run.upcast and run.method != "full"  # FSDP casts what a unit is given
+    width = 4 if shape.wide_residual or cast else run.stream_width
     stream = width * run.tokens * shape.hidden * shape.streams
     kind = "layer inputs" if again else "activations"
     saved = stream * shape.depth if again else sum(repeat * one.kept for repeat, one in layers)

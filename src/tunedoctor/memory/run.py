@@ -232,11 +232,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return 4 if wide else self.rest_bytes
 
     @property
-    def saved_width(self) -> int:
-        """Bytes of an element of the stream as it is kept between layers: FSDP casts what a unit is given."""
-        return 4 if self.upcast and self.method != "full" else self.stream_width
-
-    @property
     def compute_bytes(self) -> int:
         """Bytes of an element in which quantised matrices are multiplied."""
         return 4 if self.kind == "fp32" else 2
