@@ -5,6 +5,7 @@ a part behind "/"; a part can have a case of it behind ":". [reads.PART] are reg
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from string import Formatter
@@ -102,9 +103,14 @@ class _Slots(dict[str, object]):
 
 
 class _Filler(Formatter):
-    """Fills slots; {size:gib} and {names:listed} are as people read, {name:or the GPU} is that where it is empty."""
+    """Fills slots: {size:gib} and {names:listed} for people, {file:quoted} for shells, {name:or a GPU} if empty."""
 
-    shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed, "if": lambda _: ""}
+    shown: Mapping[str, Callable[[Any], str]] = {
+        "gib": gib,
+        "listed": listed,
+        "quoted": shlex.quote,
+        "if": lambda _: "",
+    }
 
     def format_field(self, value: object, format_spec: str) -> str:
         return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,9 @@ _SHOWS = (b"Py_BytesMain", b"Py_UnixMain", b"Py_Main", b"pypy_main_startup")
 """What a Python that is an ELF program calls, or is."""
 _NAME = re.compile(r"((?:python|pypy)(\d\.\d{1,2})t?)[md]{0,2}")
 _RELEASE = re.compile(rb"\d\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")
+_WORD, _ENDS = re.compile(r"\w+"), frozenset(table("probes")["ends_python"])
+_CODE = ("import ", "import\t")
+"""What begins a line of a .pth file that is run."""
 _DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
 
 _Base = tuple[str, str, str, tuple[str, ...]]
@@ -205,6 +208,7 @@ def describe(
         "mach": f"macosx-{macos}-{machine}",
         "pe": "win32" if machine == "x86" else f"win-{machine}",
     }
+    path = plain_path((*pythonpath, *found.path), sites)
     return Interpreter(
         executable=found.python,
         version=_version(found),
@@ -220,11 +224,12 @@ def describe(
         externally_managed=managed and kind != "venv",
         system_site=system_site,
         stdlib=found.library,
-        path=plain_path((*pythonpath, *found.path), sites),
+        path=path,
         site_packages=sites,
         user_site=user_site,
         user_site_on=user_on,
         unread_pth=next((f for s in sites for f, t in _pth_texts(s).items() if "\ufffd" in t), ""),
+        may_end=_may_end(path, sites),
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
@@ -356,5 +361,30 @@ def _pth_texts(site: str) -> dict[str, str]:
 def path_lines(text: str) -> tuple[str, ...]:
     """Return the lines of a .pth file that name places, neither comments nor code."""
     lines = (line.rstrip() for line in text.splitlines())
-    code = ("#", "import ", "import\t")
+    code = ("#", *_CODE)
     return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)
+
+
+def _may_end(path: Iterable[str], sites: Sequence[str]) -> str:
+    """Return a file that runs at each start and has a word that ends Python; "" where none has.
+
+    Those are code in .pth files, the two modules of site, and what these name of modules that no distribution brings.
+    """
+    texts = {f: text for site in sites for f, text in _pth_texts(site).items()}
+    lines = {f: [n for n in text.splitlines() if n.startswith(_CODE)] for f, text in texts.items()}
+    code = {file: "\n".join(several) for file, several in lines.items()}
+    for name in ("sitecustomize", "usercustomize"):
+        code |= {file: read(file, _TEXT) or "" for file in [*_files(name, path)][:1]}
+    every = "\n".join(code.values())
+    brought = {n.partition("-")[0].lower() for site in sites for n in listed(site) if "-" in n}
+    for word in dict.fromkeys(_WORD.findall(every)) if every else ():
+        several = () if word.lower() in brought else _files(word, sites)
+        code |= {file: read(file, _TEXT) or "" for file in several}
+    return next((file for file, t in code.items() if not _ENDS.isdisjoint(_WORD.findall(t))), "")
+
+
+def _files(module: str, folders: Iterable[str]) -> Iterator[str]:
+    """Yield the files of a module's code, in the order of search."""
+    ends = ("/__init__.py", ".py")
+    places = (os.path.join(folder, module + end) for folder in folders for end in ends)
+    return filter(os.path.isfile, places)

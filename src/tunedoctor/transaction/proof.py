@@ -98,12 +98,15 @@ def prove(
     several = f" and {len(names) - 4} more" if len(names) > 4 else ""
     moved = f", neither {', '.join(names[:4])}{several} nor what builds on it" if names else ""
     why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
-    grave = (f.check.id for f in has.causes if f.severity != "note")
+    grave = {f.check.id: f.severity for f in has.causes if f.severity != "note"}
+    known = {f.check.id for f in diagnose(task.before, ways.checks).causes}
+    new = (id_ for id_, severity in grave.items() if severity == "error" and id_ not in known)
     untold = (id_ for id_ in plan.cures if id_ in found.untold)
     proved = Outcome(
         end="applied",
         cured=tuple(id_ for id_ in found.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
+        errors=() if plan.new else tuple(new),
         stays=(*stays, *(f"{name}: {imports.last(stage)}" for name, stage in dead.items())),
         unproved=why and f"{why}: whether the packages start was not proved{moved}",
         imports=imports.up(told),
