@@ -27,9 +27,13 @@ def broken_packages(
 
     Of metadata that lie there twice, those of the version that is not in use go as well.
     """
+    prefix = interpreter.prefix or "?"
+    own = [b for b in packages.broken if PurePath(b.location).is_relative_to(prefix)]
     told = [b for b in packages.broken if b.name in finding.found]
-    if any(not PurePath(one.location).is_relative_to(interpreter.prefix or "?") for one in told):
+    if any(one not in own for one in told):
         return None  # it lies outside of the environment
+    # with what is put in anew go the remains of its old self, which would be the next finding
+    told += [b for b in own if told and b.problem == "leftover" and b not in told]
     paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
     steps: list[api.DeletePath | api.Install | api.Resolve] = [
         api.DeletePath(path=path, why=why) for path, why in paths

@@ -117,6 +117,15 @@ def test_an_error_that_only_the_proof_shows_is_left_to_the_user(make):
     assert doctor("check", "--target", str(env)).returncode == 1
 
 
+def test_an_uninstall_that_was_killed_is_finished(make):
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    (site,) = env.glob("lib/python*/site-packages")
+    (site / "safetensors").rename(site / "~afetensors")
+    ended = doctor("fix", "--target", str(env), "--yes")
+    assert ended.returncode == 0, ended.stdout
+    assert doctor("check", "--target", str(env)).returncode == 0
+
+
 def test_who_holds_the_environment_open_is_told_in_the_plan(make):
     env = make(*CLASH)
     code = "import numpy, time; f = open(numpy.__file__); print(1, flush=True); time.sleep(120)"
