@@ -181,19 +181,10 @@ def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
     "torch-build",
     "Install the torch build that fits",
     cures=[
-        "torch-missing",
-        "torch-cpu-only",
-        "driver-too-old",
-        "gpu-too-new-for-torch",
-        "gpu-too-old-for-torch",
-        "gpu-arch-not-in-rocm-build",
-        "glibc-too-old",
-        "macos-too-old",
-        "windows-missing-dll",
-        "platform-unsupported",
-        "torch-too-old-for-library",
-        "torch-old",
-        "cuda-old",
+        *("torch-missing", "torch-cpu-only", "torch-old", "torch-too-old-for-library", "cuda-old"),
+        *("gpu-too-new-for-torch", "gpu-too-old-for-torch", "gpu-arch-not-in-rocm-build"),
+        *("driver-too-old", "glibc-too-old", "macos-too-old"),
+        *("windows-missing-dll", "platform-unsupported"),
     ],
 )
 def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draft | None:

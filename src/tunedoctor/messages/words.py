@@ -5,9 +5,9 @@ a part behind "/"; a part can have a case of it behind ":". [reads.PART] are reg
 """
 
 import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from shlex import quote
 from string import Formatter
 from typing import Any, Literal, Protocol, cast
 
@@ -105,12 +105,7 @@ class _Slots(dict[str, object]):
 class _Filler(Formatter):
     """Fills slots: {size:gib} and {names:listed} for people, {file:quoted} for shells, {name:or a GPU} if empty."""
 
-    shown: Mapping[str, Callable[[Any], str]] = {
-        "gib": gib,
-        "listed": listed,
-        "quoted": shlex.quote,
-        "if": lambda _: "",
-    }
+    shown: Mapping[str, Any] = {"gib": gib, "listed": listed, "quoted": quote, "if": lambda _: ""}
 
     def format_field(self, value: object, format_spec: str) -> str:
         return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -37,9 +37,8 @@ _SHOWS = (b"Py_BytesMain", b"Py_UnixMain", b"Py_Main", b"pypy_main_startup")
 """What a Python that is an ELF program calls, or is."""
 _NAME = re.compile(r"((?:python|pypy)(\d\.\d{1,2})t?)[md]{0,2}")
 _RELEASE = re.compile(rb"\d\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")
-_WORD, _ENDS = re.compile(r"\w+"), frozenset(table("probes")["ends_python"])
-_CODE = ("import ", "import\t")
-"""What begins a line of a .pth file that is run."""
+_WORD, _CODE = re.compile(r"\w+"), re.compile(r"^import[ \t]", re.MULTILINE)
+_ENDS = frozenset(table("probes")["ends_python"])
 _DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
 
 _Base = tuple[str, str, str, tuple[str, ...]]
@@ -361,7 +360,7 @@ def _pth_texts(site: str) -> dict[str, str]:
 def path_lines(text: str) -> tuple[str, ...]:
     """Return the lines of a .pth file that name places, neither comments nor code."""
     lines = (line.rstrip() for line in text.splitlines())
-    code = ("#", *_CODE)
+    code = ("#", "import ", "import\t")
     return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)
 
 
@@ -370,21 +369,17 @@ def _may_end(path: Iterable[str], sites: Sequence[str]) -> str:
 
     Those are code in .pth files, the two modules of site, and what these name of modules that no distribution brings.
     """
-    texts = {f: text for site in sites for f, text in _pth_texts(site).items()}
-    lines = {f: [n for n in text.splitlines() if n.startswith(_CODE)] for f, text in texts.items()}
-    code = {file: "\n".join(several) for file, several in lines.items()}
+    code = {f: t for site in sites for f, t in _pth_texts(site).items() if _CODE.search(t)}
     for name in ("sitecustomize", "usercustomize"):
-        code |= {file: read(file, _TEXT) or "" for file in [*_files(name, path)][:1]}
-    every = "\n".join(code.values())
-    brought = {n.partition("-")[0].lower() for site in sites for n in listed(site) if "-" in n}
-    for word in dict.fromkeys(_WORD.findall(every)) if every else ():
-        several = () if word.lower() in brought else _files(word, sites)
-        code |= {file: read(file, _TEXT) or "" for file in several}
+        code |= {file: read(file, _TEXT) or "" for file in _files(name, path)[:1]}
+    words = dict.fromkeys(_WORD.findall(" ".join(code.values())))
+    brought = {n.partition("-")[0] for site in sites for n in listed(site) if "-" in n}
+    for word in (word for word in words if word not in brought):
+        code |= {file: read(file, _TEXT) or "" for file in _files(word, sites)}
     return next((file for file, t in code.items() if not _ENDS.isdisjoint(_WORD.findall(t))), "")
 
 
-def _files(module: str, folders: Iterable[str]) -> Iterator[str]:
-    """Yield the files of a module's code, in the order of search."""
+def _files(module: str, folders: Iterable[str]) -> list[str]:
     ends = ("/__init__.py", ".py")
     places = (os.path.join(folder, module + end) for folder in folders for end in ends)
-    return filter(os.path.isfile, places)
+    return [*filter(os.path.isfile, places)]
