@@ -42,7 +42,8 @@ def broken_packages(
     names = {api.name_of(r) for line in lines for r in line.requirements}
     for one in told:
         if one.problem != "leftover" and one.name not in names:
-            lines += _again(one.name, packages, interpreter, torch).installs
+            version = packages.version(one.name)
+            lines += api.put_anew(interpreter, torch, one.name, version).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     unknown |= {one.name for one in packages.distributions if one.editable}
     for line in lines:
@@ -53,19 +54,6 @@ def broken_packages(
         put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
         steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
-
-
-def _again(
-    name: str, packages: api.Packages, interpreter: api.Interpreter, torch: api.TorchBuild | None
-) -> api.Cure:
-    """Return what puts a further broken package in anew."""
-    plain = packages.version(name).partition("+")[0]
-    if torch is not None and name == "torch":
-        return api.same_torch(interpreter, torch.version, torch.variant)
-    if torch is not None and name in COMPANIONS and plain:
-        return api.companion_install(interpreter, torch, name, plain)
-    pin = f"{name}=={plain}" if plain else name
-    return api.pip(interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
 def _folders(

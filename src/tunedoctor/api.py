@@ -98,8 +98,8 @@ from tunedoctor.wheels.coverage import (
     visible_gpus,
 )
 from tunedoctor.wheels.cures import (
-    companion_install,
     install_driver,
+    put_anew,
     rebuild_cuda,
     rebuild_module,
     rebuild_xpu,
