@@ -121,8 +121,13 @@ def test_an_uninstall_that_was_killed_is_finished(make):
     env = make(*WHOLE, "huggingface-hub==0.36.2")
     (site,) = env.glob("lib/python*/site-packages")
     (site / "safetensors").rename(site / "~afetensors")
+    (record,) = site.glob("accelerate-*.dist-info/RECORD")
+    whole = record.read_bytes()
+    record.unlink()
+    record.write_bytes(whole[:-9])
     ended = doctor("fix", "--target", str(env), "--yes")
     assert ended.returncode == 0, ended.stdout
+    assert record.read_bytes() == whole
     assert doctor("check", "--target", str(env)).returncode == 0
 
 

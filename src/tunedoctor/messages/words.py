@@ -108,7 +108,8 @@ class _Filler(Formatter):
     shown: Mapping[str, Any] = {"gib": gib, "listed": listed, "quoted": quote, "if": lambda _: ""}
 
     def format_field(self, value: object, format_spec: str) -> str:
-        return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)
+        shown = value or format_spec.partition("or ")[2] or value
+        return str(self.shown.get(format_spec, str)(shown))
 
     def filled(self, text: str, slots: _Slots) -> str:
         """Leave out parts in brackets that have an empty slot, and fill the others."""

@@ -114,10 +114,7 @@ def new_torch(plan: Plan) -> Install | None:
 
 
 def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Plan:
-    """Take out the CUDA libraries and Triton of the old torch that a new one does not bring, nor anybody uses.
-
-    A cure for the old torch that puts one of them in anew is of no use then.
-    """
+    """Take out, with cures of them, CUDA libraries and Triton of the old torch that a new one and others do not use."""
     if (packages := snapshot.find(Packages)) is None:
         return plan
     where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))

@@ -14,7 +14,7 @@ import msgspec
 from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
 from tunedoctor.model.findings import Severity
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.versions import at_least, parts, pep440, within
+from tunedoctor.model.versions import at_least, parts, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
 
@@ -174,10 +174,9 @@ def bitsandbytes_lacks(version: str, cuda: str) -> tuple[int, ...]:
 
     From 0.50.0 on the nearest binary of the same CUDA major is loaded. Of an unknown release nothing lacks.
     """
-    one, found = pep440(version), ()
+    found: tuple[int, ...] = ()
     for row in table("known_bad")["bitsandbytes"]["binaries"]:
-        since = pep440(row["since"])
-        found = tuple(row["cuda"]) if one and since and one >= since else found
+        found = tuple(row["cuda"]) if at_least(version, row["since"]) else found
     wanted = int("".join(map(str, parts(cuda)[:2])) or 0)
     step = 10 if at_least(version, "0.50.0") else 1
     return () if any(code // step == wanted // step for code in found) else found
