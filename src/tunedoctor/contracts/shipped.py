@@ -27,7 +27,7 @@ Rows = dict[str, tuple[tuple[Runs, str], ...]]
 
 
 def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]:
-    """Return the contracts that a set of releases breaks for certain: none of a release that the table does not know."""
+    """Return the contracts that a set of releases breaks for certain: none of releases that the table lacks."""
     known = _table()
     at = {n: _between(n, v) for n, v in versions.items() if n in known.releases}
     found: list[BrokenContract] = []

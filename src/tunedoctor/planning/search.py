@@ -123,7 +123,7 @@ BITSANDBYTES = "bitsandbytes"
 
 
 def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | None:
-    """Return the break of a bitsandbytes without a binary for the build's CUDA; None where unknown: off Linux x86_64."""
+    """Return the break of a bitsandbytes without binary for the build's CUDA; None where unknown, off Linux x86_64."""
     if not version or build is None or not build.cuda or not platform.startswith("x86_64-manyl"):
         return None
     if not bitsandbytes_lacks(version, build.cuda):
