@@ -71,7 +71,7 @@ from tunedoctor.model.plan import (
 from tunedoctor.model.versions import at_least, minor, parts, pep440, release, within
 from tunedoctor.model.wording import clauses, gib, listed
 from tunedoctor.tables.gpus import amd_gfx_by_name, named_as, nvidia_by_pci
-from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
+from tunedoctor.tables.known_bad import Broken, bitsandbytes_lacks, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import (
     brought_by,
@@ -87,8 +87,8 @@ from tunedoctor.tables.small import (
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
 from tunedoctor.wheels.cures import (
-    companion_install,
     install_driver,
+    put_anew,
     rebuild_cuda,
     rebuild_module,
     rebuild_xpu,

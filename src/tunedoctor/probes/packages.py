@@ -132,6 +132,9 @@ def _code_faults(
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         detail = ", ".join(gone[:_SHOWN]) + more
         yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
+    elif record and record.rstrip().rpartition(b"\n")[2].count(b",") < 2:
+        detail = f"{one.metadata}/RECORD is cut short"
+        yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
     elif tag := of_another_python(record, soabi):
         why = f"its extensions are for {tag}"
         yield kinds.BrokenDistribution(one.name, "another Python", why, place)

@@ -14,7 +14,7 @@ import msgspec
 from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
 from tunedoctor.model.findings import Severity
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.versions import pep440, within
+from tunedoctor.model.versions import at_least, parts, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
 
@@ -165,10 +165,14 @@ def _said(row: Row, errors: tuple[ErrorText, ...]) -> str:
     return ""
 
 
-def bitsandbytes_cuda(version: str) -> tuple[int, ...]:
-    """Return the CUDA releases (128 for 12.8) whose binary the Linux wheel of a release holds; () where not known."""
-    one, found = pep440(version), ()
+def bitsandbytes_lacks(version: str, cuda: str) -> tuple[int, ...]:
+    """Return the CUDA releases (128 for 12.8) of the binaries of a Linux wheel that has none for `cuda`; () else.
+
+    From 0.50.0 on the nearest binary of the same CUDA major is loaded. Of an unknown release nothing lacks.
+    """
+    found: tuple[int, ...] = ()
     for row in table("known_bad")["bitsandbytes"]["binaries"]:
-        since = pep440(row["since"])
-        found = tuple(row["cuda"]) if one and since and one >= since else found
-    return found
+        found = tuple(row["cuda"]) if at_least(version, row["since"]) else found
+    wanted = int("".join(map(str, parts(cuda)[:2])) or 0)
+    step = 10 if at_least(version, "0.50.0") else 1
+    return () if any(code // step == wanted // step for code in found) else found
