@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from base64 import encodebytes
@@ -24,8 +25,10 @@ from typed import until
 
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.acts import plan, refusal
+from tunedoctor.fleet.beside import replies
 from tunedoctor.fleet.ray import collect
-from tunedoctor.fleet.reply import How
+from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.system import child
 
 DOCTOR = Path(sys.executable).with_name("doctor")
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
@@ -163,6 +166,24 @@ def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -
     assert "/dev/shm is mounted noexec" in why
     there = told("/proc", How(doctor=str(DOCTOR)), kept)
     assert facts(there[1]), "one that is there needs no folder"
+
+
+def test_who_was_about_to_ask_when_it_is_stopped_asks_no_more() -> None:
+    """A thread that packs the doctor, as Ctrl-C comes, would wait for all nodes."""
+    go, did = threading.Event(), list[str]()
+
+    def ask(put: Any) -> None:
+        put(Reply("n1"))
+        go.wait()
+        did.append(child.run(["sleep", "3"], timeout=9).death)
+        did.append(child.run(["true"], timeout=9, tidies=True).how)
+
+    asked = replies([ask], 1)
+    next(asked)
+    threading.Timer(0.3, go.set).start()
+    asked.close()
+    assert did == ["OSError: the doctor was stopped", "exit"]
+    assert child.run(["true"], timeout=9).ok, "of that one alone"
 
 
 BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()

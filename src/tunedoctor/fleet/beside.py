@@ -27,8 +27,8 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
                     yield one
                 one.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            descendants.end_living()  # who waits for a child goes on, and cleans up
+            with descendants.closed():  # who waits for a child goes on, and cleans up
+                pool.shutdown(cancel_futures=True)
             raise
 
 

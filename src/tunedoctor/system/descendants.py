@@ -13,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,7 @@ _LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
 """Children that this process had before the living."""
+_CLOSED = threading.Event()
 _SHARED = threading.Event()
 """Set where other code of this process starts children too, in whatever session: who has no mark is theirs."""
 
@@ -45,11 +46,19 @@ def share() -> None:
 
 
 def start(
-    argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: str | None, stdin: int
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None,
+    cwd: str | None,
+    stdin: int,
+    tidies: bool = False,
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does."""
     mark = os.urandom(16).hex()
     with _LOCK:
+        if _CLOSED.is_set() and not tidies:
+            msg = "the doctor was stopped"
+            raise OSError(msg)
         if not _LIVING:
             _OTHERS.update(_candidates())
             _adopt_orphans(yes=True)
@@ -88,6 +97,18 @@ def end_living() -> None:
     with _LOCK:
         for child in list(_LIVING.values()):
             end(child.process)
+
+
+@contextmanager
+def closed() -> Generator[None]:
+    """End all, and meanwhile start none but what tidies up: other threads were about to."""
+    with _LOCK:
+        _CLOSED.set()
+        end_living()
+    try:
+        yield
+    finally:
+        _CLOSED.clear()
 
 
 @atexit.register
