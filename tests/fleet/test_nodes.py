@@ -475,6 +475,16 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         cluster.asked("scontrol", "update", "NodeName=small,torch,sick", "State=RESUME")
         cluster.until(["idle"] * 4)
 
+        # one that is taken away after Slurm listed it, before the job: a row, and the others come
+        srun = f"#!/bin/sh\nscontrol update NodeName=torch State=DRAIN Reason=late\nexec {shutil.which('srun')} "
+        plant(tmp_path, {"late/srun": f'{srun}"$@"\n'}).joinpath("late/srun").chmod(0o755)
+        env["PATH"], usual = f"{tmp_path}/late:{env['PATH']}", env["PATH"]
+        told, _ = fleet()
+        assert told["unreached"] == {"torch": "not begun: drained (late)"}
+        env["PATH"] = usual
+        cluster.asked("scontrol", "update", "NodeName=torch", "State=RESUME")
+        cluster.until(["idle"] * 4)
+
         argv = [DOCTOR, "fleet", "--slurm", "small,well"]
         with subprocess.Popen(argv, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL) as started:
             until(lambda: list((tmp_path / "t").iterdir()), 30)
