@@ -161,9 +161,6 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     (folder / "n10.json").write_text((folder / "n1.json").read_text().replace("gpu-7", "gpu-70"))
     (folder / "deep" / "array.json").write_text("[" * 100_000)
     (folder / "deep" / "huge.json").write_bytes(b" " * (5 << 20))
-    (folder / "deep" / "new.json").write_text(
-        json.dumps({"schema": SCHEMA, "facts": {"Quantum": {"value": {}}}})
-    )
     (folder / "deep" / "\x1b[31m<b>.json").write_text("{}")
     os.mkfifo(folder / "deep" / "pipe.json")
     report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
@@ -179,16 +176,35 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     assert told["older"] == {"n0": 1}
     assert "driver-too-old" in names["n0"], "the newest counts"
     assert "Older answers, left out\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
-    assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone", "shell", "two-4"}
+    assert {*told["unreached"]} >= {"n9", "array", "huge", "pipe", "gone", "shell", "two-4"}
     assert not {"two-1", "two-3"} & {*told["unreached"]}, "an empty line is none"
     assert all(told["unreached"].values())
     assert "no regular file" in told["unreached"]["pipe"]
-    assert "'Quantum' is no kind of fact" in told["unreached"]["new"]
     assert told["counts"]["unreached"] == len(told["unreached"])
     assert told["code"] == 1, "a finding goes before what was not reached"
     page = doctor("fleet", "--from", str(folder), "--format", "html").stdout
     assert "<b>" not in page
     assert "\x1b" not in page + doctor("fleet", "--from", str(folder)).stdout
+
+
+def test_what_a_newer_doctor_tells_besides_is_left_out_and_said(tmp_path: Path) -> None:
+    """The rest of its answer counts, in experiments too; a value of another kind is no such thing."""
+    good = {**facts_of(SICK)["NvidiaDriver"]["value"], "version": "580.95.05", "cuda": "13.0"}
+    some = [machine(n, SICK, NvidiaDriver={"value": good}) for n in range(9)]
+    some[4] = machine(4, SICK)
+    for one in (some[4], some[5]):
+        facts = one["facts"]
+        facts |= {"Quantum": {"value": {"x": 1}}, "\x1b[2Jd`": {"odd": 1}}
+        facts["Host"]["value"]["moon"] = {"a": [1]}
+        facts["NvidiaGpus"]["value"]["gpus"][0]["weight"] = 9
+    some[6]["facts"]["Host"]["value"]["wsl"] = 7
+    told = fleet(write(tmp_path / "f", *some))
+    new = {"Host.moon": 2, "NvidiaGpus.gpus[].weight": 2, "Quantum": 2, "d`": 2}
+    assert (told["left_out"], {*told["unreached"]}) == (new, {"n6"})
+    assert (told["odd"][0]["node"], told["odd"][0]["explains"]) == ("n4", ["driver-too-old"])
+    screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
+    assert "unknown here and left out\n" in screen
+    assert "    Host.moon: 2 answers\n" in screen
 
 
 def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Node -> why."""
     older: dict[str, int] = {}
     """Node -> answers of it, under the same name and host, that are left out for a newer one."""
+    left_out: dict[str, int] = {}
+    """Facts and fields of newer doctors that this one does not know -> in how many answers."""
     groups: tuple[Group, ...]
     times: tuple[Spread, ...]
     since: Since | None = None
