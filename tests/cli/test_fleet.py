@@ -32,7 +32,8 @@ def machine(number: int, base: str = WELL, name: str = "", **changed: Any) -> di
     facts["Memory"]["value"]["available"] -= dice.randrange(1 << 30)
     for gpu in facts["NvidiaGpus"]["value"]["gpus"]:
         gpu |= {"temperature": dice.randrange(30, 60), "uuid": f"GPU-{dice.getrandbits(60):x}"}
-    facts["Node"] = {"value": {"host": f"host-{number}", "name": name, "cluster": "Slurm"}}
+    node = {"host": f"host-{number}", "name": name, "cluster": "Slurm", "boot": f"b{number}"}
+    facts["Node"] = {"value": node}
     for key, value in changed.items():
         kind, _, field = key.partition("__")
         facts[kind] = value if not field else {"value": {**facts[kind]["value"], field: value}}
@@ -291,6 +292,7 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
         json.dumps(machine(3, SICK, name="n3")),
         json.dumps(machine(9, name="n9")),
     ]
+    later[0] = later[0].replace('"boot": "b1"', '"boot": "b77"')
     now = doctor(
         "fleet",
         "--from",
@@ -303,7 +305,15 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     )
     since = json.loads(now.stdout)["since"]
     assert (since["new"], since["gone"]) == (["n9"], ["line-5", "n0"])
-    assert list(since["changed"]) == ["n3"]
+    assert {*since["changed"]} == {"n1", "n3"}
+    assert since["changed"]["n1"] == ["ready", "rebooted"]
+    who = json.loads(now.stdout)["nodes"][0]
+    assert [who[key] for key in ("node", "host", "boot", "doctor")] == [
+        "n1",
+        "host-1",
+        "b77",
+        "0.1.0",
+    ]
     assert since["changed"]["n3"][:2] == ["ready -> findings", "+driver-too-old"]
     refused = doctor(
         "fleet", "--from", "-", "--diff", str(write(tmp_path / "g", machine(1)) / "n0.json")

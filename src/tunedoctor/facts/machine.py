@@ -46,6 +46,8 @@ class Node(Fact, frozen=True):
     """What the cluster calls it; "" outside of one."""
     cluster: str = ""
     """Who calls it so: Slurm, Kubernetes."""
+    boot: str = ""
+    """A hash of the kernel's boot id, another after each start of the machine; Linux alone."""
 
 
 class Container(Fact, frozen=True):

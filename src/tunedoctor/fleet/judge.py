@@ -70,6 +70,7 @@ class _Head(msgspec.Struct):
 
     schema: str = ""
     taken: str = ""
+    doctor: str = ""
     facts: dict[str, msgspec.Raw] = {}
 
 
@@ -144,23 +145,25 @@ class Judge:
         self, told: FleetNode, data: bytes
     ) -> tuple[FleetNode, Report, Mapping[str, _Held], tuple[str, ...]]:
         head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()
+        who: Node | Report
         smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
             whole = msgspec.json.decode(data, type=Report)
-            name, host, smoke = whole.node, whole.host, whole.smoke
+            who, name, smoke = whole, whole.node, whole.smoke
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
             held = _known(head)
             snapshot = _snapshot(held).having(knowledge())
-            node, smoke = snapshot.find(Node), snapshot.find(Smoke)
-            name, host = (node.name, node.host) if node else ("", "")
+            who, smoke = snapshot.find(Node) or Node(host=""), snapshot.find(Smoke)
+            name = who.name
             report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
         else:
             msg = f'its "schema" is {head.schema[:60]!r}'
             raise SnapshotError(msg)
         name = plain(name) if self._by_node else ""
-        told = replace(told, node=name or told.node, host=plain(host), taken=plain(head.taken, 40))
+        told = replace(told, node=name or told.node, host=plain(who.host), boot=plain(who.boot, 40))
+        told = replace(told, taken=plain(head.taken, 40), doctor=plain(head.doctor, 40))
         if smoke:
             device = plain(smoke.device_name or smoke.device)
             told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
