@@ -213,6 +213,7 @@ HELD = {
     **{f"n{i}": WELL for i in range(20)},
     "mine": (True, SICK, False),
     "theirs": (True, "disk by Ada", False),
+    "names": (True, "doctor: fan is loud [Ada]", False),
 }
 MANY = {f"n{i}": WELL for i in range(40)}
 
@@ -223,7 +224,7 @@ MANY = {f"n{i}": WELL for i in range(40)}
         ("drain", {"n1": SICK}, (), {"n1"}, set()),
         ("drain", dict.fromkeys(("n1", "theirs", "gone", "mine"), SICK), (), {"n1"}, {"theirs", "gone", "mine"}),
         ("drain", {"mine": USERS}, (), {"mine"}, set()),
-        ("undrain", {}, ("mine", "theirs", "n1"), {"mine"}, set()),
+        ("undrain", {}, ("mine", "theirs", "names", "n1"), {"mine"}, set()),
         ("undrain", {"mine": USERS}, (), set(), {"mine"}),
     ],
 )  # fmt: skip
@@ -238,8 +239,8 @@ def test_a_plan_leaves_others_alone(
     ("acts", "held", "asked", "most", "refused"),
     [
         (3, MANY, 40, 0, ""),
-        (1, HELD, 22, 0, "3 of the cluster's 22 nodes would be out, above 2: --at-most 3"),
-        (1, HELD, 22, 3, ""),
+        (1, HELD, 23, 0, "4 of the cluster's 23 nodes would be out, above 2: --at-most 4"),
+        (1, HELD, 23, 4, ""),
         (2, MANY, 4, 0, "2 of the asked 4 nodes would be out, above 1: --at-most 2"),
         (1, {"n0": WELL, "n1": WELL, "n2": DOWN}, 3, 0, "2 of the cluster's 3 nodes"),
         (1, {"n0": DOWN, "n1": DOWN}, 2, 0, ""),
