@@ -168,15 +168,19 @@ def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -
     assert facts(there[1]), "one that is there needs no folder"
 
 
-def test_who_was_about_to_ask_when_it_is_stopped_asks_no_more() -> None:
+def test_who_was_about_to_ask_when_it_is_stopped_asks_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A thread that packs the doctor, as Ctrl-C comes, would wait for all nodes."""
+    plant(tmp_path, {"scancel": "#!/bin/sh\n"}).joinpath("scancel").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     go, did = threading.Event(), list[str]()
 
     def ask(put: Any) -> None:
         put(Reply("n1"))
         go.wait()
         did.append(child.run(["sleep", "3"], timeout=9).death)
-        did.append(child.run(["true"], timeout=9, tidies=True).how)
+        did.append(child.run(["scancel"], timeout=9).how)
 
     asked = replies([ask], 1)
     next(asked)

@@ -27,7 +27,7 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
                     yield one
                 one.result()
         except BaseException:
-            with descendants.closed():  # who waits for a child goes on, and cleans up
+            with descendants.closed("scancel"):  # who waits for a child goes on, and cleans up
                 pool.shutdown(cancel_futures=True)
             raise
 

@@ -117,7 +117,7 @@ def _asked(
         ended = ask(heard=heard, silence=most, timeout=most)
     finally:  # who is stopped in between leaves no job
         if job and ended.how != "exit":
-            child.run(["scancel", f"--name={job}"], timeout=60.0, tidies=True)
+            child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall(table("slurm")["error"], ended.err, re.MULTILINE) or ["no answer"]
     problem = plain(errors[-1], 300) if ended.how == "exit" else ended.death
     on_host = re.findall(table("slurm")["on_host"], ended.err, re.MULTILINE)

@@ -57,16 +57,14 @@ def run(  # noqa: PLR0913  each is a knob of one child
     cwd: str | None = None,
     stdin: str | bytes = "",
     limit: int = 4 << 20,
-    tidies: bool = False,
 ) -> Ended:
     """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
 
-    One that `tidies` starts where the doctor was stopped too.
     Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
     FLOOD bytes is ended. Never raises for what the child does.
     """
     began = time.monotonic()
-    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL, tidies=tidies)
+    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
     if isinstance(child, Ended):
         return child
     readers = _readers(child, limit)
@@ -156,15 +154,10 @@ FLOOD = 64 << 20
 
 
 def _start(
-    argv: Sequence[str],
-    env: Mapping[str, str] | None,
-    cwd: str | None,
-    stdin: int,
-    *,
-    tidies: bool = False,
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, stdin: int
 ) -> "subprocess.Popen[bytes] | Ended":
     try:
-        return descendants.start(argv, env=env, cwd=cwd, stdin=stdin, tidies=tidies)
+        return descendants.start(argv, env=env, cwd=cwd, stdin=stdin)
     except (OSError, ValueError) as error:
         return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
 

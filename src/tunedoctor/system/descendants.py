@@ -35,7 +35,8 @@ _LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
 """Children that this process had before the living."""
-_CLOSED = threading.Event()
+_ONLY: set[str] = set()
+"""Programs that are started where the doctor was stopped; empty else."""
 _SHARED = threading.Event()
 """Set where other code of this process starts children too, in whatever session: who has no mark is theirs."""
 
@@ -46,19 +47,13 @@ def share() -> None:
 
 
 def start(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str] | None,
-    cwd: str | None,
-    stdin: int,
-    tidies: bool = False,
+    argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: str | None, stdin: int
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does."""
     mark = os.urandom(16).hex()
     with _LOCK:
-        if _CLOSED.is_set() and not tidies:
-            msg = "the doctor was stopped"
-            raise OSError(msg)
+        if _ONLY and argv[0] not in _ONLY:
+            raise OSError("the doctor was stopped")
         if not _LIVING:
             _OTHERS.update(_candidates())
             _adopt_orphans(yes=True)
@@ -100,15 +95,15 @@ def end_living() -> None:
 
 
 @contextmanager
-def closed() -> Generator[None]:
-    """End all, and meanwhile start none but what tidies up: other threads were about to."""
+def closed(*but: str) -> Generator[None]:
+    """End all, and meanwhile start none but these: other threads were about to."""
     with _LOCK:
-        _CLOSED.set()
+        _ONLY.update(but)
         end_living()
     try:
         yield
     finally:
-        _CLOSED.clear()
+        _ONLY.clear()
 
 
 @atexit.register
