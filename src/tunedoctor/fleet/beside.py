@@ -35,8 +35,7 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
 def expect(program: str) -> None:
     """Raise ValueError where a program is not on PATH."""
     if not shutil.which(program):
-        msg = f"no command `{program}` is on PATH: run this where it is"
-        raise ValueError(msg)
+        raise ValueError(f"no command `{program}` is on PATH: run this where it is")
 
 
 def said(*argv: str, stdin: bytes = b"") -> str:
@@ -44,8 +43,7 @@ def said(*argv: str, stdin: bytes = b"") -> str:
     expect(argv[0])
     ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
     if not ended.ok:
-        msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"
-        raise ValueError(msg)
+        raise ValueError(f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}")
     return ended.out
 
 

@@ -159,8 +159,7 @@ class Judge:
             name = who.name
             report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
         else:
-            msg = f'its "schema" is {head.schema[:60]!r}'
-            raise SnapshotError(msg)
+            raise SnapshotError(f'its "schema" is {head.schema[:60]!r}')
         name = plain(name) if self._by_node else ""
         told = replace(told, node=name or told.node, host=plain(who.host), boot=plain(who.boot, 40))
         told = replace(told, taken=plain(head.taken, 40), doctor=plain(head.doctor, 40))
@@ -268,8 +267,7 @@ def read_again(source: str | bytes) -> Snapshot:
     """Return the snapshot of a row; raises OSError and SnapshotError, for one that is larger than any real one too."""
     data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
     if len(data) > _TRIED:
-        msg = "too large for experiments"
-        raise SnapshotError(msg)
+        raise SnapshotError("too large for experiments")
     try:
         return _snapshot(_known(msgspec.json.decode(data, type=_Head)))
     except msgspec.DecodeError as error:

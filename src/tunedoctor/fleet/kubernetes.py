@@ -40,8 +40,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
     nodes = items_of(*GET, "nodes", f"--selector={_checked(wanted)}")
     if not nodes:
-        msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
-        raise ValueError(msg)
+        raise ValueError(f"no node has the labels {wanted!r}: kubectl get nodes --show-labels")
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
@@ -111,8 +110,7 @@ def _read(node: str, pod: str, seconds: float) -> Reply:
 def _checked(selector: str) -> str:
     """Return a label selector without what none has; the rest kubectl judges."""
     if not _SELECTOR.fullmatch(selector):
-        msg = f"{selector!r} is no label selector as gpu=a100"
-        raise ValueError(msg)
+        raise ValueError(f"{selector!r} is no label selector as gpu=a100")
     return selector
 
 

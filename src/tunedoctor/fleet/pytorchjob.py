@@ -53,8 +53,7 @@ def manifest(
 
 def _expect(form: re.Pattern[str], text: str, what: str) -> None:
     if not form.fullmatch(text):
-        msg = f"{plain(text)!r} are no {what}"
-        raise ValueError(msg)
+        raise ValueError(f"{plain(text)!r} are no {what}")
 
 
 def resource(labels: str, *, asks: bool) -> str:

@@ -45,8 +45,7 @@ def _not_begun(name: str, state: str, reason: str) -> Reply:
 def known(wanted: str) -> dict[str, list[str]]:
     """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
     if wanted and not _WANTED.fullmatch(wanted):
-        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
-        raise ValueError(msg)
+        raise ValueError(f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]")
     rows = [*rows_of("%N|%R|%T|%G|%E")]
     # a node of several partitions is asked in one of them
     if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
@@ -58,8 +57,7 @@ def known(wanted: str) -> dict[str, list[str]]:
 def names_of(listed: str) -> list[str]:
     """Return the nodes of a list, none for ""; raises ValueError."""
     if listed and not _WANTED.fullmatch(listed):
-        msg = f"{plain(listed)!r} is no list of nodes as n[1-40]"
-        raise ValueError(msg)
+        raise ValueError(f"{plain(listed)!r} is no list of nodes as n[1-40]")
     return said("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
