@@ -1,6 +1,7 @@
 """Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +37,13 @@ def expect(program: str) -> None:
     """Raise ValueError where a program is not on PATH."""
     if not shutil.which(program):
         raise ValueError(f"no command `{program}` is on PATH: run this where it is")
+
+
+def checked(form: re.Pattern[str], text: str, what: str) -> str:
+    """Return text that has a form; else raise ValueError: it "is no host"."""
+    if not form.fullmatch(text):
+        raise ValueError(f"{plain(text)!r} {what}")
+    return text
 
 
 def said(*argv: str, stdin: bytes = b"") -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import items_of, said
+from tunedoctor.fleet.beside import checked, items_of, said
 from tunedoctor.fleet.job import Job, hang_up_ends, port_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
@@ -32,8 +32,8 @@ def manifest(
     nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what names no nodes."""
-    _expect(_LABELS, labels, "labels of nodes as gpu=a100,zone=b")
-    _expect(_NAMES, exclude, "names of nodes as n3,n7")
+    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
+    checked(_NAMES, exclude, "are no names of nodes as n3,n7")
     text = msgspec.json.encode(table("kubernetes")["training"]).decode()
     text = text.replace("NAME_OF_JOB", f"train-{secrets.token_hex(4)}")
     job: dict[str, Any] = msgspec.json.decode(text)
@@ -51,14 +51,9 @@ def manifest(
     return job
 
 
-def _expect(form: re.Pattern[str], text: str, what: str) -> None:
-    if not form.fullmatch(text):
-        raise ValueError(f"{plain(text)!r} are no {what}")
-
-
 def resource(labels: str, *, asks: bool) -> str:
     """Return by what name most nodes offer GPUs; the commonest where they offer none, or nobody may ask."""
-    _expect(_LABELS, labels, "labels of nodes as gpu=a100,zone=b")
+    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
     has: dict[str, int] = dict.fromkeys(table("kubernetes")["gpus"], 0)
     with suppress(ValueError):
         for node in items_of(*GET, "nodes", f"--selector={labels}") if asks else ():

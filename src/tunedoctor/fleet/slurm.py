@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import Put, replies, rows_of, said
+from tunedoctor.fleet.beside import Put, checked, replies, rows_of, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
-_WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", re.ASCII)
+_WANTED = re.compile(r"([A-Za-z0-9][\w.,\[\]-]{0,9999})?", re.ASCII)
 """A partition or a list of nodes; it can be no option."""
 _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
     --ntasks-per-node=1 --cpus-per-task=1"""
@@ -44,8 +44,7 @@ def _not_begun(name: str, state: str, reason: str) -> Reply:
 
 def known(wanted: str) -> dict[str, list[str]]:
     """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
-    if wanted and not _WANTED.fullmatch(wanted):
-        raise ValueError(f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]")
+    checked(_WANTED, wanted, "is no partition and no list of nodes as n[1-40]")
     rows = [*rows_of("%N|%R|%T|%G|%E")]
     # a node of several partitions is asked in one of them
     if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
@@ -56,8 +55,7 @@ def known(wanted: str) -> dict[str, list[str]]:
 
 def names_of(listed: str) -> list[str]:
     """Return the nodes of a list, none for ""; raises ValueError."""
-    if listed and not _WANTED.fullmatch(listed):
-        raise ValueError(f"{plain(listed)!r} is no list of nodes as n[1-40]")
+    checked(_WANTED, listed, "is no list of nodes as n[1-40]")
     return said("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
