@@ -247,7 +247,8 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path):
     assert "|--selector=gpu in (a100, h100)|" in log.read_text().splitlines()[0]
     (run,) = {one["metadata"]["labels"]["tunedoctor/run"] for one in jobs}
     assert f"delete|jobs|--selector=tunedoctor/run={run}|" in log.read_text().splitlines()[-1]
-    for number in (signal.SIGTERM, signal.SIGINT):
+    heard = signal.getsignal(signal.SIGHUP) == signal.SIG_DFL  # not below nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *[signal.SIGHUP] * heard):
         log.unlink()
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
             until(lambda: "|pods|" in log.read_text(), 30)
