@@ -315,11 +315,10 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     }
     assert patches() == {"n1": undone}
     old = json.loads((tmp_path / "n1.json").read_text()) | {"taken": "2026-01-02T03:04:05+00:00"}
-    plant(tmp_path, {"n1.json": json.dumps(old)})
+    plant(tmp_path, {name: json.dumps(old) for name in ("n1.json", "file.json")})
     for words, policy in (("--uncordon --yes", "well.toml"), ("--label --yes", "p.toml")):
         told(words, policy)
         assert "n1" not in patches()
-    plant(tmp_path, {"file.json": json.dumps(old)})
     shown = said("fleet --from file.json --uncordon", tmp_path, env)
     says = r"\n    n1: file.json was taken \d+ days ago, at 2026-01-02 03:04; --max-age"
     assert (shown.returncode, bool(re.search(says, shown.stdout))) == (2, True), shown.stdout
