@@ -21,7 +21,6 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     taken: str = ""
     """When, by its own clock."""
     doctor: str = ""
-    """The version of the doctor that told it."""
     reached: bool = True
     verdict: Verdict = "unknown"
     findings: tuple[str, ...] = ()
