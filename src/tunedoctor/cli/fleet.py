@@ -39,7 +39,7 @@ from tunedoctor.smoke.answer import OF_SNAPSHOT
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
-"""Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
+"""Bytes of a former answer: one of 40,000 nodes has about 15 MB."""
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
 _LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
