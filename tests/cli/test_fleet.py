@@ -32,7 +32,8 @@ def machine(number: int, base: str = WELL, name: str = "", **changed: Any) -> di
     facts["Memory"]["value"]["available"] -= dice.randrange(1 << 30)
     for gpu in facts["NvidiaGpus"]["value"]["gpus"]:
         gpu |= {"temperature": dice.randrange(30, 60), "uuid": f"GPU-{dice.getrandbits(60):x}"}
-    facts["Node"] = {"value": {"host": f"host-{number}", "name": name, "cluster": "Slurm"}}
+    node = {"host": f"host-{number}", "name": name, "cluster": "Slurm", "boot": f"b{number}"}
+    facts["Node"] = {"value": node}
     for key, value in changed.items():
         kind, _, field = key.partition("__")
         facts[kind] = value if not field else {"value": {**facts[kind]["value"], field: value}}
@@ -161,9 +162,6 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     (folder / "n10.json").write_text((folder / "n1.json").read_text().replace("gpu-7", "gpu-70"))
     (folder / "deep" / "array.json").write_text("[" * 100_000)
     (folder / "deep" / "huge.json").write_bytes(b" " * (5 << 20))
-    (folder / "deep" / "new.json").write_text(
-        json.dumps({"schema": SCHEMA, "facts": {"Quantum": {"value": {}}}})
-    )
     (folder / "deep" / "\x1b[31m<b>.json").write_text("{}")
     os.mkfifo(folder / "deep" / "pipe.json")
     report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
@@ -179,16 +177,35 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     assert told["older"] == {"n0": 1}
     assert "driver-too-old" in names["n0"], "the newest counts"
     assert "Older answers, left out\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
-    assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone", "shell", "two-4"}
+    assert {*told["unreached"]} >= {"n9", "array", "huge", "pipe", "gone", "shell", "two-4"}
     assert not {"two-1", "two-3"} & {*told["unreached"]}, "an empty line is none"
     assert all(told["unreached"].values())
     assert "no regular file" in told["unreached"]["pipe"]
-    assert "'Quantum' is no kind of fact" in told["unreached"]["new"]
     assert told["counts"]["unreached"] == len(told["unreached"])
     assert told["code"] == 1, "a finding goes before what was not reached"
     page = doctor("fleet", "--from", str(folder), "--format", "html").stdout
     assert "<b>" not in page
     assert "\x1b" not in page + doctor("fleet", "--from", str(folder)).stdout
+
+
+def test_what_a_newer_doctor_tells_besides_is_left_out_and_said(tmp_path: Path) -> None:
+    """The rest of its answer counts, in experiments too; a value of another kind is no such thing."""
+    good = {**facts_of(SICK)["NvidiaDriver"]["value"], "version": "580.95.05", "cuda": "13.0"}
+    some = [machine(n, SICK, NvidiaDriver={"value": good}) for n in range(9)]
+    some[4] = machine(4, SICK)
+    for one in (some[4], some[5]):
+        facts = one["facts"]
+        facts |= {"Quantum": {"value": {"x": 1}}, "\x1b[2Jd`": {"odd": 1}}
+        facts["Host"]["value"]["moon"] = {"a": [1]}
+        facts["NvidiaGpus"]["value"]["gpus"][0]["weight"] = 9
+    some[6]["facts"]["Host"]["value"]["wsl"] = 7
+    told = fleet(write(tmp_path / "f", *some))
+    new = {"Host.moon": 2, "NvidiaGpus.gpus[].weight": 2, "Quantum": 2, "d`": 2}
+    assert (told["left_out"], {*told["unreached"]}) == (new, {"n6"})
+    assert (told["odd"][0]["node"], told["odd"][0]["explains"]) == ("n4", ["driver-too-old"])
+    screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
+    assert "unknown here and left out\n" in screen
+    assert "    Host.moon: 2 answers\n" in screen
 
 
 def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
@@ -275,6 +292,7 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
         json.dumps(machine(3, SICK, name="n3")),
         json.dumps(machine(9, name="n9")),
     ]
+    later[0] = later[0].replace('"boot": "b1"', '"boot": "b77"')
     now = doctor(
         "fleet",
         "--from",
@@ -287,7 +305,15 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     )
     since = json.loads(now.stdout)["since"]
     assert (since["new"], since["gone"]) == (["n9"], ["line-5", "n0"])
-    assert list(since["changed"]) == ["n3"]
+    assert {*since["changed"]} == {"n1", "n3"}
+    assert since["changed"]["n1"] == ["ready", "rebooted"]
+    who = json.loads(now.stdout)["nodes"][0]
+    assert [who[key] for key in ("node", "host", "boot", "doctor")] == [
+        "n1",
+        "host-1",
+        "b77",
+        "0.1.0",
+    ]
     assert since["changed"]["n3"][:2] == ["ready -> findings", "+driver-too-old"]
     refused = doctor(
         "fleet", "--from", "-", "--diff", str(write(tmp_path / "g", machine(1)) / "n0.json")

@@ -59,7 +59,7 @@ class Cluster:
         self.conf.write_text(re.sub("(?<=HealthCheckInterval=).+", str(seconds), text))
         self.asked("scontrol", "reconfigure")
 
-    def until(self, wanted: Sequence[str], seconds: float = 40) -> None:
+    def until(self, wanted: Sequence[str], seconds: float = 120) -> None:
         """Wait until each node's state and reason begin with what is wanted, a regular expression."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

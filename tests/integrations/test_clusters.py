@@ -132,7 +132,8 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray, tmp_path):
     smi = ray.hangs.rename(ray.hangs.with_name("nvidia-smi"))  # holds up the doctor that came along
     for number in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(ray.argv, cwd=tmp_path, env=ray.environ) as doctor:
-            until(lambda: sum(str(smi) in one for one in ray.left()) == 5, 60)
+            # each holds its doctor up for seconds alone: on a busy machine never all at once
+            until(lambda: any(str(smi) in one for one in ray.left()), 60)
             doctor.send_signal(number)
         until(lambda: not ray.left(), 30)
     smi.unlink()
@@ -246,7 +247,8 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path):
     assert "|--selector=gpu in (a100, h100)|" in log.read_text().splitlines()[0]
     (run,) = {one["metadata"]["labels"]["tunedoctor/run"] for one in jobs}
     assert f"delete|jobs|--selector=tunedoctor/run={run}|" in log.read_text().splitlines()[-1]
-    for number in (signal.SIGTERM, signal.SIGINT):
+    heard = signal.getsignal(signal.SIGHUP) == signal.SIG_DFL  # not below nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *[signal.SIGHUP] * heard):
         log.unlink()
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
             until(lambda: "|pods|" in log.read_text(), 30)

@@ -20,6 +20,8 @@ from integrations.test_train_nodes import OPTIONS, furnished, until
 from torch_target import torch_target
 from trainers import log
 
+from tunedoctor.fleet import pytorchjob
+
 DOCTOR = [sys.executable, "-m", "tunedoctor"]
 KUBECTL = """
 import json, os, signal, subprocess, sys, time
@@ -89,20 +91,24 @@ def test_the_manifest_is_as_its_definition_wants(shared: Path, tmp_path: Path) -
     if not crd.is_file():
         pytest.skip(f"{crd.name} is not at hand; DOCTOR_ENGINES names a folder with it")
     (shared / "t.toml").write_text("device = 'auto'\nlog_every = 2\n")
-    more = "t.toml --device=auto --batch=16 --nodes=2 --processes=4 --kubernetes=gpu=a100,zone=b"
+    more = "t.toml --device=auto --batch=16 --nodes=2 --processes=4 --kubernetes=gpu=a100,zone=b --exclude=n3,n7.x --resource=amd.com/gpu"
     argv = [*DOCTOR, "train", *OPTIONS.split(), *more.split(), f"--claim=runs:{shared.parent}"]
     how: Any = {"cwd": shared, "env": {**os.environ, "PATH": "/nowhere"}}
     done = subprocess.run(argv, **how, capture_output=True, text=True, check=False)
     none, *commands = done.stderr.splitlines()
     assert (done.returncode, none) == (2, "doctor: no kubectl is on PATH")
-    for words, says in (("--kubernetes=gpu in (a)", "are no labels of nodes"), ("--out=/o", "/o is not in ")):  # fmt: skip
+    for words, says in (("--kubernetes=gpu in (a)", "are no labels of nodes"), ("--out=/o", "/o is not in "), ("--exclude=n[1-3]", "are no names of nodes")):  # fmt: skip
         ended = subprocess.run([*argv, words], **how, capture_output=True, text=True, check=False)
         assert (ended.returncode, says in ended.stderr) == (2, True), ended.stderr
     job = json.loads(done.stdout)
     pod = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["spec"]
     (container,) = pod["containers"]
     assert "--log_every=2" in container["command"]  # the claim need not hold the file
-    assert container["resources"] == {"limits": {"nvidia.com/gpu": 4}}
+    assert container["resources"] == {"limits": {"amd.com/gpu": 4}}
+    terms = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = terms["nodeSelectorTerms"]
+    how_ = {"key": "metadata.name", "operator": "NotIn"}  # of one value each, says the API
+    assert term == {"matchFields": [{**how_, "values": [name]} for name in ("n3", "n7.x")]}
     assert pod["nodeSelector"] == {"gpu": "a100", "zone": "b"}
     assert (container["workingDir"], container["volumeMounts"][0]["mountPath"]) == (str(shared), str(shared.parent))  # fmt: skip
     assert pod["volumes"][0]["persistentVolumeClaim"] == {"claimName": "runs"}
@@ -120,6 +126,24 @@ def test_the_manifest_is_as_its_definition_wants(shared: Path, tmp_path: Path) -
             assert bool(ended.code) == (word != sound), ended.said
     (tmp_path / "commands.sh").write_text("\n".join(["#!/bin/sh", *commands]))
     assert not ran(engine("shellcheck"), tmp_path / "commands.sh").said
+
+
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        ([{"nvidia.com/gpu": "0", "amd.com/gpu": "8"}, {"cpu": "9"}], "amd.com/gpu"),
+        ([{"gpu.intel.com/xe": "1"}, {"nvidia.com/gpu": "1"}, {"nvidia.com/gpu": "2"}], "nvidia.com/gpu"),
+        ([{}], "nvidia.com/gpu"),
+        (None, "nvidia.com/gpu"),  # who may not list nodes
+    ],
+)  # fmt: skip
+def test_gpus_are_asked_for_as_the_nodes_call_them(tmp_path: Path, monkeypatch: Any, offered: Any, asked: str) -> None:  # fmt: skip
+    nodes = json.dumps({"items": [{"status": {"allocatable": one}} for one in offered or ()]})
+    (tmp_path / "kubectl").write_text(f"#!/bin/sh\necho '{nodes}'\nexit {int(offered is None)}\n")
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert pytorchjob.resource("a=b", asks=True) == asked
+    assert pytorchjob.resource("a=b", asks=False) == "nvidia.com/gpu"
 
 
 def train(cwd: Path, kept: Path, *words: str, sends: int = 0, **more: str) -> Ended:

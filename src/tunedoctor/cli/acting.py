@@ -31,6 +31,8 @@ def fresh(jobs: Iterable[Job], given: Namespace, options: Options) -> Iterator[J
         try:
             data = read_regular(text, LARGEST) if isinstance(text, str) else text
             told, now = msgspec.json.decode(data), datetime.now(UTC)
+            own = told.get("facts", {}).get("Node", {}).get("value", {}).get("name")
+            name = str(told.get("node") or own or name)
             taken = datetime.fromisoformat(told["taken"])
             age = ago(str(taken)) if taken <= now else "by a clock that is ahead"
             old = abs(now - taken) > timedelta(hours=given.max_age)

@@ -24,6 +24,7 @@ from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.fleet.answer import Fleet, natural, since
+from tunedoctor.fleet.job import hang_up_ends
 from tunedoctor.fleet.judge import Job, Judge, plain
 from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import IMAGE, How, Reply
@@ -38,7 +39,7 @@ from tunedoctor.smoke.answer import OF_SNAPSHOT
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
-"""Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
+"""Bytes of a former answer: one of 40,000 nodes has about 15 MB."""
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
 _LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
@@ -151,6 +152,7 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         missing = "" if given.manifest else "doctor: no kubectl is on PATH\n"
         sys.stderr.write(f"{missing}{commands}")
         sys.exit(2 if missing else 0)
+    hang_up_ends()
     collect = import_module(f"tunedoctor.fleet.{named[0]}").collect
     return named[0], (one for one in collect(getattr(given, named[0]), how))
 

@@ -31,12 +31,14 @@ def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) ->
     command += [f"--{one}={getattr(how, one)}" for one in keys] + ["--self"] * how.own
     command += ["--no-check"] * how.no_check + ["--dry-run"] * ("--dry-run" in words)
     container = {"image": how.image or IMAGE, "workingDir": str(Path.cwd()), "command": command}
-    if values.get("device") != "cpu":
-        container["resources"] = {"limits": {"nvidia.com/gpu": how.processes}}
+    place, by_itself = f"{claim}:{mount}", not how.manifest and shutil.which("kubectl")
     with refusing(ValueError, "kubectl get nodes --show-labels shows them"):
-        job = pytorchjob.manifest(how.nodes, how.kubernetes, f"{claim}:{mount}", container)
+        if values.get("device") != "cpu":
+            asked = how.resource or pytorchjob.resource(how.kubernetes, asks=bool(by_itself))
+            container["resources"] = {"limits": {asked: how.processes}}
+        job = pytorchjob.manifest(how.nodes, how.kubernetes, how.exclude, place, container)
     name, by_hand = job["metadata"]["name"], table("kubernetes")["train_by_hand"]
-    if how.manifest or not shutil.which("kubectl"):
+    if not by_itself:
         write(msgspec.json.format(msgspec.json.encode(job)).decode() + "\n")
         missing = "" if how.manifest else "doctor: no kubectl is on PATH\n"
         sys.stderr.write(missing + "\n".join(by_hand).format(name=name) + "\n")

@@ -155,6 +155,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The machine's own name; "" in what is shared."""
     node: str = ""
     """What its cluster calls it (Slurm, Ray, Kubernetes); "" outside of one."""
+    boot: str = ""
+    """A hash of the kernel's boot id: another after each start of the machine; "" where none is told."""
     profile: ProfileName = "project"
     """What was asked of the machine: --profile."""
     policy: str = ""
@@ -218,6 +220,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         taken=snapshot.taken,
         host=node.host if node else "",
         node=node.name if node else "",
+        boot=node.boot if node else "",
         profile=gate.profile,
         policy=gate.policy,
         needs={**_needs(snapshot), **gate.waits} if gate.profile == "image" else {},

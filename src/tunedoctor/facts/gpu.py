@@ -13,7 +13,6 @@ class PciDevice(Part, frozen=True):
     vendor: str
     """Four hex digits: 10de NVIDIA, 1002 AMD, 8086 Intel."""
     device: str
-    """Four hex digits."""
     device_class: str
     """Six hex digits: 030000 VGA, 030200 3D, 120000 accelerator, 068000 bridge (NVSwitch where 10de)."""
     driver: str | None = ""
@@ -44,7 +43,6 @@ class NvidiaDriver(Fact, frozen=True):
     version: str
     """As read: "550.144.03", "595.80"."""
     source: str = ""
-    """Where the version was read."""
     cuda: str = ""
     """Newest CUDA version that the driver says it runs: "12.4". Raised by a cuda-compat library."""
     library: str = ""
@@ -118,7 +116,6 @@ class NvidiaGpu(Part, frozen=True):
     mig: bool | None = None
     mig_instances: Count = 0
     ecc: bool | None = None
-    """Error correction is on."""
     ecc_uncorrected: Count | None = None
     remap_pending: bool = False
     remap_failed: bool = False
@@ -128,7 +125,6 @@ class NvidiaGpu(Part, frozen=True):
     """What the driver asks for: "", "GPU_RESET", "NODE_REBOOT" …"""
     persistence: bool | None = None
     display: bool | None = None
-    """A screen is driven by it."""
     performance_state: Count | None = None
     """0 is the fastest; idle cards go to 8 and below, and lower the generation of their link."""
     pcie_width: Count | None = None
@@ -202,7 +198,6 @@ class AmdGpu(Part, frozen=True):
 
     index: int
     gfx: str
-    """As in gfx1100."""
     name: str = ""
     slot: str = ""
     memory_total: Bytes | None = None
@@ -232,16 +227,13 @@ class RocmStack(Fact, frozen=True):
     kfd: Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
     """/dev/kfd opened for reading and writing: ok, ENOENT, EACCES or EPERM, EINVAL, ENOMEM."""
     render_denied: tuple[str, ...] = ()
-    """Render nodes that this user may not open."""
     render_nodes: tuple[str, ...] = ()
     groups_missing: tuple[str, ...] = ()
     """Groups that own the nodes and that this user is not in."""
     version: str = ""
-    """Of the installed ROCm, where one is installed."""
     dxg: bool | None = None
     """WSL: /dev/dxg is there; None where a report does not tell."""
     hsa_libraries: tuple[str, ...] = ()
-    """Copies of libhsa-runtime64 outside the target."""
     driver: str = ""
     """Version of the amdgpu kernel module where it states one."""
 

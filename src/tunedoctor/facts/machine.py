@@ -17,7 +17,6 @@ class Host(Fact, frozen=True):
     """ID of /etc/os-release: ubuntu, debian, rhel …"""
     distro_version: str = ""
     kernel: str = ""
-    """Release of the kernel as uname gives it."""
     machine: str = ""
     """Architecture of the machine, as uname spells it: x86_64, aarch64, arm64, AMD64."""
     libc: Literal["glibc", "musl", ""] = ""
@@ -41,11 +40,12 @@ class Node(Fact, frozen=True):
     """Who the machine is: a report of one among many is found again by it."""
 
     host: str
-    """Its own name."""
     name: str = ""
     """What the cluster calls it; "" outside of one."""
     cluster: str = ""
     """Who calls it so: Slurm, Kubernetes."""
+    boot: str = ""
+    """A hash of the kernel's boot id, another after each start of the machine; Linux alone."""
 
 
 class Container(Fact, frozen=True):
@@ -62,7 +62,6 @@ class Cpu(Fact, frozen=True):
     """Processors that this process may use."""
 
     count: Count
-    """Logical processors of the machine."""
     usable: Count
     """Those that the affinity mask leaves."""
     quota: float | None = None
@@ -83,7 +82,6 @@ class Memory(Fact, frozen=True):
     limit_used: Bytes = 0
     """What counts against that limit now, page cache subtracted."""
     limit_place: str = ""
-    """The file that states the limit."""
     commit_total: Bytes | None = None
     """Windows: commit limit, RAM and page file together."""
     commit_free: Bytes | None = None
@@ -139,7 +137,6 @@ class RdmaPort(Part, frozen=True):
     device: str
     port: Count
     layer: str = ""
-    """InfiniBand or Ethernet."""
     kind: str = ""
     """Type of the adapter: MT4129."""
     state: str = ""
@@ -169,7 +166,6 @@ class Processes(Fact, frozen=True):
 
     count: Count
     zombies: Count = 0
-    """Ended, and never collected by their parent."""
     stuck: tuple[str, ...] = ()
     """In state D, where no signal reaches, at two looks, and not run between them: "nvidia-smi (935)"."""
 

@@ -49,17 +49,14 @@ class Runtime(Fact, frozen=True):
     torch_cuda: str = ""
     torch_hip: str = ""
     torch_file: str = ""
-    """Where the imported torch lies."""
     gpu_available: bool | None = None
     """torch.cuda, torch.xpu or torch.mps is available; None where not asked or not told."""
     gpu_error: str = ""
-    """What the initialisation of the device said."""
     archs: tuple[str, ...] = ()
     devices: tuple[RunDevice, ...] = ()
     attention: tuple[str, ...] = ()
     """Back-ends of scaled dot product attention that ran: flash, efficient, cudnn, math."""
     warnings: tuple[str, ...] = ()
-    """Warnings that torch and its neighbours printed."""
     strays: tuple[Stray, ...] = ()
     remembered: str = ""
     """When it was run, ISO 8601, where a quick look only remembers it; "" for a run of this look."""
@@ -108,7 +105,6 @@ class Resemblance(Part, frozen=True):
     """A cause that the words of a text resemble: learned from labelled reports, and no proof."""
 
     cause: str
-    """Id of a check."""
     likelihood: float
     """Of all causes that are known, 0 to 1."""
     because: str = ""
@@ -173,7 +169,6 @@ class Refusal(Part, frozen=True):
     wheel_tags: tuple[str, ...] = ()
     """Tags of the wheels that there are: cp39, macosx_11_0_arm64; or the name of the one that was refused."""
     index: str = ""
-    """The index that was asked, where told."""
     installer: Literal["pip", "uv", "poetry", "conda", ""] = ""
 
 

@@ -55,7 +55,6 @@ class Target(Fact, frozen=True):
     python: str = ""
     """The interpreter's path; empty where none was found."""
     problem: str = ""
-    """Why there is no interpreter, in one sentence."""
     start: bool = False
     """Its interpreter may be started; else its files are read."""
     read: bool = False
@@ -105,7 +104,6 @@ class Interpreter(Fact, frozen=True):
     include: str = ""
     """Folder of Python.h."""
     headers: bool | None = None
-    """Python.h is there."""
     pip: bool | None = None
     """pip is there: uv makes environments without it."""
 
@@ -118,7 +116,6 @@ class Distribution(Part, frozen=True, cache_hash=True):
     version: str
     """Empty where the metadata state none."""
     location: str = ""
-    """The folder on sys.path that holds it."""
     metadata: str = ""
     """Name of its .dist-info or .egg-info folder."""
     requires: tuple[str, ...] = ()
@@ -161,9 +158,7 @@ class InMemory(Part, frozen=True):
     """A library as a running Python of a report has it, of another version than a list of packages there."""
 
     name: str
-    """Normalised name of the distribution."""
     version: str
-    """What `__version__` said."""
     installed: str
     """What pip or conda tells."""
     file: str = ""
@@ -194,7 +189,6 @@ class Packages(Fact, frozen=True):
     conda: dict[str, str] = {}
     """conda packages, name -> "version build"."""
     prefix: CondaPrefix | None = None
-    """Where they lie in a prefix of conda's."""
     in_memory: tuple[InMemory, ...] = ()
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""
@@ -223,7 +217,6 @@ class TorchBuild(Fact, frozen=True):
     variant: str = ""
     """Name of the wheel variant: cu126, rocm6.3, xpu, cpu; empty where not known."""
     location: str = ""
-    """Folder of the package."""
     archs: tuple[str, ...] = ()
     """Compiled architectures: sm_80 …, compute_120 for PTX, or gfx names. Empty: not known."""
     archs_source: str = ""
@@ -377,6 +370,5 @@ class ImportContracts(Fact, frozen=True):
     asked: Count = 0
     """Names and modules that were asked for."""
     libraries: tuple[str, ...] = ()
-    """Modules that were looked at."""
     cut: tuple[str, ...] = ()
     """Those that were not read to the end."""

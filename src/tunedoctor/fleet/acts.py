@@ -1,6 +1,7 @@
 """Take nodes out of service, or back: a plan first, of what a cluster's manager says and of the nodes' own causes."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from tunedoctor.fleet.beside import items_of, readiness, rows_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.tables.load import table
 
-OURS = "doctor: "
+OURS = re.compile(r"doctor: \S+ \[node\]")
 """How each reason of the doctor's begins; what has another is left alone."""
 SHARE = 10
 """One node in so many may be out of service, unless more are allowed: a wrong rule must not empty a cluster."""
@@ -26,7 +27,7 @@ def plan(
 
     `causes`: node -> reason, of those whose fault is their own. What is undone has the reason that it had.
     """
-    ours = {name: why for name, (out, why, _) in held.items() if out and why.startswith(OURS)}
+    ours = {name: why for name, (out, why, _) in held.items() if out and OURS.match(why)}
     if verb.startswith("un"):
         left = {name: causes.get(name, "not seen ready") for name in ours if name not in well}
         return {name: why for name, why in ours.items() if name in well}, left

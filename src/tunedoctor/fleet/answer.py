@@ -16,8 +16,11 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     """As the cluster calls it, else the engine or its file; of two with one name the second is "n5#2"."""
     host: str = ""
+    boot: str = ""
+    """A hash of the kernel's boot id: another after each start of the machine."""
     taken: str = ""
     """When, by its own clock."""
+    doctor: str = ""
     reached: bool = True
     verdict: Verdict = "unknown"
     findings: tuple[str, ...] = ()
@@ -93,7 +96,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed since a former answer: node -> ("ready -> findings", "+driver-too-old", "-disk-full")."""
+    """What changed since a former answer: node -> ("ready -> findings", "+gpu-lost", "-disk-full", "rebooted")."""
 
     taken: str
     new: tuple[str, ...]
@@ -123,6 +126,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Node -> why."""
     older: dict[str, int] = {}
     """Node -> answers of it, under the same name and host, that are left out for a newer one."""
+    left_out: dict[str, int] = {}
+    """Facts and fields of newer doctors that this one does not know -> in how many answers."""
     groups: tuple[Group, ...]
     times: tuple[Spread, ...]
     since: Since | None = None
@@ -142,6 +147,7 @@ def since(last: Fleet, now: Fleet) -> Since:
         was, is_ = ({*one.findings} for one in (old[name], new[name]))
         before, after = (o.verdict if o.reached else "not reached" for o in (old[name], new[name]))
         ids = [f"+{id_}" for id_ in sorted(is_ - was)] + [f"-{id_}" for id_ in sorted(was - is_)]
+        ids += ["rebooted"] * (old[name].boot not in ("", new[name].boot) and new[name].boot != "")
         if before != after or ids:
             changed[name] = (before if before == after else f"{before} -> {after}", *ids)
     came, gone = (

@@ -1,6 +1,7 @@
 """Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,16 +28,22 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
                     yield one
                 one.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            descendants.end_living()  # who waits for a child goes on, and cleans up
+            with descendants.closed("scancel"):  # who waits for a child goes on, and cleans up
+                pool.shutdown(cancel_futures=True)
             raise
 
 
 def expect(program: str) -> None:
     """Raise ValueError where a program is not on PATH."""
     if not shutil.which(program):
-        msg = f"no command `{program}` is on PATH: run this where it is"
-        raise ValueError(msg)
+        raise ValueError(f"no command `{program}` is on PATH: run this where it is")
+
+
+def checked(form: re.Pattern[str], text: str, what: str) -> str:
+    """Return text that has a form; else raise ValueError: it "is no host"."""
+    if not form.fullmatch(text):
+        raise ValueError(f"{plain(text)!r} {what}")
+    return text
 
 
 def said(*argv: str, stdin: bytes = b"") -> str:
@@ -44,8 +51,7 @@ def said(*argv: str, stdin: bytes = b"") -> str:
     expect(argv[0])
     ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
     if not ended.ok:
-        msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"
-        raise ValueError(msg)
+        raise ValueError(f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}")
     return ended.out
 
 

@@ -93,8 +93,7 @@ def _job(nodes: int, exclude: str) -> Job:
     without, given = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
     names = [name for name in given if name not in without]
     if len(names) < nodes:
-        msg = f"{len(names)} of {nodes} nodes are given"
-        raise ValueError(msg)
+        raise ValueError(f"{len(names)} of {nodes} nodes are given")
     told = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
     where = told[1] if told else names[0], port_of()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
@@ -105,8 +104,7 @@ def port_of(usual: int = 0) -> int:
     # below the ports that systems hand out by themselves
     port = os.environ.get("MASTER_PORT") or str(usual or 20_000 + secrets.randbelow(12_000))
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
-        msg = f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT"
-        raise ValueError(msg)
+        raise ValueError(f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT")
     return int(port)
 
 
@@ -123,8 +121,7 @@ def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
     down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
     if len(known) - len(down) < nodes:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
-        msg = f"there are {len(known) - len(down)} of {nodes} nodes{why}"
-        raise ValueError(msg)
+        raise ValueError(f"there are {len(known) - len(down)} of {nodes} nodes{why}")
     argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
     is_part = wanted in {part for part, *_ in known.values()}
     wanted = wanted if is_part or not exclude else ",".join(known) * bool(wanted)

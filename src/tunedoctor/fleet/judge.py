@@ -1,7 +1,8 @@
 """One machine of many, judged: what is equal in two of them is read, laid out and judged once."""
 
+import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count
@@ -15,7 +16,7 @@ from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
-from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
+from tunedoctor.facts import Absent, Fact, Node, Smoke, Target, Unknown
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.fleet.answer import FleetNode
 from tunedoctor.fleet.reply import Reply
@@ -33,6 +34,7 @@ _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
 """Facts, and outcomes of checks, that are remembered."""
 _TRIED = 1 << 19
 """Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
+_STRANGE, _MOST_STRANGE = re.compile(r"contains unknown field `(\w+)`(?: - at `\$(\S*)`)?"), 40
 _numbers = count(1)
 
 
@@ -49,6 +51,8 @@ class Judged(NamedTuple):
     """What was measured, on what, and which of its cards -> how fast: of the smoke training, where one ran."""
     source: str | bytes = ""
     """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
+    strange: tuple[str, ...] = ()
+    """What is left out of it: facts, and fields of facts, that this doctor does not know."""
 
 
 class _Held(NamedTuple):
@@ -58,6 +62,7 @@ class _Held(NamedTuple):
     number: int
     token: bytes
     values: Mapping[str, Value]
+    strange: tuple[str, ...]
 
 
 class _Head(msgspec.Struct):
@@ -65,6 +70,7 @@ class _Head(msgspec.Struct):
 
     schema: str = ""
     taken: str = ""
+    doctor: str = ""
     facts: dict[str, msgspec.Raw] = {}
 
 
@@ -102,7 +108,8 @@ class Judge:
         try:
             if not why:
                 data = read_regular(file, LARGEST) if file else data[: LARGEST + 1]
-                return self._new(*self._read(told, data), data, file)
+                told, report, held, strange = self._read(told, data)
+                return self._new(told, report, held, data, file)._replace(strange=strange)
         except OSError as error:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
@@ -134,30 +141,34 @@ class Judge:
         before.update((key, *((one.id, one.severity) for one in new), *values))
         return Judged(told, facts, values, new, figures, source)
 
-    def _read(self, told: FleetNode, data: bytes) -> tuple[FleetNode, Report, Mapping[str, _Held]]:
+    def _read(
+        self, told: FleetNode, data: bytes
+    ) -> tuple[FleetNode, Report, Mapping[str, _Held], tuple[str, ...]]:
         head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()
+        who: Node | Report
         smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
             whole = msgspec.json.decode(data, type=Report)
-            name, host, smoke = whole.node, whole.host, whole.smoke
+            who, name, smoke = whole, whole.node, whole.smoke
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
-            held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
-            answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
-            snapshot = Snapshot({**answers, Knowledge: knowledge()})
-            node, smoke = snapshot.find(Node), snapshot.find(Smoke)
-            name, host = (node.name, node.host) if node else ("", "")
+            held = _known(head)
+            snapshot = _snapshot(held).having(knowledge())
+            who, smoke = snapshot.find(Node) or Node(host=""), snapshot.find(Smoke)
+            name = who.name
             report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
         else:
-            msg = f'its "schema" is {head.schema[:60]!r}'
-            raise SnapshotError(msg)
+            raise SnapshotError(f'its "schema" is {head.schema[:60]!r}')
         name = plain(name) if self._by_node else ""
-        told = replace(told, node=name or told.node, host=plain(host), taken=plain(head.taken, 40))
+        told = replace(told, node=name or told.node, host=plain(who.host), boot=plain(who.boot, 40))
+        told = replace(told, taken=plain(head.taken, 40), doctor=plain(head.doctor, 40))
         if smoke:
             device = plain(smoke.device_name or smoke.device)
             told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
-        return told, report, held
+        names = sorted(head.facts.keys() - KIND_CALLED.keys()) if held else ()
+        fields = chain(*(one.strange for one in held.values()))
+        return told, report, held, (*map(plain, names[:_MOST_STRANGE]), *fields)
 
     def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
         """Return the report of a machine where each check came out as here, if there was one.
@@ -203,20 +214,50 @@ def _public(text: str) -> str:
     return redact_text(plain(text, 300), this_identity(), addresses=False)
 
 
+def _known(head: _Head) -> dict[str, _Held]:
+    return {k: _held(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
+
+
+def _snapshot(held: Mapping[str, _Held]) -> Snapshot:
+    return Snapshot({KIND_CALLED[kind]: one.answer for kind, one in held.items()})
+
+
 @lru_cache(_MOST_HELD)
 def _held(name: str, raw: bytes) -> _Held:
     """Read one fact of a snapshot: a token that is the same for the same values, of those that tell something."""
-    if (kind := KIND_CALLED.get(name)) is None:
-        msg = f"{name[:60]!r} is no kind of fact that this doctor knows"
-        raise SnapshotError(msg)
-    answer = snapshots.answer_of(kind, msgspec.json.decode(raw, type=dict[str, Any]))
+    answer, strange = _answer(KIND_CALLED[name], msgspec.json.decode(raw, type=dict[str, Any]))
     values: dict[str, Value] = {"": None}
     if isinstance(answer, Absent | Unknown):
         values[""] = words_of(answer)
     else:
         values |= {p: v for p, v in flat(answer).items() if not _incidental(name, p)}
     token = blake2b(msgspec.msgpack.encode((name, values)), digest_size=12).digest()
-    return _Held(answer, next(_numbers), token, values)
+    return _Held(answer, next(_numbers), token, values, strange)
+
+
+def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, ...]]:
+    """Return an answer of plain data, and the fields of a newer doctor that were left out; raises SnapshotError."""
+    strange = list[str]()
+    while True:
+        try:
+            return snapshots.answer_of(kind, data), tuple(strange)
+        except SnapshotError as error:
+            found = _STRANGE.search(str(error))
+            if not found or len(strange) == _MOST_STRANGE:
+                raise
+            parts = [data.get("value")]
+            for key in re.findall(r"\w+|\.{3}", found[2] or ""):
+                parts = [*chain(*(_within(one, key) for one in parts))]
+            for one in parts:
+                if isinstance(one, dict):
+                    one.pop(found[1], None)
+            strange.append(f"{kind.__name__}{re.sub('[0-9]+', '', found[2] or '')}.{found[1]}")
+
+
+def _within(part: Any, key: str) -> Iterable[Any]:  # noqa: ANN401  any JSON
+    if isinstance(part, dict):
+        return part.values() if key == "..." else [part.get(key)]
+    return part if isinstance(part, list) else ()
 
 
 _incidental = lru_cache(1 << 16)(incidental)
@@ -226,6 +267,8 @@ def read_again(source: str | bytes) -> Snapshot:
     """Return the snapshot of a row; raises OSError and SnapshotError, for one that is larger than any real one too."""
     data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
     if len(data) > _TRIED:
-        msg = "too large for experiments"
-        raise SnapshotError(msg)
-    return snapshots.from_json(data)
+        raise SnapshotError("too large for experiments")
+    try:
+        return _snapshot(_known(msgspec.json.decode(data, type=_Head)))
+    except msgspec.DecodeError as error:
+        raise SnapshotError(str(error)) from None

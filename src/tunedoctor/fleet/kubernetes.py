@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import items_of, readiness, said
+from tunedoctor.fleet.beside import checked, items_of, readiness, said
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.tables.load import table
 
 _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
 _STAND_IN = "NAME_OF_NODE"
-_SELECTOR = re.compile(r"[\w./=!, ()-]*")
+_SELECTOR, _NONE = re.compile(r"[\w./=!, ()-]*"), "is no label selector as gpu=a100"
 SOON = "--request-timeout=30s"
 GET = ("kubectl", "get", "--output=json", SOON)
 _START = 120
@@ -30,7 +30,10 @@ TURN = 2.0
 
 def by_hand(wanted: str, how: How) -> tuple[str, str]:
     """Return the manifest for one node, and the commands that run it on all that a selector names."""
-    told = {"selector": shlex.quote(_checked(wanted)), "seconds": round(how.seconds + _START)}
+    told = {
+        "selector": shlex.quote(checked(_SELECTOR, wanted, _NONE)),
+        "seconds": round(how.seconds + _START),
+    }
     lines = "\n".join(table("kubernetes")["by_hand"]) + "\n"
     job = msgspec.json.format(msgspec.json.encode(_job(_STAND_IN, how, "by-hand")))
     return job.decode() + "\n", lines.format(**told)
@@ -38,10 +41,9 @@ def by_hand(wanted: str, how: How) -> tuple[str, str]:
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
-    nodes = items_of(*GET, "nodes", f"--selector={_checked(wanted)}")
+    nodes = items_of(*GET, "nodes", f"--selector={checked(_SELECTOR, wanted, _NONE)}")
     if not nodes:
-        msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
-        raise ValueError(msg)
+        raise ValueError(f"no node has the labels {wanted!r}: kubectl get nodes --show-labels")
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
@@ -106,14 +108,6 @@ def _read(node: str, pod: str, seconds: float) -> Reply:
     return Reply(
         node, problem=f"the doctor ended and said {log.rpartition(chr(10))[2] or 'nothing'}"
     )
-
-
-def _checked(selector: str) -> str:
-    """Return a label selector without what none has; the rest kubectl judges."""
-    if not _SELECTOR.fullmatch(selector):
-        msg = f"{selector!r} is no label selector as gpu=a100"
-        raise ValueError(msg)
-    return selector
 
 
 def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it

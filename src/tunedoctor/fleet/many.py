@@ -126,6 +126,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},
         older=+older,
+        left_out=Counter(chain(*(one.strange for one in every))),
         groups=tuple(_groups(rows, marks)),
         times=tuple(_times(rows)),
     )

@@ -24,12 +24,7 @@ COMMAND = 'IFS= read -r x; eval "$x"'
 _REPLY = "doctor-reply "
 _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
 """".cpython-311-x86_64-linux-gnu.so": Python, processor and system that compiled modules are for."""
-_SCRIPT = """for p in python{} python3 python; do
-if "$p" -I -c "import sys;sys.exit(sys.version_info<(3,8))" </dev/null >/dev/null 2>&1; then
-exec "$p" -I -c "import sys;r=sys.stdin.buffer;exec(r.read(int(r.readline())))"; fi; done;
-cat >/dev/null; echo '{}no Python is on PATH'""".replace("\n", " ").format(
-    sysconfig.get_python_version(), _REPLY
-)
+_SCRIPT = " ".join(table("parcel")["script"]) % (sysconfig.get_python_version(), _REPLY)
 
 
 def payload(how: How) -> bytes:

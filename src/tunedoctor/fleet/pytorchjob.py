@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import items_of, said
+from tunedoctor.fleet.beside import checked, items_of, said
 from tunedoctor.fleet.job import Job, hang_up_ends, port_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
@@ -25,13 +25,15 @@ from tunedoctor.tables.load import table
 _KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
 _NO_PODS = "the training operator has not made all pods: kubectl get pods -A shows whether it runs"
 _LABELS = re.compile(r"([\w./-]+=[\w.-]*(,[\w./-]+=[\w.-]*)*)?", re.ASCII)
+_NAMES = re.compile(r"[\w.,-]*", re.ASCII)
 
 
-def manifest(nodes: int, labels: str, claim: str, container: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what are no labels."""
-    if not _LABELS.fullmatch(labels):
-        msg = f"{plain(labels)!r} are no labels of nodes as gpu=a100,zone=b"
-        raise ValueError(msg)
+def manifest(
+    nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what names no nodes."""
+    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
+    checked(_NAMES, exclude, "are no names of nodes as n3,n7")
     text = msgspec.json.encode(table("kubernetes")["training"]).decode()
     text = text.replace("NAME_OF_JOB", f"train-{secrets.token_hex(4)}")
     job: dict[str, Any] = msgspec.json.decode(text)
@@ -42,7 +44,22 @@ def manifest(nodes: int, labels: str, claim: str, container: Mapping[str, Any]) 
     kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
     if labels:
         pod["nodeSelector"] = dict(one.split("=") for one in labels.split(","))
+    names = [name for name in exclude.split(",") if name]
+    if fields := [{"key": "metadata.name", "operator": "NotIn", "values": [n]} for n in names]:
+        terms = {"nodeSelectorTerms": [{"matchFields": fields}]}
+        pod["affinity"]["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
     return job
+
+
+def resource(labels: str, *, asks: bool) -> str:
+    """Return by what name most nodes offer GPUs; the commonest where they offer none, or nobody may ask."""
+    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
+    has: dict[str, int] = dict.fromkeys(table("kubernetes")["gpus"], 0)
+    with suppress(ValueError):
+        for node in items_of(*GET, "nodes", f"--selector={labels}") if asks else ():
+            for name in has.keys() & node["status"].get("allocatable", {}).keys():
+                has[name] += node["status"]["allocatable"][name] != "0"
+    return max(has, key=lambda name: has[name])
 
 
 def here(seconds: int) -> Job:

@@ -12,14 +12,15 @@ from typing import Any
 import msgspec
 
 from tunedoctor.fleet.answer import natural
-from tunedoctor.fleet.beside import Put, replies
+from tunedoctor.fleet.beside import Put, checked, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.probes.targeting import find_program
 from tunedoctor.system.child import FLOOD, Ended, run_lines
 from tunedoctor.target import ray_nodes
 
-_ADDRESS = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
+_ADDRESS = re.compile(r"((ray://)?([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5})?")
+_NO_ADDRESS = "is no address of a Ray cluster: HOST:6379, or ray://HOST:10001"
 
 
 class _Told(msgspec.Struct):
@@ -103,10 +104,7 @@ def address_of(wanted: str) -> str:
     """Return the address of the cluster that is meant, "" for what Ray finds by itself; or raise ValueError."""
     address = wanted or os.environ.get("RAY_ADDRESS", "")
     address = "" if address == "auto" else address
-    if address and not _ADDRESS.fullmatch(address):
-        msg = f"{address!r} is no address of a Ray cluster: HOST:6379, or ray://HOST:10001"
-        raise ValueError(msg)
-    return address
+    return checked(_ADDRESS, address, _NO_ADDRESS)
 
 
 def python_of() -> str:

@@ -5,65 +5,73 @@ import re
 import secrets
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import Put, replies, rows_of, said
+from tunedoctor.fleet.beside import Put, checked, replies, rows_of, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
-_WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", re.ASCII)
+_WANTED = re.compile(r"([A-Za-z0-9][\w.,\[\]-]{0,9999})?", re.ASCII)
 """A partition or a list of nodes; it can be no option."""
 _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
     --ntasks-per-node=1 --cpus-per-task=1"""
+_NONE = ["", "unknown to Slurm", "", "none"]
 _QUEUE, _MARGIN = 30, 30.0
 """Seconds in which the nodes are given, and for a job's start and end on them."""
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask all nodes, those of a partition or of a list; ValueError where there are none, or no Slurm."""
-    free = table("slurm")["free"]
-    down, up = list[Reply](), dict[str, list[tuple[str, str]]]()
+    down, up = list[Reply](), dict[str, list[str]]()
     for name, (part, state, _, reason) in known(wanted).items():
-        if state in free:  # a sign behind it, as in "idle*", says that the node does not answer
-            up.setdefault(part, []).append((name, state))
+        if state in table("slurm")["free"]:
+            up.setdefault(part, []).append(name)
         else:
-            why = "" if reason == "none" else f" ({plain(reason)})"
-            down.append(Reply(name, problem=f"not begun: {state}{why}"))
+            down.append(_not_begun(name, state, reason))
     asking = [partial(_answers, part, some, how) for part, some in up.items()]
     yield from down
     yield from replies(asking, len(asking))
 
 
+def _not_begun(name: str, state: str, reason: str) -> Reply:
+    why = "" if reason == "none" else f" ({plain(reason)})"
+    return Reply(name, problem=f"not begun: {state}{why}")
+
+
 def known(wanted: str) -> dict[str, list[str]]:
     """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
-    if wanted and not _WANTED.fullmatch(wanted):
-        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
-        raise ValueError(msg)
+    checked(_WANTED, wanted, "is no partition and no list of nodes as n[1-40]")
     rows = [*rows_of("%N|%R|%T|%G|%E")]
     # a node of several partitions is asked in one of them
     if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
         return found
-    every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "", "none"]
-    return {one: every.get(one, none) for one in names_of(wanted)}
+    every = {name: about for name, *about in rows}
+    return {one: every.get(one, _NONE) for one in names_of(wanted)}
 
 
 def names_of(listed: str) -> list[str]:
     """Return the nodes of a list, none for ""; raises ValueError."""
-    if listed and not _WANTED.fullmatch(listed):
-        msg = f"{plain(listed)!r} is no list of nodes as n[1-40]"
-        raise ValueError(msg)
+    checked(_WANTED, listed, "is no list of nodes as n[1-40]")
     return said("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
-def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How, put: Put) -> None:
-    """Ask in one job; where that finds no room, those alone that have no other job."""
-    names, idle = [n for n, _ in nodes], [n for n, state in nodes if state == "idle"]
+def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
+    """Ask in one job; where that finds no room, those alone that are there still and have no other job."""
     told, problem = _job(part, names, how)
-    if "Unable to allocate" in problem and 0 < len(idle) < len(names):
-        told = [one for one in told if one.name not in idle] + _job(part, idle, how)[0]
+    with suppress(ValueError):  # what was told holds where Slurm itself is gone
+        now = known("") if "Unable to allocate" in problem else {}
+        idle = [name for name in names if name in now and now[name][1] == "idle"]
+        if 0 < len(idle) < len(names):
+            told = [one for one in told if one.name not in idle]
+            for at, one in enumerate(told):
+                _, state, _, reason = now.get(one.name, _NONE)
+                if state not in table("slurm")["free"]:
+                    told[at] = _not_begun(one.name, state, reason)
+            told += _job(part, idle, how)[0]
     for one in told:
         put(one)
 

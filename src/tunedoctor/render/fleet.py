@@ -67,6 +67,8 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
     yield "Older answers, left out", [f"{name}: {n:,}" for name, n in found.older.items()]
+    newer = [f"{one}: {many(n, 'answer')}" for one, n in found.left_out.items()]
+    yield "Of newer doctors, unknown here and left out", newer
     yield "Times and speeds", [_spread(one) for one in found.times]
     if since := found.since:
         moved = [(since.new, "new"), (since.gone, "gone")]

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ _LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
 """Children that this process had before the living."""
+_ONLY: set[str] = set()
+"""Programs that are started where the doctor was stopped; empty else."""
 _SHARED = threading.Event()
 """Set where other code of this process starts children too, in whatever session: who has no mark is theirs."""
 
@@ -50,6 +52,8 @@ def start(
     """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does."""
     mark = os.urandom(16).hex()
     with _LOCK:
+        if _ONLY and argv[0] not in _ONLY:
+            raise OSError("the doctor was stopped")
         if not _LIVING:
             _OTHERS.update(_candidates())
             _adopt_orphans(yes=True)
@@ -88,6 +92,18 @@ def end_living() -> None:
     with _LOCK:
         for child in list(_LIVING.values()):
             end(child.process)
+
+
+@contextmanager
+def closed(*but: str) -> Generator[None]:
+    """End all, and meanwhile start none but these: other threads were about to."""
+    with _LOCK:
+        _ONLY.update(but)
+        end_living()
+    try:
+        yield
+    finally:
+        _ONLY.clear()
 
 
 @atexit.register
