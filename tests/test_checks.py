@@ -97,7 +97,7 @@ def test_causes_lead_worst_first(asked, order):
         assert below == [one.id for one in checks if one.id != "a" and one.run(HOST)]
 
 
-def a_probe(run: Any, *kinds: type, seconds: float = 5.0) -> Probe:
+def a_probe(run: Any, *kinds: type, seconds: float = 60.0) -> Probe:
     return Probe(kinds=kinds, run=run, seconds=seconds, deep=False)
 
 
@@ -146,13 +146,13 @@ def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored():
     release = threading.Event()
 
     def hangs():
-        release.wait(10)
+        release.wait(60)
         return ONE, LIMIT
 
     began = time.monotonic()
     snapshot = examine((), [a_probe(hangs, Cpu, FileLimit, seconds=0.2), AFTER])
     release.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
     for kind in (Cpu, FileLimit, Memory):
         answer = snapshot.get(kind)
         assert isinstance(answer, Unknown)

@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typed import soon
 
 from tunedoctor.contracts import shipped
 from tunedoctor.contracts.requirements import marker_environment, requirements
@@ -96,11 +96,12 @@ def test_the_table_is_sound():
 
 
 def test_a_set_is_judged_in_a_few_milliseconds():
+    def judged():
+        shipped._between.cache_clear()
+        contract_problems({**NEWEST, **PAIRS["HybridCache"]})
+
     contract_problems(NEWEST)
-    shipped._between.cache_clear()
-    began = time.process_time()
-    contract_problems({**NEWEST, **PAIRS["HybridCache"]})
-    assert time.process_time() - began < 0.05
+    assert soon(judged, 0.05)
 
 
 def drawn() -> Iterator[tuple[str, str, str, list[list[int]]]]:

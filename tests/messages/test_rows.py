@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import cases, rows
-from typed import tool
+from typed import soon, tool
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, source_of
@@ -113,10 +113,7 @@ def test_a_text_costs_few_milliseconds():
     """All reports as one pass: the index of words leaves few rows to try."""
     cases = sorted((ROOT / "tests/reports/reports").glob("*.txt"))[::20]
     texts = [path.read_text("utf-8") for path in cases]
-    began = process_time()
-    for text in texts:
-        shipped().matches(text)
-    assert (process_time() - began) / len(texts) < 0.01
+    assert soon(lambda: [shipped().matches(text) for text in texts], 0.01 * len(texts))
 
 
 SOUND = (Path(__file__).parent / "plugin/our_cluster/port_taken.toml").read_text("utf-8")
