@@ -73,4 +73,4 @@ def test_wrong_input_is_told(row, tmp_path, place, server):
     told = tried(row, tmp_path, place, server.url)
     assert (told.code, told.imported) == (row.get("code", 2), False), told.err
     assert not [word for word in row["says"] if word not in told.err], told.err
-    assert told.cpu < 1
+    assert told.cpu < 3, "a second, and room for what neighbours do to it"

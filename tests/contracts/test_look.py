@@ -103,7 +103,7 @@ def test_a_hostile_file_hides_nothing_else(tmp_path, case, where):
     plant(tmp_path / where, {"__init__.py": {k: v for k, v in case.items() if k != "name"}})
     began = time.monotonic()
     told = found(tmp_path, one, two, peft)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 600
     assert ("peft", "Gone") in {(b.library, b.name) for b in told.broken}, told.cut
 
 

@@ -52,7 +52,7 @@ def folder(tmp_path):
 def shell(line: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[bytes]":
     whole = f'doctor() {{ "{sys.executable}" -m tunedoctor "$@"; }}; {line}'
     argv, env = ["bash", "-c", whole], {**PLAIN, **env}
-    return subprocess.run(argv, capture_output=True, cwd=folder, env=env, timeout=60, check=False)
+    return subprocess.run(argv, capture_output=True, cwd=folder, env=env, timeout=600, check=False)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

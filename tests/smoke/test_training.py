@@ -68,7 +68,7 @@ def test_a_library_that_breaks_on_import_is_named(tmp_path, bare, name, text, ou
     """And torch, which prints lines as the script does, disturbs nothing."""
     files = {**WELL, "torch": LOUD, name: text}
     plant(tmp_path, {f"{of}/__init__.py": code for of, code in files.items()})
-    limit = "1" if outcome == "hung" else "60"
+    limit = "3" if outcome == "hung" else "600"
     found = answer(bare, PYTHONPATH=str(tmp_path), TUNEDOCTOR_STAGE_SECONDS=limit)
     last, blame = found["stages"][-1], found["blames"][0]
     assert (found["verdict"], last["name"]) == ("findings", f"import {name}")
@@ -110,7 +110,7 @@ def test_the_scripts_run_on_other_pythons(version, tmp_path):
     assert (only.name, only.outcome) == ("import torch", "failed")
     (tmp_path / "torch.py").write_text("__version__ = '2.9.1'\nclass version: cuda = None\n")
     argv, env = [found, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
-    deep = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
+    deep = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert '\n{"done": true' in deep.stdout, deep.stderr
 
 
@@ -267,14 +267,16 @@ def test_later_stages_are_told_whatever_failed_before(planted):
 
 
 def test_a_number_that_changes_under_load_is_found(planted):
-    found = planted("bit_flips_under_load", Asked(minutes=0.1), part=1)
+    found = planted(
+        "bit_flips_under_load", Asked(minutes=9.0), part=1
+    )  # it ends with what it finds
     assert (found.verdict, found.blames[0].stage) == ("findings", "load")
     assert "of the same training gives the loss" in found.blames[0].found
     assert outcomes(found)["load"] == ("failed", "load-differs")
 
 
 def test_a_rank_that_never_joins_is_named(planted):
-    found = planted("rank_sleeps", Asked(ranks=2, seconds=4.0), part=1)
+    found = planted("rank_sleeps", Asked(ranks=2, seconds=8.0), part=1)
     (blame,) = found.blames
     assert (blame.stage, "firewall" in blame.cause) == ("join", True)
     assert "rank 1 stood in join" in blame.found

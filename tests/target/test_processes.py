@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch_target import lacks
 from trainers import TRAINER, done, run
-from typed import until
+from typed import HANGS, until
 
 LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
 WAITS = "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
@@ -41,7 +41,7 @@ def launched(folder: Path) -> "subprocess.Popen[bytes]":
 )
 def test_the_status_is_theirs(tmp_path, script, code):
     (tmp_path / "one.py").write_text(f"import os, signal, time\n{script}")
-    assert launched(tmp_path).wait(60) == code
+    assert launched(tmp_path).wait(HANGS) == code
 
 
 def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path):
@@ -49,7 +49,7 @@ def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path):
     child = launched(tmp_path)
     until(lambda: len(list(tmp_path.glob("ready*"))) == 2)
     child.send_signal(signal.SIGTERM)
-    assert child.wait(60) == 0
+    assert child.wait(HANGS) == 0
     told = [(tmp_path / f"told{rank}").read_text().split() for rank in (0, 1)]
     assert [one[:4] for one in told] == [["0", "0", "2", "127.0.0.1"], ["1", "1", "2", "127.0.0.1"]]
     assert told[0][4] == told[1][4]
@@ -58,7 +58,7 @@ def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path):
 def test_a_node_that_waits_for_the_first_answers_a_signal(tmp_path, torch_python):
     """It waits in C, where Python calls no handler."""
     with socket.create_server(("127.0.0.1", 0)) as one:
-        one.settimeout(60)
+        one.settimeout(HANGS)
         where = f"2@127.0.0.1:{one.getsockname()[1]}"
         argv = [torch_python, TRAINER.with_name("launch.py"), where, "1", "one.py"]
         child = subprocess.Popen(argv, cwd=tmp_path, env={**os.environ, "SLURM_NODEID": "1"})
@@ -66,7 +66,7 @@ def test_a_node_that_waits_for_the_first_answers_a_signal(tmp_path, torch_python
             child.send_signal(signal.SIGTERM)
             with child:
                 try:
-                    assert child.wait(20) == 0
+                    assert child.wait(200) == 0
                 finally:
                     child.kill()
 
@@ -99,7 +99,7 @@ def test_two_nodes_are_told_an_address_where_torch_names_a_host(torch_python, tm
         )
         for node in "01"
     ]
-    told = sorted(node.communicate(timeout=100)[0] for node in nodes)
+    told = sorted(node.communicate(timeout=HANGS)[0] for node in nodes)
     assert told == [f"{host} 2 {rank}\n" for rank in (0, 1)]
 
 
