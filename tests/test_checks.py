@@ -20,7 +20,6 @@ from tunedoctor.facts import KINDS, Absent, Cpu, FileLimit, Host, Memory, Target
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import SEVERITIES, Check, Cure, Finding, Severity, tell
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.wiring import call
 from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import terminal
@@ -76,13 +75,6 @@ def test_the_outcomes():
     assert why.items() <= diagnosis.unknown.items()
     assert "KeyError" in diagnosis.unknown["e"]
     assert diagnosis.blind == ("d", "e", "f", "g")
-
-
-def test_an_annotation_that_is_no_fact_is_refused():
-    def wrong(memory: Memory, size: int) -> None: ...
-
-    with pytest.raises(TypeError, match="size"):
-        call(wrong, Snapshot({}))
 
 
 @cases("cases.jsonl")

@@ -63,9 +63,7 @@ def test_a_policy_that_the_machine_meets_passes(checked: Any) -> None:
 
 
 @pytest.mark.parametrize("row", rows("cli/policy.jsonl"), ids=lambda row: row["id"])
-def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(
-    row: dict[str, str], checked: Any, inside: Inside
-) -> None:
+def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(row, checked, inside):
     """A row: a policy that the machine does not meet, and the fact without which that could not be told."""
     id_, text = f"policy-{row['id']}", f"[policy]\n{row['policy']}\n"
     code, report = checked(text, machine())
@@ -81,9 +79,7 @@ def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(
     assert checked(passing, silent, "--only", id_, "--strict")[0] == 2
 
 
-def test_a_policy_of_a_good_machine_is_met_by_it_and_by_no_other(
-    tmp_path: Path, inside: Inside
-) -> None:
+def test_a_policy_of_a_good_machine_is_met_by_it_and_by_no_other(tmp_path, inside):
     for name in ("healthy-rtx4090", "healthy-h100-nvswitch", "healthy-rx7900xtx"):
         folder = plant(tmp_path, {name: None}) / name
         keep(folder, good=snapshot_of(name), other=snapshot_of("healthy-cpu-server"))
@@ -136,9 +132,7 @@ def test_no_like_key_of_another_tool(tmp_path: Path, inside: Inside) -> None:
         assert f"pyproject.toml, line {line}: " in ended.stderr
 
 
-def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
-    tmp_path: Path, inside: Inside
-) -> None:
+def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(tmp_path, inside):
     plant(tmp_path, {"pyproject.toml": "[project\nname = 'x'\n"})
     ended = inside("check")
     assert (ended.returncode, "pyproject.toml" in ended.stderr) == (2, True)
@@ -148,9 +142,7 @@ def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
     assert (ended.returncode, "none.toml" in ended.stderr) == (2, True)
 
 
-def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(
-    tmp_path: Path, inside: Inside
-) -> None:
+def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(tmp_path, inside):
     """A target is of the folder of the file; without a repository the nearest project ends the search."""
     root, deep = tmp_path / "root", tmp_path / "root" / "a b" / "deep"
     plant(root, {"pyproject.toml": "[tool.doctor]\ntarget = 'env'\n", ".git/HEAD": "", "env": None})
@@ -182,9 +174,7 @@ def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(
     assert held() == ("", "")
 
 
-def test_an_ignored_finding_counts_again_when_its_last_day_is_over(
-    tmp_path: Path, inside: Inside
-) -> None:
+def test_an_ignored_finding_counts_again_when_its_last_day_is_over(tmp_path, inside):
     keep(tmp_path, sick=snapshot_of(SICK))
     today = datetime.now(UTC).date()
     for until, code in ((today, 0), (today - timedelta(days=1), 1)):
@@ -302,9 +292,7 @@ OTHERS = {
 """Files of somebody else's that begin much alike."""
 
 
-def test_all_formats_come_of_one_look_and_may_be_written_again(
-    tmp_path: Path, inside: Inside
-) -> None:
+def test_all_formats_come_of_one_look_and_may_be_written_again(tmp_path, inside):
     """A file of somebody else is never written over, and that is told before any work."""
     keep(tmp_path, sick=snapshot_of(SICK))
     plant(tmp_path, {"requirements.txt": "peft\ntorch==2.9.1\n"})
@@ -355,9 +343,7 @@ def test_what_befalls_one_format_hides_neither_verdict_nor_the_others(
     assert ("driver-too-old" if code else "ready") in ended.stderr
 
 
-def test_github_actions_get_annotations_and_a_summary_by_themselves(
-    tmp_path: Path, inside: Inside
-) -> None:
+def test_github_actions_get_annotations_and_a_summary_by_themselves(tmp_path, inside):
     keep(tmp_path, sick=snapshot_of(SICK))
     summary = tmp_path / "summary.md"
     there = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
@@ -380,9 +366,7 @@ def test_github_actions_get_annotations_and_a_summary_by_themselves(
 
 
 @pytest.mark.parametrize("row", rows("cli/gate.jsonl"), ids=lambda row: row["name"])
-def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(
-    row: dict[str, Any], tmp_path: Path, inside: Inside
-) -> None:
+def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(row, tmp_path, inside):
     """A row: what the settings say, words, the exit code, what is told."""
     keep(
         tmp_path,
@@ -420,9 +404,7 @@ def test_a_policy_of_anybody_s_snapshot_is_a_policy(tmp_path: Path, inside: Insi
     assert not [one for one in told["findings"] if one["id"].startswith("policy-")]
 
 
-def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(
-    tmp_path: Path,
-) -> None:
+def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(tmp_path):
     def shell(line: str) -> Ran:
         whole = line.replace("doctor", f"{sys.executable} -m tunedoctor check --profile node")
         return ran("bash", "-c", whole, cwd=tmp_path)

@@ -203,9 +203,7 @@ MANY = {f"n{i}": WELL for i in range(40)}
         ("undrain", {"mine": USERS}, (), set(), {"mine"}),
     ],
 )  # fmt: skip
-def test_a_plan_leaves_others_alone(
-    verb: Any, causes: Any, well: Any, acts: Any, left: Any
-) -> None:
+def test_a_plan_leaves_others_alone(verb, causes, well, acts, left):
     got = plan(verb, HELD, causes, well)
     assert ({*got[0]}, {*got[1]}) == (acts, left)
 
@@ -222,9 +220,7 @@ def test_a_plan_leaves_others_alone(
         (1, {"n0": WELL}, 1, 0, ""),
     ],
 )
-def test_no_act_empties_a_cluster_or_what_was_asked(
-    acts: int, held: Any, asked: int, most: int, refused: str
-) -> None:
+def test_no_act_empties_a_cluster_or_what_was_asked(acts, held, asked, most, refused):
     """Of n0, n1 ... so many acts; asked were the first."""
     got = refusal([f"n{i}" for i in range(acts)], held, [*held][:asked], most)
     assert got.startswith(refused) if refused else not got
@@ -462,9 +458,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         cluster.stop()
 
 
-def test_a_node_of_ray_is_told_while_others_are_still_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_of_ray_is_told_while_others_are_still_asked(tmp_path, monkeypatch):
     answers = r"""#!/bin/sh
 echo '{"name": "n1", "problem": "gone"}'
 while [ ! -e go ]; do sleep 0.05; done

@@ -12,13 +12,11 @@ from typed import tool
 from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import Device, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.overview import SIZES, article_table, device_of
+from tunedoctor.memory.overview import SIZES
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.speed import Prices, costs, speed
 from tunedoctor.memory.stacks import STACKS
 from tunedoctor.memory.trained import OPTIMIZERS
-from tunedoctor.tables.gpus import cards_like
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import models
 
@@ -54,15 +52,6 @@ def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name, run):
 def test_more_of_anything_never_needs_less(name, run, what, more):
     larger = msgspec.structs.replace(run, **{what: getattr(run, what) + more})
     assert peak(named(name), larger).total >= peak(named(name), run).total
-
-
-@settings(max_examples=200)
-@given(st.sampled_from(NAMES), RUNS)
-def test_checkpointing_never_needs_much_more(name, run):
-    """What is made again stands beside what waits for it, which a short sequence shows (DoRA most)."""
-    with_it = msgspec.structs.replace(run, checkpointing=True)
-    without = msgspec.structs.replace(run, checkpointing=False)
-    assert peak(named(name), with_it).total <= 1.15 * peak(named(name), without).total
 
 
 @settings(max_examples=100)
@@ -114,32 +103,6 @@ def test_a_card_that_others_use_has_only_what_is_free():
     shape = named("Llama-3.1-8B")
     assert fit(shape, Run(), Device("card", "nvidia", 24.0)).verdict == "fits"
     assert fit(shape, Run(), Device("card", "nvidia", 24.0, 12.0)).verdict == "doesn't fit"
-
-
-def test_the_cells_of_the_article_hold_for_4_bit_and_for_weights_alone():
-    seven, thirteen, seventy = article_table().rows
-    assert seven.qlora[0] < 8 < seven.qlora[1] < 12 < seven.lora[0]
-    assert 12 < thirteen.qlora[0] < 16 < thirteen.lora[0]
-    assert seventy.qlora[0] > 32
-    for row, said in ((seven, 16), (thirteen, 30), (seventy, 145)):
-        assert row.weights < said < row.full[0]
-
-
-SHAPE = named("Llama-3.1-8B")
-RUN = Run(method="qlora")
-OWN = device_of(cards_like("RTX 4090")[0])
-RENTED = device_of(cards_like("H100 80GB HBM3")[0])
-PRICES = Prices(tokens=50_000_000, per_hour=2.5, rented=RENTED, card=1800.0, power=0.3, watts=450.0)
-
-
-def test_hours_are_tokens_by_speed_and_money_is_hours_by_price():
-    found = costs(SHAPE, RUN, OWN, PRICES)
-    rate = speed(SHAPE, RUN, OWN.tflops, OWN.bandwidth_gb_s)
-    assert found.own.hours == pytest.approx(50_000_000 / rate.tokens_per_second / 3600)
-    assert found.own.cost == pytest.approx(found.own.hours * 0.45 * 0.3)
-    assert found.rented.hours is not None
-    assert found.rented.cost == pytest.approx(found.rented.hours * 2.5)
-    assert found.even_trainings == pytest.approx(1800 / (found.rented.cost - found.own.cost))
 
 
 def test_the_table_is_what_is_reckoned():

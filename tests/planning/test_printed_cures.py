@@ -1,6 +1,6 @@
 """Cures of all findings of a machine can be met together, and the plan cures and breeds nothing: by real metadata.
 
-On a machine of the museum for every other set of findings whose cures install, and on healthy ones with the environments
+On a machine of the museum for every other set of findings whose cures install, and on healthy ones with environments
 of recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all machines and 300 pairs.
 """
 

@@ -213,24 +213,6 @@ def test_only_a_program_on_path_is_run(tmp_path, monkeypatch):
     assert find_program("nvidia-smi", {}, [folder]) == f"{folder}/nvidia-smi"
 
 
-def test_what_is_asked_of_a_gpu_is_bounded():
-    """At most 40 questions, with every MIG instance."""
-    asked: list[str] = []
-
-    class Library:
-        def __getattr__(self, name):
-            def answer(*_):
-                asked.append(name)
-                return {"nvmlDeviceGetMigMode": [1, 1], "nvmlDeviceGetMaxMigDeviceCount": 7}.get(
-                    name
-                )
-
-            return answer
-
-    nvml_child.gpu(Library(), None, 0)
-    assert 20 < len(asked) <= 40
-
-
 @linux
 def test_the_checks_of_a_node_of_eight_gpus_cost_less_than_300_ms(tmp_path):
     folder, (snapshot, checks) = (

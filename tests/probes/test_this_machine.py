@@ -6,7 +6,7 @@ import resource
 from rows import plant
 
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
-from tunedoctor.probes.amd import groups_missing, open_kfd, rocm_stack
+from tunedoctor.probes.amd import groups_missing, rocm_stack
 from tunedoctor.probes.gpus import parse_kernel_log
 from tunedoctor.probes.resources import cpu, disks, file_limit, memory, shared_memory
 from tunedoctor.probes.system import host
@@ -32,23 +32,6 @@ def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path):
         assert set(found) == {"hf-cache", "tmp", "target", "work"}
         assert found["target"] == place
     assert "target" not in {disk.use for disk in disks(Unknown(why="x"), None).disks}
-
-
-def test_the_compute_device_is_opened_and_closed(tmp_path, monkeypatch):
-    (tmp_path / "kfd").touch()
-    closed: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "close", closed.append)
-        assert open_kfd(tmp_path / "kfd") == "ok"
-    os.close(*closed)
-    numbers = iter((6, 13, 1, 22, 12))  # ENXIO, EACCES, EPERM, EINVAL, ENOMEM
-
-    def fails(*_):
-        raise OSError(next(numbers), "")
-
-    monkeypatch.setattr(os, "open", fails)
-    told = [open_kfd(tmp_path) for _ in range(5)]
-    assert told == ["missing", "denied", "denied", "refused", "no memory"]
 
 
 def test_nodes_of_others_are_left_out_and_refusals_are_told(tmp_path, monkeypatch):

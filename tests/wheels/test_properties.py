@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from packaging.specifiers import SpecifierSet
 
-from tunedoctor.facts import Environment, Host, IndexAnswer, Interpreter, NvidiaGpu, Refusal, empty
+from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, empty
 from tunedoctor.model.machine import Gpu, Machine, MachineError
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.coverage import visible_gpus
 from tunedoctor.wheels.described import machine_from, machines_from
 from tunedoctor.wheels.pick import INSTALLS, Build
 from tunedoctor.wheels.refused import refused
@@ -205,29 +204,6 @@ def test_another_gpu_never_gives_a_build_without_code_for_it(pair, capability):
     assert _runs(machine, choice.build.torch_version, choice.build.variant, served)
 
 
-@settings(max_examples=200)
-@given(machines, st.randoms(use_true_random=False))
-def test_the_order_of_gpus_is_irrelevant(machine, random):
-    shuffled = list(machine.gpus)
-    random.shuffle(shuffled)
-    one, other = choose(machine), choose(replace(machine, gpus=tuple(shuffled)))
-    assert (one.action, one.build) == (other.action, other.build)
-    assert set(one.says) == set(other.says)
-    assert sorted(one.hidden) == sorted(other.hidden)
-    assert [a.build for a in one.alternatives] == [a.build for a in other.alternatives]
-
-
-@settings(max_examples=200)
-@given(driven(), gpus)
-def test_an_excluded_gpu_changes_no_build(pair, gpu):
-    """But for a Jetson's own, which tells what machine it is whether it works or not."""
-    machine = pair[0]
-    assume(not (machine.arch == "aarch64" and gpu.compute_capability in ("8.7", "11.0")))
-    more = replace(machine, gpus=(*machine.gpus, replace(gpu, excluded=True)))
-    one, other = choose(machine), choose(more)
-    assert (one.action, one.build) == (other.action, other.build)
-
-
 def _exists(machine: Machine, build: Build, after: str) -> bool:
     """Tell whether the table has a wheel of a build for the machine, or for what an alternative takes."""
     python = re.search(r"on Python (\S+)", after)
@@ -313,11 +289,3 @@ def test_any_refusal_is_judged(name, specifier, offered, reason, tag):
     for own in (empty(Interpreter), Interpreter(executable="", version="3.12.4")):
         for host in (empty(Host), Host(os="windows", name="x"), Host(os="linux", name="x")):
             refused(told, own, host)
-
-
-@given(st.text())
-def test_any_setting_leaves_some_of_the_cards(setting):
-    cards = tuple(NvidiaGpu(index=i, name="RTX 4090", uuid=f"GPU-{i}aaa") for i in range(3))
-    variables = {"CUDA_VISIBLE_DEVICES": setting}
-    assert set(visible_gpus(cards, Environment(variables=variables))) <= set(cards)
-    assert visible_gpus(cards, empty(Environment)) == cards
