@@ -17,24 +17,11 @@ from typed import ran
 import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
-LAYERS = (
-    ("facts", "target"),
-    ("model",),
-    ("system",),
-    ("tables",),
-    ("memory", "messages", "state"),
-    ("contracts", "data", "ranking", "wheels"),
-    ("advice", "refresh"),
-    ("api",),
-    ("checks", "fixes"),
-    ("readers", "probes"),
-    ("diagnosis", "installers"),
-    ("fleet", "running", "smoke"),
-    ("transaction", "planning"),
-    ("render",),
-    ("cli",),
-    ("__main__",),
-)
+LAYERS = (("facts", "target"), ("model",), ("system",), ("tables",),
+    ("memory", "messages", "state"), ("contracts", "data", "ranking", "wheels"),
+    ("advice", "refresh"), ("api",), ("checks", "fixes"), ("readers", "probes"),
+    ("diagnosis", "installers"), ("fleet", "running", "smoke"), ("transaction", "planning"),
+    ("render",), ("cli",), ("__main__",))  # fmt: skip
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 
 HEAVY = {
@@ -118,11 +105,8 @@ def three_hundred(folder: Path) -> list[str]:
     requires = "".join(f"Requires-Dist: pkg-{i:03} (>=1.{i})\n" for i in range(12))
     for i in range(300):
         head = f"Metadata-Version: 2.1\nName: pkg-{i:03}\nVersion: 1.{i}\nRequires-Python: >=3.8\n"
-        files = {
-            "METADATA": f"{head}{requires}\n{'Long description. ' * 500}",
-            "RECORD": f"pkg_{i:03}/__init__.py,,\n",
-            "INSTALLER": "pip\n",
-        }
+        files = {"METADATA": f"{head}{requires}\n{'Long description. ' * 500}",
+            "RECORD": f"pkg_{i:03}/__init__.py,,\n", "INSTALLER": "pip\n"}  # fmt: skip
         plant(site, {f"pkg_{i:03}-1.{i}.dist-info/{name}": text for name, text in files.items()})
         plant(site, {f"pkg_{i:03}/__init__.py": ""})
     return ["check", "--target", str(folder / "env")]

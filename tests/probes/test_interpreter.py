@@ -164,15 +164,12 @@ def relocated(python: str, home: Path) -> None:
     home.with_name("before").rename(home)
 
 
-KINDS = {
-    "venv": made("python", "-m", "venv", "--without-pip"),
+KINDS = {"venv": made("python", "-m", "venv", "--without-pip"),
     "venv, system site": made("python", "-m", "venv", "--without-pip", "--system-site-packages"),
     "venv, copies": made("python", "-m", "venv", "--without-pip", "--copies"),
     "uv": made("uv", "venv"),
     "uv, system site": made("uv", "venv", "--system-site-packages", "--relocatable"),
-    "relocated": relocated,
-    "home moved": home_moved,
-}
+    "relocated": relocated, "home moved": home_moved}  # fmt: skip
 
 
 BASES = ["/usr/bin/python3", *sorted(map(str, PYENV.glob("3.*/bin/python")))]

@@ -23,14 +23,10 @@ from typed import doctor, soon
 from wrong_inputs import TINY
 
 REAL = Path(sys.executable).resolve()
-PLACES = {
-    "@real": str(REAL),
-    "@bin": str(REAL.parent),
-    "@own": sys.prefix,
+PLACES = {"@real": str(REAL), "@bin": str(REAL.parent), "@own": sys.prefix,
     "@python": sys.executable,
     "@table": str(Path(__file__).parents[1] / "samples/smi/nvidia-smi_table_590_h100_mig.txt"),
-    "@lib": "python{}.{}".format(*sys.version_info),
-}
+    "@lib": "python{}.{}".format(*sys.version_info)}  # fmt: skip
 CPU = 9
 """Seconds of a command and its children; a check takes a thirtieth of that, and neighbours slow it."""
 GOOD = {key: one for key, one in TINY.items() if key != "tie_word_embeddings"} | {"vocab_size": 99}

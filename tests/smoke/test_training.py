@@ -249,14 +249,11 @@ def test_later_stages_are_told_whatever_failed_before(planted):
     shm = SharedMemory(total=8 << 20, free=8 << 20)
     found = planted(faults, facts=(shm,))
     blames = {one.stage: (one.severity, one.found) for one in found.blames}
-    wanted = {
-        "reload": ("error", "other logits"),
+    wanted = {"reload": ("error", "other logits"),
         "checkpointing": ("error", "28 of 28 adapters"),
         "kernels bfloat16": ("warning", "not implemented for 'BFloat16'"),
-        "repeat": ("warning", "the same training gives other losses"),
-        "16-bit": ("warning", ""),
-        **({"workers": ("warning", "")} if small else {}),
-    }
+        "repeat": ("warning", "the same training gives other losses"), "16-bit": ("warning", ""),
+        **({"workers": ("warning", "")} if small else {})}  # fmt: skip
     assert {stage: severity for stage, (severity, _) in blames.items()} == {
         stage: severity for stage, (severity, _) in wanted.items()
     }

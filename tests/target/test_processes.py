@@ -154,11 +154,8 @@ def test_four_bits_learn_after_an_evaluation(runs, torch_python):
     options = [*runs.options, "--model=wide", "--method=qlora", "--dropout=0", "--max-steps=2"]
     head = f"import sys; sys.path.append({str(TRAINER.parent)!r}); import trainer"
     planted = head + "; trainer.Run.{} = lambda self: {}; trainer.main(sys.argv[1:])"
-    ways = {
-        "seen": [str(TRAINER)],
-        "blind": ["-c", planted.format("check_model", "None")],
-        "faulty": ["-c", planted.format("rest", "self.model.eval()")],
-    }
+    ways = {"seen": [str(TRAINER)], "blind": ["-c", planted.format("check_model", "None")],
+        "faulty": ["-c", planted.format("rest", "self.model.eval()")]}  # fmt: skip
     for name, argv in ways.items():
         run(runs.folder, torch_python, *argv, *options, f"--out={name}")
     seen, unseen, wrong = (runs.log(name) for name in ways)
