@@ -17,35 +17,30 @@ from typed import ran
 import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
-LAYERS = (("facts", "target"), ("model",), ("system",), ("tables",),
-    ("memory", "messages", "state"), ("contracts", "data", "ranking", "wheels"),
-    ("advice", "refresh"), ("api",), ("checks", "fixes"), ("readers", "probes"),
-    ("diagnosis", "installers"), ("fleet", "running", "smoke"), ("transaction", "planning"),
-    ("render",), ("cli",), ("__main__",))  # fmt: skip
+LAYERS = (
+    ("facts", "target"),
+    ("model",),
+    ("system",),
+    ("tables",),
+    ("memory", "messages", "state"),
+    ("contracts", "data", "ranking", "wheels"),
+    ("advice", "refresh"),
+    ("api",),
+    ("checks", "fixes"),
+    ("readers", "probes"),
+    ("diagnosis", "installers"),
+    ("fleet", "running", "smoke"),
+    ("transaction", "planning"),
+    ("render",),
+    ("cli",),
+    ("__main__",),
+)
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 
 HEAVY = {
-    *(
-        "torch",
-        "numpy",
-        "pyarrow",
-        "backports.zstd",
-        "pydantic",
-        "importlib.metadata",
-        "asyncio",
-        "pynvml",
-        "rich",
-    ),
-    *(
-        "psutil",
-        "concurrent.futures",
-        "http.client",
-        "urllib.request",
-        "tomllib",
-        "sqlite3",
-        "xml",
-        "email",
-    ),
+    *("torch", "numpy", "pyarrow", "backports.zstd", "pydantic", "importlib.metadata", "asyncio"),
+    *("pynvml", "rich", "psutil", "concurrent.futures", "http.client", "urllib.request", "tomllib"),
+    *("sqlite3", "xml", "email"),
 }
 """Modules that a plain `doctor check` never loads."""
 
