@@ -469,7 +469,7 @@ exit 1
         plant(tmp_path, {name: answers}).joinpath(name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.chdir(tmp_path)
-    replies = collect("", How((), "", 20))
+    replies = collect("", How((), "", 200))
     assert next(replies).name == "n1"
     (tmp_path / "go").touch()
     assert [one.name for one in replies] == ["n2", "Ray"]
