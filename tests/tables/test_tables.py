@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.registry import all_checks
@@ -52,13 +50,6 @@ def test_sets_that_trained_are_left_alone():
     for check in BREAKING:
         for versions in table("good_sets")["sets"]:
             assert broken_pairs(check, held(versions), BARE) == (), versions["torch"]
-
-
-@given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(BREAKING))
-def test_no_text_and_no_version_makes_it_fall(text, version, check):
-    names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
-    said = kinds.Errors(errors=(kinds.ErrorText(text=text),))
-    broken_pairs(check, held(dict.fromkeys(names, version)), BARE, errors=said)
 
 
 OVERRIDES = table("rocm_overrides")["rows"]

@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from packaging.specifiers import SpecifierSet
 
-from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, empty
 from tunedoctor.model.machine import Gpu, Machine, MachineError
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from, machines_from
 from tunedoctor.wheels.pick import INSTALLS, Build
-from tunedoctor.wheels.refused import refused
 
 PARTS: dict[str, Any] = json.loads(Path(__file__).with_name("parts.json").read_bytes())
 """Real parts of machines, drivers oldest first, and words that could stand anywhere."""
@@ -274,18 +272,3 @@ def test_json_that_breaks_readers_is_a_clear_error():
     for text in ("[" * 200_000, deep, '{"a": 1' + "0" * 5000 + "}", "", "[]", "null", '"\\ud800"'):
         with pytest.raises(MachineError, match=r"\w"):
             machines_from(text)
-
-
-@given(
-    st.sampled_from(["torch", "torchvision", "transformers"]),
-    st.from_regex(r"(==|>=|<|~=)?\d?[.\d]{0,6}(\+\w{1,6})?", fullmatch=True),
-    st.none() | st.lists(st.from_regex(r"\d\.\d{1,2}\.\d(\+cu\d{3})?", fullmatch=True) | words),
-    st.sampled_from(["version", "nothing", "python", "abi", "platform", "unknown"]),
-    st.text(max_size=20),
-)
-def test_any_refusal_is_judged(name, specifier, offered, reason, tag):
-    some = None if offered is None else tuple(offered)
-    told = IndexAnswer(refusals=(Refusal(name, specifier, reason, offered=some, tag=tag),))
-    for own in (empty(Interpreter), Interpreter(executable="", version="3.12.4")):
-        for host in (empty(Host), Host(os="windows", name="x"), Host(os="linux", name="x")):
-            refused(told, own, host)
