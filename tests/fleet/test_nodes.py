@@ -309,12 +309,9 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
     Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "key"):
         subprocess.run(["ssh-keygen", "-qN", "", "-f", tmp_path / name], check=True)
-    with socket.socket() as free, socket.socket() as mute:
-        free.bind(("127.0.0.1", 0))
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        port, silent = free.getsockname()[1], mute.getsockname()[1]
-        free.close()
+    port = 20000 + os.getpid() % 10000  # the kernel gives others to who asks for any
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        silent = mute.getsockname()[1]
         server = f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nStrictModes no\n"
         server += f"AuthorizedKeysFile {tmp_path}/key.pub\nPidFile none\n"
         around = f'PATH={bare(tmp_path)} TMPDIR={tmp_path}/t exec sh -c "$SSH_ORIGINAL_COMMAND"'
@@ -325,11 +322,13 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
         ssh = f'#!/bin/sh\nexec {shutil.which("ssh")} -F @root/config "$@"\n'
         files = {"server": server, "config": ports + config, "bin/ssh": ssh}
         plant(tmp_path, {**files, "list": "well # ours\n\ndark,slow\n"})
-        (tmp_path / "bin/ssh").chmod(0o755)
         (tmp_path / "t").mkdir()
+        # while "hold" is there, what looks at a node takes ten seconds
+        smi = "#!/bin/sh\n[ -e @root/hold ] && exec sleep 600\nexit 1\n"
+        plant(tmp_path, {"python/nvidia-smi": smi})
         sshd = subprocess.Popen([SSHD, "-D", "-f", tmp_path / "server"])
         try:
-            until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)), 30)
+            until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
             yield {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
         finally:
             sshd.kill()
@@ -344,6 +343,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
     assert "timed out" in told["slow"]["why"]
     assert not list((tmp_path / "t").iterdir())
 
+    (tmp_path / "hold").touch()
     argv = [DOCTOR, "fleet", "--ssh", "well1,well2"]
     with subprocess.Popen(argv, env=hosts, stdout=subprocess.DEVNULL) as started:
         until(lambda: len(list((tmp_path / "t").iterdir())) > 1)

@@ -42,7 +42,7 @@ def leave(name, way):
 while open({str(script)!r} + ".note").read().count("\\n") < {len(tricks or TRICKS)}: time.sleep(0.02)
 {end}
 """
-    plant(script.parent, {script.name: code})
+    plant(script.parent, {script.name: code, f"{script.name}.note": ""})
     return script
 
 
