@@ -187,7 +187,8 @@ def test_the_training_follows_a_smoke_training_of_the_users_own(tmp_path, tiny_m
 
 
 Planted = Callable[..., Answer]
-PLAIN = Asked()
+PLAIN = Asked(seconds=900.0)
+"""Of a stage, on a machine that is slow for all."""
 PART = """
 import os, runpy, sys
 os.environ.update(PLANTED={fault!r}, PYTHONPATH={planted!r}, OMP_NUM_THREADS="1")
@@ -281,7 +282,8 @@ def test_a_rank_that_never_joins_is_named(planted):
 
 def test_a_missing_compiler_is_blamed_and_a_training_does_without(planted, tmp_path):
     lacks = {"PATH": str(tmp_path), "CXX": "no-such-one", "CC": "no-such-one"}
-    found = planted("", Asked(full=True), part=2, code=f"import os; os.environ.update({lacks})")
+    code = f"import os; os.environ.update({lacks})"
+    found = planted("", PLAIN._replace(full=True), part=2, code=code)
     (blame,) = found.blames
     assert (found.verdict, blame.stage, blame.severity) == ("ready", "compile", "warning")
     assert "ompiler" in blame.found
@@ -290,7 +292,7 @@ def test_a_missing_compiler_is_blamed_and_a_training_does_without(planted, tmp_p
 
 def test_the_stages_run_on_a_model_and_data_of_the_users(planted, tiny_model, tmp_path):
     data = plant(tmp_path, {"data.jsonl": ROWS}) / "data.jsonl"
-    found = planted("", Asked(model=tiny_model, data=str(data), steps=3))
+    found = planted("", PLAIN._replace(model=tiny_model, data=str(data), steps=3))
     says = {one.name: one.says for one in found.stages}
     assert (found.verdict, len(found.losses), says["data"]) == ("ready", 3, "3 samples")
     assert says["build"].startswith("LlamaForCausalLM")
@@ -299,7 +301,7 @@ def test_the_stages_run_on_a_model_and_data_of_the_users(planted, tiny_model, tm
     assert 26_880 * 4 < (found.forecast or 0) - WORKSPACES < 4e6
     assert (found.libraries or 0) > 50e6
     data.write_text('{"text": "well"}\n{"text": "half \\ud800"}')
-    found = planted("", Asked(model=tiny_model, data=str(data)))
+    found = planted("", PLAIN._replace(model=tiny_model, data=str(data)))
     (blame,) = found.blames
     assert (found.verdict, blame.stage, "build" in outcomes(found)) == ("findings", "data", False)
     assert "sample 2: the model's tokenizer or chat template refuses it" in blame.found
