@@ -125,6 +125,7 @@ WHOLE = [
 def test_every_stage_is_well_and_the_facts_are_kept(tmp_path):
     """Workers are started as on macOS, Windows and Python 3.14, a short load repeats its losses, and two ranks meet."""
     file, env = tmp_path / "snapshot.json", {"PLANTED": "workers_spawned", "PYTHONPATH": PLANTED}
+    env["TUNEDOCTOR_STAGE_SECONDS"] = "900"
     (tmp_path / "t").mkdir()
     argv = ["--device", "cpu", "--minutes", "0.02", "--gpus", "2", "--node", "--snapshot"]
     found = answer(torch_target(), *argv, str(file), TMPDIR=str(tmp_path / "t"), **env)
@@ -265,9 +266,8 @@ def test_later_stages_are_told_whatever_failed_before(planted):
 
 
 def test_a_number_that_changes_under_load_is_found(planted):
-    found = planted(
-        "bit_flips_under_load", Asked(minutes=9.0), part=1
-    )  # it ends with what it finds
+    # it ends with what it finds
+    found = planted("bit_flips_under_load", PLAIN._replace(minutes=9.0), part=1)
     assert (found.verdict, found.blames[0].stage) == ("findings", "load")
     assert "of the same training gives the loss" in found.blames[0].found
     assert outcomes(found)["load"] == ("failed", "load-differs")
