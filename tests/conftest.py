@@ -28,7 +28,7 @@ STEERS = (
     *("GITHUB_", "SLURM", "RAY_", "MASTER_", "HF_", "HUGGING", "CUDA_", "HSA_", "OMP_", "PYTORCH_"),
     *("DOCTOR_OFFLINE", "DOCTOR_MIRROR", "DOCTOR_POD", "DOCTOR_JOB", "NODE_NAME", "LC_", "LANG"),
     *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TZ", "CI", "KUBERNETES_", "PYTHONUTF8"),
-    *("PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONOPTIMIZE"),
+    *("PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"),
 )
 """Variables of the machine that runs the tests, a runner of CI or a node of a cluster, by which the doctor goes."""
 for name in [name for name in os.environ if name.startswith(STEERS)]:
