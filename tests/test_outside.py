@@ -12,10 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from museum import names, snapshot_of
 
-from tunedoctor.facts import KINDS, Absent, Unknown
 from tunedoctor.facts.clean import LONGEST, clean_text
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
-from tunedoctor.model.versions import parts, release, within
 from tunedoctor.probes.targeting import choose
 
 
@@ -33,13 +31,6 @@ def test_long_text_keeps_both_ends():
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
-
-
-@given(st.text())
-def test_any_text_has_parts_or_none(text):
-    assert isinstance(parts(text), tuple)
-    assert isinstance(release(text), tuple)
-    assert within(text, ">=1") in (True, False, None)
 
 
 def test_programs_that_can_not_be_started(tmp_path):
@@ -73,15 +64,6 @@ def _back(snapshot: Snapshot) -> Snapshot:
 def test_there_and_back():
     for name in names():
         assert _back(snapshot_of(name)) == snapshot_of(name), name
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())
-    )
-)
-def test_the_other_answers_there_and_back(answers):
-    assert _back(Snapshot(answers)) == Snapshot(answers)
 
 
 @given(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from typed import HANGS
+
 import tunedoctor
 
 TRAINER = Path(tunedoctor.__file__).parent / "target" / "trainer.py"
@@ -91,7 +93,7 @@ def run(folder: Path, *argv: str) -> str:
     """Run a process in a folder to its good end; returns what it printed."""
     env, pipe = {**os.environ, "HF_HUB_OFFLINE": "1"}, subprocess.PIPE
     ended = subprocess.run(
-        argv, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, timeout=300, check=False
+        argv, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, timeout=HANGS, check=False
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended.stdout

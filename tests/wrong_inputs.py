@@ -17,16 +17,9 @@ from typed import doctor
 from tunedoctor.target.train_input import CONTENT, Config
 
 ROWS = rows("cli/wrong_inputs.jsonl")
-TINY = {
-    "model_type": "llama",
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
-    "vocab_size": 512,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 128,
-    "tie_word_embeddings": True,
-}
+TINY = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 512,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 128,
+    "tie_word_embeddings": True}  # fmt: skip
 HUGE = {**TINY, "hidden_size": 16384, "num_hidden_layers": 126, "intermediate_size": 53248}
 HUGE |= {"num_attention_heads": 128, "num_key_value_heads": 8, "vocab_size": 128256}
 
@@ -47,14 +40,10 @@ def text(of: str) -> bytes:
 
 def gguf(config: Mapping[str, Any] = TINY, kind: str = "llama", words: int = 0) -> bytes:
     """A .gguf file of a model: its head as llama.cpp writes it, and weights that are nothing."""
-    keys = {
-        "block_count": "num_hidden_layers",
-        "embedding_length": "hidden_size",
-        "feed_forward_length": "intermediate_size",
-        "vocab_size": "vocab_size",
+    keys = {"block_count": "num_hidden_layers", "embedding_length": "hidden_size",
+        "feed_forward_length": "intermediate_size", "vocab_size": "vocab_size",
         "attention.head_count": "num_attention_heads",
-        "attention.head_count_kv": "num_key_value_heads",
-    }
+        "attention.head_count_kv": "num_key_value_heads"}  # fmt: skip
     pairs = [text("general.architecture") + struct.pack("<I", 8) + text(kind)]
     pairs += [text(f"{kind}.{k}") + struct.pack("<II", 4, config[n]) for k, n in keys.items()]
     many = [text(f"word{number}") for number in range(words)]
@@ -62,11 +51,8 @@ def gguf(config: Mapping[str, Any] = TINY, kind: str = "llama", words: int = 0) 
     wide, high = config["hidden_size"], config["intermediate_size"]
     kv = wide // config["num_attention_heads"] * config["num_key_value_heads"]
     layer = [(wide, wide)] * 2 + [(wide, kv)] * 2 + [(wide, high)] * 3 + [(wide,)] * 2
-    tensors, at, rows = (
-        b"",
-        0,
-        [(wide, config["vocab_size"]), (wide,), *layer * config["num_hidden_layers"]],
-    )
+    tensors, at, rows = (b"", 0,
+        [(wide, config["vocab_size"]), (wide,), *layer * config["num_hidden_layers"]])  # fmt: skip
     for number, shape in enumerate(rows):
         head = text(f"blk.{number}") + struct.pack("<I", len(shape))
         tensors += head + struct.pack(f"<{len(shape)}QIQ", *shape, 0, at)

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import time
 from typing import Any
 
 import msgspec
 import pytest
 from rows import plant, rows
+from typed import soon
 
 from tunedoctor.cli.blame import places
 from tunedoctor.diagnosis.report import Report
@@ -60,6 +60,5 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
         "pyproject.toml": "[policy]\n" + "a" * 90_000 + "\n" + "'a" * 50_000 + "\n" + '"' * 50_000,
         "Containerfile": "ENV " + "A " * 100_000,
     })  # fmt: skip
-    began = time.process_time()
     assert places(here, one, "pyproject.toml")["policy-ram"] == Place("pyproject.toml", 1)
-    assert time.process_time() - began < 1
+    assert soon(lambda: places(here, one, "pyproject.toml"), 1)

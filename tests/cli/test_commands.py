@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from typed import doctor, gone, on_terminal, ran, started, until
+from typed import HANGS, doctor, gone, on_terminal, ran, started, until
 
 import tunedoctor.cli
 from tunedoctor.cli.app import _given
@@ -37,7 +37,7 @@ def test_an_interrupted_doctor_leaves_no_child(tmp_path, number, status):
     with started("check", cwd=tmp_path, PATH=path) as child:
         until(mark.exists)
         child.send_signal(number)
-        _, err = child.communicate(timeout=30)
+        _, err = child.communicate(timeout=HANGS)
     assert (child.returncode, err) == (status, "")
     assert gone(int(mark.read_text()))
 

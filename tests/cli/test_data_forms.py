@@ -358,7 +358,7 @@ def test_where_a_row_is_from_is_text_whatever_it_holds(tmp_path):
     code = "import train_data as t; print({where for where, _ in t.rows_in('d.jsonl', t.Config())})"
     parts = str(Path(target.__file__).parent)
     ended = child.run(
-        [sys.executable, "-c", code], timeout=60.0, cwd=str(tmp_path), env={"PYTHONPATH": parts}
+        [sys.executable, "-c", code], timeout=600.0, cwd=str(tmp_path), env={"PYTHONPATH": parts}
     )
     assert "'d.jsonl line 2'" in ended.out, ended.err
     assert "['b']" in ended.out

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from libraries import running
 from libraries.running import HELD, state, version
-from typed import Child, Ran, ran, started, until
+from typed import HANGS, Child, Ran, ran, started, until
 from typed import inside as doctor
 
 from tunedoctor.installers.uv import find_uv
@@ -54,7 +54,7 @@ def test_it_asks_first(make):
     for word, hub, code in (("n", "1.5.0", 1), ("", "1.5.0", 1), ("y", "0.36.2", 0)):
         ours, theirs = os.openpty()
         os.write(ours, f"{word}\n".encode())
-        how: Any = {"capture_output": True, "text": True, "timeout": 240}
+        how: Any = {"capture_output": True, "text": True, "timeout": HANGS}
         ended = subprocess.run(argv, stdin=theirs, check=False, **how)
         os.close(theirs)
         os.close(ours)
@@ -224,7 +224,7 @@ def test_ctrl_c_puts_back_and_says_so(make):
     before = state(env)
     child = fixing_until("fetched", env)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=120)
+    _, said = child.communicate(timeout=HANGS)
     assert child.returncode == 130, said
     assert "the environment is as it was" in said
     assert "Traceback" not in said
@@ -254,7 +254,7 @@ def test_check_tells_of_a_fix_that_was_killed(make):
     assert "broken off" not in doctor("check", "--target", str(env)).stderr
     child = fixing_until("saved", env)
     child.kill()
-    child.communicate(timeout=60)
+    child.communicate(timeout=HANGS)
     assert "was broken off" in doctor("check", "--target", str(env)).stderr
     ended = doctor("fix", "--target", str(env), "--yes")
     assert ended.returncode == 0, ended.stdout

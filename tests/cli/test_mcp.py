@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import psutil
 import pytest
 from jsonschema import Draft202012Validator
 from libraries.running import HELD, made, state, version
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
-from typed import doctor, gone, ran, started, until
+from typed import HANGS, doctor, gone, ran, started, until
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
@@ -182,17 +183,17 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
         async def hang():
             assert await asks() == (
                 False,
-                "doctor set gave no answer in 4 s; ask for less, or run it in a shell",
+                "doctor set gave no answer in 15 s; ask for less, or run it in a shell",
             )
 
         async with anyio.create_task_group() as group:
             group.start_soon(hang)
             assert (await agent.asks("explain", id="no-gpu"))[0]
             done.append(time.monotonic() - began)
-        assert done[0] < 4 <= time.monotonic() - began
+        assert done[0] < 15 <= time.monotonic() - began
         assert (await agent.asks("explain", id="no-gpu"))[0]
 
-    served(talk, "--timeout=4", cwd=tmp_path, PIP_INDEX_URL=index)
+    served(talk, "--timeout=15", cwd=tmp_path, PIP_INDEX_URL=index)
     # an agent that goes away in the middle takes all along
     params: dict[str, Any] = {"protocolVersion": "2025-06-18", "capabilities": {}}
     params["clientInfo"] = {"name": "a", "version": "1"}
@@ -205,13 +206,10 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
         ):
             print(json.dumps({"jsonrpc": "2.0", **said}), file=server.stdin, flush=True)
         assert server.stdout.readline()
-        tasks = Path(f"/proc/{server.pid}/task")
-        pids = until(lambda: " ".join(p.read_text() for p in tasks.glob("*/children")).split())
-        began = time.monotonic()
+        pids = until(lambda: psutil.Process(server.pid).children())
         server.stdin.close()
-        assert server.wait(20) == 0
-        assert time.monotonic() - began < 8
-        assert all(gone(int(pid)) for pid in pids)
+        assert server.wait(HANGS) == 0
+        assert all(gone(one.pid) for one in pids)
 
 
 def test_a_long_answer_is_cut_and_says_so():

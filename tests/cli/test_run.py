@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,14 @@ from typed import on_terminal
 DOCTOR = [sys.executable, "-m", "tunedoctor", "run"]
 PYTHON = [*DOCTOR, "--", sys.executable]
 ENV = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
-STILL = 30.0
+STILL = 300.0
 """Seconds that a test waits for what must come."""
 
 
 def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     whole = [*DOCTOR, *argv]
     return subprocess.run(
-        whole, input=stdin, capture_output=True, env=ENV, timeout=120, check=False
+        whole, input=stdin, capture_output=True, env=ENV, timeout=STILL, check=False
     )
 
 
@@ -101,19 +100,17 @@ def test_two_hundred_megabytes_of_output_cost_no_memory():
 
 
 def test_a_daemon_that_holds_the_streams_is_not_waited_for():
-    code = "import os, time\nif os.fork() == 0:\n os.setsid(); time.sleep(60); os._exit(0)\nprint('last', flush=True)"
-    began = time.monotonic()
+    code = "import os, time\nif os.fork() == 0:\n os.setsid(); time.sleep(90); os._exit(0)\nprint('last', flush=True)"
     child = started(code, alone=False)
-    assert child.wait(STILL) == 0
+    assert child.wait(80) == 0
     assert os.read(child.stdout.fileno(), 100) == b"last\n"
-    assert time.monotonic() - began < 60
     child.stdout.close()
 
 
 def test_a_reader_that_goes_away_ends_the_command_as_without_the_doctor():
     line = f"{sys.executable} -m tunedoctor run -- yes | head -n 2; echo ${{PIPESTATUS[0]}}"
     argv = ["bash", "-c", line]
-    ended = subprocess.run(argv, capture_output=True, env=ENV, timeout=60, check=False)
+    ended = subprocess.run(argv, capture_output=True, env=ENV, timeout=STILL, check=False)
     assert ended.stdout.decode().split() == ["y", "y", str(128 + signal.SIGPIPE)]
     assert ended.stderr == b""
 

@@ -42,10 +42,9 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(device, model):
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-@pytest.mark.parametrize("more", [(), ("--processes", "2")], ids=["one", "two"])
-def test_the_trainer_is_handed_its_words(tmp_path, more):
+def test_the_trainers_are_handed_their_words(tmp_path):
     (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
-    argv = ("c.toml", "--seed=4", "--no-check", "--target", torch_target(), *more)
+    argv = ("c.toml", "--seed=4", "--no-check", "--target", torch_target(), "--processes=2")
     ended = doctor("train", *argv, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [
@@ -73,4 +72,4 @@ def test_wrong_input_is_told(row, tmp_path, place, server):
     told = tried(row, tmp_path, place, server.url)
     assert (told.code, told.imported) == (row.get("code", 2), False), told.err
     assert not [word for word in row["says"] if word not in told.err], told.err
-    assert told.cpu < 1
+    assert told.cpu < 3, "a second, and room for what neighbours do to it"

@@ -46,7 +46,7 @@ def test_what_an_update_learns_is_told_and_used_by_the_other_commands(tmp_path, 
     assert "--force asks" in update(cache, mirror)
     assert "nothing new" in update(cache, mirror, "--force")
     known = answer_of(cache, "check")["knowledge"]
-    assert (known["source"], known["days"]) == ("updated", 0)
+    assert (known["source"], known["days"] in (0, 1)) == ("updated", True), "it can be midnight"
     described = ("wheel", "--platform", "linux", "--arch", "x86_64", "--python", "3.13")
     new, with_gpu = ("--torch", "==2.16.0"), ("--gpu", "8.9", "--driver", "600.10")
     assert answer_of(cache, *described, *new)["torch_version"] == "2.16.0"

@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.contracts import shipped
 from tunedoctor.contracts.requirements import marker_environment, requirements
 from tunedoctor.contracts.shipped import contract_cure, contract_problems, lacking
 from tunedoctor.diagnosis.registry import all_checks
@@ -19,7 +17,7 @@ from tunedoctor.facts import Distribution, Errors, ErrorText, Frame, Interpreter
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import Finding
 from tunedoctor.model.snapshot import Snapshot, call
-from tunedoctor.model.versions import pep440, within
+from tunedoctor.model.versions import within
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import good_set
 
@@ -80,26 +78,6 @@ def test_nothing_is_claimed_of_releases_that_are_not_known():
         assert not contract_problems({**pair, "transformers": version})
         assert not contract_problems({**pair, "peft": version})
     assert contract_problems({**pair, "transformers": "5.24.0+local"}), "a label is of the build"
-
-
-def test_the_table_is_sound():
-    known = table("import_contracts")
-    for releases in known["releases"].values():
-        assert list(map(pep440, releases)) == sorted(map(pep440, releases))
-    for library, neighbour, *both, names in known["rows"]:
-        assert names, (library, neighbour)
-        for name, runs in zip((library, neighbour), both, strict=True):
-            ends = [end for run in runs for end in run]
-            assert ends == sorted(ends), (library, neighbour)
-            assert ends[-1] < len(known["releases"][name])
-
-
-def test_a_set_is_judged_in_a_few_milliseconds():
-    contract_problems(NEWEST)
-    shipped._between.cache_clear()
-    began = time.process_time()
-    contract_problems({**NEWEST, **PAIRS["HybridCache"]})
-    assert time.process_time() - began < 0.05
 
 
 def drawn() -> Iterator[tuple[str, str, str, list[list[int]]]]:

@@ -12,15 +12,8 @@ from typing import NamedTuple
 PYTHON = "python3.11"
 """The wheel of torch without CUDA, which keeps the base small, is looked for with this Python."""
 TORCH = "2.13.0"
-PACKAGES = (
-    f"torch=={TORCH}",
-    "torchvision==0.28.0",
-    "transformers==5.24.0",
-    "peft==0.21.2",
-    "trl==1.16.0",
-    "accelerate==1.15.0",
-    "datasets==5.2.0",
-)
+PACKAGES = (f"torch=={TORCH}", "torchvision==0.28.0", "transformers==5.24.0", "peft==0.21.2",
+    "trl==1.16.0", "accelerate==1.15.0", "datasets==5.2.0")  # fmt: skip
 
 
 class NoBaseError(Exception):

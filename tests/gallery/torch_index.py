@@ -23,11 +23,8 @@ class TorchIndex(Server):
         super().__init__(lambda _, path: self._told(path), HOST.__eq__)
         roots = folder / "roots.pem"
         roots.write_bytes(Path(SYSTEM_ROOTS).read_bytes() + self.authority.cert_pem.bytes())
-        self.variables = {
-            "HTTPS_PROXY": self.url,
-            "SSL_CERT_FILE": str(roots),
-            "PIP_CERT": str(roots),
-        }
+        self.variables = {"HTTPS_PROXY": self.url, "SSL_CERT_FILE": str(roots),
+            "PIP_CERT": str(roots)}  # fmt: skip
 
     def _told(self, path: str) -> Answer | None:
         match path.strip("/").split("/"):

@@ -107,13 +107,9 @@ def test_no_index_is_asked_not_even_one_that_is_named(index, name, monkeypatch, 
 @pytest.mark.parametrize("name", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
 def test_what_one_is_told_is_said_to_both(name):
     between = " " if name.startswith("PIP") else ","
-    told = {
-        name: f"/a{between}/b",
-        "PIP_EXTRA_INDEX_URL": "https://me:pw@a.test/simple",
-        "UV_DEFAULT_INDEX": "https://b.test/simple",
-        "PIP_TRUSTED_HOST": "a.test",
-        "PIP_PROXY": "http://p:1",
-    }
+    told = {name: f"/a{between}/b", "PIP_EXTRA_INDEX_URL": "https://me:pw@a.test/simple",
+        "UV_DEFAULT_INDEX": "https://b.test/simple", "PIP_TRUSTED_HOST": "a.test",
+        "PIP_PROXY": "http://p:1"}  # fmt: skip
     known = own({**told, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"})
     job = Job(sys.executable, ".", source="https://torch.test/whl/cpu")
     for tool in (Tool("uv", known), Tool("pip", known)):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from checkout import ROOT
+from typed import HANGS
 
 FILES = ROOT / "integrations"
 POLICIES = {
@@ -43,7 +44,7 @@ def ran(*words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = No
     environ = {name: value for name, value in os.environ.items() if name not in hidden}
     done = subprocess.run(
         [*map(str, words)], cwd=cwd, env={**environ, **(env or {})}, text=True, errors="replace",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=300,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=HANGS,
     )  # fmt: skip
     return Ended(done.returncode, done.stdout)
 

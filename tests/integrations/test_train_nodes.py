@@ -172,9 +172,7 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
         ("xlate", r"xlate: its clock is \+5\.[123] s off that of n1"),
     ],
 )
-def test_a_node_that_is_otherwise_is_named_and_nothing_is_trained(
-    slurm: Slurm, node: str, says: str
-) -> None:
+def test_a_node_that_is_otherwise_is_named_and_nothing_is_trained(slurm, node, says):
     ended = slurm.train(f"--out={node}", "--batch=9", "--nodes=3", f"--slurm=n1,n2,{node}")
     assert (ended.code, bool(re.search(says, ended.said))) == (1, True), ended.said
     wrong = [line for line in ended.said.splitlines() if line.startswith("✗")]
@@ -224,9 +222,7 @@ def test_whoever_ends_it_nothing_is_left_and_what_was_learned_is_saved(slurm: Sl
         assert code < 0 or f"saved in {out}/{saved[0]}" in said
 
 
-def test_a_port_in_use_is_named_and_nobody_waits_for_it(
-    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_in_use_is_named_and_nobody_waits_for_it(slurm, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         monkeypatch.setenv("MASTER_PORT", port)

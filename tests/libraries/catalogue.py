@@ -7,13 +7,8 @@ from typing import NamedTuple
 from loopback import wheel
 from rows import rows
 
-MODULES = {
-    "pyyaml": "yaml",
-    "pillow": "PIL",
-    "scikit-learn": "sklearn",
-    "protobuf": "google/protobuf",
-    "nvidia-ml-py": "pynvml",
-}
+MODULES = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn",
+    "protobuf": "google/protobuf", "nvidia-ml-py": "pynvml"}  # fmt: skip
 """Where the code of a package lies, if not in a folder of its name."""
 _NAMES = """
 class _Any(type):

@@ -26,9 +26,15 @@ def test_what_a_process_takes(name, tmp_path):
     """Of anonymous memory alone: how many pages of files count goes by what the kernel has at hand."""
     known = bench.settings(bench.Place(torch_python(), str(tmp_path)))
     one, imports = known[name](), known["imports"]()
-    found, bare = bench.measured(one.argv), bench.measured(imports.argv)
-    there = one.there - imports.there + bare.there  # a CUDA build of torch takes 160 MiB more
-    assert there == pytest.approx(found.there, rel=0.15)
+    bare, found = bench.measured(imports.argv).there, 0
+    there = one.there - imports.there + bare  # a CUDA build of torch takes 160 MiB more
+    for _ in range(
+        5
+    ):  # who looks every few milliseconds can miss a peak where others take the processor
+        found = max(found, bench.measured(one.argv).there)
+        if found == pytest.approx(there, rel=0.13):
+            return
+    assert there == pytest.approx(found, rel=0.15)
 
 
 @cases("memory/cases.jsonl")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import cases, rows
-from typed import tool
+from typed import soon, tool
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, source_of
@@ -21,7 +21,6 @@ from tunedoctor.facts import (
     KernelLog,
     Resemblance,
     Resembles,
-    Runtime,
     Xid,
 )
 from tunedoctor.messages.cause import CauseError
@@ -29,8 +28,8 @@ from tunedoctor.messages.file import read_cause
 from tunedoctor.messages.match import expression, flat, matches, shipped
 from tunedoctor.model.lazy import SHIPPED, folded
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.ranking.rank import Model, features, rank, resembled
-from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed, worth_telling
+from tunedoctor.ranking.rank import features, rank, resembled
+from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed
 from tunedoctor.readers.read import read_report
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.tables.load import table
@@ -113,10 +112,7 @@ def test_a_text_costs_few_milliseconds():
     """All reports as one pass: the index of words leaves few rows to try."""
     cases = sorted((ROOT / "tests/reports/reports").glob("*.txt"))[::20]
     texts = [path.read_text("utf-8") for path in cases]
-    began = process_time()
-    for text in texts:
-        shipped().matches(text)
-    assert (process_time() - began) / len(texts) < 0.01
+    assert soon(lambda: [shipped().matches(text) for text in texts], 0.01 * len(texts))
 
 
 SOUND = (Path(__file__).parent / "plugin/our_cluster/port_taken.toml").read_text("utf-8")
@@ -136,14 +132,11 @@ def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path, row):
     assert "\n" not in str(told.value)
 
 
-def test_the_table_decides_as_one_that_is_trained_anew():
-    trainer = tool("train_ranker")
-    texts, labels = zip(*trainer.labelled(), strict=True)
-    every = [features(tidy(text)) for text in texts]
-    fresh: Model = trainer.fitted(every, labels)
-    some = every[::3]  # a verdict takes half a millisecond
-    same = sum(rank(one, fresh)[0][0] == rank(one)[0][0] for one in some)
-    assert same >= 0.995 * len(some), (same, len(some))
+def test_the_table_knows_the_texts_that_taught_it():
+    """Weights and texts do not drift apart; to train anew takes half a minute: tools/train_ranker.py."""
+    some = [*tool("train_ranker").labelled()][::4]  # a verdict takes half a millisecond
+    right = sum(rank(features(tidy(text)))[0][0] == label for text, label in some)
+    assert right >= 0.95 * len(some), (right, len(some))
 
 
 def test_likelihoods_add_up_and_the_line_stands_in_the_text():
@@ -188,43 +181,9 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(said, shares, 
         assert report.verdict == "unknown"
 
 
-def test_suspects_are_named_where_one_is_likely_and_health_is_not() -> None:
-    assert worth_telling(_told(OOM, stopped=True), 0.04)
-    assert not worth_telling(_told(OOM, stopped=True), 0.02)
-    assert not worth_telling(_told(OOM, healthy=0.9, stopped=True), 0.1)
-    assert worth_telling(_told(OOM), 0.3)
-    assert not worth_telling(_told(OOM), 0.1)
-    assert worth_telling(_told(""), 0.95)
-    assert not worth_telling(_told("", healthy=0.04), 0.95)
-    quiet = Resembles(causes=(), healthy=0.0, stopped=False)
-    assert not worth_telling(Snapshot.of([quiet, Runtime(stages=(), gpu_available=True)]), 0.95)
-
-
 ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
 FOLDS = f"{int(re.IGNORECASE)} "
 read_literals = tool("build_literals").read_literals
-
-
-@pytest.mark.parametrize(
-    ("expression", "words"),
-    [
-        ("foo(?:bar|baz qux)?quux", ("quux",)),
-        ("(?:foo|bars) x", ("foo", "bars")),
-        ("one|two|a{0,3}three", ("one", "two", "three")),
-        ("one|t?|three", ()),
-        ("ab*cde", ("cde",)),
-        ("a(?=bcd)", ("bcd",)),
-        ("(?<!abc)(?!def)gh", ("gh",)),
-        ("[\\]a]\\.so\\b\\d+: not", (": not",)),
-        ("(?P<q>['\\\"])abc(?P=q)", ("abc",)),
-        ("(?i:abc)|(?i:def)", ()),
-        ("(?i)abc", ()),
-        ("(?:(?:aa|bb){2}|cc)\\.", ("aa", "bb", "cc")),
-        ("(", ()),
-    ],
-)
-def test_words_without_which_nothing_matches(expression, words):
-    assert read_literals(expression, 0) == words
 
 
 def test_words_that_ship_are_those_that_are_read():

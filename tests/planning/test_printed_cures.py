@@ -1,10 +1,11 @@
 """Cures of all findings of a machine can be met together, and the plan cures and breeds nothing: by real metadata.
 
-On one machine of the museum for each set of findings whose cures install, and on healthy ones with the environments of
-recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all machines and 300 pairs.
+On a machine of the museum for every other set of findings whose cures install, and on healthy ones with environments
+of recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all machines and 300 pairs.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 
 judge = tool("plan_judge", "benchmarks")
-PLANNED = 6
+PLANNED = 4
 """Pairs of which a plan is made: that takes seconds."""
 
 
@@ -47,8 +48,8 @@ def named(several: list[Any]) -> list[tuple[str, ...]]:
 def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(drawn_from, index):
     checks = all_checks()
     if drawn_from == "museum":
-        several = judge.judge_all(kinds(checks), checks, index)
-        assert sum(bool(one.faults) for one in several) >= 20
+        several = judge.judge_all(islice(kinds(checks), 0, None, 2), checks, index)
+        assert sum(bool(one.faults) for one in several) >= 10
     else:
         machines = [
             (r["of"], judge.holding(snapshot_of(r["base"]), r["held"]))
@@ -60,7 +61,7 @@ def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(drawn_from, ind
     unplanned = [one for one in several if one.faults and one.end not in ("planned", "")]
     assert named([*(one for one in several if one.clash), *unplanned]) == []
     made = [one for one in several if one.end == "planned"]
-    assert len(made) >= 5
+    assert len(made) >= 3
     assert named([one for one in made if one.left or one.bred]) == []
 
 

@@ -30,7 +30,7 @@ from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.search import Task, firing, named, outside, remedies, search
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
-from tunedoctor.planning.wanted import CORE, RefusedError, Wanted, asked_for, wanted
+from tunedoctor.planning.wanted import RefusedError, Wanted, asked_for
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.load import table
 
@@ -166,31 +166,12 @@ def test_any_word_is_read_or_refused(word):
     assert len(found) == 1
 
 
-def test_what_an_environment_asks_for():
-    def want(*words, there, more=None):
-        held = packages(*there).distributions + ((more,) if more else ())
-        return wanted(asked_for(words), Snapshot({}).having(Packages(distributions=held)))
-
-    empty = want("unsloth", there=("pip==25.0", "numpy==2.2.6"))
-    assert (empty.fresh, set(empty.roots)) == (True, {*CORE, "unsloth"})
-    assert empty.installed["numpy"] == "2.2.6"
-    # editable installs stand outside and their needs hold
-    hub, needs = ("torch==2.14.1", "huggingface-hub==1.33.0"), ("huggingface-hub<2",)
-    mine = Distribution(name="peft", version="0.22.0", requires=needs, editable=True)
-    own = want(there=hub, more=mine)
-    assert ("peft" in own.roots, own.limits) == (False, needs)
-    # what does not hold today is not asked for
-    old = Distribution(name="webui", version="1.0", requires=("huggingface-hub<1",))
-    assert want(there=hub, more=old).outside["webui"] == ()
-
-
 ROWS = [
     row
     for check in {r["check"] for r in table("known_bad")["rows"]}
     for row in known_bad.rows(check)
     if row.trigger != "symptom"
 ]
-_NUMBERS = st.lists(st.integers(0, 60), min_size=1, max_size=3).map(lambda n: ".".join(map(str, n)))
 
 
 def near(specifier: str) -> list[str]:
@@ -217,21 +198,6 @@ def test_every_row_that_versions_fire_can_be_met_and_left():
             if way.specifier in outside(range_ := row.when.get(way.name, "")):
                 led = [one for one in near(range_) if within(one, way.specifier)]
                 assert not any(within(one, range_) for one in led), row.id
-
-
-@given(_NUMBERS, _NUMBERS, _NUMBERS, st.sampled_from([">=", ">"]), st.sampled_from(["<", "<="]))
-def test_outside_of_a_range_and_inside_are_all_there_is(low, high, version, floor, cap):
-    range_ = f"{floor}{low},{cap}{high}"
-    out = [within(version, one) for one in outside(range_)]
-    assert any(out) is not within(version, range_)
-
-
-def test_a_missing_package_is_the_remedy_where_it_lacks():
-    there = {"transformers": "5.13.1", "tokenizers": "0.22.2", "huggingface-hub": "1.33.0"}
-    (pair,) = firing(there)
-    assert pair.row.absent == ("accelerate",)
-    first = remedies(pair, (), frozenset())[0]
-    assert (first.name, first.specifier) == ("accelerate", "")
 
 
 NAMES = "abcde"

@@ -4,13 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from email.parser import Parser
 from importlib.machinery import PathFinder
 from importlib.metadata import distributions
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from rows import cases, plant
 
@@ -18,7 +15,7 @@ from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.libraries import shadows
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.site_folder import missing, parse, read_headers
+from tunedoctor.probes.site_folder import missing
 
 
 def this_interpreter() -> Interpreter:
@@ -60,27 +57,6 @@ def test_agrees_with_a_real_import(tmp_path, monkeypatch):
         found = {one.module for one in shadows(own, told, work=folder).shadows}
         elsewhere = PathFinder.find_spec(module, list(own.path)) is not None
         assert (module in found) == (origin.startswith(folder) and elsewhere), (folder, origin)
-
-
-def test_how_far_is_read(tmp_path):
-    path = tmp_path / "METADATA"
-    licence = "License: x\n" + "        text\n" * 10_000
-    path.write_text(f"Name: a\n{licence}Version: 1\n\nbody\n")
-    assert parse(read_headers(str(path)) or b"").version == "1"
-    path.write_text("Name: a\nVersion: 1\n\n" + "body\n" * 100_000)
-    assert len(read_headers(str(path)) or b"") == 32 * 1024
-
-
-LINES = ["Name: a", "Version: 2", "Requires-Python: >=3", "Author: b"]
-
-
-@given(st.lists(st.sampled_from(LINES)))
-def test_agrees_with_the_email_parser(lines):
-    text = "\n".join(["Metadata-Version: 2.1", *lines, "", "body"])
-    told, found = Parser().parsestr(text, headersonly=True), parse(text.encode())
-    assert found.version == (told["Version"] or "")
-    assert found.requires_python == (told["Requires-Python"] or "")
-    assert found.name == ("a" if "Name: a" in lines else "")
 
 
 LIBRARY = "torch/lib/libtorch_cpu.so"

@@ -1,7 +1,7 @@
 """The deep probe in real children: rows of packages made for the case, and what is told of them."""
 
 import os
-import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,13 +98,11 @@ def test_the_doctors_death_ends_the_run(tmp_path):
     (tmp_path / "torch.py").write_text(
         f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)"
     )
-    doctor = os.fork()
-    if doctor == 0:
-        runtime_of(sys.executable, "3.11.0", {**os.environ, "PYTHONPATH": str(tmp_path)})
-        os._exit(0)
+    code = "import os, sys; from tunedoctor.probes.runtime import runtime_of; env = {**os.environ, 'PYTHONPATH': sys.argv[1]}; runtime_of(sys.executable, '3.11.0', env)"
+    doctor = subprocess.Popen([sys.executable, "-c", code, tmp_path])
     try:
         pid = int(until(lambda: note.exists() and note.read_text()))
     finally:
-        os.kill(doctor, signal.SIGKILL)
-        os.waitpid(doctor, 0)
+        doctor.kill()
+        doctor.wait()
     assert gone(pid), "the child outlived the doctor"

@@ -5,10 +5,10 @@ import resource
 
 from rows import plant
 
-from tunedoctor.facts import Absent, Interpreter, Target, Unknown
-from tunedoctor.probes.amd import groups_missing, open_kfd, rocm_stack
+from tunedoctor.facts import Absent
+from tunedoctor.probes.amd import groups_missing, rocm_stack
 from tunedoctor.probes.gpus import parse_kernel_log
-from tunedoctor.probes.resources import cpu, disks, file_limit, memory, shared_memory
+from tunedoctor.probes.resources import cpu, file_limit, memory, shared_memory
 from tunedoctor.probes.system import host
 
 
@@ -21,34 +21,6 @@ def test_memory_processors_and_limits_of_this_machine(tmp_path):
     assert 0 < (shared.free or 0) <= shared.total
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert [files.soft, files.hard] == [-1 if n == resource.RLIM_INFINITY else n for n in limits]
-
-
-def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path):
-    (tmp_path / "python").touch()
-    asked = Target(asked=str(tmp_path / "python"), chosen_by="--target")
-    one = Interpreter(executable="x", version="3.12.7", prefix=f"{tmp_path}/env")
-    for told, place in ((one, f"{tmp_path}/env"), (Unknown(why="it hung"), str(tmp_path))):
-        found = {disk.use: disk.path for disk in disks(asked, told).disks}
-        assert set(found) == {"hf-cache", "tmp", "target", "work"}
-        assert found["target"] == place
-    assert "target" not in {disk.use for disk in disks(Unknown(why="x"), None).disks}
-
-
-def test_the_compute_device_is_opened_and_closed(tmp_path, monkeypatch):
-    (tmp_path / "kfd").touch()
-    closed: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "close", closed.append)
-        assert open_kfd(tmp_path / "kfd") == "ok"
-    os.close(*closed)
-    numbers = iter((6, 13, 1, 22, 12))  # ENXIO, EACCES, EPERM, EINVAL, ENOMEM
-
-    def fails(*_):
-        raise OSError(next(numbers), "")
-
-    monkeypatch.setattr(os, "open", fails)
-    told = [open_kfd(tmp_path) for _ in range(5)]
-    assert told == ["missing", "denied", "denied", "refused", "no memory"]
 
 
 def test_nodes_of_others_are_left_out_and_refusals_are_told(tmp_path, monkeypatch):

@@ -37,26 +37,14 @@ class Index(NamedTuple):
             f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("cache", "config", "state")
         }
         trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), str(pem))
-        pip = {
-            "PIP_FIND_LINKS": "",
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        }
+        pip = {"PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # fmt: skip
         uv = {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_PYTHON_DOWNLOADS": "never"}
         proxy = "http://{}:{}".format(*self.server.server_address)
-        ways = {
-            "HTTPS_PROXY": proxy,
-            "NO_PROXY": "127.0.0.1",
-            "DOCTOR_CACHE": str(folder / "doctor"),
-        }
-        return {
-            **dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), self.url),
-            **away,
-            **trust,
-            **pip,
-            **uv,
-            **ways,
-        }
+        ways = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1",
+            "DOCTOR_CACHE": str(folder / "doctor")}  # fmt: skip
+        return {**dict.fromkeys(("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), self.url), **away, **trust,
+            **pip, **uv, **ways}  # fmt: skip
 
 
 @contextmanager

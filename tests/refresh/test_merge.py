@@ -11,7 +11,6 @@ from tunedoctor.refresh.index import builds_of, parsed, releases
 from tunedoctor.refresh.merge import Learned, Merge, Told, least_files, merged, published
 from tunedoctor.tables.load import shipped
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
-from tunedoctor.tables.wheels import Release
 
 TABLE = shipped("torch_wheels")
 ITEMS = TABLE["releases"]["items"]
@@ -101,17 +100,6 @@ def test_a_cuda_major_without_a_floor_is_left_out_unless_the_index_names_a_bound
     assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
 
 
-def test_published_files_win_over_doubt():
-    base = ITEMS["2.15.0"]
-    row = {**base, "builds": [[*one[:-1], True] for one in base["builds"]]}
-    merge = _merged(torch_files("2.15.0", row))
-    got = _after(merge)["releases"]["items"]["2.15.0"]
-    assert all(one[7] for one in got["builds"])
-    assert "seen now: cu130 for linux_x86_64" in merge.changes[0]
-    assert "torchvision_pair" in got["unverified"]
-    assert builds(got)["linux_x86_64", "cu130"][5] == "T?", "its code is as doubtful as before"
-
-
 def test_a_release_that_comes_in_pieces_is_completed_the_next_day():
     row = new_row()
     files = torch_files("2.16.0", row)
@@ -122,19 +110,6 @@ def test_a_release_that_comes_in_pieces_is_completed_the_next_day():
     got = whole["releases"]["items"]["2.16.0"]
     assert sorted(one[:4] for one in got["builds"]) == sorted(one[:4] for one in row["builds"])
     assert _row(OLD, whole) == got, "it is not lost when the page forgets it"
-
-
-def test_odd_pages():
-    row = torch_files("2.16.0", new_row())
-    one = File("cu129", "torch-2.16.0+cu129-cp311-cp311-manylinux_2_28_x86_64.whl")
-    got = builds(_row([*row, one]))
-    assert got["linux_x86_64", "cu129"][2] == "3.11", "it takes no Python from the others"
-    assert got["linux_x86_64", "cu132"][2] == "3.11 3.12 3.13 3.14 3.15 3.14t 3.15t"
-    higher = [f._replace(name=f.name.replace("manylinux_2_28", "manylinux_2_34")) for f in row]
-    assert builds(_row(higher))["linux_x86_64", "cu132"][3] == "2.34"
-    merge = _merged([f for f in row if "macosx" in f.name])
-    assert merge.overlay.releases == {}
-    assert merge.left_out == ("2.16.0: no wheel for Linux on x86_64 is there yet",)
 
 
 FILES = OLD + torch_files("2.16.0", new_row())
@@ -186,12 +161,6 @@ def test_odd_names_neither_stop_an_update_nor_make_a_table_that_can_not_be_read(
     assert decoded(encoded(merge.overlay, "", []))[0] == merge.overlay
     floors = [b[3] for row in _after(merge)["releases"]["items"].values() for b in row["builds"]]
     assert all(part.isdigit() for floor in floors if floor for part in floor.split("."))
-
-
-def test_every_shipped_row_has_the_shape_of_an_updated_one():
-    rows = msgspec.convert(ITEMS, dict[str, Release])
-    assert msgspec.json.decode(msgspec.json.encode(rows)) == ITEMS
-    checked(Overlay(as_of="2026-12-24", releases=rows, files={}))
 
 
 @pytest.mark.parametrize(

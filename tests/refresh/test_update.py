@@ -22,7 +22,7 @@ from tunedoctor.tables.updated import Overlay
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
 EMPTY = Overlay(as_of="2026-12-24", releases={}, files={})
-QUICK = Client(Limits(size=2_000_000, seconds=5))
+QUICK = Client(Limits(size=2_000_000, seconds=100))
 
 
 @pytest.fixture

@@ -8,17 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LETTERS = string.ascii_letters
-_ALPHABETS = {
-    "A": _LETTERS + string.digits,
-    "a": _LETTERS,
-    "e": string.ascii_lowercase + string.digits,
-    "n": string.digits,
-    "h": "0123456789abcdef",
-    "H": "0123456789ABCDEF",
-    "U": string.ascii_uppercase + "234567",
-    "b": _LETTERS + string.digits + "+/",
-    "p": _LETTERS + string.digits + "!%*_-+.",
-}
+_ALPHABETS = {"A": _LETTERS + string.digits, "a": _LETTERS,
+    "e": string.ascii_lowercase + string.digits, "n": string.digits, "h": "0123456789abcdef",
+    "H": "0123456789ABCDEF", "U": string.ascii_uppercase + "234567",
+    "b": _LETTERS + string.digits + "+/", "p": _LETTERS + string.digits + "!%*_-+."}  # fmt: skip
 
 
 class Planted(NamedTuple):

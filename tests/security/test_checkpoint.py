@@ -70,13 +70,8 @@ def test_a_changed_file_is_named(train, options, checkpoint):
     assert train(*again).code == 0, "the control: unchanged, it goes on"
 
 
-FORGED = (
-    "adapter_model.bin",
-    "trainer_state.safetensors",
-    "trainer_state.json",
-    "digests.json",
-    "adapter_config.json",
-)
+FORGED = ("adapter_model.bin", "trainer_state.safetensors", "trainer_state.json", "digests.json",
+    "adapter_config.json")  # fmt: skip
 
 
 def test_a_forged_checkpoint_runs_no_code(train, options, checkpoint, forged, tmp_path):

@@ -19,20 +19,16 @@ from typing import Any
 
 import pytest
 from rows import holds, plant, rows
-from typed import doctor
+from typed import doctor, soon
 from wrong_inputs import TINY
 
 REAL = Path(sys.executable).resolve()
-PLACES = {
-    "@real": str(REAL),
-    "@bin": str(REAL.parent),
-    "@own": sys.prefix,
+PLACES = {"@real": str(REAL), "@bin": str(REAL.parent), "@own": sys.prefix,
     "@python": sys.executable,
     "@table": str(Path(__file__).parents[1] / "samples/smi/nvidia-smi_table_590_h100_mig.txt"),
-    "@lib": "python{}.{}".format(*sys.version_info),
-}
-CPU = 3
-"""Seconds of a command and its children; a check takes a tenth of that."""
+    "@lib": "python{}.{}".format(*sys.version_info)}  # fmt: skip
+CPU = 9
+"""Seconds of a command and its children; a check takes a thirtieth of that, and neighbours slow it."""
 GOOD = {key: one for key, one in TINY.items() if key != "tie_word_embeddings"} | {"vocab_size": 99}
 EVERY = rows("security/hostile.jsonl")
 FOLDERS = {row["folder"]: row["files"] for row in EVERY if "folder" in row}
@@ -102,12 +98,14 @@ def test_the_attacks_are_real(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(subprocess.TimeoutExpired):
         subprocess.run(["cat", tmp_path / "pipe"], timeout=0.3, check=False)
-    took: list[float] = []
-    for size in (4_000, 16_000):
-        began = time.process_time()
-        re.search(r";.*\bextra\s*(?:==|in\b)", ("b; " + "extra;" * 2700)[:size], re.DOTALL)
-        took.append(time.process_time() - began)
-    assert took[1] > 8 * took[0]
+    requires = "b; " + "extra;" * 2700
+
+    def read(size: int) -> object:
+        return re.search(r";.*\bextra\s*(?:==|in\b)", requires[:size], re.DOTALL)
+
+    began = time.process_time()
+    read(16_000)
+    assert soon(lambda: read(4_000), (time.process_time() - began) / 8)
 
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -116,7 +114,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer reads /proc and rusage of Linux")
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="not a checkout: no benchmarks here")
 def test_a_few_cases_of_the_fuzzer_are_without_fault(tmp_path):
-    argv = [sys.executable, BENCHMARKS / "fuzz.py", "--cases=12", "--round=3", "--minutes=1"]
+    argv = [sys.executable, BENCHMARKS / "fuzz.py", "--cases=12", "--round=3", "--minutes=60"]
     ended = subprocess.run([*argv, "--seed=1"], capture_output=True, cwd=tmp_path, check=False)
     told = json.loads(ended.stdout)
     assert (ended.returncode, told["faults"]) == (0, {})

@@ -144,7 +144,7 @@ def _grows_in_step(unit: str, work: Callable[[str], object], runs: int = 6) -> b
 
 
 def test_the_measure_sees_what_grows_faster():
-    assert not _grows_in_step("atoken-", re.compile(r"[\w-]*token=").search, runs=2)
+    assert not _grows_in_step("a", lambda text: sum(range((len(text) >> 4) ** 3)), runs=2)
 
 
 @pytest.mark.parametrize("part", range(8))

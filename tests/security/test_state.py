@@ -41,15 +41,10 @@ def forged(env: Path, home: Path, step: str, *, own: bool = False) -> str:
     up = os.path.relpath(home, site(env))
     # of its own, all is of the environment but what was saved
     kept, code = (env, env / "bin") if own else (home, home / ".ssh")
-    record = {
-        "step": step,
+    record = {"step": step,
         "ground": ["stash", str(kept), "bin/python", str(site(env)), str(code), False],
-        "live": MARK,
-        "other": MARK,
-        "host": socket.gethostname(),
-        "time": "2026-11-01T10:15:00Z",
-        "saved": {f"{up}/Documents": False, f"{home}/.ssh/authorized_keys": False},
-    }
+        "live": MARK, "other": MARK, "host": socket.gethostname(), "time": "2026-11-01T10:15:00Z",
+        "saved": {f"{up}/Documents": False, f"{home}/.ssh/authorized_keys": False}}  # fmt: skip
     return json.dumps(record)
 
 
@@ -194,11 +189,8 @@ def test_what_leads_out_of_the_environment_is_refused_by_name(make, home, tool, 
     env = make(*CLASH, name=".venv", pip=tool == "pip")
     own = site(env)
     (info,) = own.glob("huggingface_hub-*.dist-info")
-    rows = {
-        "record": f"{os.path.relpath(home, own)}/Documents/thesis.tex",
-        "absolute": f"{home}/Documents/thesis.tex",
-        "link": "huggingface_hub/aside/thesis.tex",
-    }
+    rows = {"record": f"{os.path.relpath(home, own)}/Documents/thesis.tex",
+        "absolute": f"{home}/Documents/thesis.tex", "link": "huggingface_hub/aside/thesis.tex"}  # fmt: skip
     if way in rows:
         with (info / "RECORD").open("a") as file:
             file.write(f"{rows[way]},,\n")

@@ -47,16 +47,6 @@ def test_the_kernels_counter_tells_a_kill_for_memory(for_memory):
     assert ("the kernel killed a process for memory" in cause) is (for_memory is True)
 
 
-def test_of_ranks_the_worst_is_told_once_and_who_is_missing():
-    imported = {"end": "import torch", "ok": True}
-    failed = {"end": "join", "error": "Wrong: rank 0 waited", "data": {"reason": "rank-missing"}}
-    begun = ({"begin": "join"}, {"begin": "import torch", "rank": 2})
-    first, last = stages_of(run_of(*begun, imported, {**imported, "rank": 1}, failed, ranks=4))
-    assert (first.name, first.outcome) == ("import torch", "ok")
-    assert (last.name, last.outcome) == ("join", "failed")
-    assert "rank 3 said nothing; rank 2 stood in import torch" in last.error
-
-
 REPORTS = Path(__file__).parents[1] / "reports" / "reports"
 OUT = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
 LONG = '  File "/a/torch/x.py", line 3, in f\nRuntimeError: first line\nmore of it'

@@ -68,7 +68,7 @@ def test_a_library_that_breaks_on_import_is_named(tmp_path, bare, name, text, ou
     """And torch, which prints lines as the script does, disturbs nothing."""
     files = {**WELL, "torch": LOUD, name: text}
     plant(tmp_path, {f"{of}/__init__.py": code for of, code in files.items()})
-    limit = "1" if outcome == "hung" else "60"
+    limit = "3" if outcome == "hung" else "600"
     found = answer(bare, PYTHONPATH=str(tmp_path), TUNEDOCTOR_STAGE_SECONDS=limit)
     last, blame = found["stages"][-1], found["blames"][0]
     assert (found["verdict"], last["name"]) == ("findings", f"import {name}")
@@ -110,7 +110,7 @@ def test_the_scripts_run_on_other_pythons(version, tmp_path):
     assert (only.name, only.outcome) == ("import torch", "failed")
     (tmp_path / "torch.py").write_text("__version__ = '2.9.1'\nclass version: cuda = None\n")
     argv, env = [found, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
-    deep = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
+    deep = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert '\n{"done": true' in deep.stdout, deep.stderr
 
 
@@ -125,6 +125,7 @@ WHOLE = [
 def test_every_stage_is_well_and_the_facts_are_kept(tmp_path):
     """Workers are started as on macOS, Windows and Python 3.14, a short load repeats its losses, and two ranks meet."""
     file, env = tmp_path / "snapshot.json", {"PLANTED": "workers_spawned", "PYTHONPATH": PLANTED}
+    env["TUNEDOCTOR_STAGE_SECONDS"] = "900"
     (tmp_path / "t").mkdir()
     argv = ["--device", "cpu", "--minutes", "0.02", "--gpus", "2", "--node", "--snapshot"]
     found = answer(torch_target(), *argv, str(file), TMPDIR=str(tmp_path / "t"), **env)
@@ -187,7 +188,8 @@ def test_the_training_follows_a_smoke_training_of_the_users_own(tmp_path, tiny_m
 
 
 Planted = Callable[..., Answer]
-PLAIN = Asked()
+PLAIN = Asked(seconds=900.0)
+"""Of a stage, on a machine that is slow for all."""
 PART = """
 import os, runpy, sys
 os.environ.update(PLANTED={fault!r}, PYTHONPATH={planted!r}, OMP_NUM_THREADS="1")
@@ -249,14 +251,11 @@ def test_later_stages_are_told_whatever_failed_before(planted):
     shm = SharedMemory(total=8 << 20, free=8 << 20)
     found = planted(faults, facts=(shm,))
     blames = {one.stage: (one.severity, one.found) for one in found.blames}
-    wanted = {
-        "reload": ("error", "other logits"),
+    wanted = {"reload": ("error", "other logits"),
         "checkpointing": ("error", "28 of 28 adapters"),
         "kernels bfloat16": ("warning", "not implemented for 'BFloat16'"),
-        "repeat": ("warning", "the same training gives other losses"),
-        "16-bit": ("warning", ""),
-        **({"workers": ("warning", "")} if small else {}),
-    }
+        "repeat": ("warning", "the same training gives other losses"), "16-bit": ("warning", ""),
+        **({"workers": ("warning", "")} if small else {})}  # fmt: skip
     assert {stage: severity for stage, (severity, _) in blames.items()} == {
         stage: severity for stage, (severity, _) in wanted.items()
     }
@@ -267,14 +266,15 @@ def test_later_stages_are_told_whatever_failed_before(planted):
 
 
 def test_a_number_that_changes_under_load_is_found(planted):
-    found = planted("bit_flips_under_load", Asked(minutes=0.1), part=1)
+    # it ends with what it finds
+    found = planted("bit_flips_under_load", PLAIN._replace(minutes=9.0), part=1)
     assert (found.verdict, found.blames[0].stage) == ("findings", "load")
     assert "of the same training gives the loss" in found.blames[0].found
     assert outcomes(found)["load"] == ("failed", "load-differs")
 
 
 def test_a_rank_that_never_joins_is_named(planted):
-    found = planted("rank_sleeps", Asked(ranks=2, seconds=4.0), part=1)
+    found = planted("rank_sleeps", Asked(ranks=2, seconds=8.0), part=1)
     (blame,) = found.blames
     assert (blame.stage, "firewall" in blame.cause) == ("join", True)
     assert "rank 1 stood in join" in blame.found
@@ -282,7 +282,8 @@ def test_a_rank_that_never_joins_is_named(planted):
 
 def test_a_missing_compiler_is_blamed_and_a_training_does_without(planted, tmp_path):
     lacks = {"PATH": str(tmp_path), "CXX": "no-such-one", "CC": "no-such-one"}
-    found = planted("", Asked(full=True), part=2, code=f"import os; os.environ.update({lacks})")
+    code = f"import os; os.environ.update({lacks})"
+    found = planted("", PLAIN._replace(full=True), part=2, code=code)
     (blame,) = found.blames
     assert (found.verdict, blame.stage, blame.severity) == ("ready", "compile", "warning")
     assert "ompiler" in blame.found
@@ -291,7 +292,7 @@ def test_a_missing_compiler_is_blamed_and_a_training_does_without(planted, tmp_p
 
 def test_the_stages_run_on_a_model_and_data_of_the_users(planted, tiny_model, tmp_path):
     data = plant(tmp_path, {"data.jsonl": ROWS}) / "data.jsonl"
-    found = planted("", Asked(model=tiny_model, data=str(data), steps=3))
+    found = planted("", PLAIN._replace(model=tiny_model, data=str(data), steps=3))
     says = {one.name: one.says for one in found.stages}
     assert (found.verdict, len(found.losses), says["data"]) == ("ready", 3, "3 samples")
     assert says["build"].startswith("LlamaForCausalLM")
@@ -300,7 +301,7 @@ def test_the_stages_run_on_a_model_and_data_of_the_users(planted, tiny_model, tm
     assert 26_880 * 4 < (found.forecast or 0) - WORKSPACES < 4e6
     assert (found.libraries or 0) > 50e6
     data.write_text('{"text": "well"}\n{"text": "half \\ud800"}')
-    found = planted("", Asked(model=tiny_model, data=str(data)))
+    found = planted("", PLAIN._replace(model=tiny_model, data=str(data)))
     (blame,) = found.blames
     assert (found.verdict, blame.stage, "build" in outcomes(found)) == ("findings", "data", False)
     assert "sample 2: the model's tokenizer or chat template refuses it" in blame.found

@@ -1,24 +1,19 @@
 """Tables are sound in themselves and read alike at two places; the wheel table in use is the shipped or updated one."""
 
-import json
 import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.messages.words import Case
 from tunedoctor.model.snapshot import Snapshot, call
-from tunedoctor.model.versions import release, specifiers
+from tunedoctor.model.versions import specifiers
 from tunedoctor.refresh.update import write
-from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, broken_pairs, rows
 from tunedoctor.tables.load import WheelTable, shipped, table, wheel_table_with
 from tunedoctor.tables.small import rocm_override
@@ -50,49 +45,10 @@ def test_a_row_of_what_breaks_is_sound(row):
         assert len(row.source) > 1, "one weak source never decides alone"
 
 
-def test_the_table_names_no_place_of_downloads():
-    text = Path(known_bad.__file__).with_name("known_bad.json").read_text(encoding="utf-8")
-    assert not re.search(r"\bpypi\.|files\.python", text)
-    assert "as_of" in json.loads(text)
-
-
 def test_sets_that_trained_are_left_alone():
     for check in BREAKING:
         for versions in table("good_sets")["sets"]:
             assert broken_pairs(check, held(versions), BARE) == (), versions["torch"]
-
-
-@given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(BREAKING))
-def test_no_text_and_no_version_makes_it_fall(text, version, check):
-    names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
-    said = kinds.Errors(errors=(kinds.ErrorText(text=text),))
-    broken_pairs(check, held(dict.fromkeys(names, version)), BARE, errors=said)
-
-
-def test_all_rules_cost_little():
-    packages = held({n: "5.1.0" for row in ROWS for n in row.names})
-    spent = []
-    for _ in range(3):
-        begun = time.process_time()
-        for check in BREAKING:
-            broken_pairs(check, packages, BARE)
-        spent.append(time.process_time() - begun)
-    assert min(spent) < 0.006
-
-
-def test_names_of_torch_are_of_torch_and_none_came_after_it_went():
-    since, gone = table("torch_names")["since"], table("torch_names")["gone"]
-    for name, first in {**since, **gone}.items():
-        assert name.startswith("torch.")
-        assert len(release(first)) == 2
-    assert all(release(since[name]) < release(gone[name]) for name in since.keys() & gone.keys())
-
-
-def test_every_way_to_a_driver_has_its_packages():
-    for row in table("driver_install")["rows"]:
-        assert row["ids"]
-        assert row["verified"]
-        assert row["open"] or row["proprietary"]
 
 
 OVERRIDES = table("rocm_overrides")["rows"]

@@ -49,18 +49,10 @@ def tiny(folder: str, width: int = 32) -> None:
     )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {
-        "hidden_size": width,
-        "intermediate_size": 2 * width,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-    }
-    more = {
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 256,
-        "tie_word_embeddings": True,
-        "initializer_range": 0.3,
-    }
+    shape = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2,
+        "num_attention_heads": 4}  # fmt: skip
+    more = {"num_key_value_heads": 2, "max_position_embeddings": 256, "tie_word_embeddings": True,
+        "initializer_range": 0.3}  # fmt: skip
     ends = {"vocab_size": 259, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = LlamaConfig(**shape, **more, **ends)
     LlamaForCausalLM(config).save_pretrained(folder)

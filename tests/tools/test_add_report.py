@@ -10,12 +10,9 @@ from rows import cases, rows
 from typed import Ran, ran, tool
 
 TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
-LABEL = {
-    "--source": "github.com/ada/llm/issues/7",
-    "--date": "2026-11",
+LABEL = {"--source": "github.com/ada/llm/issues/7", "--date": "2026-11",
     "--why": "the index of the build is the CPU's",
-    "--proof": "Maintainer: it went away with the cu130 build.",
-}
+    "--proof": "Maintainer: it went away with the cu130 build."}  # fmt: skip
 TEXT = "AssertionError: Torch not compiled with CUDA enabled\nfile /home/ada.lovelace/train.py\n"
 
 
@@ -56,12 +53,9 @@ figures = tool("judging.figures")
 @cases("tools/cases.jsonl")
 def test_what_counts_as_worse(path, after, verdict):
     counts = {"first": [1097, 1121], "wrong": [8, 1121], "silent": [16, 1121]}
-    before: dict[str, Any] = {
-        "reports": {"all": {"today": counts}},
+    before: dict[str, Any] = {"reports": {"all": {"today": counts}},
         "fit": {"known": {"median_error": 0.02}, "false_fits": 0},
-        "startup": {"own": {"cpu_ms": 210.0}},
-        "smoke": {"stages": [20, 20]},
-    }
+        "startup": {"own": {"cpu_ms": 210.0}}, "smoke": {"stages": [20, 20]}}  # fmt: skip
     new = copy.deepcopy(before)
     *folders, name = path.split(".")
     place = new

@@ -277,12 +277,11 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(make, monkeyp
 CONSENT = QUIET._replace(consent=True)
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_a_python_of_its_own_is_changed_with_consent_alone(prefix, tool):
+def test_a_python_of_its_own_is_changed_with_consent_alone(prefix):
     with unchanged(site(prefix)):
-        fix(prefix, tool=tool, end="refused", why="no environment of its own")
+        fix(prefix, end="refused", why="no environment of its own")
     with unchanged(site(prefix)):
-        done = fix(prefix, tool=tool, ways=CONSENT)
+        done = fix(prefix, ways=CONSENT)
         assert (done.end, done.why, done.strategy) == ("applied", "", "stash")
         assert state(prefix) == "new"
         assert undo(str(prefix)).done
@@ -290,7 +289,7 @@ def test_a_python_of_its_own_is_changed_with_consent_alone(prefix, tool):
     mark = site(prefix).parent / "EXTERNALLY-MANAGED"
     mark.write_text("[externally-managed]\nError=no\n")
     with unchanged(prefix):
-        fix(prefix, tool=tool, ways=CONSENT, end="refused", why="belongs to the system")
+        fix(prefix, ways=CONSENT, end="refused", why="belongs to the system")
 
 
 def test_what_conda_looks_after_is_backed_up(prefix):

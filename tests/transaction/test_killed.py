@@ -18,18 +18,12 @@ from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 TESTS = Path(__file__).parents[1]
 KILLS = (
-    (
-        "venv",
-        "uv",
-        "switch",
-        "begin fetch save change changing verify prove switch swapping",
-        "old",
-    ),
-    ("venv", "uv", "switch", "exchange start done prune", "new"),
+    ("venv", "uv", "switch", "begin save changing prove switch swapping", "old"),
+    ("venv", "uv", "switch", "exchange done prune", "new"),
     ("venv", "pip", "switch", "changing", "old"),
-    ("project", "uv", "stash", "save change changing prove", "old"),
+    ("project", "uv", "stash", "save changing prove", "old"),
     ("project", "uv", "stash", "done prune", "new"),
-    ("conda", "uv", "fix", "save changing prove", "old"),
+    ("conda", "uv", "fix", "changing prove", "old"),
     ("conda", "uv", "fix", "done", "new"),
     # what fails is put back
     ("conda", "uv", "fix+fails", "changing swapping exchange gone", "old"),

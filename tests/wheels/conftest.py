@@ -22,6 +22,6 @@ def pip_folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ground(tmp_path_factory, served, pip_folder):
     return lambda: Ground(tmp_path_factory.mktemp("ground"), served, pip_folder)

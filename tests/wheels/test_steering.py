@@ -59,11 +59,18 @@ def complete(ground: Ground) -> bool:
     return len(found) == 5 and {n: found[n][:2] for n in wanted} == wanted
 
 
+@pytest.fixture(scope="module")
+def other(ground):
+    """The interpreter of another environment."""
+    return ground().python
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_a_setting_that_spoils_the_plain_command_is_kept_away(ground, row):
-    one, again = ground(), ground()
+def test_a_setting_that_spoils_the_plain_command_is_told(ground, other, row):
+    """And all of them at once spoil nothing, below."""
+    one = ground()
     tool, setting = row["name"].partition(".")[0], row["name"].partition(" ")[0]
-    left = leave(one, row, again.python)
+    left = leave(one, row, other)
     steers = steering(config_of(one, left), chosen(CU126), CU126)
     steer = next(steer for steer in steers if steer.setting == setting)
     assert steer.withstood
@@ -72,9 +79,6 @@ def test_a_setting_that_spoils_the_plain_command_is_kept_away(ground, row):
     for command in plain.pip if tool == "pip" else plain.uv_pip:
         one.run(command, left)
     assert not complete(one)
-    left = leave(again, row, one.python)
-    carry_out(again, commands_for(CU126, config_of(again, left)), tool, left)
-    assert complete(again)
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
@@ -99,15 +103,15 @@ def test_what_is_called_harmless_is(ground, tool):
 @pytest.mark.parametrize(
     "way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"]
 )
-def test_all_that_harms_at_once(ground, way):
+def test_all_that_harms_at_once(ground, other, way):
     """The printed commands, those in the requirements file, and those of a project."""
-    one, other = ground(), ground()
+    one = ground()
     some = [row for row in ROWS if row["name"].startswith("pip" if way.endswith("pip") else "uv")]
     if way == "project":
         some = [{"files": {UV_TOML: 'no-index = true\nexclude-newer = "2020-01-01"\n'}}]
         some[0]["variables"] = {"UV_CONSTRAINT": "{home}/pins.txt", "UV_NO_BINARY": "1"}
     both = [{k: v for r in some for k, v in r.get(of, {}).items()} for of in ("variables", "files")]
-    left = leave(one, dict(zip(("variables", "files"), both, strict=True)), other.python)
+    left = leave(one, dict(zip(("variables", "files"), both, strict=True)), other)
     carry_out(one, commands_for(CU126, config_of(one, left)), way, left)
     assert complete(one)
 
