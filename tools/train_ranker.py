@@ -17,6 +17,7 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
+import numpy as np
 from scipy.sparse import hstack
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfTransformer
@@ -39,13 +40,13 @@ from tunedoctor.ranking.rank import (
     scores,
 )
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.render.page import sections
+from tunedoctor.render.page import SECTIONS, sections
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {"told": 1.0, "seen": 1.0, "prose": 0.8, "shape": 0.6}
 """Of the blocks of features."""
-KEEP = 380
-"""Weights of a cause that ship: the largest."""
+KEEP = 150_000
+"""Weights that ship: the largest."""
 FOLDS = 3
 NEWEST = 700
 """Reports by which likelihoods are made true: the last ones."""
@@ -116,10 +117,12 @@ def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:
 
 
 def _of_causes() -> Iterator[tuple[str, str]]:
-    """Yield what pages of checks show, their titles, and the examples of causes without code."""
+    """Yield what pages of checks tell and show, their titles, and the examples of causes without code."""
     for check in all_checks():
         yield f"{check.title}\n{check.means}", check.id
-        for line in sections(check).get("Seen as", "").splitlines() if not check.by_words else ():
+        page = sections(check)
+        yield from ((page[name], check.id) for name in SECTIONS[:3] if name in page)
+        for line in page.get("Seen as", "").splitlines() if not check.by_words else ():
             yield line, check.id
     bare = [check.id for check in all_checks() if check.by_words]
     for id_ in bare:
@@ -139,12 +142,9 @@ def apply(model: Model, text: str) -> list[tuple[str, float]]:
 
 
 def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
-    """Return a model of features and labels: fitted on all features, then on those that some cause weighs most."""
+    """Return a model of features and labels, of those that stand in two texts."""
     often = Counter(name for one in every for block in WEIGHTS for name in one[block])
-    kept = {name for name, times in often.items() if times > 1}
-    for _ in range(2):
-        causes, rows = _linear(every, labels, kept)
-        kept = {*rows}
+    causes, rows = _linear(every, labels, {name for name, times in often.items() if times > 1})
     lines = sorted(msgspec.json.encode({name: row})[1:-1] for name, row in rows.items())
     return Model(blocks=WEIGHTS, temperature=1.0, causes=causes, rows=lines)
 
@@ -174,12 +174,13 @@ def _linear(
     linear = LinearSVC(C=0.5, class_weight=share | {HEALTHY: 0.5}, random_state=0).fit(
         hstack(columns).tocsr(), labels
     )
+    # what a feature adds to all causes alike ranks none; most are against nearly all by a little
+    weights = linear.coef_ - linear.coef_.mean(axis=0)
+    least = np.sort(np.abs(weights), axis=None)[-KEEP:][0]
     rows: dict[str, list[int]] = {}
-    for place, (cause, weights) in enumerate(zip(linear.classes_, linear.coef_, strict=True)):
-        most = KEEP * (4 if cause == HEALTHY else 1)  # what is well has no words of its own
-        for i in sorted(range(len(weights)), key=lambda i: -abs(weights[i]))[:most]:
-            if weight := round(SCALE * float(weights[i])):
-                rows.setdefault(names[i], [round(SCALE * idf[i])]).extend((place, weight))
+    for place, i in np.argwhere(np.abs(weights) >= max(least, 0.5 / SCALE)).tolist():
+        pair = place, round(SCALE * float(weights[place, i]))
+        rows.setdefault(names[i], [round(SCALE * idf[i])]).extend(pair)
     biases = (round(float(bias), 3) for bias in linear.intercept_)
     return dict(zip(map(str, linear.classes_), biases, strict=True)), rows
 

@@ -10,7 +10,6 @@ from tunedoctor.tables.load import table
 NOTHING = frozenset(table("labels")["nothing"])
 """Values, in lower case, that tell nothing of the thing they stand for."""
 _LONGEST = 400
-_UNITS = {"k": 10, "m": 20, "g": 30, "t": 40}
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
 """Sizes of RAM that a report can mean."""
 
@@ -39,8 +38,7 @@ def yes_or_no(value: str) -> bool | None:
 def size(value: str) -> int | None:
     """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
     found = shape("kind.size").search(value[:300])
-    power = _UNITS[(found[2] or found[3]).lower()] if found else 0
-    return int(float(found[1]) * (1 << power)) or None if found else None
+    return bytes_of(f"{found[1]} {found[2] or found[3]}") or None if found else None
 
 
 def ram(value: str) -> int | None:
