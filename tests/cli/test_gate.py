@@ -128,6 +128,18 @@ def test_a_policy_beside_other_settings_is_not_passed_over(tmp_path: Path, insid
     assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "table", ["[tool.docter]", "[tool.docotr.policy]", "[tool.tunedoctor]", "[doctor]"]
+)
+def test_settings_under_another_name_are_told_of_once(table: str, tmp_path: Path) -> None:
+    plant(tmp_path, {"pyproject.toml": f"[tool.docker]\nx = 1\n{table}\nram = '900 TiB'\n"})
+    told = f"[{table.strip('[]').removesuffix('.policy')}] is not read; settings stand in "
+    ended = doctor("check", cwd=tmp_path)
+    assert ended.stderr.splitlines() == [f"doctor: pyproject.toml: {told}[tool.doctor]"]
+    ended = doctor("check", "--config", "pyproject.toml", cwd=tmp_path)
+    assert (ended.returncode, told in ended.stderr) == (2, True)
+
+
 def test_no_like_key_of_another_tool(tmp_path: Path, inside: Inside) -> None:
     other = "[tool.other.policy]\nskip = 1\ndriver = 2\n[tool.doctor]\nskip = 3\n"
     for text, line in ((other, 5), (other.replace("= 3", "= []\npolicy.driver = 4"), 6)):
@@ -376,6 +388,10 @@ def test_github_actions_get_annotations_and_a_summary_by_themselves(
     plant(tmp_path, {"doctor.toml": ""})
     ended = inside(*words, "--format", "json", **there)
     assert json.loads(ended.stdout)["verdict"] == "findings"
+    os.mkfifo(tmp_path / "pipe")
+    ended = doctor(*words, cwd=tmp_path, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY="pipe")
+    assert (ended.returncode, "::error" in ended.stdout) == (1, True)
+    assert "summary (pipe) could not be written" in ended.stderr
 
 
 @pytest.mark.parametrize("row", rows("cli/gate.jsonl"), ids=lambda row: row["name"])

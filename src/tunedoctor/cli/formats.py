@@ -104,8 +104,9 @@ def _text(name: str, told: Told, options: Options) -> str:
 def _write(file: str, name: str, text: str) -> None:
     if not file:
         write(text)
-    elif name == "summary":  # steps before have theirs there
-        with Path(file).open("a", encoding="utf-8") as summary:
-            summary.write(text)
+    elif name == "summary":  # steps before have theirs there; a FIFO is not waited for
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        with os.fdopen(os.open(file, flags, 0o666), "ab") as summary:
+            summary.write(text.encode("utf-8", "replace"))
     else:
         write_whole(file, text, private=name in ("json", "jsonl", "html"))
