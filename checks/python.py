@@ -163,7 +163,7 @@ def target_missing(
         place = said[2] if said else "" if facts.host.os == "windows" else interpreter.unread_pth
         return facts.worded("/stops", place=place, said=said[1] if said else "") if place else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
-    if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
-        return interpreter  # its files do not tell
+    if isinstance(interpreter, api.Unknown) and re.search("doctor check --deep|--timeout", why):
+        return interpreter  # its files do not tell, or it had no time to
     lost = facts.search("/lost", why)
     return facts.worded("/lost" if lost else "", "target-missing", why=why, base=lost and lost[1])

@@ -292,6 +292,12 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["host"], report["node"]) == (platform.node(), "n17")
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
+    # a Python that had no time to answer is there
+    plant(tmp_path, {"env/bin/python": HANGS, "env/pyvenv.cfg": "home = /usr/bin\n"})
+    (tmp_path / "env/bin/python").chmod(0o755)
+    deep = ("--target", "env", "--deep", "--timeout", "0.5", "--format", "json")
+    report = json.loads(doctor("check", *deep, cwd=tmp_path).stdout)
+    assert (report["verdict"], "target-missing" in report["unknown"]) == ("unknown", True)
 
 
 EVERY = (
