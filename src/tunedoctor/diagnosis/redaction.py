@@ -74,6 +74,15 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
     return (_short if len(text) <= _SHORT else _redacted)(text, who, addresses)
 
 
+def without_secrets(text: str) -> str:
+    """Return `text` without what has the shape of a secret: names stay, as of files in what a user is told."""
+    for kind in present(text, "text"):
+        if kind.hide == "secret":
+            hidden = partial(_hidden, kind=kind, who=Identity("", "", ""))
+            text = expression(kind).sub(hidden, text)
+    return text
+
+
 def _is_name(text: str, who: Identity) -> bool:
     """Tell a name in small letters and hyphens, as of a check: nothing that is given out looks so."""
     own = (name for name in (who.user, who.host) if len(name) > 2)
