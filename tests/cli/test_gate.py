@@ -332,6 +332,7 @@ def test_all_formats_come_of_one_look_and_may_be_written_again(
         assert "driver-too-old" in ended.stdout
         texts = {name: (tmp_path / f"out.{name}").read_text("utf-8") for name in EVERY}
         assert [name for name in EVERY if "driver-too-old" not in texts[name]] == []
+    assert "<p>Next: it tells more</p>" in texts["html"], "of another machine nothing is cured here"
     assert "requirements.txt" in texts["sarif"]
     assert "requirements.txt" in texts["gitlab"]
     assert re.search(

@@ -88,8 +88,8 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
             places = blame.places(Path(), report, options.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
-    code, partial = exit_code(report), options.partial
-    return Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
+    own = {"partial": options.partial, "here": options.here}
+    return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
 
 
 def _text(name: str, told: Told, options: Options) -> str:

@@ -66,16 +66,10 @@ def report_for(
 
 def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     """Return a report as people read it, in what `stream` can show."""
-    from tunedoctor.render import terminal  # noqa: PLC0415
+    from tunedoctor.render import formats, terminal  # noqa: PLC0415
 
-    return terminal.render(
-        report,
-        screen(stream),
-        verbose=options.verbose,
-        quiet=options.quiet,
-        here=options.here,
-        partial=options.partial,
-    )
+    told = formats.Told(report=report, code=0, partial=options.partial, here=options.here)
+    return terminal.render(told, screen(stream), verbose=options.verbose, quiet=options.quiet)
 
 
 def screen(stream: TextIO | None = None) -> Screen:

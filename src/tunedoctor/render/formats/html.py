@@ -4,6 +4,7 @@ All of it is read without scripts; the only one copies commands.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
-from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
+from tunedoctor.render.terminal import nowhere_to_look, suspects, tally, ways, well_said
 from tunedoctor.target.train_plot import svg
 
 _MARKS = MARKS | {"note": "i"}
@@ -54,7 +55,7 @@ def render(told: Told) -> str:
     kind, title = _verdict(told)
     body = (
         f'<header class="{kind}">{_headed("h1", kind, title)}'
-        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(told, kind)}{_about(report)}</header>'
+        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(told)}{_about(report)}</header>'
         f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav><main>{main}</main>'
         f'<footer class="dim">{_ages(report)}</footer><p id="said" class="away" role="status"></p>'
     )
@@ -87,19 +88,10 @@ def _command(line: str, what: str) -> str:
     return f'<div class="run"><pre><code>{clean(line)}</code></pre>{button}</div>'
 
 
-def _next(told: Told, kind: str) -> str:
-    report, way, why = told.report, "", ""
-    if kind == "ok" and report.target.python and not told.partial and not report.needs:
-        way, why = f"doctor smoke{there(report)}", "prove it by a tiny training"
-        if report.smoke:
-            way, why = "doctor init", "write a first configuration"
-    elif kind == "unknown":
-        return report.next and f"<p>Next: {clean(report.next)}.</p>"
-    elif kind != "ok" and cured(report):
-        way, why = f"doctor fix{there(report)}", "see the plan of a cure, which asks first"
-    elif kind != "ok" and told.counted:
-        way, why = f"doctor explain {told.counted[0].id}", "read more about the first finding"
-    return way and f"<p>Next: {why}</p>{_command(way, why)}"
+def _next(told: Told) -> str:
+    for way, why in ways(told)[:1]:
+        return f"<p>Next: it {why}</p>{_command(way, 'what comes next')}"
+    return told.report.next and f"<p>Next: {clean(told.report.next)}.</p>"
 
 
 def _about(report: Report) -> str:
@@ -158,25 +150,12 @@ def _folded(summary: str, body: str) -> str:
 
 
 def _suspects(report: Report) -> str:
-    """Return what the errors resemble where no error is proved."""
-    proved = any(one.severity == "error" for one in report.findings)
-    return "".join(
-        _finding(
-            ReportFinding(
-                id=one.id,
-                severity="note",
-                title=one.title,
-                found=f"{one.likelihood:.0%} likely"
-                + (one.because and f", because of: {one.because}"),
-                means="",
-                cure=ReportCure(kind="advice", command=""),
-                settle=one.settle,
-            ),
-            {},
-        )
-        for number, one in enumerate(() if proved else report.suspected)
-        if not number or one.likelihood >= FAINT
-    )
+    advice = ReportCure(kind="advice", command="")
+    note, found = partial(ReportFinding, severity="note", means="", cure=advice), list[str]()
+    for one in suspects(report):
+        text = f"{one.likelihood:.0%} likely{one.because and f', because of: {one.because}'}"
+        found.append(_finding(note(id=one.id, title=one.title, found=text, settle=one.settle), {}))
+    return "".join(found)
 
 
 def _nearby(report: Report) -> str:
