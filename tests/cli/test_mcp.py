@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -177,22 +176,23 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
 
     async def talk(agent):
         asks = partial(agent.asks, "set", packages=["peft"], platform="linux", python="3.12")
-        began, done = time.monotonic(), list[float]()
+        done = list[str]()
 
         async def hang():
             assert await asks() == (
                 False,
-                "doctor set gave no answer in 4 s; ask for less, or run it in a shell",
+                "doctor set gave no answer in 8 s; ask for less, or run it in a shell",
             )
+            done.append("set")
 
         async with anyio.create_task_group() as group:
             group.start_soon(hang)
             assert (await agent.asks("explain", id="no-gpu"))[0]
-            done.append(time.monotonic() - began)
-        assert done[0] < 4 <= time.monotonic() - began
+            done.append("explain")
+        assert done == ["explain", "set"]
         assert (await agent.asks("explain", id="no-gpu"))[0]
 
-    served(talk, "--timeout=4", cwd=tmp_path, PIP_INDEX_URL=index)
+    served(talk, "--timeout=8", cwd=tmp_path, PIP_INDEX_URL=index)
     # an agent that goes away in the middle takes all along
     params: dict[str, Any] = {"protocolVersion": "2025-06-18", "capabilities": {}}
     params["clientInfo"] = {"name": "a", "version": "1"}
@@ -207,10 +207,8 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
         assert server.stdout.readline()
         tasks = Path(f"/proc/{server.pid}/task")
         pids = until(lambda: " ".join(p.read_text() for p in tasks.glob("*/children")).split())
-        began = time.monotonic()
         server.stdin.close()
-        assert server.wait(20) == 0
-        assert time.monotonic() - began < 8
+        assert server.wait(100) == 0, "a call may take 300 s"
         assert all(gone(int(pid)) for pid in pids)
 
 
