@@ -166,24 +166,21 @@ def _gpu_memory(
     return _each(rule, (nvidia, amd), small, [size for _, size in told])
 
 
-def _capability(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
+def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one.name, one.compute_capability) for one in gpus]
-    wrong = (f"{code} ({name})" for name, code in told if code and not within(code, rule.wanted))
-    return _each(rule, (nvidia,), wrong, [code for _, code in told])
+    told = [(one, getattr(one, rule.key.replace("-", "_"))) for one in gpus]
+    if rule.row.kind == "flag":
+        is_ = "off" if rule.wanted else "on"
+        wrong = [f"{is_} (GPU {one.index})" for one, flag in told if flag is (not rule.wanted)]
+    else:
+        some = ((one, code) for one, code in told if code)
+        wrong = [f"{code} ({one.name})" for one, code in some if not within(code, rule.wanted)]
+    return _each(rule, (nvidia,), wrong, [value for _, value in told])
 
 
 def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     told = [one.gfx for one in _cards(amd)]
     return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
-
-
-def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
-    gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one.index, getattr(one, rule.key)) for one in gpus]
-    is_ = "off" if rule.wanted else "on"
-    wrong = (f"{is_} (GPU {i})" for i, flag in told if flag is (not rule.wanted))
-    return _each(rule, (nvidia,), wrong, [flag for _, flag in told])
 
 
 def _ram(ram: kinds.Memory, *, rule: Rule) -> findings.Result:
@@ -235,8 +232,8 @@ def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> findings.Resul
 
 _JUDGES: dict[str, Callable[..., findings.Result]] = {
     "python": _python, "torch": _package, "packages": _package, "driver": _driver, "gpus": _gpus,
-    "gpu-memory": _gpu_memory, "compute-capability": _capability, "gfx": _gfx, "ram": _ram, "disk": _disk,
-    "shm": _shm, "variables": _variable, "mig": _mode, "ecc": _mode, "smoke-speed": _speed,
+    "gpu-memory": _gpu_memory, "compute-capability": _nvidia, "gfx": _gfx, "ram": _ram, "disk": _disk,
+    "shm": _shm, "variables": _variable, "mig": _nvidia, "ecc": _nvidia, "smoke-speed": _speed,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from tunedoctor.model.findings import PipStep, Variable
 from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import PREFIX
 
+_MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\`*_[]{}()|~!@#$:"})
 OF_NODE = ("machine", "driver")
 """What a check is about whose findings are the node's: its administrator's."""
 
@@ -17,6 +18,14 @@ OF_NODE = ("machine", "driver")
 def flat(text: str) -> str:
     """Return text in one line."""
     return " ".join(text.split())
+
+
+def literal(text: str, most: int = 1_000) -> str:
+    """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
+    short = text if len(text) <= most else f"{text[:most]}…"
+    rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
+    # GitHub makes a link of www. by itself, and takes what is escaped behind it for a part
+    return "<br>".join(row.translate(_MARKUP).replace("www.", "www&#46;") for row in rows)
 
 
 def lines(one: ReportFinding) -> list[str]:
