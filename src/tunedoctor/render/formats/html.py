@@ -28,7 +28,7 @@ def render(told: Told) -> str:
     symptoms = {one.id: one for one in report.symptoms}
     accepted = [one for one in report.findings if one.accepted]
     packages = ((name, version or "not told") for name, version in report.target.packages.items())
-    facts, libraries = _machine(report) + _target(report), _pairs("Libraries", packages)
+    facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
     sections = {
@@ -48,10 +48,10 @@ def render(told: Told) -> str:
     shown = {name: body for name, body in sections.items() if body}
     anchors = {name: name.lower().replace(" ", "-") for name in shown}
     links = "".join(f'<li><a href="#{anchors[name]}">{name}</a></li>' for name in shown)
-    main = "".join(
-        f'<section id="{anchors[name]}"><h2>{name}</h2>{body}</section>'
-        for name, body in shown.items()
+    parts = (
+        (f'<section id="{anchors[name]}"><h2>{name}</h2>', body) for name, body in shown.items()
     )
+    main = "".join(f"{head}{body}</section>" for head, body in parts)
     kind, title = _verdict(told)
     body = (
         f'<header class="{kind}">{_headed("h1", kind, title)}'
@@ -105,8 +105,7 @@ def _about(report: Report) -> str:
         ("policy", report.policy),
         ("doctor", report.doctor),
     )
-    some = (f"<div><dt>{name}</dt><dd>{clean(says)}</dd></div>" for name, says in pairs if says)
-    return f'<dl class="about">{"".join(some)}</dl>'
+    return numbers(pairs, "about")
 
 
 def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
@@ -126,10 +125,8 @@ def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
         told = _command(cure.command, f"the cure of {one.id}")
     kind = "Cure" if cure.kind == "command" else "Advice"
     follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
-    below = (
-        _folded(f"{clean(each.title)} <code>{clean(each.id)}</code>", _told(each, {}))
-        for each in follow
-    )
+    heads = ((f"{clean(each.title)} <code>{clean(each.id)}</code>", each) for each in follow)
+    below = (_folded(head, _told(each, {})) for head, each in heads)
     evidence = "".join(f"<li>{clean(each)}</li>" for each in one.evidence)
     pairs = {
         "Accepted": clean(one.accepted),
@@ -160,11 +157,10 @@ def _suspects(report: Report) -> str:
 
 def _nearby(report: Report) -> str:
     named = rows((one.path, one.holds) for one in report.target.nearby)
-    own = (
-        report.target.own
-        and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
+    says = (
+        f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
     )
-    return (named if report.target.nearby else "") + own
+    return (named if report.target.nearby else "") + (report.target.own and says)
 
 
 def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
@@ -172,36 +168,29 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
     return f"<h3>{title}</h3>{rows(some)}" if some else ""
 
 
-def _machine(report: Report) -> str:
-    machine = report.machine
+def _facts(report: Report) -> str:
+    machine, target = report.machine, report.target
     gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
-    needs = (("it needs", f"{name} {what}") for name, what in report.needs.items())
-    pairs = (
+    of_machine = (
         ("system", machine.system or "not told"),
         ("processor", machine.architecture),
         ("RAM", gib(machine.ram) if machine.ram else "not told"),
         ("GPUs", gpus or ("none" if machine.gpus_known else "not known")),
         ("NVIDIA driver", machine.driver),
-        *needs,
+        *(("it needs", f"{name} {what}") for name, what in report.needs.items()),
     )
-    return _pairs("Machine", pairs)
-
-
-def _target(report: Report) -> str:
-    target = report.target
-    asked = "" if target.asked == target.python else target.asked
-    pairs = (
-        ("asked for", asked),
+    of_target = (
+        ("asked for", "" if target.asked == target.python else target.asked),
         ("chosen by", "" if target.chosen_by == "none" else target.chosen_by),
         ("interpreter", target.python),
         ("Python", target.version),
         ("kind", target.kind),
     )
-    return _pairs("Environment", pairs)
+    return _pairs("Machine", of_machine) + _pairs("Environment", of_target)
 
 
 def _codes(ids: Iterable[str]) -> str:
-    return " ".join(f"<code>{clean(id_)}</code>" for id_ in ids)
+    return f'<p class="ids">{" ".join(f"<code>{clean(id_)}</code>" for id_ in ids)}</p>'
 
 
 def _smoke(smoke: ReportSmoke) -> str:
@@ -239,20 +228,15 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 
 def _reasons(told: Mapping[str, str]) -> str:
-    some = (
-        f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
-        for why, ids in by_reason(told).items()
-    )
-    return f'<ul class="reasons">{"".join(some)}</ul>' if told else ""
+    some = "".join(f"<li>{clean(why)}{_codes(ids)}</li>" for why, ids in by_reason(told).items())
+    return f'<ul class="reasons">{some}</ul>' if told else ""
 
 
 def _others(report: Report) -> str:
     passed, skipped = many(len(report.passed), "check"), many(len(report.skipped), "check")
-    ids = f'<p class="ids">{_codes(report.passed)}</p>' if report.passed else ""
-    whys = _reasons(report.skipped)
-    return _folded(f"{passed} passed", ids) + _folded(
-        f"{skipped} did not apply or did not run", whys
-    )
+    ids, whys = _codes(report.passed) if report.passed else "", _reasons(report.skipped)
+    not_run = _folded(f"{skipped} did not apply or did not run", whys)
+    return _folded(f"{passed} passed", ids) + not_run
 
 
 def _ages(report: Report) -> str:
