@@ -1,11 +1,6 @@
 """The doctor for other programs: what `from tunedoctor import check, triage, fit` gets. docs/library.md describes it.
 
-Each function answers with the data that its command prints as JSON, made by the same code and redacted as there. None
-prints, exits, or changes the working folder; each can be called from any thread, as often as wanted.
-
-Settings of the working folder ([tool.doctor], doctor.toml) are not read: where a program happens to stand must not
-change its answers, nor name plug-ins, which are code. `config` names a file of them. Package mirrors of the user's own
-file hold as always: cures name them.
+Each answers by the code of its command, redacted as there; settings of the working folder are not read.
 """
 
 import io

@@ -52,15 +52,9 @@ def report_for(
     if options.shared:
         snapshot = unnamed(snapshot)
     snapshot = prepared(snapshot.having(knowledge()), options.profile)
-    report = report_of(
-        snapshot,
-        diagnose(snapshot, checks),
-        checks,
-        options.fixes,
-        gate=options.gate(),
-        seconds=time.perf_counter() - began,
-        smoke=smoke,
-    )
+    found, gate = diagnose(snapshot, checks), options.gate()
+    how = (snapshot, found, checks, options.fixes)
+    report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
     return public(report, this_identity(shared=options.shared))
 
 

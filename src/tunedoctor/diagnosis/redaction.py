@@ -148,7 +148,6 @@ def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
 
 
 def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Identity) -> bool:
-    """Tell whether what an expression found is what it looks like."""
     low = value.lower()
     if what in ("user", "host"):
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]

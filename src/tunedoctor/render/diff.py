@@ -178,5 +178,4 @@ def word_of(value: Value, most: int, *, sizes: bool = False) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text of others as code in a cell of a table."""
     return f"<code>{literal(flat(text))}</code>" if text else ""

@@ -190,7 +190,6 @@ def _driver(plan: Plan, at: Setting) -> Iterator[str]:
 
 
 def _ready(at: Setting) -> Iterator[str]:
-    """Yield what has to work before the user's part begins."""
     for one in _steps(at, "ready"):
         says = f"{one.says}: run this file's root part first, with sudo"
         yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
@@ -205,7 +204,6 @@ def _installs(installs: Iterable[Install]) -> Iterator[str]:
 
 
 def _variables(at: Setting) -> Iterator[str]:
-    """Yield what sets variables whenever the environment is activated."""
     for name, value in at.variables:
         line = shlex.quote(f"export {name}={shlex.quote(value)}")
         there = f'grep -qxF {line} "$prefix/bin/activate"'

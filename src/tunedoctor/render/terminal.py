@@ -52,9 +52,8 @@ def _heading(report: Report, screen: Screen) -> None:
     what += [f"{n} {target.packages[n] or '?'}" for n in named]
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
-        place = (
-            f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else f'--profile {report.profile}'}"
-        )
+        why = f"--profile {report.profile}"
+        place = f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else why}"
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
     gpus = counted(
@@ -135,7 +134,6 @@ def _suspected(report: Report, screen: Screen) -> None:
 
 
 def _trained(report: Report, screen: Screen) -> None:
-    """Say what a training that was part of the look came to."""
     one = report.smoke
     if one and one.tokens_per_second:
         speed = f"{one.tokens_per_second:,.0f} tokens/s on {one.device_name or one.device}"
