@@ -80,7 +80,6 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
 def _seen(
     given: Namespace, options: Options, checks: tuple[Check, ...], left: Callable[[], float]
 ) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke | None]:
-    """Look at what was named, for as long as there is `left`, and train there if that is asked for."""
     place = place_of(options, given, lambda: aim(given.target, own=given.own, config=given.config))
     if given.deep or given.smoke:
         starting(place, quiet=options.quiet)

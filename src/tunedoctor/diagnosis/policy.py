@@ -247,24 +247,18 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     each = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
     sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
-    codes = sorted(
-        {one.compute_capability for one in cards if pep440(one.compute_capability)}, key=parts
-    )
-    found: dict[str, object] = {}
-    if pep440(facts.interpreter.version):
-        found["python"] = f"=={minor(facts.interpreter.version)}.*"
-    if pep440(facts.nvidia_driver.version):
-        found["driver"] = f">={facts.nvidia_driver.version}"
-    if count := _count(*(snapshot.find(kind) for kind in GPUS)):
-        found["gpus"] = count
-    if codes:
-        found["compute-capability"] = f">={codes[0]}"
-    if targets := sorted({one.gfx for one in amd if one.gfx}):
-        found["gfx"] = targets
+    codes = sorted({x.compute_capability for x in cards if pep440(x.compute_capability)}, key=parts)
+    python, driver = facts.interpreter.version, facts.nvidia_driver.version
+    count = _count(*(snapshot.find(kind) for kind in GPUS))
+    targets = sorted({one.gfx for one in amd if one.gfx})
+    found: dict[str, object] = {"python": f"=={minor(python)}.*"} if pep440(python) else {}
+    found |= {"driver": f">={driver}"} if pep440(driver) else {}
+    found |= {"gpus": count} if count else {}
+    found |= {"compute-capability": f">={codes[0]}"} if codes else {}
+    found |= {"gfx": targets} if targets else {}
     for name in ("mig", "ecc"):
         told = {getattr(one, name) for one in cards}
-        if len(told) == 1 and None not in told:
-            found[name] = told.pop()
+        found |= {name: told.pop()} if len(told) == 1 and None not in told else {}
     found |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
     versions = {d.name: d.version for d in facts.packages.distributions if pep440(d.version)}
     yield "# What a machine has to be, as one is that is good. Loosen what may differ;"

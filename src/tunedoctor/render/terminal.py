@@ -121,7 +121,6 @@ def suspects(report: Report) -> list[ReportSuspect]:
 
 
 def _suspected(report: Report, screen: Screen) -> None:
-    """Name them with the line and the command that settles it."""
     some, said = suspects(report), ""
     if some:
         screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))

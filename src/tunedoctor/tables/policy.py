@@ -145,7 +145,6 @@ def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any ki
 
 
 def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
-    """Return None for what is not of the kind."""
     match kind, value:
         case "specifier" | "count", str(text) if text.strip() and specifiers(text) is not None:
             return text.strip()

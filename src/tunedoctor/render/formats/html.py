@@ -31,12 +31,12 @@ def render(told: Told) -> str:
     facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
+    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (told.counted, accepted))
     sections = {
-        "Findings": "".join(_finding(one, symptoms) for one in told.counted),
+        "Findings": counts,
         "Suspected": _suspects(report),
         "Accepted findings": _folded(
-            f"{many(len(accepted), 'finding')} not counted for the verdict",
-            "".join(_finding(one, symptoms) for one in accepted),
+            f"{many(len(accepted), 'finding')} not counted for the verdict", others
         ),
         "Environments": _nearby(report),
         "Memory": memory(report.machine),
@@ -118,7 +118,6 @@ def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
 
 
 def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
-    """Return all that a finding says, and below it the findings that follow from it."""
     cure = one.cure
     told = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
     if cure.kind == "command" and cure.command:
@@ -195,14 +194,9 @@ def _codes(ids: Iterable[str]) -> str:
 
 def _smoke(smoke: ReportSmoke) -> str:
     pace = smoke.tokens_per_second
-    head = numbers(
-        (
-            ("verdict", _VERDICTS[smoke.verdict]),
-            ("device", smoke.device_name or smoke.device),
-            ("tokens a second", f"{pace:,.0f}" if pace else ""),
-            ("memory at the peak", gib(smoke.peak) if smoke.peak else ""),
-        )
-    )
+    first = [("verdict", _VERDICTS[smoke.verdict]), ("device", smoke.device_name or smoke.device)]
+    first.append(("tokens a second", f"{pace:,.0f}" if pace else ""))
+    head = numbers([*first, ("memory at the peak", gib(smoke.peak) if smoke.peak else "")])
     losses = [*enumerate(smoke.losses, 1)]
     drawn = [one for one in losses if isfinite(one[1])]
     picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": drawn})

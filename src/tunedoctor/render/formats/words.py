@@ -30,14 +30,10 @@ def literal(text: str, most: int = 1_000) -> str:
 
 def lines(one: ReportFinding) -> list[str]:
     """Return what a person is told of a finding, besides its title."""
-    parts = (
-        ("Found", one.found),
-        ("Means", one.means),
-        ("Cure" if one.cure.kind == "command" else "Advice", one.cure.command),
-        ("Note", one.cure.note if one.cure.command else ""),
-        ("Settle", one.settle),
-    )
-    return [f"{name}: {text}" for name, text in parts if text]
+    cure, note = one.cure.command, one.cure.note if one.cure.command else ""
+    parts = {"Found": one.found, "Means": one.means}
+    parts |= {"Cure" if one.cure.kind == "command" else "Advice": cure, "Note": note}
+    return [f"{name}: {text}" for name, text in {**parts, "Settle": one.settle}.items() if text]
 
 
 def group_of(id_: str) -> str:
