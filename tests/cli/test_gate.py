@@ -158,6 +158,7 @@ def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
     assert not inside("check").stderr
     ended = inside("check", "--config", "none.toml")
     assert (ended.returncode, "none.toml" in ended.stderr) == (2, True)
+    assert 1000 < len(inside("check", "--only", "x" * 9999).stderr) < 3000
 
 
 def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(

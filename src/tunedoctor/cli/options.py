@@ -203,7 +203,7 @@ def misuse(what: str, way_out: str) -> NoReturn:
     """Exit with 2, saying what is wrong with the input and how to go on; a log can hold it, so no secret does."""
     from tunedoctor.diagnosis.redaction import without_secrets  # noqa: PLC0415  only on a mistake
 
-    said = " ".join(clean_text(f"doctor: {what}; {way_out}").splitlines())
+    said = " ".join(clean_text(f"doctor: {what[:2000]}; {way_out}").splitlines())
     raise MisuseError(f"{without_secrets(said)}\n")
 
 
