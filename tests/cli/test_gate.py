@@ -178,6 +178,9 @@ def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(
     assert held() == (there, "env")
     report = json.loads(inside("check", "--format", "json", cwd=deep).stdout)
     assert report["target"]["asked"] == str(root / "env")
+    plant(root, {"doctor.toml": "strict = true\n"})
+    shown = json.loads(inside("config", "--format", "json", cwd=deep).stdout)["settings"]
+    assert {"name": "fail-on", "value": "warning", "source": "strict"} in shown
     plant(root, {"doctor.toml": "fail-one = 1\n"})
     assert "../../doctor.toml, line 1" in inside("check", cwd=deep).stderr
     (root / "doctor.toml").unlink()
