@@ -85,7 +85,8 @@ def _types(kind: Any) -> dict[str, type]:  # noqa: ANN401  an annotation
     if origin is Literal:
         return _types(str)
     name = "a list of str" if origin is Sequence else origin.__name__
-    return {name: {int: Integral, float: Real}.get(origin, origin)}
+    numbers: dict[Any, Any] = {int: Integral, float: Real}
+    return {name: numbers.get(origin, origin)}
 
 
 @_public

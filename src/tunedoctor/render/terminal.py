@@ -115,8 +115,9 @@ def _cure(one: ReportFinding, screen: Screen) -> None:
 
 def suspects(report: Report) -> list[ReportSuspect]:
     """Return what the errors resemble, where no error is proved: the first, and others that are likely enough."""
-    proved = any(one.severity == "error" for one in report.findings)
-    some = () if proved else report.suspected
+    some = report.suspected
+    if any(one.severity == "error" for one in report.findings):
+        return []
     return [one for one in some if one is some[0] or one.likelihood >= _FAINT]
 
 
