@@ -167,7 +167,7 @@ def target_missing(
         why = f"{may_end} runs at each start of this Python and could end it: doctor check --deep tells"
         return api.Unknown(why=why) if may_end and not isinstance(runtime, api.Runtime) else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
-    if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
-        return interpreter  # its files do not tell
+    if isinstance(interpreter, api.Unknown) and re.search("doctor check --deep|--timeout", why):
+        return interpreter  # its files do not tell, or it had no time to
     lost = facts.search("/lost", why)
     return facts.worded("/lost" if lost else "", "target-missing", why=why, base=lost and lost[1])

@@ -124,6 +124,18 @@ def test_a_policy_beside_other_settings_is_not_passed_over(tmp_path: Path, insid
     assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "table", ["[tool.docter]", "[tool.docotr.policy]", "[tool.tunedoctor]", "[doctor]"]
+)
+def test_settings_under_another_name_are_told_of_once(table: str, tmp_path: Path) -> None:
+    plant(tmp_path, {"pyproject.toml": f"[tool.docker]\nx = 1\n{table}\nram = '900 TiB'\n"})
+    told = f"[{table.strip('[]').removesuffix('.policy')}] is not read; settings stand in "
+    ended = doctor("check", cwd=tmp_path)
+    assert ended.stderr.splitlines() == [f"doctor: pyproject.toml: {told}[tool.doctor]"]
+    ended = doctor("check", "--config", "pyproject.toml", cwd=tmp_path)
+    assert (ended.returncode, told in ended.stderr) == (2, True)
+
+
 def test_no_like_key_of_another_tool(tmp_path: Path, inside: Inside) -> None:
     other = "[tool.other.policy]\nskip = 1\ndriver = 2\n[tool.doctor]\nskip = 3\n"
     for text, line in ((other, 5), (other.replace("= 3", "= []\npolicy.driver = 4"), 6)):
@@ -140,6 +152,7 @@ def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(tmp_pat
     assert not inside("check").stderr
     ended = inside("check", "--config", "none.toml")
     assert (ended.returncode, "none.toml" in ended.stderr) == (2, True)
+    assert 1000 < len(inside("check", "--only", "x" * 9999).stderr) < 3000
 
 
 def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(tmp_path, inside):
@@ -157,6 +170,9 @@ def test_settings_of_a_project_hold_in_its_folders_and_those_of_nobody_else(tmp_
     assert held() == (there, "env")
     report = json.loads(inside("check", "--format", "json", cwd=deep).stdout)
     assert report["target"]["asked"] == str(root / "env")
+    plant(root, {"doctor.toml": "strict = true\n"})
+    shown = json.loads(inside("config", "--format", "json", cwd=deep).stdout)["settings"]
+    assert {"name": "fail-on", "value": "warning", "source": "strict"} in shown
     plant(root, {"doctor.toml": "fail-one = 1\n"})
     assert "../../doctor.toml, line 1" in inside("check", cwd=deep).stderr
     (root / "doctor.toml").unlink()
@@ -271,6 +287,12 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["host"], report["node"]) == (platform.node(), "n17")
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
+    # a Python that had no time to answer is there
+    plant(tmp_path, {"env/bin/python": HANGS, "env/pyvenv.cfg": "home = /usr/bin\n"})
+    (tmp_path / "env/bin/python").chmod(0o755)
+    deep = ("--target", "env", "--deep", "--timeout", "0.5", "--format", "json")
+    report = json.loads(doctor("check", *deep, cwd=tmp_path).stdout)
+    assert (report["verdict"], "target-missing" in report["unknown"]) == ("unknown", True)
 
 
 EVERY = (
@@ -303,6 +325,7 @@ def test_all_formats_come_of_one_look_and_may_be_written_again(tmp_path, inside)
         assert "driver-too-old" in ended.stdout
         texts = {name: (tmp_path / f"out.{name}").read_text("utf-8") for name in EVERY}
         assert [name for name in EVERY if "driver-too-old" not in texts[name]] == []
+    assert "<p>Next: it tells more</p>" in texts["html"], "of another machine nothing is cured here"
     assert "requirements.txt" in texts["sarif"]
     assert "requirements.txt" in texts["gitlab"]
     assert re.search(
@@ -363,6 +386,10 @@ def test_github_actions_get_annotations_and_a_summary_by_themselves(tmp_path, in
     plant(tmp_path, {"doctor.toml": ""})
     ended = inside(*words, "--format", "json", **there)
     assert json.loads(ended.stdout)["verdict"] == "findings"
+    os.mkfifo(tmp_path / "pipe")
+    ended = doctor(*words, cwd=tmp_path, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY="pipe")
+    assert (ended.returncode, "::error" in ended.stdout) == (1, True)
+    assert "summary (pipe) could not be written" in ended.stderr
 
 
 @pytest.mark.parametrize("row", rows("cli/gate.jsonl"), ids=lambda row: row["name"])

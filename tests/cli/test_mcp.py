@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from jsonschema import Draft202012Validator
 from libraries.running import HELD, made, state, version
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
-from typed import HANGS, doctor, gone, ran, started, until
+from typed import doctor, gone, ran, started, until
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
@@ -178,19 +177,20 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
 
     async def talk(agent):
         asks = partial(agent.asks, "set", packages=["peft"], platform="linux", python="3.12")
-        began, done = time.monotonic(), list[float]()
+        done = list[str]()
 
         async def hang():
             assert await asks() == (
                 False,
                 "doctor set gave no answer in 15 s; ask for less, or run it in a shell",
             )
+            done.append("set")
 
         async with anyio.create_task_group() as group:
             group.start_soon(hang)
             assert (await agent.asks("explain", id="no-gpu"))[0]
-            done.append(time.monotonic() - began)
-        assert done[0] < 15 <= time.monotonic() - began
+            done.append("explain")
+        assert done == ["explain", "set"]
         assert (await agent.asks("explain", id="no-gpu"))[0]
 
     served(talk, "--timeout=15", cwd=tmp_path, PIP_INDEX_URL=index)
@@ -208,7 +208,7 @@ def test_a_call_that_hangs_ends_alone(tmp_path, uv_cache):
         assert server.stdout.readline()
         pids = until(lambda: psutil.Process(server.pid).children())
         server.stdin.close()
-        assert server.wait(HANGS) == 0
+        assert server.wait(100) == 0, "a call may take 300 s"
         assert all(gone(one.pid) for one in pids)
 
 

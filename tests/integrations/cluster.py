@@ -6,8 +6,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from socket import create_server
 
 from platforms.places import packages
 
@@ -19,16 +20,20 @@ START = """hostname "$1"; mount -t tmpfs -o size="$2" tmpfs /dev/shm; eval "$4";
 class Cluster:
     """Nodes that each have a host name and a /dev/shm of their own."""
 
-    def __init__(
-        self, work: Path, shm: dict[str, str], port: int = 27000, also: Mapping[str, str] = {}
-    ) -> None:
-        """Start them; `also`: node -> lines of a shell, in its own mounts, before it begins."""
+    def __init__(self, work: Path, shm: dict[str, str], also: Mapping[str, str] = {}) -> None:
+        """Start them; `also`: node -> lines of a shell, in its own mounts, before it begins.
+
+        Ports are none of a cluster before: a health program of that outlives it, and would resume nodes of this one.
+        """
         packages("slurmctld", "slurmd", "slurm-client")
         self.work, self.conf, self.names = work, work / "slurm.conf", tuple(shm)
         (work / "state").mkdir(parents=True)
         host = os.uname().nodename.partition(".")[0]
+        with ExitStack() as held:
+            places = [held.enter_context(create_server(("127.0.0.1", 0))) for _ in (*shm, host)]
+            port, *ports = (one.getsockname()[1] for one in places)
         text = CONF.format(work=work, host=host, port=port)
-        for at, name in enumerate(shm, port + 1):
+        for at, name in zip(ports, shm, strict=True):
             text += NODE.format(name=name, host=host, port=at)
         self.conf.write_text(f"{text}PartitionName=debug Nodes=ALL Default=YES State=UP\n")
         (work / "cgroup.conf").write_text("CgroupPlugin=disabled\n")

@@ -123,7 +123,7 @@ def slurm(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "xgpu": f"mount --bind {work}/cuda.py {version.parent}/cuda/__init__.py",
     }
     names = dict.fromkeys(["n1", "n2", "n3", "n4", *also], "64m")
-    cluster = Cluster(work / "cluster", names, 27600, also)
+    cluster = Cluster(work / "cluster", names, also)
     for name in ("prolog", "health"):
         (cluster.work / name).write_text("#!/bin/sh\n")
         (cluster.work / name).chmod(0o755)

@@ -15,6 +15,7 @@ from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, Torc
 from tunedoctor.model.findings import Check, Finding
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render import choice, terminal
+from tunedoctor.render.formats import Told
 from tunedoctor.render.page import render_page
 from tunedoctor.render.screen import Screen
 from tunedoctor.wheels.choose import Answer, answer
@@ -31,6 +32,10 @@ def same(name: str, text: str) -> None:
     assert text == file.read_text(encoding="utf-8")
 
 
+def screened(report: Report, screen: Screen, *, partial: bool = False) -> str:
+    return terminal.render(Told(report=report, code=0, partial=partial), screen)
+
+
 def report_on(case: str) -> Report:
     known = Knowledge(date="2026-11-24", days=31, source="shipped")
     snapshot = snapshot_of(case).having(known)
@@ -41,36 +46,36 @@ def report_on(case: str) -> Report:
 
 @pytest.mark.parametrize("case", ["healthy-rtx4090", "driver-550-with-cu130"])
 def test_check_screen(case):
-    same(f"{case}.txt", terminal.render(report_on(case), Screen()))
+    same(f"{case}.txt", screened(report_on(case), Screen()))
 
 
 def test_ascii_screen():
-    text = terminal.render(report_on("driver-550-with-cu130"), Screen(encoding="ascii"))
+    text = screened(report_on("driver-550-with-cu130"), Screen(encoding="ascii"))
     assert text.isascii()
     same("ascii.txt", text)
 
 
 def test_what_was_not_looked_at_is_not_counted_as_well():
     report = report_on("healthy-rtx4090")
-    assert "Ready to fine-tune: " in terminal.render(report, Screen())
-    part = terminal.render(report, Screen(), partial=True)
+    assert "Ready to fine-tune: " in screened(report, Screen())
+    part = screened(report, Screen(), partial=True)
     assert "Ready" not in part
     assert "Next: doctor smoke" not in part
     assert part.splitlines()[-1].startswith("✓ ")
     skipped = {"a": "nothing of the target was run: doctor check --deep does", "b": "no GPU"}
-    told = terminal.render(replace(report, skipped=skipped), Screen(200))
+    told = screened(replace(report, skipped=skipped), Screen(200))
     assert "1 not for this machine, 1 not run (--deep runs it)" in told
 
 
 @pytest.mark.parametrize("width", [40, 60, 120, 200])
 def test_lines_are_as_long_as_the_terminal_is_wide(width):
     report = report_on("driver-550-with-cu130")
-    lines = terminal.render(report, Screen(width)).splitlines()
+    lines = screened(report, Screen(width)).splitlines()
     long = [line for line in lines if len(line) > width]
     # what is pasted, and the first line of a finding, stay whole
     assert all(" pip install " in x or x[:1] in "✗-" or x[:5] in ("Next:", "     ") for x in long)
     assert max(map(len, lines)) >= min(width, 80) - 12
-    coloured = terminal.render(report, Screen(width, colour=True))
+    coloured = screened(report, Screen(width, colour=True))
     assert re.sub(r"\x1b\[\d*m", "", coloured).splitlines() == lines
 
 

@@ -87,7 +87,6 @@ def _entries(folder: Path) -> dict[str, bool]:
 
 
 def _rows(folder: Path, file: str) -> Rows:
-    """Return the lines with their numbers, without comments; none where the file can't be read."""
     rows = (read(folder / file, _LARGEST) or "").split("\n")
     return [(n, row[:_LONGEST].partition("#")[0].strip()) for n, row in enumerate(rows, 1)]
 

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import convert
+
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
 from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
-from tunedoctor.diagnosis.report import Report, ReportMachine, ReportSmoke, ReportTarget, exit_code
+from tunedoctor.diagnosis.report import Report, ReportSmoke, exit_code
 from tunedoctor.facts import Interpreter, Smoke, Target
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
@@ -78,7 +80,6 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
 def _seen(
     given: Namespace, options: Options, checks: tuple[Check, ...], left: Callable[[], float]
 ) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke | None]:
-    """Look at what was named, for as long as there is `left`, and train there if that is asked for."""
     place = place_of(options, given, lambda: aim(given.target, own=given.own, config=given.config))
     if given.deep or given.smoke:
         starting(place, quiet=options.quiet)
@@ -152,21 +153,17 @@ class _Limit:
             if self.report:
                 sys.stderr.write(f"doctor: the report could not be written in time: {why}\n")
                 return
-            report = Report(
-                verdict="unknown",
-                host=node().host,
-                node=node().name,
-                target=ReportTarget(),
-                machine=ReportMachine(gpus_known=False),
-                findings=(),
-                symptoms=(),
-                passed=(),
-                skipped={},
-                unknown={"timeout": why},
-                profile=self.options.profile,
-                seconds=round(time.perf_counter() - self.began, 3),
-            )
-            tell(report, self.options)
+            here, took = node(), round(time.perf_counter() - self.began, 3)
+            of = {"host": here.host, "node": here.name, "profile": self.options.profile}
+            said = {
+                "verdict": "unknown",
+                "unknown": {"timeout": why},
+                "seconds": took,
+                "skipped": {},
+            }
+            said |= {**of, "target": {}, "machine": {"gpus_known": False}}
+            none = dict.fromkeys(("findings", "symptoms", "passed"), ())
+            tell(convert({**said, **none}, Report), self.options)
 
 
 def snapshot(given: Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.cli.options import aim, look, misuse, settings
+from tunedoctor.cli.options import Options, aim, look, misuse, settings
 from tunedoctor.cli.output import read_snapshot, show, write, write_or_exit
 from tunedoctor.diagnosis.policy import from_good
 from tunedoctor.render.screen import Screen
@@ -36,9 +36,12 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 def command(given: Namespace) -> int:
     """Show the settings that hold; returns the exit code."""
     held = settings(given.config)
-    values = msgspec.to_builtins(held.config)
+    values, holds = msgspec.to_builtins(held.config), Options.of(given, held)
     names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
     places = {name: held.file if name in held.given else "default" for name in names}
+    for name in ("fail_on", "unknown"):  # strict = true has a say in both
+        if values[name] != getattr(holds, name):
+            values[name], places[name] = getattr(holds, name), "strict"
     several = [Setting(name.replace("_", "-"), values[name], places[name]) for name in names]
     urls = [(str(name), url, held.file) for name, url in held.config.mirrors.items()]
     urls += [(name, one.url, one.place) for name, one in mirrors().items()]

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tunedoctor.cli.app import commands, rows_of
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import read_log, screen, write
 from tunedoctor.diagnosis.engine import diagnose
@@ -26,21 +27,6 @@ _ON = (
     "with it; doctor explain ID shows a cause's page."
 )
 _DOCS = Path(__file__).parents[1] / "docs"
-SCHEMAS = {
-    "report": "diagnosis.report.Report",
-    "wheel": "wheels.choose.Answer",
-    "matrix": "wheels.matrix.Matrix",
-    "set": "planning.set_answer.Answer",
-    "fit": "memory.answer.Answer",
-    "data": "data.report.Report",
-    "fix": "transaction.outcome.Answer",
-    "smoke": "smoke.answer.Answer",
-    "envs": "probes.environments.Environments",
-    "diff": "diagnosis.differences.Difference",
-    "config": "cli.configured.Held",
-    "fleet": "fleet.answer.Fleet",
-}
-"""Kind of output -> the type that it is written from."""
 
 
 def command(given: Namespace) -> int:
@@ -151,7 +137,8 @@ def list_(_: Namespace) -> int:
 
 def schema_of(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a kind of output, made from the types."""
-    module, _, kind = SCHEMAS[name].rpartition(".")
+    (row,) = rows_of("schema", commands())
+    module, _, kind = row["choices"][name].rpartition(".")
     answer = getattr(import_module(f"tunedoctor.{module}"), kind)
     title = next(f.default for f in msgspec.structs.fields(answer) if f.name == "schema")
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}

@@ -30,6 +30,7 @@ from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import IMAGE, How, Reply
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
+from tunedoctor.probes.resources import processors
 from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
 from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
@@ -66,11 +67,8 @@ def command(given: Namespace) -> int:
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), _TELLS), spinner() as one:
         engine, jobs = _jobs(given)
-        processes = os.cpu_count() or 1
-        if sys.platform == "linux":
-            processes = len(os.sched_getaffinity(0))
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(fresh(jobs, given, options), one), make, processes)
+            rows = judged(_shown(fresh(jobs, given, options), one), make, processors())
     if not rows:
         what = f"no snapshot is in {' and '.join(given.files)}: names end in .json or .jsonl"
         if set(given.files) == {"-"}:

@@ -88,8 +88,8 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
             places = blame.places(Path(), report, options.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
-    code, partial = exit_code(report), options.partial
-    return Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
+    own = {"partial": options.partial, "here": options.here}
+    return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
 
 
 def _text(name: str, told: Told, options: Options) -> str:
@@ -104,8 +104,9 @@ def _text(name: str, told: Told, options: Options) -> str:
 def _write(file: str, name: str, text: str) -> None:
     if not file:
         write(text)
-    elif name == "summary":  # steps before have theirs there
-        with Path(file).open("a", encoding="utf-8") as summary:
-            summary.write(text)
+    elif name == "summary":  # steps before have theirs there; a FIFO is not waited for
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        with os.fdopen(os.open(file, flags, 0o666), "ab") as summary:
+            summary.write(text.encode("utf-8", "replace"))
     else:
         write_whole(file, text, private=name in ("json", "jsonl", "html"))

@@ -1,19 +1,16 @@
 """The doctor for other programs: what `from tunedoctor import check, triage, fit` gets. docs/library.md describes it.
 
-Each function answers with the data that its command prints as JSON, made by the same code and redacted as there. None
-prints, exits, or changes the working folder; each can be called from any thread, as often as wanted.
-
-Settings of the working folder ([tool.doctor], doctor.toml) are not read: where a program happens to stand must not
-change its answers, nor name plug-ins, which are code. `config` names a file of them. Package mirrors of the user's own
-file hold as always: cures name them.
+Each answers by the code of its command, redacted as there; settings of the working folder are not read.
 """
 
 import io
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import wraps
+from numbers import Integral, Real
 from os import PathLike, fspath
-from typing import Literal, cast
+from types import UnionType
+from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
 from tunedoctor import facts
 from tunedoctor.cli.app import given
@@ -50,18 +47,49 @@ class DoctorError(Exception):
     """The input is of no use; the message says why and how to go on, as the command does when it exits with 2."""
 
 
-@contextmanager
-def _raising() -> Generator[None]:
-    try:
-        mirrors()
-        yield
-    except MisuseError as error:
-        raise DoctorError(error.said.removeprefix("doctor: ").strip()) from None
-    except (ConfigError, SnapshotError) as error:
-        raise DoctorError(str(error)) from error
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@_raising()
+def _public(function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that raises DoctorError alone for input that is of no use, or of another type."""
+    kinds = {name: _types(kind) for name, kind in function.__annotations__.items()}
+
+    @wraps(function)
+    def told(*args: P.args, **named: P.kwargs) -> T:
+        for name, value in {**dict(zip(kinds, args, strict=False)), **named}.items():
+            takes = kinds.get(name, {"": object})  # Python tells of a name that is none
+            inner = value if isinstance(value, list | tuple) else ()
+            is_one = isinstance(value, tuple(takes.values())) and all(
+                isinstance(x, str) for x in inner
+            )
+            if not is_one or (isinstance(value, bool) and not {"bool", ""} & {*takes}):
+                words = " or ".join(one for one in takes if one != "NoneType")
+                raise DoctorError(f"{name} is of type {type(value).__name__}; it takes {words}")
+        try:
+            mirrors()
+            return function(*args, **named)
+        except MisuseError as error:
+            raise DoctorError(error.said.removeprefix("doctor: ").strip()) from None
+        except (ConfigError, SnapshotError) as error:
+            raise DoctorError(str(error)) from error
+
+    return told
+
+
+def _types(kind: Any) -> dict[str, type]:  # noqa: ANN401  an annotation
+    """Return name -> what isinstance knows of each that an annotation names; numpy's numbers are numbers."""
+    origin = get_origin(kind) or kind
+    if origin in (Union, UnionType):
+        return {name: one for part in get_args(kind) for name, one in _types(part).items()}
+    if origin is Literal:
+        return _types(str)
+    name = "a list of str" if origin is Sequence else origin.__name__
+    numbers: dict[Any, Any] = {int: Integral, float: Real}
+    return {name: numbers.get(origin, origin)}
+
+
+@_public
 def check(  # noqa: PLR0913  as the command
     target: Path = None,
     *,
@@ -98,7 +126,7 @@ def check(  # noqa: PLR0913  as the command
     return report_for(with_variables(seen, options), options, checks, began)
 
 
-@_raising()
+@_public
 def triage(  # noqa: PLR0913  as the command
     text: str,
     *,
@@ -120,7 +148,7 @@ def triage(  # noqa: PLR0913  as the command
     return report_for(read_report(log.text, log.numbers), options, options.checks(), began)
 
 
-@_raising()
+@_public
 def fit(  # noqa: PLR0913  as the command
     model: str | PathLike[str],
     *,
@@ -154,7 +182,7 @@ def fit(  # noqa: PLR0913  as the command
     return public(cast("Fit", fitted(said, place, take)), this_identity())
 
 
-@_raising()
+@_public
 def wheel(  # noqa: PLR0913  as the command
     target: Path = None,
     *,
@@ -175,7 +203,7 @@ def wheel(  # noqa: PLR0913  as the command
     return public(chosen(values_of(Asked, said), lambda: take(_place(target))), this_identity())
 
 
-@_raising()
+@_public
 def snapshot(target: Path = None, *, deep: bool = False, keep_host: bool = False) -> str:
     """Return all facts of this machine and an environment, redacted, as JSON that `check(snapshot=…)` judges anywhere.
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.diagnosis import gate as gates
@@ -170,7 +171,15 @@ def settings(named: str | None = None) -> Settings:
     """Return the settings of a file, else of the project; exits with 2 where they can't be understood."""
     with refusing(ConfigError, "doctor explain policy shows the keys"):
         mirrors()  # what can't be understood is told before any work
-        return read_config(named, _project_files())
+        held = read_config(named, _project_files())
+    if held.doubt:
+        _warn(held.doubt)
+    return held
+
+
+@cache
+def _warn(said: str) -> None:
+    sys.stderr.write(f"doctor: {said}\n")  # once, though settings are read for the target too
 
 
 def _project_files() -> Iterator[str]:
@@ -191,8 +200,11 @@ def _project_files() -> Iterator[str]:
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
-    """Exit with 2, saying what is wrong with the input and how to go on."""
-    raise MisuseError(" ".join(clean_text(f"doctor: {what}; {way_out}").splitlines()) + "\n")
+    """Exit with 2, saying what is wrong with the input and how to go on; a log can hold it, so no secret does."""
+    from tunedoctor.diagnosis.redaction import without_secrets  # noqa: PLC0415  only on a mistake
+
+    said = " ".join(clean_text(f"doctor: {what[:2000]}; {way_out}").splitlines())
+    raise MisuseError(f"{without_secrets(said)}\n")
 
 
 @contextmanager

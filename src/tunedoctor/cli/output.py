@@ -52,30 +52,18 @@ def report_for(
     if options.shared:
         snapshot = unnamed(snapshot)
     snapshot = prepared(snapshot.having(knowledge()), options.profile)
-    report = report_of(
-        snapshot,
-        diagnose(snapshot, checks),
-        checks,
-        options.fixes,
-        gate=options.gate(),
-        seconds=time.perf_counter() - began,
-        smoke=smoke,
-    )
+    found, gate = diagnose(snapshot, checks), options.gate()
+    how = (snapshot, found, checks, options.fixes)
+    report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
     return public(report, this_identity(shared=options.shared))
 
 
 def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     """Return a report as people read it, in what `stream` can show."""
-    from tunedoctor.render import terminal  # noqa: PLC0415
+    from tunedoctor.render import formats, terminal  # noqa: PLC0415
 
-    return terminal.render(
-        report,
-        screen(stream),
-        verbose=options.verbose,
-        quiet=options.quiet,
-        here=options.here,
-        partial=options.partial,
-    )
+    told = formats.Told(report=report, code=0, partial=options.partial, here=options.here)
+    return terminal.render(told, screen(stream), verbose=options.verbose, quiet=options.quiet)
 
 
 def screen(stream: TextIO | None = None) -> Screen:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.cli.models import check_folder
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
@@ -137,12 +137,8 @@ def as_check(
     )
     failed = outcome_check(answer)
     causes = {one.finding for one in answer.blames}
-    with_it = (
-        msgspec.structs.replace(one, explains=(*one.explains, failed.id))
-        if one.id in causes
-        else one
-        for one in checks
-    )
+    more = {True: (failed.id,), False: ()}
+    with_it = (replace(one, explains=one.explains + more[one.id in causes]) for one in checks)
     return after, (*with_it, failed), report
 
 

@@ -17,6 +17,7 @@ from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import SnapshotError
+from tunedoctor.probes.resources import processors
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.merge import joined
 from tunedoctor.readers.read import read_report
@@ -100,13 +101,10 @@ def files_of(sources: Sequence[str]) -> list[str]:
 
 def _rows(options: Options, files: list[str]) -> Generator[Row]:
     work = partial(_judged, options)
-    processors = os.cpu_count() or 1
-    if sys.platform == "linux":
-        processors = len(os.sched_getaffinity(0))
-    if len(files) <= FEW or processors < 2:
+    if len(files) <= FEW or processors() < 2:
         yield from map(work, files)
         return
-    done, count = 0, min(-(-len(files) // CHUNK), processors)
+    done, count = 0, min(-(-len(files) // CHUNK), processors())
     while done < len(files):
         pool = futures.ProcessPoolExecutor(count, initializer=_quiet)
         try:

@@ -96,7 +96,9 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     weighed = [one for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
     less = [found.pop(one.check.id) for one in weighed if not _seen(one.check, snapshot)]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
-    explained = _explained(below)
+    pairs = ((cause, symptom) for cause, several in below.items() for symptom in several)
+    # two that explain each other are both causes
+    explained = {symptom for cause, symptom in pairs if cause not in below[symptom]}
     causes = sorted(
         found.keys() - explained,
         key=lambda id_: _rank(found[id_], len(below[id_]), said=bool(found[id_].finding.said)),
@@ -151,12 +153,6 @@ def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
             seen.add(one)
             todo += checks[one].explains if one in checks else ()
     return seen - {id_}
-
-
-def _explained(below: dict[str, set[str]]) -> set[str]:
-    """Return the ids that another finding explains; two that explain each other are both causes."""
-    pairs = ((cause, symptom) for cause, symptoms in below.items() for symptom in symptoms)
-    return {symptom for cause, symptom in pairs if cause not in below[symptom]}
 
 
 def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:

@@ -62,12 +62,12 @@ class Gate(NamedTuple):
         bar = -1 if self.fail_on == "never" else SEVERITIES.index(self.fail_on)
         return SEVERITIES.index(severity) <= bar
 
-    def accepts(self, id_: str, severity: Severity, fingerprint: str) -> str:
+    def accepts(self, one: Found) -> str:
         """Return why a finding does not count, "" where it does; one that became worse is new."""
-        if id_ in self.ignored:
-            return self.ignored[id_]
-        had = self.known.get(fingerprint)
-        as_bad = had and SEVERITIES.index(had) <= SEVERITIES.index(severity)
+        if one.check.id in self.ignored or not self.known:
+            return self.ignored.get(one.check.id, "")
+        had = self.known.get(fingerprint(one.check.id, one.finding.found))
+        as_bad = had and SEVERITIES.index(had) <= SEVERITIES.index(one.severity)
         return "in the baseline" if as_bad else ""
 
 

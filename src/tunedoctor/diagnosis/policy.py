@@ -166,24 +166,21 @@ def _gpu_memory(
     return _each(rule, (nvidia, amd), small, [size for _, size in told])
 
 
-def _capability(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
+def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one.name, one.compute_capability) for one in gpus]
-    wrong = (f"{code} ({name})" for name, code in told if code and not within(code, rule.wanted))
-    return _each(rule, (nvidia,), wrong, [code for _, code in told])
+    told = [(one, getattr(one, rule.key.replace("-", "_"))) for one in gpus]
+    if rule.row.kind == "flag":
+        is_ = "off" if rule.wanted else "on"
+        wrong = [f"{is_} (GPU {one.index})" for one, flag in told if flag is (not rule.wanted)]
+    else:
+        some = ((one, code) for one, code in told if code)
+        wrong = [f"{code} ({one.name})" for one, code in some if not within(code, rule.wanted)]
+    return _each(rule, (nvidia,), wrong, [value for _, value in told])
 
 
 def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     told = [one.gfx for one in _cards(amd)]
     return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
-
-
-def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
-    gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one.index, getattr(one, rule.key)) for one in gpus]
-    is_ = "off" if rule.wanted else "on"
-    wrong = (f"{is_} (GPU {i})" for i, flag in told if flag is (not rule.wanted))
-    return _each(rule, (nvidia,), wrong, [flag for _, flag in told])
 
 
 def _ram(ram: kinds.Memory, *, rule: Rule) -> findings.Result:
@@ -235,8 +232,8 @@ def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> findings.Resul
 
 _JUDGES: dict[str, Callable[..., findings.Result]] = {
     "python": _python, "torch": _package, "packages": _package, "driver": _driver, "gpus": _gpus,
-    "gpu-memory": _gpu_memory, "compute-capability": _capability, "gfx": _gfx, "ram": _ram, "disk": _disk,
-    "shm": _shm, "variables": _variable, "mig": _mode, "ecc": _mode, "smoke-speed": _speed,
+    "gpu-memory": _gpu_memory, "compute-capability": _nvidia, "gfx": _gfx, "ram": _ram, "disk": _disk,
+    "shm": _shm, "variables": _variable, "mig": _nvidia, "ecc": _nvidia, "smoke-speed": _speed,
 }  # fmt: skip
 
 
@@ -250,24 +247,18 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     each = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
     sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
-    codes = sorted(
-        {one.compute_capability for one in cards if pep440(one.compute_capability)}, key=parts
-    )
-    found: dict[str, object] = {}
-    if pep440(facts.interpreter.version):
-        found["python"] = f"=={minor(facts.interpreter.version)}.*"
-    if pep440(facts.nvidia_driver.version):
-        found["driver"] = f">={facts.nvidia_driver.version}"
-    if count := _count(*(snapshot.find(kind) for kind in GPUS)):
-        found["gpus"] = count
-    if codes:
-        found["compute-capability"] = f">={codes[0]}"
-    if targets := sorted({one.gfx for one in amd if one.gfx}):
-        found["gfx"] = targets
+    codes = sorted({x.compute_capability for x in cards if pep440(x.compute_capability)}, key=parts)
+    python, driver = facts.interpreter.version, facts.nvidia_driver.version
+    count = _count(*(snapshot.find(kind) for kind in GPUS))
+    targets = sorted({one.gfx for one in amd if one.gfx})
+    found: dict[str, object] = {"python": f"=={minor(python)}.*"} if pep440(python) else {}
+    found |= {"driver": f">={driver}"} if pep440(driver) else {}
+    found |= {"gpus": count} if count else {}
+    found |= {"compute-capability": f">={codes[0]}"} if codes else {}
+    found |= {"gfx": targets} if targets else {}
     for name in ("mig", "ecc"):
         told = {getattr(one, name) for one in cards}
-        if len(told) == 1 and None not in told:
-            found[name] = told.pop()
+        found |= {name: told.pop()} if len(told) == 1 and None not in told else {}
     found |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
     versions = {d.name: d.version for d in facts.packages.distributions if pep440(d.version)}
     yield "# What a machine has to be, as one is that is good. Loosen what may differ;"

@@ -74,6 +74,15 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
     return (_short if len(text) <= _SHORT else _redacted)(text, who, addresses)
 
 
+def without_secrets(text: str) -> str:
+    """Return `text` without what has the shape of a secret: names stay, as of files in what a user is told."""
+    for kind in present(text, "text"):
+        if kind.hide == "secret":
+            hidden = partial(_hidden, kind=kind, who=Identity("", "", ""))
+            text = expression(kind).sub(hidden, text)
+    return text
+
+
 def _is_name(text: str, who: Identity) -> bool:
     """Tell a name in small letters and hyphens, as of a check: nothing that is given out looks so."""
     own = (name for name in (who.user, who.host) if len(name) > 2)
@@ -139,7 +148,6 @@ def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
 
 
 def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Identity) -> bool:
-    """Tell whether what an expression found is what it looks like."""
     low = value.lower()
     if what in ("user", "host"):
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]

@@ -10,7 +10,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.engine import Diagnosis, Found
-from tunedoctor.diagnosis.gate import Gate, ProfileName, fingerprint, profile, raised
+from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who
@@ -182,14 +182,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     are at hand, loaded where a cure asks for them. `gate`: what counts for the verdict.
     """
     diagnosis = raised(diagnosis, gate.profile)
-    accepted = {
-        found.check.id: gate.accepts(
-            found.check.id,
-            found.severity,
-            fingerprint(found.check.id, found.finding.found) if gate.known else "",
-        )
-        for found in (diagnosis.causes if gate.ignored or gate.known else ())
-    }
+    accepted = {one.check.id: gate.accepts(one) for one in diagnosis.causes}
     verdict = _verdict(snapshot, diagnosis, gate, accepted)
     target, node = snapshot.find(kinds.Target), snapshot.find(kinds.Node)
     open_ = verdict == "unknown" and target is None
@@ -199,16 +192,8 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         verdict=verdict,
         target=_target(snapshot),
         machine=machine_of(snapshot),
-        findings=tuple(
-            _finding(
-                f,
-                cures,
-                tuple(s.check.id for s in diagnosis.symptoms[f.check.id]),
-                accepted.get(f.check.id, ""),
-            )
-            for f in diagnosis.causes
-        ),
-        symptoms=tuple(_finding(one, cures) for one in symptoms_of(diagnosis)),
+        findings=tuple(_finding(one, cures, diagnosis, accepted) for one in diagnosis.causes),
+        symptoms=tuple(_finding(one, cures, diagnosis, {}) for one in symptoms_of(diagnosis)),
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
@@ -251,7 +236,7 @@ def _verdict(
     wanted = profile(gate.profile).environment == "wanted"
     if target and target.problem and (wanted or target.chosen_by != "none"):
         return "unknown"
-    counted = [found for found in diagnosis.causes if not accepted.get(found.check.id)]
+    counted = [found for found in diagnosis.causes if not accepted[found.check.id]]
     if any(gate.fails(found.severity) for found in counted):
         return "findings"
     works = Facts(snapshot).runtime.gpu_works
@@ -277,9 +262,10 @@ def _raised(snapshot: Snapshot) -> bool:
 
 
 def _finding(
-    found: Found, cures: Mapping[str, Cure], explains: tuple[str, ...] = (), accepted: str = ""
+    found: Found, cures: Mapping[str, Cure], of: Diagnosis, accepted: Mapping[str, str]
 ) -> ReportFinding:
     one, cure = found.finding, cures[found.check.id]
+    below = of.symptoms.get(found.check.id, ())
     return ReportFinding(
         id=found.check.id,
         severity=found.severity,
@@ -290,9 +276,9 @@ def _finding(
             kind=cure.kind, command=cure.command, note=one.cure_note, who=cure.who, steps=cure.steps
         ),
         settle=one.settle,
-        explains=explains,
+        explains=tuple(symptom.check.id for symptom in below),
         evidence=one.evidence,
-        accepted=accepted,
+        accepted=accepted.get(found.check.id, ""),
     )
 
 

@@ -63,12 +63,10 @@ def compared(
     """
     had, has = severities(old), severities(new)
     cured = tuple(i for i in cured_of(had, has) if i not in cannot)
-    bred = tuple(
-        i
-        for i, severity in has.items()
-        if severity in grades and (i not in had or (severity == "error" != had[i]))
-        if i not in old.unknown
+    worse = (
+        i for i, now in has.items() if now in grades and (i not in had or now == "error" != had[i])
     )
+    bred = tuple(i for i in worse if i not in old.unknown)
     left = tuple(i for i in has if i not in cured)
     return Simulated(cured, left, bred, tuple(i for i in had if i in cannot))
 
@@ -123,12 +121,9 @@ def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Ab
     """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
     looked = before.find(kinds.ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
-    stays = tuple(
-        one
-        for one in (looked.broken if looked else ())
-        if one.kind == "missing"
-        and touched.isdisjoint({one.library, brought_by(one.module.split(".")[0])})
-    )
+    missing = [one for one in (looked.broken if looked else ()) if one.kind == "missing"]
+    of = ((one, {one.library, brought_by(one.module.split(".")[0])}) for one in missing)
+    stays = tuple(one for one, names in of if touched.isdisjoint(names))
     return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
 
 
@@ -168,9 +163,8 @@ def _torch(
     """Return the build after a plan: its variant is the label, else the name of its index."""
     old = before.get(kinds.TorchBuild)
     installs = (step for step in plan.steps if isinstance(step, Install))
-    for index, version in (
-        (s.index, p.version) for s in installs for p in s.pins if p.name == "torch"
-    ):
+    pins = ((s.index, p.version) for s in installs for p in s.pins if p.name == "torch")
+    for index, version in pins:
         label = version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
         if _VARIANT.fullmatch(label) is None:
             # of the default index only the table knows which build that is
@@ -206,6 +200,5 @@ def _environment(plan: Plan, before: Snapshot) -> kinds.Environment | kinds.Abse
     if not sets:
         return old
     variables = {**(old.variables if isinstance(old, kinds.Environment) else {}), **sets}
-    return kinds.Environment(
-        variables={n: value for n, value in variables.items() if value is not None}
-    )
+    held = {name: value for name, value in variables.items() if value is not None}
+    return kinds.Environment(variables=held)

@@ -176,7 +176,7 @@ def from_json(data: bytes | str) -> Snapshot:
         raise SnapshotError(f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1")
     try:
         return from_data(msgspec.json.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         msg = f"it is not JSON: {error}"
     except RecursionError:
         msg = "its JSON is nested too deeply"

@@ -93,6 +93,13 @@ def cpu_quota(root: Path) -> float | None:
     return min(quotas, default=None)
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @probe(kinds.Cpu)
 def cpu() -> kinds.Cpu:
     """Count processors and read what affinity and control groups leave of them."""
@@ -101,8 +108,8 @@ def cpu() -> kinds.Cpu:
         model = mac_processor() or os.environ.get("PROCESSOR_IDENTIFIER", "")
         return kinds.Cpu(count=count, usable=count, model=model)
     text = read("/proc/cpuinfo", 4096) or ""  # the first processor is enough
-    usable, quota = len(os.sched_getaffinity(0)), cpu_quota(Path("/"))
-    return kinds.Cpu(count=count, usable=usable, quota=quota, model=model_in(text))
+    quota = cpu_quota(Path("/"))
+    return kinds.Cpu(count=count, usable=processors(), quota=quota, model=model_in(text))
 
 
 def model_in(cpuinfo: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tunedoctor.diagnosis.differences import Change, Difference, FindingDifference, Side, Value
 from tunedoctor.facts import KINDS
 from tunedoctor.model.wording import gib, listed, many
+from tunedoctor.render.formats.words import flat, literal
 from tunedoctor.render.screen import Screen, mark
 
 MOST = 5
@@ -14,8 +15,6 @@ LONGEST = 160
 _WIDE = 4 + max(len(kind.__name__) for kind in KINDS)
 _FIRST = {kind.__name__: f"{kind.__struct_fields__[0]}[" for kind in KINDS}
 _VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "could not be judged"}
-_PLAIN = frozenset(" .,;:/+-=()%'\"?")
-"""Characters that mark nothing up, wherever they stand in a cell."""
 
 
 def render(
@@ -174,11 +173,9 @@ def word_of(value: Value, most: int, *, sizes: bool = False) -> str:
         return "yes" if value else "no"
     if sizes and isinstance(value, int) and value >= 1 << 24:  # nothing but bytes is so large
         return gib(value)
-    text = " ".join((listed(value) if isinstance(value, tuple) else str(value)).split())
+    text = flat(listed(value) if isinstance(value, tuple) else str(value))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _cell(text: str) -> str:
-    """Return text of others as code in a cell of a table: a character reference marks nothing up."""
-    safe = (c if c.isalnum() or c in _PLAIN else f"&#{ord(c)};" for c in " ".join(text.split()))
-    return f"<code>{''.join(safe)}</code>" if text else ""
+    return f"<code>{literal(flat(text))}</code>" if text else ""

@@ -73,7 +73,6 @@ def _answer(answer: Answer, screen: Screen) -> None:
 
 
 def _two(number: float) -> str:
-    """Return a number with two digits or all before the point."""
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
@@ -88,20 +87,11 @@ def _next(answer: Answer, screen: Screen, asked: str) -> None:
 
 def _settings(answer: Answer) -> str:
     s = answer.settings
-    parts = [s.method]
-    if s.rank:
-        parts.append(f"rank {s.rank} on {', '.join(s.targets)}")
-    parts += [
-        f"{s.batch} x {s.seq} tokens" + (f", {s.accum} accumulated" if s.accum > 1 else ""),
-        s.optimizer,
-        "checkpointing" if s.checkpointing else "no checkpointing",
-        s.attention,
-        s.precision,
-        f"stack {s.stack}",
-    ]
-    if s.sharding:
-        parts.append(f"{s.gpus} GPUs, {s.sharding}")
-    return ", ".join(parts)
+    parts = [s.method, *[f"rank {s.rank} on {', '.join(s.targets)}"] * bool(s.rank)]
+    parts += [f"{s.batch} x {s.seq} tokens", *[f"{s.accum} accumulated"] * (s.accum > 1)]
+    parts += [s.optimizer, "checkpointing" if s.checkpointing else "no checkpointing"]
+    parts += [s.attention, s.precision, f"stack {s.stack}"]
+    return ", ".join([*parts, *[f"{s.gpus} GPUs, {s.sharding}"] * bool(s.sharding)])
 
 
 def _verdicts(answer: Answer, screen: Screen) -> None:
@@ -148,17 +138,12 @@ def _cards(found: overview.CardTable, screen: Screen) -> None:
     head = "The largest model that each card trains"
     screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
-    screen.table(
-        "card|>GiB|>W|>qlora|>lora|>full|>tokens/s",
-        [
-            (
-                *(_short(one.name), f"{one.memory_gib:.0f}", _number(one.watts)),
-                *map(_size, (one.qlora, one.lora, one.full)),
-                _number(one.tokens_per_second),
-            )
-            for one in found.cards
-        ],
-    )
+    rows = list[tuple[str, ...]]()
+    for one in found.cards:
+        name, watts, speed = _short(one.name), _number(one.watts), _number(one.tokens_per_second)
+        sizes = map(_size, (one.qlora, one.lora, one.full))
+        rows.append((name, f"{one.memory_gib:.0f}", watts, *sizes, speed))
+    screen.table("card|>GiB|>W|>qlora|>lora|>full|>tokens/s", rows)
     _notes(found.cards, screen)
     screen.wrap("tokens/s of the largest model by the leftmost method that the card has.")
     screen.next("doctor fit MODEL --gpu CARD tells all about one")
@@ -168,17 +153,15 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
     run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
     screen.line((found.model, "bold"), f"  {run}")
     screen.line()
-    screen.table(
-        "|card|>GiB|>needs|>W|>tokens/s",
-        [
-            (
-                *(mark(_MARK[one.verdict]), _short(one.name)),
-                *(f"{one.memory_gib:.0f}", f"{one.need_gib:.1f}"),
-                *(_number(one.watts), _number(one.tokens_per_second)),
-            )
-            for one in found.offers
-        ],
-    )
+    rows = list[tuple[Part, ...]]()
+    for one in found.offers:
+        sign, watts, speed = (
+            mark(_MARK[one.verdict]),
+            *map(_number, (one.watts, one.tokens_per_second)),
+        )
+        sizes = f"{one.memory_gib:.0f}", f"{one.need_gib:.1f}"
+        rows.append((sign, _short(one.name), *sizes, watts, speed))
+    screen.table("|card|>GiB|>needs|>W|>tokens/s", rows)
     _notes(found.offers, screen)
     least = f"the smallest that fits: {found.smallest}"
     screen.wrap(least if found.smallest else "it fits on none of them")
@@ -226,7 +209,6 @@ def _number(value: float | None) -> str:
 
 
 def _size(name: str) -> str:
-    """Return the size in a model's name: "8B"."""
     return next((part for part in name.split("-") if part[-1:] == "B" and part[0].isdigit()), "-")
 
 

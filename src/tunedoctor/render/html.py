@@ -77,10 +77,10 @@ def table(heads: Iterable[str], body: str, kind: str) -> str:
     return f'<table class="{kind}"><tr>{named}</tr>{body}</table>'
 
 
-def numbers(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return numbers that are seen first."""
+def numbers(pairs: Iterable[tuple[str, str]], kind: str = "numbers") -> str:
+    """Return numbers that are seen first, what is empty left out."""
     some = (f"<div><dt>{clean(a)}</dt><dd>{clean(b)}</dd></div>" for a, b in pairs if b)
-    return f'<dl class="numbers">{"".join(some)}</dl>'
+    return f'<dl class="{kind}">{"".join(some)}</dl>'
 
 
 _ROW, _THICK = 46, 16

@@ -64,7 +64,9 @@ def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
 
 def _install(step: Install, tool: str) -> Iterator[str]:
     for words, pins in parted(step):
-        again = "".join(_again(pin.name, tool) for pin in pins if pin.name in step.reinstall)
+        names = [shlex.quote(pin.name) for pin in pins if pin.name in step.reinstall]
+        again = "".join(f" --reinstall-package {name}" for name in names)
+        again = again if tool == "uv" else " --force-reinstall" * bool(names)
         yield f"{_tool(tool, 'install')} {words}{again}{source_of(step, tool)} -r /dev/stdin <<'END'"
         yield from (*pin_lines(pins), "END")
 
@@ -74,10 +76,6 @@ def parted(step: Install) -> Iterator[tuple[str, list[Pin]]]:
     for words, hashed in ((" --require-hashes", True), ("", False)):
         if pins := [pin for pin in step.pins if bool(pin.hashes) is hashed]:
             yield f"--no-deps --only-binary :all:{words}", pins
-
-
-def _again(name: str, tool: str) -> str:
-    return f" --reinstall-package {shlex.quote(name)}" if tool == "uv" else " --force-reinstall"
 
 
 def source_of(step: Install, tool: str) -> str:

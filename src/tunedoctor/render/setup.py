@@ -102,18 +102,16 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
     managers: list[dict[str, Any]] = table("setup")["managers"]
     words = next((row for row in managers if at.host.distro in row["ids"]), managers[-1])
     root = [*_root(words, plan, at)]
+    named = {"python": new.python or "python3", "prefix": new.path}
+    named["doctor"] = str(Path(python).with_name("doctor"))
+    named["wanted"] = f"done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}"
     parts: dict[str, Iterable[str]] = {
         "head": [
             f"{MARK.splitlines()[1]}: a new environment",
             f"# Sets up {name} for fine-tuning.",
         ],
         "reasons": [f"# {flat(reason)}" for reason in plan.reasons],
-        "names": [
-            f"python={shlex.quote(new.python or 'python3')}",
-            f"prefix={shlex.quote(new.path)}",
-            f"doctor={shlex.quote(str(Path(python).with_name('doctor')))}",
-            f"wanted='done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}'",
-        ],
+        "names": [f"{key}={shlex.quote(text)}" for key, text in named.items()],
         "helpers": _helpers(words, "\n".join(root)),
         "root": root,
         "ready": _ready(at),
@@ -190,7 +188,6 @@ def _driver(plan: Plan, at: Setting) -> Iterator[str]:
 
 
 def _ready(at: Setting) -> Iterator[str]:
-    """Yield what has to work before the user's part begins."""
     for one in _steps(at, "ready"):
         says = f"{one.says}: run this file's root part first, with sudo"
         yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
@@ -205,7 +202,6 @@ def _installs(installs: Iterable[Install]) -> Iterator[str]:
 
 
 def _variables(at: Setting) -> Iterator[str]:
-    """Yield what sets variables whenever the environment is activated."""
     for name, value in at.variables:
         line = shlex.quote(f"export {name}={shlex.quote(value)}")
         there = f'grep -qxF {line} "$prefix/bin/activate"'

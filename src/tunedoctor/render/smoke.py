@@ -95,7 +95,6 @@ def _blame(one: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> N
 
 
 def _plot(losses: Sequence[float]) -> str:
-    """Return the losses as bars, the highest for the largest."""
     if not losses or max(losses) <= 0:
         return ""
     count = min(PLOT, len(losses))

@@ -3,29 +3,21 @@
 import shlex
 
 from tunedoctor.diagnosis.gate import profile
+from tunedoctor.diagnosis.leads import ReportSuspect
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many
+from tunedoctor.render.formats import Told
 from tunedoctor.render.screen import BOUND, Screen, mark
 
-FAINT = 0.05
+_FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
-def render(  # noqa: PLR0913  what the user asked for
-    report: Report,
-    screen: Screen,
-    *,
-    verbose: bool = False,
-    quiet: bool = False,
-    here: bool = True,
-    partial: bool = False,
-) -> str:
-    """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict.
-
-    `here`: it is about this machine. `partial`: checks were left out, so it proves nothing as a whole.
-    """
+def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
+    """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict."""
+    report = told.report
     _heading(report, screen)
     screen.line()
     symptoms = {one.id: one for one in report.symptoms}
@@ -49,7 +41,7 @@ def render(  # noqa: PLR0913  what the user asked for
     if not quiet:
         _trained(report, screen)
         _ages(report, screen)
-    _verdict(report, screen, here=here, partial=partial)
+    _verdict(told, screen)
     return screen.text()
 
 
@@ -60,9 +52,8 @@ def _heading(report: Report, screen: Screen) -> None:
     what += [f"{n} {target.packages[n] or '?'}" for n in named]
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
-        place = (
-            f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else f'--profile {report.profile}'}"
-        )
+        why = f"--profile {report.profile}"
+        place = f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else why}"
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
     gpus = counted(
@@ -122,24 +113,27 @@ def _cure(one: ReportFinding, screen: Screen) -> None:
     return screen.wrap(note, 11) if command and note else None
 
 
+def suspects(report: Report) -> list[ReportSuspect]:
+    """Return what the errors resemble, where no error is proved: the first, and others that are likely enough."""
+    some = report.suspected
+    if any(one.severity == "error" for one in report.findings):
+        return []
+    return [one for one in some if one is some[0] or one.likelihood >= _FAINT]
+
+
 def _suspected(report: Report, screen: Screen) -> None:
-    """Name what the errors resemble where no error is proved, with the line and the command that settles it."""
-    if not report.suspected or any(one.severity == "error" for one in report.findings):
-        return
-    screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))
-    said = ""
-    for one in report.suspected:
-        if one.likelihood < FAINT and said:
-            continue
+    some, said = suspects(report), ""
+    if some:
+        screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))
+    for one in some:
         screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
         screen.row("because", one.because if one.because != said else "")
-        said = one.because or " "
+        said = one.because
         screen.line(f"{'settle':>9}  {one.settle}")
-    screen.line()
+    screen.gap()
 
 
 def _trained(report: Report, screen: Screen) -> None:
-    """Say what a training that was part of the look came to."""
     one = report.smoke
     if one and one.tokens_per_second:
         speed = f"{one.tokens_per_second:,.0f} tokens/s on {one.device_name or one.device}"
@@ -182,41 +176,47 @@ def well_said(report: Report) -> tuple[str, bool]:
     return "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU"), False
 
 
-def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
-    counted = [one for one in report.findings if not one.accepted]
-    count = {s: sum(f.severity == s for f in counted) for s in ("error", "warning", "note")}
+def ways(told: Told) -> list[tuple[str, str]]:
+    """Return the commands that come next, each with what it does; a report that does not tell has its own."""
+    report, errors = told.report, told.tally["error"]
+    if nowhere_to_look(report) or (report.verdict == "unknown" and not errors):
+        return []
+    if report.verdict != "ready" or errors:
+        found = [(f"doctor explain {one.id}", "tells more") for one in told.counted[:1]]
+        fix = (f"doctor fix{there(report)}", "shows the plan of a cure, and asks first")
+        return [fix, *found] if found and told.here and cured(report) else found
+    if told.partial or not told.here:
+        return []
+    if report.target.python and not report.needs:
+        smoke = (f"doctor smoke{there(report)}", "proves it by a tiny training")
+        return [("doctor init", "writes a first configuration") if report.smoke else smoke]
+    alone = well_said(report)[1]
+    return [("doctor check", "looks at an environment too")] * alone
+
+
+def _verdict(told: Told, screen: Screen) -> None:
+    report, count = told.report, told.tally
     checks = tally(report)
-    found = [many(n, s) for s, n in count.items() if n or s != "note"]
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
-    ready = report.verdict == "ready" and not count["error"]
     nowhere = nowhere_to_look(report)
-    if ready:
+    if report.verdict == "ready" and not count["error"]:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
-        well, alone = well_said(report)
-        said = f"{', '.join(checks)}{took}"
-        sure = () if partial else ((well, "ok"), (": ", ""))
-        screen.line(mark("ok"), " ", *sure, said)
-        if here and report.target.python and not partial and not report.needs:
-            smoke = f"doctor smoke{there(report)} proves it by a tiny training"
-            screen.next("doctor init writes a first configuration" if report.smoke else smoke)
-        elif here and alone and not partial:
-            screen.next("doctor check looks at an environment too")
-        return
-    told = f"{', '.join([*found, *checks])}{took}"
+        sure = () if told.partial else ((well_said(report)[0], "ok"), (": ", ""))
+        screen.line(mark("ok"), " ", *sure, f"{', '.join(checks)}{took}")
+        return screen.next(*map(" ".join, ways(told)))
+    found = [many(n, s) for s, n in count.items() if n or s != "note"]
+    said = f"{', '.join([*found, *checks])}{took}"
     if nowhere or (report.verdict == "unknown" and not count["error"]):
         why = f", {NO_ENVIRONMENT}" if nowhere else ""
-        screen.wrap(f"Could not tell{why}: {told}", 2, mark("unknown"))
+        screen.wrap(f"Could not tell{why}: {said}", 2, mark("unknown"))
         # what settles a finding stands with it
         if nowhere:
             _nowhere(report, screen)
         elif report.next and not any(f.settle for f in report.findings):
             screen.wrap(f"Next: {report.next}.")
-        return
-    screen.wrap(told)
-    ways = [f"doctor explain {one.id} tells more." for one in counted[:1]]
-    if ways and here and cured(report):
-        ways.insert(0, f"doctor fix{there(report)} shows the plan of a cure, and asks first.")
-    screen.next(*ways)
+        return None
+    screen.wrap(said)
+    return screen.next(*map(" ".join, ways(told)))
 
 
 def _nowhere(report: Report, screen: Screen) -> None:

@@ -53,16 +53,18 @@ def page(
     kind = "eval_loss" if len(points(log, "eval_loss")) > 1 else "loss"
     seen = [value for _, value in points(log, kind)]
     what = "loss, held-out rows" if kind == "eval_loss" else "loss"
-    head = [
-        (what, f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}" if seen else ""),
-        ("steps", f"{facts.steps:,}"),
-        ("tokens", f"{facts.tokens:,}"),
+    head = [(what, f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}" if seen else "")]
+    head += [("steps", f"{facts.steps:,}"), ("tokens", f"{facts.tokens:,}")]
+    head += [
         ("time", span(facts.seconds)),
         ("tokens a second", f"{median(speeds):,.0f}" if speeds else ""),
         ("memory at the peak", f"{facts.memory_gib:.2f} GiB" if facts.memory_gib else ""),
     ]
     again = PurePath(facts.resumed_from).name
     again = f" It was resumed from {again}." if again else ""
+    toml = clean("\n".join(f"{key} = {json.dumps(one)}" for key, one in facts.config.items()))
+    config = f"<summary>config.toml, which repeats it</summary><pre><code>{toml}</code></pre>"
+    config = f"<details>{config}</details>"
     steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
     parts = [
         f"<header><h1>{clean(name)}, trained by {clean(facts.method)}</h1>",
@@ -75,7 +77,7 @@ def page(
         _section("Data", rows(_data(facts))),
         _section("Memory", rows(_memory(facts, forecast))),
         _section("Made with", rows([("device", facts.device), *facts.versions.items()])),
-        _section("Configuration", _configuration(facts.config)),
+        _section("Configuration", config),
         "</main>",
     ]
     return frame(f"doctor train: {name}", "\n".join(filter(None, parts)))
@@ -144,8 +146,3 @@ def _memory(facts: Facts, forecast: Answer | None) -> list[tuple[str, object]]:
     of = "of the whole process, libraries too" if "cpu" in facts.device else "by torch's allocator"
     measured = f"{facts.memory_gib:.2f} GiB at the peak, {of}" if facts.memory_gib else "not known"
     return [("predicted", predicted), ("measured", measured)]
-
-
-def _configuration(config: dict[str, Any]) -> str:
-    toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in config.items())
-    return f"<details><summary>config.toml, which repeats it</summary><pre><code>{clean(toml)}</code></pre></details>"

@@ -219,6 +219,8 @@ class Settings(NamedTuple):
     """As the user would name it; "" where there is none."""
     given: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    doubt: str = ""
+    """What looks like settings and is none."""
 
 
 class ConfigError(ValueError):
@@ -230,6 +232,7 @@ def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
 
     Raises ConfigError: a file is no TOML, or its settings can't be understood.
     """
+    doubt = ""
     for name in (named,) if named is not None else files:
         text = _text(Path(name), name, must=named is not None)
         try:
@@ -237,6 +240,7 @@ def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
         except ValueError as error:
             raise _wrong(name, 0, str(error)) from None
         tool = whole.get("tool")
+        doubt = doubt or _doubt(name, whole)
         held = tool.get("doctor") if isinstance(tool, dict) else None
         if Path(name).name != "pyproject.toml":
             beside = min(whole.keys() & {*Config.__struct_fields__}, default="") if held else ""
@@ -245,10 +249,24 @@ def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
                 raise _wrong(name, line_of(name, text, beside), says)
             held = whole if held is None else held  # a file can be as pyproject.toml is
         if held is not None and (text or named is not None):
-            return _settings(name, text, held)
+            return _settings(name, text, held)._replace(doubt=doubt)
     if named is not None:
-        raise _wrong(named, 0, "there is no [tool.doctor] in it")
-    return Settings(Config())
+        raise ConfigError(doubt) if doubt else _wrong(named, 0, "there is no [tool.doctor] in it")
+    return Settings(Config(), doubt=doubt)
+
+
+def _doubt(file: str, whole: Mapping[str, Any]) -> str:
+    """Return which table is called much like the doctor's, and is none of its; "" for none."""
+    tool = whole["tool"] if isinstance(whole.get("tool"), dict) else {}
+    tables = {f"tool.{one}": one for one in whole}
+    tables |= {f"tool.{one}": f"tool.{one}" for one in tool if one != "doctor"}
+    if not tables:
+        return ""
+    from difflib import get_close_matches  # noqa: PLC0415  many have no such file
+
+    close = get_close_matches("tool.doctor", tables, 1, 0.84)
+    says = "is not read; settings stand in [tool.doctor]"
+    return clean_text(f"{file}: [{tables[close[0]]}] {says}") if close else ""
 
 
 def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any TOML

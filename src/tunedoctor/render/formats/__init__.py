@@ -38,7 +38,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     facts: Snapshot | None = None
     """What was judged: for a format that hands the facts on, which hides what names a person or a machine."""
     partial: bool = False
-    """Checks were left out by --only or --skip."""
+    """Checks were left out by --only or --skip: it proves nothing as a whole."""
+    here: bool = True
+    """It is about this machine, so that its other commands are the next step."""
 
     @property
     def counted(self) -> tuple[ReportFinding, ...]:

@@ -5,16 +5,13 @@ from collections import Counter
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import flat, lines, why_unknown
+from tunedoctor.render.formats.words import lines, literal, why_unknown
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN = 10
 """Annotations of a kind that GitHub shows of a step; others vanish."""
 _LARGEST = 1 << 20
 """Bytes of a summary: GitHub drops a larger one whole."""
-_CELL = 1_000
-"""Characters of a cell."""
-_LITERAL = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\`*_[]{}()|~!@#$:"})
 _MARKS = {"error": "\u274c", "warning": "\u26a0\ufe0f", "note": "\u2139\ufe0f"}
 
 
@@ -55,7 +52,7 @@ def _data(text: str) -> str:
 def summary(told: Told) -> str:
     """Return the page of $GITHUB_STEP_SUMMARY in Markdown: verdict, machine, causes with cures, what was not told."""
     report = told.report
-    text = f"## doctor: {_verdict(told)}\n\n{_literal(_looked_at(report))}\n"
+    text = f"## doctor: {_verdict(told)}\n\n{literal(_looked_at(report))}\n"
     if report.findings:
         text += "\n| | cause | found | cure |\n| --- | --- | --- | --- |\n"
     size, rows = len(text.encode()), [_row(one) for one in report.findings]
@@ -66,9 +63,9 @@ def summary(told: Told) -> str:
             break
         text += row
     said = "; ".join(filter(None, (why_unknown(report), listed(report.unknown, 20))))
-    text += f"\nCould not tell: {_literal(said)}\n" if said else ""
+    text += f"\nCould not tell: {literal(said)}\n" if said else ""
     if told.counted:
-        text += f"\n<code>doctor explain {_literal(told.counted[0].id)}</code> tells more.\n"
+        text += f"\n<code>doctor explain {literal(told.counted[0].id)}</code> tells more.\n"
     return text
 
 
@@ -84,21 +81,13 @@ def _looked_at(report: Report) -> str:
     parts = [machine.system, *(gpus or ["no GPU" if machine.gpus_known else "GPUs not known"])]
     versions = {"driver": machine.driver, "Python": target.version, **target.packages}
     parts += [f"{name} {version}" for name, version in versions.items() if version]
-    return ", ".join(filter(None, parts))[:_CELL]
+    return ", ".join(filter(None, parts))[:1000]
 
 
 def _row(one: ReportFinding) -> str:
-    cure = _literal(one.cure.command, most=1 << 16)  # a part of a command can't be pasted
+    cure = literal(one.cure.command, most=1 << 16)  # a part of a command can't be pasted
     if cure and one.cure.kind == "command":
         cure = f"<code>{cure}</code>"
-    why = f"<br>accepted: {_literal(one.accepted)}" if one.accepted else ""
-    name = f"**{_literal(one.id)}**<br>{_literal(one.title)}{why}"
-    return f"| {_MARKS[one.severity]} | {name} | {_literal(one.found)} | {cure} |\n"
-
-
-def _literal(text: str, most: int = _CELL) -> str:
-    """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
-    short = text if len(text) <= most else f"{text[:most]}…"
-    rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
-    # GitHub makes a link of www. by itself, and takes what is escaped behind it for a part
-    return "<br>".join(row.translate(_LITERAL).replace("www.", "www&#46;") for row in rows)
+    why = f"<br>accepted: {literal(one.accepted)}" if one.accepted else ""
+    name = f"**{literal(one.id)}**<br>{literal(one.title)}{why}"
+    return f"| {_MARKS[one.severity]} | {name} | {literal(one.found)} | {cure} |\n"

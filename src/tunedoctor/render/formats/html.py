@@ -4,6 +4,7 @@ All of it is read without scripts; the only one copies commands.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
-from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
+from tunedoctor.render.terminal import nowhere_to_look, suspects, tally, ways, well_said
 from tunedoctor.target.train_plot import svg
 
 _MARKS = MARKS | {"note": "i"}
@@ -27,15 +28,15 @@ def render(told: Told) -> str:
     symptoms = {one.id: one for one in report.symptoms}
     accepted = [one for one in report.findings if one.accepted]
     packages = ((name, version or "not told") for name, version in report.target.packages.items())
-    facts, libraries = _machine(report) + _target(report), _pairs("Libraries", packages)
+    facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
+    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (told.counted, accepted))
     sections = {
-        "Findings": "".join(_finding(one, symptoms) for one in told.counted),
+        "Findings": counts,
         "Suspected": _suspects(report),
         "Accepted findings": _folded(
-            f"{many(len(accepted), 'finding')} not counted for the verdict",
-            "".join(_finding(one, symptoms) for one in accepted),
+            f"{many(len(accepted), 'finding')} not counted for the verdict", others
         ),
         "Environments": _nearby(report),
         "Memory": memory(report.machine),
@@ -47,14 +48,14 @@ def render(told: Told) -> str:
     shown = {name: body for name, body in sections.items() if body}
     anchors = {name: name.lower().replace(" ", "-") for name in shown}
     links = "".join(f'<li><a href="#{anchors[name]}">{name}</a></li>' for name in shown)
-    main = "".join(
-        f'<section id="{anchors[name]}"><h2>{name}</h2>{body}</section>'
-        for name, body in shown.items()
+    parts = (
+        (f'<section id="{anchors[name]}"><h2>{name}</h2>', body) for name, body in shown.items()
     )
+    main = "".join(f"{head}{body}</section>" for head, body in parts)
     kind, title = _verdict(told)
     body = (
         f'<header class="{kind}">{_headed("h1", kind, title)}'
-        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(told, kind)}{_about(report)}</header>'
+        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(told)}{_about(report)}</header>'
         f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav><main>{main}</main>'
         f'<footer class="dim">{_ages(report)}</footer><p id="said" class="away" role="status"></p>'
     )
@@ -87,19 +88,10 @@ def _command(line: str, what: str) -> str:
     return f'<div class="run"><pre><code>{clean(line)}</code></pre>{button}</div>'
 
 
-def _next(told: Told, kind: str) -> str:
-    report, way, why = told.report, "", ""
-    if kind == "ok" and report.target.python and not told.partial and not report.needs:
-        way, why = f"doctor smoke{there(report)}", "prove it by a tiny training"
-        if report.smoke:
-            way, why = "doctor init", "write a first configuration"
-    elif kind == "unknown":
-        return report.next and f"<p>Next: {clean(report.next)}.</p>"
-    elif kind != "ok" and cured(report):
-        way, why = f"doctor fix{there(report)}", "see the plan of a cure, which asks first"
-    elif kind != "ok" and told.counted:
-        way, why = f"doctor explain {told.counted[0].id}", "read more about the first finding"
-    return way and f"<p>Next: {why}</p>{_command(way, why)}"
+def _next(told: Told) -> str:
+    for way, why in ways(told)[:1]:
+        return f"<p>Next: it {why}</p>{_command(way, 'what comes next')}"
+    return told.report.next and f"<p>Next: {clean(told.report.next)}.</p>"
 
 
 def _about(report: Report) -> str:
@@ -113,8 +105,7 @@ def _about(report: Report) -> str:
         ("policy", report.policy),
         ("doctor", report.doctor),
     )
-    some = (f"<div><dt>{name}</dt><dd>{clean(says)}</dd></div>" for name, says in pairs if says)
-    return f'<dl class="about">{"".join(some)}</dl>'
+    return numbers(pairs, "about")
 
 
 def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
@@ -127,17 +118,14 @@ def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
 
 
 def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
-    """Return all that a finding says, and below it the findings that follow from it."""
     cure = one.cure
     told = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
     if cure.kind == "command" and cure.command:
         told = _command(cure.command, f"the cure of {one.id}")
     kind = "Cure" if cure.kind == "command" else "Advice"
     follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
-    below = (
-        _folded(f"{clean(each.title)} <code>{clean(each.id)}</code>", _told(each, {}))
-        for each in follow
-    )
+    heads = ((f"{clean(each.title)} <code>{clean(each.id)}</code>", each) for each in follow)
+    below = (_folded(head, _told(each, {})) for head, each in heads)
     evidence = "".join(f"<li>{clean(each)}</li>" for each in one.evidence)
     pairs = {
         "Accepted": clean(one.accepted),
@@ -158,34 +146,20 @@ def _folded(summary: str, body: str) -> str:
 
 
 def _suspects(report: Report) -> str:
-    """Return what the errors resemble where no error is proved."""
-    proved = any(one.severity == "error" for one in report.findings)
-    return "".join(
-        _finding(
-            ReportFinding(
-                id=one.id,
-                severity="note",
-                title=one.title,
-                found=f"{one.likelihood:.0%} likely"
-                + (one.because and f", because of: {one.because}"),
-                means="",
-                cure=ReportCure(kind="advice", command=""),
-                settle=one.settle,
-            ),
-            {},
-        )
-        for number, one in enumerate(() if proved else report.suspected)
-        if not number or one.likelihood >= FAINT
-    )
+    advice = ReportCure(kind="advice", command="")
+    note, found = partial(ReportFinding, severity="note", means="", cure=advice), list[str]()
+    for one in suspects(report):
+        text = f"{one.likelihood:.0%} likely{one.because and f', because of: {one.because}'}"
+        found.append(_finding(note(id=one.id, title=one.title, found=text, settle=one.settle), {}))
+    return "".join(found)
 
 
 def _nearby(report: Report) -> str:
     named = rows((one.path, one.holds) for one in report.target.nearby)
-    own = (
-        report.target.own
-        and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
+    says = (
+        f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
     )
-    return (named if report.target.nearby else "") + own
+    return (named if report.target.nearby else "") + (report.target.own and says)
 
 
 def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
@@ -193,48 +167,36 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
     return f"<h3>{title}</h3>{rows(some)}" if some else ""
 
 
-def _machine(report: Report) -> str:
-    machine = report.machine
+def _facts(report: Report) -> str:
+    machine, target = report.machine, report.target
     gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
-    needs = (("it needs", f"{name} {what}") for name, what in report.needs.items())
-    pairs = (
+    of_machine = (
         ("system", machine.system or "not told"),
         ("processor", machine.architecture),
         ("RAM", gib(machine.ram) if machine.ram else "not told"),
         ("GPUs", gpus or ("none" if machine.gpus_known else "not known")),
         ("NVIDIA driver", machine.driver),
-        *needs,
+        *(("it needs", f"{name} {what}") for name, what in report.needs.items()),
     )
-    return _pairs("Machine", pairs)
-
-
-def _target(report: Report) -> str:
-    target = report.target
-    asked = "" if target.asked == target.python else target.asked
-    pairs = (
-        ("asked for", asked),
+    of_target = (
+        ("asked for", "" if target.asked == target.python else target.asked),
         ("chosen by", "" if target.chosen_by == "none" else target.chosen_by),
         ("interpreter", target.python),
         ("Python", target.version),
         ("kind", target.kind),
     )
-    return _pairs("Environment", pairs)
+    return _pairs("Machine", of_machine) + _pairs("Environment", of_target)
 
 
 def _codes(ids: Iterable[str]) -> str:
-    return " ".join(f"<code>{clean(id_)}</code>" for id_ in ids)
+    return f'<p class="ids">{" ".join(f"<code>{clean(id_)}</code>" for id_ in ids)}</p>'
 
 
 def _smoke(smoke: ReportSmoke) -> str:
     pace = smoke.tokens_per_second
-    head = numbers(
-        (
-            ("verdict", _VERDICTS[smoke.verdict]),
-            ("device", smoke.device_name or smoke.device),
-            ("tokens a second", f"{pace:,.0f}" if pace else ""),
-            ("memory at the peak", gib(smoke.peak) if smoke.peak else ""),
-        )
-    )
+    first = [("verdict", _VERDICTS[smoke.verdict]), ("device", smoke.device_name or smoke.device)]
+    first.append(("tokens a second", f"{pace:,.0f}" if pace else ""))
+    head = numbers([*first, ("memory at the peak", gib(smoke.peak) if smoke.peak else "")])
     losses = [*enumerate(smoke.losses, 1)]
     drawn = [one for one in losses if isfinite(one[1])]
     picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": drawn})
@@ -260,20 +222,15 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 
 def _reasons(told: Mapping[str, str]) -> str:
-    some = (
-        f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
-        for why, ids in by_reason(told).items()
-    )
-    return f'<ul class="reasons">{"".join(some)}</ul>' if told else ""
+    some = "".join(f"<li>{clean(why)}{_codes(ids)}</li>" for why, ids in by_reason(told).items())
+    return f'<ul class="reasons">{some}</ul>' if told else ""
 
 
 def _others(report: Report) -> str:
     passed, skipped = many(len(report.passed), "check"), many(len(report.skipped), "check")
-    ids = f'<p class="ids">{_codes(report.passed)}</p>' if report.passed else ""
-    whys = _reasons(report.skipped)
-    return _folded(f"{passed} passed", ids) + _folded(
-        f"{skipped} did not apply or did not run", whys
-    )
+    ids, whys = _codes(report.passed) if report.passed else "", _reasons(report.skipped)
+    not_run = _folded(f"{skipped} did not apply or did not run", whys)
+    return _folded(f"{passed} passed", ids) + not_run
 
 
 def _ages(report: Report) -> str:

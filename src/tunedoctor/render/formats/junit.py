@@ -22,16 +22,10 @@ def render(told: Told) -> str:
     if (why := why_unknown(report)) and not count["error"]:
         cases.append(("verdict", "error", f"could not tell: {why}", ""))
         count["error"] = 1
-    head = {
-        "name": "doctor check",
-        "tests": str(len(cases)),
-        "failures": str(count["failure"]),
-        "errors": str(count["error"]),
-        "skipped": str(count["skipped"]),
-        "time": f"{report.seconds:.3f}",
-        "timestamp": report.taken,
-        "hostname": report.node or report.host,
-    }
+    head = {"name": "doctor check", "tests": str(len(cases)), "skipped": str(count["skipped"])}
+    head |= {f"{tag}s": str(count[tag]) for tag in ("failure", "error")}
+    head |= {"time": f"{report.seconds:.3f}", "timestamp": report.taken}
+    head["hostname"] = report.node or report.host
     suite = ET.Element("testsuite", {name: _clean(text) for name, text in head.items() if text})
     for id_, tag, why, text in cases:
         named = {"classname": _clean(f"doctor.{group_of(id_)}"), "name": _clean(id_)}
@@ -52,9 +46,8 @@ def _cases(told: Told) -> Iterator[Case]:
         why = f"follows from {cause.get(one.id, 'another finding')}"
         yield one.id, "skipped", why, "\n".join((one.title, *lines(one)))
     yield from ((id_, "", "", "") for id_ in report.passed)
-    yield from (
-        (id_, "skipped", f"not for this machine: {why}", "") for id_, why in report.skipped.items()
-    )
+    for id_, why in report.skipped.items():
+        yield id_, "skipped", f"not for this machine: {why}", ""
     open_ = untold(report)
     for id_, why in report.unknown.items():
         yield id_, "error" if id_ in open_ else "skipped", f"could not tell: {why}", ""

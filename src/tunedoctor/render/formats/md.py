@@ -86,10 +86,8 @@ def _finding(one: ReportFinding) -> Iterator[str]:
 def _suspected(report: Report) -> Iterator[str]:
     if report.suspected:
         yield "#### Nothing is proved; most likely"
-        yield "\n".join(
-            f"- {one.likelihood:.0%} `{one.id}`: {_words(f'{one.title}. {one.because}')}"
-            for one in report.suspected
-        )
+        some = ((one, _words(f"{one.title}. {one.because}")) for one in report.suspected)
+        yield "\n".join(f"- {one.likelihood:.0%} `{one.id}`: {words}" for one, words in some)
 
 
 def _untold(report: Report) -> Iterator[str]:

@@ -40,7 +40,6 @@ def _text(text: str) -> str:
 
 
 def _numbers(told: Told) -> str:
-    """Return 'label=value[unit];warn;crit;min' of each."""
     report = told.report
     found = {"findings": str(len(told.counted))}
     found |= {f"{kind}s": str(number) for kind, number in told.tally.items()}

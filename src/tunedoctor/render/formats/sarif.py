@@ -6,7 +6,7 @@ from urllib.parse import quote
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.messages.cause import causes
-from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.words import group_of, lines, owner, untold
 from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import table
@@ -21,17 +21,10 @@ def render(told: Told) -> str:
     findings = (*report.findings, *report.symptoms)
     by_id = {one.id: one for one in findings}
     rules = {id_: number for number, id_ in enumerate(by_id)}
-    results = [
-        _result(one, rules[one.id], told.place(one), causes_of.get(one.id, "")) for one in findings
-    ]
+    results = [_result(one, rules[one.id], told, causes_of.get(one.id, "")) for one in findings]
+    driver = {"name": "tunedoctor", "semanticVersion": report.doctor}
     run = {
-        "tool": {
-            "driver": {
-                "name": "tunedoctor",
-                "semanticVersion": report.doctor,
-                "rules": [*map(_rule, by_id.values())],
-            }
-        },
+        "tool": {"driver": {**driver, "rules": [*map(_rule, by_id.values())]}},
         "automationDetails": {"id": f"tunedoctor/{report.profile}/"},
         "invocations": [_invocation(report, told.code)],
         "columnKind": "utf16CodeUnits",
@@ -42,13 +35,9 @@ def render(told: Told) -> str:
 
 def _invocation(report: Report, code: int) -> dict[str, Any]:
     grave = untold(report)
-    notes = [
-        {
-            "level": "error" if id_ in grave else "note",
-            **_text("message", f"{id_} could not tell: {why}"),
-        }
-        for id_, why in report.unknown.items()
-    ]
+    some = ((id_, f"{id_} could not tell: {why}") for id_, why in report.unknown.items())
+    levels = {True: "error", False: "note"}
+    notes = [{"level": levels[id_ in grave], **_text("message", text)} for id_, text in some]
     return {
         "executionSuccessful": code != 2,
         "exitCode": code,
@@ -75,7 +64,9 @@ def _rule(one: ReportFinding) -> dict[str, Any]:
     }
 
 
-def _result(one: ReportFinding, rule: int, place: Place, cause: str) -> dict[str, Any]:
+def _result(one: ReportFinding, rule: int, told: Told, cause: str) -> dict[str, Any]:
+    place = told.place(one)
+    where = {"artifactLocation": {"uri": quote(place.file)}, "region": {"startLine": place.line}}
     follows = [f"It follows from {cause}, whose cure clears it too."] if cause else []
     said = "\n".join([f"{one.title}.", *follows, *lines(one)])
     why = {"kind": "external", "status": "accepted", "justification": one.accepted}
@@ -84,14 +75,7 @@ def _result(one: ReportFinding, rule: int, place: Place, cause: str) -> dict[str
         "ruleIndex": rule,
         "level": "note" if cause else one.severity,
         **_text("message", said),
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": quote(place.file)},
-                    "region": {"startLine": place.line},
-                }
-            }
-        ],
+        "locations": [{"physicalLocation": where}],
         "partialFingerprints": {"primaryLocationLineHash": fingerprint(one.id, one.found)},
         "suppressions": [why] if one.accepted else [],
     }

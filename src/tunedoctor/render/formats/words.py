@@ -10,6 +10,7 @@ from tunedoctor.model.findings import PipStep, Variable
 from tunedoctor.tables.config import PREFIX
 from tunedoctor.tables.load import table
 
+_MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\`*_[]{}()|~!@#$:"})
 OF_NODE = ("machine", "driver")
 """What a check is about whose findings are the node's: its administrator's."""
 
@@ -19,16 +20,20 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
+def literal(text: str, most: int = 1_000) -> str:
+    """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
+    short = text if len(text) <= most else f"{text[:most]}…"
+    rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
+    # GitHub makes a link of www. by itself, and takes what is escaped behind it for a part
+    return "<br>".join(row.translate(_MARKUP).replace("www.", "www&#46;") for row in rows)
+
+
 def lines(one: ReportFinding) -> list[str]:
     """Return what a person is told of a finding, besides its title."""
-    parts = (
-        ("Found", one.found),
-        ("Means", one.means),
-        ("Cure" if one.cure.kind == "command" else "Advice", one.cure.command),
-        ("Note", one.cure.note if one.cure.command else ""),
-        ("Settle", one.settle),
-    )
-    return [f"{name}: {text}" for name, text in parts if text]
+    cure, note = one.cure.command, one.cure.note if one.cure.command else ""
+    parts = {"Found": one.found, "Means": one.means}
+    parts |= {"Cure" if one.cure.kind == "command" else "Advice": cure, "Note": note}
+    return [f"{name}: {text}" for name, text in {**parts, "Settle": one.settle}.items() if text]
 
 
 def group_of(id_: str) -> str:
