@@ -45,7 +45,7 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(device, model):
 @pytest.mark.parametrize("more", [(), ("--processes", "2")], ids=["one", "two"])
 def test_the_trainer_is_handed_its_words(tmp_path, more):
     (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
-    argv = ("c.toml", "--seed=4", "--no-check", "--target", torch_target(), *more)
+    argv = ("--seed", "4", "c.toml", "--no-check", "--target", torch_target(), *more)
     ended = doctor("train", *argv, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [

@@ -131,7 +131,13 @@ def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
 
 
 def _next(given: Namespace, report: Report) -> tuple[str, ...]:
-    """Return the commands that come next, where there is no error."""
+    """Return what comes next."""
+    if report.verdict == "faults":
+        found, one = {one.kind for one in report.faults if one.severity == "error"}, report.files[0]
+        if found == {"unknown-form"} and len(report.files) == 1 and len(one.columns) == 2:
+            said = shlex.quote("prompt={},completion={}".format(*one.columns))
+            return (f"doctor data {shlex.quote(one.name)} --columns={said} reads it so",)
+        return ("mend what is marked ✗, and run the same again",)
     names = [one.name for one in report.written[:1]] or [*given.files]
     more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
     held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
@@ -141,7 +147,7 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
         return (way,) * bool(names)
     data = shlex.quote(names[0])
     held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
-    if given.model:
+    if given.model and report.costs:
         command = f"doctor train --model={shlex.quote(given.model)}"
         return (f"{command} --data={data}{held_out}{more} trains",)
     return (f"doctor init --data={data}{held_out}{more} writes a configuration",)

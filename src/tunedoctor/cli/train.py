@@ -27,6 +27,8 @@ from tunedoctor.render.html import BEGIN
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
 LAUNCHER = TRAINER.with_name("launch.py")
+_PAIR = re.compile(r"--(?!dry-run$|merge$|help$)[^=]+")
+"""An option whose value is the next word."""
 _OF_PARTS = re.compile(r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 """An import of one part by another."""
 _NO_TOML = (3, 11)
@@ -37,8 +39,9 @@ def command(given: Namespace) -> int:
     """Write the trainer down, or train by the words that are no options; returns the exit code."""
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
-    given.rest += [f"--columns={given.columns}"] if given.columns else []
-    return train(given, given.rest)
+    words = iter(given.rest)  # the trainer takes an option as one word
+    rest = [f"{one}={next(words, '')}" if _PAIR.fullmatch(one) else one for one in words]
+    return train(given, rest + [f"--columns={given.columns}"] * bool(given.columns))
 
 
 def train(how: Namespace, arguments: Sequence[str]) -> int:
