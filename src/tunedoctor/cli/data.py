@@ -3,6 +3,7 @@
 import math
 import os
 import shlex
+import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -75,6 +76,7 @@ def command(given: Namespace) -> int:
         text = as_json(report) if given.format == "json" else screens.page(report)
     if given.output:
         write_or_exit(given.output, text, "name another file with -o")
+        sys.stderr.write(f"doctor: wrote {given.output}\n")
     else:
         write(text)
     return 1 if report.verdict == "faults" else 0

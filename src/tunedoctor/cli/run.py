@@ -18,6 +18,8 @@ from tunedoctor.system.reading import open_regular
 def command(given: Namespace) -> int:
     """Run what the words name; returns what a shell would."""
     words = given.command[given.command[:1] == ("--",) :]
+    if given.report and not Path(given.report).absolute().parent.is_dir():
+        misuse(f"{given.report} is in a folder that is not there", "make it, or name another file")
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 
@@ -103,7 +105,11 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) ->
 
     told = read_report(*running.output_of(ran.tails, words))
     meant = place.chosen_by in ("--target", "--self")
-    snapshot, left_out = joined(told, take(place if meant else interpreter_of(argv) or place))
+    python = None if meant else interpreter_of(argv)
+    if python and Path(python).parent == Path(sys.executable).parent:  # what it lacks, it need not have
+        _say(f"{python} is the doctor's own Python; name the one that trains, as .venv/bin/python")
+        python = None
+    snapshot, left_out = joined(told, take(python or place))
     for why in left_out:
         _say(why)
     return snapshot

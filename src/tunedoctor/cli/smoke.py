@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from tunedoctor.cli.models import check_folder
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
+from tunedoctor.cli.options import Options, aim, look, misuse, starting, values_of, works
 from tunedoctor.cli.output import show, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import first_as_lines
@@ -72,7 +72,7 @@ def command(given: Namespace) -> int:
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if config and not Path(config).is_file():
         misuse(f"{config} is no file", f"doctor init {config} writes one")
-    place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
+    place = starting(works(aim(given.target, own=given.own)), quiet=options.quiet)
     if asked.data:
         asked = asked._replace(data=first_as_lines(asked.data, 64, (sys.executable, place.python)))
     answer = _answer(options, asked, place, given.snapshot)
@@ -89,8 +89,6 @@ def command(given: Namespace) -> int:
 
 def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
     taken = _taking(place)
-    if place.problem:
-        return not_started(taken(), place.problem)
     answer, snapshot = _trained(asked, place, taken, options.checks())
     if snapshot_file:
         write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
