@@ -5,6 +5,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from tunedoctor.cli.options import Options, aim, misuse
@@ -106,7 +107,8 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) ->
     told = read_report(*running.output_of(ran.tails, words))
     meant = place.chosen_by in ("--target", "--self")
     python = None if meant else interpreter_of(argv)
-    if python and Path(python).parent == Path(sys.executable).parent:  # what it lacks, it need not have
+    own = python and Path(python).parent == Path(sys.executable).parent
+    if own and not find_spec("torch"):  # which it need not have
         _say(f"{python} is the doctor's own Python; name the one that trains, as .venv/bin/python")
         python = None
     snapshot, left_out = joined(told, take(python or place))
