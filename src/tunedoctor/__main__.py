@@ -10,11 +10,11 @@ def main() -> None:
     gc.disable()  # a process of a quarter of a second: collecting costs 5 % and frees nothing
     # a plain end, so that children are ended too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    from tunedoctor.cli import streams  # noqa: PLC0415  for the handlers below
-
-    streams.take_over()
-    _load_msgspec()
     try:
+        from tunedoctor.cli import streams  # noqa: PLC0415  for the handlers below
+
+        streams.take_over()
+        _load_msgspec()
         from tunedoctor.cli.app import run  # noqa: PLC0415
 
         sys.exit(run(sys.argv[1:]))

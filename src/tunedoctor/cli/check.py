@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
-from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, ReportMachine, ReportSmoke, ReportTarget, exit_code
@@ -172,6 +172,7 @@ class _Limit:
 def snapshot(given: Namespace) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     out, options = given.output, Options.of(given)
+    ours_or_exit(out, '{\n "schema": "doctor.snapshot/')
     taken, _, _ = _seen(given, options, (), lambda: math.inf)
     data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":

@@ -17,7 +17,7 @@ import msgspec
 from tunedoctor.cli.fit import named_card
 from tunedoctor.cli.models import check_folder, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing
-from tunedoctor.cli.output import screen, write, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
@@ -34,6 +34,7 @@ from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.speed import speed
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
+from tunedoctor.render.html import BEGIN
 from tunedoctor.render.screen import as_json
 from tunedoctor.system import child
 
@@ -53,6 +54,8 @@ def command(given: Namespace) -> int:
     if not (given.files or given.valid or given.test):
         misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
+    begins = {"json": '{\n  "schema": "doctor.data/', "html": BEGIN}
+    ours_or_exit(given.output, begins.get(given.format, "\0"))
     _writable(given, sources)
     readers = _startable(given)
     spool = Spool() if given.model else None

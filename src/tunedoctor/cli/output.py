@@ -165,6 +165,12 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     return "" if own else "is there, and the doctor did not write it"
 
 
+def ours_or_exit(name: str, mark: str) -> None:
+    """Exit with 2 where a file is there that does not begin with `mark`: the doctor did not write it."""
+    if name and not is_stream(name) and (why := refusal(name, mark, force=False)):
+        misuse(f"{name} {why}", "name another file")
+
+
 def is_stream(name: str) -> bool:
     """Tell what is written to as it stands, and can't be written over: a device, a FIFO, what a shell has opened."""
     place = Path(name)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tunedoctor.cli.options import Options, aim, misuse
+from tunedoctor.cli.output import ours_or_exit
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
@@ -19,8 +20,7 @@ from tunedoctor.system.reading import open_regular
 def command(given: Namespace) -> int:
     """Run what the words name; returns what a shell would."""
     words = given.command[given.command[:1] == ("--",) :]
-    if given.report and not Path(given.report).absolute().parent.is_dir():
-        misuse(f"{given.report} is in a folder that is not there", "make it, or name another file")
+    ours_or_exit(given.report, '{\n  "schema": "doctor.report/')
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from tunedoctor.cli.models import check_folder
 from tunedoctor.cli.options import Options, aim, look, misuse, starting, values_of, works
-from tunedoctor.cli.output import show, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, show, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import first_as_lines
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
@@ -68,6 +68,7 @@ def command(given: Namespace) -> int:
         seconds=stage_seconds(os.environ),
     )
     _check(asked)
+    ours_or_exit(given.snapshot, '{\n "schema": "doctor.snapshot/')
     if config and options.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if config and not Path(config).is_file():

@@ -130,6 +130,9 @@ def as_lines(
                 return files[0]
         return _converted(files, place, columns, pythons)
     except BadRowError as error:
+        with suppress(OSError):  # what was made for them and is empty
+            place.parent.rmdir()
+            place.parent.parent.rmdir()
         misuse(str(error), f"{error.cure}; doctor data {shlex.quote(name)} names all faults")
     except OSError as error:
         misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")
