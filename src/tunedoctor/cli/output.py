@@ -155,8 +155,11 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     """Return why a file is not written over; "" where it is new or empty, begins with `mark`, or `force` holds."""
     place = Path(name)
     try:
+        if not place.parent.is_dir() or not os.access(place.parent, os.W_OK):
+            why = "can't be written" if place.parent.is_dir() else "is not there"
+            return f"is in a folder that {why}"
         if force or not place.exists():
-            return "" if place.parent.is_dir() else "is in a folder that is not there"
+            return ""
         with open_regular(place) as file:  # a FIFO would be waited for
             start = file.read(len(mark) + 8).decode("utf-8", "replace")
     except OSError as error:
