@@ -135,16 +135,10 @@ def _candidates() -> list[int]:
         return []
     if sys.platform == "linux":
         for _ in range(_LOOKS):
-            lists, ended = list[str](), False
-            for one in Path("/proc/self/task").glob("*/children"):
-                try:
-                    lists.append(one.read_text())
-                except OSError:  # that thread has ended, and its children went to another
-                    ended = True
-            if not ended:
-                break
-        if lists:  # a kernel can be built without
-            return [int(pid) for text in lists for pid in text.split()]
+            with suppress(OSError):  # a thread has ended, and its children went to another
+                lists = [one.read_text() for one in Path("/proc/self/task").glob("*/children")]
+                if lists:  # a kernel can be built without
+                    return [int(pid) for text in lists for pid in text.split()]
     import psutil  # noqa: PLC0415  11 ms, and Linux does without
 
     if sys.platform == "linux":
