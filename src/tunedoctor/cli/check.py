@@ -178,8 +178,6 @@ def snapshot(given: Namespace) -> int:
     if out == "-":
         write(ascii_of(data))
         return 0
-    write_or_exit(out, data, private=True)
-    sys.stderr.write(
-        f"doctor: wrote {out} ({len(data) // 1000} kB, redacted); doctor check --from reads it\n"
-    )
+    said = f" ({len(data) // 1000} kB, redacted); doctor check --from reads it"
+    write_or_exit(out, data, private=True, said=said)
     return 0

@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -78,8 +77,7 @@ def command(given: Namespace) -> int:
     else:
         text = as_json(report) if given.format == "json" else screens.page(report)
     if given.output:
-        write_or_exit(given.output, text, "name another file with -o")
-        sys.stderr.write(f"doctor: wrote {given.output}\n")
+        write_or_exit(given.output, text, "name another file with -o", said="")
     else:
         write(text)
     return 1 if report.verdict == "faults" else 0
@@ -108,12 +106,9 @@ def _writable(given: Namespace, sources: list[survey.Source]) -> None:
             misuse(
                 f"--convert {place} must end in .jsonl", "it writes JSON Lines, as in train.jsonl"
             )
-        if not place.parent.is_dir():
-            misuse(f"{place.parent} is no folder", "make it, or name another")
         if place.exists() and any(place.samefile(one.path) for one in sources):
             misuse(f"{place} is one of the files that are read", "name another file")
-        if place.exists() and not (given.force and place.is_file()):
-            misuse(f"{place} is there", "name another file, or --force")
+        ours_or_exit(str(place), "\0", "name another file, or --force", force=given.force)
 
 
 def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:

@@ -155,9 +155,8 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     """Return why a file is not written over; "" where it is new or empty, begins with `mark`, or `force` holds."""
     place = Path(name)
     try:
-        if not place.parent.is_dir() or not os.access(place.parent, os.W_OK):
-            why = "can't be written" if place.parent.is_dir() else "is not there"
-            return f"is in a folder that {why}"
+        if not os.access(f"{place.parent}/", os.W_OK):
+            return "is in a folder that is not there, or can't be written"
         if force or not place.exists():
             return ""
         with open_regular(place) as file:  # a FIFO would be waited for
@@ -168,10 +167,12 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     return "" if own else "is there, and the doctor did not write it"
 
 
-def ours_or_exit(name: str, mark: str) -> None:
-    """Exit with 2 where a file is there that does not begin with `mark`: the doctor did not write it."""
-    if name and not is_stream(name) and (why := refusal(name, mark, force=False)):
-        misuse(f"{name} {why}", "name another file")
+def ours_or_exit(
+    name: str, mark: str, way: str = "name another file", *, force: bool = False
+) -> None:
+    """Exit with 2 where a file, if one is named, is there or can't be, as `refusal` says."""
+    if name and not is_stream(name) and (why := refusal(name, mark, force=force)):
+        misuse(f"{name} {why}", way)
 
 
 def is_stream(name: str) -> bool:
@@ -197,8 +198,15 @@ def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
 
 
 def write_or_exit(
-    name: str, text: str | bytes, way_out: str = "name a file of yours", *, private: bool = False
+    name: str,
+    text: str | bytes,
+    way_out: str = "name a file of yours",
+    *,
+    private: bool = False,
+    said: str | None = None,
 ) -> None:
-    """Write as `write_whole` does; exits with 2 where that can't be."""
+    """Write as `write_whole` does, and say so with `said` behind it; exits with 2 where that can't be."""
     with refusing(OSError, way_out, f"{name} can't be written: "):
         write_whole(name, text, private=private)
+    if said is not None:
+        sys.stderr.write(f"doctor: wrote {name}{said}\n")

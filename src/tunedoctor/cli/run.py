@@ -105,10 +105,8 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) ->
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
 
     told = read_report(*running.output_of(ran.tails, words))
-    meant = place.chosen_by in ("--target", "--self")
-    python = None if meant else interpreter_of(argv)
-    own = python and Path(python).parent == Path(sys.executable).parent
-    if own and not find_spec("torch"):  # which it need not have
+    python = None if place.chosen_by in ("--target", "--self") else interpreter_of(argv)
+    if python and Path(python).parent == Path(sys.executable).parent and not find_spec("torch"):
         _say(f"{python} is the doctor's own Python; name the one that trains, as .venv/bin/python")
         python = None
     snapshot, left_out = joined(told, take(python or place))

@@ -76,7 +76,9 @@ def command(given: Namespace) -> int:
     place = starting(works(aim(given.target, own=given.own)), quiet=options.quiet)
     if asked.data:
         asked = asked._replace(data=first_as_lines(asked.data, 64, (sys.executable, place.python)))
-    answer = _answer(options, asked, place, given.snapshot)
+    answer, snapshot = _trained(asked, place, _taking(place), options.checks())
+    if given.snapshot:
+        write_or_exit(given.snapshot, snapshot_json(snapshot, this_identity(shared=True)))
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
     show(options.format, render, answer)
     code = {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
@@ -86,14 +88,6 @@ def command(given: Namespace) -> int:
 
     how = Namespace(target=given.target, own=given.own, processes=max(1, asked.ranks))
     return train(how, (config,))
-
-
-def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
-    taken = _taking(place)
-    answer, snapshot = _trained(asked, place, taken, options.checks())
-    if snapshot_file:
-        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
-    return answer
 
 
 def _trained(

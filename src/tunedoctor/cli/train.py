@@ -17,7 +17,7 @@ from tunedoctor.cli.before import check_model, check_words, needed
 from tunedoctor.cli.configuration import spelled, values_of, words_of
 from tunedoctor.cli.init import write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
-from tunedoctor.cli.output import refusal, report_for
+from tunedoctor.cli.output import ours_or_exit, report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun, is_finished, report
 from tunedoctor.cli.training_data import Readers, handed
@@ -27,8 +27,6 @@ from tunedoctor.render.html import BEGIN
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
 LAUNCHER = TRAINER.with_name("launch.py")
-_PAIR = re.compile(r"--(?!dry-run$|merge$|help$)[^=]+")
-"""An option whose value is the next word."""
 _OF_PARTS = re.compile(r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 """An import of one part by another."""
 _NO_TOML = (3, 11)
@@ -39,8 +37,9 @@ def command(given: Namespace) -> int:
     """Write the trainer down, or train by the words that are no options; returns the exit code."""
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
-    words = iter(given.rest)  # the trainer takes an option as one word
-    rest = [f"{one}={next(words, '')}" if _PAIR.fullmatch(one) else one for one in words]
+    words, alone = iter(given.rest), r"(?!--)|--(dry-run|merge|help)$|.*="
+    # the trainer takes an option and its value as one word
+    rest = [one if re.match(alone, one) else f"{one}={next(words, '')}" for one in words]
     return train(given, rest + [f"--columns={given.columns}"] * bool(given.columns))
 
 
@@ -83,8 +82,7 @@ def _sensible(how: Namespace, arguments: Sequence[str], page: str, many: int) ->
         misuse("no configuration is named", "doctor init writes one")
     if {"--merge", "--dry-run"} & {*arguments} if page else many and "--merge" in arguments:
         misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
-    if page and (why := refusal(page, BEGIN, force=how.force)):
-        misuse(f"{page} {why}", "choose another name, or --force")
+    ours_or_exit(page, BEGIN, "choose another name, or --force", force=getattr(how, "force", False))
 
 
 def _here(

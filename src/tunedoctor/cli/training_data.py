@@ -97,8 +97,10 @@ def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
             own = path / but.resolve().relative_to(path.resolve())
             inside = [one for one in inside if own not in one.parents]
         if not inside:
-            way = "name the files; of plain texts doctor explain data makes rows"
-            misuse(f"{name} holds no file of {FORMS}", way)
+            misuse(
+                f"{name} holds no file of {FORMS}",
+                "name the files; doctor explain data reads texts",
+            )
         if not path.exists():
             misuse(f"{name} is not there", _WORD)
         if not (path.is_dir() or path.is_file()):
@@ -131,9 +133,6 @@ def as_lines(
                 return files[0]
         return _converted(files, place, columns, pythons)
     except BadRowError as error:
-        with suppress(OSError):  # what was made for them and is empty
-            place.parent.rmdir()
-            place.parent.parent.rmdir()
         misuse(str(error), f"{error.cure}; doctor data {shlex.quote(name)} names all faults")
     except OSError as error:
         misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")

@@ -8,6 +8,7 @@ from tunedoctor.data.rows import said
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.html import frame
 from tunedoctor.render.screen import Screen, mark
+from tunedoctor.target.train_plot import span
 from tunedoctor.target.train_rows import layout
 
 _BAR = 40
@@ -165,10 +166,7 @@ def _costs(found: Costs, screen: Screen) -> None:
         return
     time = "its speed is not known"
     if found.hours is not None and found.hours_low is not None and found.hours_high is not None:
-        likely, low, high = map(_hours, (found.hours, found.hours_low, found.hours_high))
+        some = (found.hours, found.hours_low, found.hours_high)
+        likely, low, high = map(span, (3600 * one for one in some))
         time = f"{likely} ({low} to {high})"
     screen.wrap(f"{found.device}: {found.verdict}, {time}", 2)
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(hours * 60))} min"
