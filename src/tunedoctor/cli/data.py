@@ -108,7 +108,9 @@ def _writable(given: Namespace, sources: list[survey.Source]) -> None:
             )
         if place.exists() and any(place.samefile(one.path) for one in sources):
             misuse(f"{place} is one of the files that are read", "name another file")
-        ours_or_exit(str(place), "\0", "name another file, or --force", force=given.force)
+        if place.exists() and not (given.force and place.is_file()):
+            misuse(f"{place} is there", "name another file, or --force")
+        ours_or_exit(str(place), "\0", force=True)
 
 
 def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
