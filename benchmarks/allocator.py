@@ -17,8 +17,7 @@ from tunedoctor.cli.fit import SCRIPT, request
 from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.peak import WORKSPACES, peak
-from tunedoctor.memory.run import Run
-from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.run import STACKS, Run
 
 MODELS: dict[str, dict[str, Any]] = {
     "llama": {

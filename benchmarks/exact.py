@@ -15,12 +15,10 @@ import msgspec
 
 from tunedoctor.cli.fit import SCRIPT, request
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.parameters import parameters, trained_elements
 from tunedoctor.memory.peak import WORKSPACES, peak
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.run import STACKS, Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.memory.stacks import STACKS
-from tunedoctor.memory.trained import trained_elements
 from tunedoctor.tables.small import models
 
 GIB = 1 << 30

@@ -24,10 +24,9 @@ from tunedoctor.memory.host import (
     merging,
     rows,
 )
-from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.parameters import parameters, state_bytes
 from tunedoctor.memory.peak import WORKSPACES, peak
 from tunedoctor.memory.run import Method, Precision, Run
-from tunedoctor.memory.trained import state_bytes
 
 TARGET = Path(__file__).parents[1] / "src" / "tunedoctor" / "target"
 SIZES = {

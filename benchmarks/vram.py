@@ -18,12 +18,10 @@ import msgspec
 
 from tunedoctor.memory.band import Band, Device, Fit, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.parameters import optimizer_name, parameters
 from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.run import STACKS, Run, Stack, changed, of_releases
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.memory.stacks import STACKS, Stack, changed, of_releases
-from tunedoctor.memory.trained import optimizer_name
 
 Row = dict[str, Any]
 GIB = 1 << 30

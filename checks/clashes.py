@@ -295,11 +295,6 @@ def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
     return None
 
 
-NEAREST = ">=0.50.0"
-"""Releases that take a binary of the same CUDA major."""
-MINE = frozenset({"torchao", "bitsandbytes"})
-
-
 @api.check("quantisation-library-mismatch")
 def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
@@ -311,7 +306,7 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
         return facts.worded("/no-binary" if lacks else "", said=said, lacks=lacks, version=version)
     for part, settle in (("misfit", ""), ("suspected", api.pip_line(facts.interpreter, "check"))):
         for one in api.misfits(facts.errors, loosely=part == "suspected"):
-            if mine := MINE & {one.owner, one.other}:
+            if mine := QUANTISERS & {one.owner, one.other}:
                 cure = _fitting(facts, max(mine), facts.torch.version)
                 return facts.worded(f"/{part}", said=one.said, cure=cure, settle=settle, one=one)
     if kernels := facts.matched("/kernels"):
@@ -330,13 +325,11 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
 def _lacks(facts: api.Facts, version: str) -> str:
     """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
     other = facts.host and (facts.host.os, facts.host.machine) != ("linux", "x86_64")
-    codes = api.bitsandbytes_cuda(version) if version else ()
     cuda = facts.torch.cuda if facts.torch.accelerator == "cuda" else ""
-    if not cuda or other or not codes or facts.environment.get("BNB_CUDA_VERSION"):
+    if not cuda or other or facts.environment.get("BNB_CUDA_VERSION"):
         return ""
-    wanted = int("".join(map(str, api.parts(cuda)[:2])))
-    near = api.within(version, NEAREST) is True
-    if wanted in codes or (near and any(code // 10 == wanted // 10 for code in codes)):
+    codes = api.bitsandbytes_lacks(version, cuda)
+    if not codes:
         return ""
     have = api.listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
     return f"{facts.torch.named} is built for CUDA {cuda}; bitsandbytes {version} has binaries up to {have}"

@@ -44,10 +44,9 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
     held = facts.packages.get(first.name)
     # what an editable install was of no index need have
     version = held.version if held and not held.editable else ""
-    cure = _reinstall(facts, first.name, version)
-    if first.name == "torch" and (facts.torch or version):
-        label = facts.torch.variant if facts.torch else version.partition("+")[2]
-        cure = api.same_torch(facts.interpreter, facts.torch.version or version, label)
+    cure = api.put_anew(facts.interpreter, facts.torch, first.name, version)
+    if first.name == "torch" and version and not facts.torch:
+        cure = api.same_torch(facts.interpreter, version, version.partition("+")[2])
     if first.name == "torch" and not version:
         cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
     faults = (f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real)
@@ -60,14 +59,6 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
         what=WHAT[first.problem],
         module=first.name.replace("-", "_"),
     )
-
-
-def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
-    plain = version.partition("+")[0]
-    if name in ("torchvision", "torchaudio") and facts.torch and plain:
-        return api.companion_install(facts.interpreter, facts.torch, name, plain)
-    pin = f"{name}=={plain}" if plain else name
-    return facts.pip("install", "--force-reinstall", "--no-deps", pin)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
@@ -145,9 +136,9 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         or any(api.pairs_of(one, facts) for one in by_pair)
     ):
         return None
-    cure, where = _reinstall(facts, name, held.version), error.where
+    cure = api.put_anew(facts.interpreter, facts.torch, name, held.version)
     return facts.worded(
-        "/part-missing", said=found[0], cure=cure, held=held, module=module, where=where
+        "/part-missing", said=found[0], cure=cure, held=held, module=module, where=error.where
     )
 
 

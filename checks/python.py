@@ -158,10 +158,14 @@ def target_missing(
     if not facts.target or facts.target.chosen_by == "none":
         return None
     if isinstance(interpreter, api.Interpreter):
-        said = facts.search("/said", runtime.why if isinstance(runtime, api.Unknown) else "")
+        why, may_end = runtime.why if isinstance(runtime, api.Unknown) else "", interpreter.may_end
+        said = facts.search("/said", why)
         # Windows reads .pth files by its code page
         place = said[2] if said else "" if facts.host.os == "windows" else interpreter.unread_pth
-        return facts.worded("/stops", place=place, said=said[1] if said else "") if place else None
+        if place := place or (may_end if facts.search("/stopped", why) else ""):
+            return facts.worded("/stops", place=place, said=said[1] if said else "")
+        why = f"{may_end} runs at each start of this Python and could end it: doctor check --deep tells"
+        return api.Unknown(why=why) if may_end and not isinstance(runtime, api.Runtime) else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
         return interpreter  # its files do not tell

@@ -41,16 +41,14 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     plain = bad[name][1].partition("+")[0]
     there = facts.packages.get(name)
     fits = name != "xformers" and facts.torch and plain
-    cure = facts.pip("uninstall", name)
-    if fits:
-        cure = api.companion_install(facts.interpreter, facts.torch, name, plain)
+    anew = api.put_anew(facts.interpreter, facts.torch, name, plain)
     return facts.worded(
         "torch-companion-mismatch",
         f"/{name}",
         ":one" if fits else ":none",
         found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
         said=said.get(name, ""),
-        cure=cure,
+        cure=anew if fits else facts.pip("uninstall", name),
         evidence=(there.location if there else "",),
         name=name,
     )

@@ -43,10 +43,7 @@ def _system(facts: api.Facts) -> str:
 
 
 def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
-    """Find a card that Windows drives without a display model: WSL 2 reaches GPUs by WDDM alone.
-
-    Source: NVIDIA, CUDA on WSL User Guide.
-    """
+    """Find a card that Windows drives without a display model: WSL 2 needs WDDM (NVIDIA, CUDA on WSL User Guide)."""
     gpus = facts.nvidia.gpus
     cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
     if not facts.nvidia_answer.says(17):
@@ -78,10 +75,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
 
 
 def _of_device(facts: api.Facts) -> api.Finding | None:
-    """Find a library that has no kernels for a kind of device, by its own words.
-
-    Source: flash-attn, csrc/flash_attn/flash_api.cpp.
-    """
+    """Find a library without kernels for a kind of device, by its own words (flash-attn, flash_api.cpp)."""
     mac = bool(facts.apple) or facts.host.os == "macos"
     said = facts.heard("/quantised")
     if said and (mac or not facts.host):

@@ -27,9 +27,13 @@ def broken_packages(
 
     Of metadata that lie there twice, those of the version that is not in use go as well.
     """
+    prefix = interpreter.prefix or "?"
+    own = [b for b in packages.broken if PurePath(b.location).is_relative_to(prefix)]
     told = [b for b in packages.broken if b.name in finding.found]
-    if any(not PurePath(one.location).is_relative_to(interpreter.prefix or "?") for one in told):
+    if any(one not in own for one in told):
         return None  # it lies outside of the environment
+    # with what is put in anew go the remains of its old self, which would be the next finding
+    told += [b for b in own if told and b.problem == "leftover" and b not in told]
     paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
     steps: list[api.DeletePath | api.Install | api.Resolve] = [
         api.DeletePath(path=path, why=why) for path, why in paths
@@ -38,7 +42,8 @@ def broken_packages(
     names = {api.name_of(r) for line in lines for r in line.requirements}
     for one in told:
         if one.problem != "leftover" and one.name not in names:
-            lines += _again(one.name, packages, interpreter, torch).installs
+            version = packages.version(one.name)
+            lines += api.put_anew(interpreter, torch, one.name, version).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     unknown |= {one.name for one in packages.distributions if one.editable}
     for line in lines:
@@ -49,19 +54,6 @@ def broken_packages(
         put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
         steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
-
-
-def _again(
-    name: str, packages: api.Packages, interpreter: api.Interpreter, torch: api.TorchBuild | None
-) -> api.Cure:
-    """Return what puts a further broken package in anew."""
-    plain = packages.version(name).partition("+")[0]
-    if torch is not None and name == "torch":
-        return api.same_torch(interpreter, torch.version, torch.variant)
-    if torch is not None and name in COMPANIONS and plain:
-        return api.companion_install(interpreter, torch, name, plain)
-    pin = f"{name}=={plain}" if plain else name
-    return api.pip(interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
 def _folders(
@@ -143,13 +135,13 @@ def _steps(
     def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
         if isinstance(line, api.PipUninstall):
             return api.Remove(names=line.names)
-        return api.install_of(line, there) if line.no_deps else None
+        return api.install_of(line, there) if "--no-deps" in line.flags else None
 
     alone = [own(line) for line in cure.pip]
     if not named & {one.name for one in there.broken} and all(alone):
         return tuple(step for step in alone if step)
     lines = [line for line in cure.installs if not line.anew]
-    wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
+    wanted = [(one, "--upgrade" in line.flags) for line in lines for one in line.requirements]
     pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
     others = ((one, upgrade) for one, upgrade in wanted if api.name_of(one) not in pins)
     rest = tuple(_newer(one, there) if upgrade else one for one, upgrade in others)
@@ -177,19 +169,10 @@ def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
     "torch-build",
     "Install the torch build that fits",
     cures=[
-        "torch-missing",
-        "torch-cpu-only",
-        "driver-too-old",
-        "gpu-too-new-for-torch",
-        "gpu-too-old-for-torch",
-        "gpu-arch-not-in-rocm-build",
-        "glibc-too-old",
-        "macos-too-old",
-        "windows-missing-dll",
-        "platform-unsupported",
-        "torch-too-old-for-library",
-        "torch-old",
-        "cuda-old",
+        *("torch-missing", "torch-cpu-only", "torch-old", "torch-too-old-for-library", "cuda-old"),
+        *("gpu-too-new-for-torch", "gpu-too-old-for-torch", "gpu-arch-not-in-rocm-build"),
+        *("driver-too-old", "glibc-too-old", "macos-too-old"),
+        *("windows-missing-dll", "platform-unsupported"),
     ],
 )
 def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draft | None:

@@ -19,8 +19,7 @@ from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import KINDS, Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import SEVERITIES, Check, Cure, Finding, Severity, tell
-from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.wiring import call
+from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import terminal

@@ -9,8 +9,7 @@ from tunedoctor.memory.band import ROOM, band, need
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.overview import METHODS, SIZES
-from tunedoctor.memory.run import Run
-from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.run import STACKS, Run
 
 SEQ = 1024
 """Tokens: doctor train's own max_length."""

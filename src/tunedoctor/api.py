@@ -71,7 +71,7 @@ from tunedoctor.model.plan import (
 from tunedoctor.model.versions import at_least, minor, parts, pep440, release, within
 from tunedoctor.model.wording import clauses, gib, listed
 from tunedoctor.tables.gpus import amd_gfx_by_name, named_as, nvidia_by_pci
-from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
+from tunedoctor.tables.known_bad import Broken, bitsandbytes_lacks, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import (
     brought_by,
@@ -86,20 +86,9 @@ from tunedoctor.tables.small import (
     xid_meaning,
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.wheels.coverage import (
-    Coverage,
-    card_refused,
-    cards_named,
-    code_of,
-    coverage,
-    entries,
-    gfx_targets,
-    one_of_several,
-    visible_gpus,
-)
 from tunedoctor.wheels.cures import (
-    companion_install,
     install_driver,
+    put_anew,
     rebuild_cuda,
     rebuild_module,
     rebuild_xpu,
@@ -110,14 +99,23 @@ from tunedoctor.wheels.cures import (
 from tunedoctor.wheels.refused import Refused, refused
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
+    Coverage,
     Family,
     archs_run,
+    card_refused,
+    cards_named,
+    code_of,
     companions,
+    coverage,
     driver_floor,
+    entries,
     family,
+    gfx_targets,
     glibc_floor,
     has_wheel,
     macos_floor,
+    one_of_several,
     rocm_archs,
     rocm_archs_since,
+    visible_gpus,
 )

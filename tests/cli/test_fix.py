@@ -83,17 +83,52 @@ def test_a_fix_without_a_finding_stays_light(make):
 def test_a_python_that_stops_at_its_start_is_never_called_whole(make):
     env = make(*WHOLE, "huggingface-hub==0.36.2")
     for name, data, said in (
-        ("stop.pth", b"import sys; sys.exit('not on this host')\n", "Refused: its Python stopped"),
-        ("sitecustomize.py", b"raise SystemExit('not here')\n", "sitecustomize.py.off"),
-        ("notes.pth", "/srv/code\n".encode("utf-16"), "notes.pth.off"),
+        ("stop.pth", b"import sys; sys.exit('not on this host')\n", "stop.pth'.off"),
+        ("sitecustomize.py", b"raise SystemExit('not here')\n", "sitecustomize.py'.off"),
+        ("notes.pth", "/srv/code\n".encode("utf-16"), "notes.pth'.off"),
+        ("sitecustomize.py", b"import os; os._exit(3)\n", "sitecustomize.py'.off"),
     ):
         file = next(env.glob("lib/python*/site-packages")) / name
         file.write_bytes(data)
         ended = subprocess.run([env / "bin/python", "-c", ""], check=False, capture_output=True)
+        quick = doctor("check", "--only", "target-missing", "--target", str(env))
         told = doctor("fix", "--dry-run", "--target", str(env))
         assert ended.returncode, name
+        assert (quick.returncode in (1, 2), name in quick.stdout) == (True, True), quick.stdout
         assert (told.returncode, said in told.stdout) == (1, True), told.stdout
         file.unlink()
+    file.with_name("a.pth").write_text("import sys; sys.dont_write_bytecode = True\n")
+    file.write_text("import atexit, numpy; atexit.register(print)\n")  # numpy has a word that ends
+    quick = doctor("check", "--only", "target-missing", "--target", str(env))
+    assert quick.returncode == 0, quick.stdout
+
+
+def test_an_error_that_only_the_proof_shows_is_left_to_the_user(make):
+    env = make(*CLASH)
+    (code,) = env.glob("lib/python*/site-packages/safetensors/__init__.py")
+    code.unlink()  # uv shares it with its cache
+    code.write_text("raise ImportError('libtool.so.9: cannot open shared object file')\n")
+    argv = ("fix", "--target", str(env), "--yes", "--format", "json")
+    ended = doctor(*argv)
+    told = json.loads(ended.stdout)
+    assert told["outcome"]["cured"] == ["library-version-clash"], ended.stdout
+    assert (told["left"], told["outcome"]["errors"]) == (["library-import-fails"],) * 2
+    assert ended.returncode == 1
+    assert doctor("check", "--target", str(env)).returncode == 1
+
+
+def test_an_uninstall_that_was_killed_is_finished(make):
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    (site,) = env.glob("lib/python*/site-packages")
+    (site / "safetensors").rename(site / "~afetensors")
+    (record,) = site.glob("accelerate-*.dist-info/RECORD")
+    whole = record.read_bytes()
+    record.unlink()
+    record.write_bytes(whole[:-9])
+    ended = doctor("fix", "--target", str(env), "--yes")
+    assert ended.returncode == 0, ended.stdout
+    assert record.read_bytes() == whole
+    assert doctor("check", "--target", str(env)).returncode == 0
 
 
 def test_who_holds_the_environment_open_is_told_in_the_plan(make):

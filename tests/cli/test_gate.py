@@ -20,7 +20,7 @@ from typed import Inside, Ran, doctor, ran
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Unknown
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.tables import policy
+from tunedoctor.tables import config as policy
 
 MEETS = Path(__file__).with_name("met.toml").read_text("utf-8")
 """Of the machine below."""

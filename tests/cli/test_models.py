@@ -15,8 +15,8 @@ from wrong_inputs import TINY, gguf, text
 
 from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.band import Device
+from tunedoctor.memory.catalogue import Head, head_of, shape_of_head
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.gguf import Head, head_of, shape_of_head
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.system.reading import toml
 

@@ -18,9 +18,8 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Distribution, Errors, ErrorText, Frame, Interpreter, Packages
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import Finding
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.model.versions import pep440, within
-from tunedoctor.model.wiring import call
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import good_set
 

@@ -14,8 +14,7 @@ from tunedoctor.memory.band import relative_error
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.host import ram
-from tunedoctor.memory.run import Run
-from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.run import STACKS, Run
 
 bench = tool("host_ram", "benchmarks")
 GIB = 1 << 30

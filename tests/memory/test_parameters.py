@@ -16,11 +16,10 @@ from tunedoctor.memory.band import Device, band
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.family import KNOWN
-from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.parameters import adapter_elements, parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.memory.trained import adapter_elements
 from tunedoctor.tables.small import models
 
 

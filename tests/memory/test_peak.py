@@ -9,15 +9,13 @@ from hypothesis import strategies as st
 from rows import cases
 from typed import tool
 
-from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import Device, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.overview import SIZES, article_table, device_of
+from tunedoctor.memory.host import Prices, costs, speed
+from tunedoctor.memory.overview import SIZES, device_of, fits_well, largest, smallest
+from tunedoctor.memory.parameters import OPTIMIZERS
 from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Run
-from tunedoctor.memory.speed import Prices, costs, speed
-from tunedoctor.memory.stacks import STACKS
-from tunedoctor.memory.trained import OPTIMIZERS
+from tunedoctor.memory.run import STACKS, Run
 from tunedoctor.tables.gpus import cards_like
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import models
@@ -114,15 +112,6 @@ def test_a_card_that_others_use_has_only_what_is_free():
     shape = named("Llama-3.1-8B")
     assert fit(shape, Run(), Device("card", "nvidia", 24.0)).verdict == "fits"
     assert fit(shape, Run(), Device("card", "nvidia", 24.0, 12.0)).verdict == "doesn't fit"
-
-
-def test_the_cells_of_the_article_hold_for_4_bit_and_for_weights_alone():
-    seven, thirteen, seventy = article_table().rows
-    assert seven.qlora[0] < 8 < seven.qlora[1] < 12 < seven.lora[0]
-    assert 12 < thirteen.qlora[0] < 16 < thirteen.lora[0]
-    assert seventy.qlora[0] > 32
-    for row, said in ((seven, 16), (thirteen, 30), (seventy, 145)):
-        assert row.weights < said < row.full[0]
 
 
 SHAPE = named("Llama-3.1-8B")

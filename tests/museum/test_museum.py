@@ -10,7 +10,7 @@ from tunedoctor.cli.output import report_for
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import KINDS, Unknown
-from tunedoctor.model.wiring import wants
+from tunedoctor.model.snapshot import wants
 
 CHECKS = all_checks()
 

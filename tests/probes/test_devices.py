@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from rows import plant
 
-from tunedoctor.facts import Absent, AmdGpu, IntelGpu, Unknown
-from tunedoctor.probes import amd_metrics, intel
+from tunedoctor.facts import Absent, AmdGpu, IntelGpu, IntelHealth, Unknown
+from tunedoctor.probes import amd, gpus
 
 COUNTED = "I prochot:I ppt:I socket:I vr:I hbm:I I 4H 2I 5Q 2I 16Q"
 LAYOUTS = {  # by the kernel's kgd_pp_interface.h; struct aligns as C does
@@ -67,27 +67,27 @@ def test_what_a_table_of_an_amd_gpu_tells(
     file = f"sys/bus/pci/devices/{GPU.slot}/gpu_metrics"
     plant(tmp_path, {file: before or now})
     monkeypatch.setattr("time.sleep", lambda _: plant(tmp_path, {file: now}))
-    (found,) = amd_metrics.measured(tmp_path, [GPU])
+    (found,) = amd.measured(tmp_path, [GPU])
     assert found == replace(GPU, throttle=throttle, xgmi_active=up)
     plant(tmp_path, {file.replace("gpu_metrics", "power/runtime_status"): "suspended\n"})
-    assert amd_metrics.measured(tmp_path, [GPU]) == (GPU,), "it was woken"
+    assert amd.measured(tmp_path, [GPU]) == (GPU,), "it was woken"
 
 
 def test_partitions_of_a_card_are_read_once(monkeypatch):
     slots: list[str] = []
-    monkeypatch.setattr(amd_metrics, "_table", lambda _, slot, __: slots.append(slot) or b"")
-    assert amd_metrics.measured(Path(), [GPU] * 8) == (GPU,) * 8
+    monkeypatch.setattr(amd, "_table", lambda _, slot, __: slots.append(slot) or b"")
+    assert amd.measured(Path(), [GPU] * 8) == (GPU,) * 8
     assert slots == [GPU.slot]
 
 
 def test_intels_tool_is_asked_where_it_is(tmp_path, monkeypatch):
     gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
+    assert gpus.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
     laptop = IntelGpu(names=("Intel Arc Graphics 7d55",), discrete=True)
-    assert isinstance(intel.intel_health(laptop), Absent), "each check of a laptop would tell of it"
+    assert isinstance(gpus.intel_health(laptop), Absent), "each check of a laptop would tell of it"
     said = (
         '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
     )
     plant(tmp_path, {"xpu-smi": f"#!/bin/sh\n[ \"$*\" = 'health -l -j' ] && echo '{said}'\n"})
-    assert intel.intel_health(gpu) == intel.IntelHealth(warning=("GPU 0, power: hot",))
+    assert gpus.intel_health(gpu) == IntelHealth(warning=("GPU 0, power: hot",))

@@ -16,8 +16,8 @@ from rows import cases, plant
 
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.interpreter import interpreter
+from tunedoctor.probes.libraries import shadows
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.shadows import shadows
 from tunedoctor.probes.site_folder import missing, parse, read_headers
 
 
@@ -102,3 +102,8 @@ def test_what_is_missing(tmp_path, left_out, size, gone):
     if not gone and not left_out:  # source that was replaced by its byte code
         (tmp_path / "torch/optim/adam.py").rename(tmp_path / "torch/optim/adam.pyc")
         assert missing(str(tmp_path), RECORD.encode()) == []
+        (tmp_path / LIBRARY).unlink()  # as uv links to its cache, which is gone
+        (tmp_path / LIBRARY).symlink_to(tmp_path / "cache")
+        (tmp_path / "torch/__init__.py").write_bytes(b"")
+        told = [f"{LIBRARY} (a link to nothing)", "torch/__init__.py (empty)"]
+        assert sorted(missing(str(tmp_path), RECORD.encode())) == sorted(told)

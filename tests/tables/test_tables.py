@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.messages.words import Case
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.model.versions import release, specifiers
-from tunedoctor.model.wiring import call
 from tunedoctor.refresh.update import write
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, broken_pairs, rows

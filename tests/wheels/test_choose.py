@@ -18,9 +18,8 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.model.machine import MachineError
 from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import answer, choose
+from tunedoctor.wheels.choose import answer, choose, matrix
 from tunedoctor.wheels.described import machine_from, machine_of
-from tunedoctor.wheels.matrix import matrix
 from tunedoctor.wheels.pick import Action
 
 OWN = rows("wheels/choices.jsonl")

@@ -18,10 +18,10 @@ from tunedoctor.model.machine import Gpu, Machine, MachineError
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.coverage import visible_gpus
 from tunedoctor.wheels.described import machine_from, machines_from
 from tunedoctor.wheels.pick import INSTALLS, Build
 from tunedoctor.wheels.refused import refused
+from tunedoctor.wheels.rules import visible_gpus
 
 PARTS: dict[str, Any] = json.loads(Path(__file__).with_name("parts.json").read_bytes())
 """Real parts of machines, drivers oldest first, and words that could stand anywhere."""

@@ -14,9 +14,8 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised
 from tunedoctor.render.formats import ANYWHERE, Place
 from tunedoctor.system.reading import read
-from tunedoctor.tables.config import HEADER, KEY, keys_of
+from tunedoctor.tables.config import HEADER, KEY, PREFIX, keys_of
 from tunedoctor.tables.load import table
-from tunedoctor.tables.policy import PREFIX
 
 _LARGEST, _MOST, _ENTRIES, _LONGEST = 1 << 18, 16, 10_000, 1_000
 """Bytes of a file, lists of requirements of a folder, entries of one that are looked at, characters of a line."""

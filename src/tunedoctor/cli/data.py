@@ -20,17 +20,16 @@ from tunedoctor.cli.output import ours_or_exit, screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
-from tunedoctor.data.convert import OneSideError, divide
 from tunedoctor.data.files import split_of
 from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths, Report, RowShown, Written, described, rounded
-from tunedoctor.data.rows import BadRowError
+from tunedoctor.data.rows import BadRowError, OneSideError, divide
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.answer import answer
+from tunedoctor.memory.host import speed
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.memory.speed import speed
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
 from tunedoctor.render.html import BEGIN

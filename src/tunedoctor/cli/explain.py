@@ -19,7 +19,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import as_json
-from tunedoctor.tables.policy import PREFIX
+from tunedoctor.tables.config import PREFIX
 
 _ON = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "

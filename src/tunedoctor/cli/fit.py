@@ -17,16 +17,15 @@ from tunedoctor.cli.models import cards_near, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
-from tunedoctor.memory import overview, stacks
+from tunedoctor.memory import overview
 from tunedoctor.memory.answer import Answer, answer, run_of
 from tunedoctor.memory.band import GIB, Band, Device, seen
 from tunedoctor.memory.config import LARGEST, parsed
-from tunedoctor.memory.losses import CHUNK
-from tunedoctor.memory.peak import WORKSPACES
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.host import Prices, tokens_of
+from tunedoctor.memory.parameters import optimizer_name
+from tunedoctor.memory.peak import CHUNK, WORKSPACES
+from tunedoctor.memory.run import LIBRARIES, Run, changed, of_releases, stack_named, versions_of
 from tunedoctor.memory.shape import MemoryModelError, Shape, depths
-from tunedoctor.memory.speed import Prices, tokens_of
-from tunedoctor.memory.trained import optimizer_name
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
@@ -46,7 +45,7 @@ _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
     asked, place = given.model, NO_TARGET
-    if given.stack != "doctor" and not given.article:
+    if given.stack != "doctor":
         place = aim(given.target, own=given.own)
     found = answered(given, place, look)
     show(given.format, partial(screen.render, asked=asked or "MODEL"), found)
@@ -64,8 +63,6 @@ def answered(
 def _found(
     given: Namespace, place: Target, look_at: Callable[[Target], Snapshot]
 ) -> Answer | overview.Table:
-    if given.article:
-        return overview.article_table()
     config = _configuration(given)
     shape = model_of(given.model) if given.model else None
     named = given.gpu or given.vram or given.cards
@@ -114,7 +111,7 @@ def _configuration(given: Namespace) -> Mapping[str, Any]:
 def _installed(snapshot: Snapshot | None) -> dict[str, str]:
     """Return releases of the libraries that make a difference, as an environment has them."""
     packages = snapshot.find(Packages) if snapshot else None
-    found = {name: packages.version(name) for name in stacks.LIBRARIES} if packages else {}
+    found = {name: packages.version(name) for name in LIBRARIES} if packages else {}
     return {name: version for name, version in found.items() if version}
 
 
@@ -133,10 +130,10 @@ def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
     if given.adapter_bits:
         asked |= dict.fromkeys(("adapters", "qlora_adapters"), 2 if given.adapter_bits < 32 else 4)
     with refusing(MemoryModelError, "doctor fit --help lists the options"):
-        versions = {**_installed(snapshot), **stacks.versions_of(given.releases)}
-        stack = stacks.of_releases(stacks.stack_named(given.stack), versions, model_type)
+        versions = {**_installed(snapshot), **versions_of(given.releases)}
+        stack = of_releases(stack_named(given.stack), versions, model_type)
         said = {name: value for name, value in asked.items() if value is not None}
-        stack = stacks.changed(stack, said)
+        stack = changed(stack, said)
         whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
     return Run(**{name: value for name, value in whole.items() if value is not None})
 

@@ -23,7 +23,7 @@ from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.wording import near
 from tunedoctor.system.reading import start
-from tunedoctor.tables.small import goals, least_held
+from tunedoctor.tables.load import table
 
 HEADLINE = "# Configuration of doctor train; "
 _KEY = re.compile(r'^    (\w+): \w+ = (".*?"|\S+)  # (.+)$', re.MULTILINE)
@@ -65,7 +65,7 @@ def command(given: Namespace) -> int:
     rows, size = _extent(wanted.data)
     if rows:  # a batch that leaves some steps in each pass over few rows
         chosen["batch"] = max(one for one in (1, 2, 4, 8, 16) if one == 1 or one * 8 <= rows)
-        if wanted.goal.held and rows >= least_held() and not given.eval_data:
+        if wanted.goal.held and rows >= table("goals")["least"] and not given.eval_data:
             chosen["eval_share"] = wanted.goal.held
     seen, told = _as_smoked(snapshot.find(Smoke))
     values |= chosen | seen
@@ -85,7 +85,7 @@ def command(given: Namespace) -> int:
 
 def _check(given: Namespace, name: str) -> None:
     """Exit with 2 where a goal is none, or where nobody can be asked or the answers would be in vain."""
-    every = [one.name for one in goals()]
+    every = [one["name"] for one in table("goals")["goals"]]
     if given.goal and given.goal not in every:
         misuse(f"--goal is {given.goal!r}{near(given.goal, every)}", f"one of {', '.join(every)}")
     lacking = " and ".join(f"--{one}" for one in ("model", "data") if not getattr(given, one))

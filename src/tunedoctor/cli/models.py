@@ -8,9 +8,8 @@ from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import read_input
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.band import GIB, Device
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import CutOffError, Head, head_of, named, shape_of_head
 from tunedoctor.memory.config import LARGEST, parsed, shape_of
-from tunedoctor.memory.gguf import CutOffError, Head, head_of, shape_of_head
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.snapshot import Snapshot

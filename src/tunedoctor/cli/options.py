@@ -22,11 +22,11 @@ from tunedoctor.tables.config import (
     FailOn,
     Ignore,
     OnUnknown,
+    Rule,
     Settings,
     mirrors,
     read_config,
 )
-from tunedoctor.tables.policy import Rule
 
 if TYPE_CHECKING:
     from tunedoctor.model.plan import Fix

@@ -20,7 +20,9 @@ from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.catalogue import like, named
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.model.wording import megabytes
-from tunedoctor.tables.small import Goal, goals, most_on_cpu, starters
+from tunedoctor.tables.load import rows as rows_of
+from tunedoctor.tables.load import table
+from tunedoctor.tables.small import Goal
 
 _SHOWN = 9
 Choices = list[tuple[str, str]]
@@ -47,7 +49,7 @@ def ask_all(given: Namespace, device: Device | None, sites: Sequence[str]) -> Wa
         judged(text, given.columns, (sys.executable,))
         return text
 
-    asks, every = not (given.model and given.data), goals()
+    asks, every = not (given.model and given.data), rows_of("goals", "goals", Goal)
     model = given.model and _model(given.model, None)
     for option in filter(None, (given.data, given.eval_data)):
         data_of(option, [])
@@ -102,10 +104,10 @@ def _models(device: Device | None, sites: Sequence[str]) -> Choices:
     is_cpu = device is None or device.vendor == "cpu"
     least = {"precision": "fp32"} if is_cpu else {"method": "qlora", "checkpointing": True}
     run = run_of({**least, "micro_batch": 1})
-    for name in () if offline() else starters():
+    for name in () if offline() else table("goals")["starters"]:
         shape = named(name)
         many = parameters(shape).total
-        if (name, "here") in rows or (is_cpu and many > most_on_cpu()):
+        if (name, "here") in rows or (is_cpu and many > table("goals")["most_on_cpu"]):
             continue
         if device is None or fit(shape, run, device).verdict == "fits":
             rows.append((name, f"{'fits; ' if device else ''}{megabytes(2 * many)} to download"))

@@ -152,7 +152,7 @@ def _trainer(
 def whole_trainer() -> str:
     """Return the trainer as one file: its parts without torch stand where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("plot", "input", "rows", "data", "screen", "samples", "state"):
+    for name in ("plot", "input", "rows", "screen", "data", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         before += _OF_PARTS.sub("", text.partition("from __future__ import annotations\n\n")[2])
     return before + after.partition("# The other parts end here.\n")[2]

@@ -15,9 +15,8 @@ import msgspec
 
 from tunedoctor.cli.options import misuse, refusing, starting
 from tunedoctor.cli.progress import spinner
-from tunedoctor.data.convert import write
 from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, split_of
-from tunedoctor.data.rows import BadRowError, Good, said
+from tunedoctor.data.rows import BadRowError, Good, said, write
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.wording import listed, many

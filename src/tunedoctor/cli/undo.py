@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.cli.options import aim, misuse, named, starting, to_change, typed
 from tunedoctor.cli.output import show
-from tunedoctor.model.wording import megabytes
+from tunedoctor.model.wording import listed, megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.undoing import list_states, undo
@@ -45,8 +45,7 @@ def _render(answer: Answer, screen: Screen, *, there: str) -> str:
         return screen.text()
     for one in answer.states or ():
         what = "brought back, and replaced " if one.undone else "before "
-        more = f" and {len(one.changes) - 2} more" if len(one.changes) > 2 else ""
-        made = f"{', '.join(one.changes[:2])}{more}" or "no packages"
+        made = listed(one.changes, 2) or "no packages"
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
     if answer.states:

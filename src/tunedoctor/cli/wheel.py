@@ -11,9 +11,8 @@ from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
-from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.wheels.choose import Answer, answer, matrix
 from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
-from tunedoctor.wheels.matrix import matrix
 
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HELP = "doctor wheel --help lists the options"

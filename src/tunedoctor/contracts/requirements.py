@@ -66,9 +66,8 @@ def unmet(
 ) -> tuple[Unmet, ...]:
     """Return what the named distributions require and do not get, in the order of the packages.
 
-    Beside the stack, what any project requires exactly of a part of its own counts. Where packages are told in part
-    only, what is not named does not count as missing. A distribution that is there
-    without a readable version is met: its own fault is told elsewhere.
+    Beside the stack, what any project requires exactly of a part of its own counts. Of packages told in part only
+    what is not named is not missing. One that is there without a readable version is met: its fault is told elsewhere.
     """
     wanted = frozenset(names)
     parts_too = names is STACK

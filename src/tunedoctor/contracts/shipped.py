@@ -27,10 +27,7 @@ Rows = dict[str, tuple[tuple[Runs, str], ...]]
 
 
 def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]:
-    """Return the contracts that a set of releases breaks for certain; `versions`: normalised name -> version.
-
-    Of releases that the table does not know, older or newer than all of its own, it claims nothing.
-    """
+    """Return the contracts that a set of releases breaks for certain: none of releases that the table lacks."""
     known = _table()
     at = {n: _between(n, v) for n, v in versions.items() if n in known.releases}
     found: list[BrokenContract] = []
@@ -184,10 +181,7 @@ class Lacking(NamedTuple):
 
 
 def lacking(errors: Errors, versions: Mapping[str, str]) -> Iterator[Lacking]:
-    """Yield what errors name, in their order; `versions`: name -> installed release.
-
-    Nothing is claimed of a name that no release, or each one, is known to have, nor of a release that has it.
-    """
+    """Yield what errors name, in their order; nothing of a name that no release, or each, or the installed one has."""
     for match in matches(errors):
         if (match.cause, match.part) == ("library-version-clash", "asks"):
             error = errors.errors[match.where[0]]

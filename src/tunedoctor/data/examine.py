@@ -62,7 +62,6 @@ class Tally:
     """Lines, elements or records of which no row could be made."""
     rows: int = 0
     faulty: int = 0
-    """Rows, read, with an error."""
     tokens: int = 0
     learned: int = 0
     seen: Counter[str] = field(default_factory=Counter)

@@ -29,7 +29,6 @@ ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")
 FORMS = "JSON Lines, JSON, CSV, TSV, Parquet or Arrow"
 NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "dataset_dict.json", "state.json")
 BLOCK = 1 << 20
-"""Bytes that are read at a time."""
 LONGEST = 32 << 20
 """Bytes of a line that is still read."""
 _HEAD = 1 << 16

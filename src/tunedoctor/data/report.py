@@ -46,7 +46,6 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     encoding: str
     size: int
-    """Bytes on the disk."""
     lines: int
     """Lines of JSONL, records of CSV, elements of JSON, rows of Parquet."""
     blank: int
@@ -103,7 +102,6 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
     longest: int
     seq: int | None
     cut_rows: int
-    """Rows longer than `seq`."""
     cut_tokens: int
     nothing_left: int | None
     """Rows of which `seq` cuts off every learned token; None where the tokenizer did not count."""

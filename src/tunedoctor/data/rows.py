@@ -1,4 +1,4 @@
-"""The rows of one file of any form, under the names that a row has here; and those that can be trained on.
+"""The rows of one file of any form, under the names that a row has here; those to train on, and as JSON Lines.
 
 Which columns are what, where nobody says so and their names are none that are known, is guessed, or nothing is:
 A guess has one answer alone: names that are known but for capitals, one column of conversations, or one column for each
@@ -6,21 +6,33 @@ side of a pair, or for the text, by the names that published data sets have (dat
 that is wanted.
 """
 
+import os
+import tempfile
+from array import array
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 from tunedoctor.data.files import NoReaderError, line_blocks, open_file, utf8_blocks
 from tunedoctor.data.records import Element, elements, is_talk, lines_of, records, table_rows
+from tunedoctor.data.repeats import Sketches, digest, sketch
 from tunedoctor.model.findings import Severity
 from tunedoctor.tables.load import rows as rows_of_table
 from tunedoctor.tables.load import table
-from tunedoctor.target.train_rows import Sample, faults_of, kind_of, layout, renamed, sample_of
+from tunedoctor.target.train_rows import (
+    SOURCE,
+    Sample,
+    faults_of,
+    kind_of,
+    layout,
+    renamed,
+    sample_of,
+)
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -172,14 +184,12 @@ def guess(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
         return {name: plain[name] for name in (*known, "system") if name in plain}
     if talks:
         return {"messages": talks[0]} if len(talks) == 1 else {}
-    table = {
-        _plain(one.column): one.stands_for for one in rows_of_table("data_columns", "names", Name)
-    }
+    published = rows_of_table("data_columns", "names", Name)
+    table = {_plain(one.column): one.stands_for for one in published}
     sides = [(table[_plain(name)], name) for name in texts if _plain(name) in table]
     found = dict(sides)
-    if len(found) < len(sides) or not (
-        {"prompt", "completion"} <= set(found) or set(found) == {"text"}
-    ):
+    pair = {"prompt", "completion"} <= set(found)
+    if len(found) < len(sides) or not (pair or set(found) == {"text"}):
         return {}
     if "context" in found:  # a form that has one
         found = {"instruction": found.pop("prompt"), "output": found.pop("completion"), **found}
@@ -193,3 +203,94 @@ def said(columns: dict[str, str]) -> str:
 
 def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class OneSideError(ValueError):
+    """All rows ask the same, so that none can be held out."""
+
+
+def write(
+    place: Path,
+    files: Sequence[Path],
+    columns: Mapping[str, str],
+    pythons: Iterable[str],
+    most: int | None = None,
+) -> list[Good]:
+    """Write the rows of files, each with where it comes from, whole or not at all. Raises BadRowError and OSError."""
+    made: list[Good] = []
+    with whole(place) as file:
+        for path in files:
+            made.append(good := Good(path, columns, pythons))
+            for line, row, _ in islice(good, most):
+                file.write(_line({**row, SOURCE: f"{path} line {line}"}, path, line))
+    return made
+
+
+def divide(
+    places: Sequence[Path],
+    files: Sequence[Path],
+    columns: Mapping[str, str],
+    pythons: Iterable[str],
+    share: float,
+) -> list[int]:
+    """Write the rows of files to the first place, and a share of them to the second, if there is one; returns how many.
+
+    What is held out goes by a digest of the prompt, so that it stays so when other rows are added; prompts that differ
+    in case and punctuation alone, or are much alike, stay on one side.
+
+    Raises BadRowError, OneSideError and OSError; the files that were there stand.
+    """
+    keys, alike, counts = array("Q"), Sketches(), [0 for _ in places]
+    with tempfile.TemporaryFile(dir=places[0].parent) as spool:
+        for path in files:
+            for line, row, sample in Good(path, columns, pythons):
+                spool.write(_line(row, path, line))
+                keys.append(_key(sample, alike, keys) if share else 0)
+        limit = min(max(round(share * 2**64), min(keys) + 1), max(keys))
+        if share and min(keys) == max(keys):
+            raise OneSideError("all rows ask the same")
+        spool.seek(0)
+        with ExitStack() as stack:
+            outs = [stack.enter_context(whole(place)) for place in places]
+            for data, key in zip(spool, keys, strict=True):
+                outs[key < limit].write(data)
+                counts[key < limit] += 1
+    return counts
+
+
+def _key(sample: Sample, alike: Sketches, keys: "array[int]") -> int:
+    """Return the number that decides on which side a row is: of an earlier row that is much alike, else its own."""
+    roles = [role for role, _ in sample.turns]
+    asks = roles.index("assistant") if "assistant" in roles else len(roles)
+    said = [text for role, text in sample.turns[:asks] if role != "system"]
+    text = " ".join(said) or " ".join(text for _, text in sample.turns)
+    words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
+    data = " ".join(words or [text]).encode("utf-8", "replace")
+    if (mine := sketch(data)) and (before := alike.like(mine, 0, len(keys))):
+        return keys[before.line]
+    return digest(data)
+
+
+def _line(row: Mapping[str, Any], path: Path, line: int) -> bytes:
+    try:
+        return _encode(row) + b"\n"
+    except (RecursionError, ValueError):
+        raise BadRowError(str(path), line, "no-json", "nested too deep") from None
+
+
+@contextmanager
+def whole(place: Path) -> Generator[IO[bytes]]:
+    """Give a file to fill; it has its name when all is on the disk. Raises OSError; what was there stands."""
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    file = beside.open("xb")  # not another's, which stays
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(place)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -44,7 +44,6 @@ class Asked(NamedTuple):
     jobs: int = 1
     """Processes that examine JSON Lines."""
     pythons: Iterable[str] = ()
-    """Interpreters that may have pyarrow."""
     watch: Callable[[list[str]], None] = lambda _: None
     """Takes the name of the file that is being read."""
     came: Callable[[int], None] = lambda _: None
@@ -178,9 +177,7 @@ class Survey:
     def lengths(self, seq: int) -> Lengths | None:
         """Return the lengths by estimate; None where no row has any."""
         counts = self.total("lengths")
-        tokens, learned = (
-            sum(getattr(one, x) for one in self.tallies) for x in ("tokens", "learned")
-        )
+        tokens, learned = (sum(getattr(t, x) for t in self.tallies) for x in ("tokens", "learned"))
         return described(counts, tokens, learned, seq) if counts else None
 
     def bounded(self) -> list[str]:

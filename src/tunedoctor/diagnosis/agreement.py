@@ -25,9 +25,8 @@ from tunedoctor.model.findings import (
 )
 from tunedoctor.model.plan import Draft, Fix, Resolve, SetEnv, Tell, is_told
 from tunedoctor.model.plan import tell as told_by
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.model.versions import narrowed
-from tunedoctor.model.wiring import call
 
 
 class Drafted(NamedTuple):

@@ -8,8 +8,7 @@ from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
-from tunedoctor.model.snapshot import NOT_TOLD, Facts, Snapshot
-from tunedoctor.model.wiring import NotRun, call, wants
+from tunedoctor.model.snapshot import NOT_TOLD, Facts, NotRun, Snapshot, call, wants
 from tunedoctor.ranking.weigh import outweighed
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)

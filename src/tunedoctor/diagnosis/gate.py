@@ -14,9 +14,8 @@ from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.tables.config import FailOn, OnUnknown
+from tunedoctor.tables.config import PREFIX, FailOn, OnUnknown
 from tunedoctor.tables.load import table
-from tunedoctor.tables.policy import PREFIX
 
 ProfileName = Literal["project", "node", "image", "runner"]
 

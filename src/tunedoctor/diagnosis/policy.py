@@ -13,8 +13,8 @@ from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import minor, parts, pep440, within
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.probes.settings import looked_for
+from tunedoctor.tables.config import Rule
 from tunedoctor.tables.load import table
-from tunedoctor.tables.policy import Rule
 
 
 def policy_checks(rules: Iterable[Rule], file: str) -> tuple[findings.Check, ...]:

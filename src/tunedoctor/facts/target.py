@@ -99,6 +99,8 @@ class Interpreter(Fact, frozen=True):
     """It exists and is on the path."""
     unread_pth: str = ""
     """A .pth file that is no UTF-8: Python stops at it where that is the encoding of the locale."""
+    may_end: str = ""
+    """A file that Python runs at its start, in which a word stands that ends Python: sitecustomize.py, a .pth file …"""
     pythonpath: tuple[str, ...] = ()
     include: str = ""
     """Folder of Python.h."""

@@ -105,9 +105,7 @@ class Asking:
         for folder in (one.folder for one in self.declared.links if one.folder):
             with suppress(OSError):
                 every = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
-                files += [
-                    folder / name for name, version, _ in every if str(version) == pin.version
-                ]
+                files += [folder / one for one, version, _ in every if str(version) == pin.version]
         return [file for file in files if file.is_file() and os.access(file, os.R_OK)]
 
     @contextmanager
@@ -200,7 +198,6 @@ class Heard(NamedTuple):
 
     source: Source
     why: str = ""
-    """Why it gave no answer; "" where it did."""
     versions: tuple[str, ...] = ()
     """The newest that it holds, newest first."""
     place: str = ""

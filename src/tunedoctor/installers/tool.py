@@ -43,7 +43,6 @@ class Job(NamedTuple):
     user: bool = False
     """Into the user's own site-packages."""
     checked: bool = True
-    """Every requirement has a hash."""
 
 
 class Files(NamedTuple):
@@ -52,7 +51,6 @@ class Files(NamedTuple):
     inside: frozenset[str]
     """Relative to site-packages."""
     scripts: frozenset[str]
-    """Names of commands."""
     below: frozenset[str]
     """Relative to the prefix: data, and headers as "include/name of the distribution/…"."""
     wheels: int = 0

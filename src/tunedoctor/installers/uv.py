@@ -96,7 +96,6 @@ class Solved(NamedTuple):
 
     pins: tuple[Pin, ...]
     text: str
-    """The file as uv wrote it."""
 
 
 class Failed(NamedTuple):

@@ -6,16 +6,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, holds_mamba, seen
-from tunedoctor.memory.host import DiskGb, RamGib, disk, ram
-from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, seen
+from tunedoctor.memory.host import Costs, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
+from tunedoctor.memory.overview import Largest, largest, smallest
+from tunedoctor.memory.parameters import check_targets, of_experts, parameters, reach, targeted
 from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Attention, Precision, Run
+from tunedoctor.memory.run import STACKS, Attention, Precision, Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.memory.speed import Costs, Prices, Speed, costs, speed
-from tunedoctor.memory.stacks import STACKS
-from tunedoctor.memory.trained import check_targets, of_experts, reach, targeted
 from tunedoctor.tables.load import table
 
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
@@ -86,7 +83,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs | None = None
     """Of the whole training, where it was told how many tokens that has."""
     advice: tuple[Advice, ...] = ()
-    """The fewest changes that make it fit."""
     way: Literal["closed form", "traced"] = "closed form"
     closed_form_gib: float | None = None
     """What the closed form says, where the real model class was traced."""
@@ -149,7 +145,8 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
     reached = reach(shape, run)
     reaches_experts = any(of_experts(layer, run).weights for layer in shape.layers)
     has_experts = any(layer.experts for layer in shape.layers)
-    mamba = holds_mamba(shape) and peak(by_kernels(shape), run).total / GIB
+    scans = any(one.mixer and one.mixer.scan for one in shape.layers)
+    mamba = scans and peak(by_kernels(shape), run).total / GIB
     kinds = {one.mixer.kind for one in shape.layers if one.mixer}
     keys = ", ".join(shape.unread[:6]) + (" ..." if len(shape.unread) > 6 else "")
     kind = f" {shape.model_type}" if shape.model_type else ""

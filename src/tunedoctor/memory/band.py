@@ -6,12 +6,10 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.memory.layer import moments
-from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.peak import loss_term, peak
+from tunedoctor.memory.run import LEAST, MOST, Run, changed
 from tunedoctor.memory.shape import Shape
-from tunedoctor.memory.stacks import LEAST, MOST, changed
 
 GIB = 1 << 30
 CONTEXT = 0.45
@@ -66,11 +64,6 @@ def band(shape: Shape, run: Run) -> Band:
 _STRANGE = 2.5
 """How far off a model can be whose config names sizes that nobody here understands; outside the table of
 architectures, transformers' own were 0.4 to 2.8 times what is read of them by likeness."""
-
-
-def holds_mamba(shape: Shape) -> bool:
-    """Tell whether any layer is one of Mamba, whose kernels (mamba-ssm) are not transformers' own code."""
-    return any(one.mixer is not None and one.mixer.scan is not None for one in shape.layers)
 
 
 def by_kernels(shape: Shape) -> Shape:

@@ -1,11 +1,16 @@
-"""A shape from what a user calls a model: a name of the catalogue or a variant of one, a size as "7B"."""
+"""A shape from what a user calls a model, a name of the catalogue or a size, or from the head of a .gguf file."""
 
 import re
+import struct
+from collections.abc import Mapping
+from math import prod
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.family import KNOWN
+from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import ModelRow, models
@@ -42,9 +47,7 @@ def like(text: str, most: int = 3) -> list[str]:
     """Return names of the catalogue that have all the words of a text, else some that are written much like it."""
     words, rows = text.lower().replace("/", " ").split(), models()
     names = dict.fromkeys(name for row in rows for name in (row.name, *row.alike) if "/" in name)
-    found = [
-        name for name in names if len(text) > 2 and all(word in name.lower() for word in words)
-    ]
+    found = [n for n in names if len(text) > 2 and all(word in n.lower() for word in words)]
     return sorted(found, key=len)[:most] or _near(_short(text[:80]), rows)[:most]
 
 
@@ -99,3 +102,127 @@ def _near(wanted: str, rows: tuple[ModelRow, ...]) -> list[str]:
     shorts = {_short(name): name for row in rows for name in (*row.alike, row.name)}
     inside = [full for short, full in shorts.items() if len(wanted) > 2 and wanted in short]
     return inside[:3] or [shorts[one] for one in get_close_matches(wanted, shorts, 2)]
+
+
+MAGIC = b"GGUF"
+_STRING, _ARRAY = 8, 9
+_LISTED = 1024
+"""Numbers of an array that are kept: there are some with one for each layer."""
+_SHORT, _LONG = 64, 4096
+"""Bytes of a name, and of a text that is kept."""
+_VERSIONS = (2, 3)
+_CUT = "it is cut off: download it anew"
+
+
+class CutOffError(MemoryModelError):
+    """The bytes end within the head."""
+
+
+class Head(NamedTuple):
+    """What stands before the weights."""
+
+    values: dict[str, Any]
+    """Numbers, texts and short lists of numbers; of another array, how long it is."""
+    elements: int
+    own_head: bool
+    """Embeddings and head are two matrices."""
+    end: int
+    """Bytes that the whole file has at the least."""
+
+
+class _Cursor:
+    """A place in the bytes, which only goes on: the work is linear in them, whatever they say."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def number(self, letter: str) -> Any:  # noqa: ANN401  a number or a truth
+        try:
+            (found,) = struct.unpack_from(f"<{letter}", self.data, self.at)
+        except struct.error:
+            raise CutOffError(_CUT) from None
+        self.at += struct.calcsize(f"<{letter}")
+        return found
+
+    def skip(self, size: int) -> bytes:
+        begin, self.at = self.at, self.at + size
+        if self.at > len(self.data):
+            raise CutOffError(_CUT)
+        return self.data[begin : begin + min(size, _LONG)]
+
+    def text(self) -> str:
+        return self.skip(self.number("Q")).decode("utf-8", "replace")
+
+    def value(self, kind: int) -> Any:  # noqa: ANN401  what the file holds
+        letters = table("gguf")["read"]["numbers"]
+        if kind == _STRING:
+            return self.text()
+        if kind != _ARRAY:
+            return self.number(_known(letters, kind, "value"))
+        inner, count = self.number("I"), self.number("Q")
+        if inner == _STRING:
+            return self._skip_texts(count)
+        letter = _known(letters, inner, "value")
+        if count <= _LISTED:
+            return [self.number(letter) for _ in range(count)]
+        self.skip(count * struct.calcsize(f"<{letter}"))
+        return count
+
+    def _skip_texts(self, count: int) -> int:
+        """Pass over texts, of which a vocabulary has hundreds of thousands; each takes 8 bytes at the least."""
+        size, at, end = struct.Struct("<Q").unpack_from, self.at, len(self.data)
+        for _ in range(count):
+            if at + 8 > end:
+                raise CutOffError(_CUT)
+            at += 8 + size(self.data, at)[0]
+        self.skip(at - self.at)
+        return count
+
+
+def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
+    if str(kind) not in among:
+        raise MemoryModelError(f"it holds a {what} of type {kind}, which no .gguf file has")
+    return among[str(kind)]
+
+
+def head_of(data: bytes) -> Head:
+    """Read the first bytes of a file. Raises CutOffError where the head goes on, MemoryModelError where it is none."""
+    cursor = _Cursor(data)
+    if cursor.skip(4) != MAGIC:
+        raise MemoryModelError("it is no .gguf file")
+    if (version := cursor.number("I")) not in _VERSIONS:
+        what = f"it is of version {version}; the doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, of little endian"
+        raise MemoryModelError(what)
+    tensors, count = cursor.number("Q"), cursor.number("Q")
+    values: dict[str, Any] = {}
+    for _ in range(count):
+        key = cursor.text()
+        values[key[:_SHORT]] = cursor.value(cursor.number("I"))
+    blocks, elements, last, names = table("gguf")["read"]["tensors"], 0, 0, set[str]()
+    for _ in range(tensors):
+        names.add(cursor.text()[:_SHORT])
+        dimensions = [cursor.number("Q") for _ in range(min(cursor.number("I"), 5))]
+        many, (each, size) = prod(dimensions), _known(blocks, cursor.number("I"), "weight")
+        elements, last = elements + many, max(last, cursor.number("Q") + many // each * size)
+    step = values.get("general.alignment", 32)
+    step = step if isinstance(step, int) and 0 < step <= 1 << 20 else 32
+    return Head(values, elements, "output.weight" in names, -(-cursor.at // step) * step + last)
+
+
+def shape_of_head(head: Head, name: str) -> Shape:
+    """Return the shape of what a file holds. Raises MemoryModelError where the doctor knows none of that kind."""
+    told, kind = table("gguf")["read"], str(head.values.get("general.architecture"))
+    if kind not in told["kinds"]:
+        what = f"the doctor does not know the architecture {kind[:_SHORT]!r} of a .gguf file"
+        raise MemoryModelError(what)
+    vocab = head.values.get("tokenizer.ggml.tokens")
+    config = {"vocab_size": vocab if isinstance(vocab, int) else None}
+    for part, key in told["keys"].items():
+        if (full := f"{kind}.{part}") in head.values:
+            config[key] = head.values[full]
+    config |= {"model_type": told["kinds"][kind], "tie_word_embeddings": not head.own_head}
+    shape = shape_of(config, name)
+    if abs(parameters(shape).total - head.elements) > head.elements / 1000:
+        what = f"its tensors hold {head.elements:,} parameters, and its keys say {parameters(shape).total:,}"
+        raise MemoryModelError(what)
+    return shape

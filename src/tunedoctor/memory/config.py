@@ -8,13 +8,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.facts.clean import clean_text, cleaned
-from tunedoctor.memory import around, mixers
+from tunedoctor.memory import build, mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.family import KNOWN, Family, Kind, family_of, name_of
-from tunedoctor.memory.fields import DEEPEST, Fields, senseless
+from tunedoctor.memory.family import (
+    DEEPEST,
+    KNOWN,
+    Family,
+    Fields,
+    Kind,
+    family_of,
+    name_of,
+    senseless,
+)
 from tunedoctor.memory.shape import Layer, MemoryModelError, Shape
 from tunedoctor.memory.sizes import KEYS, bias, kinds, numbers
-from tunedoctor.tables.small import defaults_of
+from tunedoctor.tables.load import table
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
 
@@ -26,19 +34,15 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
     whole = Fields(data)
     config = _text_part(whole)
     model_type = (config.word("model_type") or whole.word("model_type"))[:60]
-    if model_type in KNOWN.encoder_and_decoder or config.flag("is_encoder_decoder"):
-        what = f"{model_type or 'it'} has an encoder and a decoder; the doctor reckons decoder-only models"
-        raise MemoryModelError(what)
-    if model_type in KNOWN.recurrent:
-        what = f"{model_type} mixes tokens by a recurrence that the doctor has no formula for"
-        raise MemoryModelError(what)
-    encoder = config.data.get("type_vocab_size") and not config.flag("is_decoder")
-    if model_type in KNOWN.without_decoder or encoder:
-        what = f"{model_type} writes no text; the doctor reckons decoder-only language models"
-        raise MemoryModelError(what)
-    if not any(
-        config.data.get(key) is not None for key in (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
-    ):
+    otherwise = {
+        "both": config.flag("is_encoder_decoder"),
+        "encoder": config.data.get("type_vocab_size") and not config.flag("is_decoder"),
+    }
+    for kind, (says, *types) in KNOWN.refused.items():
+        if model_type in types or otherwise.get(kind):
+            raise MemoryModelError(says.format(model_type or "it"))
+    keys = (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
+    if all(config.data.get(key) is None for key in keys):
         what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
         raise MemoryModelError(what)
     family, known = family_of(model_type)
@@ -53,7 +57,8 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         _layer(config, n, family, model_type, kind, len(list(run)))
         for (n, kind), run in groupby(per_layer)
     )
-    tied = _tied(whole, config, family)
+    told = whole if whole.data.get("tie_word_embeddings") is not None else config
+    beside = build.parts_beside(whole, hidden)
     quantised = whole.part("quantization_config") or config.part("quantization_config")
     vocab = config.or_else(0, "vocab_size", "padded_vocab_size") or whole.needed("vocab_size")
     return Shape(
@@ -61,17 +66,17 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         model_type=model_type,
         hidden=hidden,
         vocab=vocab,
-        tied=tied,
+        tied=told.flag("tie_word_embeddings", default=family.tied),
         layers=layers,
         norm=family.norm,
         final_norm=norm_of(hidden, family).size,
         final_softcap=config.number("final_logit_softcapping") > 0,
         head_bias=bias(config, family.head_bias),
-        positions=around.positions(config, hidden, model_type)
-        + around.inputs_of_layers(config, depth),
-        beside=around.beside_layers(config, hidden, depth),
-        outside=around.towers(whole, hidden),
-        parts_unread=around.unread_parts(whole, hidden),
+        positions=build.positions(config, hidden, model_type)
+        + build.inputs_of_layers(config, depth),
+        beside=build.beside_layers(config, hidden, depth),
+        outside=sum(beside.values()),
+        parts_unread=tuple(key for key, size in beside.items() if not size),
         unread=() if known else _unread(config),
         exact=known,
         named_targets=model_type in KNOWN.peft.named_targets,
@@ -109,7 +114,8 @@ def _text_part(whole: Fields) -> Fields:
     if config is whole:
         return _flat(whole)
     # what is as its class has it isn't written there
-    return _flat(Fields({**defaults_of(str(config.data.get("model_type"))), **config.data}))
+    usual = table("config_defaults")["types"].get(config.data.get("model_type"), {})
+    return _flat(Fields({**usual, **config.data}))
 
 
 def _flat(config: Fields) -> Fields:
@@ -131,13 +137,6 @@ def _depth(config: Fields) -> int:
         key = config.key(*KEYS["depths"], "layers_block_type")
         raise senseless(key, depth, f"a whole number from 1 to {DEEPEST}")
     return depth
-
-
-def _tied(whole: Fields, config: Fields, family: Family) -> bool:
-    for place in (whole, config):
-        if place.data.get("tie_word_embeddings") is not None:
-            return place.flag("tie_word_embeddings")
-    return family.tied
 
 
 def _layer(  # noqa: PLR0913  what makes a layer
@@ -173,7 +172,7 @@ def _layer(  # noqa: PLR0913  what makes a layer
         case _:
             mixing = attention(n, family, kind)
     made = finished(n, family, repeat, mixing, kind=kind)
-    return around.with_input_of_its_own(made, config, n, family)
+    return build.with_input_of_its_own(made, config, n, family)
 
 
 _PROJECTIONS: dict[str, mixers.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
@@ -183,10 +182,7 @@ LARGEST = 2 << 20
 
 
 def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
-    """Return parsed JSON without what acts on a terminal. Raises MemoryModelError where it is none.
-
-    The standard library's parser: configs of Mamba hold Infinity, which JSON has not.
-    """
+    """Return parsed JSON, cleaned; Infinity, which configs of Mamba hold, passes. Raises MemoryModelError."""
     if data[:4] == b"GGUF" or data[8:10] == b'{"':
         what = "these are weights; the doctor reckons by the config.json of the model"
         raise MemoryModelError(what)

@@ -1,10 +1,14 @@
-"""What can differ between architectures and between layers, and how it does, over families.json."""
+"""What can differ between architectures, over families.json, and numbers of a config.json under their makers' names."""
 
-from typing import Literal, NamedTuple
+import copy
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.memory.shape import NormKind, Sinks
+from tunedoctor.memory.shape import MemoryModelError, NormKind, Sinks
 from tunedoctor.tables.load import table
 
 Bias = bool | str
@@ -25,11 +29,9 @@ class Family(msgspec.Struct, frozen=True):
     norms_after: bool = False
     """The two norms stand behind attention and behind the feed-forward part."""
     norm_bias: bool = True
-    """Of a LayerNorm."""
     norm_weight: bool = True
     query_norm: Literal["", "head", "full", "heads", "bare"] = ""
-    """head: one weight for all heads; full: over the whole projection; heads: a weight for each head;
-    bare: no weight."""
+    """head: one weight for all heads; full: over the whole projection; heads: one for each; bare: none."""
     asked_norm: Literal["head", "heads"] = "head"
     """The same, where a switch of the config alone asks for it."""
     gated: bool = True
@@ -45,7 +47,6 @@ class Family(msgspec.Struct, frozen=True):
     """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
     sinks: Sinks = ""
     window_sinks: bool = False
-    """Of layers with a window alone."""
     expert_bias: bool = False
     expert_parts: int = 3
     router_bias: bool = False
@@ -55,7 +56,6 @@ class Family(msgspec.Struct, frozen=True):
     """q_proj makes a gate as wide as the queries."""
     sdpa: bool = True
     learned_activation: int = 0
-    """Parameters of the activation of one layer."""
     wide_logits: bool = False
     """Its class makes logits fp32 before it gives them back."""
     one_head_key: bool = False
@@ -117,9 +117,10 @@ class _Table(msgspec.Struct, frozen=True):
     """Those whose "linear_attention" is Mamba 2."""
     aliases: dict[str, str]
     without_attention: tuple[str, ...]
-    without_decoder: tuple[str, ...]
-    encoder_and_decoder: tuple[str, ...]
-    recurrent: tuple[str, ...]
+    refused: dict[str, tuple[str, ...]]
+    """Why a kind of model is not reckoned, and its model types."""
+    inert: tuple[str, ...]
+    """Keys of numbers that say nothing of a matrix' size, as regular expressions."""
     keys: dict[str, tuple[str, ...]]
     """Names of a config's numbers, as their makers gave them."""
 
@@ -137,3 +138,173 @@ def family_of(model_type: str) -> tuple[Family, bool]:
     name = name_of(model_type)
     found = KNOWN.families.get(name) or KNOWN.families.get(name.removesuffix("_text"))
     return (found, True) if found else (Family(), False)
+
+
+LARGEST = 1 << 24
+"""No width, count or vocabulary of a model is larger: 16 million."""
+DEEPEST = 512
+_MOST_KEYS = 400
+_SINGLE = ("hidden_size", "n_embd", "d_model", "vocab_size", "padded_vocab_size")
+"""Sizes that no layer has of its own."""
+_PAIRS = ("moe_intermediate_size", "patch_size")
+"""Sizes that can be lists of another length: for text and pictures, for height and width."""
+
+_INERT = re.compile("|".join(KNOWN.inert))
+
+
+def senseless(key: str, value: Any, wanted: str) -> MemoryModelError:  # noqa: ANN401
+    """Return the error of a key that holds no `wanted`."""
+    shown = repr(value)
+    shown = f"{shown[:40]} …" if len(shown) > 40 else shown
+    return MemoryModelError(f"{key} is {shown}; {wanted} is needed")
+
+
+def _is_number(value: Any, least: int) -> bool:  # noqa: ANN401
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and least <= value <= LARGEST and value == value // 1
+
+
+def _is_size(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, int) and not isinstance(value, bool) and value > 1
+
+
+def _holds_size(value: Any) -> bool:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return bool(value)
+    if isinstance(value, list):
+        return any(_is_size(one) or isinstance(one, Mapping) for one in value)
+    return _is_size(value)
+
+
+class _Watched(dict[str, Any]):
+    """A config that remembers which of its keys were looked at."""
+
+    def __init__(self, data: Mapping[str, Any], seen: set[str]) -> None:
+        super().__init__(data)
+        self.seen = seen
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401  JSON of somebody
+        self.seen.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+        self.seen.add(key)
+        return super().__getitem__(key)
+
+
+class Fields:
+    """A config, read by key."""
+
+    depth = 0
+    """Layers, where they are known: as long are lists with a number for each."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        if len(data) > _MOST_KEYS:
+            what = f"it has {len(data)} keys, and no model has more than {_MOST_KEYS}"
+            raise MemoryModelError(what)
+        long = {k: one[: DEEPEST + 1] for k, one in data.items() if isinstance(one, list)}
+        self.data = _Watched({**data, **long}, set())
+
+    def at(self, layer: int) -> "Fields":
+        """Return the config as it is for one layer: of lists as long as the model is deep, that layer's number."""
+        own = {key: one[layer] for key, one in self._lists if _is_size(one[layer])}
+        if "num_attention_heads_per_layer" in own:
+            own["num_attention_heads"] = own.pop("num_attention_heads_per_layer")
+        own |= self._special.get(layer, {})
+        if not own:
+            return self
+        found = copy.copy(self)
+        found.data = _Watched({**self.data, **own}, self.data.seen)
+        return found
+
+    @functools.cached_property
+    def _special(self) -> dict[int, dict[str, int]]:
+        special = self.data.get("per_layer_config")
+        return {
+            int(key): {name: size for name, size in one.items() if _is_size(size)}
+            for key, one in (special.items() if isinstance(special, Mapping) else ())
+            if re.fullmatch("[0-9]{1,4}", key) and isinstance(one, Mapping)
+        }
+
+    @functools.cached_property
+    def _lists(self) -> list[tuple[str, list[Any]]]:
+        lists = [(key, one) for key, one in self.data.items() if isinstance(one, list)]
+        return [(key, one) for key, one in lists if len(one) == self.depth]
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the keys that name a size and that nothing looked at."""
+        unseen = ((key, value) for key, value in self.data.items() if key not in self.data.seen)
+        left = (key for key, value in unseen if not _INERT.search(key) and _holds_size(value))
+        return tuple(sorted(key[:60] for key in left))
+
+    def whole(self, *keys: str, least: int = -1) -> int | None:
+        """Return the first number above 0 that a key holds (0, -1: not used), or None. Raises MemoryModelError."""
+        for key in keys:
+            value = self.data.get(key)
+            if value is None:
+                continue
+            each = [value]
+            if isinstance(value, list) and key not in _SINGLE:  # for each layer: the largest
+                each = value if key in _PAIRS or len(value) == self.depth else each
+            if not each or not all(_is_number(one, least) for one in each):
+                raise senseless(key, value, f"a whole number from {max(1, least)} to {LARGEST}")
+            if (most := int(max(each))) > 0:
+                return most
+        return None
+
+    def key(self, *keys: str) -> str:
+        """Return the first of these keys that is there, else the first."""
+        return next((key for key in keys if self.data.get(key) is not None), keys[0])
+
+    def needed(self, *keys: str) -> int:
+        """Return what `whole` does; raises MemoryModelError where it is not there."""
+        found = self.whole(*keys, least=1)
+        if found is None:
+            raise MemoryModelError(f"it names no {keys[0]}")
+        return found
+
+    def or_else(self, default: int, *keys: str, least: int = -1) -> int:
+        """Return what `whole` does, or a default."""
+        found = self.whole(*keys, least=least)
+        return default if found is None else found
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return whether a key is switched on. Raises MemoryModelError where it holds neither true nor false."""
+        value = self.data.get(key)
+        if value is None:
+            return default
+        if value not in (True, False):
+            raise senseless(key, value, "true or false")
+        return bool(value)
+
+    def number(self, key: str, default: float = 0) -> float:
+        """Return a real number, or the default where there is none. Raises MemoryModelError for anything else."""
+        value = self.data.get(key)
+        if value is None:
+            return default
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not real or not 0 <= value < LARGEST:
+            raise senseless(key, value, f"a number from 0 to {LARGEST}")
+        return float(value)
+
+    def word(self, key: str) -> str:
+        """Return a word, "" where there is none. Raises MemoryModelError for anything else."""
+        value = self.data.get(key)
+        if not isinstance(value, str | None):
+            raise senseless(key, value, "a word")
+        return value or ""
+
+    def words(self, key: str) -> list[str]:
+        """Return a list of words, [] where there is none. Raises MemoryModelError for anything else."""
+        value = self.data.get(key) or []
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise senseless(key, value, "a list of words")
+        return value
+
+    def part(self, *keys: str) -> "Fields | None":
+        """Return the first of these keys that holds a config of its own."""
+        for key in keys:
+            value = self.data.get(key)
+            if isinstance(value, Mapping) and value:
+                return Fields(value)
+        return None

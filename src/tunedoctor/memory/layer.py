@@ -9,11 +9,10 @@ autocast.
 from functools import lru_cache
 from typing import NamedTuple
 
-from tunedoctor.memory.modules import Modules
+from tunedoctor.memory.parameters import of_experts, targeted
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm, Scan, Shape
-from tunedoctor.memory.tape import Tape, Tensor
-from tunedoctor.memory.trained import of_experts, targeted
+from tunedoctor.memory.tape import Modules, Tape, Tensor
 
 _FEED, _LAST = ("feed", "gated"), ("mixed", "normed")
 """What modules of the feed-forward part read, and the last one of the mixer."""
@@ -176,15 +175,15 @@ class _Program(Modules):
         q, k, v = self.narrow(q), self.narrow(k), self.narrow(v)
         scores = 4 * tokens * run.seq * mixer.heads if mixer.kernelless else 0
         waits = [q, k, v, self.small(4 * tokens * mixer.heads + scores)]
-        if masked(mixer, run):
+        cut = bool(mixer.window and run.seq >= mixer.window)
+        if run.attention == "sdpa" and (run.padded or cut):
             k, v = self._repeated(k, v, mixer)
             waits[1:3] = [k, v]
-            # the mask as a bias in the model's type
+            # the mask, for padding or a window that the rows pass, as a bias in the model's type
             waits.append(self.small(q.width * tokens * run.seq))
         count = tokens * mixer.expanded_value
-        return self.tape.op(
-            (q, k, v), count, q.width, saved=tuple(waits), keeps=True, back=2 * scores
-        )
+        saved = tuple(waits)
+        return self.tape.op((q, k, v), count, q.width, saved=saved, keeps=True, back=2 * scores)
 
     def _eager(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
         op, stream = self.tape.op, q.width
@@ -226,9 +225,8 @@ class _Program(Modules):
         if not layer.gated:
             h = op((outs[0],), count, width, saved=(outs[0], *waits))
         else:
-            gate, up = (
-                outs if outs[1:] else (op((outs[0],), count, width, view=True) for _ in range(2))
-            )
+            halves = (op((outs[0],), count, width, view=True) for _ in range(2))
+            gate, up = outs if outs[1:] else halves
             if self.run.own_feed:
                 h = op((gate, up), count, width, saved=(gate, up))
             else:
@@ -257,19 +255,11 @@ class _Program(Modules):
         made = run.gradient(one.size if self.full else own.adapters + own.router)
         # modules work one after the other, a fused tensor all at once
         parts = one.count if run.stack.experts_quantised else 1
-        back = max(
-            narrow * own.largest,
-            2 * narrow * tokens * one.active * (one.width + one.inputs) // parts,
-        )
+        used = 2 * narrow * tokens * one.active * (one.width + one.inputs) // parts
+        back = max(narrow * own.largest, used)
         return self.tape.op(
             (x,), x.count, x.width, saved=(self.small(kept),), temp=back, back=back, made=made
         )
-
-
-def masked(mixer: Mixer, run: Run) -> bool:
-    """Tell whether SDPA gets a mask: for padding, or for a window that the sequence passes."""
-    cut = bool(mixer.window and run.seq >= mixer.window)
-    return run.attention == "sdpa" and (run.padded or cut)
 
 
 def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
@@ -285,10 +275,7 @@ def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
 
 
 def _scanned(scan: Scan, run: Run) -> tuple[int, int]:
-    """Return what the scan keeps for the backward pass, and what it takes at its highest moment.
-
-    That is the end of being made, or while decays are taken back.
-    """
+    """Return what the scan keeps for the backward pass, and at its highest: being made, or decays taken back."""
     inner, state, heads = scan.inner, scan.state, scan.heads
     if not scan.chunk:  # A and B x by the time step, states; x, the time step, the output
         # beside these, gradients of A and B x, whole for each token, and their sums

@@ -7,8 +7,7 @@ transformers' own code keeps, and `by_kernels` what flash-linear-attention's ker
 from typing import Literal
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.family import KNOWN, Family
-from tunedoctor.memory.fields import Fields
+from tunedoctor.memory.family import KNOWN, Family, Fields
 from tunedoctor.memory.shape import Matrix, Mixer, Norm, Scan
 
 Mixing = tuple[list[Matrix], Mixer, list[Norm], int]
@@ -111,9 +110,8 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     heads = config.whole("mamba_n_heads", "mamba_num_heads") or config.whole("num_heads")
     width = config.whole("mamba_d_head", "mamba_head_dim", "head_dim")
     expand = config.number("mamba_expand", config.number("expand", 2))
-    inner = config.whole("mamba_d_ssm") or (
-        heads * width if heads and width else int(expand * hidden)
-    )
+    sized = heads * width if heads and width else int(expand * hidden)
+    inner = config.whole("mamba_d_ssm") or sized
     heads = heads or max(1, inner // (width or 64))
     state = config.or_else(128, "mamba_d_state", "ssm_state_size", "state_size")
     groups = config.or_else(1, "mamba_n_groups", "n_groups")
@@ -130,9 +128,8 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
         Matrix("in_proj", hidden, inner + convolved + heads, reads, bias),
         Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),
     ]
-    convolution_bias = any(
-        config.flag(key, default=True) for key in ("use_conv_bias", "mamba_conv_bias")
-    )
+    keys = ("use_conv_bias", "mamba_conv_bias")
+    convolution_bias = any(config.flag(key, default=True) for key in keys)
     other = convolved * (kernel + (1 if convolution_bias else 0)) + 3 * heads
     normed = config.flag("mamba_rms_norm", default=model_type != "falcon_h1")
     mixer = Mixer(
@@ -197,10 +194,7 @@ def delta(config: Fields, hidden: int, projections: Projections) -> Mixing:
 
 
 def by_channel(config: Fields, hidden: int) -> Mixing:
-    """Return Kimi's delta attention, whose decay each channel has of its own.
-
-    Without flash-linear-attention it keeps that decay for each pair of tokens of a chunk and each channel.
-    """
+    """Return Kimi's delta attention: a decay a channel, without kernels kept for each pair of a chunk's tokens."""
     special = config.part("linear_attn_config") or config
     heads = special.or_else(32, "linear_num_heads", "num_heads")
     head = special.or_else(128, "linear_head_dim", "head_dim")

@@ -1,4 +1,4 @@
-"""How many parameters a shape has and where, and what bitsandbytes' 4-bit and 8-bit weights take, block by block.
+"""How many parameters a shape has, what bitsandbytes' weights take, and what trains: adapters, states of optimizers.
 
 Read from bitsandbytes 0.50 (nn/modules.py, functional.py) and transformers' integration: it quantises every linear
 module but the head; norms, embeddings, biases and 3-D parameters of experts stay as they are.
@@ -6,8 +6,11 @@ module but the head; norms, embeddings, biases and 3-D parameters of experts sta
 
 from typing import NamedTuple
 
+import msgspec
+
 from tunedoctor.memory.run import Quantisation, Run
-from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.shape import Layer, Matrix, MemoryModelError, Shape
+from tunedoctor.tables.load import table
 
 
 class Parameters(NamedTuple):
@@ -21,7 +24,6 @@ class Parameters(NamedTuple):
     head: int
     """0 where it is tied to the embedding."""
     outside: int
-    """Vision and audio towers."""
     other: int
     """Norms, biases, routers, convolutions, positions."""
 
@@ -31,7 +33,7 @@ def parameters(shape: Shape) -> Parameters:
     beside = sum(m.size for m in shape.beside)
     linear = beside + sum(one.repeat * m.size for one in shape.layers for m in one.matrices)
     experts = sum(one.repeat * one.experts.matrices for one in shape.layers if one.experts)
-    embedding = shape.vocab * (shape.embedding or shape.hidden)
+    embedding = shape.vocab * shape.hidden
     head = 0 if shape.tied else shape.vocab * shape.hidden
     around = shape.final_norm + shape.positions + (shape.vocab if shape.head_bias else 0)
     layers = sum(one.repeat * one.size for one in shape.layers)
@@ -84,3 +86,191 @@ def weights(shape: Shape, run: Run) -> int:
         every += [(repeat, one.matrices, one.count * one.width * 2) for repeat, one in routed]
     packed = (n * matrix_bytes(size, outputs, run.quantisation) for n, size, outputs in every)
     return sum(packed) + rest * run.rest_bytes
+
+
+class Reach(NamedTuple):
+    """What the adapters of a run reach."""
+
+    layers: int
+    of_layers: int
+    share: float
+    """Part of the matrices' elements, experts among them, that has an adapter."""
+
+
+def targeted(layer: Layer, run: Run) -> tuple[Matrix, ...]:
+    """Return the modules of a layer that get an adapter."""
+    if run.method == "full":
+        return ()
+    if not run.targets:
+        return tuple(m for m in layer.matrices if not (m.refused or m.carried))
+    return tuple(m for m in layer.matrices if m.name in run.targets and not m.carried)
+
+
+class OfExperts(NamedTuple):
+    """Elements of the adapters of a layer's routed experts, and of the weights that they make anew for each pass."""
+
+    adapters: int = 0
+    weights: int = 0
+    largest: int = 0
+    """Of the weights, those of the second matrices, or the first where the second have no adapter."""
+    router: int = 0
+
+
+def of_experts(layer: Layer, run: Run) -> OfExperts:
+    """Return what peft gives the routed experts of a layer: it adds adapters to their parameters, whole, each time."""
+    one = layer.experts
+    if run.method == "full" or not one or not one.names:
+        return OfExperts()
+    gate, up, down, router = (not run.targets or name in run.targets for name in one.names)
+    first, second = gate and up, down
+    size = one.count * one.inputs * one.width
+    found = 2 * run.rank * (one.inputs + 2 * one.width) if first else 0
+    found += run.rank * (one.inputs + one.width) if second else 0
+    return OfExperts(
+        one.count * found,
+        (2 * size if first else 0) + (size if second else 0),
+        size if second else 2 * size if first else 0,
+        run.rank * (one.inputs + one.count) if router else 0,
+    )
+
+
+def check_targets(shape: Shape, run: Run) -> None:
+    """Raise MemoryModelError where a target names no module of the model."""
+    if run.method == "full":
+        return
+    for name in run.targets:
+        if name not in shape.names:
+            what = f"{shape.name} has no module {name[:40]!r}: {', '.join(shape.names)}"
+            raise MemoryModelError(what)
+    if any(m.refused and m.name in run.targets for one in shape.layers for m in one.matrices):
+        what = f"peft gives out_proj of {shape.model_type} no adapter: name the others"
+        raise MemoryModelError(what)
+    pair = next((one.experts.names[:2] for one in shape.layers if one.experts), ())
+    if len(set(pair) & set(run.targets)) == 1:
+        what = f"peft adapts {' and '.join(pair)} of routed experts together: name both or none"
+        raise MemoryModelError(what)
+
+
+def adapter_elements(shape: Shape, run: Run) -> int:
+    """Return the elements of all adapters: r x (inputs + outputs) for each module, DoRA's magnitudes among them."""
+    found = 0
+    for layer in shape.layers:
+        for m in targeted(layer, run):
+            own = run.rank * (m.inputs + m.outputs) + (m.outputs if run.dora else 0)
+            found += layer.repeat * own
+        experts = of_experts(layer, run)
+        found += layer.repeat * (experts.adapters + experts.router)
+    for m in beside(shape, run):
+        found += run.rank * (m.inputs + m.outputs) + (m.outputs if run.dora else 0)
+    return found
+
+
+def beside(shape: Shape, run: Run) -> tuple[Matrix, ...]:
+    """Return the modules beside the layers that get an adapter."""
+    if run.method == "full":
+        return ()
+    return tuple(m for m in shape.beside if not run.targets or m.name in run.targets)
+
+
+def trained_elements(shape: Shape, run: Run) -> int:
+    """Return how many elements train."""
+    if run.method == "full":
+        return parameters(shape).total - shape.outside
+    return adapter_elements(shape, run) + embedding_elements(shape, run)
+
+
+def embedding_elements(shape: Shape, run: Run) -> int:
+    """Return the elements of embeddings and head that train as copies beside the adapters."""
+    if run.method == "full" or not run.embeddings:
+        return 0
+    counts = parameters(shape)
+    return counts.embedding + (counts.head or counts.embedding)
+
+
+def reach(shape: Shape, run: Run) -> Reach:
+    """Return how much of the model the adapters reach."""
+    layers = sum(one.repeat for one in shape.layers if targeted(one, run))
+    size = sum(one.repeat * m.size for one in shape.layers for m in targeted(one, run))
+    size += sum(one.repeat * of_experts(one, run).weights for one in shape.layers)
+    counts = parameters(shape)
+    whole = counts.linear + counts.experts
+    return Reach(layers, shape.depth, size / whole if whole else 0.0)
+
+
+_SCALED = 256
+"""Elements that share one fp32 scale in bitsandbytes' 8-bit states."""
+
+
+class Optimizer(msgspec.Struct, frozen=True):
+    """One optimizer."""
+
+    states: int
+    """Tensors as large as the parameters."""
+    bits8: bool = False
+    paged: bool = False
+    """States lie in unified memory, and move to the host when the GPU is short."""
+    fp32: bool = False
+    """States are fp32 whatever the parameters are."""
+    copies: int = 0
+    """Copies of all trained parameters that a step makes and drops: torch's foreach makes one for AdamW."""
+    factored: bool = False
+
+
+OPTIMIZERS = msgspec.convert(table("optimizers")["rows"], dict[str, Optimizer])
+
+
+def optimizer_name(name: str) -> str:
+    """Return the doctor's name of an optimizer, from that or Hugging Face's. Raises MemoryModelError."""
+    plain = name.strip().lower().replace("-", "_")
+    found: str = table("optimizers")["also"].get(plain, plain)
+    if found not in OPTIMIZERS:
+        raise MemoryModelError(f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}")
+    return found
+
+
+def state_bytes(shape: Shape, run: Run) -> int:
+    """Return the bytes of all optimizer states, unsharded."""
+    kind = OPTIMIZERS[run.optimizer]
+    elements = trained_elements(shape, run)
+    if kind.factored:
+        return 4 * sum(times * (rows + columns) for rows, columns, times in _matrices(shape, run))
+    if run.sharding.startswith("zero"):  # DeepSpeed keeps weights and states in fp32
+        return 4 * (1 + kind.states) * elements
+    if kind.bits8:
+        # HF's trainer keeps the states of embeddings in fp32
+        full, copied = run.method == "full", embedding_elements(shape, run) // 2
+        wide = parameters(shape).embedding if full else copied
+        narrow = elements - wide
+        return kind.states * (4 * wide + narrow + 4 * -(-narrow // _SCALED))
+    return kind.states * elements * (4 if kind.fp32 else run.trained_bytes)
+
+
+def step_copies(shape: Shape, run: Run) -> int:
+    """Return the bytes that a step makes and drops."""
+    kind = OPTIMIZERS[run.optimizer]
+    elements = trained_elements(shape, run)
+    if run.sharding.startswith("zero"):  # its kernel is fused
+        return 0
+    if run.step_in_backward:
+        largest = max((m.size for one in shape.layers for m in one.matrices), default=0)
+        return kind.copies * run.trained_bytes * max(largest, shape.vocab * shape.hidden)
+    if kind.factored:  # the update of one parameter in fp32, its square among it
+        largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
+        return 2 * 4 * max(largest, max((r * c for r, c, _ in _matrices(shape, run)), default=0))
+    return kind.copies * run.stack.step_copies * elements * run.trained_bytes
+
+
+def _matrices(shape: Shape, run: Run) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
+    for layer in shape.layers:
+        if run.method == "full":
+            found += [(m.outputs, m.inputs, layer.repeat) for m in layer.matrices]
+            if layer.experts:
+                one = layer.experts
+                found.append((one.inputs, one.width, 3 * one.count * layer.repeat))
+        else:
+            for m in targeted(layer, run):
+                found += [(run.rank, m.inputs, layer.repeat), (m.outputs, run.rank, layer.repeat)]
+    if run.method == "full" or run.embeddings:
+        found.append((shape.vocab, shape.hidden, 1 if shape.tied else 2))
+    return found

@@ -32,8 +32,6 @@ class Matrix(msgspec.Struct, frozen=True):
     reads: str
     """The activation that it reads; modules that read the same one share what autograd keeps of it."""
     bias: bool = False
-    convolution: bool = False
-    """GPT-2's Conv1D: peft adapts it, bitsandbytes quantises it as well."""
     refused: bool = False
     """peft refuses an adapter here: kernels of Mamba read the weight past it."""
     carried: bool = False
@@ -51,7 +49,6 @@ class Norm(msgspec.Struct, frozen=True):
     width: int
     """Elements for each token that pass it."""
     size: int
-    """Elements of its parameters."""
     heads: int = 0
     """Rows that each token is, of a norm without weight; 0: told by its weight."""
 
@@ -89,8 +86,7 @@ class Mixer(msgspec.Struct, frozen=True):
     softcap: bool = False
     sinks: Sinks = ""
     kernelless: bool = False
-    """One key head for many query heads, handed to SDPA as it is (Falcon): no fast kernel takes that, and the scores
-    are made whole."""
+    """One key head for many query heads, handed to SDPA so (Falcon): no fast kernel takes it, scores are whole."""
     fused: bool = False
     """One projection makes q, k and v: what is kept of v keeps the whole of it."""
     assembled: bool = False
@@ -103,8 +99,7 @@ class Mixer(msgspec.Struct, frozen=True):
     """Elements kept for each token in the model's type where the mixer's own weights train."""
     scan: Scan | None = None
     by_kernels: int = 0
-    """Elements that kernels (mamba-ssm, flash-linear-attention) keep in the model's type in the place of all these; 0:
-    there are none."""
+    """Elements that kernels (mamba-ssm, flash-linear-attention) keep in place of all these; 0: there are none."""
 
 
 class Experts(msgspec.Struct, frozen=True):
@@ -190,8 +185,6 @@ class Shape(msgspec.Struct, frozen=True):
     """Keys of the config that name sizes and that nobody here understands."""
     parts_unread: tuple[str, ...] = ()
     """Keys of parts beside the language model that count for nothing here."""
-    embedding: int = 0
-    """Width of the embedding where it isn't `hidden`."""
     exact: bool = True
     """Every module is known; False where the architecture was read by likeness."""
     like: str = ""

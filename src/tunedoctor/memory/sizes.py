@@ -1,8 +1,7 @@
 """What a config says of its layers: their numbers, under whatever names, their mixer, window and experts."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.family import KNOWN, Bias, Family, Kind, Mixers, name_of
-from tunedoctor.memory.fields import Fields, senseless
+from tunedoctor.memory.family import KNOWN, Bias, Family, Fields, Kind, Mixers, name_of, senseless
 
 KEYS = KNOWN.keys
 

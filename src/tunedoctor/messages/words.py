@@ -5,8 +5,9 @@ a part behind "/"; a part can have a case of it behind ":". [reads.PART] are reg
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from shlex import quote
 from string import Formatter
 from typing import Any, Literal, Protocol, cast
 
@@ -102,12 +103,13 @@ class _Slots(dict[str, object]):
 
 
 class _Filler(Formatter):
-    """Fills slots; {size:gib} and {names:listed} are as people read, {name:or the GPU} is that where it is empty."""
+    """Fills slots: {size:gib} and {names:listed} for people, {file:quoted} for shells, {name:or a GPU} if empty."""
 
-    shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed, "if": lambda _: ""}
+    shown: Mapping[str, Any] = {"gib": gib, "listed": listed, "quoted": quote, "if": lambda _: ""}
 
     def format_field(self, value: object, format_spec: str) -> str:
-        return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)
+        shown = value or format_spec.partition("or ")[2] or value
+        return str(self.shown.get(format_spec, str)(shown))
 
     def filled(self, text: str, slots: _Slots) -> str:
         """Leave out parts in brackets that have an empty slot, and fill the others."""

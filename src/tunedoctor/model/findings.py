@@ -49,19 +49,9 @@ class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
     """Other options: "--upgrade"."""
 
     @property
-    def upgrade(self) -> bool:
-        """A newer release than the one there is wanted."""
-        return "--upgrade" in self.flags
-
-    @property
     def anew(self) -> bool:
         """What is there in that version is put in once more."""
         return "--force-reinstall" in self.flags
-
-    @property
-    def no_deps(self) -> bool:
-        """Nothing comes with it."""
-        return "--no-deps" in self.flags
 
 
 class PipUninstall(PipStep, frozen=True, kw_only=True, tag="remove"):
@@ -311,7 +301,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     clears: tuple[str, ...] = ()
     """Ids of causes that are not suspected where this is found."""
     advice: bool = False
-    """A recommendation: ranked after what is wrong."""
     run: Callable[..., Result]
     origin: str
     """The module it stands in; of one without code its file, checks/NAME.toml."""

@@ -66,7 +66,6 @@ class OwnGpu(Gpu, frozen=True, kw_only=True):
     free: int | None = None
     """What other programs leave of that."""
     processes: tuple[kinds.GpuProcess, ...] = ()
-    """Programs that hold its memory."""
 
 
 class Machine(msgspec.Struct, frozen=True):

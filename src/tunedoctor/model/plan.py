@@ -87,7 +87,6 @@ class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
     where: Place = "activate"
     """activate: scripts of a venv; conda: variables of a conda environment; printed: the user does it."""
     command: str = ""
-    """The line for a shell."""
 
 
 class Tell(Step, frozen=True, kw_only=True, tag="tell"):
@@ -115,9 +114,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[AnyStep, ...]
     cures: tuple[str, ...] = ()
-    """Ids of the findings that it is to cure."""
     reasons: tuple[str, ...] = ()
-    """Why these steps, one sentence each."""
     asks: dict[str, tuple[str, ...]] = {}
     """Id of a finding, or "new" -> normalised names of the packages that its cure asks for; others come with them."""
     download_bytes: int = 0
@@ -139,9 +136,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> tuple[Tell | SetEnv, ...]:
         """Steps that are the user's to do."""
-        return tuple(
-            s for s in self.steps if isinstance(s, Tell) or (isinstance(s, SetEnv) and is_told(s))
-        )
+        printed = (s for s in self.steps if is_told(s))
+        return tuple(s for s in printed if isinstance(s, Tell | SetEnv))
 
     @property
     def pins(self) -> tuple[Pin, ...]:
@@ -264,7 +260,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[AnyStep | Resolve, ...]
     reason: str = ""
-    """Why, in one sentence."""
 
 
 Body = TypeVar("Body", bound=Callable[..., Draft | None])
@@ -281,7 +276,6 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[..., Draft | None]
     """Takes the finding, then the facts that its parameters name; None: it has nothing for this one."""
     origin: str
-    """The module it stands in."""
 
 
 def fix(
@@ -304,9 +298,7 @@ def fix(
 def install_of(line: PipInstall, packages: Packages) -> Install | None:
     """Return what a command puts in, pinned; what is put in anew in its version. None where a version is not said."""
     there = {name: packages.version(name) for name in map(name_of, line.requirements)}
-    pairs = [
-        exact(one) or (one, there.get(one, "") if line.anew else "") for one in line.requirements
-    ]
+    pairs = [exact(r) or (r, there.get(r, "") if line.anew else "") for r in line.requirements]
     if not all(version for _, version in pairs):
         return None
     pins = tuple(Pin(name=name, version=version, was=there[name]) for name, version in pairs)

@@ -90,10 +90,7 @@ def within(version: str, specifier: str) -> bool | None:
 
 
 def narrowed(several: Iterable[str]) -> str | None:
-    """Return the specifiers that all of them leave, without what others imply: ">=4.56.2" of ">=4.47" and ">=4.56.2".
-
-    None where nothing is left; what can't be read stays as it is.
-    """
+    """Return what specifiers leave, without the implied: ">=4.56.2" of that and ">=4.47"; None for nothing."""
     clauses = list(dict.fromkeys(c.strip() for s in several for c in s.split(",") if c.strip()))
     whole = specifiers(",".join(clauses))
     if whole is None:

@@ -15,9 +15,9 @@ from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.model.findings import parted
 from tunedoctor.model.plan import Pin
-from tunedoctor.model.versions import at_least, parts, specifiers, within
+from tunedoctor.model.versions import specifiers, within
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
-from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_cuda, broken_pairs
+from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_lacks, broken_pairs
 from tunedoctor.tables.load import table
 
 
@@ -120,25 +120,20 @@ def outside(specifier: str) -> list[str]:
 
 
 BITSANDBYTES = "bitsandbytes"
-_NEAREST = "0.50.0"
-"""From here on the nearest binary of the same CUDA major is loaded; before, the CUDA release must be the same."""
 
 
 def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | None:
-    """Return the break of a bitsandbytes release without a binary for the build's CUDA; None where nobody knows it.
-
-    Its wheel installs in more places than it runs. Read were those of Linux on x86_64; `platform` is uv's name.
-    """
+    """Return the break of a bitsandbytes without binary for the build's CUDA; None where unknown, off Linux x86_64."""
     if not version or build is None or not build.cuda or not platform.startswith("x86_64-manyl"):
         return None
-    wanted = int("".join(map(str, parts(build.cuda)[:2])))
-    if not bitsandbytes_cuda(version) or _serves(version, wanted):
+    if not bitsandbytes_lacks(version, build.cuda):
         return None
     # the newest run of releases that serve it
     since = [str(row["since"]) for row in table("known_bad")[BITSANDBYTES]["binaries"]]
-    last = max((i for i, one in enumerate(since) if _serves(one, wanted)), default=-1)
+    serves = [not bitsandbytes_lacks(one, build.cuda) for one in since]
+    last = max((i for i, one in enumerate(serves) if one), default=-1)
     first = last
-    while first > 0 and _serves(since[first - 1], wanted):
+    while first > 0 and serves[first - 1]:
         first -= 1
     cap = f",<{since[last + 1]}" if last + 1 < len(since) else ""
     row = Row(
@@ -152,12 +147,6 @@ def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | 
         fix={BITSANDBYTES: f">={since[first]}{cap}"} if last >= 0 else {},
     )
     return Broken(row, {BITSANDBYTES: version, "torch": build.version}, "")
-
-
-def _serves(version: str, wanted: int) -> bool:
-    codes = bitsandbytes_cuda(version)
-    nearest = at_least(version, _NEAREST) and any(code // 10 == wanted // 10 for code in codes)
-    return wanted in codes or nearest
 
 
 TRIES = 24

@@ -114,10 +114,7 @@ def new_torch(plan: Plan) -> Install | None:
 
 
 def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Plan:
-    """Take out the CUDA libraries and Triton of the old torch that a new one does not bring, nor anybody uses.
-
-    A cure for the old torch that puts one of them in anew is of no use then.
-    """
+    """Take out, with cures of them, CUDA libraries and Triton of the old torch that a new one and others do not use."""
     if (packages := snapshot.find(Packages)) is None:
         return plan
     where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
@@ -131,10 +128,7 @@ def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Pl
 
 
 def fetched(plan: Plan, place: Place) -> Plan:
-    """Return the plan with the hashes and sizes of all files, and with what a new torch alone brings.
-
-    Raises RefusedError: the index does not answer, or has no such files.
-    """
+    """Return the plan with all hashes, sizes and what a new torch alone brings. Raises RefusedError: none were had."""
     there = place.there
     if (new := new_torch(plan)) is not None:
         found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
@@ -202,22 +196,20 @@ _CALLED = {"torch": "pytorch"}
 def hold_off(plan: Plan, snapshot: Snapshot) -> None:
     """Hold a plan to what pip or uv put in, and to what the user pinned.
 
-    Raises:
-        RefusedError: it changes or removes what conda put in, goes against conda-meta/pinned, or the prefix is of pixi,
-            which puts back whatever others change; by hand, the tool that keeps the prefix does it.
+    Raises RefusedError: it changes or removes what conda put in, goes against conda-meta/pinned, or the prefix is of
+    pixi, which puts back whatever others change; by hand, the tool that keeps the prefix does it.
     """
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     if packages is None or interpreter is None or interpreter.kind != "conda":
         return
     kept = packages.prefix or CondaPrefix()
     wanted = {pin.name: pin.version for pin in plan.pins}
-    gone = plan.removed
     for pin in kept.pins:
         name, specifier = _pinned(pin)
         if within(wanted.get(name, ""), specifier) is False:
             why = f"{name} {wanted[name]} goes against conda-meta/pinned, which says {pin}"
             raise RefusedError(why, f"change that line of {interpreter.prefix}/conda-meta/pinned")
-    moved = (*wanted, *(name for name in gone if name not in wanted))
+    moved = (*wanted, *(name for name in plan.removed if name not in wanted))
     owned = [n for n in moved if _is_condas(n, packages)]
     if not owned and (kept.tool != "pixi" or not moved):
         return

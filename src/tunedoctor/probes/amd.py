@@ -1,4 +1,4 @@
-"""AMD GPUs, from the kernel's KFD topology and from DRM, their device files, and the ROCm on the system.
+"""AMD GPUs, from the kernel's KFD topology, from DRM and gpu_metrics, their device files, and the ROCm on the system.
 
 Source: ROCm's layouts of installation: /opt/rocm, /opt/rocm-7.2.0, since 10.0 /opt/rocm/core-10.0.
 """
@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import parts
-from tunedoctor.probes.amd_metrics import measured
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
 from tunedoctor.probes.probing import probe
-from tunedoctor.system.reading import fields, line, listed, number, read
+from tunedoctor.system.reading import fields, line, listed, number, read, start
+from tunedoctor.tables.load import table
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"
@@ -47,7 +49,7 @@ def amd(
     *,
     root: Path = Path("/"),
     environ: Mapping[str, str] = os.environ,
-) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
+) -> tuple[AmdGpus | Lack, RocmStack | Lack]:
     """Look for AMD GPUs and for ROCm; its tools list the GPUs where the kernel offers no way to them."""
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
@@ -66,7 +68,7 @@ def amd(
     return gpus, rocm_stack(root, version, libraries)
 
 
-def kernel_gpus(root: Path, cards: int) -> AmdGpus | Absent | Unknown:
+def kernel_gpus(root: Path, cards: int) -> AmdGpus | Lack:
     """Return what the kernel offers for computing; no GPUs in it: it offers none of the cards."""
     gpus: list[AmdGpu] = []
     hidden = False
@@ -93,9 +95,8 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     banks = sorted((folder / "mem_banks").glob("[0-9]*/properties"))
     stated = sum(fields(read(bank) or "").get("size_in_bytes", 0) for bank in banks)
     memory = number(drm / "mem_info_vram_total") or (0 if own else stated)
-    integrated = (
-        own or named_as("amd_integrated", gfx) or any(row["unified"] for row in _rows(device))
-    )
+    unified = any(row["unified"] for row in _rows(device))
+    integrated = own or unified or named_as("amd_integrated", gfx)
     if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
         memory += number(drm / "mem_info_gtt_total") or 0
     place, domain = node.get("location_id", 0), node.get("domain", 0)
@@ -141,7 +142,7 @@ def name_of(device: str, memory: int) -> str:
     return " or ".join(row["names"][0] for row in rows if distance(row) == nearest)
 
 
-def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
+def wsl_gpus(root: Path) -> AmdGpus | Lack:
     """Tell what WSL lets one know: no PCI bus, but the folders of the Windows drivers."""
     # AMD's display drivers are called u0 and a number, as in u0406143.inf_amd64_…
     if (root / "dev/dxg").exists() and any((root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")):
@@ -149,7 +150,7 @@ def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
     return _NO_GPU
 
 
-def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Absent | Unknown:
+def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Lack:
     """Make the fact of the adapters that Windows lists."""
     if found is None:
         return Unknown(why="the registry of Windows cannot be read")
@@ -259,3 +260,45 @@ def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
     own = (place / "lib" for folder in rocm for place in (folder, *_cores(folder)))
     found = [(f / _HSA).resolve() for f in (*system_folders(root), *own) if (f / _HSA).exists()]
     return tuple(dict.fromkeys(map(str, found)))
+
+
+def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
+    """Return the GPUs with what slows their clocks now, and how many of their links are up."""
+    end = time.monotonic() + 2  # a sick card answers late
+    slots = dict.fromkeys(gpu.slot for gpu in gpus)  # partitions of a card share one
+    before = {slot: _table(root, slot, end) for slot in slots}
+    now = before
+    if any("counted" in _layout(one) for one in before.values()):
+        time.sleep(0.1)  # as amd-smi does
+        now = {slot: _table(root, slot, end) for slot in slots}
+    return tuple(_with(gpu, before[gpu.slot], now[gpu.slot]) for gpu in gpus)
+
+
+def _table(root: Path, slot: str, end: float) -> bytes:
+    device = root / "sys/bus/pci/devices" / slot
+    asleep = line(device / "power/runtime_status") == "suspended"  # asking would wake it
+    return b"" if asleep or time.monotonic() > end else start(device / "gpu_metrics", 4096) or b""
+
+
+def _layout(data: bytes) -> dict[str, Any]:
+    """Return the row of a table's layout; an empty one where it is not known or the table is cut off."""
+    row: dict[str, Any] = table("node")["amd_metrics"]["layouts"].get(data[2:4].hex(), {})
+    return row if row and len(data) >= row["size"] else {}
+
+
+def _with(gpu: AmdGpu, before: bytes, now: bytes) -> AmdGpu:
+    row, words = _layout(now), table("node")["amd_metrics"]["bits"]
+    status = now[row["status"] :][:8] if "status" in row else b""
+    bits = 0 if status == b"\xff" * 8 else int.from_bytes(status, "little")
+    warm = [_number(now, at) for at in row.get("temperatures", ()) if _number(now, at) < 0xFFFF]
+    bits &= ~row["heat"] if warm and max(warm) < row["cool"] else -1
+    counted = row.get("counted", {}) if _layout(before) == row else {}
+    reasons = [words[bit] for bit in words if bits >> int(bit) & 1]
+    reasons += [why for why, at in counted.items() if _number(now, at, 4) > _number(before, at, 4)]
+    links = [_number(now, at) for at in row.get("links", ()) if _number(now, at) < 0xFFFF]
+    up = links.count(1) if links else None
+    return replace(gpu, throttle=tuple(dict.fromkeys(reasons)), xgmi_active=up)
+
+
+def _number(data: bytes, at: int, size: int = 2) -> int:
+    return int.from_bytes(data[at : at + size], "little")

@@ -24,9 +24,7 @@ def launchers(interpreter: Interpreter, *, environ: Mapping[str, str] = os.envir
     return Launchers(launchers=tuple(told))
 
 
-def _launcher(
-    name: str, path: str, interpreter: Interpreter, environ: Mapping[str, str]
-) -> Launcher:
+def _launcher(name: str, path: str, target: Interpreter, environ: Mapping[str, str]) -> Launcher:
     head, is_python = start(path, 4096) or b"", name.startswith("python")
     started = script_interpreter(head)
     if not started and sys.platform == "win32" and not is_python:
@@ -36,7 +34,7 @@ def _launcher(
     # no Python script, or a shim that decides when it runs: what it starts is not known
     if not started and (not is_python or head.startswith(b"#!")):
         return Launcher(name=name, path=path)
-    own = belongs(started or path, interpreter)
+    own = belongs(started or path, target)
     return Launcher(name=name, path=path, interpreter=started, in_target=own)
 
 

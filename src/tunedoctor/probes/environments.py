@@ -78,10 +78,7 @@ def environments(
 
 
 def holds(path: str) -> tuple[str, str]:
-    """Return the releases of Python and torch in an environment, "" for what its files do not tell.
-
-    That of Python stands in pyvenv.cfg, in conda's records, or is the folder's own name.
-    """
+    """Return the releases of Python and torch that the files, or the name, of an environment tell; "" for others."""
     settings, conda, name = settings_of(path), conda_packages(Path(path)), Path(path).name
     stated = (settings.get("version") or settings.get("version_info", ""), conda.get("python", ""))
     said = next(filter(None, map(_RELEASE.match, stated)), None)

@@ -7,11 +7,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.libraries import find_library
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
@@ -216,9 +220,7 @@ def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> 
 
 
 @probe(kinds.AppleGpu)
-def apple_gpu(
-    host: kinds.Host, *, brand: str = ""
-) -> kinds.AppleGpu | kinds.Absent | kinds.Unknown:
+def apple_gpu(host: kinds.Host, *, brand: str = "") -> kinds.AppleGpu | Lack:
     """Tell by the processor, which the GPU is part of: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
     brand = brand or mac_processor()
     if host.os != "macos":
@@ -254,7 +256,7 @@ _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT"
 @probe(kinds.KernelLog, seconds=6.0)
 def kernel_log(
     pci: kinds.PciBus | kinds.Unknown | None,
-) -> kinds.KernelLog | kinds.Absent | kinds.Unknown:
+) -> kinds.KernelLog | Lack:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
     if not isinstance(pci, kinds.PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
         return kinds.Absent(why="no NVIDIA or AMD GPU is here")
@@ -331,9 +333,7 @@ def nvidia_module(
     # a container may be given any card, so only the lack of all of them counts
     nodes = cards(dev)
     wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
-    there = {
-        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
-    }
+    there = {name: may_open(dev / name) for name in wanted if (dev / name).exists()}
     asked = loaded and gpu_on_bus
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
     return kinds.NvidiaModule(
@@ -364,3 +364,32 @@ def _on_disk(modules: Path) -> bool:
             return any((modules / one).exists() for one in named)
     except OSError:
         return False
+
+
+@probe(kinds.IntelHealth)
+def intel_health(gpu: kinds.IntelGpu | None) -> kinds.IntelHealth | Lack:
+    """Ask where a GPU is that training can use."""
+    if gpu is None or not gpu.discrete:
+        return kinds.Absent(why="no Intel GPU that training can use")
+    said = next(tools_say({"xpu-smi": ("health", "-l", "-j")}, os.environ), None)
+    if not said and not any("Data Center" in name for name in gpu.names):
+        return kinds.Absent(why="xpu-smi, which servers have, is not here or failed")
+    return (
+        health("\n".join(said[1])) if said else kinds.Unknown(why="xpu-smi is not here or failed")
+    )
+
+
+def health(text: str) -> kinds.IntelHealth | kinds.Unknown:
+    """Read the answer: a list of devices, each of whose parts has a status."""
+    found, told = dict[str, list[str]](), dict[str, list[dict[str, Any]]]()
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        told = msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])
+    for device in told.get("device_list", [])[:64]:
+        for name, one in device.items():
+            if isinstance(one, dict) and isinstance(one.get("status"), str):
+                who = f"GPU {device.get('device_id')}, {name}"
+                says = f"{who}: {one.get('description', 'not well')}"
+                found.setdefault(one["status"].lower(), []).append(says[:200].rstrip("."))
+    if not found.keys() & {"ok", "warning", "critical"}:
+        return kinds.Unknown(why=f"xpu-smi: {' '.join(text.split())[:200] or 'no answer'}")
+    return kinds.IntelHealth(*(tuple(found.get(key, ())) for key in ("critical", "warning")))

@@ -9,13 +9,13 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import Lack, Snapshot
 from tunedoctor.probes.probing import probe
 from tunedoctor.state.folder import Look, read_look, write_look
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import is_import, module_of
 
-Answer = kinds.Runtime | kinds.Absent | kinds.Unknown
+Answer = kinds.Runtime | Lack
 NOT_READ = kinds.Absent(why="the files of the libraries were not read: doctor check --deep does")
 _DEAD = ("failed", "crashed", "hung")
 _CONTRACTS, _IMPORTS = "contracts", "imports"
@@ -59,11 +59,8 @@ def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
 def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
     """Return a snapshot that knows what an import told."""
     said = errors(answer) if isinstance(answer, kinds.Runtime) else answer
-    answers: dict[type[kinds.Fact], kinds.Fact] = {
-        **snapshot.answers(),
-        kinds.Runtime: answer,
-        kinds.Errors: said,
-    }
+    answers = snapshot.answers()
+    answers[kinds.Runtime], answers[kinds.Errors] = answer, said
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
@@ -114,7 +111,7 @@ def up(answer: Answer) -> tuple[str, ...]:
 @probe(kinds.ImportContracts, seconds=120.0)
 def import_contracts(
     target: kinds.Target, interpreter: kinds.Interpreter, packages: kinds.Packages
-) -> kinds.ImportContracts | kinds.Absent | kinds.Unknown:
+) -> kinds.ImportContracts | Lack:
     """Read files only where that was asked for; the last look at the same environment counts, but in a deep one."""
     asked = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
     held = read_look(*asked) if _steady(packages) else None

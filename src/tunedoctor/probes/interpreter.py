@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.targeting import Program, program, this_machine
 from tunedoctor.system import child
@@ -37,6 +38,8 @@ _SHOWS = (b"Py_BytesMain", b"Py_UnixMain", b"Py_Main", b"pypy_main_startup")
 """What a Python that is an ELF program calls, or is."""
 _NAME = re.compile(r"((?:python|pypy)(\d\.\d{1,2})t?)[md]{0,2}")
 _RELEASE = re.compile(rb"\d\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")
+_WORD, _CODE = re.compile(r"\w+"), re.compile(r"^import[ \t]", re.MULTILINE)
+_ENDS = frozenset(table("probes")["ends_python"])
 _DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
 
 _Base = tuple[str, str, str, tuple[str, ...]]
@@ -72,7 +75,7 @@ class Installation(NamedTuple):
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
-def interpreter(target: Target) -> Interpreter | Absent | Unknown:
+def interpreter(target: Target) -> Interpreter | Lack:
     """Read the files of the target's interpreter, or start it where that is allowed."""
     if target.chosen_by == "none":
         return Absent(why=NO_ENVIRONMENT)
@@ -192,9 +195,8 @@ def describe(
     folders += _sites(found, found.prefix) if shared else ()
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
     soabi, macos = _abi(found)
-    flags = "".join(
-        part.lstrip("cp0123456789") for part in soabi.split("-")[:2] if part[-2:-1].isdigit()
-    )
+    tags = (part for part in soabi.split("-")[:2] if part[-2:-1].isdigit())
+    flags = "".join(part.lstrip("cp0123456789") for part in tags)
     inside = ["Include"] if found.windows else ["include", name + "m" * ("m" in flags)]
     include = os.path.join(found.prefix, *inside)
     kind = kind_of(found)
@@ -205,6 +207,7 @@ def describe(
         "mach": f"macosx-{macos}-{machine}",
         "pe": "win32" if machine == "x86" else f"win-{machine}",
     }
+    path = plain_path((*pythonpath, *found.path), sites)
     return Interpreter(
         executable=found.python,
         version=_version(found),
@@ -220,11 +223,12 @@ def describe(
         externally_managed=managed and kind != "venv",
         system_site=system_site,
         stdlib=found.library,
-        path=plain_path((*pythonpath, *found.path), sites),
+        path=path,
         site_packages=sites,
         user_site=user_site,
         user_site_on=user_on,
         unread_pth=next((f for s in sites for f, t in _pth_texts(s).items() if "\ufffd" in t), ""),
+        may_end=_may_end(path, sites),
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
@@ -358,3 +362,24 @@ def path_lines(text: str) -> tuple[str, ...]:
     lines = (line.rstrip() for line in text.splitlines())
     code = ("#", "import ", "import\t")
     return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)
+
+
+def _may_end(path: Iterable[str], sites: Sequence[str]) -> str:
+    """Return a file that runs at each start and has a word that ends Python; "" where none has.
+
+    Those are code in .pth files, the two modules of site, and what these name of modules that no distribution brings.
+    """
+    code = {f: t for site in sites for f, t in _pth_texts(site).items() if _CODE.search(t)}
+    for name in ("sitecustomize", "usercustomize"):
+        code |= {file: read(file, _TEXT) or "" for file in _files(name, path)[:1]}
+    words = dict.fromkeys(_WORD.findall(" ".join(code.values())))
+    brought = {n.partition("-")[0] for site in sites for n in listed(site) if "-" in n}
+    for word in (word for word in words if word not in brought):
+        code |= {file: read(file, _TEXT) or "" for file in _files(word, sites)}
+    return next((file for file, t in code.items() if not _ENDS.isdisjoint(_WORD.findall(t))), "")
+
+
+def _files(module: str, folders: Iterable[str]) -> list[str]:
+    ends = ("/__init__.py", ".py")
+    places = (os.path.join(folder, module + end) for folder in folders for end in ends)
+    return [*filter(os.path.isfile, places)]

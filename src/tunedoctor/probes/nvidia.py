@@ -23,6 +23,7 @@ from tunedoctor.facts import (
     PciBus,
     Unknown,
 )
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.gpus import cards
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
 from tunedoctor.probes.probing import probe
@@ -40,12 +41,9 @@ FIELDS: list[str] = table("probes")["smi_fields"]
 _LINES = 4
 """Lines of a failure that are kept."""
 MOST_GPUS = 256
-"""No machine has more."""
 _LEAST = 0.5
 
-Answers = tuple[
-    NvidiaAnswer | Absent, NvidiaDriver | Absent | Unknown, NvidiaGpus | Absent | Unknown
-]
+Answers = tuple[NvidiaAnswer | Absent, NvidiaDriver | Lack, NvidiaGpus | Lack]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +84,6 @@ class World(NamedTuple):
     """Version of the user-space libraries."""
     gpus_on_bus: int = 0
     nodes: bool = False
-    """There is a /dev/nvidiaN."""
     elsewhere: str = ""
     """Why a GPU may be there though the bus shows none: "WSL", "Jetson"."""
 
@@ -174,7 +171,7 @@ def _silence(nvml: Said, smi: Said) -> str:
     return ""
 
 
-def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | Absent | Unknown:
+def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | Lack:
     told = ((nvml.driver, "NVML"), (smi.driver, "nvidia-smi"))
     found = world.driver or next((NvidiaDriver(version=v, source=s) for v, s in told if v), None)
     if found:
@@ -187,7 +184,7 @@ def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | 
     return Absent(why="no NVIDIA driver is loaded")
 
 
-def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Absent | Unknown:
+def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Lack:
     if nvml.how in ("ok", "error") and nvml.gpus:
         from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
 
@@ -199,7 +196,7 @@ def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Abse
     return Unknown(why=silent) if silent else _unasked(world)
 
 
-def _unasked(world: World) -> Absent | Unknown:
+def _unasked(world: World) -> Lack:
     """Tell what the files say of GPUs, where there was nobody to ask."""
     if world.elsewhere == "Jetson":
         return Unknown(why="the GPU of a Jetson, and nothing here that could be asked about it")

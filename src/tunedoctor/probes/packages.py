@@ -115,9 +115,8 @@ def _code_faults(
 ) -> Iterable[kinds.BrokenDistribution]:
     place = folder.place
     try:
-        record = reading.read_regular(
-            f"{place}{os.sep}{one.metadata}{os.sep}RECORD", _LARGEST_RECORD
-        )
+        file = f"{place}{os.sep}{one.metadata}{os.sep}RECORD"
+        record = reading.read_regular(file, _LARGEST_RECORD)
     except (reading.NotRegularError, reading.TooLargeError) as error:
         detail = f"{one.metadata}/RECORD: {error.strerror}"
         yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
@@ -133,6 +132,9 @@ def _code_faults(
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         detail = ", ".join(gone[:_SHOWN]) + more
         yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
+    elif record and record.rstrip().rpartition(b"\n")[2].count(b",") < 2:
+        detail = f"{one.metadata}/RECORD is cut short"
+        yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
     elif tag := of_another_python(record, soabi):
         why = f"its extensions are for {tag}"
         yield kinds.BrokenDistribution(one.name, "another Python", why, place)

@@ -87,10 +87,7 @@ def is_environment(path: str) -> bool:
 
 
 def owned(path: str) -> bool:
-    """Tell whether a folder is this user's or root's, and not everybody's as /tmp is.
-
-    Windows' own rules keep others out of a user's folders.
-    """
+    """Tell whether a folder is this user's or root's and not everybody's, as /tmp is; Windows keeps others out."""
     try:
         told = os.stat(path)
     except OSError:

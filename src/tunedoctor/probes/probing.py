@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.model.snapshot import Answer, Snapshot
-from tunedoctor.model.wiring import NotRun, call, wants
+from tunedoctor.model.snapshot import Answer, NotRun, Snapshot, call, wants
 
 _RING = Unknown(why="its probe waits for a fact that waits for it")
 
@@ -27,7 +26,6 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Time limit, from its start."""
     deep: bool
-    """It executes packages of the target."""
 
     @property
     def name(self) -> str:
@@ -55,10 +53,7 @@ def examine(
     watch: Callable[[list[str]], None] | None = None,
     seconds: float = math.inf,
 ) -> Snapshot:
-    """Run `probes` around the facts `given` and return what they found; `watch` is told the names of those that run.
-
-    `seconds`: for all of them; what is not known by then is Unknown.
-    """
+    """Run `probes` around facts and return what they found within `seconds`; `watch` is told which of them run."""
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunedoctor import facts as kinds
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
 from tunedoctor.system.reading import fields, line, number, read
@@ -164,7 +165,7 @@ def windows_memory(
 
 
 @probe(kinds.SharedMemory)
-def shared_memory(*, folder: str = "/dev/shm") -> kinds.SharedMemory | kinds.Absent | kinds.Unknown:  # noqa: S108  it is measured alone
+def shared_memory(*, folder: str = "/dev/shm") -> kinds.SharedMemory | Lack:  # noqa: S108  it is measured alone
     """Ask the file system of shared memory for its size."""
     if sys.platform != "linux":
         return kinds.Absent(why="this system has no /dev/shm")
@@ -200,10 +201,8 @@ def disks(
     else:
         folders = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108  measured, not written to
     cache, hint = hub_cache(os.environ)
-    found = [
-        measure("hf-cache", cache, hint),
-        measure("tmp", temporary(os.environ, folders), "TMPDIR"),
-    ]
+    tmp = measure("tmp", temporary(os.environ, folders), "TMPDIR")
+    found = [measure("hf-cache", cache, hint), tmp]
     asked = target.asked if isinstance(target, kinds.Target) else ""
     folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
     if isinstance(interpreter, kinds.Interpreter) and interpreter.prefix:

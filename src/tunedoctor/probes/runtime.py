@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
 from tunedoctor.system import child
@@ -60,7 +61,6 @@ class Step(msgspec.Struct, frozen=True):
     number: int = 0
     loss: float | None = None
     minutes: float | None = None
-    """Of a long load."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -97,9 +97,7 @@ class Run(NamedTuple):
     words: tuple[str, ...] = ()
     """Lines of faulthandler, and of libraries that write past Python."""
     seconds: float = STAGE
-    """Of silence that a stage may take."""
     name: str = ""
-    """Of the part of the smoke training."""
     ranks: int = 1
     for_memory: bool | None = None
     """The kernel killed for memory meanwhile; None where nobody told."""
@@ -177,13 +175,15 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
             watch([told])
         return allowed
 
-    env = steered(environment, scratch)
+    # what keeps the run off the network and the disk
+    caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
+    env = {**environment, **table("probes")["run_variables"], **caches}
     ended = child.run_lines(argv, heard=heard, silence=allowed, idle=idle, timeout=overall, env=env)
     return Run(tuple(lines), ended, tuple(words), seconds)
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
-def runtime(interpreter: Interpreter) -> Runtime | Absent | Unknown:
+def runtime(interpreter: Interpreter) -> Runtime | Lack:
     """Execute the packages of the target."""
     return runtime_of(interpreter.executable, interpreter.version, os.environ)
 
@@ -194,7 +194,7 @@ def runtime_of(
     environment: Mapping[str, str],
     words: Sequence[str] = (),
     watch: Callable[[list[str]], None] | None = None,
-) -> Runtime | Absent | Unknown:
+) -> Runtime | Lack:
     """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
@@ -220,20 +220,13 @@ def not_begun(ended: child.Ended) -> str:
     """Tell why a script told of no stage: where Python stood at its own start, and its last words."""
     lines = [line.strip() for line in ended.err.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith('File "') and "<frozen" not in line]
-    return ": ".join(
-        ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
-    )
+    told = ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
+    return ": ".join(told)
 
 
 def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
     """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
     return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
-
-
-def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
-    """Return the user's variables, and those that keep the run off the network and the disk."""
-    caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
-    return {**environment, **table("probes")["run_variables"], **caches}
 
 
 def fold(runs: Sequence[Run]) -> Runtime:

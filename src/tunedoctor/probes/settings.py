@@ -73,7 +73,6 @@ class Setting(NamedTuple):
     place: str
     """The file or the variable that states it."""
     section: str = ""
-    """Of a pip.conf."""
 
 
 @probe(InstallerConfig)

@@ -5,7 +5,7 @@ transformers and ten more: every folder 27 ms of CPU, folders down to the second
 are listed; of what lies deeper the third folder must be there, and native libraries are looked at wherever they lie.
 """
 # RECORD is bytes, and thousands of entries are compared
-# ruff: noqa: PTH110, PTH116, PTH118, PTH208
+# ruff: noqa: PTH110, PTH114, PTH116, PTH118, PTH208
 
 import errno
 import os
@@ -100,7 +100,6 @@ class SiteFolder(NamedTuple):
 
     place: str
     names: frozenset[str]
-    """Every entry."""
     distributions: tuple[Distribution, ...]
     """The one that counts, for each name."""
     broken: tuple[BrokenDistribution, ...]
@@ -232,7 +231,10 @@ _LEFT_OUT = frozenset({"tests", "test", "examples", "benchmarks", "benchmark", "
 
 
 def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
-    """Return folder -> names that ought to be in it, no data or byte code, and native library -> size."""
+    """Return folder -> names that ought to be in it, no data or byte code, and native library or package -> size.
+
+    Of a package's __init__.py people change much: it is told as of 1 byte where it is not empty.
+    """
     folders: dict[bytes, set[bytes]] = {}
     natives: dict[bytes, int] = {}
     below = b"\n"
@@ -251,9 +253,10 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
         folder, _, name = path.rpartition(b"/")
         if path.startswith(_OUTSIDE) or not (python or _is_native(name)):
             continue
-        if not python:
+        if not python or (name == b"__init__.py" and b"/" not in folder):
             size = record[end : end + _LONGEST].partition(b"\n")[0].rpartition(b",")[2].strip()
-            natives[path] = int(size) if size.isdigit() and len(size) < _LONGEST_SIZE else 0
+            known = int(size) if size.isdigit() and len(size) < _LONGEST_SIZE else 0
+            natives[path] = min(known, 1) if python else known
         elif folder.count(b"/") > 1:
             one, two, name, _ = path.split(b"/", 3)
             folder = one + b"/" + two
@@ -282,7 +285,7 @@ def _is_native(name: bytes) -> bool:
 
 
 def missing(site: str, record: bytes) -> list[str]:
-    """Return files and folders of `record` that `site` lacks, and native libraries that are cut short."""
+    """Return files and folders of `record` that `site` lacks, and libraries that are cut short or links to nothing."""
     root = os.fsencode(site)
     folders, natives = expected(record)
     gone: list[bytes] = []
@@ -302,6 +305,8 @@ def missing(site: str, record: bytes) -> list[str]:
         try:
             have_bytes = os.stat(os.path.join(root, path)).st_size if size else 0
         except OSError:
+            if os.path.islink(os.path.join(root, path)):
+                told.add(f"{os.fsdecode(path)} (a link to nothing)")
             continue
         if have_bytes < size * _LEAST:
             cut = f"{have_bytes} of {size} bytes" if have_bytes else "empty"

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor import facts as kinds
+from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import open_regular, read
 
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
-"""Where the string lies."""
 _LARGEST = 512 << 20
 
 _CUDA = rb"(?:sm|compute)_\d{2,3}[af]?"
@@ -50,9 +50,8 @@ def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
         if data[:6] != b"\x7fELF\x02\x01":
             return None
         table, width, count, names = struct.unpack_from("<Q10xHHH", data, 40)
-        headers = [
-            struct.unpack_from("<I20xQQ", data, table + width * number) for number in range(count)
-        ]
+        places = (table + width * number for number in range(count))
+        headers = [struct.unpack_from("<I20xQQ", data, place) for place in places]
         _, base, _ = headers[names]
         for name, start, size in headers:
             if data[base + name : base + name + 8] == b".rodata\0":
@@ -68,7 +67,6 @@ _ASSIGNED = re.compile(
 
 
 _OF_CONDA = ("pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch")
-"""What brings torch there."""
 
 
 @probe(kinds.TorchBuild)
@@ -78,7 +76,7 @@ def torch_build(
     runtime: kinds.Runtime | kinds.Unknown | None,
     nvidia: kinds.NvidiaGpus | kinds.Unknown | None,
     amd: kinds.AmdGpus | kinds.Unknown | None,
-) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
+) -> kinds.TorchBuild | Lack:
     """Read torch/version.py; the library's flag string too where there is a GPU; a run knows best."""
     told = packages if isinstance(packages, kinds.Packages) else kinds.Packages(distributions=())
     folders = (Path(place, "torch") for place in interpreter.path)
@@ -99,7 +97,7 @@ def torch_build(
 
 def _without_folder(
     told: kinds.Packages, packages: kinds.Packages | kinds.Unknown
-) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
+) -> kinds.TorchBuild | Lack:
     installed = told.get("torch")
     if installed and installed.editable:  # an editable install may lie anywhere
         return kinds.TorchBuild(version=installed.version, location=installed.location)
@@ -162,9 +160,7 @@ def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str)
     return accelerator if accelerator in {"cpu", "mps"} else ""
 
 
-def _with_runtime(
-    found: kinds.TorchBuild | kinds.Absent | kinds.Unknown, runtime: kinds.Runtime
-) -> kinds.TorchBuild:
+def _with_runtime(found: kinds.TorchBuild | Lack, runtime: kinds.Runtime) -> kinds.TorchBuild:
     """Let what a run told win over the files."""
     version = runtime.torch_version
     build = found if isinstance(found, kinds.TorchBuild) else kinds.TorchBuild(version=version)

@@ -39,7 +39,6 @@ class Outcome(NamedTuple):
     state: Literal["updated", "shown", "recent"]
     """`shown`: asked, and nothing was written; `recent`: not asked, since a day has not gone by."""
     shipped: str
-    """Date of the shipped table."""
     date: str
     """Date of the table in use from now on."""
     before: str
@@ -171,10 +170,8 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
         # gfx targets that requirements of its ROCm wheels name
-        one_of = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
-        rocm = (
-            (v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in one_of.items()
-        )
+        each = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
+        rocm = ((v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in each.items())
         code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
         if version in unread:
             file = files_of_variants[version]

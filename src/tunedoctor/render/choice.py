@@ -6,9 +6,8 @@ from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.wording import counted, many
 from tunedoctor.render.screen import BOUND, Part, Screen, mark
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import Answer
+from tunedoctor.wheels.choose import Answer, Matrix, MatrixRow
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
-from tunedoctor.wheels.matrix import Matrix, MatrixRow
 
 INDENT = 11
 NONE = Commands((), (), "", "", "")

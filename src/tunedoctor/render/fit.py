@@ -6,7 +6,7 @@ from typing import Any
 
 from tunedoctor.memory import overview
 from tunedoctor.memory.answer import Answer
-from tunedoctor.memory.speed import Place
+from tunedoctor.memory.host import Place
 from tunedoctor.render.screen import Part, Screen, mark
 
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
@@ -185,31 +185,11 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL --gpu CARD tells what of it needs the memory")
 
 
-def _article(found: overview.ArticleTable, screen: Screen) -> None:
-    head = f"A widely read table, 16 bit, r={found.rank}, beside what these words need"
-    screen.wrap(f"{head}; GB, batch 1, 512 to 2048 tokens")
-    screen.line()
-    screen.table(
-        "size|>LoRA said|>LoRA|>QLoRA|>full said|>full bf16|>full mixed|>weights",
-        [
-            (
-                *(row.size, row.said_lora, _span(row.lora), _span(row.qlora), row.said_full),
-                *(_span(row.full), _span(row.full_mixed), f"{row.weights:.1f}"),
-            )
-            for row in found.rows
-        ],
-    )
-    screen.line()
-    screen.wrap("Its LoRA cells are QLoRA, and its full cells are the weights alone.")
-    screen.next("doctor fit MODEL tells what a model of yours needs")
-
-
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
     Answer: _answer,
     overview.MachineTable: _machine,
     overview.CardTable: _cards,
     overview.OfferTable: _offers,
-    overview.ArticleTable: _article,
 }
 
 
@@ -243,11 +223,6 @@ def _notes(rows: Iterable[overview.CardRow | overview.Offer], screen: Screen) ->
 
 def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value else "?"
-
-
-def _span(pair: tuple[float, float]) -> str:
-    low, high = (f"{value:.1f}" if value < 100 else f"{value:.0f}" for value in pair)
-    return low if low == high else f"{low}-{high}"
 
 
 def _size(name: str) -> str:

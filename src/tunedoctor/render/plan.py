@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
-from tunedoctor.model.wording import ago, many, megabytes
+from tunedoctor.model.wording import ago, listed, many, megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import Answer, Outcome, Stage
 
@@ -126,10 +126,9 @@ def _costs(answer: Answer, plan: Plan, screen: Screen) -> None:
             takes = f"{megabytes(plan.disk_bytes)} while it runs"
         screen.row("disk", takes + free, 10)
     if users := answer.users:
-        named = ", ".join(f"{one.name} ({one.pid}) {one.how}" for one in users[:3])
-        more = f" and {len(users) - 3} more" if len(users) > 3 else ""
+        named = listed((f"{one.name} ({one.pid}) {one.how}" for one in users), 3)
         word = "it" if len(users) == 1 else "them"
-        screen.row("in use", f"{named}{more}; restart {word} afterwards", 10)
+        screen.row("in use", f"{named}; restart {word} afterwards", 10)
     does = "takes it away again" if plan.new else "brings back today's state; three are kept"
     screen.row("undo", f"{answer.undo} {does}", 10)
 

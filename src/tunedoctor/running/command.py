@@ -54,7 +54,6 @@ class Death(NamedTuple):
     itself: bool
     """The command itself got the signal; else its status alone tells of one."""
     says: str = ""
-    """What a status of Windows means."""
 
 
 def death_of(code: int) -> Death:
@@ -92,7 +91,6 @@ class Tail:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.size = 0
-        """Bytes that came."""
         self._first = bytearray()
         self._last: deque[bytes] = deque()
         self._held = 0
@@ -126,10 +124,7 @@ class Tail:
 
 
 def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:
-    """Return what is left of the output, and the number of each line in its stream.
-
-    Standard output comes first, then standard error, then what a shell says of the command's death.
-    """
+    """Return what is left of the output, then a shell's words for the death, and each line's number in its stream."""
     from tunedoctor.readers.digest import digest  # noqa: PLC0415  only after a failure
 
     numbered = [line for tail in tails for line in tail.lines()]

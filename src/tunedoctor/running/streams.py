@@ -146,9 +146,8 @@ class Pump:
 
     def _waiting(self) -> int:
         try:
-            return int(
-                struct.unpack("i", fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4))[0]
-            )
+            told = fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4)
+            return int(struct.unpack("i", told)[0])
         except OSError:
             return 0
 

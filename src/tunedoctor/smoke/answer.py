@@ -17,9 +17,9 @@ from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.report import Verdict
 from tunedoctor.memory.config import LARGEST, parsed, shape_of
 from tunedoctor.memory.peak import peak
+from tunedoctor.memory.run import STACKS
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.memory.stacks import STACKS
 from tunedoctor.messages.match import shipped
 from tunedoctor.model.findings import Check, Finding, Result, tell
 from tunedoctor.model.snapshot import Snapshot

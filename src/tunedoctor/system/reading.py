@@ -32,10 +32,7 @@ class TooLargeError(OSError):
 
 
 def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the bytes of a regular file, links followed; TooLargeError where it has more than `limit`.
-
-    Raises OSError and nothing else; its `strerror` says why in words.
-    """
+    """Return the bytes of a regular file, links followed. Raises OSError alone, above `limit` TooLargeError."""
     text = read_start(path, limit + 1)
     if len(text) > limit:
         raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
@@ -43,10 +40,7 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> bytes:
-    """Return the first `most` bytes of a regular file, links followed, or all where it has fewer.
-
-    Raises OSError and nothing else.
-    """
+    """Return the first `most` bytes of a regular file, links followed, or all. Raises OSError alone."""
     handle, size = _open(path)
     try:
         # files of /proc tell no size and come in pieces
@@ -150,10 +144,7 @@ def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
 
 
 def encoding(start: bytes) -> tuple[str, int]:
-    """Return the encoding of a text that begins so, and how many bytes of a mark to pass over.
-
-    Without a mark it goes by the zeros that UTF-16 of ASCII has.
-    """
+    """Return the encoding of a text that begins so, by its mark or the zeros of UTF-16, and how long the mark is."""
     for name in ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
         if start.startswith(mark := "\ufeff".encode(name)):
             return name, len(mark)

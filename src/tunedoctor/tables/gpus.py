@@ -33,7 +33,6 @@ class NvidiaModel(msgspec.Struct, frozen=True):
     last_branch: str = ""
     """Last driver branch for it, as in "580"; empty where none ended it yet."""
     unified: bool | None = None
-    """It shares the machine's RAM."""
 
 
 def nvidia_by_name(name: str) -> NvidiaModel | None:
@@ -152,7 +151,6 @@ class Card(msgspec.Struct, frozen=True):
     vendor: Literal["nvidia", "amd", "apple"]
     name: str
     memory_gib: float
-    """GiB that the driver shows."""
     nominal_gb: float
     """What it is sold as."""
     bandwidth_gb_s: float | None = None
@@ -180,10 +178,7 @@ def worth_having() -> tuple[Card, ...]:
 
 
 def cards_like(words: str) -> tuple[Card, ...]:
-    """Return the cards that have all these words in name, variant or size, as "4090", "A100 80GB"; exact names first.
-
-    Where some have a name of these words alone, they are all that is returned.
-    """
+    """Return the cards with all these words in name, variant or size, as "A100 80GB"; exact names alone, if any."""
     wanted = {*_words(words)}
     named = ((one, f"{one.name} {one.variant} {one.nominal_gb:.0f}GB") for one in cards())
     hits = [card for card, name in named if wanted and wanted <= {*_words(name)}]

@@ -14,7 +14,7 @@ import msgspec
 from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
 from tunedoctor.model.findings import Severity
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.versions import pep440, within
+from tunedoctor.model.versions import at_least, parts, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
 
@@ -24,7 +24,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     check: str
-    """Id of the check that reports it."""
     title: str
     severity: Severity
     stage: str
@@ -48,11 +47,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     generic: bool = False
     """The text fits other causes too."""
     fix: dict[str, str] = {}
-    """What to install in place of it."""
     fix_alt: dict[str, str] = {}
     fix_text: str = ""
     note: str = ""
-    """What to change in the script."""
     source: tuple[str, ...] = ()
     verified: str = ""
 
@@ -67,7 +64,6 @@ class Broken(NamedTuple):
 
     row: Row
     versions: dict[str, str]
-    """Installed version of each package of the row."""
     said: str
     """What the error said, "" where the versions alone tell."""
 
@@ -169,10 +165,14 @@ def _said(row: Row, errors: tuple[ErrorText, ...]) -> str:
     return ""
 
 
-def bitsandbytes_cuda(version: str) -> tuple[int, ...]:
-    """Return the CUDA releases (128 for 12.8) whose binary the Linux wheel of a release holds; () where not known."""
-    one, found = pep440(version), ()
+def bitsandbytes_lacks(version: str, cuda: str) -> tuple[int, ...]:
+    """Return the CUDA releases (128 for 12.8) of the binaries of a Linux wheel that has none for `cuda`; () else.
+
+    From 0.50.0 on the nearest binary of the same CUDA major is loaded. Of an unknown release nothing lacks.
+    """
+    found: tuple[int, ...] = ()
     for row in table("known_bad")["bitsandbytes"]["binaries"]:
-        since = pep440(row["since"])
-        found = tuple(row["cuda"]) if one and since and one >= since else found
-    return found
+        found = tuple(row["cuda"]) if at_least(version, row["since"]) else found
+    wanted = int("".join(map(str, parts(cuda)[:2])) or 0)
+    step = 10 if at_least(version, "0.50.0") else 1
+    return () if any(code // step == wanted // step for code in found) else found

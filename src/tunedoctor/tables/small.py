@@ -10,12 +10,6 @@ from tunedoctor.model.versions import normalised, pep440, release, within
 from tunedoctor.tables.load import rows, table
 
 
-def defaults_of(model_type: str) -> dict[str, Any]:
-    """Return the values of a model type's config class; {} where they are not known."""
-    found: dict[str, Any] = table("config_defaults")["types"].get(model_type, {})
-    return found
-
-
 def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
     """Return the newest set that fits an installed torch and transformers, as name -> version; {} where none does.
 
@@ -194,10 +188,7 @@ def lacks(module: str, name: str, torch: str) -> str:
 
 
 def gave_up(module: str, name: str, torch: str) -> str:
-    """Return the release that gave a name up which a torch no longer has; "" where it has it or nobody knows.
-
-    An unknown torch ("") counts as newer: an error said that the name is not there.
-    """
+    """Return the release that gave a name up which a torch ("": the newest) no longer has; "" for none known."""
     since: str = table("torch_names")["gone"].get(f"{module}.{name}", "")
     return since if since and (not torch or within(torch, f">={since}") is True) else ""
 
@@ -252,25 +243,4 @@ class Goal(msgspec.Struct, frozen=True):
     """What the model is to do, after "to"."""
     settings: dict[str, float | int | bool | str]
     held: float
-    """Share of the rows that is held out."""
     source: str
-
-
-def goals() -> tuple[Goal, ...]:
-    """Return what a training can be for, the usual first."""
-    return rows("goals", "goals", Goal)
-
-
-def least_held() -> int:
-    """Return the rows that data has at the least where some are held out."""
-    return int(table("goals")["least"])
-
-
-def starters() -> tuple[str, ...]:
-    """Return models to begin with, small to large."""
-    return tuple(table("goals")["starters"])
-
-
-def most_on_cpu() -> int:
-    """Return the parameters of the largest model that is offered where a CPU trains."""
-    return int(table("goals")["most_on_cpu"])

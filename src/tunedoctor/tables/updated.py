@@ -27,7 +27,6 @@ _ROW = re.compile(
 _DEFAULT = re.compile(rf"{_FAMILY} (?:{_V}|cpu\+mps)")
 Version = Annotated[str, msgspec.Meta(pattern=rf"\A{RELEASE.pattern}\Z")]
 LONGEST = 200
-"""Characters of a text of a row."""
 Words = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 Date = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-[01]\d-[0-3]\d\Z")]
 
@@ -67,10 +66,7 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
 
 
 def read(file: Path) -> tuple[Overlay, str]:
-    """Return what the file holds, and when that was fetched (UTC, ISO 8601).
-
-    Raises UpdatedError: unreadable, damaged, of another schema or shape.
-    """
+    """Return what the file holds, and when that was fetched (UTC, ISO 8601). Raises UpdatedError."""
     try:
         with file.open("rb") as stream:
             return decoded(stream.read(LARGEST + 1))
@@ -112,10 +108,7 @@ def checked(overlay: Overlay) -> None:
 
 
 def laid_over(shipped: Any, overlay: Overlay) -> Any:  # noqa: ANN401  a table
-    """Return the shipped table with the rows of the overlay in place of its own; no other row is touched.
-
-    A set of code that the shipped table lacks is no code that runs anywhere.
-    """
+    """Return the shipped table with the overlay's rows in place of its own; a code set that it lacks runs nowhere."""
     rows = msgspec.json.decode(msgspec.json.encode(overlay.releases))
     items = {**shipped["releases"]["items"], **rows}
     order = in_order(items)

@@ -34,7 +34,6 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """Names of sets and single targets, doubted ones with a ?."""
     source: str
     seen: bool
-    """Its publication was seen."""
 
     @cached_property
     def kind(self) -> str:

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 from loading import load_tokenizer  # type: ignore[import-not-found]
+from train_data import ends  # type: ignore[import-not-found]
 from train_input import or_stop, stop  # type: ignore[import-not-found]
-from train_samples import ends  # type: ignore[import-not-found]
 from train_state import load_weights, source  # type: ignore[import-not-found]
 
 

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import json
 import os
+import site
 import sys
 import warnings
 from typing import Any, Iterator
@@ -105,10 +106,7 @@ def matmul(torch: Any, device: str, dtype: str, _: object) -> None:
 
 
 def backends() -> list[tuple[str, Any]]:
-    """Return the back-ends of scaled dot product attention that this torch knows, and what chooses each in a `with`.
-
-    Raises Missing: before torch 2.3 none can be chosen.
-    """
+    """Return this torch's back-ends of attention, and what chooses each in a `with`. Raises Missing before 2.3."""
     try:
         module = importlib.import_module("torch.nn.attention")
         kinds, choose = module.SDPBackend, module.sdpa_kernel
@@ -248,7 +246,8 @@ def strays(asked: set[str]) -> list[dict[str, str]]:
     Of what was asked for and died, where it would be imported from. module, file, and by:
     the file that put that place on the path, "" where none is known to.
     """
-    sites = [one for one in sys.path if os.path.basename(one) in ("site-packages", "dist-packages")]
+    # not each folder of that name on sys.path: code puts those of other environments there
+    sites = [*getattr(site, "getsitepackages", lambda: sys.path)(), str(site.USER_SITE)]
     standard = (os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "DLLs"))
     known = [os.path.realpath(one) + os.sep for one in (*sites, *standard, _OWN)]
     found = []

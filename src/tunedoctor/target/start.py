@@ -22,12 +22,12 @@ ALONE = {
 PARTS = {
     "deep": "deep.deep",
     "core": "smoke.core.core",
-    "bitsandbytes": "smoke.extras.quantised",
-    "compile": "smoke.extras.compiling",
+    "bitsandbytes": "smoke.kernels.quantised",
+    "compile": "smoke.kernels.compiling",
     "ranks": "smoke.load.ranks",
     "load": "smoke.load.load",
-    "node": "smoke.node.cards",
-    "links": "smoke.node.links",
+    "node": "smoke.load.cards",
+    "links": "smoke.load.links",
     "reload": "smoke.saving.fresh_part",
 }
 

@@ -49,10 +49,7 @@ class Teller:
     """Runs stages and tells of them on a private stream."""
 
     def __init__(self, seconds: float, skip: Sequence[str] = (), rank: int = 0) -> None:
-        """Move standard output to standard error and keep its old end for the telling.
-
-        Each stage has `seconds` between two signs of life; `rank` is that of torchrun.
-        """
+        """Keep the old end of standard output for the telling; in a stage `seconds` may pass between signs of life."""
         self.skip, self.seconds, self.rank = skip, seconds, rank
         self.stream = os.dup(1)
         os.dup2(2, 1)

@@ -285,9 +285,8 @@ def named(peaks, period):
     layers = {int(key[6:]): found.pop(key) for key in peaks if key.startswith("layer ")}
     if layers:
         found["backward, first layer"] = max(s for i, s in layers.items() if i < period)
-        found["backward, last layer"] = max(
-            s for i, s in layers.items() if i > max(layers) - period
-        )
+        ends = max(layers) - period
+        found["backward, last layer"] = max(s for i, s in layers.items() if i > ends)
     return found
 
 
@@ -317,10 +316,8 @@ def main():
             found = answered(asked)
         except Exception as error:
             if not whole:  # what was left out can be what lacks
-                text, argv = (
-                    "\n".join(map(json.dumps, requests[at:])),
-                    [sys.executable, "-I", __file__],
-                )
+                text = "\n".join(map(json.dumps, requests[at:]))
+                argv = [sys.executable, "-I", __file__]
                 around = {**os.environ, WHOLE: "1"}
                 ended = subprocess.run(argv, input=text, text=True, env=around, check=False)  # noqa: S603
                 raise SystemExit(ended.returncode) from None

@@ -42,9 +42,8 @@ class FourBitLinear(torch.nn.Linear):
 
     def forward(self, x):
         """Multiply in 16 bit, and give back the type that came."""
-        y = FourBitMatmul.apply(
-            x.to(torch.bfloat16), self.weight, self.out_features, self.in_features
-        )
+        rows, columns = self.out_features, self.in_features
+        y = FourBitMatmul.apply(x.to(torch.bfloat16), self.weight, rows, columns)
         return (y if self.bias is None else y + self.bias.to(y.dtype)).to(x.dtype)
 
 
@@ -81,10 +80,7 @@ def attend(query, key, value, *_, **__):
 
 
 def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
-    """Attend as a GPU does where keys have fewer heads than queries: scores are made whole, in fp32.
-
-    A kernel of the CPU takes such heads; none of a GPU does.
-    """
+    """Attend with fewer heads of keys as a GPU does, which has no kernel for them: scores are made whole, in fp32."""
     causal, scale = asked.get("is_causal", False), asked.get("scale")
     inputs = (*cast(query, key, value), attn_mask, dropout_p, causal)
     with torch.autocast("cpu", enabled=False):

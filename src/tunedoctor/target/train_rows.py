@@ -127,9 +127,7 @@ def _talk(value: Any, column: str, faults: List[Fault]) -> List[Turn]:
         role = _ROLES.get(said, "") if isinstance(said, str) else ""
         if not role:
             role = _ROLES.get(said.strip().lower(), "") if isinstance(said, str) else ""
-            faults.append(
-                ("unknown-role", f"turn {i}: {word}" + (f" for {role!r}" if role else ""))
-            )
+            faults.append(("unknown-role", f"turn {i}: {word}" + f" for {role!r}" * bool(role)))
         text, calls = one.get("content", one.get("value")), _calls(one)
         text = str(calls) if text is None and calls else _text(text, f"turn {i}", faults)
         turns.append((role or "unknown", text))
@@ -202,11 +200,7 @@ def talk_of(row: Dict[str, Any], sample: Sample) -> List[Dict[str, Any]]:
 def pieces(
     talk: List[Any], render: Callable[..., str], *, last: bool = False
 ) -> List[Tuple[str, bool]]:
-    """Cut a conversation as the template writes it into texts, and whether they are learned: answers, or the last.
-
-    Raises:
-        RewrittenError: the template writes a turn otherwise when others follow, as Qwen 3's does with thoughts.
-    """
+    """Cut a conversation as its template writes it; True: learned, of answers or the `last`. Raises RewrittenError."""
     whole, done = render(talk), 0
     found: List[Tuple[str, bool]] = []
     for i in range(len(talk) - 1 if last else 0, len(talk)):
@@ -221,11 +215,7 @@ def pieces(
 
 
 def named(columns: str) -> Dict[str, str]:
-    """Return the file's column for each name here, of "prompt=question,completion=answer".
-
-    Raises:
-        ValueError: it is not written so, or these names make no row; says how it is done.
-    """
+    """Return the file's columns by names here, of "prompt=question,completion=answer". Raises ValueError."""
     pairs = [one.partition("=") for one in columns.split(",") if one.strip()]
     found = {name.strip(): column.strip() for name, _, column in pairs}
     if wrong := [name for name in found if name not in NAMES or not found[name]]:
@@ -245,12 +235,7 @@ def renamed(row: Any, columns: Dict[str, str]) -> Any:
 
 
 def read(path: str) -> Iterator[Tuple[int, Any]]:
-    """Yield the line and the value of each row of JSON Lines.
-
-    Raises:
-        OSError: the file can't be read.
-        ValueError: a row can't be read; the message begins with its line.
-    """
+    """Yield line and value of each row of JSON Lines. Raises OSError, and ValueError, which begins with the line."""
     line = 0
     with open(path, "rb") as file:
         try:

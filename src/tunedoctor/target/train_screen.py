@@ -29,9 +29,8 @@ def hush(config: Config) -> None:
     """Lead what libraries print to OUT/train.log; what the trainer says, and tracebacks, stay on the screen."""
     if "out" in SCREEN or not config.out:
         return
-    with or_stop(
-        f"{(path := Path(config.out, LOG))} can't be written", "set out to another folder"
-    ):
+    path = Path(config.out, LOG)
+    with or_stop(f"{path} can't be written", "set out to another folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path):
             regular(path)

@@ -155,12 +155,7 @@ def card(run: Any) -> str:
         serve = vllm(run.base, final, config.rank)
         alone = f"\n\n`doctor export {place} --merged DIR` makes one model, which needs no peft:"
         alone += '\n`transformers.AutoModelForCausalLM.from_pretrained("DIR")`'
-    heads = {
-        "prompt": "* asked",
-        "before": "  * before",
-        "after": "  * after",
-        "wanted": "  * wanted",
-    }
+    heads = {"prompt": "* asked", **{key: f"  * {key}" for key in ("before", "after", "wanted")}}
     every = ((one, key) for one in run.samples for key in heads if key in one)
     answered = "".join(f"\n{heads[key]}: {quoted(one[key])}" for one, key in every)
     whose = "rows that were held out" if run.held else "rows that it learned from"

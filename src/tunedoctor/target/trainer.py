@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-from train_data import Row, learned, pack, read_data, rows_of  # type: ignore[import-not-found]
+from train_data import Row, ask, learned, pack, read_data, rows_of, told  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
     RANK,
@@ -43,7 +43,6 @@ from train_input import (  # type: ignore[import-not-found]
     whole_folder,
 )
 from train_plot import loss_curve  # type: ignore[import-not-found]
-from train_samples import ask, told  # type: ignore[import-not-found]
 from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
 from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 

@@ -106,7 +106,7 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
         remove_tree(records.inside(ground, delete.path))
     for info in list(records.info_folders(site, {*plan.again, *pins})):
-        if not (info / "RECORD").is_file():
+        if records.damaged(info):
             remove_tree(info)  # no installer uninstalls it, and each writes over it
     names = dict.fromkeys((*plan.removed, *plan.again))
     eggs = {n for n in names if any(site.glob(f"{n.replace('-', '_')}*.egg-info"))}

@@ -107,6 +107,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cured: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     """Errors and warnings that are there after the change, by id."""
+    errors: tuple[str, ...] = ()
+    """Those of them that are errors and that only the proof showed."""
     imports: tuple[str, ...] = ()
     """Modules that were imported in the changed environment; `seconds` tells under "import" how long it took."""
     unproved: str = ""
@@ -199,6 +201,7 @@ def exit_code(answer: Answer) -> int:
     """Return 0 where it went as asked and no error is left to the user, else 1."""
     if answer.end in ("nothing", "planned"):
         return 0
-    cured = {*answer.outcome.cured} if answer.outcome else set[str]()
-    errors = (one for one in answer.findings if one.severity == "error" and one.held == "check")
-    return 0 if answer.end in ("applied", "told") and all(e.id in cured for e in errors) else 1
+    errors = {one.id for one in answer.findings if (one.severity, one.held) == ("error", "check")}
+    if outcome := answer.outcome:
+        errors = errors - {*outcome.cured} | {*outcome.errors}
+    return 0 if answer.end in ("applied", "told") and not errors else 1

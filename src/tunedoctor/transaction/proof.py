@@ -18,6 +18,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Plan, SetEnv
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
 from tunedoctor.model.versions import pep440, specifiers
+from tunedoctor.model.wording import clauses, listed
 from tunedoctor.probes import imports
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.live import NOT_DEEP, take
@@ -95,15 +96,17 @@ def prove(
         FailureError.when(why, why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
         task.clock.words = "a tiny model trains"
     names, why = sorted(_names(plan)), "" if isinstance(told, kinds.Runtime) else told.why
-    several = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    moved = f", neither {', '.join(names[:4])}{several} nor what builds on it" if names else ""
+    moved = f", neither {listed(names)} nor what builds on it" if names else ""
     why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
-    grave = (f.check.id for f in has.causes if f.severity != "note")
+    grave = {f.check.id: f.severity for f in has.causes if f.severity != "note"}
+    known = {f.check.id for f in diagnose(task.before, ways.checks).causes}
+    new = (id_ for id_, severity in grave.items() if severity == "error" and id_ not in known)
     untold = (id_ for id_ in plan.cures if id_ in found.untold)
     proved = Outcome(
         end="applied",
         cured=tuple(id_ for id_ in found.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
+        errors=() if plan.new else tuple(new),
         stays=(*stays, *(f"{name}: {imports.last(stage)}" for name, stage in dead.items())),
         unproved=why and f"{why}: whether the packages start was not proved{moved}",
         imports=imports.up(told),
@@ -210,8 +213,7 @@ def _modules_of(ground: Ground, plan: Plan) -> Modules:
 def hold(found: Iterable[str]) -> None:
     """Stop where there are faults, and name the first three."""
     if several := list(found):
-        more = f", and {len(several) - 3} more" if len(several) > 3 else ""
-        raise FailureError("; ".join(several[:3]) + more)
+        raise FailureError(clauses(several))
 
 
 def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:

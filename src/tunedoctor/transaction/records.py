@@ -50,6 +50,15 @@ def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
         return
 
 
+def damaged(info: Path) -> bool:
+    """Tell a RECORD that is not there, or that installers do not read, and so take nothing away by it."""
+    try:
+        text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
+        return any(len(row) != 3 for row in csv.reader(io.StringIO(text)) if row)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return True
+
+
 def faults(site: Path, names: Collection[str]) -> Iterator[str]:
     """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each."""
     for info in info_folders(site, names):

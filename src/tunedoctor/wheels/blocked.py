@@ -24,7 +24,6 @@ class WayOut(NamedTuple):
     """What lifting conditions would give."""
 
     action: Action
-    """The first of them."""
     found: tuple[Found, ...]
     after: str
     """What it takes, in words: "on Python 3.13"."""
@@ -164,19 +163,14 @@ def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
 
 
 def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
-    """Return what lifting one condition gives, in order; [] where no single one helps.
-
-    Of several Pythons the nearest that helps is enough. `several`: what lifting two gives, or all of them.
-    """
+    """Return what lifting one condition gives (`several`: two, or all), in order; of Pythons the nearest is enough."""
     found: dict[Action, WayOut] = {}
     for path in _paths(s, several=several):
         first = path[0].action
         if first in found or not (builds := fitting(path[-1].question, kind)):
             continue
         action, best = _direction(first, s.question.torch, builds[0]), builds[0]
-        needs = (
-            driver_needed(s, best) if one.action == "upgrade_driver" else one.after for one in path
-        )
+        needs = (driver_needed(s, best) if p.action == "upgrade_driver" else p.after for p in path)
         newer = action == "use_newer_torch" and not several
         next_ = _nearest_newer(s.question, best, kind) if newer else None
         found[first] = WayOut(action, builds, " and ".join(filter(None, needs)), next_)

@@ -1,4 +1,4 @@
-"""Choose the PyTorch build for a machine, or say what stands in the way.
+"""Choose the PyTorch build for a machine, or say what stands in the way; the whole table as that machine sees it.
 
 The rule: the newest release in range that has a build with a wheel for the platform and Python, a driver floor that
 is met, and compiled code for every GPU; among the builds of that release the one that its companions are built for.
@@ -6,8 +6,11 @@ CPU is never chosen silently. Rows of the table that nobody verified are taken l
 environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig, Knowledge
@@ -15,12 +18,22 @@ from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, pep440, within
 from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
+from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.wheels import blocked, pick, situation
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
-from tunedoctor.wheels.pick import Action, Alternative, Build, Choice, Found, fitting, offered, say
+from tunedoctor.wheels.pick import (
+    Action,
+    Alternative,
+    Build,
+    Choice,
+    Found,
+    fitting,
+    offered,
+    say,
+)
 from tunedoctor.wheels.reasons import about_gpus, about_old_gpus, about_release, beside, further
 from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
-from tunedoctor.wheels.situation import Situation, label_of, names_of
+from tunedoctor.wheels.situation import Situation, floor_words, label_of, names_of
 
 
 def choose(machine: Machine) -> Choice:
@@ -225,13 +238,10 @@ class Answer(pick.Chosen, frozen=True, kw_only=True):
     alternatives: tuple[str, ...]
     """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
     reason: str
-    """The deciding sentence."""
     driver_floor: str = ""
-    """Oldest NVIDIA driver for the build."""
     assumed: tuple[str, ...] = ()
     """What nobody told of the machine, and was taken for granted."""
     installed: str = ""
-    """The torch that is in the target now."""
     installed_fits: bool | None = None
     """Whether that one can stay; None where there is none, or where it does not tell its variant."""
     nearest: str = ""
@@ -275,3 +285,95 @@ def answer(
         commands=commands_of(choice, machine, installed=installed, python=python, config=config),
         steering=steering(config, choice, machine, python=python) if config else (),
     )
+
+
+_VENDORS = {kind: vendor for vendor, kind in pick.KINDS.items()}
+
+
+class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A build for the machine's platform."""
+
+    torch: str
+    variant: str
+    """cu126, rocm7.2, xpu, cpu, or mps."""
+    pythons: tuple[str, ...]
+    """Tags with a wheel: "3.13", "3.13t"."""
+    system: str
+    """Oldest glibc or macOS; "" on Windows."""
+    driver: str
+    """Oldest NVIDIA driver; "" for builds without CUDA."""
+    code: tuple[str, ...]
+    """Compute capabilities or gfx targets that it holds code for."""
+    verified: bool
+    """Its publication was seen and its list of code was read."""
+    lacks: tuple[str, ...]
+    """What of it this machine does not meet; () where it runs here."""
+    chosen: bool
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """All builds for a machine's platform, newest release first."""
+
+    schema: Literal["doctor.wheel-matrix/1"] = "doctor.wheel-matrix/1"
+    machine: Machine
+    assumed: tuple[str, ...]
+    """What nobody told of the machine, and was taken for granted."""
+    rows: tuple[MatrixRow, ...]
+    knowledge: Knowledge | None = None
+
+
+def matrix(answer: Answer) -> Matrix:
+    """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
+    s = situation.situation(answer.machine)
+    vendors = frozenset(vendor for vendor in pick.KINDS if s.gpus.of(vendor))
+    chosen, q = (answer.torch_version, answer.variant), s.question
+    kinds = (*pick.KINDS.values(), "cpu")
+    every = chain(*(pick.in_range(kind, q.family, q.torch) for kind in kinds))
+    rows = (
+        MatrixRow(
+            torch=release.version,
+            variant=row.variant,
+            pythons=tuple(row.python.split()),
+            system=row.floor,
+            driver=floor_words(floor) if (floor := row.drivers[s.question.windows]) else "",
+            code=tuple(sorted({_target(one) for one, _ in row.compiled}, key=_number)),
+            verified=row.verified or row.kind != "cuda",
+            lacks=tuple(_lacks(s.question, vendors, row)),
+            chosen=(release.version, row.variant) == chosen,
+        )
+        for release, row in sorted(every, key=lambda pair: pair[0].parsed, reverse=True)
+    )
+    of = {name: getattr(answer, name) for name in ("machine", "assumed", "knowledge")}
+    return Matrix(rows=tuple(rows), **of)
+
+
+def _lacks(q: pick.Question, vendors: Iterable[str], row: Row) -> Iterator[str]:
+    mac = q.family.startswith("macos")
+    if q.python and q.python not in row.pythons:
+        yield f"no wheel for Python {q.python}"
+    if (q.macos if mac else q.glibc) < row.system:
+        yield f"{'macOS' if mac else 'glibc'} {row.floor}"
+    if row.kind == "cpu":
+        return
+    if _VENDORS[row.kind] not in vendors:
+        yield f"no {'Intel' if row.kind == 'xpu' else _VENDORS[row.kind].upper()} GPU"
+        return
+    if not q.reaches(row.kind):
+        yield "AMD's own builds alone reach it"
+    if q.driver < row.drivers[q.windows]:
+        yield f"driver {floor_words(row.drivers[q.windows])}"
+    if code := pick.lacking(row, sorted(q.wanted(row.kind))):
+        yield f"code for {', '.join(code)}"
+
+
+def _number(target: str) -> tuple[int, str]:
+    return int(target.removeprefix("gfx").partition("+")[0].replace(".", ""), 16), target
+
+
+def _target(compiled: str) -> str:
+    """Return "8.9" of sm_89, "9.0+PTX" of compute_90, and a gfx target as it is."""
+    kind, _, digits = compiled.rpartition("_")
+    if not kind:
+        return compiled
+    digits, letter = (digits, "") if digits[-1].isdigit() else (digits[:-1], digits[-1])
+    return f"{digits[:-1]}.{digits[-1]}{letter}" + ("+PTX" if kind == "compute" else "")

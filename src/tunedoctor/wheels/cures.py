@@ -28,7 +28,6 @@ class TorchInstall(NamedTuple):
     variant: str = ""
     cure: Cure = Cure()
     why: str = ""
-    """What stands in the way where none does."""
 
     @property
     def note(self) -> str:
@@ -110,16 +109,21 @@ def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant:
     return pip(interpreter, "install", *_ANEW, f"torch=={named}", index=index)
 
 
-def companion_install(
-    interpreter: Interpreter | Unknown | None, torch: TorchBuild, name: str, version: str
+_ANEW = ("--force-reinstall", "--no-deps")
+
+
+def put_anew(
+    interpreter: Interpreter | Unknown | None, torch: TorchBuild | None, name: str, version: str
 ) -> Cure:
-    """Return what puts a torchvision or torchaudio of the build's own variant beside it."""
-    index = _from_index(torch.variant)
-    label = f"+{torch.variant}" if index and "+" in torch.version else ""
-    return pip(interpreter, "install", *_ANEW, f"{name}=={version}{label}", index=index)
-
-
-_ANEW = ("--no-deps", "--force-reinstall")
+    """Return what puts a distribution in anew, of this release ("": any); torch and companions of its variant."""
+    plain, index, label = version.partition("+")[0], "", ""
+    if torch and name == "torch":
+        return same_torch(interpreter, torch.version, torch.variant)
+    if torch and name in ("torchvision", "torchaudio") and plain:
+        index = _from_index(torch.variant)
+        label = f"+{torch.variant}" if index and "+" in torch.version else ""
+    pin = f"{name}=={plain}{label}" if plain else name
+    return pip(interpreter, "install", *_ANEW, pin, index=index)
 
 
 def _from_index(variant: str) -> str:

@@ -68,7 +68,6 @@ class Chosen(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     """Sentences, the deciding one first."""
     hidden: tuple[str, ...] = ()
-    """Names of GPUs that the build does not serve."""
     environment: dict[str, str] = {}
     """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
 
@@ -114,7 +113,6 @@ class Question(NamedTuple):
     family: str
     python: str
     torch: str
-    """Specifier."""
     driver: Numbers
     windows: bool
     """The driver is one of Windows, as under WSL too."""
@@ -252,10 +250,7 @@ def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tup
 
 @lru_cache(maxsize=4096)
 def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozenset[str]) -> Rows:
-    """Return the builds in range with code for all GPUs by release, newest first, doubted ones last.
-
-    The part of a choice that neither driver nor system changes, which one choice asks for again and again.
-    """
+    """Return builds in range with code for all GPUs by release, newest first, doubted last; a choice asks often."""
     found: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
     for release, row in _for_python(kind, family, python, torch):
         if serves(row, wanted):
@@ -318,20 +313,11 @@ def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = 
     return bool(builds) and not any(serves(build, frozenset({target})) for build in builds)
 
 
-def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
-    """Return the first release with a build of a kind for all of these; "" where there is none."""
-    have = (r for r in reversed(releases()) if any(serves(b, wanted) for b in r.of(family, kind)))
-    return next((r.version for r in have), "")
-
-
 @lru_cache(maxsize=4096)
 def without_code(
     capabilities: frozenset[str], family: str, torch: str, python: str
 ) -> tuple[tuple[Release, Row], ...]:
-    """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first.
-
-    Of one release the build that the default index has comes first, and those that were seen before others.
-    """
+    """Return builds in range for the Python that lack code for a GPU: newest release first, then default, seen."""
 
     def place(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
         release, row = pair

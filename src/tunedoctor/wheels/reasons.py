@@ -5,6 +5,7 @@ Sentences, and conditions and order of most, are rows of wheel_words.json; here 
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from tunedoctor.model.versions import parts
 from tunedoctor.tables.gpus import named_as
@@ -89,9 +90,7 @@ def _together(s: Situation, vendor: str) -> Said:
     gpus, kind = s.gpus.of(vendor), KINDS[vendor]
     alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
     newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
-    best = {
-        target for target, found in alone.items() if found and found[0].release.parsed == newest
-    }
+    best = {t for t, found in alone.items() if found and found[0].release.parsed == newest}
     forcing = [g for g in gpus if g.target not in best]
     names = names_of(forcing)
     key = "mixed_gpus:some" if " and " in names else "mixed_gpus:one"
@@ -286,8 +285,10 @@ def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
     if lacking and arm:
         yield say("gpu_not_in_aarch64_builds", gpus=names)
     wanted = frozenset(lacking.values())
-    if first := pick.first_release(kind, wanted, family) if lacking and newer else "":
-        yield say("gpu_too_new_for_torch", gpus=names, release=first)
+    every = reversed(releases() if lacking and newer else ())
+    first = (r for r in every if any(pick.serves(b, wanted) for b in r.of(family, kind)))
+    for release in islice(first, 1):
+        yield say("gpu_too_new_for_torch", gpus=names, release=release.version)
     if lacking or rocm:
         return
     within = allowed(q.torch)

@@ -7,8 +7,8 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.cause import causes
 from tunedoctor.model.findings import PipStep, Variable
+from tunedoctor.tables.config import PREFIX
 from tunedoctor.tables.load import table
-from tunedoctor.tables.policy import PREFIX
 
 OF_NODE = ("machine", "driver")
 """What a check is about whose findings are the node's: its administrator's."""

@@ -50,10 +50,7 @@ class Asked(NamedTuple):
 def follow(
     world: World, library: str, entries: Iterable[str], ends: float
 ) -> tuple[list[Asked], bool, list[Place]]:
-    """Follow what an import of `library` runs.
-
-    Return what it asks, whether the time `ends` cut it off, and the files of it that could not be read.
-    """
+    """Return what an import of `library` asks, whether the time `ends` cut it off, and its files that can't be read."""
     dark: list[Place] = []
     there = bool(world.find("torch"))
     starts = [one if "." in one else world.holder(library, one, backends=there) for one in entries]

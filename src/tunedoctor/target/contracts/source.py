@@ -226,10 +226,7 @@ class Source:
 
 
 def parsed(text: bytes, siblings: frozenset[str] = frozenset()) -> Source | None:
-    """Return the Source of a text; None where this interpreter cannot parse it.
-
-    Calls are read where the file imports one of `siblings`.
-    """
+    """Return the Source of a text, with calls where it imports `siblings`; None where this Python can't parse it."""
     try:
         return Source(text, ast.parse(text), siblings)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):

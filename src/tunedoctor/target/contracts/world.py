@@ -31,7 +31,6 @@ class Place(NamedTuple):
     file: str
     """Its source; "" where there is none."""
     folders: tuple[str, ...]
-    """Of a package."""
 
 
 def _decoded(names: Iterable[bytes]) -> set[str]:
@@ -61,10 +60,7 @@ class World:
     def __init__(
         self, path: Sequence[str], sites: Iterable[str], siblings: frozenset[str] = frozenset()
     ) -> None:
-        """Take the folders of sys.path; `sites` are those of them that hold distributions.
-
-        Calls are read of files that import one of `siblings`.
-        """
+        """Take folders of sys.path, those with distributions, and packages of whose users calls are read."""
         self.siblings, self.path, self.sites = siblings, path, frozenset(sites)
         self._listed: dict[str, frozenset[str]] = {}
         self._places: dict[str, Place | None] = {}

@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from ..telling import Teller, Wrong, attempt
-from . import extras, kernels, saving, tiny
+from . import kernels, saving, tiny
 from .lab import Lab, began, finite, shown
 
 AGAIN = 8
@@ -58,9 +58,9 @@ class Core:
         if saved and self.all(self.merge):
             tell.stage("generate", saving.generate, lab, self.model, one)
         tell.stage("repeat", self.repeat)
-        tell.stage("checkpointing", extras.checkpointing, lab, one)
-        tell.stage("16-bit", extras.half, lab, one, self.trained.losses)
-        tell.stage("workers", extras.workers, lab)
+        tell.stage("checkpointing", kernels.checkpointing, lab, one)
+        tell.stage("16-bit", kernels.half, lab, one, self.trained.losses)
+        tell.stage("workers", kernels.workers, lab)
 
     def all(self, *works: Any) -> bool:
         """Run stages that are called as their methods are, until one fails."""

@@ -254,10 +254,7 @@ def samples(path: str) -> Iterator[dict[str, Any]]:
 
 
 def tokens_of(lab: Lab, asked: Any, found: list[dict[str, Any]]) -> tuple[list[list[int]], int]:
-    """Return the samples as the model's own tokenizer and template write them, and the padding.
-
-    Raises Wrong: they refuse a sample, or there are no two tokens; the message names the sample.
-    """
+    """Return samples as the model's tokenizer and template write them, and the padding. Raises Wrong, naming one."""
     reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, **OURS)
     rows = []
     for number, one in enumerate(found, 1):
