@@ -42,6 +42,12 @@ def test_an_interrupted_doctor_leaves_no_child(tmp_path, number, status):
     assert gone(int(mark.read_text()))
 
 
+def test_one_that_is_interrupted_while_it_starts_is_silent(tmp_path):
+    (tmp_path / "msgspec.py").write_text("raise KeyboardInterrupt\n")
+    ended = doctor("version", PYTHONPATH=str(tmp_path))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 SICK = """\
 PyTorch version: 2.9.1+cu130
 CUDA used to build PyTorch: 13.0

@@ -68,13 +68,18 @@ def test_one_pipe_for_both_streams_keeps_their_order(tmp_path):
     assert (tmp_path / "log").read_bytes() == b"".join(b"%d\n" % i for i in range(200))
 
 
-def test_a_report_is_of_the_python_that_was_started(tmp_path):
+def test_a_report_is_of_the_python_that_was_started_unless_that_is_the_doctors(tmp_path):
     code = "raise ImportError('libcudart.so.12: cannot open shared object file: No such file or directory')"
-    report = tmp_path / "report.json"
-    run("--report", str(report), "--", sys.executable, "-c", code)
-    found = json.loads(report.read_text(encoding="utf-8"))
-    assert "cuda-library-missing" in [f["id"] for f in (*found["findings"], *found["symptoms"])]
-    assert found["target"]["python"] == sys.executable
+    report, other = tmp_path / "report.json", tmp_path / "python3"
+    other.symlink_to(Path(sys.executable).resolve())
+    for python in (str(other), sys.executable):
+        told = run("--report", str(report), "--", python, "-c", code).stderr
+        found = json.loads(report.read_text(encoding="utf-8"))
+        ids = [f["id"] for f in (*found["findings"], *found["symptoms"])]
+        own = python == sys.executable
+        assert ("cuda-library-missing" in ids, b"the doctor's own Python" in told) == (True, own)
+        assert found["target"]["python"] == ("" if own else python)
+        assert own == ("torch-missing" not in ids)
 
 
 def test_two_hundred_megabytes_of_output_cost_no_memory():

@@ -57,12 +57,14 @@ DEEP = [
 def test_what_cannot_be_done_is_said_in_one_line_that_names_the_input(row, tmp_path, inside):
     """Before any work, with exit code 2."""
     (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.jsonl").write_text('{"text": "x"}\n')
     ended = inside(*row["argv"], stdin=row.get("stdin", ""))
     err = ended.stderr
     assert (ended.returncode, ended.stdout, err.count("\n")) == (2, "", 1), err
     assert row["says"] in err
     assert len(err) < 600
     assert "\x01" not in err
+    assert (tmp_path / "mine.jsonl").read_text() == '{"text": "x"}\n'
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(device, model):
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 def test_the_trainers_are_handed_their_words(tmp_path):
     (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
-    argv = ("c.toml", "--seed=4", "--no-check", "--target", torch_target(), "--processes=2")
+    argv = ("--seed", "4", "c.toml", "--no-check", "--target", torch_target(), "--processes=2")
     ended = doctor("train", *argv, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [

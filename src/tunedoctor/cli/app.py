@@ -146,7 +146,8 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
         word = given.rest[0].partition("=")[0]
-        parser.error(f"there is no {word[:60]!r}{near(word, set().union(*flags.values()))}")
+        kind = "option " * word.startswith("-")
+        parser.error(f"there is no {kind}{word[:60]!r}{near(word, set().union(*flags.values()))}")
     typed = {word.partition("=")[0] for word in words}
     given.typed = sorted(name for name, ways in flags.items() if ways & typed)
     said: set[str] = set()

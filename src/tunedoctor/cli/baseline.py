@@ -1,12 +1,10 @@
 """A baseline: what was there when a gate was set up, so that only what is new fails."""
 
-import sys
-
 import msgspec
 
 from tunedoctor import __version__
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import read_input, refusal, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, read_input, write_or_exit
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.model.findings import Severity
@@ -31,8 +29,7 @@ class _Baseline(msgspec.Struct, frozen=True):
 def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
     """Return fingerprints with severities of a baseline, none of one that is to be written; exits with 2 on misuse."""
     if new:
-        if why := refusal(file, _BEGINS, force=False):
-            misuse(f"{file} {why}", "name another file")
+        ours_or_exit(file, _BEGINS)
         return ()
     try:
         held = msgspec.json.decode(read_input(file), type=_Baseline)
@@ -51,6 +48,5 @@ def write_baseline(file: str, report: Report) -> None:
     causes = report.findings
     found = tuple(_Known(one.id, one.severity, fingerprint(one.id, one.found)) for one in causes)
     data = msgspec.json.encode(_Baseline(_SCHEMA, __version__, found))
-    write_or_exit(file, msgspec.json.format(data, indent=1) + b"\n")
-    said = f"{many(len(found), 'finding')} that fail no more; --baseline {file} takes it"
-    sys.stderr.write(f"doctor: wrote {file}: {said}\n")
+    said = f": {many(len(found), 'finding')} that fail no more; --baseline {file} takes it"
+    write_or_exit(file, msgspec.json.format(data, indent=1) + b"\n", said=said)

@@ -13,7 +13,7 @@ from msgspec import convert
 
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
-from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, ReportSmoke, exit_code
@@ -169,13 +169,12 @@ class _Limit:
 def snapshot(given: Namespace) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     out, options = given.output, Options.of(given)
+    ours_or_exit(out, '{\n "schema": "doctor.snapshot/')
     taken, _, _ = _seen(given, options, (), lambda: math.inf)
     data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))
         return 0
-    write_or_exit(out, data, private=True)
-    sys.stderr.write(
-        f"doctor: wrote {out} ({len(data) // 1000} kB, redacted); doctor check --from reads it\n"
-    )
+    said = f" ({len(data) // 1000} kB, redacted); doctor check --from reads it"
+    write_or_exit(out, data, private=True, said=said)
     return 0

@@ -1,7 +1,6 @@
 """doctor config and doctor policy: what holds here and where it comes from; a policy of a machine that is good."""
 
 import json
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any, Literal
@@ -79,6 +78,5 @@ def policy(given: Namespace) -> int:
     if out == "-":
         write(text)
         return 0
-    write_or_exit(out, text)
-    sys.stderr.write(f"doctor: wrote {out}; loosen what may differ, then run doctor check\n")
+    write_or_exit(out, text, said="; loosen what may differ, then run doctor check")
     return 0

@@ -16,7 +16,7 @@ import msgspec
 from tunedoctor.cli.fit import named_card
 from tunedoctor.cli.models import check_folder, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing
-from tunedoctor.cli.output import screen, write, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
@@ -32,6 +32,7 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
+from tunedoctor.render.html import BEGIN
 from tunedoctor.render.screen import as_json
 from tunedoctor.system import child
 
@@ -51,6 +52,8 @@ def command(given: Namespace) -> int:
     if not (given.files or given.valid or given.test):
         misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
+    begins = {"json": '{\n  "schema": "doctor.data/', "html": BEGIN}
+    ours_or_exit(given.output, begins.get(given.format, "\0"))
     _writable(given, sources)
     readers = _startable(given)
     spool = Spool() if given.model else None
@@ -73,7 +76,7 @@ def command(given: Namespace) -> int:
     else:
         text = as_json(report) if given.format == "json" else screens.page(report)
     if given.output:
-        write_or_exit(given.output, text, "name another file with -o")
+        write_or_exit(given.output, text, "name another file with -o", said="")
     else:
         write(text)
     return 1 if report.verdict == "faults" else 0
@@ -102,12 +105,11 @@ def _writable(given: Namespace, sources: list[survey.Source]) -> None:
             misuse(
                 f"--convert {place} must end in .jsonl", "it writes JSON Lines, as in train.jsonl"
             )
-        if not place.parent.is_dir():
-            misuse(f"{place.parent} is no folder", "make it, or name another")
         if place.exists() and any(place.samefile(one.path) for one in sources):
             misuse(f"{place} is one of the files that are read", "name another file")
         if place.exists() and not (given.force and place.is_file()):
             misuse(f"{place} is there", "name another file, or --force")
+        ours_or_exit(str(place), "\0", force=True)
 
 
 def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
@@ -130,7 +132,13 @@ def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
 
 
 def _next(given: Namespace, report: Report) -> tuple[str, ...]:
-    """Return the commands that come next, where there is no error."""
+    """Return what comes next."""
+    if report.verdict == "faults":
+        found, one = {one.kind for one in report.faults if one.severity == "error"}, report.files[0]
+        if found == {"unknown-form"} and len(report.files) == 1 and len(one.columns) == 2:
+            said = shlex.quote("prompt={},completion={}".format(*one.columns))
+            return (f"doctor data {shlex.quote(one.name)} --columns={said} reads it so",)
+        return ("mend what is marked ✗, and run the same again",)
     names = [one.name for one in report.written[:1]] or [*given.files]
     more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
     held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
@@ -140,7 +148,7 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
         return (way,) * bool(names)
     data = shlex.quote(names[0])
     held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
-    if given.model:
+    if given.model and report.costs:
         command = f"doctor train --model={shlex.quote(given.model)}"
         return (f"{command} --data={data}{held_out}{more} trains",)
     return (f"doctor init --data={data}{held_out}{more} writes a configuration",)

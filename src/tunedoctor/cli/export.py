@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from tunedoctor.cli.options import aim, look, misuse, starting, works
-from tunedoctor.cli.output import refusal, screen, write
+from tunedoctor.cli.output import ours_or_exit, screen, write
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.train import TRAINER, libraries
 from tunedoctor.cli.trained import Trained, size, trained
@@ -43,16 +43,11 @@ def _check(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: 
         misuse(f"{given.out} stands alone", "it needs no --merged")
     if gguf and not gguf.endswith(".gguf"):
         misuse(f"{gguf} does not end in .gguf", "Ollama and llama.cpp go by that")
-    for name, mark in ((gguf, "\0"), (modelfile, _MARK)):
-        if name and (why := refusal(name, mark, force=given.force)):
-            misuse(f"{name} {why}", "choose another name, or --force")
+    for name, mark in ((merged, "\0"), (gguf, "\0"), (modelfile, _MARK)):
+        ours_or_exit(name, mark, "choose another name, or --force", force=given.force)
     needs = size(Path(found.model))
     for path in filter(None, (merged, gguf)):
         parent = Path(path).parent
-        if not parent.is_dir():
-            misuse(
-                f"{path} is in a folder that is not there", f"mkdir -p {shlex.quote(str(parent))}"
-            )
         if (free := shutil.disk_usage(parent).free) < needs:
             misuse(f"{parent} has {megabytes(free)}, of {megabytes(needs)}", "choose another disk")
 

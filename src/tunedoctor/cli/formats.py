@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunedoctor.cli.app import commands, rows_of
 from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import is_stream, on_terminal, refusal, write, write_whole
+from tunedoctor.cli.output import on_terminal, ours_or_exit, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Place, Told
@@ -40,8 +40,7 @@ def outputs_of(
         if place in taken:
             misuse(f"two outputs go to {file or 'stdout'}", "name a file for each")
         taken.add(place)
-        if file and not is_stream(file) and (why := refusal(file, begins[name], force=False)):
-            misuse(f"{file} {why}", "name another file")
+        ours_or_exit(file, begins[name])
     return tuple(found)
 
 

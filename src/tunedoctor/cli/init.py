@@ -107,8 +107,7 @@ def write_for_user(name: str, text: str, *, force: bool) -> int:
     if why:
         way = ", or --force" if place.is_file() else ""
         misuse(f"{name} {why}", f"choose another name{way}")
-    output.write_or_exit(name, text, "choose another place")
-    sys.stderr.write(f"doctor: wrote {name}\n")
+    output.write_or_exit(name, text, "choose another place", said="")
     return 0
 
 

@@ -143,14 +143,24 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     """Return why a file is not written over; "" where it is new or empty, begins with `mark`, or `force` holds."""
     place = Path(name)
     try:
+        if not os.access(f"{place.parent}/", os.W_OK):
+            return "is in a folder that is not there, or can't be written"
         if force or not place.exists():
-            return "" if place.parent.is_dir() else "is in a folder that is not there"
+            return ""
         with open_regular(place) as file:  # a FIFO would be waited for
             start = file.read(len(mark) + 8).decode("utf-8", "replace")
     except OSError as error:
         return f"can't be read: {error.strerror or error}"
     own = start.startswith(mark) or start.strip() in _EMPTY
     return "" if own else "is there, and the doctor did not write it"
+
+
+def ours_or_exit(
+    name: str, mark: str, way: str = "name another file", *, force: bool = False
+) -> None:
+    """Exit with 2 where a file, if one is named, is there or can't be, as `refusal` says."""
+    if name and not is_stream(name) and (why := refusal(name, mark, force=force)):
+        misuse(f"{name} {why}", way)
 
 
 def is_stream(name: str) -> bool:
@@ -176,8 +186,15 @@ def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
 
 
 def write_or_exit(
-    name: str, text: str | bytes, way_out: str = "name a file of yours", *, private: bool = False
+    name: str,
+    text: str | bytes,
+    way_out: str = "name a file of yours",
+    *,
+    private: bool = False,
+    said: str | None = None,
 ) -> None:
-    """Write as `write_whole` does; exits with 2 where that can't be."""
+    """Write as `write_whole` does, and say so with `said` behind it; exits with 2 where that can't be."""
     with refusing(OSError, way_out, f"{name} can't be written: "):
         write_whole(name, text, private=private)
+    if said is not None:
+        sys.stderr.write(f"doctor: wrote {name}{said}\n")

@@ -5,9 +5,11 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from tunedoctor.cli.options import Options, aim, misuse
+from tunedoctor.cli.output import ours_or_exit
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
@@ -18,6 +20,7 @@ from tunedoctor.system.reading import open_regular
 def command(given: Namespace) -> int:
     """Run what the words name; returns what a shell would."""
     words = given.command[given.command[:1] == ("--",) :]
+    ours_or_exit(given.report, '{\n  "schema": "doctor.report/')
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 
@@ -102,8 +105,11 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) ->
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
 
     told = read_report(*running.output_of(ran.tails, words))
-    meant = place.chosen_by in ("--target", "--self")
-    snapshot, left_out = joined(told, take(place if meant else interpreter_of(argv) or place))
+    python = None if place.chosen_by in ("--target", "--self") else interpreter_of(argv)
+    if python and Path(python).parent == Path(sys.executable).parent and not find_spec("torch"):
+        _say(f"{python} is the doctor's own Python; name the one that trains, as .venv/bin/python")
+        python = None
+    snapshot, left_out = joined(told, take(python or place))
     for why in left_out:
         _say(why)
     return snapshot

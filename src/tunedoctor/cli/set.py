@@ -18,7 +18,7 @@ from tunedoctor.cli.options import (
     starting,
     values_of,
 )
-from tunedoctor.cli.output import refusal, show, write, write_or_exit
+from tunedoctor.cli.output import ours_or_exit, show, write, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asking
 from tunedoctor.facts import Interpreter, NvidiaDriver, Packages, Unknown
@@ -69,8 +69,7 @@ def _check(given: Namespace) -> None:
     if given.freeze == "-":
         misuse("--freeze writes a file", "name one: --freeze requirements.txt")
     for place in (given.freeze, given.pyproject):
-        if place and place != "-" and (why := refusal(place, MARK, force=given.force)):
-            misuse(f"{place} {why}", "name another file, or say --force")
+        ours_or_exit(place.lstrip("-"), MARK, "name another, or --force", force=given.force)
 
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:

@@ -17,8 +17,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from tunedoctor.cli.models import check_folder
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
-from tunedoctor.cli.output import show, write_or_exit
+from tunedoctor.cli.options import Options, aim, look, misuse, starting, values_of, works
+from tunedoctor.cli.output import ours_or_exit, show, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import first_as_lines
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
@@ -68,14 +68,17 @@ def command(given: Namespace) -> int:
         seconds=stage_seconds(os.environ),
     )
     _check(asked)
+    ours_or_exit(given.snapshot, '{\n "schema": "doctor.snapshot/')
     if config and options.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if config and not Path(config).is_file():
         misuse(f"{config} is no file", f"doctor init {config} writes one")
-    place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
+    place = starting(works(aim(given.target, own=given.own)), quiet=options.quiet)
     if asked.data:
         asked = asked._replace(data=first_as_lines(asked.data, 64, (sys.executable, place.python)))
-    answer = _answer(options, asked, place, given.snapshot)
+    answer, snapshot = _trained(asked, place, _taking(place), options.checks())
+    if given.snapshot:
+        write_or_exit(given.snapshot, snapshot_json(snapshot, this_identity(shared=True)))
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
     show(options.format, render, answer)
     code = {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
@@ -85,16 +88,6 @@ def command(given: Namespace) -> int:
 
     how = Namespace(target=given.target, own=given.own, processes=max(1, asked.ranks))
     return train(how, (config,))
-
-
-def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
-    taken = _taking(place)
-    if place.problem:
-        return not_started(taken(), place.problem)
-    answer, snapshot = _trained(asked, place, taken, options.checks())
-    if snapshot_file:
-        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
-    return answer
 
 
 def _trained(

@@ -17,7 +17,7 @@ from tunedoctor.cli.before import check_model, check_words, needed
 from tunedoctor.cli.configuration import spelled, values_of, words_of
 from tunedoctor.cli.init import write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
-from tunedoctor.cli.output import refusal, report_for
+from tunedoctor.cli.output import ours_or_exit, report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun, is_finished, report
 from tunedoctor.cli.training_data import Readers, handed
@@ -37,8 +37,10 @@ def command(given: Namespace) -> int:
     """Write the trainer down, or train by the words that are no options; returns the exit code."""
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
-    given.rest += [f"--columns={given.columns}"] if given.columns else []
-    return train(given, given.rest)
+    words, alone = iter(given.rest), r"(?!--)|--(dry-run|merge|help)$|.*="
+    # the trainer takes an option and its value as one word
+    rest = [one if re.match(alone, one) else f"{one}={next(words, '')}" for one in words]
+    return train(given, rest + [f"--columns={given.columns}"] * bool(given.columns))
 
 
 def train(how: Namespace, arguments: Sequence[str]) -> int:
@@ -80,8 +82,7 @@ def _sensible(how: Namespace, arguments: Sequence[str], page: str, many: int) ->
         misuse("no configuration is named", "doctor init writes one")
     if {"--merge", "--dry-run"} & {*arguments} if page else many and "--merge" in arguments:
         misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
-    if page and (why := refusal(page, BEGIN, force=how.force)):
-        misuse(f"{page} {why}", "choose another name, or --force")
+    ours_or_exit(page, BEGIN, "choose another name, or --force", force=getattr(how, "force", False))
 
 
 def _here(

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -162,5 +161,4 @@ def report(name: str, out: Path) -> None:
             with suppress(MemoryModelError, ValueError):
                 found = forecast(facts.config, model_of(facts.base), (), facts.processes)
         text = page(facts, log, samples, found)
-    write_or_exit(name, text, "name another file")
-    sys.stderr.write(f"doctor: wrote {name}\n")
+    write_or_exit(name, text, "name another file", said="")

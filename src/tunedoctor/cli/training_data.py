@@ -96,7 +96,10 @@ def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
             own = path / but.resolve().relative_to(path.resolve())
             inside = [one for one in inside if own not in one.parents]
         if not inside:
-            misuse(f"{name} holds no file of {FORMS}", "name the files")
+            misuse(
+                f"{name} holds no file of {FORMS}",
+                "name the files; doctor explain data reads texts",
+            )
         if not path.exists():
             misuse(f"{name} is not there", _WORD)
         if not (path.is_dir() or path.is_file()):

@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from tunedoctor.system.reading import encoding, open_regular, read_regular
+from tunedoctor.tables.load import table
 
 _NAMES = {
     "test": "test|heldout|held[_-]out|holdout",
@@ -106,6 +107,10 @@ def open_file(path: Path) -> Opened:
     plain = open_regular(path)
     start = plain.read(4)
     plain.seek(0)
+    for first, what in table("data_faults")["no_data"].items():
+        if start.startswith(first.encode("latin-1")):
+            plain.close()
+            raise OSError(what)
     file, broken = _unpacked(plain, start)
     head = b""
     with suppress(*broken):

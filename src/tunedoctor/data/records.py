@@ -274,7 +274,8 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
                 continue
             if record is None:
                 return
-            if not record:
+            # Excel leaves empty rows as separators alone, and can say its separator in front of the header
+            if not any(map(str.strip, record)) or (not header and record[0].lower() == "sep="):
                 yield Element(line + 1, None, "blank")
             elif not header:
                 header = [name.strip() for name in record]

@@ -8,6 +8,7 @@ from tunedoctor.data.rows import said
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.html import frame
 from tunedoctor.render.screen import Screen, mark
+from tunedoctor.target.train_plot import span
 from tunedoctor.target.train_rows import layout
 
 _BAR = 40
@@ -31,12 +32,9 @@ def page(report: Report) -> str:
 
 
 def render(report: Report, screen: Screen, ways: Sequence[str] = ()) -> str:
-    """Return the report for a terminal; `ways` are the commands that come next where there is no error."""
+    """Return the report for a terminal; `ways` are the commands that come next."""
     _report(report, screen, most=_MOST)
-    if report.verdict == "faults":
-        screen.next("mend these lines, and run the same again")
-    else:
-        screen.next(*ways)
+    screen.next(*ways)
     return screen.text()
 
 
@@ -89,10 +87,10 @@ def _file(one: DataFile, screen: Screen) -> None:
     counts = [many(one.rows, "row")]
     counts += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
     counts += [f"{one.blank:,} blank"] * bool(one.blank)
-    forms = ", ".join(one.forms) or "no form"
     own = {name: one.read_as.get(name, name) for name in one.columns}
     names = (here if here == name else f"{name} = {here}" for name, here in own.items())
-    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(filter(None, names))}", 2)
+    forms = f"; {', '.join(one.forms)}: {', '.join(filter(None, names))}" * bool(one.forms)
+    screen.wrap(", ".join(counts) + forms, 2)
     if one.guessed:
         screen.wrap(f"columns are guessed, as if by --columns {said(one.read_as)}", 2)
     read = layout(tuple(one.columns))[1]
@@ -103,14 +101,16 @@ def _file(one: DataFile, screen: Screen) -> None:
 
 def _fault(fault: DataFault, screen: Screen, most: int, *, several: bool) -> None:
     kind = fault.severity
-    screen.line(mark(kind), " ", (fault.kind, "bold"), f"  {fault.count:,} {fault.what}")
+    noun, _, rest = fault.what.partition(" ")
+    screen.line(mark(kind), " ", (fault.kind, "bold"), f"  {many(fault.count, noun)} {rest}")
     files: dict[str, list[Spot]] = {}
     for one in fault.places:
         files.setdefault(one.file, []).append(one)
     for name, spots in list(files.items())[:most]:
         place = f"{name.replace(chr(92), '/').rpartition('/')[2]} " if several else ""
         numbered = [one.line for one in spots if one.line]
-        screen.row("where", f"{place}line {spans(numbered, most)}" if numbered else place, 9)
+        lines = f"line{'s' * (len(set(numbered)) > 1)} {spans(numbered, most)}" * bool(numbered)
+        screen.row("where", place + lines, 9)
         detailed = [one for one in spots if one.detail][: max(3, most // 2)]
         for one in detailed:
             screen.wrap(f"{one.line}: {one.detail}" if one.line else one.detail, 11)
@@ -166,10 +166,7 @@ def _costs(found: Costs, screen: Screen) -> None:
         return
     time = "its speed is not known"
     if found.hours is not None and found.hours_low is not None and found.hours_high is not None:
-        likely, low, high = map(_hours, (found.hours, found.hours_low, found.hours_high))
+        some = (found.hours, found.hours_low, found.hours_high)
+        likely, low, high = map(span, (3600 * one for one in some))
         time = f"{likely} ({low} to {high})"
     screen.wrap(f"{found.device}: {found.verdict}, {time}", 2)
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(hours * 60))} min"

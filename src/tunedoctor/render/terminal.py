@@ -212,6 +212,8 @@ def _verdict(told: Told, screen: Screen) -> None:
         # what settles a finding stands with it
         if nowhere:
             _nowhere(report, screen)
+        elif report.next in [one.settle for one in report.suspected]:
+            screen.next(f"{report.next} settles it")
         elif report.next and not any(f.settle for f in report.findings):
             screen.wrap(f"Next: {report.next}.")
         return None
