@@ -98,7 +98,9 @@ def test_a_python_that_stops_at_its_start_is_never_called_whole(make):
         assert (told.returncode, said in told.stdout) == (1, True), told.stdout
         file.unlink()
     file.with_name("a.pth").write_text("import sys; sys.dont_write_bytecode = True\n")
-    file.write_text("import atexit, numpy; atexit.register(print)\n")  # numpy has a word that ends
+    # numpy has a word that ends, and so has the hook of Ubuntu's own Python, in a comment and in what it looks for
+    hook = "import atexit, numpy\n# of exit types\nif 0 in (KeyboardInterrupt,): pass\n"
+    file.write_text(f"{hook}atexit.register(print)\n")
     quick = doctor("check", "--only", "target-missing", "--target", str(env))
     assert quick.returncode == 0, quick.stdout
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from rows import cases, rows
 
 from tunedoctor.data import survey as surveys
+from tunedoctor.data.examine import Asked, Tally, row
 from tunedoctor.data.repeats import Sketches, sketch
 from tunedoctor.data.report import DataFault
 from tunedoctor.data.rows import Good
 from tunedoctor.data.survey import Source, Survey
+from tunedoctor.tables.secrets import kinds
 from tunedoctor.target.train_rows import faults_of as row_faults
 
 
@@ -87,6 +89,15 @@ def test_compressed_data_that_break_off(tmp_path):
     assert not faults
 
 
+KEYS = "messages role content prompt completion text chosen rejected conversations from value instruction output x"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
 PIECES = st.sampled_from(
     [b'{"prompt": "a", "completion": "b"}', b'{"text": "x"}', b"[", b"]", b"{", b"}", b",", b'"', b"\n", b"\r\n", b"\x00",
      b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"a,b\n", b'"a""b",c\n', b"\\", b"\x1f\x8b", b"PAR1", b" "]
@@ -105,6 +116,15 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name, data):
     assert all(one.count >= len(one.places) and one.count > 0 for one in faults.values())
     if file.unreadable:
         assert any(one.severity == "error" for one in faults.values())
+
+
+@given(JSON)
+def test_any_row_is_examined(value):
+    found = Tally()
+    row(found, 1, value, kinds("data"), Asked(sampled=True))
+    assert found.rows + found.unreadable == 1
+    assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
+    assert found.learned <= found.tokens
 
 
 @pytest.mark.parametrize("row", rows("data/shapes.jsonl"), ids=lambda row: row["name"])

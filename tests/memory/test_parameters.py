@@ -152,3 +152,18 @@ def test_a_micro_batch_that_the_trainer_halves_is_no_reason():
     config = {"method": "qlora", "micro_batch": 16, "max_length": 4096}
     assert forecast(config, LLAMA, SMALL).verdict == "doesn't fit"
     assert refusal({**config, "max_length": 1024, "checkpointing": True}, LLAMA, SMALL) == ""
+
+
+VALUES_OF = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text())
+)
+
+
+@given(st.dictionaries(st.sampled_from(OPTIONS), VALUES_OF))
+def test_any_configuration_is_read_or_refused_in_a_sentence(config):
+    try:
+        run = run_of(config)
+    except MemoryModelError as error:
+        assert str(error)
+        return
+    assert run.tokens >= 1

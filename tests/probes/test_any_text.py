@@ -3,21 +3,20 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import words
 
-from tunedoctor.facts import AmdGpu, IntelHealth, Packages, Unknown
+from tunedoctor.facts import Absent, AmdGpu, IntelHealth, Packages, PciBus, PciDevice, Unknown
 from tunedoctor.probes import (
-    amd_metrics,
+    amd,
     commands,
     gpus,
-    intel,
     interpreter,
     libraries,
+    node,
     nvidia,
     packages,
-    peers,
     resources,
     site_folder,
     torch_build,
@@ -38,9 +37,9 @@ PARSERS: tuple[Callable[[str], object], ...] = (
     probed.without_credentials,
 )
 OF_BYTES: tuple[Callable[[bytes], object], ...] = (
-    peers.acs_control,
-    lambda data: peers.acs_control(bytes(256) + data),
-    lambda data: amd_metrics._with(AMD, data, HEADS[len(data) % 3] + data * 9),
+    node.acs_control,
+    lambda data: node.acs_control(bytes(256) + data),
+    lambda data: amd._with(AMD, data, HEADS[len(data) % 3] + data * 9),
     lambda data: torch_build.find_flags(data, 0, len(data)),
     lambda data: torch_build.read_only_data(b"\x7fELF\x02\x01" + data),
     lambda data: commands.script_interpreter(b"#!" + data),
@@ -59,7 +58,7 @@ PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
     lambda text: all(value >= 0 for value in reading.fields(text).values()),
     lambda text: nvidia.smi_table_said(Ended("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
-    lambda text: isinstance(intel.health(text), IntelHealth | Unknown),
+    lambda text: isinstance(gpus.health(text), IntelHealth | Unknown),
     lambda text: nvidia.nvml_said(Ended("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
 )  # fmt: skip
 
@@ -112,3 +111,36 @@ def test_of_secrets_and_proxies_only_that_they_are_set(name):
     index = {"PIP_INDEX_URL": "https://me:pw@index.test/simple"}
     found = probed.environment(variables={**SHOWN, **others, **index}).variables
     assert found == {**SHOWN, name: "set", "PIP_INDEX_URL": "https://index.test/simple"}
+
+
+BUS = PciBus(devices=(PciDevice(slot="0", vendor="10de", device="2330", device_class="030200"),))
+SAID = st.sampled_from(
+    [
+        "4: ACTIVE",
+        "1: DOWN",
+        "400 Gb/sec (4X NDR)",
+        "9" * 30,
+        "-1",
+        "ue: 3\nce: 1",
+        "7 (a) D 1 1 1 0 -1 4194560 1",
+    ]
+)
+NAMES = (
+    *(f"sys/class/infiniband/x/{one}" for one in ("hca_type", "ports/1/state", "ports/1/rate", "ports/1/counters/link_downed")),
+    *("proc/uptime", "proc/7/stat", "proc/7/status", "ras/umc_err_count"),
+)  # fmt: skip
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(SAID | st.text(max_size=30), min_size=len(NAMES), max_size=len(NAMES)))
+def test_any_text_of_the_kernel(tmp_path, texts):
+    """Whatever stands in files of /sys and /proc, the facts of a node are made, and hold no more than one line each."""
+    for name, text in zip(NAMES, texts, strict=True):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(text.encode("utf-8", "replace"))
+    ports, running = node.rdma(root=tmp_path), node.processes(BUS, root=tmp_path, between=0.0)
+    assert not isinstance(ports, Absent)
+    assert not isinstance(running, Absent)
+    assert (len(ports.ports), running.count) == (1, 1)
+    assert all("\n" not in one for one in (ports.ports[0].state, ports.ports[0].kind))
+    assert all(count >= 0 for count in amd.ras_errors(tmp_path / "ras").values())

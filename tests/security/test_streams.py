@@ -73,7 +73,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder, command):
     out.mkdir()
     control = shell(f"doctor {words}", folder)
     assert (out / "file").stat().st_size > 600, control.stderr
-    (out / "file").write_text("old\n")
+    old = (out / "file").read_bytes()
     ended = subprocess.run(
         ["bash", "-c", f'"{sys.executable}" -m tunedoctor {words}{" --force" * ("train" in command)}'],
         capture_output=True, cwd=folder, env=PLAIN, check=False,
@@ -83,7 +83,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder, command):
     assert b"can't be written" in ended.stderr
     assert b"File too large" in ended.stderr
     assert b"Traceback" not in ended.stderr
-    assert [(one.name, one.read_text()) for one in out.iterdir()] == [("file", "old\n")]
+    assert [(one.name, one.read_bytes()) for one in out.iterdir()] == [("file", old)]
 
 
 def test_a_device_is_written_to_and_not_replaced(folder):

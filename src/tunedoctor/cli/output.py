@@ -1,6 +1,7 @@
 """Answers in the wanted format, and files of the user: read bounded, written whole and over nothing of others."""
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -144,7 +145,8 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     place = Path(name)
     try:
         if not os.access(f"{place.parent}/", os.W_OK):
-            return "is in a folder that is not there, or can't be written"
+            there = "can't be written" if place.parent.is_dir() else "is not there"
+            return f"is in a folder that {there}"
         if force or not place.exists():
             return ""
         with open_regular(place) as file:  # a FIFO would be waited for
@@ -160,7 +162,9 @@ def ours_or_exit(
 ) -> None:
     """Exit with 2 where a file, if one is named, is there or can't be, as `refusal` says."""
     if name and not is_stream(name) and (why := refusal(name, mark, force=force)):
-        misuse(f"{name} {why}", way)
+        parent = Path(name).parent
+        make = f"mkdir -p {shlex.quote(str(parent))} makes it"
+        misuse(f"{name} {why}", way if parent.is_dir() else make)
 
 
 def is_stream(name: str) -> bool:

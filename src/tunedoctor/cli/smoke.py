@@ -17,7 +17,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from tunedoctor.cli.models import check_folder
-from tunedoctor.cli.options import Options, aim, look, misuse, starting, values_of, works
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of, works
 from tunedoctor.cli.output import ours_or_exit, show, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import first_as_lines
@@ -73,12 +73,11 @@ def command(given: Namespace) -> int:
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if config and not Path(config).is_file():
         misuse(f"{config} is no file", f"doctor init {config} writes one")
-    place = starting(works(aim(given.target, own=given.own)), quiet=options.quiet)
+    there = works if options.format == "terminal" else needed  # JSON says so in its own words
+    place = starting(there(aim(given.target, own=given.own)), quiet=options.quiet)
     if asked.data:
         asked = asked._replace(data=first_as_lines(asked.data, 64, (sys.executable, place.python)))
-    answer, snapshot = _trained(asked, place, _taking(place), options.checks())
-    if given.snapshot:
-        write_or_exit(given.snapshot, snapshot_json(snapshot, this_identity(shared=True)))
+    answer = _answer(options, asked, place, given.snapshot)
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
     show(options.format, render, answer)
     code = {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
@@ -88,6 +87,16 @@ def command(given: Namespace) -> int:
 
     how = Namespace(target=given.target, own=given.own, processes=max(1, asked.ranks))
     return train(how, (config,))
+
+
+def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
+    taken = _taking(place)
+    if place.problem:
+        return not_started(taken(), place.problem)
+    answer, snapshot = _trained(asked, place, taken, options.checks())
+    if snapshot_file:
+        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
+    return answer
 
 
 def _trained(

@@ -365,9 +365,9 @@ def path_lines(text: str) -> tuple[str, ...]:
 
 
 def _may_end(path: Iterable[str], sites: Sequence[str]) -> str:
-    """Return a file that runs at each start and has a word that ends Python; "" where none has.
+    """Return a file that runs at each start and can end Python; "" where none has.
 
-    Those are code in .pth files, the two modules of site, and what these name of modules that no distribution brings.
+    Read are code in .pth files, site's two modules, and what they name that no distribution brings.
     """
     code = {f: t for site in sites for f, t in _pth_texts(site).items() if _CODE.search(t)}
     for name in ("sitecustomize", "usercustomize"):
@@ -376,10 +376,25 @@ def _may_end(path: Iterable[str], sites: Sequence[str]) -> str:
     brought = {n.partition("-")[0] for site in sites for n in listed(site) if "-" in n}
     for word in (word for word in words if word not in brought):
         code |= {file: read(file, _TEXT) or "" for file in _files(word, sites)}
-    return next((file for file, t in code.items() if not _ENDS.isdisjoint(_WORD.findall(t))), "")
+    return next((file for file, text in code.items() if _ends(text)), "")
+
+
+def _ends(text: str) -> bool:
+    """Tell whether code calls or raises what ends Python; of what can't be parsed, whether it names it."""
+    if _ENDS.isdisjoint(_WORD.findall(text)):
+        return False
+    import ast  # noqa: PLC0415  few environments have such a file
+
+    try:
+        parts = [*ast.walk(ast.parse(text))]
+        ends: list[ast.AST | None] = [one.func for one in parts if isinstance(one, ast.Call)]
+        ends += [one.exc for one in parts if isinstance(one, ast.Raise)]
+        ends += [one for one in parts if isinstance(one, ast.alias)]
+        return any(ast.unparse(one).split(".")[-1] in _ENDS for one in ends if one)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
 
 
 def _files(module: str, folders: Iterable[str]) -> list[str]:
-    ends = ("/__init__.py", ".py")
-    places = (os.path.join(folder, module + end) for folder in folders for end in ends)
+    places = (f"{one}/{module}{end}" for one in folders for end in ("/__init__.py", ".py"))
     return [*filter(os.path.isfile, places)]
