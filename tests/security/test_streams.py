@@ -92,6 +92,8 @@ def test_a_device_is_written_to_and_not_replaced(folder):
     assert ended.returncode == 0, ended.stderr
     assert (folder / "fifo").is_fifo()
     assert json.loads((folder / "copy").read_bytes())
+    nowhere = shell("cd /proc/sys; doctor snapshot -o -", folder)
+    assert json.loads(nowhere.stdout), nowhere.stderr
 
 
 @pytest.mark.parametrize("command", SCREENS)

@@ -160,8 +160,8 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
 def ours_or_exit(
     name: str, mark: str, way: str = "name another file", *, force: bool = False
 ) -> None:
-    """Exit with 2 where a file, if one is named, is there or can't be, as `refusal` says."""
-    if name and not is_stream(name) and (why := refusal(name, mark, force=force)):
+    """Exit with 2 where a file, if one is named, is there or can't be, as `refusal` says; "-" is standard output."""
+    if name not in ("", "-") and not is_stream(name) and (why := refusal(name, mark, force=force)):
         parent = Path(name).parent
         make = f"mkdir -p {shlex.quote(str(parent))} makes it"
         misuse(f"{name} {why}", way if parent.is_dir() else make)

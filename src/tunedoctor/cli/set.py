@@ -69,7 +69,7 @@ def _check(given: Namespace) -> None:
     if given.freeze == "-":
         misuse("--freeze writes a file", "name one: --freeze requirements.txt")
     for place in (given.freeze, given.pyproject):
-        ours_or_exit(place.lstrip("-"), MARK, "name another, or --force", force=given.force)
+        ours_or_exit(place, MARK, "name another, or --force", force=given.force)
 
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
