@@ -67,7 +67,7 @@ def processes(
 ) -> Processes | Absent:
     """Count the processes and look twice at those that wait in the kernel, where a GPU is on the bus."""
     if sys.platform != "linux" or not isinstance(pci, PciBus) or not any(map(pci.of, _VENDORS)):
-        return Absent(why="no NVIDIA or AMD GPU is on the PCI bus here")
+        return Absent(why="there is no NVIDIA or AMD GPU here")
     proc = root / "proc"
     pids = [int(name) for name in listed(proc) if re.fullmatch("[0-9]{1,9}", name)]
     states = {pid: one for pid in pids[:_MOST] if (one := _state(proc, pid))}
