@@ -119,7 +119,7 @@ def test_what_is_of_windows(work, wheel):
     assert "STATUS_DLL_NOT_FOUND (0xC0000135): a DLL that the program needs is not there" in said
     assert "137" not in said
     said = place.run("check", "-v").stdout
-    assert "PCI bus" not in said
+    assert not [one for one in said.splitlines() if "PCI bus" in one and "skipped" not in one]
     assert "/dev/shm" not in said
     (place.root / "my envs").mkdir(exist_ok=True)
     said = place.run("check", "--target", r"C:\my envs").stdout
