@@ -208,6 +208,7 @@ def describe(
         "pe": "win32" if machine == "x86" else f"win-{machine}",
     }
     path = plain_path((*pythonpath, *found.path), sites)
+    pth = {file: text for site in sites for file, text in _pth_texts(site).items()}
     return Interpreter(
         executable=found.python,
         version=_version(found),
@@ -227,8 +228,8 @@ def describe(
         site_packages=sites,
         user_site=user_site,
         user_site_on=user_on,
-        unread_pth=next((f for s in sites for f, t in _pth_texts(s).items() if "\ufffd" in t), ""),
-        may_end=_may_end(path, sites),
+        unread_pth=next((file for file, text in pth.items() if "\ufffd" in text), ""),
+        may_end=_may_end(pth, path, sites),
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
@@ -364,12 +365,10 @@ def path_lines(text: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)
 
 
-def _may_end(path: Iterable[str], sites: Sequence[str]) -> str:
-    """Return a file that runs at each start and can end Python; "" where none has.
-
-    Read are code in .pth files, site's two modules, and what they name that no distribution brings.
-    """
-    code = {f: t for site in sites for f, t in _pth_texts(site).items() if _CODE.search(t)}
+def _may_end(pth: Mapping[str, str], path: Iterable[str], sites: Sequence[str]) -> str:
+    """Return what runs at each start and can end Python: .pth code, site's modules, what they name; "" for none."""
+    # what a distribution brings is not looked at
+    code = {file: text for file, text in pth.items() if _CODE.search(text)}
     for name in ("sitecustomize", "usercustomize"):
         code |= {file: read(file, _TEXT) or "" for file in _files(name, path)[:1]}
     words = dict.fromkeys(_WORD.findall(" ".join(code.values())))

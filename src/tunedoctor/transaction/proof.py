@@ -99,14 +99,14 @@ def prove(
     moved = f", neither {listed(names)} nor what builds on it" if names else ""
     why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
     grave = {f.check.id: f.severity for f in has.causes if f.severity != "note"}
-    known = {f.check.id for f in diagnose(task.before, ways.checks).causes}
-    new = (id_ for id_, severity in grave.items() if severity == "error" and id_ not in known)
+    errors = [id_ for id_, severity in grave.items() if severity == "error" and not plan.new]
+    known = {f.check.id for f in diagnose(task.before, ways.checks).causes} if errors else ()
     untold = (id_ for id_ in plan.cures if id_ in found.untold)
     proved = Outcome(
         end="applied",
         cured=tuple(id_ for id_ in found.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
-        errors=() if plan.new else tuple(new),
+        errors=tuple(id_ for id_ in errors if id_ not in known),
         stays=(*stays, *(f"{name}: {imports.last(stage)}" for name, stage in dead.items())),
         unproved=why and f"{why}: whether the packages start was not proved{moved}",
         imports=imports.up(told),
