@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
-from tunedoctor.cli.app import parser_of
+from tunedoctor.cli.app import COMMANDS, load_command
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.messages.cause import GROUPS
 from tunedoctor.model.findings import Check
@@ -25,7 +25,6 @@ from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
 BUILD, PARTS = ROOT / "build", Path(__file__).with_name("site")
-COMMANDS = ROOT / "src" / "tunedoctor" / "cli" / "commands.json"
 LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(\.\./([^)\s]+)\)")
 TARGET = re.compile(r'\s(?:href|src)="([^"]*)"')
 OUTSIDE = re.compile(r"(?:https?:)?//|mailto:|data:|javascript:")
@@ -64,19 +63,18 @@ def _within(text: str) -> str:
 
 
 def _commands() -> Iterator[str]:
-    """Give the options of all commands, off the parser that --help prints."""
+    """Give the options of all commands, from the parameters that --help prints."""
     yield "# All options\n\nAs `doctor help COMMAND` prints them.\n"
-    known = json.loads(COMMANDS.read_bytes())
-    for name, command in known["commands"].items():
-        yield f"## {name}\n\n{command['help']}\n\n| option | what it does |\n| --- | --- |"
-        for option in parser_of(name, known)._actions:  # noqa: SLF001  argparse names them nowhere else
-            if option.dest == "help":
-                continue
-            flags = ", ".join(option.option_strings)
-            value = str(option.metavar or "") if option.nargs != 0 else ""
-            text = str(option.help) % {"default": option.default}
-            yield f"| `{_cell(f'{flags} {value}'.strip())}` | {_cell(html.escape(text))} |"
-        yield "\n```sh\n{}\n```\n".format("\n".join(command["examples"]))
+    for name in COMMANDS:
+        command = load_command(name)
+        yield f"## {name}\n\n{command.help}\n\n| option | what it does |\n| --- | --- |"
+        for parameter in command.params:
+            flags = ", ".join([*parameter.opts, *parameter.secondary_opts])
+            argument = parameter.param_type_name == "argument"
+            value = "" if getattr(parameter, "is_flag", False) else str(parameter.metavar or "")
+            shown = value if argument else f"{flags} {value}".strip()
+            yield f"| `{_cell(shown)}` | {_cell(html.escape(str(parameter.help)))} |"
+        yield f"\n```sh\n{command.epilog}\n```\n"
 
 
 def _cell(text: str) -> str:

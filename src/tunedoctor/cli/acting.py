@@ -1,13 +1,13 @@
 """doctor fleet --drain and its like: what is to be done to nodes, shown, and with --yes carried out."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import msgspec
 
+from tunedoctor.cli.command_options import FleetOptions
 from tunedoctor.cli.options import Options, refusing
 from tunedoctor.fleet.acts import Verb, argv_of, held_by, plan, refusal
 from tunedoctor.fleet.answer import Fleet
@@ -20,7 +20,7 @@ from tunedoctor.render.formats.line import line_of
 from tunedoctor.system.reading import read_regular
 
 
-def fresh(jobs: Iterable[Job], given: Namespace, options: Options) -> Iterator[Job]:
+def fresh(jobs: Iterable[Job], given: FleetOptions, options: Options) -> Iterator[Job]:
     """Hand on what is there; of an act a file that is too old, or does not tell enough, is a machine not reached."""
     acts = [one for one in get_args(Verb) if given.files and getattr(given, one)]
     undoes = any(one.startswith("un") for one in acts)
@@ -54,7 +54,7 @@ def _whole(told: dict[str, Any], options: Options, least: set[str]) -> bool:
     return seen >= least and (told["verdict"] != "ready" or not counts)
 
 
-def act(given: Namespace, found: Fleet, options: Options) -> bool:
+def act(given: FleetOptions, found: Fleet, options: Options) -> bool:
     """Say on stderr what is to be done, and with --yes do it; return whether all went well."""
     names, well, causes = {one.node for one in found.nodes}, set[str](), dict[str, str]()
     for one in found.nodes:
@@ -70,14 +70,14 @@ def act(given: Namespace, found: Fleet, options: Options) -> bool:
 
 
 def _done(
-    verb: Verb, given: Namespace, causes: dict[str, str], well: set[str], names: set[str]
+    verb: Verb, given: FleetOptions, causes: dict[str, str], well: set[str], names: set[str]
 ) -> bool:
     only, refused = next(iter(names)) if len(names) == 1 else "", ""
     with refusing((OSError, ValueError, LookupError), "doctor explain fleet", f"--{verb}: "):
         held = held_by(verb, only)
         acts, left = plan(verb, held, causes, well)
         if verb in ("drain", "cordon") and acts:
-            refused = refusal(acts, held_by(verb) if only else held, names, given.at_most)
+            refused = refusal(acts, held_by(verb) if only else held, names, given.at_most or 0)
     lines = [f"left alone  {node}  {why}" for node, why in left.items()]
     does, went_well = given.yes and not refused, not refused
     for node, why in acts.items():

@@ -1,63 +1,127 @@
-"""The command line by commands.json: a row is an option; `in`, else `command` of its file, carries a command out."""
+"""The command line: which commands exist, and how the words of one reach it.
 
-import argparse
+A command's module in `commands/` is imported only when the command runs, so `doctor check` loads nothing of the others.
+"""
+
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from functools import partial
 from importlib import import_module
-from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
-import msgspec
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from tunedoctor.render.screen import columns
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the words of a command."""
+class CommandInfo(NamedTuple):
+    """What the overview says of a command, and where it is."""
 
-    color = False
-    """Since Python 3.14 there is colour, which `render` alone gives."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with 2."""
-        _misuse(message, f"{self.prog} --help lists the options")
+    topic: str
+    summary: str
+    module: str = ""
+    """Its module in `commands/`; "" if it has the command's own name."""
 
 
-def commands() -> dict[str, Any]:
-    """Return what commands.json says."""
-    known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
-    return cast("dict[str, Any]", known)
+COMMANDS: dict[str, CommandInfo] = {
+    "check": CommandInfo("Diagnose", "find problems; reads only, takes a quarter of a second"),
+    "triage": CommandInfo("Diagnose", "the same diagnosis from a pasted report or error"),
+    "run": CommandInfo("Diagnose", "run a command unchanged and explain why it failed"),
+    "explain": CommandInfo("Diagnose", "explain a finding, an error message or a topic"),
+    "diff": CommandInfo("Diagnose", "compare two machines: what differs, and what matters"),
+    "fleet": CommandInfo("Diagnose", "check many machines at once and find the outliers"),
+    "smoke": CommandInfo("Diagnose", "train a tiny model in the target, offline, in seconds"),
+    "fix": CommandInfo("Fix", "one plan for what was found, applied as a whole or not at all"),
+    "undo": CommandInfo("Fix", "restore the state before the last fix"),
+    "wheel": CommandInfo("Fix", "choose the PyTorch build for a machine, with install commands"),
+    "set": CommandInfo("Fix", "find one set of libraries that works together", "set_"),
+    "fit": CommandInfo("Train", "memory a fine-tune needs, whether it fits, what to change"),
+    "data": CommandInfo("Train", "check training data: faulty lines, duplicates, leaks, lengths"),
+    "init": CommandInfo("Train", "write a first training configuration"),
+    "train": CommandInfo("Train", "fine-tune with a configuration"),
+    "chat": CommandInfo("Train", "ask a trained model, or chat with it"),
+    "export": CommandInfo("Train", "convert a trained model for Ollama, llama.cpp, vLLM"),
+    "config": CommandInfo("Settings", "show the effective settings and where each comes from"),
+    "policy": CommandInfo("Settings", "write a policy from a machine known to be good"),
+    "update": CommandInfo("Settings", "fetch the newest PyTorch wheel list"),
+    "envs": CommandInfo("Reference", "list your Python environments"),
+    "list": CommandInfo("Reference", "list checks, fixes and plug-ins", "list_"),
+    "snapshot": CommandInfo("Reference", "write all facts, redacted: doctor snapshot -o FILE"),
+    "schema": CommandInfo("Reference", "print the JSON Schema of a --format json output"),
+    "completion": CommandInfo("Reference", "print the shell completion script"),
+    "mcp": CommandInfo("Reference", "serve the commands to coding agents (MCP)"),
+}
+_INTRO = "doctor finds what stops a machine from fine-tuning language models, and fixes it."
+_ENDING = (
+    "Exit codes  0 ready   1 findings   2 misuse or undecided   130 interrupted",
+    "Options     --target PATH  --deep  --only ID  --skip ID  --format F  -q  -v",
+    "            all of a command: doctor help COMMAND",
+)
+PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+"""Base of all errors of the parser, ClickException, which Typer 0.26 moved into itself."""
+COMPLETION_VARIABLE = "_DOCTOR_COMPLETE"
+"""The variable through which a shell's completion script asks for words."""
+
+
+def load_command(name: str) -> TyperCommand:
+    """Return a command, after importing its module."""
+    module = import_module(f"tunedoctor.cli.commands.{COMMANDS[name].module or name}")
+    command = get_command(module.app)
+    if not isinstance(command, TyperCommand):
+        raise TypeError(f"{module.__name__} must define one command")
+    return command
+
+
+class DoctorGroup(TyperGroup):
+    """All commands; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  click's own types are private in Typer
+        """Return the names of all commands, in the order of the overview."""
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ANN401, ARG002  as above
+        """Return a command, or None if there is none of that name."""
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+
+def overview() -> str:
+    """Return what `doctor` prints without a command: every command, by topic."""
+    from textwrap import fill  # noqa: PLC0415  only here
+
+    lines, topic = [_INTRO], ""
+    for name, info in COMMANDS.items():
+        if info.topic != topic:
+            topic = info.topic
+            lines += ["", topic]
+        lines.append(f"  {name:<10}  {info.summary}")
+    width = columns(sys.stdout)
+    lines += ["", *_ENDING]
+    return "\n".join(fill(line, width, subsequent_indent=" " * 14) for line in lines) + "\n"
 
 
 def run(argv: list[str]) -> int:
-    """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
+    """Run a command line; returns the exit code, or exits with 2 on misuse."""
     try:
         return _run(argv)
     except SystemExit as ended:
-        said = getattr(ended, "said", "")
-        # it reads this alone, and has codes of its own
-        if said and {"nagios", "--format=nagios"} & {*argv}:
-            sys.stdout.write(f"DOCTOR UNKNOWN - {said.removeprefix('doctor: ')}")
+        message = getattr(ended, "said", "")
+        # monitoring reads only stdout and has exit codes of its own
+        if message and {"nagios", "--format=nagios"} & {*argv}:
+            sys.stdout.write(f"DOCTOR UNKNOWN - {message.removeprefix('doctor: ')}")
             return 3
-        sys.stderr.write(said)
+        sys.stderr.write(message)
         raise
 
 
 def _run(argv: list[str]) -> int:
-    known = commands()
-    if "_ARGCOMPLETE" in os.environ:
-        _complete(known)  # a shell asks, at the tab key
+    if COMPLETION_VARIABLE in os.environ:
+        _complete()
     name, *words = argv or ["help"]
     if name in ("help", "-h", "--help") and words[:1]:
         name, words = words[0], ["--help"]  # doctor help fit
     if name in ("help", "-h", "--help"):
-        from textwrap import fill  # noqa: PLC0415  here alone
-
-        wide = columns(sys.stdout)
-        shown = (fill(line, wide, subsequent_indent=" " * 12) for line in known["overview"])
-        sys.stdout.write("\n".join([*shown, ""]))
+        sys.stdout.write(overview())
         return 0
     if name in ("version", "--version"):
         from tunedoctor import __version__  # noqa: PLC0415
@@ -66,186 +130,56 @@ def _run(argv: list[str]) -> int:
         return 0
     if name == "train" and "--init" in words:
         name, words = "init", [word for word in words if word != "--init"]
-    if name not in known["commands"]:
+    if name not in COMMANDS:
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
-        like = near(name, known["commands"])
-        _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{like}")
-    file, _, function = known["commands"][name].get("in", f"{name}.command").partition(".")
-    module = import_module(f"tunedoctor.cli.{file}")
-    return cast("int", getattr(module, function)(_given(name, words, known)))
+        like = near(name, COMMANDS)
+        _misuse(f"no command is called {name[:60]!r}{like}", "doctor --help lists the commands")
+    return _run_command(name, words)
 
 
-def given(name: str, **values: object) -> argparse.Namespace:
-    """Return the values of all options of a command, some as named; exits with 2 where they can't be."""
-    return _given(name, words_of(name, values), commands())
-
-
-def words_of(name: str, values: Mapping[str, object]) -> list[str]:
-    """Return values of options as words, none of which can be taken for another option; None is left out.
-
-    Exits with 2 for what stands without a flag and begins with a dash.
-    """
-    rows = {row["name"]: row for row in rows_of(name, commands())}
-    flags, bare = list[str](), list[str]()
-    for key, value in values.items():
-        several = [*value] if isinstance(value, list | tuple) else [] if value is None else [value]
-        texts, flag = (
-            [str(Path(one) if isinstance(one, os.PathLike) else one) for one in several],
-            _flag(rows[key]),
+def _run_command(name: str, words: list[str]) -> int:
+    width = columns(sys.stdout)
+    try:
+        code = load_command(name).main(
+            words,
+            prog_name=f"doctor {name}",
+            standalone_mode=False,
+            terminal_width=width,
+            max_content_width=width,
         )
-        if "argument" in rows[key]:
-            if dashed := next((one for one in texts if one.startswith("-")), ""):
-                _misuse(
-                    f"{key} is {dashed[:60]!r}, which begins with a dash", "name a file as ./-x"
-                )
-            bare += texts
-        elif isinstance(value, bool):
-            no = [f"--no-{flag[2:]}"] if rows[key]["kind"] == "pair" else []
-            flags += [flag] if value else no
-        else:
-            flags += [f"{flag}={one}" for one in texts]
-    return [*flags, *bare]
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except PARSER_ERROR as error:
+        _misuse(_message(error), f"doctor {name} --help lists the options")
+    return int(code or 0)
 
 
-def rows_of(name: str, known: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the options of a command."""
-    return [
-        known["shared"][row] if isinstance(row, str) else row
-        for row in known["commands"][name]["params"]
-    ]
-
-
-def parser_of(name: str, known: dict[str, Any]) -> argparse.ArgumentParser:
-    """Return the parser of a command, whose help the site shows too."""
-    command: dict[str, Any] = known["commands"][name]
-    parser = _Parser(
-        prog=f"doctor {name}",
-        description=command["help"],
-        allow_abbrev=False,
-        epilog="\n".join(["examples:", *(f"  {one}" for one in command["examples"])]),
-        formatter_class=partial(
-            argparse.RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
-        ),
-    )
-    for row in rows_of(name, known):
-        _add(parser, row)
-    return parser
-
-
-def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
-    """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
-    command, rows, parser = known["commands"][name], rows_of(name, known), parser_of(name, known)
-    flags = {one.dest: {*one.option_strings} for one in parser._actions}  # noqa: SLF001  no other list of them
-    if any(row.get("argument") == "..." for row in rows):
-        given, rest = parser.parse_args(words), list[str]()
-    else:
-        given, rest = parser.parse_known_intermixed_args(words)
-    given.rest = [word for word in rest if word != "--"]
-    if given.rest and not command.get("takes_rest"):
+def _message(error: Any) -> str:  # noqa: ANN401  click's exceptions are private in Typer
+    """Return a parser's error in one line of plain words."""
+    option = getattr(error, "option_name", "")
+    if option and hasattr(error, "possibilities"):
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
-        word = given.rest[0].partition("=")[0]
-        kind = "option " * word.startswith("-")
-        parser.error(f"there is no {kind}{word[:60]!r}{near(word, set().union(*flags.values()))}")
-    typed = {word.partition("=")[0] for word in words}
-    given.typed = sorted(name for name, ways in flags.items() if ways & typed)
-    said: set[str] = set()
-    for row in rows:
-        value = getattr(given, row["name"])
-        _check(row, value, typed=row["name"] in given.typed)
-        value = tuple(value) if isinstance(value, list) else value
-        setattr(given, row["name"], value)
-        named = ((), "") if row.get("kind") != "optional" else ((),)  # that one can be empty
-        if value not in (*named, parser.get_default(row["name"])):
-            said.add(row["name"])
-    for rule in command.get("rules", ()):
-        if said & {*rule["of"]} and (
-            said & {*rule.get("not", ())} or not said & {*rule.get("needs", said)}
-        ):
-            _misuse(*rule["says"].split("; ", 1))
-    return given
-
-
-def _flag(row: dict[str, Any]) -> str:
-    return str(row.get("flag", f"--{row['name'].replace('_', '-')}"))
-
-
-def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Action:
-    text = row.get("help") or f"{', '.join(row['choices'])}."
-    text, kind, metavar = text.replace("%", "%%"), row.get("kind"), row.get("metavar")
-    if argument := row.get("argument"):
-        default: object = row.get("default", [] if argument == "*" else "")
-        return parser.add_argument(
-            row["name"], nargs=argument, default=default, metavar=metavar, help=text
-        )
-    how: dict[str, Any] = {"metavar": metavar, "default": row.get("default", "")}
-    if kind == "many":
-        how |= {"action": "append", "default": []}
-    elif kind == "several":
-        how |= {"action": "extend", "nargs": "+", "default": []}
-    elif kind == "optional":
-        how |= {"nargs": "?", "const": "", "default": None}
-    elif kind in ("int", "float"):
-        how |= {"type": int if kind == "int" else float, "default": row.get("default", 0)}
-    elif kind:
-        how = {"action": "store_true" if kind == "switch" else argparse.BooleanOptionalAction}
-        how["default"] = row.get("default", False)
-    if how["default"] and kind != "pair":
-        text += " [default: %(default)s]"
-    flags = [row["short"]] if "short" in row else []
-    return parser.add_argument(*flags, _flag(row), dest=row["name"], help=text, **how)
-
-
-def _check(row: dict[str, Any], value: Any, *, typed: bool) -> None:  # noqa: ANN401  of any kind
-    """Exit with 2 for what is none of the choices, or no number that can be."""
-    choices = row.get("choices")
-    if choices and value is not None and value not in choices:
-        name = row["metavar"] if "argument" in row else _flag(row)
-        said = f"{name} is {repr(value) if value else 'empty'}"
-        _misuse(said, f"choose one of {', '.join(choices)}")
-    counts = typed or value != row.get("default", 0)
-    if "from" in row and counts and not row["from"] <= value <= row["to"]:
-        _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")
+        known = [flag for param in error.ctx.command.params for flag in param.opts]
+        return f"there is no option {option[:60]!r}{near(option, known)}"
+    text = " ".join(str(error.format_message()).split()).rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def _misuse(what: str, way_out: str) -> NoReturn:
-    from tunedoctor.cli.options import misuse  # noqa: PLC0415  with it come the settings and all checks
+    from tunedoctor.cli.options import misuse  # noqa: PLC0415  it brings the settings and all checks
 
     misuse(what, way_out)
 
 
-def completion(given: argparse.Namespace) -> int:
-    """Print the lines that teach a shell the command's words; returns the exit code."""
-    from argcomplete.shell_integration import shellcode  # noqa: PLC0415  here alone
+def _complete() -> NoReturn:
+    """Print the words that a shell asked for, and exit."""
+    from typer._completion_classes import completion_init  # noqa: PLC0415  only here
 
-    sys.stdout.write(shellcode(["doctor", "tunedoctor"], shell=given.shell).strip() + "\n")
-    return 0
-
-
-def _complete(known: dict[str, Any]) -> None:
-    from argcomplete import autocomplete  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser(prog="doctor")
-    commands = parser.add_subparsers()
-    for name, command in known["commands"].items():
-        of_one = commands.add_parser(name, help=command["help"])
-        for said in command["params"]:
-            row = known["shared"][said] if isinstance(said, str) else said
-            option = _add(of_one, row)
-            if "choices" in row or "complete" in row:
-                option.completer = partial(_words, row)  # type: ignore[attr-defined]  # where argcomplete looks
-    autocomplete(parser)
-
-
-def _words(row: dict[str, Any], **_: object) -> Iterable[str]:
-    """Return the choices of an option, or the names of what its row says it completes."""
-    if "choices" in row:
-        return [str(one) for one in row["choices"]]
-    module, _, name = row["complete"].partition(":")
-    every: Any = getattr(import_module(f"tunedoctor.{module}"), name)
-    names: set[str] = set()
-    for one in cast("Iterable[Any]", every() if callable(every) else every):
-        names |= {one if isinstance(one, str) else getattr(one, "id", None) or one.name}
-        names |= {*getattr(one, "alike", ())}
-    return {one.removeprefix("NVIDIA ").removeprefix("GeForce ") for one in names}
+    completion_init()
+    group = DoctorGroup(name="doctor", rich_markup_mode=None)
+    group.main([], prog_name="doctor", complete_var=COMPLETION_VARIABLE)
+    sys.exit(0)

@@ -4,13 +4,13 @@ import math
 import os
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import convert
 
+from tunedoctor.cli.command_options import CheckOptions, SnapshotOptions
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
 from tunedoctor.cli.output import ours_or_exit, read_snapshot, report_for, write, write_or_exit
@@ -30,8 +30,9 @@ _GRACE = 2.0
 """Seconds after --timeout in which what is known by then is told."""
 
 
-def command(given: Namespace) -> int:
+def run_check(given: CheckOptions) -> int:
     """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
+    check_combinations(given)
     limit = _Limit(given)
     try:
         return _checked(given, limit)
@@ -39,7 +40,7 @@ def command(given: Namespace) -> int:
         limit.off()
 
 
-def _checked(given: Namespace, limit: "_Limit") -> int:
+def _checked(given: CheckOptions, limit: "_Limit") -> int:
     outputs = outputs_of("check", given.output, given.report, given.baseline)
     if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
         outputs = (*outputs, ("github", ""))  # annotations and summary, where nobody named a format
@@ -60,7 +61,7 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
 
             checks = (*checks, OF_SNAPSHOT)
     else:
-        snapshot, checks, trained = _seen(given, options, checks, limit.left)
+        snapshot, checks, trained = _examined(given, options, checks, limit.left)
         interpreter = snapshot.find(Interpreter)
         if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
             sys.stderr.write(f"doctor: {said}\n")
@@ -77,8 +78,11 @@ def _checked(given: Namespace, limit: "_Limit") -> int:
     return code
 
 
-def _seen(
-    given: Namespace, options: Options, checks: tuple[Check, ...], left: Callable[[], float]
+def _examined(
+    given: CheckOptions | SnapshotOptions,
+    options: Options,
+    checks: tuple[Check, ...],
+    left: Callable[[], float],
 ) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke | None]:
     place = place_of(options, given, lambda: aim(given.target, own=given.own, config=given.config))
     if given.deep or given.smoke:
@@ -101,7 +105,11 @@ def with_variables(snapshot: Snapshot, options: Options) -> Snapshot:
     return snapshot.having(environment(more=names))
 
 
-def place_of(options: Options, given: Namespace, choose: Callable[[], Target]) -> Target:
+def place_of(
+    options: Options,
+    given: CheckOptions | SnapshotOptions,
+    choose: Callable[[], Target],
+) -> Target:
     """Return the target that is chosen, where the profile wants one."""
     asked = profile(options.profile)
     if asked.environment == "none" and (given.target or given.own or given.deep or given.smoke):
@@ -116,7 +124,7 @@ def place_of(options: Options, given: Namespace, choose: Callable[[], Target]) -
 class _Limit:
     """The end of a check at its time, whatever hangs: settings, a driver, or the place of an output."""
 
-    def __init__(self, given: Namespace) -> None:
+    def __init__(self, given: CheckOptions) -> None:
         """Begin; without --timeout there is no end."""
         self._seconds, self.began = given.timeout, time.perf_counter()
         self.options = Options.of(given, Settings(Config()))  # until those of the folder are read
@@ -166,11 +174,11 @@ class _Limit:
             tell(convert({**said, **none}, Report), self.options)
 
 
-def snapshot(given: Namespace) -> int:
+def run_snapshot(given: SnapshotOptions) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     out, options = given.output, Options.of(given)
     ours_or_exit(out, '{\n "schema": "doctor.snapshot/')
-    taken, _, _ = _seen(given, options, (), lambda: math.inf)
+    taken, _, _ = _examined(given, options, (), lambda: math.inf)
     data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))
@@ -178,3 +186,17 @@ def snapshot(given: Namespace) -> int:
     said = f" ({len(data) // 1000} kB, redacted); doctor check --from reads it"
     write_or_exit(out, data, private=True, said=said)
     return 0
+
+
+def check_combinations(options: CheckOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.source and (
+        options.target or options.own or options.deep or options.smoke or options.timeout
+    ):
+        misuse(
+            "--from judges a snapshot", "leave out --target, --self, --deep, --smoke and --timeout"
+        )
+    if options.write_baseline and not options.baseline:
+        misuse("--write-baseline needs a file", "name it with --baseline FILE")
+    if options.open and not options.report:
+        misuse("--open shows the page of --report", "name it with --report FILE")

@@ -1,10 +1,12 @@
 """A configuration of doctor train as other commands read it: files of TOML, and options over them."""
 
 import json
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
+from tunedoctor.cli.command_options import FitOptions
 from tunedoctor.memory.answer import run_of
 from tunedoctor.system.reading import read_regular, toml
 
@@ -39,12 +41,12 @@ def spelled(values: Mapping[str, Any]) -> list[str]:
     return [f"--{key}={word}" for key, word in words.items()]
 
 
-def set_options(given: Namespace, config: Mapping[str, Any]) -> None:
-    """Set what doctor fit is asked to what a configuration says, but for options that were typed.
+def with_configuration(options: FitOptions, config: Mapping[str, Any]) -> FitOptions:
+    """Return the options of doctor fit with the values of a configuration, except where an option was typed.
 
     Raises MemoryModelError, naming the key.
     """
-    run = run_of(config, given.gpus)
+    run = run_of(config, options.gpus)
     told = {name: getattr(run, name) for name in _SAME}
     told["targets"] = ",".join(run.targets) or "all-linear"
     if config.get("precision") == "fp16" and run.precision == "bf16":
@@ -53,6 +55,4 @@ def set_options(given: Namespace, config: Mapping[str, Any]) -> None:
         told["loss"] = "whole"
     if config.get("precision") == "pure-bf16":
         told |= {"autocast": False, "adapter_bits": 16}
-    for name, value in told.items():
-        if name not in given.typed:
-            setattr(given, name, value)
+    return replace(options, **{k: v for k, v in told.items() if k not in options.typed})

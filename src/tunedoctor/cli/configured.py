@@ -1,12 +1,12 @@
 """doctor config and doctor policy: what holds here and where it comes from; a policy of a machine that is good."""
 
 import json
-from argparse import Namespace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from tunedoctor.cli.command_options import ConfigOptions, PolicyOptions
 from tunedoctor.cli.options import Options, aim, look, misuse, settings
 from tunedoctor.cli.output import read_snapshot, show, write, write_or_exit
 from tunedoctor.diagnosis.policy import from_good
@@ -32,7 +32,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[Setting, ...] = ()
 
 
-def command(given: Namespace) -> int:
+def run_config(given: ConfigOptions) -> int:
     """Show the settings that hold; returns the exit code."""
     held = settings(given.config)
     values, holds = msgspec.to_builtins(held.config), Options.of(given, held)
@@ -64,8 +64,9 @@ def _render(held: Held, screen: Screen) -> str:
     return screen.text()
 
 
-def policy(given: Namespace) -> int:
+def run_policy(given: PolicyOptions) -> int:
     """Write a policy that a machine meets; returns the exit code."""
+    check_combinations(given)
     out = given.output
     if out != "-" and Path(out).name == "pyproject.toml":
         paste = "-o - prints the policy; paste it into pyproject.toml as [tool.doctor.policy]"
@@ -80,3 +81,9 @@ def policy(given: Namespace) -> int:
         return 0
     write_or_exit(out, text, said="; loosen what may differ, then run doctor check")
     return 0
+
+
+def check_combinations(options: PolicyOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.here and (options.source or options.own):
+        misuse("--from-here and --from are two machines", "name one")

@@ -5,7 +5,6 @@ import os
 import shlex
 import tempfile
 import time
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.cli.command_options import DataOptions
 from tunedoctor.cli.fit import named_card
 from tunedoctor.cli.models import check_folder, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing
@@ -44,8 +44,9 @@ _STEP = 64
 """Tokens to whose multiple a longest row is rounded up."""
 
 
-def command(given: Namespace) -> int:
+def run_data(given: DataOptions) -> int:
     """Look at training data; returns the exit code: 0 clean, 1 there are errors."""
+    check_combinations(given)
     began, columns = time.perf_counter(), columns_of(given.columns)
     if given.model:
         check_folder(given.model)
@@ -82,7 +83,7 @@ def command(given: Namespace) -> int:
     return 1 if report.verdict == "faults" else 0
 
 
-def _sources(given: Namespace) -> list[survey.Source]:
+def _sources(given: DataOptions) -> list[survey.Source]:
     found: dict[str, survey.Source] = {}
     for names, split in ((given.files, ""), (given.valid, "valid"), (given.test, "test")):
         for name in names:
@@ -91,14 +92,14 @@ def _sources(given: Namespace) -> list[survey.Source]:
     return list(found.values())
 
 
-def _outs(given: Namespace) -> list[Path]:
+def _outs(given: DataOptions) -> list[Path]:
     """Return the files that --convert and --split write."""
     with refusing(RuntimeError, "write it in full"):
         place = Path(given.convert).expanduser()
     return [place, *([place.with_name(f"{place.stem}.eval{place.suffix}")] if given.split else [])]
 
 
-def _writable(given: Namespace, sources: list[survey.Source]) -> None:
+def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
     """Exit with 2 where --convert would write over a file, or can't write."""
     for place in _outs(given) if given.convert else ():
         if place.suffix not in (".jsonl", ".ndjson"):
@@ -112,7 +113,7 @@ def _writable(given: Namespace, sources: list[survey.Source]) -> None:
         ours_or_exit(str(place), "\0", force=True)
 
 
-def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
+def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
     """Write the rows of the train split, or of all where there is none, as JSON Lines."""
     files = [one.path for one in found.sources if one.split == "train"]
     files, outs = files or [one.path for one in found.sources], _outs(given)
@@ -131,7 +132,7 @@ def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
     return tuple(Written(str(out), count) for out, count in zip(outs, counts, strict=True))
 
 
-def _next(given: Namespace, report: Report) -> tuple[str, ...]:
+def _next(given: DataOptions, report: Report) -> tuple[str, ...]:
     """Return what comes next."""
     if report.verdict == "faults":
         found, one = {one.kind for one in report.faults if one.severity == "error"}, report.files[0]
@@ -154,7 +155,7 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     return (f"doctor init --data={data}{held_out}{more} writes a configuration",)
 
 
-def _startable(given: Namespace) -> Readers:
+def _startable(given: DataOptions) -> Readers:
     """Return the interpreters that may be started.
 
     That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
@@ -173,7 +174,7 @@ def _startable(given: Namespace) -> Readers:
 
 
 def _report(
-    given: Namespace,
+    given: DataOptions,
     found: survey.Survey,
     python: str,
     written: tuple[Written, ...],
@@ -208,7 +209,9 @@ def _report(
     )
 
 
-def _counted(given: Namespace, found: survey.Survey, spool: Spool, python: str) -> "Counted | None":
+def _counted(
+    given: DataOptions, found: survey.Survey, spool: Spool, python: str
+) -> "Counted | None":
     """Count with the model's tokenizer, and note what its template refuses; None where that can't be, with a note."""
     why = "name the environment with --target"
     counted = count(python, given.model, spool, found.shown) if python else why
@@ -224,7 +227,9 @@ def _counted(given: Namespace, found: survey.Survey, spool: Spool, python: str) 
     return counted
 
 
-def _by_tokenizer(given: Namespace, spool: Spool, counted: "Counted", estimate: Lengths) -> Lengths:
+def _by_tokenizer(
+    given: DataOptions, spool: Spool, counted: "Counted", estimate: Lengths
+) -> Lengths:
     rows = [one for i, one in enumerate(counted.rows) if str(i) not in counted.refused]
     if not rows:
         return estimate
@@ -294,7 +299,7 @@ def clipped(text: str) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG * 2 // 3]} … {text[-_LONG // 3 :]}"
 
 
-def _costs(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs | None:
+def _costs(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Costs | None:
     place, why = config_file(given.model), "the model has no config.json"
     if given.model != "-" and (place is None or place.is_file()):
         try:
@@ -305,7 +310,7 @@ def _costs(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs | 
     return None
 
 
-def _reckoned(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs:
+def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Costs:
     """Reckon a run over the rows. Raises MemoryModelError.
 
     Memory is that of the longest rows, as far as --seq lets them; time is that of all tokens, at the speed of rows of
@@ -342,3 +347,9 @@ def _reckoned(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs
         hours_low=tokens / max(pace.low, pace.high) / 3600 if pace else None,
         hours_high=tokens / min(pace.low, pace.high) / 3600 if pace else None,
     )
+
+
+def check_combinations(options: DataOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if (options.split or options.force) and not options.convert:
+        misuse("--split and --force are for --convert", "name it, as in --convert train.jsonl")

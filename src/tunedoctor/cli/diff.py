@@ -3,11 +3,11 @@
 import os
 import shlex
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import msgspec
 
+from tunedoctor.cli.command_options import DiffOptions
 from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing
 from tunedoctor.cli.output import read_input, report_for, screen, write
 from tunedoctor.diagnosis.differences import Difference, Seen, compare
@@ -27,12 +27,12 @@ class _Head(msgspec.Struct):
     schema: str = ""
 
 
-def command(given: Namespace) -> int:
+def run_diff(given: DiffOptions) -> int:
     """Print what differs between two machines; returns the exit code: 1 where a finding does.
 
     Both sides are redacted before they are compared, so that what is equal stays equal, and nothing else is shown.
     """
-    (a,), (b,) = given.a, given.b
+    a, b = given.a, given.b
     options, who = Options.of(given), this_identity()
     checks = options.checks()
     if a == b or not (a and b):

@@ -2,16 +2,16 @@
 
 import os
 import sys
-from argparse import Namespace
 from pathlib import Path
 
+from tunedoctor.cli.command_options import EnvsOptions
 from tunedoctor.cli.output import show
 from tunedoctor.cli.progress import spinner
 from tunedoctor.probes.environments import Environment, Environments, environments
 from tunedoctor.render.screen import Screen
 
 
-def command(given: Namespace) -> int:
+def run_envs(given: EnvsOptions) -> int:
     """List the environments of this user; returns the exit code: 1 where there is none."""
     with spinner("measuring"):
         found = environments(os.environ, str(Path.cwd()), sys.executable, sized=not given.quick)

@@ -1,6 +1,5 @@
 """doctor explain, list and schema: what the doctor knows and how its answers are written."""
 
-from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.cli.app import commands, rows_of
+from tunedoctor.cli.command_options import ExplainOptions, ListOptions, SchemaOptions
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import read_log, screen, write
 from tunedoctor.diagnosis.engine import diagnose
@@ -26,10 +25,25 @@ _ON = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
     "with it; doctor explain ID shows a cause's page."
 )
+_SCHEMAS = {
+    "report": "diagnosis.report.Report",
+    "wheel": "wheels.choose.Answer",
+    "matrix": "wheels.matrix.Matrix",
+    "set": "planning.set_answer.Answer",
+    "fit": "memory.answer.Answer",
+    "data": "data.report.Report",
+    "fix": "transaction.outcome.Answer",
+    "smoke": "smoke.answer.Answer",
+    "envs": "probes.environments.Environments",
+    "config": "cli.configured.Held",
+    "diff": "diagnosis.differences.Difference",
+    "fleet": "fleet.answer.Fleet",
+}
+"""Names that doctor schema takes, and the type that each command prints."""
 _DOCS = Path(__file__).parents[1] / "docs"
 
 
-def command(given: Namespace) -> int:
+def run_explain(given: ExplainOptions) -> int:
     """Print a page of a check or of docs/, what an error text leads to, or the list of all; returns the exit code."""
     # findings of a policy share one, and a training that fails has the one of its command
     named = "policy" if given.id.startswith(PREFIX) else given.id.replace("smoke-fails", "smoke")
@@ -55,11 +69,6 @@ def command(given: Namespace) -> int:
 def pages() -> dict[str, Path]:
     """Return the pages of docs/, which every installation has, by the names that messages give them."""
     return {path.stem: path for path in sorted(_DOCS.glob("*.md"))}
-
-
-def names() -> tuple[Check | str, ...]:
-    """Return what has a page, for the tab key."""
-    return (*all_checks(), *pages())
 
 
 def _listed(checks: Sequence[Check]) -> str:
@@ -116,7 +125,7 @@ def _text(text: str, checks: Sequence[Check]) -> str:
     return shown.text()
 
 
-def list_(_: Namespace) -> int:
+def run_list(_: ListOptions) -> int:
     """Print checks, fixes and plug-ins; returns the exit code."""
     checks = sorted(all_checks(), key=lambda c: c.id)
     fixes = sorted(all_fixes(), key=lambda f: f.id)
@@ -137,15 +146,14 @@ def list_(_: Namespace) -> int:
 
 def schema_of(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a kind of output, made from the types."""
-    (row,) = rows_of("schema", commands())
-    module, _, kind = row["choices"][name].rpartition(".")
+    module, _, kind = _SCHEMAS[name].rpartition(".")
     answer = getattr(import_module(f"tunedoctor.{module}"), kind)
     title = next(f.default for f in msgspec.structs.fields(answer) if f.name == "schema")
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     return {**head, **msgspec.json.schema(answer)}
 
 
-def schema(given: Namespace) -> int:
+def run_schema(given: SchemaOptions) -> int:
     """Print the JSON Schema of a kind of output; returns the exit code."""
     write(as_json(schema_of(given.name)))
     return 0

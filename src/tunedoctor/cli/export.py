@@ -4,9 +4,11 @@ import json
 import shlex
 import shutil
 import sys
-from argparse import Namespace
 from pathlib import Path
 
+from msgspec.structs import asdict
+
+from tunedoctor.cli.command_options import ChatOptions, ExportOptions
 from tunedoctor.cli.options import aim, look, misuse, starting, works
 from tunedoctor.cli.output import ours_or_exit, screen, write
 from tunedoctor.cli.run import run_command
@@ -19,10 +21,10 @@ from tunedoctor.target.train_input import vllm
 _MARK = "# Written by doctor export"
 
 
-def command(given: Namespace) -> int:
+def run_export(given: ExportOptions) -> int:
     """Write a model in the forms that are asked for, and name the commands of other programs."""
     found = trained(given.out)
-    asked = {name: vars(given)[name] for name in ("merged", "gguf", "modelfile")}
+    asked = {"merged": given.merged, "gguf": given.gguf, "modelfile": given.modelfile}
     places = {k: str(Path(p).expanduser().absolute()) if p else "" for k, p in asked.items()}
     _check(given, found, **places)
     if any(places.values()):
@@ -35,7 +37,7 @@ def command(given: Namespace) -> int:
     return 0
 
 
-def _check(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
+def _check(given: ExportOptions, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
     """Exit with 2 where something can't be written."""
     if merged and Path(merged).exists():
         misuse(f"{merged} is there", "name a folder that is not")
@@ -52,7 +54,7 @@ def _check(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: 
             misuse(f"{parent} has {megabytes(free)}, of {megabytes(needs)}", "choose another disk")
 
 
-def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
+def _commands(given: ExportOptions, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
     one, out = screen(), shlex.quote(given.out)
     is_file, model = found.model.endswith(".gguf"), shlex.quote(merged or found.model)
     alone = bool(merged) or not (found.adapter or is_file)
@@ -78,7 +80,7 @@ def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfil
     write(one.text())
 
 
-def chat(given: Namespace) -> int:
+def run_chat(given: ChatOptions) -> int:
     """Ask a model one question, or talk with it; returns the exit code."""
     found = trained(given.out)
     if not given.prompt and not sys.stdin.isatty():
@@ -86,7 +88,7 @@ def chat(given: Namespace) -> int:
     if given.compare and not found.adapter:
         misuse(f"{given.out} holds no adapter to compare with its base", "leave --compare out")
     needs = ["gguf"] if found.model.endswith(".gguf") else []
-    code = start(given, "chat.py", {**vars(given), **found._asdict()}, *needs)
+    code = start(given, "chat.py", {**asdict(given), **found._asdict()}, *needs)
     if code == 0:
         more = f" --target {shlex.quote(given.target)}" if given.target else ""
         way = f"doctor export {shlex.quote(given.out)}{more} makes it ready for other programs"
@@ -94,7 +96,9 @@ def chat(given: Namespace) -> int:
     return code
 
 
-def start(given: Namespace, script: str, told: dict[str, object], *needs: str) -> int:
+def start(
+    given: ChatOptions | ExportOptions, script: str, told: dict[str, object], *needs: str
+) -> int:
     """Run a script in a target that has the libraries; returns its exit code, exits with 2 where there is none."""
     place = works(aim(given.target, own=given.own))
     libraries(

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import msgspec
 
 from tunedoctor.cli.before import devices_of
-from tunedoctor.cli.configuration import set_options, values_of
+from tunedoctor.cli.command_options import FitOptions
+from tunedoctor.cli.configuration import values_of, with_configuration
 from tunedoctor.cli.models import cards_near, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
@@ -42,8 +42,9 @@ _LOSSES = ("whole", "chunked")
 _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 
-def command(given: Namespace) -> int:
+def run_fit(given: FitOptions) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
+    check_combinations(given)
     asked, place = given.model, NO_TARGET
     if given.stack != "doctor":
         place = aim(given.target, own=given.own)
@@ -53,7 +54,7 @@ def command(given: Namespace) -> int:
 
 
 def answered(
-    given: Namespace, place: Target, look_at: Callable[[Target], Snapshot]
+    given: FitOptions, place: Target, look_at: Callable[[Target], Snapshot]
 ) -> Answer | overview.Table:
     """Return the answer to the options; `place` is where the libraries' releases are read; exits with 2 on misuse."""
     with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
@@ -61,9 +62,9 @@ def answered(
 
 
 def _found(
-    given: Namespace, place: Target, look_at: Callable[[Target], Snapshot]
+    given: FitOptions, place: Target, look_at: Callable[[Target], Snapshot]
 ) -> Answer | overview.Table:
-    config = _configuration(given)
+    given, config = _configuration(given)
     shape = model_of(given.model) if given.model else None
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look_at(place)
@@ -71,7 +72,7 @@ def _found(
     if config and snapshot and not named:
         own, config = devices_of(snapshot, config)
     if config:
-        set_options(given, config)
+        given = with_configuration(given, config)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
         return overview.card_table(worth_having(), run)
@@ -95,17 +96,17 @@ def _found(
     return found
 
 
-def _configuration(given: Namespace) -> Mapping[str, Any]:
-    """Return the values of a configuration that stands for MODEL, and put its model there; {} where none does."""
+def _configuration(given: FitOptions) -> tuple[FitOptions, Mapping[str, Any]]:
+    """Return the options with a configuration's model if MODEL is one, and its values, else {}."""
     file = given.model
     if not file.endswith(".toml"):
-        return {}
+        return given, {}
     with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
         config = values_of([file])
     with refusing(MemoryModelError, "doctor train --eject - shows all keys", f"{file}: "):
         run_of(config)
-    given.model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
-    return config
+    model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
+    return msgspec.structs.replace(given, model=model), config
 
 
 def _installed(snapshot: Snapshot | None) -> dict[str, str]:
@@ -115,7 +116,7 @@ def _installed(snapshot: Snapshot | None) -> dict[str, str]:
     return {name: version for name, version in found.items() if version}
 
 
-def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
+def _run(given: FitOptions, snapshot: Snapshot | None, model_type: str) -> Run:
     names = dict.fromkeys(one.strip() for one in given.targets.split(",") if one.strip())
     half = given.precision == "fp16"
     whole: dict[str, Any] = {
@@ -139,7 +140,7 @@ def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
 
 
 def _devices(
-    given: Namespace, snapshot: Snapshot | None
+    given: FitOptions, snapshot: Snapshot | None
 ) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return the GPUs that are asked about, and what is to be said of them."""
     if given.vram:
@@ -175,7 +176,7 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
     return card, (note,)
 
 
-def _prices(given: Namespace, devices: tuple[Device, ...]) -> Prices | None:
+def _prices(given: FitOptions, devices: tuple[Device, ...]) -> Prices | None:
     """Return what is known of a training's size and of prices; None where nothing was asked."""
     if not given.tokens:
         return None
@@ -292,3 +293,15 @@ def _named(shape: Shape) -> tuple[str, ...]:
     """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
     every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
     return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()
+
+
+def check_combinations(options: FitOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.vram and options.gpu:
+        misuse("--vram and --gpu both name a card", "leave out one of them")
+    if (
+        options.price_per_hour or options.card_price or options.power_price or options.rented
+    ) and not options.tokens:
+        misuse("prices are told, and no --tokens", "--tokens 20M tells how long the training is")
+    if options.rented and not options.price_per_hour:
+        misuse("--rented names a card, and no --price-per-hour", "give its price")

@@ -4,12 +4,12 @@ import os
 import shlex
 import shutil
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from tunedoctor.cli.command_options import FixOptions
 from tunedoctor.cli.options import Options, aim, look, misuse, starting, to_change, typed
 from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
@@ -42,13 +42,14 @@ from tunedoctor.transaction.undoing import put_in_order
 if TYPE_CHECKING:
     from tunedoctor.planning.planner import Planned
 
+
 _UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
 
 
 class Case(NamedTuple):
     """All that a run goes by."""
 
-    given: Namespace
+    given: FixOptions
     """The options."""
     options: Options
     target: str | None
@@ -71,13 +72,16 @@ class Case(NamedTuple):
         return self.options.format == "terminal"
 
 
-def command(given: Namespace) -> int:
+def run_fix(given: FixOptions) -> int:
     """Look, plan, show, ask, carry out; returns the exit code."""
+    check_combinations(given)
     for option in ("new", "python", "script"):
         if getattr(given, option) == "":  # as of a variable that is not set: not the same as none
             misuse(f"--{option} is empty", "leave it out, or say what it is to be")
-    given.ids = tuple(dict.fromkeys((*given.ids, *given.only)))
-    given.only = ()  # here it names findings, not checks
+    ids = tuple(dict.fromkeys((*given.ids, *given.only)))
+    given = msgspec.structs.replace(
+        given, ids=ids, only=()
+    )  # here --only names findings, not checks
     options = Options.of(given)
     if given.ids:  # what is named counts, whatever the folder's settings leave out
         skip = tuple(one for one in options.skip if one not in given.ids)
@@ -111,7 +115,7 @@ def command(given: Namespace) -> int:
     return treat(case, findings)
 
 
-def _check(options: Options, given: Namespace) -> None:
+def _check(options: Options, given: FixOptions) -> None:
     if given.script == "-" and options.format == "json":
         misuse("--script - and --format json both write to stdout", "name a file for one")
     asks = not (given.yes or given.dry_run or given.script)
@@ -120,7 +124,7 @@ def _check(options: Options, given: Namespace) -> None:
     options._replace(only=given.ids, skip=()).checks()  # exits on an id that there is not
 
 
-def _own_python(given: Namespace) -> str:
+def _own_python(given: FixOptions) -> str:
     """Return the interpreter that a new environment is made of."""
     if not given.python:
         return sys.executable
@@ -274,7 +278,7 @@ def _planned(case: Case, drafts: tuple[Drafted, ...]) -> "tuple[Planned, Ground 
 
 
 def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
-    found, place = diagnose(case.snapshot, case.checks).causes, case.given.script
+    found, place = diagnose(case.snapshot, case.checks).causes, case.given.script or "-"
     cures = (step for one in found for step in one.finding.cure.steps)
     text = render_plan_script(made.plan, case.snapshot, answer.installer or "pip", cures)
     if place == "-":
@@ -398,3 +402,13 @@ def _smoke(python: str) -> str:
     if said.verdict == "ready":
         return ""
     return f"doctor smoke does not train: {said.blames[0].found if said.blames else said.why}"
+
+
+def check_combinations(options: FixOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.new and (options.target or options.own or options.ids or options.only):
+        misuse("--new makes an environment", "leave out --target and the ids")
+    if (options.python or options.packages) and not options.new:
+        misuse("--python and --with are for a new environment", "name its folder with --new")
+    if options.no_import and (options.deep or options.smoke):
+        misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")

@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import cache, partial
@@ -16,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.cli.acting import act, fresh
+from tunedoctor.cli.command_options import FleetOptions
 from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
@@ -47,8 +47,9 @@ _WRITES = "doctor fleet --format json writes one"
 _TELLS = "doctor explain fleet tells how machines are named"
 
 
-def command(given: Namespace) -> int:
+def run_fleet(given: FleetOptions) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
+    check_combinations(given)
     began, options, last = time.perf_counter(), Options.of(given), None
     files = outputs_of("fleet", given.output)
     outputs = (("", options.format), *((file, name) for name, file in files))
@@ -128,7 +129,7 @@ def _checks(options: Options, name: ProfileName) -> tuple[Check, ...]:
     return checks if options.only or name == "node" else (*checks, OF_SNAPSHOT)
 
 
-def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
+def _jobs(given: FleetOptions) -> tuple[str, Generator[Job]]:
     """Return engine and replies, by the one that is named; exits with 2 where none or several are."""
     named = [name for name in ENGINES if getattr(given, name) is not None]
     if len(named) + bool(given.files) != 1:
@@ -145,7 +146,7 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
     if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
         from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
 
-        manifest, commands = by_hand(given.kubernetes, how)
+        manifest, commands = by_hand(given.kubernetes or "", how)
         write(manifest)
         missing = "" if given.manifest else "doctor: no kubectl is on PATH\n"
         sys.stderr.write(f"{missing}{commands}")
@@ -184,3 +185,40 @@ def _lines(name: str, place: str) -> Iterator[Reply]:
                 rest = stream.readline(LARGEST + 1)
             if not line.isspace():
                 yield Reply(f"{name}-{number}", line, "" if rest is line else _LONG)
+
+
+def check_combinations(options: FleetOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.files and (
+        options.ssh
+        or options.smoke
+        or options.doctor
+        or options.timeout != 120.0
+        or options.at_once != 64
+    ):
+        misuse("--from judges files", "leave out --ssh, --smoke, --doctor, --timeout and --at-once")
+    if options.smoke and options.profile:
+        misuse("--smoke trains in the environment that each node has", "leave out --profile")
+    if (options.drain or options.undrain) and (
+        options.cordon or options.uncordon or options.label or options.unlabel
+    ):
+        misuse(
+            "--drain is one act, and there is another", "ask for one at a time, and what undoes it"
+        )
+    if (options.cordon or options.uncordon) and (options.label or options.unlabel):
+        misuse(
+            "--cordon is one act, and there is another", "ask for one at a time, and what undoes it"
+        )
+    if options.max_age != 1.0 and not options.files:
+        misuse("--max-age is of files", "add --from")
+    if (options.yes or options.at_most is not None or options.max_age != 1.0) and not (
+        options.drain
+        or options.undrain
+        or options.cordon
+        or options.uncordon
+        or options.label
+        or options.unlabel
+    ):
+        misuse("--yes, --at-most and --max-age are of an act", "add --drain, or another")
+    if (options.undrain or options.uncordon or options.unlabel) and (options.only or options.skip):
+        misuse("who is looked at in part is not seen ready", "leave out --only and --skip")

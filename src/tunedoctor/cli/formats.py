@@ -5,12 +5,12 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from tunedoctor.cli.app import commands, rows_of
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import on_terminal, ours_or_exit, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats.names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
 from tunedoctor.render.screen import as_json, as_line
 
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -22,9 +22,7 @@ def outputs_of(
     command: str, words: tuple[str, ...], report_file: str = "", baseline: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """Return format and file ("" for stdout) of each --output and of --report; exits with 2, before any work."""
-    (row,) = (one for one in rows_of(command, commands()) if one["name"] == "format")
-    # how what a format writes begins: a file that begins so may be written over, and no other
-    begins = {name: begin for name, begin in row["choices"].items() if begin}
+    begins = FLEET_BEGINNINGS if command == "fleet" else REPORT_BEGINNINGS
     found: list[tuple[str, str]] = [("html", report_file)] * bool(report_file)
     for word in words:
         name, equals, file = word.partition("=")

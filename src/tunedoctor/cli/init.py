@@ -5,12 +5,12 @@ import math
 import re
 import shlex
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import INPUT, check_words, devices_of
+from tunedoctor.cli.command_options import InitOptions
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import aim, look, misuse, named
 from tunedoctor.cli.questions import ask_all
@@ -38,7 +38,7 @@ _TEXTS = (".jsonl", ".ndjson", ".csv", ".tsv")
 Values = dict[str, Any]
 
 
-def command(given: Namespace) -> int:
+def run_init(given: InitOptions) -> int:
     """Write a configuration that fits this machine and runs as it is; returns the exit code."""
     name = given.file
     _check(given, name)
@@ -74,16 +74,16 @@ def command(given: Namespace) -> int:
     if name == "-":  # which may not be UTF-8
         text = _NO_ASCII.sub(lambda one: f"\\U{ord(one[0]):08X}", text)
     write_for_user(name, text, force=given.force)
-    one, file = output.screen(sys.stderr), shlex.quote(name)
-    one.wrap(f"to {wanted.goal.words}: {time}", 2)
+    shown, file = output.screen(sys.stderr), shlex.quote(name)
+    shown.wrap(f"to {wanted.goal.words}: {time}", 2)
     if name != "-":
         more = named(place, given.target)
-        one.next(f"doctor fit {file} says what it needs", f"doctor train {file}{more} trains")
-    sys.stderr.write(one.text())
+        shown.next(f"doctor fit {file} says what it needs", f"doctor train {file}{more} trains")
+    sys.stderr.write(shown.text())
     return 0
 
 
-def _check(given: Namespace, name: str) -> None:
+def _check(given: InitOptions, name: str) -> None:
     """Exit with 2 where a goal is none, or where nobody can be asked or the answers would be in vain."""
     every = [one["name"] for one in table("goals")["goals"]]
     if given.goal and given.goal not in every:

@@ -12,13 +12,17 @@ from os import PathLike, fspath
 from types import UnionType
 from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
+import msgspec
+
 from tunedoctor import facts
-from tunedoctor.cli.app import given
-from tunedoctor.cli.check import place_of, with_variables
+from tunedoctor.cli.check import check_combinations, place_of, with_variables
+from tunedoctor.cli.command_options import CheckOptions, FitOptions, WheelOptions
 from tunedoctor.cli.fit import answered as fitted
+from tunedoctor.cli.fit import check_combinations as fit_combinations
 from tunedoctor.cli.options import MisuseError, Options, aim, values_of
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.wheel import answered as chosen
+from tunedoctor.cli.wheel import check_combinations as wheel_combinations
 from tunedoctor.diagnosis import report
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, snapshot_json, this_identity
@@ -110,10 +114,21 @@ def check(  # noqa: PLR0913  as the command
     could not be told makes it "unknown". `profile` "node" looks at the machine alone. `config`: a file of settings and
     policy.
     """
-    asked, began = locals(), time.perf_counter()
-    named = {"plugin": plugins, "source": None if snapshot is None else "-"}
-    asked = {name: value for name, value in asked.items() if name not in ("plugins", "snapshot")}
-    said = given("check", **asked, **named)
+    began = time.perf_counter()
+    said = _validated(
+        CheckOptions,
+        target=_text(target),
+        source=None if snapshot is None else "-",
+        deep=deep,
+        only=only,
+        skip=skip,
+        plugin=plugins,
+        fail_on=fail_on,
+        strict=strict,
+        profile=profile,
+        config=_text(config),
+    )
+    check_combinations(said)
     options = Options.of(said, None if config else Settings(Config()))
     checks = options.checks()
     if snapshot is not None:
@@ -142,7 +157,9 @@ def triage(  # noqa: PLR0913  as the command
     Nothing of this machine is looked at. Its name is hidden in the report unless `keep_host`.
     """
     began = time.perf_counter()
-    said = given("check", only=only, skip=skip, plugin=plugins, fail_on=fail_on, strict=strict)
+    said = _validated(
+        CheckOptions, only=only, skip=skip, plugin=plugins, fail_on=fail_on, strict=strict
+    )
     options = Options.of(said, Settings(Config()))._replace(shared=not keep_host)
     log = from_stream(io.BytesIO(text.encode("utf-8", "replace")))
     return report_for(read_report(log.text, log.numbers), options, options.checks(), began)
@@ -175,7 +192,11 @@ def fit(  # noqa: PLR0913  as the command
     machine's. `stack` other than "doctor" is reckoned as the releases are that `target` holds. What is not
     said is as `doctor fit` has it, or as the configuration says.
     """
-    said = given("fit", **{**locals(), "target": None})
+    named = {name: value for name, value in locals().items() if value is not None}
+    said = _validated(
+        FitOptions, **{**named, "model": fspath(model), "target": None, "typed": [*named]}
+    )
+    fit_combinations(said)
     if not said.model:
         raise DoctorError("the model is empty; name one as Qwen/Qwen3-8B")
     place = NO_TARGET if said.stack == "doctor" else _place(target)
@@ -199,7 +220,9 @@ def wheel(  # noqa: PLR0913  as the command
     `platform` ("linux", "wsl", "windows", "macos") describes another machine whole; else what is named is put over
     this one. `torch` is a range as ">=2.6"; `gpus` are "8.9", "gfx1100", names, or "none".
     """
-    said = given("wheel", **locals())
+    named = {name: value for name, value in locals().items() if value is not None}
+    said = _validated(WheelOptions, **{**named, "target": _text(target)})
+    wheel_combinations(said)
     return public(chosen(values_of(Asked, said), lambda: take(_place(target))), this_identity())
 
 
@@ -211,6 +234,19 @@ def snapshot(target: Path = None, *, deep: bool = False, keep_host: bool = False
     """
     seen = take(_place(target), deep=deep)
     return snapshot_json(seen, this_identity(shared=not keep_host)).decode()
+
+
+def _validated(kind: type[T], **values: object) -> T:
+    """Return options of a command. Raises DoctorError, naming the value that can't be."""
+    try:
+        return msgspec.convert(values, kind, from_attributes=True)
+    except msgspec.ValidationError as error:
+        what, _, name = str(error).partition(" - at ")
+        raise DoctorError(f"{name.strip('`$.')}: {what[:1].lower()}{what[1:]}") from None
+
+
+def _text(path: Path) -> str | None:
+    return None if path is None else fspath(path)
 
 
 def _place(target: Path) -> facts.Target:

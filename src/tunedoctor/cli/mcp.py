@@ -1,14 +1,12 @@
 """doctor mcp: commands as tools of a coding agent, by the Model Context Protocol on stdin and stdout.
 
-Tools are rows of mcp.json, their inputs the options of commands.json. Each call is a doctor of its own, as a child:
+Tools are rows of mcp.json, their inputs the parameters of the commands. Each call is a doctor of its own, as a child:
 what crashes, hangs or grows there ends there, for a tenth of a second more than a function of the library takes.
 """
 
 import gc
 import json
 import sys
-from argparse import Namespace
-from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.cli.app import commands, rows_of, words_of
+from tunedoctor.cli.command_options import McpOptions
+from tunedoctor.cli.command_words import command_parameters, command_words, json_schema
 from tunedoctor.cli.options import MisuseError, misuse, refusing
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.system import child
@@ -56,8 +55,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def input(self) -> dict[str, Any]:
         """The JSON Schema of what it takes."""
-        rows = {row["name"]: row for row in rows_of(self.command, commands())}
-        takes = {name: _schema(rows[name], self.says.get(name)) for name in self.options}
+        parameters = command_parameters(self.command)
+        takes = {name: _schema(parameters[name], self.says.get(name)) for name in self.options}
         if self.text:
             size = {"minLength": 1, "maxLength": _TEXT}
             takes["text"] = {"type": "string", **size, "description": self.text}
@@ -78,7 +77,7 @@ def _file() -> _File:
     return msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=_File)
 
 
-def command(given: Namespace) -> int:
+def run_mcp(given: McpOptions) -> int:
     """Serve until stdin ends; returns the exit code."""
     gc.enable()  # main turns it off for short runs
     try:
@@ -105,26 +104,15 @@ def command(given: Namespace) -> int:
     return 0
 
 
-def _schema(row: Mapping[str, Any], says: str | None) -> dict[str, Any]:
-    kind, text = row.get("kind", ""), {"type": "string", "maxLength": _WORD}
-    form: dict[str, Any] = text
-    if kind in ("switch", "pair"):
-        form = {"type": "boolean"}
-    elif kind in ("int", "float"):
-        form = {"type": "integer" if kind == "int" else "number"}
-        form |= {"minimum": row["from"], "maximum": row["to"]} if "from" in row else {}
-    elif kind == "many" or row.get("argument") in ("*", "+"):
-        form = {"type": "array", "items": text, "maxItems": _MANY}
-    elif "choices" in row:
-        form = {"enum": row["choices"]}
-    default = {"default": row["default"]} if row.get("default") else {}
-    return {**form, **default, "description": says or row["help"]}
+def _schema(parameter: Any, says: str | None) -> dict[str, Any]:  # noqa: ANN401  click's types are private in Typer
+    form = json_schema(parameter, {"type": "string", "maxLength": _WORD}, _MANY)
+    return {**form, "description": says or parameter.help}
 
 
 class Service:
     """The tools of one server, and the plans that it has shown."""
 
-    def __init__(self, given: Namespace) -> None:
+    def __init__(self, given: McpOptions) -> None:
         """Take the options of the command."""
         self._seconds = float(given.timeout)
         every = _file().tools.items()
@@ -196,7 +184,7 @@ class Service:
         if tool.changes and values["plan"] not in self._shown:
             misuse("plan_fix has shown no such plan here", "call it, and show the user its plan")
         values |= self._shown[values["plan"]] if tool.changes else {}
-        words = words_of(tool.command, {**tool.words, **values})
+        words = command_words(tool.command, {**tool.words, **values})
         words += ["-"] if text else []
         form = [] if tool.plain else ["--format=json"]
         argv = [sys.executable, "-I", "-m", "tunedoctor", tool.command, *form, *words]

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import sys
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -14,6 +13,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tunedoctor.cli.before import Needed, needed
+from tunedoctor.cli.command_options import TrainOptions
 from tunedoctor.cli.configuration import values_of
 from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import Options, refusing
@@ -38,7 +38,7 @@ _MOST = 12
 
 
 def training(
-    stack: ExitStack, how: Namespace, place: Target, words: Sequence[str], *, look: bool
+    stack: ExitStack, how: TrainOptions, place: Target, words: Sequence[str], *, look: bool
 ) -> list[str]:
     """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
     values = values_of(words)
@@ -68,7 +68,7 @@ def training(
 
 
 def _wrong(
-    job: Job, how: Namespace, python: str, words: Sequence[str], values: Mapping[str, Any]
+    job: Job, how: TrainOptions, python: str, words: Sequence[str], values: Mapping[str, Any]
 ) -> list[str]:
     """Return why the nodes can't train together: what each finds, what differs, what they don't see of each other."""
     options, out = Options.of()._replace(quiet=True), Path(str(values.get("out") or "out"))
@@ -78,7 +78,11 @@ def _wrong(
     places = (Path(one).expanduser() for one in names if one)
     every = chain(*([one, *one.glob("*")] for one in places))
     files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
-    order = {"files": files, "device": str(values.get("device", "auto")), "snapshot": ""}
+    order: dict[str, Any] = {
+        "files": files,
+        "device": str(values.get("device", "auto")),
+        "snapshot": "",
+    }
     order["gpus"] = how.processes * (order["device"] != "cpu")
     meet, seen = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
     with spinner("comparing") as shown, refusing(ValueError, "doctor fleet tells more"):
@@ -107,7 +111,7 @@ def _wrong(
 
 
 def _too_little(
-    rows: Sequence[Judged], how: Namespace, values: Mapping[str, Any], *, is_trial: bool
+    rows: Sequence[Judged], how: TrainOptions, values: Mapping[str, Any], *, is_trial: bool
 ) -> Iterator[str]:
     """Yield which nodes have too little memory, as predicted for what each has; say the forecast of a trial."""
     seen, found = dict[Any, Needed | None](), dict[Needed, list[str]]()

@@ -3,12 +3,14 @@
 import math
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from tunedoctor.diagnosis import gate as gates
 from tunedoctor.diagnosis.gate import Gate, ProfileName
@@ -84,9 +86,9 @@ class Options(NamedTuple):
     """It is about this machine, so that its other commands are the next step."""
 
     @classmethod
-    def of(cls, given: Namespace | None = None, held: Settings | None = None) -> "Options":
+    def of(cls, given: Struct | None = None, held: Settings | None = None) -> "Options":
         """Put options over settings, where none are named those of the working folder; exits with 2 on misuse."""
-        said = vars(given or Namespace())
+        said = asdict(given) if given else dict[str, Any]()
         held = held or settings(said.get("config"))
         config, only = held.config, tuple(map(str, said.get("only") or []))
         strict = said.get("strict", False) or config.strict
@@ -161,10 +163,10 @@ class Options(NamedTuple):
             return all_fixes(self.plugins)
 
 
-def values_of(kind: type[T], given: Namespace) -> T:
+def values_of(kind: type[T], given: Struct) -> T:
     """Return a struct whose fields have the names of options."""
     names = kind.__annotations__
-    return kind(**{name: value for name, value in vars(given).items() if name in names})
+    return kind(**{name: value for name, value in asdict(given).items() if name in names})
 
 
 def settings(named: str | None = None) -> Settings:

@@ -2,13 +2,13 @@
 
 import shutil
 import sys
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tunedoctor.cli.command_options import TrainOptions
 from tunedoctor.cli.configuration import spelled
 from tunedoctor.cli.nodes import say
 from tunedoctor.cli.options import misuse, refusing
@@ -18,7 +18,7 @@ from tunedoctor.fleet.reply import IMAGE
 from tunedoctor.tables.load import table
 
 
-def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) -> int:
+def training(how: TrainOptions, words: Sequence[str], values: Mapping[str, Any]) -> int:
     """Train in pods, or print their manifest and exit; returns the exit code, when the pod that failed was named."""
     claim, _, mount = how.claim.partition(":")
     mount = mount or str(Path.cwd())
@@ -30,13 +30,17 @@ def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) ->
     keys = [one for one in ("nodes", "processes", "wait", "target") if getattr(how, one)]
     command += [f"--{one}={getattr(how, one)}" for one in keys] + ["--self"] * how.own
     command += ["--no-check"] * how.no_check + ["--dry-run"] * ("--dry-run" in words)
-    container = {"image": how.image or IMAGE, "workingDir": str(Path.cwd()), "command": command}
+    container: dict[str, Any] = {
+        "image": how.image or IMAGE,
+        "workingDir": str(Path.cwd()),
+        "command": command,
+    }
     place, by_itself = f"{claim}:{mount}", not how.manifest and shutil.which("kubectl")
     with refusing(ValueError, "kubectl get nodes --show-labels shows them"):
         if values.get("device") != "cpu":
-            asked = how.resource or pytorchjob.resource(how.kubernetes, asks=bool(by_itself))
+            asked = how.resource or pytorchjob.resource(how.kubernetes or "", asks=bool(by_itself))
             container["resources"] = {"limits": {asked: how.processes}}
-        job = pytorchjob.manifest(how.nodes, how.kubernetes, how.exclude, place, container)
+        job = pytorchjob.manifest(how.nodes, how.kubernetes or "", how.exclude, place, container)
     name, by_hand = job["metadata"]["name"], table("kubernetes")["train_by_hand"]
     if not by_itself:
         write(msgspec.json.format(msgspec.json.encode(job)).decode() + "\n")

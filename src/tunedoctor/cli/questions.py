@@ -3,13 +3,13 @@
 import os
 import re
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.cli import found
 from tunedoctor.cli.before import check_model
+from tunedoctor.cli.command_options import InitOptions
 from tunedoctor.cli.hub import kept, offline
 from tunedoctor.cli.models import config_file
 from tunedoctor.cli.options import MisuseError, misuse
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
     """0: any time."""
 
 
-def ask_all(given: Namespace, device: Device | None, sites: Sequence[str]) -> Wanted:
+def ask_all(given: InitOptions, device: Device | None, sites: Sequence[str]) -> Wanted:
     """Return what options say, looked at; without --model or --data, ask for what none says.
 
     Raises EOFError, and KeyboardInterrupt for Ctrl-C; exits with 2 for a wrong option.

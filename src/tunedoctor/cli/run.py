@@ -2,12 +2,12 @@
 
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from tunedoctor.cli.command_options import RunOptions
 from tunedoctor.cli.options import Options, aim, misuse
 from tunedoctor.cli.output import ours_or_exit
 from tunedoctor.facts import Target
@@ -17,7 +17,7 @@ from tunedoctor.running import command as running
 from tunedoctor.system.reading import open_regular
 
 
-def command(given: Namespace) -> int:
+def run_run(given: RunOptions) -> int:
     """Run what the words name; returns what a shell would."""
     words = given.command[given.command[:1] == ("--",) :]
     ours_or_exit(given.report, '{\n  "schema": "doctor.report/')

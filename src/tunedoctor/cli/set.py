@@ -2,11 +2,11 @@
 
 import os
 import sys
-from argparse import Namespace
 from functools import partial
 
 import msgspec
 
+from tunedoctor.cli.command_options import SetOptions
 from tunedoctor.cli.options import (
     Options,
     aim,
@@ -36,8 +36,9 @@ from tunedoctor.wheels.described import Asked, blank, machine_of, over
 _HELP = "doctor set --help lists the options"
 
 
-def command(given: Namespace) -> int:
+def run_set(given: SetOptions) -> int:
     """Find one set of libraries for what the options name, print and write it; returns the exit code."""
+    check_combinations(given)
     asked = values_of(Asked, given)
     _check(given)
     with refusing(RefusedError, _HELP):
@@ -62,7 +63,7 @@ def command(given: Namespace) -> int:
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 
-def _check(given: Namespace) -> None:
+def _check(given: SetOptions) -> None:
     """Refuse before any work what could not be done or written after it."""
     if given.pyproject == "-" and given.format == "json":
         misuse("--pyproject - and --format json both write to stdout", "name a file for one")
@@ -99,7 +100,7 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     return Place(machine, known, snapshot, judges, options.fixes() if judges else (), whole=True)
 
 
-def _written(answer: Answer, made: Made, given: Namespace, known: Asking) -> Answer:
+def _written(answer: Answer, made: Made, given: SetOptions, known: Asking) -> Answer:
     texts: dict[str, str] = {}
     if given.freeze:
         text = frozen(answer, made, os.path.basename(given.freeze), known.resolve)  # noqa: PTH119
@@ -112,3 +113,11 @@ def _written(answer: Answer, made: Made, given: Namespace, known: Asking) -> Ans
     for place, text in texts.items():
         write_or_exit(place, text)
     return msgspec.structs.replace(answer, files=tuple(texts))
+
+
+def check_combinations(options: SetOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.platform and (options.target or options.own):
+        misuse(
+            "--platform describes another machine", "leave out --target, or leave out --platform"
+        )

@@ -6,7 +6,6 @@ import re
 import sys
 import threading
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from tunedoctor.cli.command_options import SmokeOptions, TrainOptions
 from tunedoctor.cli.models import check_folder
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of, works
 from tunedoctor.cli.output import ours_or_exit, show, write_or_exit
@@ -58,8 +58,9 @@ def _taking(place: Target) -> Callable[[], Snapshot]:
     return _begun(partial(take, place, start=True)).result
 
 
-def command(given: Namespace) -> int:
+def run_smoke(given: SmokeOptions) -> int:
     """Train in the target, print what came of it, and go on to --then-train; returns the exit code."""
+    check_combinations(given)
     options, config = Options.of(given), given.then_train
     asked = values_of(Asked, given)._replace(
         ranks=ranks_of(given.gpus),
@@ -85,7 +86,7 @@ def command(given: Namespace) -> int:
         return code
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
-    how = Namespace(target=given.target, own=given.own, processes=max(1, asked.ranks))
+    how = TrainOptions(target=given.target, own=given.own, processes=max(1, asked.ranks))
     return train(how, (config,))
 
 
@@ -173,3 +174,13 @@ def _check(asked: Asked) -> None:
         check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
+
+
+def check_combinations(options: SmokeOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if (options.model or options.data) and not options.model:
+        misuse("--model and --data go together", "name both, or none for the tiny model")
+    if (options.model or options.data) and not options.data:
+        misuse("--model and --data go together", "name both, or none for the tiny model")
+    if options.steps and not options.model:
+        misuse("--steps is of a model of yours", "name it with --model and --data")

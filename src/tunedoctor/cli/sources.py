@@ -2,13 +2,13 @@
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from tunedoctor.cli.command_options import UpdateOptions
 from tunedoctor.cli.options import misuse, settings
 from tunedoctor.cli.output import agreed, screen, write
 from tunedoctor.cli.progress import spinner
@@ -89,7 +89,7 @@ def _agreed(named: list[str], *, allowed: bool, ask: bool) -> bool:
     return False
 
 
-def update_(given: Namespace) -> int:
+def run_update(given: UpdateOptions) -> int:
     """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
     in_json = given.format == "json"
     # a project's settings can forbid the network; which index is asked is the user's to set

@@ -5,7 +5,6 @@ import re
 import shlex
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -14,6 +13,7 @@ from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, needed
+from tunedoctor.cli.command_options import TrainOptions
 from tunedoctor.cli.configuration import spelled, values_of, words_of
 from tunedoctor.cli.init import write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
@@ -33,8 +33,9 @@ _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
 
 
-def command(given: Namespace) -> int:
+def run_train(given: TrainOptions) -> int:
     """Write the trainer down, or train by the words that are no options; returns the exit code."""
+    check_combinations(given)
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
     words, alone = iter(given.rest), r"(?!--)|--(dry-run|merge|help)$|.*="
@@ -43,10 +44,10 @@ def command(given: Namespace) -> int:
     return train(given, rest + [f"--columns={given.columns}"] * bool(given.columns))
 
 
-def train(how: Namespace, arguments: Sequence[str]) -> int:
-    """Train in the target, as the options in `how` say, of which most may lack; returns the exit code."""
-    page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
-    of_pods = getattr(how, "kubernetes", None) is not None
+def train(how: TrainOptions, arguments: Sequence[str]) -> int:
+    """Train in the target, as the options in `how` say; returns the exit code."""
+    page, many = how.report, how.nodes
+    of_pods = how.kubernetes is not None
     is_pod = of_pods and "DOCTOR_JOB" in os.environ  # of the manifest
     _sensible(how, arguments, page, many)
     if page and _told_again(page, arguments):
@@ -76,32 +77,32 @@ def train(how: Namespace, arguments: Sequence[str]) -> int:
     return code
 
 
-def _sensible(how: Namespace, arguments: Sequence[str], page: str, many: int) -> None:
+def _sensible(how: TrainOptions, arguments: Sequence[str], page: str, many: int) -> None:
     """Exit with 2 where the options are of something else."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
     if {"--merge", "--dry-run"} & {*arguments} if page else many and "--merge" in arguments:
         misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
-    ours_or_exit(page, BEGIN, "choose another name, or --force", force=getattr(how, "force", False))
+    ours_or_exit(page, BEGIN, "choose another name, or --force", force=how.force)
 
 
 def _here(
-    how: Namespace, place: Target, values: dict[str, Any], arguments: Sequence[str], log: Path
+    how: TrainOptions, place: Target, values: dict[str, Any], arguments: Sequence[str], log: Path
 ) -> int:
     """Train in the target, on nodes too; returns the exit code, exits with 1 where it can't be begun."""
     with ExitStack() as stack:
         argv = _trainer(stack, how, place, values, arguments) or sys.exit(1)
-        if getattr(how, "nodes", 0):
+        if how.nodes:
             return int(import_module("tunedoctor.cli.nodes").run(argv, log))
         return run_command(argv, place, "", told=(2,), log=log)
 
 
-def _again(how: Namespace) -> Iterator[str]:
+def _again(how: TrainOptions) -> Iterator[str]:
     """Yield the options of this command alone, as they are said again."""
     keys = "no_check processes nodes slurm ray kubernetes exclude wait image claim report"
     for key in keys.split():
-        value = getattr(how, key, None)
-        if key in getattr(how, "typed", ()) or (key == "processes" and how.processes > 1):
+        value = getattr(how, key)
+        if key in how.typed or (key == "processes" and how.processes > 1):
             sign = "=" if key in ("slurm", "ray", "kubernetes") else " "
             given = not isinstance(value, bool) and value != ""
             yield f" --{key.replace('_', '-')}" + f"{sign}{shlex.quote(str(value))}" * given
@@ -119,13 +120,13 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
 
 def _trainer(
     stack: ExitStack,
-    how: Namespace,
+    how: TrainOptions,
     place: Target,
     values: dict[str, Any],
     arguments: Sequence[str],
 ) -> list[str]:
     """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
-    count, check = how.processes, not getattr(how, "no_check", False)
+    count, check = how.processes, not how.no_check
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
@@ -134,7 +135,7 @@ def _trainer(
     readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
-    if getattr(how, "nodes", 0):
+    if how.nodes:
         start = import_module("tunedoctor.cli.nodes").training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
@@ -188,3 +189,30 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     with refusing((OSError, ValueError), holds, f"{', '.join(files)}: "):
         values = values_of(files)
     return [*spelled(values), *(one for one in arguments if one.startswith("--"))]
+
+
+def check_combinations(options: TrainOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.nodes and not (
+        options.slurm is not None or options.ray is not None or options.kubernetes is not None
+    ):
+        misuse(
+            "--nodes says not whose nodes",
+            "--slurm takes those of Slurm, in a job of it or outside, --ray those of Ray, --kubernetes pods",
+        )
+    if options.slurm is not None and (options.ray is not None or options.kubernetes is not None):
+        misuse("--slurm and another option name nodes", "leave out one of them")
+    if options.ray is not None and options.kubernetes is not None:
+        misuse("--ray and --kubernetes both name nodes", "leave out one of them")
+    if options.slurm is not None and not options.nodes:
+        misuse("--slurm says not how many nodes", "--nodes 2 does")
+    if options.ray is not None and not options.nodes:
+        misuse("--ray says not how many nodes", "--nodes 2 does")
+    if options.kubernetes is not None and not options.nodes:
+        misuse("--kubernetes says not how many nodes", "--nodes 2 does")
+    if (options.exclude or options.wait != 600) and not options.nodes:
+        misuse("--exclude and --wait are about nodes", "add --nodes")
+    if (
+        options.manifest or options.image or options.claim != "training" or options.resource
+    ) and options.kubernetes is None:
+        misuse("--manifest, --image, --claim and --resource are for pods", "add --kubernetes")

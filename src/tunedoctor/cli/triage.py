@@ -5,13 +5,13 @@ import os
 import signal
 import sys
 import time
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Generator, Sequence
 from concurrent import futures
 from functools import cache, partial
 from pathlib import Path
 
+from tunedoctor.cli.command_options import TriageOptions
 from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
@@ -32,8 +32,9 @@ Row = tuple[str, str]
 _checks = cache(Options.checks)
 
 
-def command(given: Namespace) -> int:
+def run_triage(given: TriageOptions) -> int:
     """Diagnose pasted reports; returns the exit code."""
+    check_combinations(given)
     sources, outputs = given.files, outputs_of("triage", given.output, given.report)
     # a policy is about the machines of the folder, not about those that people report of
     options = Options.of(given).without_policy()
@@ -155,3 +156,9 @@ def _quiet() -> None:
     """Leave Ctrl-C to the process that prints, and let a SIGTERM end this one plainly."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def check_combinations(options: TriageOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if (options.target or options.own) and not options.here:
+        misuse("--target is an environment of this machine", "add --here to look at it too")

@@ -1,11 +1,11 @@
 """doctor undo."""
 
 import shlex
-from argparse import Namespace
 from functools import partial
 
 import msgspec
 
+from tunedoctor.cli.command_options import UndoOptions
 from tunedoctor.cli.options import aim, misuse, named, starting, to_change, typed
 from tunedoctor.cli.output import show
 from tunedoctor.model.wording import listed, megabytes
@@ -22,8 +22,9 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     undone: Undone | None = None
 
 
-def command(given: Namespace) -> int:
+def run_undo(given: UndoOptions) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
+    check_combinations(given)
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
     place = aim(given.target, own=given.own)
@@ -68,3 +69,9 @@ def _undone(one: Undone, screen: Screen, there: str) -> None:
         screen.line(f"  What it replaced is kept: doctor undo {state.id}{there}")
     screen.next(f"doctor check{there} looks at it again")
     return None
+
+
+def check_combinations(options: UndoOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.listed and options.id:
+        misuse("--list names all states", "leave out the id")

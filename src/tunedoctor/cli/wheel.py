@@ -1,10 +1,10 @@
 """doctor wheel."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Callable
 
-from tunedoctor.cli.options import aim, look, refusing, values_of
+from tunedoctor.cli.command_options import WheelOptions
+from tunedoctor.cli.options import aim, look, misuse, refusing, values_of
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
 from tunedoctor.model.machine import MachineError
@@ -18,8 +18,9 @@ OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HELP = "doctor wheel --help lists the options"
 
 
-def command(given: Namespace) -> int:
+def run_wheel(given: WheelOptions) -> int:
     """Say which torch is right for this machine or for a described one; returns the exit code."""
+    check_combinations(given)
     asked = values_of(Asked, given)
     if given.source is not None:
         answers = _of_file(given.source)
@@ -72,3 +73,26 @@ def _with_a_python(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         return snapshot, ()
     own = Interpreter(executable="", version=OWN_PYTHON)
     return snapshot.having(own), (f"Python {OWN_PYTHON}",)
+
+
+def check_combinations(options: WheelOptions) -> None:
+    """Exit with 2 if options contradict each other or one lacks another."""
+    if options.source and (
+        options.target
+        or options.own
+        or options.platform
+        or options.arch
+        or options.glibc
+        or options.musl
+        or options.macos
+        or options.python
+        or options.driver
+        or options.gpus
+        or options.without
+        or options.torch
+    ):
+        misuse("--from describes the machine whole", "leave out the other options")
+    if options.platform and (options.target or options.own):
+        misuse(
+            "--platform describes another machine", "leave out --target, or leave out --platform"
+        )

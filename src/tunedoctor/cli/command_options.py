@@ -1,0 +1,462 @@
+"""The options of each command as typed values: what commands/ parses, and what the command's function takes.
+
+Fields have the names of the options; docs/ and --help say what each means.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tunedoctor.render.formats.names import ReportFormat
+
+
+class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor check."""
+
+    target: str | None = None
+    own: bool = False
+    format: ReportFormat = "terminal"
+    output: tuple[str, ...] = ()
+    report: str = ""
+    open: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    fail_on: Literal["error", "warning", "note", "never"] | None = None
+    strict: bool = False
+    plugin: tuple[str, ...] = ()
+    config: str | None = None
+    profile: Literal["project", "node", "runner", "image"] = "project"
+    baseline: str = ""
+    write_baseline: bool = False
+    timeout: float = 0.0
+    source: str | None = None
+    deep: bool = False
+    smoke: bool = False
+    typed: frozenset[str] = frozenset()
+    """Names of the options that stand on the command line."""
+
+
+class TriageOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor triage."""
+
+    files: tuple[str, ...]
+    here: bool = False
+    target: str | None = None
+    own: bool = False
+    format: ReportFormat = "terminal"
+    output: tuple[str, ...] = ()
+    report: str = ""
+    verbose: bool = False
+    quiet: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    fail_on: Literal["error", "warning", "note", "never"] | None = None
+    strict: bool = False
+    plugin: tuple[str, ...] = ()
+    keep_host: bool = False
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor run."""
+
+    command: tuple[str, ...] = ()
+    target: str | None = None
+    own: bool = False
+    report: str = ""
+
+
+class WheelOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor wheel."""
+
+    target: str | None = None
+    own: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+    torch: str = ""
+    gpus: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    driver: str = ""
+    python: str = ""
+    platform: str = ""
+    arch: str = ""
+    glibc: str = ""
+    musl: bool = False
+    macos: str = ""
+    matrix: bool = False
+    source: str | None = None
+
+
+class SetOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor set."""
+
+    packages: tuple[str, ...] = ()
+    target: str | None = None
+    own: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+    verbose: bool = False
+    freeze: str = ""
+    pyproject: str = ""
+    force: bool = False
+    allow_project_sources: bool = False
+    offline: bool = False
+    gpus: tuple[str, ...] = ()
+    driver: str = ""
+    python: str = ""
+    platform: str = ""
+    arch: str = ""
+    glibc: str = ""
+
+
+class SmokeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor smoke."""
+
+    target: str | None = None
+    own: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+    verbose: bool = False
+    quiet: bool = False
+    strict: bool = False
+    device: str = ""
+    full: bool = False
+    gpus: str = ""
+    node: bool = False
+    model: str = ""
+    data: str = ""
+    steps: int = 0
+    long: bool = False
+    minutes: float = 0.0
+    then_train: str = ""
+    snapshot: str = ""
+
+
+class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor init."""
+
+    file: str = "config.toml"
+    target: str | None = None
+    own: bool = False
+    model: str = ""
+    data: str = ""
+    eval_data: str = ""
+    columns: str = ""
+    goal: str = ""
+    hours: float = 0.0
+    out: str = ""
+    source: str = ""
+    force: bool = False
+
+
+class TrainOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor train."""
+
+    target: str | None = None
+    own: bool = False
+    init: bool = False
+    eject: str = ""
+    processes: int = 1
+    nodes: int = 0
+    slurm: str | None = None
+    ray: str | None = None
+    kubernetes: str | None = None
+    exclude: str = ""
+    wait: int = 600
+    manifest: bool = False
+    image: str = ""
+    resource: str = ""
+    claim: str = "training"
+    columns: str = ""
+    no_check: bool = False
+    report: str = ""
+    force: bool = False
+    typed: frozenset[str] = frozenset()
+    """Names of the options that stand on the command line."""
+    rest: tuple[str, ...] = ()
+    """Configuration files and --KEY VALUE words for the trainer."""
+
+
+class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor chat."""
+
+    out: str = "out"
+    target: str | None = None
+    own: bool = False
+    prompt: str = ""
+    compare: bool = False
+    max_tokens: int = 256
+    temperature: float = 0.0
+    system: str = ""
+
+
+class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor export."""
+
+    out: str = "out"
+    target: str | None = None
+    own: bool = False
+    merged: str = ""
+    gguf: str = ""
+    modelfile: str = ""
+    force: bool = False
+
+
+class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor fit."""
+
+    model: str = ""
+    method: Literal["lora", "qlora", "full"] = "lora"
+    rank: Annotated[int, Meta(ge=1, le=16384)] = 16
+    targets: str = "all-linear"
+    dora: bool = False
+    seq: Annotated[int, Meta(ge=1, le=16777216)] = 2048
+    batch: Annotated[int, Meta(ge=1, le=65536)] = 1
+    accum: Annotated[int, Meta(ge=1, le=1048576)] = 1
+    optimizer: str = "adamw"
+    checkpointing: bool = True
+    attention: Literal["sdpa", "eager", "flash"] = "sdpa"
+    stack: str = "doctor"
+    precision: Literal["bf16", "fp16", "mixed", "fp32"] = "bf16"
+    quant: Literal["nf4-dq", "nf4", "gptq", "int8"] = "nf4-dq"
+    padded: bool = False
+    dropout: float = 0.0
+    embeddings: bool = False
+    releases: str = ""
+    loss: Literal[
+        "stack",
+        "whole",
+        "whole-middle",
+        "whole-old",
+        "whole-narrow",
+        "in-place",
+        "chunked",
+        "chunked-kept",
+        "chunked-wide",
+        "recomputed",
+        "recomputed-wide",
+        "fused",
+    ] = "stack"
+    autocast: bool | None = None
+    prepared: bool | None = None
+    experts_quantised: bool | None = None
+    adapter_bits: int = 0
+    compiled: bool = False
+    step_in_backward: bool = False
+    offload: Literal["none", "activations", "optimizer", "all"] = "none"
+    context_parallel: int = 1
+    gpu: str = ""
+    vram: Annotated[float, Meta(ge=0.5, le=16384)] = 0.0
+    gpus: Annotated[int, Meta(ge=1, le=65536)] = 1
+    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
+    tokens: str = ""
+    price_per_hour: float = 0.0
+    rented: str = ""
+    card_price: float = 0.0
+    power_price: float = 0.0
+    exact: bool = False
+    target: str | None = None
+    own: bool = False
+    cards: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+    typed: frozenset[str] = frozenset()
+    """Names of the options that stand on the command line."""
+
+
+class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor fix."""
+
+    ids: tuple[str, ...] = ()
+    target: str | None = None
+    own: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+    verbose: bool = False
+    only: tuple[str, ...] = ()
+    dry_run: bool = False
+    yes: bool = False
+    plan: str = ""
+    script: str | None = None
+    installer: Literal["uv", "pip"] | None = None
+    new: str | None = None
+    packages: tuple[str, ...] = ()
+    python: str | None = None
+    deep: bool = False
+    smoke: bool = False
+    no_import: bool = False
+    system: bool = False
+    allow_project_sources: bool = False
+    plugin: tuple[str, ...] = ()
+
+
+class UndoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor undo."""
+
+    id: str | None = None
+    target: str | None = None
+    own: bool = False
+    listed: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+
+
+class DataOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor data."""
+
+    files: tuple[str, ...] = ()
+    valid: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    model: str = ""
+    seq: int = 0
+    method: Literal["lora", "qlora", "full"] = "lora"
+    batch: int = 16
+    epochs: float = 1.0
+    gpu: str = ""
+    near: bool = True
+    columns: str = ""
+    convert: str = ""
+    split: float = 0.0
+    force: bool = False
+    jobs: int = 0
+    target: str | None = None
+    own: bool = False
+    output: str = ""
+    format: Literal["terminal", "json", "html"] = "terminal"
+
+
+class ExplainOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor explain."""
+
+    id: str = ""
+    listed: bool = False
+    plugin: tuple[str, ...] = ()
+
+
+class DiffOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor diff."""
+
+    a: str
+    b: str
+    target: str | None = None
+    own: bool = False
+    verbose: bool = False
+    format: Literal["terminal", "json", "markdown"] = "terminal"
+
+
+class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor fleet."""
+
+    files: tuple[str, ...] = ()
+    slurm: str | None = None
+    ray: str | None = None
+    kubernetes: str | None = None
+    ssh: str | None = None
+    profile: Literal["node", "project"] | None = None
+    smoke: bool = False
+    doctor: str = ""
+    timeout: float = 120.0
+    image: str = ""
+    manifest: bool = False
+    at_once: int = 64
+    last: str = ""
+    drain: bool = False
+    undrain: bool = False
+    cordon: bool = False
+    uncordon: bool = False
+    label: bool = False
+    unlabel: bool = False
+    yes: bool = False
+    at_most: int | None = None
+    max_age: float = 1.0
+    format: ReportFormat = "terminal"
+    output: tuple[str, ...] = ()
+    verbose: bool = False
+    quiet: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    fail_on: Literal["error", "warning", "note", "never"] | None = None
+    strict: bool = False
+    plugin: tuple[str, ...] = ()
+    config: str | None = None
+
+
+class ConfigOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor config."""
+
+    config: str | None = None
+    format: Literal["terminal", "json"] = "terminal"
+
+
+class PolicyOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor policy."""
+
+    what: Literal["init"] | None = None
+    here: bool = False
+    source: str | None = None
+    target: str | None = None
+    own: bool = False
+    output: str = "doctor.toml"
+    force: bool = False
+
+
+class SnapshotOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor snapshot."""
+
+    output: str = "-"
+    target: str | None = None
+    own: bool = False
+    deep: bool = False
+    smoke: bool = False
+    profile: Literal["project", "node", "runner"] = "project"
+    config: str | None = None
+    keep_host: bool = False
+
+
+class EnvsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor envs."""
+
+    quick: bool = False
+    format: Literal["terminal", "json"] = "terminal"
+
+
+class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor list."""
+
+
+class SchemaOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor schema."""
+
+    name: Literal[
+        "report",
+        "wheel",
+        "matrix",
+        "set",
+        "fit",
+        "data",
+        "fix",
+        "smoke",
+        "envs",
+        "config",
+        "diff",
+        "fleet",
+    ] = "report"
+
+
+class UpdateOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor update."""
+
+    index: str = ""
+    format: Literal["terminal", "json"] = "terminal"
+    force: bool = False
+    dry_run: bool = False
+    offline: bool = False
+
+
+class McpOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor mcp."""
+
+    allow_fix: bool = False
+    timeout: float = 300.0
+
+
+class CompletionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor completion."""
+
+    shell: Literal["bash", "zsh", "fish", "powershell"] = "bash"

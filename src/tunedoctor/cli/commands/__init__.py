@@ -1,0 +1,1 @@
+"""One module for each command: its options as Typer parameters, and the call of what it does."""

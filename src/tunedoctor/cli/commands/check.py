@@ -1,0 +1,141 @@
+"""doctor check: its options, and the call of what it does."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from tunedoctor.cli.parameters import (
+    ConfigOption,
+    DeepOption,
+    DoctorCommand,
+    FailOnOption,
+    OnlyOption,
+    OpenOption,
+    OutputOption,
+    OwnOption,
+    PageOption,
+    PluginOption,
+    QuietOption,
+    ReportFormatOption,
+    SkipOption,
+    StrictOption,
+    TargetOption,
+    VerboseOption,
+    examples,
+    finite,
+    typed_options,
+)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(
+    name="check",
+    cls=DoctorCommand,
+    epilog=examples(
+        "doctor check --deep --target ./.venv",
+        "doctor check --strict --format github --output sarif=out.sarif",
+    ),
+)
+def check(
+    context: typer.Context,
+    target: TargetOption = None,
+    own: OwnOption = False,
+    format: ReportFormatOption = "terminal",
+    output: OutputOption = None,
+    report: PageOption = "",
+    open: OpenOption = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    fail_on: FailOnOption = None,
+    strict: StrictOption = False,
+    plugin: PluginOption = None,
+    config: ConfigOption = None,
+    profile: Annotated[
+        Literal["project", "node", "runner", "image"],
+        typer.Option(
+            "--profile",
+            help="What to check: project, node (the machine only), runner (a CI runner), or image (at build time, without a GPU).",
+            rich_help_panel="Checks",
+        ),
+    ] = "project",
+    baseline: Annotated[
+        str,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            help="Fail only on findings that are not in this file.",
+            rich_help_panel="Policy",
+        ),
+    ] = "",
+    write_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--write-baseline",
+            help="Write the current findings to the baseline file.",
+            rich_help_panel="Policy",
+        ),
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="S",
+            help="Time limit in seconds. Whatever is not known by then counts as undecided.",
+            rich_help_panel="Checks",
+            min=0.5,
+            max=86400,
+            callback=finite,
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Judge a snapshot file instead of this machine (- for stdin).",
+            rich_help_panel="Target",
+        ),
+    ] = None,
+    deep: DeepOption = False,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke",
+            help="Also train a tiny model, as doctor smoke does.",
+            rich_help_panel="Checks",
+        ),
+    ] = False,
+) -> int:
+    """Find what stops this machine and a Python environment from training. Reads only."""
+    from tunedoctor.cli.check import run_check
+    from tunedoctor.cli.command_options import CheckOptions
+
+    return run_check(
+        CheckOptions(
+            target=target,
+            own=own,
+            format=format,
+            output=tuple(output or ()),
+            report=report,
+            open=open,
+            verbose=verbose,
+            quiet=quiet,
+            only=tuple(only or ()),
+            skip=tuple(skip or ()),
+            fail_on=fail_on,
+            strict=strict,
+            plugin=tuple(plugin or ()),
+            config=config,
+            profile=profile,
+            baseline=baseline,
+            write_baseline=write_baseline,
+            timeout=timeout or 0.0,
+            source=source,
+            deep=deep,
+            smoke=smoke,
+            typed=typed_options(context),
+        )
+    )

@@ -1,0 +1,173 @@
+"""doctor fix: its options, and the call of what it does."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from tunedoctor.cli.completions import complete_check
+from tunedoctor.cli.parameters import (
+    DoctorCommand,
+    FormatOption,
+    OwnOption,
+    PluginOption,
+    ProjectSourcesOption,
+    TargetOption,
+    examples,
+)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(
+    name="fix",
+    cls=DoctorCommand,
+    epilog=examples("doctor fix --dry-run", "doctor fix --new .venv --with trl"),
+)
+def fix(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID",
+            help="Findings to fix (default: all errors and warnings).",
+            autocompletion=complete_check,
+        ),
+    ] = None,
+    target: TargetOption = None,
+    own: OwnOption = False,
+    format: FormatOption = "terminal",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every package.", rich_help_panel="Output")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="ID",
+            help="Same as naming the id.",
+            rich_help_panel="Checks",
+            autocompletion=complete_check,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the plan and change nothing.", rich_help_panel="Apply"
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Apply without asking.", rich_help_panel="Apply")
+    ] = False,
+    plan: Annotated[
+        str,
+        typer.Option(
+            "--plan",
+            metavar="ID",
+            help="Apply only if the plan has this id (plan_id of --format json).",
+            rich_help_panel="Apply",
+        ),
+    ] = "",
+    script: Annotated[
+        str | None,
+        typer.Option(
+            "--script",
+            metavar="FILE",
+            help="Write the plan as a shell script (- for stdout).",
+            rich_help_panel="Apply",
+        ),
+    ] = None,
+    installer: Annotated[
+        Literal["uv", "pip"] | None,
+        typer.Option(
+            "--installer",
+            help="Installer to use (default: uv if available).",
+            rich_help_panel="Apply",
+        ),
+    ] = None,
+    new: Annotated[
+        str | None,
+        typer.Option(
+            "--new",
+            metavar="PATH",
+            help="Create a ready environment in this folder.",
+            rich_help_panel="New environment",
+        ),
+    ] = None,
+    packages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="PACKAGE",
+            help="Package to include in the new environment. Repeatable.",
+            rich_help_panel="New environment",
+        ),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            "--python",
+            metavar="P",
+            help="Interpreter for the new environment: a version such as 3.12, or a path.",
+            rich_help_panel="New environment",
+        ),
+    ] = None,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Run the target's packages to find problems and to prove the result.",
+            rich_help_panel="Proof",
+        ),
+    ] = False,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke", help="Also prove the result with a tiny training.", rich_help_panel="Proof"
+        ),
+    ] = False,
+    no_import: Annotated[
+        bool,
+        typer.Option(
+            "--no-import",
+            help="Do not import the packages to prove the result.",
+            rich_help_panel="Proof",
+        ),
+    ] = False,
+    system: Annotated[
+        bool,
+        typer.Option(
+            "--system",
+            help="Allow changing a Python that is not a virtual environment.",
+            rich_help_panel="Apply",
+        ),
+    ] = False,
+    allow_project_sources: ProjectSourcesOption = False,
+    plugin: PluginOption = None,
+) -> int:
+    """Fix what was found: shows one plan first, applies all of it or nothing, and can be undone."""
+    from tunedoctor.cli.command_options import FixOptions
+    from tunedoctor.cli.fix import run_fix
+
+    return run_fix(
+        FixOptions(
+            ids=tuple(ids or ()),
+            target=target,
+            own=own,
+            format=format,
+            verbose=verbose,
+            only=tuple(only or ()),
+            dry_run=dry_run,
+            yes=yes,
+            plan=plan,
+            script=script,
+            installer=installer,
+            new=new,
+            packages=tuple(packages or ()),
+            python=python,
+            deep=deep,
+            smoke=smoke,
+            no_import=no_import,
+            system=system,
+            allow_project_sources=allow_project_sources,
+            plugin=tuple(plugin or ()),
+        )
+    )

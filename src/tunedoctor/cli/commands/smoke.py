@@ -1,0 +1,160 @@
+"""doctor smoke: its options, and the call of what it does."""
+
+from typing import Annotated
+
+import typer
+
+from tunedoctor.cli.parameters import (
+    DoctorCommand,
+    FormatOption,
+    OwnOption,
+    QuietOption,
+    StrictOption,
+    TargetOption,
+    VerboseOption,
+    examples,
+    finite,
+)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(
+    name="smoke",
+    cls=DoctorCommand,
+    epilog=examples("doctor smoke", "doctor smoke --model ./model --data rows.jsonl --steps 50"),
+)
+def smoke(
+    target: TargetOption = None,
+    own: OwnOption = False,
+    format: FormatOption = "terminal",
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    strict: StrictOption = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            metavar="D",
+            help="Device to train on, for example cuda:1 or cpu (default: the best one).",
+            rich_help_panel="Training",
+        ),
+    ] = "",
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Also test bitsandbytes and torch.compile. Takes about a minute longer.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
+    gpus: Annotated[
+        str,
+        typer.Option(
+            "--gpus",
+            metavar="N",
+            help="Number of processes to train with, or 'all' for one per GPU.",
+            rich_help_panel="Training",
+        ),
+    ] = "",
+    node: Annotated[
+        bool,
+        typer.Option(
+            "--node",
+            help="Also measure each GPU and the links between them.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="FOLDER",
+            help="Train this model instead of the tiny one.",
+            rich_help_panel="Training",
+        ),
+    ] = "",
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="Training data for --model: a .jsonl, .csv or text file.",
+            rich_help_panel="Training",
+        ),
+    ] = "",
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            metavar="N",
+            help="Steps to train --model (default: 5).",
+            rich_help_panel="Training",
+            min=1,
+            max=1000,
+        ),
+    ] = None,
+    long: Annotated[
+        bool,
+        typer.Option(
+            "--long",
+            help="Also run ten minutes of load and watch heat, clocks and errors.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            "--minutes",
+            metavar="N",
+            help="Minutes of load instead of ten.",
+            rich_help_panel="Training",
+            min=0,
+            max=1440,
+            callback=finite,
+        ),
+    ] = 0.0,
+    then_train: Annotated[
+        str,
+        typer.Option(
+            "--then-train",
+            metavar="CONFIG",
+            help="Train with this configuration if the smoke test passes.",
+            rich_help_panel="Training",
+        ),
+    ] = "",
+    snapshot: Annotated[
+        str,
+        typer.Option(
+            "--snapshot",
+            metavar="FILE",
+            help="Write all facts to this file, including those of the run.",
+            rich_help_panel="Output",
+        ),
+    ] = "",
+) -> int:
+    """Train a tiny model in the target, offline, in seconds, and explain what fails."""
+    from tunedoctor.cli.command_options import SmokeOptions
+    from tunedoctor.cli.smoke import run_smoke
+
+    return run_smoke(
+        SmokeOptions(
+            target=target,
+            own=own,
+            format=format,
+            verbose=verbose,
+            quiet=quiet,
+            strict=strict,
+            device=device,
+            full=full,
+            gpus=gpus,
+            node=node,
+            model=model,
+            data=data,
+            steps=steps or 0,
+            long=long,
+            minutes=minutes,
+            then_train=then_train,
+            snapshot=snapshot,
+        )
+    )

@@ -1,0 +1,63 @@
+"""Values that a shell offers at the tab key; each imports what it lists only then."""
+
+from collections.abc import Iterable
+
+
+def complete_check(incomplete: str) -> list[str]:
+    """Return the ids of checks."""
+    from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
+
+    return _starting((one.id for one in all_checks()), incomplete)
+
+
+def complete_topic(incomplete: str) -> list[str]:
+    """Return the ids of checks and the pages that doctor explain shows."""
+    from tunedoctor.cli.explain import pages  # noqa: PLC0415
+    from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
+
+    return _starting((*(one.id for one in all_checks()), *pages()), incomplete)
+
+
+def complete_gpu(incomplete: str) -> list[str]:
+    """Return GPU models of which any word starts with what was typed: 4090 finds 'NVIDIA GeForce RTX 4090'."""
+    from tunedoctor.tables.gpus import cards  # noqa: PLC0415
+
+    low = incomplete.lower()
+    names = dict.fromkeys(one.name for one in cards())
+    return [
+        name
+        for name in names
+        if any(word.lower().startswith(low) for word in (name, *name.split()))
+    ]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the models of the catalogue."""
+    from tunedoctor.tables.small import models  # noqa: PLC0415
+
+    return _starting((one.name for one in models()), incomplete)
+
+
+def complete_goal(incomplete: str) -> list[str]:
+    """Return the goals of a first configuration."""
+    from tunedoctor.tables.load import table  # noqa: PLC0415
+
+    return _starting((one["name"] for one in table("goals")["goals"]), incomplete)
+
+
+def complete_optimizer(incomplete: str) -> list[str]:
+    """Return the optimizers that doctor fit knows."""
+    from tunedoctor.memory.parameters import OPTIMIZERS  # noqa: PLC0415
+
+    return _starting(OPTIMIZERS, incomplete)
+
+
+def complete_stack(incomplete: str) -> list[str]:
+    """Return the training libraries that doctor fit knows."""
+    from tunedoctor.memory.run import STACKS  # noqa: PLC0415
+
+    return _starting(STACKS, incomplete)
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
