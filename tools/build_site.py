@@ -8,7 +8,6 @@ nowhere, and what a page would load from elsewhere end it with 1.
 """
 
 import html
-import json
 import re
 import shutil
 import subprocess

@@ -1,5 +1,6 @@
 source <(doctor completion bash)
 for line; do
-    COMP_LINE="$line" COMP_POINT=${#line} COMP_WORDS=($line) COMP_TYPE=9 COMP_KEY=9
-    COMPREPLY=(); _python_argcomplete doctor; echo "$line: ${COMPREPLY[*]}"
+    COMP_WORDS=($line); [ "${line% }" = "$line" ] || COMP_WORDS+=("")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    COMPREPLY=(); _doctor_completion doctor; echo "$line: ${COMPREPLY[*]}"
 done

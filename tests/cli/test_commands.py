@@ -12,8 +12,7 @@ import jsonschema
 import pytest
 from typed import HANGS, doctor, gone, on_terminal, ran, started, until
 
-import tunedoctor.cli
-from tunedoctor.cli.app import _given
+from tunedoctor.cli.app import COMMANDS, load_command
 from tunedoctor.cli.explain import schema_of
 
 
@@ -126,7 +125,6 @@ def test_a_dumb_terminal_sees_the_result_alone():
     assert _shown("dumb") == "a line\r\nFalse\r\n"
 
 
-KNOWN = json.loads(Path(tunedoctor.cli.__file__).with_name("commands.json").read_bytes())
 WANTED = json.loads(Path(__file__).with_name("completes.json").read_bytes())
 
 
@@ -148,13 +146,17 @@ def test_a_shell_completes(shell, tmp_path):
         assert [word for word in these if word not in said[line]] == [], done
 
 
-@pytest.mark.parametrize("name", KNOWN["commands"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_two_examples_of_a_command_are_commands(name):
-    examples = KNOWN["commands"][name]["examples"]
+    command = load_command(name)
+    examples = (command.epilog or "").splitlines()
     assert len(examples) == 2
     for example in examples:
         words = shlex.split(example.removeprefix("source <(").removesuffix(")"))
         for stop in ("|", ">"):
             words = words[: words.index(stop)] if stop in words else words
         assert words[:2] == ["doctor", name]
-        _given(name, words[2:], KNOWN)
+        with command.make_context(f"doctor {name}", words[2:]) as context:
+            assert context.params.keys() >= {
+                one.name for one in command.params if one.name != "help"
+            }

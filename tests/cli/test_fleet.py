@@ -435,7 +435,7 @@ def test_formats(tmp_path: Path) -> None:
         (["--ssh", "h", "--smoke", "--profile", "node"], "leave out --profile"),
         (["--from", "x", "--undrain", "--only", "disk-full"], "leave out --only"),
         (["--from", "x", "--yes"], "add --drain"),
-        (["--from", "x", "--drain", "--at-most=0"], "--at-most is 0; choose 1 to"),
+        (["--from", "x", "--drain", "--at-most=0"], "--at-most: 0 is not in the range 1<=x"),
         (["--from", "x", "--manifest"], "add --kubernetes"),
         (["--from", "x", "--output", "sarif=x"], "formats: json, html, prometheus"),
         (["--from", "x", "--diff", "/no/such"], "/no/such"),

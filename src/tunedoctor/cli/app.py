@@ -153,19 +153,28 @@ def _run_command(name: str, words: list[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except PARSER_ERROR as error:
-        _misuse(_message(error), f"doctor {name} --help lists the options")
+        _misuse(_message(error, words), f"doctor {name} --help lists the options")
     return int(code or 0)
 
 
-def _message(error: Any) -> str:  # noqa: ANN401  click's exceptions are private in Typer
+def _message(error: Any, words: list[str]) -> str:  # noqa: ANN401  click's exceptions are private in Typer
     """Return a parser's error in one line of plain words."""
     option = getattr(error, "option_name", "")
     if option and hasattr(error, "possibilities"):
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
         known = [flag for param in error.ctx.command.params for flag in param.opts]
-        return f"there is no option {option[:60]!r}{near(option, known)}"
-    text = " ".join(str(error.format_message()).split()).rstrip(".")
+        # -dash.jsonl is read as the letters of short options: name the word that was typed
+        word = next((one for one in words if one.startswith(option)), option)
+        return f"there is no option {word[:60]!r}{near(option, known)}"
+    parameter = getattr(error, "param", None)
+    text = str(error.format_message())
+    if isinstance(error, typer.BadParameter) and parameter is not None and error.message:
+        argument = parameter.param_type_name == "argument"
+        text = (
+            f"{parameter.human_readable_name if argument else parameter.opts[0]}: {error.message}"
+        )
+    text = " ".join(text.split()).rstrip(".")
     return text[:1].lower() + text[1:]
 
 

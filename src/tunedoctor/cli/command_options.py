@@ -387,7 +387,7 @@ class ConfigOptions(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of doctor policy."""
 
-    what: Literal["init"] | None = None
+    what: Literal["init"] = "init"
     here: bool = False
     source: str | None = None
     target: str | None = None

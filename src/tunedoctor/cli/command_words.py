@@ -44,8 +44,8 @@ def json_schema(parameter: Any, text: Mapping[str, Any], most: int) -> dict[str,
     form: dict[str, Any] = {**text}
     if getattr(parameter, "is_flag", False):
         form = {"type": "boolean"}
-    elif kind.name.startswith(("integer", "float")):
-        form = {"type": "integer" if kind.name.startswith("integer") else "number"}
+    elif kind.name.startswith(("int", "float")):
+        form = {"type": "integer" if kind.name.startswith("int") else "number"}
         limits = {"minimum": getattr(kind, "min", None), "maximum": getattr(kind, "max", None)}
         form |= {key: limit for key, limit in limits.items() if limit is not None}
     elif parameter.multiple or parameter.nargs == -1:

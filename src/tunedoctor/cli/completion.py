@@ -10,10 +10,9 @@ def run_completion(options: CompletionOptions) -> int:
     """Print the completion script for a shell; returns the exit code."""
     from typer._completion_shared import get_completion_script  # noqa: PLC0415  only here
 
-    sys.stdout.write(
-        get_completion_script(
-            prog_name="doctor", complete_var=COMPLETION_VARIABLE, shell=options.shell
+    for program in ("doctor", "tunedoctor"):
+        script = get_completion_script(
+            prog_name=program, complete_var=COMPLETION_VARIABLE, shell=options.shell
         )
-        + "\n"
-    )
+        sys.stdout.write(f"{script}\n")
     return 0

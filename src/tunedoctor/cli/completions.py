@@ -19,16 +19,17 @@ def complete_topic(incomplete: str) -> list[str]:
 
 
 def complete_gpu(incomplete: str) -> list[str]:
-    """Return GPU models of which any word starts with what was typed: 4090 finds 'NVIDIA GeForce RTX 4090'."""
+    """Return GPU models from the word on that was typed: "40" gives "4090", "rtx 40" gives "RTX 4090"."""
     from tunedoctor.tables.gpus import cards  # noqa: PLC0415
 
-    low = incomplete.lower()
-    names = dict.fromkeys(one.name for one in cards())
-    return [
-        name
-        for name in names
-        if any(word.lower().startswith(low) for word in (name, *name.split()))
-    ]
+    low, found = incomplete.lower(), dict[str, None]()
+    for card in cards():
+        words = card.name.split()
+        tails = (" ".join(words[i:]) for i in range(len(words)))
+        found |= {
+            incomplete + one[len(low) :]: None for one in tails if one.lower().startswith(low)
+        }
+    return sorted(found)
 
 
 def complete_model(incomplete: str) -> list[str]:

@@ -10,7 +10,17 @@ from functools import wraps
 from numbers import Integral, Real
 from os import PathLike, fspath
 from types import UnionType
-from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    Any,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -198,7 +208,11 @@ def fit(  # noqa: PLR0913  as the command
     )
     fit_combinations(said)
     if not said.model:
-        raise DoctorError("the model is empty; name one as Qwen/Qwen3-8B")
+        raise DoctorError("the model is empty; name one, for example Qwen/Qwen3-8B")
+    if said.model.startswith("-"):  # "-" would read standard input
+        raise DoctorError(
+            f"model is {said.model[:60]!r}, which begins with a dash; name a file as ./-x"
+        )
     place = NO_TARGET if said.stack == "doctor" else _place(target)
     return public(cast("Fit", fitted(said, place, take)), this_identity())
 
@@ -241,8 +255,14 @@ def _validated(kind: type[T], **values: object) -> T:
     try:
         return msgspec.convert(values, kind, from_attributes=True)
     except msgspec.ValidationError as error:
-        what, _, name = str(error).partition(" - at ")
-        raise DoctorError(f"{name.strip('`$.')}: {what[:1].lower()}{what[1:]}") from None
+        what, _, place = str(error).partition(" - at ")
+        name = place.strip("`$.").partition("[")[0]
+        choices = get_args(get_type_hints(kind).get(name))
+        choices = tuple(c for one in choices for c in get_args(one) or (one,) if isinstance(c, str))
+        takes = (
+            f"choose one of {', '.join(choices)}" if choices else f"{what[:1].lower()}{what[1:]}"
+        )
+        raise DoctorError(f"{name} is {repr(values.get(name))[:60]}; {takes}") from None
 
 
 def _text(path: Path) -> str | None:

@@ -35,16 +35,17 @@ _checks = cache(Options.checks)
 def run_triage(given: TriageOptions) -> int:
     """Diagnose pasted reports; returns the exit code."""
     check_combinations(given)
-    sources, outputs = given.files, outputs_of("triage", given.output, given.report)
+    first, *more = given.files
+    outputs = outputs_of("triage", given.output, given.report)
     # a policy is about the machines of the folder, not about those that people report of
     options = Options.of(given).without_policy()
     options = options._replace(shared=not given.keep_host, outputs=outputs)
     began = time.perf_counter()
-    if len(sources) > 1 or Path(sources[0]).is_dir():
+    if more or Path(first).is_dir():
         if given.here:
             misuse("--here is for one report", "name the one that this machine printed")
-        return triage_many(options, sources)
-    log = read_log(sources[0])
+        return triage_many(options, given.files)
+    log = read_log(first)
     snapshot = read_report(log.text, log.numbers, _unread)
     if given.here:
         snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))

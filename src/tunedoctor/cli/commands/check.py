@@ -57,7 +57,10 @@ def check(
         Literal["project", "node", "runner", "image"],
         typer.Option(
             "--profile",
-            help="What to check: project, node (the machine only), runner (a CI runner), or image (at build time, without a GPU).",
+            help=(
+                "What to check: project, node (the machine only), runner (a CI runner), or image"
+                " (at build time, without a GPU)."
+            ),
             rich_help_panel="Checks",
         ),
     ] = "project",

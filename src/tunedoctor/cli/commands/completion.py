@@ -24,8 +24,8 @@ def completion(
     ] = "bash",
 ) -> int:
     """Print the shell completion script."""
-    from tunedoctor.cli.completion import run_completion
     from tunedoctor.cli.command_options import CompletionOptions
+    from tunedoctor.cli.completion import run_completion
 
     return run_completion(
         CompletionOptions(

@@ -18,8 +18,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 )
 def policy(
     what: Annotated[
-        Literal["init"] | None, typer.Argument(metavar="ACTION", help="init: write a first policy.")
-    ] = None,
+        Literal["init"], typer.Argument(metavar="ACTION", help="init: write a first policy.")
+    ],
     here: Annotated[
         bool,
         typer.Option(
