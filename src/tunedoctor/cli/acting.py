@@ -91,6 +91,8 @@ def _done(
     if refused:
         lines.append(f"Nothing is done: {refused} allows it.")
     elif not does:
-        lines.append("Next: the same with --yes does it." if acts else f"No node to {verb}.")
+        lines.append(
+            "Next: run the same command with --yes to do it" if acts else f"No node to {verb}."
+        )
     sys.stderr.write("\n".join([*lines, ""]))
     return went_well

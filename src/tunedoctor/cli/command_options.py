@@ -29,6 +29,7 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     plugin: tuple[str, ...] = ()
     config: str | None = None
     profile: Literal["project", "node", "runner", "image"] = "project"
+    require_environment: bool = False
     baseline: str = ""
     write_baseline: bool = False
     timeout: float = 0.0

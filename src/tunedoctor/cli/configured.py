@@ -57,10 +57,10 @@ def _render(held: Held, screen: Screen) -> str:
         screen.wrap(f"{value or '-'}  ({one.source})", width + 2, f"{one.name:<{width}}  ")
     screen.gap()
     if held.file:
-        screen.next("doctor check goes by it; options of the command line win")
+        screen.next(("doctor check", "check this machine against it; options override the file"))
     else:
         screen.wrap(f"Neither {' nor [tool.doctor] of '.join(FILES)} is here or in this project.")
-        screen.next("doctor policy init --from-here writes a policy of this machine")
+        screen.next(("doctor policy init --from-here", "write a policy from this machine"))
     return screen.text()
 
 

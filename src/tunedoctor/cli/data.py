@@ -33,7 +33,7 @@ from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
 from tunedoctor.render.html import BEGIN
-from tunedoctor.render.screen import as_json
+from tunedoctor.render.screen import NextStep, as_json
 from tunedoctor.system import child
 
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
@@ -132,27 +132,28 @@ def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
     return tuple(Written(str(out), count) for out, count in zip(outs, counts, strict=True))
 
 
-def _next(given: DataOptions, report: Report) -> tuple[str, ...]:
+def _next(given: DataOptions, report: Report) -> tuple[NextStep, ...]:
     """Return what comes next."""
     if report.verdict == "faults":
         found, one = {one.kind for one in report.faults if one.severity == "error"}, report.files[0]
         if found == {"unknown-form"} and len(report.files) == 1 and len(one.columns) == 2:
             said = shlex.quote("prompt={},completion={}".format(*one.columns))
-            return (f"doctor data {shlex.quote(one.name)} --columns={said} reads it so",)
-        return ("mend what is marked ✗, and run the same again",)
+            command = f"doctor data {shlex.quote(one.name)} --columns={said}"
+            return ((command, "read it with these columns"),)
+        return (("", "fix what is marked ✗, then run the same command again"),)
     names = [one.name for one in report.written[:1]] or [*given.files]
     more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
     held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
     if len(names) != 1:
         files = shlex.join(names)
-        way = f"doctor data {files}{more} --convert train.jsonl makes one file of them"
+        way = (f"doctor data {files}{more} --convert train.jsonl", "join them into one file")
         return (way,) * bool(names)
     data = shlex.quote(names[0])
     held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
     if given.model and report.costs:
         command = f"doctor train --model={shlex.quote(given.model)}"
-        return (f"{command} --data={data}{held_out}{more} trains",)
-    return (f"doctor init --data={data}{held_out}{more} writes a configuration",)
+        return ((f"{command} --data={data}{held_out}{more}", "train"),)
+    return ((f"doctor init --data={data}{held_out}{more}", "write a training configuration"),)
 
 
 def _startable(given: DataOptions) -> Readers:

@@ -24,10 +24,10 @@ def _render(found: Environments, screen: Screen) -> str:
         screen.line((one.path, "bold"))
         screen.line(f"  {', '.join(_words(one))}")
     if found.environments:
-        screen.next("doctor check --target ENVIRONMENT looks at one")
+        screen.next(("doctor check --target ENVIRONMENT", "check one"))
     else:
         screen.wrap("no environment is active, stands here, or where tools keep theirs")
-        screen.next("doctor fix --new .venv makes one")
+        screen.next(("doctor fix --new .venv", "create one"))
     return screen.text()
 
 

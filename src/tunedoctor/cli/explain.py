@@ -139,7 +139,7 @@ def run_list(_: ListOptions) -> int:
         shown.line((head, "bold"))
         for name, text in rows:
             shown.line(f"  {name:<30} {text}")
-    shown.next("doctor explain ID tells all about one")
+    shown.next(("doctor explain ID", "read about one"))
     write(shown.text())
     return 0
 

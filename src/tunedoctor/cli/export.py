@@ -72,11 +72,14 @@ def _commands(given: ExportOptions, found: Trained, merged: str, gguf: str, mode
         if not (gguf or (is_file and not found.adapter)):
             one.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
     more = f" --target {shlex.quote(given.target)}" if given.target else ""
-    way = f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more} is for Ollama"
+    way = (
+        f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more}",
+        "export for Ollama",
+    )
     ways = [] if modelfile else [way]
     if not merged and found.adapter:
-        ways.append(f"doctor export {out} --merged merged{more} writes one model")
-    one.next(*ways, f"doctor chat {model if merged else out}{more} asks it")
+        ways.append((f"doctor export {out} --merged merged{more}", "write one merged model"))
+    one.next(*ways, (f"doctor chat {model if merged else out}{more}", "chat with it"))
     write(one.text())
 
 
@@ -91,8 +94,10 @@ def run_chat(given: ChatOptions) -> int:
     code = start(given, "chat.py", {**asdict(given), **found._asdict()}, *needs)
     if code == 0:
         more = f" --target {shlex.quote(given.target)}" if given.target else ""
-        way = f"doctor export {shlex.quote(given.out)}{more} makes it ready for other programs"
-        sys.stderr.write(f"{'' if given.prompt else chr(10)}Next: {way}.\n")
+        shown = screen(sys.stderr)
+        way = f"doctor export {shlex.quote(given.out)}{more}"
+        shown.next((way, "convert it for other programs"))
+        sys.stderr.write(f"{'' if given.prompt else chr(10)}{shown.text()}")
     return code
 
 

@@ -295,8 +295,9 @@ def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
         shown.line(mark("ok"), f" wrote {place}; nothing was changed")
         if made.plan.new:
             sh = f"sh {shlex.quote(place)}"
-            ways = [f"sudo {sh} root does what needs root"] * is_setup(made.plan, case.snapshot)
-            shown.next(*ways, f"{sh} makes the environment")
+            ways = [(f"sudo {sh} root", "run the part that needs root")]
+            ways *= is_setup(made.plan, case.snapshot)
+            shown.next(*ways, (sh, "create the environment"))
         write(shown.text())
     return 0
 

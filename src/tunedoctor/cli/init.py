@@ -78,7 +78,10 @@ def run_init(given: InitOptions) -> int:
     shown.wrap(f"to {wanted.goal.words}: {time}", 2)
     if name != "-":
         more = named(place, given.target)
-        shown.next(f"doctor fit {file} says what it needs", f"doctor train {file}{more} trains")
+        shown.next(
+            (f"doctor fit {file}", "see how much memory it needs"),
+            (f"doctor train {file}{more}", "train"),
+        )
     sys.stderr.write(shown.text())
     return 0
 

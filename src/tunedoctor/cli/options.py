@@ -37,7 +37,7 @@ import shlex
 
 from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
-from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, makes
+from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, OWN, makes
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.places import folders, owned
 from tunedoctor.probes.targeting import here
@@ -84,6 +84,8 @@ class Options(NamedTuple):
     """The answer is to be given away: this machine's own name is hidden too."""
     here: bool = True
     """It is about this machine, so that its other commands are the next step."""
+    require_environment: bool = False
+    """A missing Python environment leaves the verdict open."""
 
     @classmethod
     def of(cls, given: Struct | None = None, held: Settings | None = None) -> "Options":
@@ -109,6 +111,8 @@ class Options(NamedTuple):
             file=held.file,
             settled=(*config.only, *config.skip, *(one.id for one in config.ignore)),
             here=said.get("source") is None,
+            require_environment=bool(said.get("require_environment"))
+            or ("profile" in said.get("typed", ()) and said.get("profile") == "project"),
         )
 
     def checks(self) -> tuple[Check, ...]:
@@ -155,7 +159,16 @@ class Options(NamedTuple):
         policy = self.file if self.rules else ""
         waits = {one.id: one.said for one in self.rules if one.row.of == "machine"}
         known = dict(self.known)
-        return Gate(self.fail_on, self.unknown, self.profile, ignored, known, policy, waits)
+        return Gate(
+            fail_on=self.fail_on,
+            unknown=self.unknown,
+            profile=self.profile,
+            ignored=ignored,
+            known=known,
+            require_environment=self.require_environment,
+            policy=policy,
+            waits=waits,
+        )
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""
@@ -267,9 +280,9 @@ def to_change(place: Target, *, asks: bool, words: str) -> Target:
 
     Exits with 2 where it may not; `words` is the command.
     """
-    if needed(place).chosen_by == ONLY and not asks:
+    if needed(place).chosen_by in (ONLY, OWN) and not asks:
         misuse(
-            f"{place.asked} is {ONLY}, which nobody named, and nobody is asked",
+            f"{place.asked} is {place.chosen_by}, and --yes changes only an environment that is named",
             f"name it: {words} --target {shlex.quote(place.asked)}",
         )
     return place

@@ -143,5 +143,5 @@ def _text(outcome: Outcome) -> str:
     if outcome.state == "updated":
         dates = f"now of {outcome.date}; {dates}; it lies in {outcome.file}"
     shown.wrap(f"Wheel table: {dates}.")
-    shown.next("doctor wheel chooses by it")
+    shown.next(("doctor wheel", "choose a build with it"))
     return shown.text()

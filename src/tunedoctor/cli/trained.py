@@ -107,20 +107,22 @@ def begun(
         plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
         again = f"doctor train {shlex.join(plain)}{more}{target}"
         place = shlex.quote(str(out / "merged" if is_merge else out))
-        uses = "makes it ready for Ollama, llama.cpp, vLLM"
-        ways = [f"doctor chat {place}{target} asks it", f"doctor export {place}{target} {uses}"]
+        ways = [
+            (f"doctor chat {place}{target}", "chat with it"),
+            (f"doctor export {place}{target}", "convert it for Ollama, llama.cpp or vLLM"),
+        ]
         steps = [p for p in out.glob("step-*") if p.name[5:].isdigit()]
         one.line("")
         if code and (is_merge or is_trial):
             one.line(mark("note"), " Stopped; nothing was written")
-            ways = [f"doctor train {shlex.join(words)}{more}{target} begins again"]
+            ways = [(f"doctor train {shlex.join(words)}{more}{target}", "start again")]
         elif is_trial:
-            ways = [f"{again} trains"]
+            ways = [(again, "train")]
         elif not is_merge and (code or not final.is_dir() or final.stat().st_mtime < at):
             last = max(steps, key=lambda p: int(p.name[5:]), default=None)
             saved = f"after step {int(last.name[5:])}, saved in {last}" if last else ""
             one.line(mark("note"), f" Stopped {saved or 'before a step was saved'}")
-            ways = [f"{again} --resume=true goes on"]
+            ways = [(f"{again} --resume=true", "continue the training")]
         elif not is_merge:
             config, result = final / "adapter_config.json", f"a model in {final}"
             if config.is_file():

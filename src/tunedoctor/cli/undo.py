@@ -50,7 +50,7 @@ def _render(answer: Answer, screen: Screen, *, there: str) -> str:
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
     if answer.states:
-        screen.next(f"doctor undo ID{there} brings one back")
+        screen.next((f"doctor undo ID{there}", "restore one of them"))
     else:
         screen.line("No state of this environment is kept.")
     return screen.text()
@@ -67,7 +67,7 @@ def _undone(one: Undone, screen: Screen, there: str) -> None:
         screen.wrap(f"undone: {', '.join(state.changes[:4])}", 2)
     if state and state.folder:
         screen.line(f"  What it replaced is kept: doctor undo {state.id}{there}")
-    screen.next(f"doctor check{there} looks at it again")
+    screen.next((f"doctor check{there}", "check it again"))
     return None
 
 

@@ -52,6 +52,8 @@ class Gate(NamedTuple):
     """Id of a finding -> why it does not count: "ignored until 2027-01-31: …"."""
     known: Mapping[str, Severity] = {}
     """Fingerprint -> severity of the findings of a baseline."""
+    require_environment: bool = False
+    """Whether a missing Python environment leaves the verdict open; else the machine alone is judged."""
     policy: str = ""
     """The file whose policy is held against the machine."""
     waits: Mapping[str, str] = {}

@@ -9,6 +9,7 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
+from tunedoctor.diagnosis.areas import ReportArea, areas_of
 from tunedoctor.diagnosis.engine import Diagnosis, Found
 from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
@@ -18,6 +19,7 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.machine import GPUS, gpus_of
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.wording import counted, gib
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import driver_floor
 
@@ -164,6 +166,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     needs: dict[str, str] = {}
     """Of an image: what PyTorch's wheel and the policy need of the machine that runs it: {"driver": ">=570.26"}."""
     smoke: ReportSmoke | None = None
+    areas: tuple[ReportArea, ...] = ()
+    """The overview: driver, GPU, memory ... each with the worst of its findings. () for a pasted report."""
 
 
 def report_of(  # noqa: PLR0913  two of them are what the user asked for
@@ -188,10 +192,13 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     open_ = verdict == "unknown" and target is None
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     cures = cures_shown(diagnosis, snapshot, fixes)
+    shown_target, machine = _target(snapshot), machine_of(snapshot)
+    summaries = _summaries(machine, shown_target, snapshot.find(kinds.Disks))
     return Report(
         verdict=verdict,
-        target=_target(snapshot),
-        machine=machine_of(snapshot),
+        target=shown_target,
+        machine=machine,
+        areas=areas_of(diagnosis, checks, summaries) if target else (),
         findings=tuple(_finding(one, cures, diagnosis, accepted) for one in diagnosis.causes),
         symptoms=tuple(_finding(one, cures, diagnosis, {}) for one in symptoms_of(diagnosis)),
         passed=diagnosis.passed,
@@ -211,6 +218,30 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         needs={**_needs(snapshot), **gate.waits} if gate.profile == "image" else {},
         smoke=smoke,
     )
+
+
+def _summaries(
+    machine: ReportMachine, target: ReportTarget, disks: kinds.Disks | None
+) -> dict[str, str]:
+    """Return what is there, by the name of the area."""
+    gpus = counted(
+        name + (f" {gib(gpu.memory)}" if gpu.memory else "")
+        for gpu in machine.gpus
+        for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]
+    )
+    free = min((one.free for one in disks.disks), default=None) if disks else None
+    libraries = ("torch", "transformers", "peft", "trl", "datasets")
+    versions = [f"{name} {target.packages[name]}" for name in libraries if name in target.packages]
+    place = target.asked or target.python
+    return {
+        "System": machine.system,
+        "Driver": f"NVIDIA {machine.driver}" if machine.driver else "",
+        "GPU": ", ".join(gpus) or ("none" if machine.gpus_known else ""),
+        "Memory": f"{gib(machine.ram)} RAM" if machine.ram else "",
+        "Disk": f"{gib(free)} free" if free is not None else "",
+        "Python": f"{target.version} in {place}" if target.version else "",
+        "Libraries": ", ".join(versions),
+    }
 
 
 def _way_on(target: kinds.Target | None, gate: Gate) -> str:
@@ -234,7 +265,10 @@ def _verdict(
 ) -> Verdict:
     target = snapshot.find(kinds.Target)
     wanted = profile(gate.profile).environment == "wanted"
-    if target and target.problem and (wanted or target.chosen_by != "none"):
+    if target and target.chosen_by == "none":
+        if wanted and gate.require_environment:
+            return "unknown"
+    elif target and target.problem:
         return "unknown"
     counted = [found for found in diagnosis.causes if not accepted[found.check.id]]
     if any(gate.fails(found.severity) for found in counted):

@@ -8,12 +8,14 @@ ONLY = "the only environment found"
 MOST_NAMED = 5
 """Environments that are named where several could be meant."""
 PROJECTS = "the project's environment"
-FOUND = (ONLY, PROJECTS)
+OWN = "doctor's own environment, the only one here"
+"""On Colab, in containers and in conda's base, doctor is installed into the environment that trains."""
+FOUND = (ONLY, PROJECTS, OWN)
 """Why a target was chosen that stands elsewhere, and that nobody named."""
 
-NO_ENVIRONMENT = "no environment was looked at"
+NO_ENVIRONMENT = "no Python environment was checked"
 """Why the facts of a target are absent where nobody named one."""
-NOT_RUN = "nothing of the target was run: doctor check --deep does"
+NOT_RUN = "needs to run the target's packages: doctor check --deep"
 """Why what only running packages tell is absent."""
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]

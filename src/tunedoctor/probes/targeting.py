@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts import Target
-from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, PROJECTS, Nearby
+from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, OWN, PROJECTS, Nearby
 from tunedoctor.probes.places import INSIDE, Found, everywhere, is_marked, owned, projects
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
@@ -83,8 +83,18 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
         if theirs:
             return _none(theirs, own, cwd)
     theirs = others(everywhere(environ))
-    one = _told(theirs)
-    return _environment(one.path, ONLY) if one else _none(theirs, own, cwd)
+    if one := _told(theirs):
+        return _environment(one.path, ONLY)
+    if not theirs and trains(own_prefix := os.path.dirname(os.path.dirname(own_executable))):
+        return _interpreter(own_executable, OWN, asked=own_prefix)
+    return _none(theirs, own, cwd)
+
+
+def trains(prefix: str) -> bool:
+    """Return whether torch is installed in an environment."""
+    from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
+
+    return bool(holds(prefix)[1])
 
 
 def _told(several: list[Found], *, first: bool = False) -> Found | None:

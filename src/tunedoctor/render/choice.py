@@ -38,7 +38,7 @@ def render(answer: Answer, screen: Screen) -> str:
         text = f"wheel table of {known.date}, {many(known.days, 'day')} old{newer}"
         screen.wrap(text, kind="warning" if known.old else "dim")
     if answer.torch_version is not None:
-        screen.next("doctor fix puts it into an environment, and proves it")
+        screen.next(("doctor fix", "install it into an environment and prove it"))
     return screen.text()
 
 
@@ -133,7 +133,7 @@ def render_matrix(found: Matrix, screen: Screen) -> str:
     screen.table("|torch|build|Python|driver|code for|here", rows)
     if not rows:
         screen.wrap("no build of a release in range is for this platform", 2, mark("error"))
-    screen.next("doctor wheel says why, and prints the commands")
+    screen.next(("doctor wheel", "see which one to take, why, and the install commands"))
     return screen.text()
 
 

@@ -7,7 +7,7 @@ from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, 
 from tunedoctor.data.rows import said
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.html import frame
-from tunedoctor.render.screen import Screen, mark
+from tunedoctor.render.screen import NextStep, Screen, mark
 from tunedoctor.target.train_plot import span
 from tunedoctor.target.train_rows import layout
 
@@ -31,7 +31,7 @@ def page(report: Report) -> str:
     return frame(f"doctor data: {report.verdict}", body, colours + _STYLE)
 
 
-def render(report: Report, screen: Screen, ways: Sequence[str] = ()) -> str:
+def render(report: Report, screen: Screen, ways: Sequence[NextStep] = ()) -> str:
     """Return the report for a terminal; `ways` are the commands that come next."""
     _report(report, screen, most=_MOST)
     screen.next(*ways)

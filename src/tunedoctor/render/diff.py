@@ -42,16 +42,18 @@ def render(
         screen.wrap(f"{names}: {said}", 2, mark("ok" if one.a and one.b else "unknown"))
     findings = [finding for one in found for finding in one.findings]
     sides = [side for one in found for side in (one.a, one.b) if side]
-    ways = [f"doctor diff {asked} -v shows all that differs"]
+    ways = [(f"doctor diff {asked} -v", "see everything that differs")]
     if verbose:
-        ways = ["doctor check --from FILE judges one of them"]
+        ways = [("doctor check --from FILE", "judge one of them")]
     if findings:
-        ways = [f"doctor explain {findings[0].id} tells more"]
+        ways = [(f"doctor explain {findings[0].id}", "read more about this finding")]
     if findings and any(side.kind == "here" and side.verdict == "findings" for side in sides):
-        ways.insert(0, f"doctor fix{there} shows the plan of a cure, and asks first")
+        ways.insert(
+            0, (f"doctor fix{there}", "see a plan that fixes it; asks before changing anything")
+        )
     if any(side.kind == "report" for side in sides):
         screen.wrap("A report holds few facts: snapshots tell which of them a finding hangs on.")
-        ways = ["doctor snapshot -o FILE writes one, on each machine"]
+        ways = [("doctor snapshot -o FILE", "write a snapshot on each machine")]
     screen.next(*ways)
     return screen.text()
 

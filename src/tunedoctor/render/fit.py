@@ -78,11 +78,11 @@ def _two(number: float) -> str:
 
 def _next(answer: Answer, screen: Screen, asked: str) -> None:
     if answer.verdict in (None, "doesn't fit"):
-        screen.next(f"doctor fit {asked} --cards names the cards that hold it")
+        screen.next((f"doctor fit {asked} --cards", "list the GPUs it fits on"))
     elif asked.strip("'").endswith(".toml"):
-        screen.next(f"doctor train {asked} trains")
+        screen.next((f"doctor train {asked}", "train"))
     else:
-        screen.next("doctor init writes a configuration for this machine")
+        screen.next(("doctor init", "write a training configuration for this machine"))
 
 
 def _settings(answer: Answer) -> str:
@@ -131,7 +131,7 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
         )
         last = name
     screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
-    screen.next("doctor fit MODEL tells all about one")
+    screen.next(("doctor fit MODEL", "see one model in detail"))
 
 
 def _cards(found: overview.CardTable, screen: Screen) -> None:
@@ -146,7 +146,7 @@ def _cards(found: overview.CardTable, screen: Screen) -> None:
     screen.table("card|>GiB|>W|>qlora|>lora|>full|>tokens/s", rows)
     _notes(found.cards, screen)
     screen.wrap("tokens/s of the largest model by the leftmost method that the card has.")
-    screen.next("doctor fit MODEL --gpu CARD tells all about one")
+    screen.next(("doctor fit MODEL --gpu CARD", "see one GPU in detail"))
 
 
 def _offers(found: overview.OfferTable, screen: Screen) -> None:
@@ -165,7 +165,7 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
     _notes(found.offers, screen)
     least = f"the smallest that fits: {found.smallest}"
     screen.wrap(least if found.smallest else "it fits on none of them")
-    screen.next("doctor fit MODEL --gpu CARD tells what of it needs the memory")
+    screen.next(("doctor fit MODEL --gpu CARD", "see what needs the memory"))
 
 
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {

@@ -49,10 +49,16 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
             screen.gap()
     # the worst, and of the worst what not all share
     worst = sorted(found.causes, key=lambda c: (SEVERITIES.index(c.finding.severity), not c.nodes))
-    keep = "doctor fleet --format json > FILE keeps it; --diff FILE says what changed since"
+    keep = (
+        "doctor fleet --format json > FILE",
+        "save the result; --diff FILE later reports what changed",
+    )
     if len(found.unreached) == len(found.nodes):
-        keep = "doctor explain fleet tells how machines are asked, and which files are read"
-    screen.next(f"doctor explain {worst[0].finding.id} tells more" if worst else keep)
+        keep = ("doctor explain fleet", "read how machines are asked and which files are read")
+    more = [
+        (f"doctor explain {one.finding.id}", "read more about this finding") for one in worst[:1]
+    ]
+    screen.next(*(more or [keep]))
     return screen.text()
 
 

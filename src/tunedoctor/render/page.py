@@ -44,7 +44,7 @@ def render_page(check: Check, source: str, screen: Screen) -> str:
     screen.wrap(f"To leave it out: doctor check --skip {check.id}, or in pyproject.toml:")
     screen.line("  [tool.doctor]")
     screen.line(f'  skip = ["{check.id}"]')
-    screen.next(f"doctor check --only {check.id} looks for it here")
+    screen.next((f"doctor check --only {check.id}", "check this machine for it"))
     return screen.text()
 
 

@@ -180,7 +180,9 @@ def render_end(answer: Answer, screen: Screen) -> str:
         _nothing(answer, screen)
     elif answer.end == "planned":
         screen.line("Nothing was changed: this is a dry run.")
-        screen.next("the same without --dry-run, which asks first")
+        screen.next(
+            ("", "run the same command without --dry-run; it asks before changing anything")
+        )
     elif answer.end == "declined":
         screen.line("Nothing was changed.")
     elif answer.end == "told":
@@ -246,9 +248,10 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
     elif outcome.unproved:
         head += ", not proved by import"
     screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
-    smoke = f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
-    rest = f"{answer.look} tells of what is left" if left else smoke
-    screen.next(rest if new is None else f"{answer.look} looks at it")
+    target = answer.look.removeprefix("doctor check")
+    smoke = (f"doctor smoke{target}", "prove it with a tiny training")
+    rest = (answer.look, "see what is left") if left else smoke
+    screen.next(rest if new is None else smoke)
 
 
 def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
@@ -327,9 +330,9 @@ def _end(answer: "SetAnswer", screen: Screen, there: str) -> None:
     kinds = Counter(one.change for one in answer.changed)
     if not kinds:
         screen.line(mark("ok"), " ", ("The set is consistent: nothing to change", "ok"))
-        screen.next(f"doctor smoke{there} proves it by a tiny training")
+        screen.next((f"doctor smoke{there}", "prove it with a tiny training"))
         return
     gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
     done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"
     screen.wrap(done, 2, mark("ok"))
-    screen.next(f"run a line from above, then doctor check --deep{there} proves it")
+    screen.next((f"doctor check --deep{there}", "run one of the commands above, then check it"))

@@ -23,6 +23,8 @@ import msgspec
 
 Part = str | tuple[str, str]
 """Text, or text with its kind: a severity, ok, unknown, dim or bold."""
+NextStep = tuple[str, str]
+"""A command, and what it is for: ("doctor smoke", "prove it with a tiny training"); the command can be ""."""
 MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-"}
 """They differ in shape; colour only repeats them."""
 COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan", "note": ""}
@@ -92,10 +94,12 @@ class Screen:
         if text.strip():
             self.wrap(text, indent, f"{name:>{indent - 2}}")
 
-    def next(self, *ways: str) -> None:
-        """Add what to run next, each on a line of its own: a command that is broken can't be pasted."""
-        for number, way in enumerate(ways[:2]):
-            self.line(f"{'     ' if number else 'Next:'} {way.removesuffix('.')}.")
+    def next(self, *steps: NextStep) -> None:
+        """Add the next steps, two at most: what for, and the command alone on its line, so that it can be copied."""
+        for number, (command, purpose) in enumerate(steps[:2]):
+            self.wrap(purpose, 6, "Or:" if number else "Next:")
+            if command:
+                self.line("  ", (command, "bold"))
 
     def marked(self, text: str) -> str:
         """Return a text that colour sets off, in brackets where there is none."""

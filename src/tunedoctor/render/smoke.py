@@ -151,7 +151,7 @@ def _verdict(answer: Answer, screen: Screen) -> None:
             sentence = "No training begins with these data"
         screen.line(mark("error"), " ", (sentence, "bold"), took)
         if first.finding:
-            screen.next(f"doctor explain {first.finding} tells more")
+            screen.next((f"doctor explain {first.finding}", "read more about this finding"))
         return
     where = "" if answer.device != "cpu" else " on the CPU"
     screen.line(mark("ok"), " ", (f"This environment can fine-tune with LoRA{where}", "ok"), took)
@@ -160,4 +160,4 @@ def _verdict(answer: Answer, screen: Screen) -> None:
     for what, names in ("slow", slow), ("not proven", [n for n in warnings if n not in slow]):
         if names:
             screen.wrap(f"{what}: {', '.join(n.removeprefix('speed ') for n in names)}", 2)
-    screen.next("doctor init writes a configuration for a training")
+    screen.next(("doctor init", "write a training configuration"))

@@ -1,15 +1,17 @@
-"""A report for people: the target first, causes, silence for what is well, the verdict last."""
+"""A report for people: an overview by area, causes, the verdict last. Passing checks are not listed."""
 
 import shlex
 
+from tunedoctor.diagnosis.areas import area_of
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.leads import ReportSuspect
 from tunedoctor.diagnosis.report import Report, ReportFinding
-from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN
+from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, makes
 from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many
 from tunedoctor.render.formats import Told
-from tunedoctor.render.screen import BOUND, Screen, mark
+from tunedoctor.render.formats.words import group_of
+from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
 _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
@@ -18,11 +20,15 @@ _FAINT = 0.05
 def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
     """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict."""
     report = told.report
-    _heading(report, screen)
+    if report.areas and not quiet:
+        _overview(report, screen)
+    else:
+        _heading(report, screen)
     screen.line()
     symptoms = {one.id: one for one in report.symptoms}
     for one in report.findings:
-        if not one.accepted and (not quiet or one.severity == "error"):
+        in_overview = bool(report.areas) and not verbose and is_machine_fact(one)
+        if not one.accepted and not in_overview and (not quiet or one.severity == "error"):
             _finding(one, screen, symptoms, verbose=verbose)
     screen.gap()
     if not quiet:
@@ -38,11 +44,43 @@ def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = F
         for id_, why in report.skipped.items():
             screen.wrap(f"{id_}: {why}", 9, "skipped")
         screen.gap()
+        screen.wrap(", ".join([*tally(report), f"{report.seconds:.2f} s"]), kind="dim")
     if not quiet:
         _trained(report, screen)
         _ages(report, screen)
     _verdict(told, screen)
     return screen.text()
+
+
+def is_machine_fact(one: ReportFinding) -> bool:
+    """Return whether a finding only notes what the machine is, such as its RAM, which the overview shows."""
+    return (
+        one.severity == "note"
+        and one.cure.kind == "advice"
+        and area_of(one.id, group_of(one.id)) != "Libraries"
+    )
+
+
+_AREA_MARKS = {"skipped": "note"}
+
+
+def _overview(report: Report, screen: Screen) -> None:
+    """Show one line for each area that was examined or has something to say."""
+    for area in report.areas:
+        parts = [area.summary]
+        if area.name == "Python" and report.target.chosen_by in FOUND:
+            parts.append(report.target.chosen_by)
+        if area.name == "Python" and nowhere_to_look(report):
+            parts = ["no environment yet"]
+        text = "; ".join(part for part in parts if part)
+        if not text and area.status in ("ok", "skipped"):
+            continue
+        screen.wrap(
+            text or "could not be decided" * (area.status == "unknown") or "see below",
+            13,
+            (f"{MARKS[_AREA_MARKS.get(area.status, area.status)]} {area.name:<11}", area.status),
+        )
+    screen.row("needs", ", ".join(f"{name} {what}" for name, what in report.needs.items()), 13)
 
 
 def _heading(report: Report, screen: Screen) -> None:
@@ -169,67 +207,91 @@ def tally(report: Report) -> list[str]:
     return checks
 
 
-def well_said(report: Report) -> tuple[str, bool]:
-    """Return the words for a machine without errors, and whether no environment of it was to be ready."""
+def machine_sentence(report: Report) -> str:
+    """Return the sentence for a machine without errors, and how much of it was examined."""
+    on_cpu = "" if report.machine.gpus else " on the CPU (no GPU)"
+    if nowhere_to_look(report):
+        return f"Machine OK for fine-tuning{on_cpu}. No Python environment here yet."
     if report.target.chosen_by == "none" or report.needs:
-        return "Nothing stands in the way", True
-    return "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU"), False
+        return "Machine OK"
+    return f"Ready to fine-tune{on_cpu}"
 
 
-def ways(told: Told) -> list[tuple[str, str]]:
-    """Return the commands that come next, each with what it does; a report that does not tell has its own."""
+def ways(told: Told) -> list[NextStep]:
+    """Return the commands that come next, each with its purpose; a report that is undecided has its own."""
     report, errors = told.report, told.tally["error"]
-    if nowhere_to_look(report) or (report.verdict == "unknown" and not errors):
+    if report.verdict == "unknown" and not errors:
         return []
     if report.verdict != "ready" or errors:
-        found = [(f"doctor explain {one.id}", "tells more") for one in told.counted[:1]]
-        fix = (f"doctor fix{there(report)}", "shows the plan of a cure, and asks first")
+        found = [(f"doctor explain {one.id}", "read more about this") for one in told.counted[:1]]
+        fix = (
+            f"doctor fix{there(report)}",
+            "see a plan that fixes it; asks before changing anything",
+        )
         return [fix, *found] if found and told.here and cured(report) else found
     if told.partial or not told.here:
         return []
+    if nowhere_to_look(report):
+        return nearby_ways(report)
     if report.target.python and not report.needs:
-        smoke = (f"doctor smoke{there(report)}", "proves it by a tiny training")
-        return [("doctor init", "writes a first configuration") if report.smoke else smoke]
-    alone = well_said(report)[1]
-    return [("doctor check", "looks at an environment too")] * alone
+        smoke = (f"doctor smoke{there(report)}", "prove it with a tiny training")
+        return [("doctor init", "write a training configuration") if report.smoke else smoke]
+    return [("doctor check", "check a Python environment too")] * (
+        report.target.chosen_by == "none"
+    )
+
+
+def nearby_ways(report: Report) -> list[NextStep]:
+    """Return what to run where no environment was chosen: check one that is nearby, or create one."""
+    nearby = report.target.nearby
+    if not nearby:
+        return [(makes(report.target.own), "create a Python environment for training")]
+    one = next((near for near in nearby if near.torch), nearby[0])
+    check = (f"doctor check --target {shlex.quote(one.path)}", "check this environment")
+    return [check, ("doctor envs", "list all environments")] if len(nearby) > 1 else [check]
 
 
 def _verdict(told: Told, screen: Screen) -> None:
     report, count = told.report, told.tally
-    checks = tally(report)
-    took = f"   {report.seconds:.2f} s" if report.seconds else ""
-    nowhere = nowhere_to_look(report)
+    undecided = len(report.unknown)
+    open_ = f"{many(undecided, 'check')} could not be decided" if undecided else ""
+    found = [many(n, s) for s, n in count.items() if n and s != "note"]
+    nearby = nowhere_to_look(report)
+    if nearby:
+        _nearby(report, screen)
     if report.verdict == "ready" and not count["error"]:
-        checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
-        sure = () if told.partial else ((well_said(report)[0], "ok"), (": ", ""))
-        screen.line(mark("ok"), " ", *sure, f"{', '.join(checks)}{took}")
-        return screen.next(*map(" ".join, ways(told)))
-    found = [many(n, s) for s, n in count.items() if n or s != "note"]
-    said = f"{', '.join([*found, *checks])}{took}"
-    if nowhere or (report.verdict == "unknown" and not count["error"]):
-        why = f", {NO_ENVIRONMENT}" if nowhere else ""
-        screen.wrap(f"Could not tell{why}: {said}", 2, mark("unknown"))
+        said = [*found, *([open_] if open_ else [])]
+        sure = (
+            "No problem found by the selected checks" if told.partial else machine_sentence(report)
+        )
+        more = (". " if sure.endswith(".") else ": ") + ", ".join(said) if said else ""
+        screen.wrap(f"{sure}{more.replace('.. ', '. ')}", 2, mark("ok"), "ok")
+        return screen.next(*ways(told))
+    if report.verdict == "unknown" and not count["error"]:
+        why = NO_ENVIRONMENT if nearby else ", ".join([*found, open_] if open_ else found)
+        screen.wrap(f"Undecided: {why}" if why else "Undecided", 2, mark("unknown"), "unknown")
         # what settles a finding stands with it
-        if nowhere:
-            _nowhere(report, screen)
+        if nearby:
+            screen.next(*nearby_ways(report))
         elif report.next in [one.settle for one in report.suspected]:
-            screen.next(f"{report.next} settles it")
+            screen.next((report.next, "find out which one it is"))
         elif report.next and not any(f.settle for f in report.findings):
-            screen.wrap(f"Next: {report.next}.")
+            screen.wrap(report.next, 6, "Next:")
         return None
-    screen.wrap(said)
-    return screen.next(*map(" ".join, ways(told)))
+    kind = "error" if count["error"] else "warning"
+    screen.wrap(
+        f"Not ready: {', '.join([*found, *([open_] if open_ else [])])}", 2, mark(kind), kind
+    )
+    return screen.next(*ways(told))
 
 
-def _nowhere(report: Report, screen: Screen) -> None:
-    """Name what could be looked at, one a line, and how to."""
+def _nearby(report: Report, screen: Screen) -> None:
+    """Name the environments that could be meant, one a line."""
     target = report.target
     for number, one in enumerate(target.nearby[:MOST_NAMED]):
         screen.line(f"{'' if number else 'nearby':>7}  {one.path}  {one.holds}")
-    if target.own:
-        screen.wrap(f"{target.own} is the doctor's own: --self looks at it", 9, "left out")
-    another = "doctor check --target PATH looks at another"
-    screen.next(report.next, "doctor envs lists them all" if len(target.nearby) > 1 else another)
+    if target.own and target.nearby:
+        screen.wrap(f"{target.own} is doctor's own; --self checks it", 9, "skipped")
 
 
 def there(report: Report) -> str:

@@ -64,6 +64,14 @@ def check(
             rich_help_panel="Checks",
         ),
     ] = "project",
+    require_environment: Annotated[
+        bool,
+        typer.Option(
+            "--require-environment",
+            help="Exit with 2 if no Python environment is found.",
+            rich_help_panel="Policy",
+        ),
+    ] = False,
     baseline: Annotated[
         str,
         typer.Option(
@@ -133,6 +141,7 @@ def check(
             plugin=tuple(plugin or ()),
             config=config,
             profile=profile,
+            require_environment=require_environment,
             baseline=baseline,
             write_baseline=write_baseline,
             timeout=timeout or 0.0,

@@ -15,7 +15,7 @@ from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
-from tunedoctor.render.terminal import nowhere_to_look, suspects, tally, ways, well_said
+from tunedoctor.render.terminal import machine_sentence, nowhere_to_look, suspects, tally, ways
 from tunedoctor.target.train_plot import svg
 
 _MARKS = MARKS | {"note": "i"}
@@ -69,11 +69,11 @@ def _verdict(told: Told) -> tuple[str, str]:
     report = told.report
     errors, found = told.tally["error"], ", ".join(told.found)
     if report.verdict == "ready" and not errors:
-        well = "No check that ran found an error" if told.partial else well_said(report)[0]
+        well = "No check that ran found an error" if told.partial else machine_sentence(report)
         return "ok", well + (f", with {found}" if found else "")
     if report.verdict == "unknown" and not errors:
         why = NO_ENVIRONMENT if nowhere_to_look(report) else found
-        return "unknown", "Could not tell" + (f": {why}" if why else "")
+        return "unknown", "Undecided" + (f": {why}" if why else "")
     return "error" if errors else "warning", f"Not ready: {found}"
 
 
@@ -90,7 +90,7 @@ def _command(line: str, what: str) -> str:
 
 def _next(told: Told) -> str:
     for way, why in ways(told)[:1]:
-        return f"<p>Next: it {why}</p>{_command(way, 'what comes next')}"
+        return f"<p>Next: {clean(why)}</p>{_command(way, 'what comes next')}"
     return told.report.next and f"<p>Next: {clean(told.report.next)}.</p>"
 
 
