@@ -12,6 +12,7 @@ from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, TorchBuild
+from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.model.findings import Check, Finding
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render import choice, terminal
@@ -32,8 +33,10 @@ def same(name: str, text: str) -> None:
     assert text == file.read_text(encoding="utf-8")
 
 
-def screened(report: Report, screen: Screen, *, partial: bool = False) -> str:
-    return terminal.render(Told(report=report, code=0, partial=partial), screen)
+def screened(
+    report: Report, screen: Screen, *, partial: bool = False, verbose: bool = False
+) -> str:
+    return terminal.render(Told(report=report, code=0, partial=partial), screen, verbose=verbose)
 
 
 def report_on(case: str) -> Report:
@@ -57,13 +60,14 @@ def test_ascii_screen():
 
 def test_what_was_not_looked_at_is_not_counted_as_well():
     report = report_on("healthy-rtx4090")
-    assert "Ready to fine-tune: " in screened(report, Screen())
+    assert "✓ Ready to fine-tune" in screened(report, Screen())
     part = screened(report, Screen(), partial=True)
     assert "Ready" not in part
-    assert "Next: doctor smoke" not in part
-    assert part.splitlines()[-1].startswith("✓ ")
-    skipped = {"a": "nothing of the target was run: doctor check --deep does", "b": "no GPU"}
-    told = screened(replace(report, skipped=skipped), Screen(200))
+    assert "doctor smoke" not in part
+    assert part.splitlines()[-1].startswith("✓ No problem found by the selected checks")
+    skipped = {"a": NOT_RUN, "b": "no GPU"}
+    assert "not for this machine" not in screened(replace(report, skipped=skipped), Screen(200))
+    told = screened(replace(report, skipped=skipped), Screen(200), verbose=True)
     assert "1 not for this machine, 1 not run (--deep runs it)" in told
 
 

@@ -85,9 +85,9 @@ def _examined(
     left: Callable[[], float],
 ) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke | None]:
     place = place_of(options, given, lambda: aim(given.target, own=given.own, config=given.config))
-    if place.chosen_by == "--target" and place.problem and options.format == "terminal":
-        if not os.path.lexists(Path(place.asked).expanduser()):
-            misuse(place.problem.rstrip("."), "doctor envs lists your environments")
+    named = place.chosen_by == "--target" and options.format == "terminal"
+    if named and place.problem and not os.path.lexists(Path(place.asked).expanduser()):
+        misuse(place.problem.rstrip("."), "doctor envs lists your environments")
     if given.deep or given.smoke:
         starting(place, quiet=options.quiet)
     snapshot = with_variables(look(place, left(), deep=given.deep), options)

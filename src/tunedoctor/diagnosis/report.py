@@ -198,7 +198,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         verdict=verdict,
         target=shown_target,
         machine=machine,
-        areas=areas_of(diagnosis, checks, summaries) if target else (),
+        areas=areas_of(diagnosis, summaries) if target else (),
         findings=tuple(_finding(one, cures, diagnosis, accepted) for one in diagnosis.causes),
         symptoms=tuple(_finding(one, cures, diagnosis, {}) for one in symptoms_of(diagnosis)),
         passed=diagnosis.passed,

@@ -55,10 +55,10 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
     )
     if len(found.unreached) == len(found.nodes):
         keep = ("doctor explain fleet", "read how machines are asked and which files are read")
-    more = [
+    explain = [
         (f"doctor explain {one.finding.id}", "read more about this finding") for one in worst[:1]
     ]
-    screen.next(*(more or [keep]))
+    screen.next(*(explain or [keep]))
     return screen.text()
 
 

@@ -10,7 +10,6 @@ from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, 
 from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many
 from tunedoctor.render.formats import Told
-from tunedoctor.render.formats.words import group_of
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
 _FAINT = 0.05
@@ -54,11 +53,7 @@ def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = F
 
 def is_machine_fact(one: ReportFinding) -> bool:
     """Return whether a finding only notes what the machine is, such as its RAM, which the overview shows."""
-    return (
-        one.severity == "note"
-        and one.cure.kind == "advice"
-        and area_of(one.id, group_of(one.id)) != "Libraries"
-    )
+    return one.severity == "note" and one.cure.kind == "advice" and area_of(one.id) != "Libraries"
 
 
 _AREA_MARKS = {"skipped": "note"}
