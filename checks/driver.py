@@ -37,9 +37,7 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     unsettled = ":open" if by_cuda and not refused and not differ else ""
     where = (":inside", unsettled) if facts.container else (unsettled, ":else")
     triplet = "aarch64-linux-gnu" if facts.host.machine == "aarch64" else "x86_64-linux-gnu"
-    return facts.worded(
-        f":{case}", *where, ":read" if driver else "", said=said, triplet=triplet
-    )
+    return facts.worded(f":{case}", *where, ":read" if driver else "", said=said, triplet=triplet)
 
 
 FIRST_MAXWELL = "1340"
