@@ -285,15 +285,30 @@ def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
 
 
 def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
-    """Return bitsandbytes and why it does not run beside a ROCm build on a machine's GPUs, by its documentation."""
+    """Return bitsandbytes and why it does not run beside a ROCm build on a machine's GPUs; {} where it does."""
     if not variant.startswith("rocm"):
         return {}
     release = ".".join(map(str, parts(variant.removeprefix("rocm"))[:2]))
-    rows = (row for row in table("bitsandbytes_rocm")["rows"] if release in row["rocm"])
-    served = {gfx for row in rows for gfx in row["gfx"]}
+    served = _bitsandbytes_targets("windows" if machine.platform == "windows" else "linux", release)
     lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
     why = "its wheel holds no code for {} with ROCm {}"
     return {BITSANDBYTES: why.format(lacks[0], release)} if lacks else {}
+
+
+def _bitsandbytes_targets(system: str, rocm: str) -> frozenset[str]:
+    """Return the GPU targets of the library that bitsandbytes loads for a ROCm release; empty where it has none."""
+    known = table("bitsandbytes_rocm")
+    wanted = parts(known["hip_of_rocm"].get(rocm, rocm))
+    by_hip = {
+        parts(hip): frozenset[str](row["gfx"])
+        for row in known["rows"]
+        if row["os"] == system
+        for hip in row["hip"]
+    }
+    same = sorted(hip for hip in by_hip if hip[:1] == wanted[:1])
+    older = [hip for hip in same if hip <= wanted]
+    found = older[-1:] or same[:1]
+    return by_hip[found[0]] if found else frozenset()
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:

@@ -88,7 +88,16 @@ def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
         return None
     pairs = (one.partition("==") for one in own.requirements)
     packages = tuple(Pin(name=name.partition("[")[0], version=v) for name, _, v in pairs)
-    return Pins(packages, own.index, "", False, "", (), (), vendor=own.requirements)
+    return Pins(
+        packages=packages,
+        index=own.index,
+        backend="",
+        numpy1=False,
+        triton="",
+        replaced=(),
+        removed=(),
+        vendor=own.requirements,
+    )
 
 
 def backend_of(index: str, variant: str) -> str:
