@@ -44,6 +44,8 @@ class Pins(msgspec.Struct, frozen=True):
     """Packages to remove first: another vendor's Triton, whose files lie in the same folder."""
     vendor: tuple[str, ...] = ()
     """Requirements for a vendor's own index, with extras; what they need stands on that index as well."""
+    published_by: str = ""
+    """The vendor, for the name of the index: "amd"."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -97,6 +99,7 @@ def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
         replaced=(),
         removed=(),
         vendor=own.requirements,
+        published_by=own.vendor.lower(),
     )
 
 
@@ -258,8 +261,8 @@ def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
     if not pins.index:
         return f"{run}\n"
     if pins.vendor:
-        # not explicit: ROCm and Triton, which torch requires, come from this index too
-        index = ['name = "amd-rocm"', f'url = "{pins.index}"']
+        # not explicit: what torch requires, such as ROCm and Triton, comes from this index too
+        index = [f'name = "torch-{pins.published_by}"', f'url = "{pins.index}"']
         return "\n".join(["[[tool.uv.index]]", *index, "", run, ""])
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
     names = [*(pin.name for pin in pins.packages), *triton]

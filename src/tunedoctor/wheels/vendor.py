@@ -1,19 +1,22 @@
-"""PyTorch builds of AMD's own index, for machines that the builds of PyTorch's index do not serve."""
+"""PyTorch builds outside of the wheel table: of AMD's own index, and for Windows on ARM."""
 
 from collections.abc import Iterable
 
 import msgspec
 
 from tunedoctor.model.versions import at_least, within
-from tunedoctor.tables.load import rows
+from tunedoctor.tables.load import rows, table
+from tunedoctor.wheels.rules import index_of
 
 GLIBC = "2.28"
 """Oldest glibc for the Linux wheels of this index, by the tag in their names (manylinux_2_28)."""
 
 
 class VendorBuild(msgspec.Struct, frozen=True):
-    """A PyTorch build of a vendor's own index."""
+    """A PyTorch build that the wheel table does not hold."""
 
+    vendor: str
+    """Who publishes it: AMD, PyTorch."""
     index: str
     requirements: tuple[str, ...]
     """torch first; the extra device-gfxNNNN brings the code for a GPU."""
@@ -50,7 +53,7 @@ def amd_build(
         runs = platform in row.platforms and (not python or python in row.pythons)
         inside = not torch or bool(row.torch and within(row.torch, torch))
         if runs and inside and set(wanted) <= set(row.gfx):
-            return VendorBuild(row.index, tuple(_requirements(row, wanted)), row.rocm)
+            return VendorBuild("AMD", row.index, tuple(_requirements(row, wanted)), row.rocm)
     return None
 
 
@@ -58,6 +61,16 @@ def amd_pythons(platform: str) -> tuple[str, ...]:
     """Return the Pythons that AMD has wheels for, oldest first; () for a platform that it does not build for."""
     found = (row.pythons for row in rows("amd_wheels", "rows", _Row) if platform in row.platforms)
     return next(found, ())
+
+
+def windows_arm_build(python: str, torch: str = "") -> VendorBuild | None:
+    """Return PyTorch's newest CPU build for Windows on ARM in a wanted range; None where it has none."""
+    known = table("windows_arm")
+    fits = (one for one in known["torch"] if not torch or within(one, torch))
+    release = next(fits, "") if python in known["pythons"] else ""
+    if not release:
+        return None
+    return VendorBuild("PyTorch", index_of("cpu"), (f"torch=={release}+cpu",))
 
 
 def _requirements(row: _Row, gfx: tuple[str, ...]) -> Iterable[str]:
