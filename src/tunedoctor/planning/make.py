@@ -20,6 +20,7 @@ from tunedoctor.model.plan import Fix, Pin
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
+from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.planning.wanted import (
     GROUP,
     PAIRED,
@@ -49,6 +50,8 @@ class Place(NamedTuple):
     checks: tuple[Check, ...] = ()
     """() where nobody judges: of a described machine nothing is known but what was said."""
     fixes: tuple[Fix, ...] = ()
+    assumed: tuple[str, ...] = ()
+    """What of the machine nobody named, and was taken for granted."""
     whole: bool = False
     """The set holds what a fine-tune needs, and not only what is there and asked for."""
 
@@ -173,7 +176,7 @@ def make(place: Place, want: Wanted) -> Made:
             want = put_outside(want, min(built))
         else:
             break
-    raise _refusal(place, want, end)
+    raise _refusal(place, want, end, torch)
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
@@ -213,7 +216,7 @@ def _fitting(
     return Clash(why, NoSolution(""))
 
 
-def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
+def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) -> RefusedError:
     """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
@@ -224,12 +227,29 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif names or silent:
+        if not silent and (alone := ask.source_only(names)):
+            return _uncompiled(place, want, end, torch, alone)
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
     limits = (f"change the pins of {one.shown}" for one in ask.declared.constraints)
     ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
     return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
+
+
+def _uncompiled(
+    place: Place, want: Wanted, end: Clash, torch: TorchPick, alone: dict[str, str]
+) -> RefusedError:
+    """Return that packages are published as source alone, and how to come by them."""
+    own = Torch(public(torch.version), torch.variant)
+    ways = [way for name in alone for way in ways_around(name, place.machine, own, place.python)]
+    named = " and ".join(f"{name} {version}" for name, version in alone.items())
+    verb = "are" if len(alone) > 1 else "is"
+    why = f"{named} {verb} published as source alone: it takes compiling, and the doctor installs wheels alone"
+    owners = [n for n in alone if n not in want.asked]
+    if owners:
+        why = f"{why}; {end.why}"
+    return RefusedError(why, *ways, details=end.answer.text, source_only=alone)
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be

@@ -47,7 +47,7 @@ class RefusedError(Exception):
     A `ban` is what keeps resolver and index from an answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a refusal can say
         self,
         why: str,
         *by_hand: str,
@@ -55,6 +55,7 @@ class RefusedError(Exception):
         details: str = "",
         silent: bool = False,
         tried: "Planned | None" = None,
+        source_only: Mapping[str, str] | None = None,
     ) -> None:
         self.why = ban.told(why) if ban else why
         super().__init__(self.why)
@@ -64,6 +65,8 @@ class RefusedError(Exception):
         """No source answered: another machine can fetch what this one lacks."""
         self.tried = tried
         """The set that came nearest."""
+        self.source_only = dict(source_only or {})
+        """Packages that the sources have as source alone, with their newest version."""
 
 
 def asked_for(words: Iterable[str]) -> dict[str, str]:

@@ -278,6 +278,8 @@ def render_set(
     if torch := answer.torch:
         what.append(f"torch {torch.version} ({torch.variant})" if torch.variant else "")
     screen.wrap(", ".join(filter(None, what)), 9, "set for")
+    if answer.assumed:
+        screen.wrap(", ".join(answer.assumed), 9, "assumed")
     screen.line()
     if answer.verdict == "set":
         _set(answer, screen, verbose=verbose)
@@ -288,8 +290,15 @@ def render_set(
         else:
             screen.line(mark("unknown"), " Could not tell whether there is a set")
         screen.row("because", answer.why)
-        screen.row("way out", answer.way_out)
-    said(answer.details, screen, verbose=verbose)
+        for number, way in enumerate(answer.ways_out):
+            text, *commands = way.split("\n")
+            screen.row("or" if number else "way out", text)
+            # a command stays whole on one line: a broken one can't be pasted
+            for command in commands:
+                screen.line(" " * 11, command)
+    # a package without wheels needs no resolver to explain it
+    if verbose or not answer.source_only:
+        said(answer.details, screen, verbose=verbose)
     return screen.text()
 
 
