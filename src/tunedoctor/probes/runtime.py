@@ -16,6 +16,7 @@ from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Str
 from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
+from tunedoctor.probes.resources import child_limit
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
@@ -178,7 +179,15 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     # what keeps the run off the network and the disk
     caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
     env = {**environment, **table("probes")["run_variables"], **caches}
-    ended = child.run_lines(argv, heard=heard, silence=allowed, idle=idle, timeout=overall, env=env)
+    ended = child.run_lines(
+        argv,
+        heard=heard,
+        silence=allowed,
+        idle=idle,
+        timeout=overall,
+        env=env,
+        memory=child_limit(),
+    )
     return Run(tuple(lines), ended, tuple(words), seconds)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from gguf_file import write  # type: ignore[import-not-found]
 from loading import load_tokenizer  # type: ignore[import-not-found]
 from train_input import stop, whole_folder  # type: ignore[import-not-found]
+from train_rows import Bounded, TemplateLimitError, template_file  # type: ignore[import-not-found]
 from train_state import merged  # type: ignore[import-not-found]
 
 
@@ -40,7 +41,8 @@ def main(told: dict[str, Any]) -> int:
 def modelfile(tokenizer: Any, told: dict[str, Any]) -> str:
     """Return a Modelfile: weights, template, what ends an answer."""
     alone = told["gguf"] or told["merged"]
-    template, system = template_of(tokenizer) if tokenizer.chat_template else ("", "")
+    file = template_file(told["adapter"] or told["model"])
+    template, system = template_of(tokenizer, file) if tokenizer.chat_template else ("", "")
     values = {
         "FROM": alone or told["model"],
         "ADAPTER": "" if alone else told["adapter"],
@@ -54,7 +56,7 @@ def modelfile(tokenizer: Any, told: dict[str, Any]) -> str:
     return "".join(["# Written by doctor export\n", *lines])
 
 
-def template_of(tokenizer: Any) -> tuple[str, str]:
+def template_of(tokenizer: Any, file: str) -> tuple[str, str]:
     """Return Ollama's template and the default system prompt; empty where Ollama has no words for it.
 
     What stands between the words of a conversation is cut out of what the model's own template makes
@@ -63,9 +65,10 @@ def template_of(tokenizer: Any) -> tuple[str, str]:
     added = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
     begins = tokenizer.bos_token if added else ""  # the programs add it as well
 
+    render = Bounded(tokenizer.apply_chat_template, file)
+
     def cut(roles: str, prompt: bool = True) -> list[str]:  # noqa: FBT001, FBT002
         turns = [{"role": role, "content": "WORDS"} for role in roles.split()]
-        render = tokenizer.apply_chat_template
         text = str(render(turns, tokenize=False, add_generation_prompt=prompt))
         return text[len(begins) if text.startswith(begins) else 0 :].split("WORDS")
 
@@ -73,6 +76,8 @@ def template_of(tokenizer: Any) -> tuple[str, str]:
         begin, middle, asked, between, last = cut("system user assistant user")
         (head, tail), ended = cut("user"), cut("user", prompt=False)[1]
         after = cut("system", prompt=False)[1]
+    except TemplateLimitError as error:
+        stop(f"{error}", "mend that file, or download the model anew")
     except Exception:  # it wants other roles
         return "", ""
     before, prompt = middle[len(after) :], asked[len(ended) :]

@@ -179,8 +179,8 @@ def regular(path: Any, most: float = math.inf) -> Path:
 
 
 def checkpoints(config: Config) -> list[Path]:
-    """Return the folders of checkpoints, oldest first."""
-    return sorted(Path(config.out).glob("step-*"))
+    """Return the folders of checkpoints, oldest first; one from before the first step, of an older trainer, is none."""
+    return sorted(one for one in Path(config.out).glob("step-*") if one.name != "step-0000000")
 
 
 def check_model(folder: Path) -> None:

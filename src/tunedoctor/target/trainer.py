@@ -319,7 +319,8 @@ class Run:
             self.__dict__.update({key: state[key] for key in self.kept if key in state})
             self.scaler.load_state_dict(state["scaler"])
             parts = {"optim_state_dict": state["optimizer"], "options": FULL}
-            whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
+            if state["optimizer"]:
+                whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
             for module, one in zip(self.dice, state["random"][RANK % len(state["random"])]):
                 module.set_rng_state(one)
 
@@ -457,7 +458,9 @@ class Run:
         """Save the model and where the run stands; a failure leaves what was there, and is told."""
         config, own, weights = self.config, [module.get_rng_state() for module in self.dice], {}
         state = {key: getattr(self, key) for key in self.kept}
-        parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
+        parts: dict[str, Any] = {}
+        if self.optimizer.state:  # of one that took no step torch would make a state with step 1
+            parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
         state.update(optimizer=parts, scaler=self.scaler.state_dict(), random=[own] * WORLD)
         state["config"] = {**asdict(config), CONTENT: self.sha}
         if WORLD > 1:
@@ -510,13 +513,15 @@ class Run:
         tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
         least = tokens / len(self.rows) * work / WORLD / peak  # seconds, by what the device can do
         ask(self, "before", least)
-        spent, seen, begun = 0.0, self.tokens, time.monotonic()
+        spent, seen, begun, first = 0.0, self.tokens, time.monotonic(), self.step
         LIVE.began = begun
         while self.step < self.total:
             if self.summed(len(signals)):
-                saved = self.save(f"step-{self.step:07}")
+                if self.step > first:  # else there is nothing that is not saved
+                    saved = self.save(f"step-{self.step:07}")
                 LIVE.keep()
-                say(f"stopped after step {self.step}; resume = true goes on")
+                what = f"after step {self.step}" if self.step else "before the first step"
+                say(f"stopped {what}; resume = true goes on")
                 return 1 if not saved else 130 if signal.SIGINT in signals else 0
             began = time.perf_counter()
             row = self.update(rows_of(self.step, self.rows, config))
