@@ -72,7 +72,7 @@ def test_a_run_that_is_stopped_before_its_first_step_goes_on_bit_for_bit(runs, w
 OVERFLOWS = """
 step = torch.amp.GradScaler.step
 taken = []
-def left_out(self, optimizer): return taken.append(1) if len(taken) < 2 else step(self, optimizer)
+def left_out(self, optimizer): return taken.append(1) if not taken else step(self, optimizer)
 torch.amp.GradScaler.step = left_out
 """
 

@@ -22,6 +22,8 @@ from tunedoctor.target.train_input import WEIGHTS
 
 _LARGEST = 64 << 20
 """Bytes of a log, or of a configuration beside weights."""
+_BAD_INPUT = 2
+"""Exit status of a trainer that refused what it was given."""
 _NAME = "name the folder of a run, an adapter or a model, or a .gguf file"
 
 
@@ -100,16 +102,18 @@ def begun(
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
 
     def ended(code: int, *, is_told: bool = False) -> None:
-        if code not in (0, 130) and (code != 1 or not is_told):  # the diagnosis has told
-            return
         one, final = screen(), out / "final"
         is_merge, is_trial = "--merge" in words, "--dry-run" in words
+        steps = [p for p in out.glob("step-*") if p.name[5:].isdigit() and int(p.name[5:])]
+        last = max(steps, key=lambda p: int(p.name[5:]), default=None)
+        if code not in (0, 130) and (code != 1 or not is_told):  # the diagnosis says why
+            if last is None or code == _BAD_INPUT or is_merge or is_trial:
+                return
         plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
         again = f"doctor train {shlex.join(plain)}{more}{target}"
         place = shlex.quote(str(out / "merged" if is_merge else out))
         uses = "makes it ready for Ollama, llama.cpp, vLLM"
         ways = [f"doctor chat {place}{target} asks it", f"doctor export {place}{target} {uses}"]
-        steps = [p for p in out.glob("step-*") if p.name[5:].isdigit()]
         one.line("")
         if code and (is_merge or is_trial):
             one.line(mark("note"), " Stopped; nothing was written")
@@ -117,7 +121,6 @@ def begun(
         elif is_trial:
             ways = [f"{again} trains"]
         elif not is_merge and (code or not final.is_dir() or final.stat().st_mtime < at):
-            last = max(steps, key=lambda p: int(p.name[5:]), default=None)
             saved = f"after step {int(last.name[5:])}, saved in {last}" if last else ""
             one.line(mark("note"), f" Stopped {saved or 'before a step was saved'}")
             ways = [f"{again} --resume=true goes on"]
