@@ -1,6 +1,5 @@
 """A doctor that gets SIGKILL leaves no process behind, whatever it had started and however far that was."""
 
-import os
 import signal
 import subprocess
 import sys

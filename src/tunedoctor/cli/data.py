@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-import tempfile
 import time
 from argparse import Namespace
 from collections import Counter
@@ -36,6 +35,7 @@ from tunedoctor.render import data as screens
 from tunedoctor.render.html import BEGIN
 from tunedoctor.render.screen import as_json
 from tunedoctor.system import child
+from tunedoctor.system.scratch import scratch
 
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _TIMEOUT = 900.0
@@ -273,8 +273,8 @@ def count(
 ) -> Counted | str:
     """Count the rows of a spool with an interpreter, and have rows shown; why it can't, where it can't."""
     first = [msgspec.json.encode((one.line, one.form, one.turns)) for one in shown]
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-        place = Path(scratch) / "rows.jsonl"
+    with scratch() as folder:
+        place = Path(folder) / "rows.jsonl"
         place.write_bytes(b"\n".join([*first, *(data for _, _, data in spool.rows)]))
         argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place), str(len(first))]
         said: list[str] = []

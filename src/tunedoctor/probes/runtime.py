@@ -207,14 +207,14 @@ def runtime_of(
     """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
-    import tempfile  # noqa: PLC0415  only a deep check needs it
+    from tunedoctor.system.scratch import scratch  # noqa: PLC0415  only a deep check needs it
 
     limit, ends = stage_seconds(environment), time.monotonic() + OVERALL
     argv = [python, SCRIPT, "deep", "--seconds", str(limit), *words]
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
-        with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-            one = run_script(argv, environment, scratch, seconds=limit, overall=left, watch=watch)
+        with scratch() as folder:
+            one = run_script(argv, environment, folder, seconds=limit, overall=left, watch=watch)
         runs.append(one)
         # what neither told nor began a stage would end so again
         if runs[-1].broke_in in ("", "import torch", "between stages"):

@@ -39,7 +39,7 @@ def kill_marked(mark: bytes, seconds: float = 0.0) -> None:
             _send(pid, signal.SIGKILL)
         now = time.monotonic()
         last = now if found else last
-        if now - last >= seconds and not found or now - began > _LONGEST:
+        if (now - last >= seconds and not found) or now - began > _LONGEST:
             return
         time.sleep(0.02)
 

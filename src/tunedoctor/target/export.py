@@ -6,19 +6,25 @@ With model, adapter, merged, gguf, modelfile, and as formats the table gguf.json
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from gguf_file import write  # type: ignore[import-not-found]
-from loading import load_tokenizer  # type: ignore[import-not-found]
+from loading import UNFINISHED, load_tokenizer, lock_unfinished, remove_unfinished  # type: ignore[import-not-found]
 from train_input import stop, whole_folder  # type: ignore[import-not-found]
 from train_rows import Bounded, TemplateLimitError, template_file  # type: ignore[import-not-found]
 from train_state import merged  # type: ignore[import-not-found]
 
+SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+
 
 def main(told: dict[str, Any]) -> int:
     """Write what is asked for, and say what was written."""
+    for path in filter(None, (told["merged"], told["gguf"])):
+        remove_unfinished(Path(path).parent)
+        lock_unfinished(Path(path))
     tokenizer, place = load_tokenizer(told), Path(told["merged"])
     if told["merged"] or told["gguf"]:
         model, kind = merged(told["model"], told["adapter"], precise=bool(told["gguf"]))
@@ -26,7 +32,7 @@ def main(told: dict[str, Any]) -> int:
         said = write(model, tokenizer, told["gguf"], told["formats"])
         print(f"{told['gguf']}: {said}", flush=True)
     if told["merged"]:
-        with whole_folder(str(place.parent), place.name) as new:
+        with whole_folder(str(place.parent), place.name, UNFINISHED) as new:
             model.to(kind).save_pretrained(new)
             tokenizer.save_pretrained(new)
         print(f"{place}: one model in {str(kind).split('.')[-1]}", flush=True)
@@ -93,7 +99,17 @@ def template_of(tokenizer: Any, file: str) -> tuple[str, str]:
     return first + "{{ .Response }}" + closes, system
 
 
+def ended(number: int, _: Any) -> None:
+    """End by an exception, so that what is half written is removed; further signals must not stop that."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    for each in SIGNALS:
+        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(each, ended)
     try:
         sys.exit(main(json.loads(sys.argv[1])))
     except OSError as error:

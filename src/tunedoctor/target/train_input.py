@@ -295,9 +295,9 @@ def settled(arguments: list[str]) -> Config:
 
 
 @contextlib.contextmanager
-def whole_folder(out: str, name: str) -> Iterator[Path]:
+def whole_folder(out: str, name: str, mark: str = ".new-") -> Iterator[Path]:
     """Give a folder to fill; it has its name when all is on the disk: it is whole or not there."""
-    new, final = Path(out, f".new-{name}"), Path(out, name)
+    new, final = Path(out, f"{mark}{name}"), Path(out, name)
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:

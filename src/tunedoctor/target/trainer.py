@@ -506,6 +506,8 @@ class Run:
             say(f"resumed after step {self.step}, from {self.resumed}")
         if RANK == 0:  # what a killed run wrote after its last checkpoint comes again
             Path(config.out).mkdir(parents=True, exist_ok=True)
+            for left in Path(config.out).glob(".new-*"):
+                shutil.rmtree(left, ignore_errors=True)
             lines = [json.dumps(row) + "\n" for row in self.history]
             Path(config.out, "log.jsonl").write_text("".join(lines), encoding="utf-8")
         if self.held and not self.step:
