@@ -145,6 +145,5 @@ def test_a_trainer_that_is_killed_leaves_the_command_that_goes_on(
     assert child.returncode == 128 + signal.SIGKILL
     assert "was ended by SIGKILL" in err
     last = out.rstrip().splitlines()[-1]
-    assert last.startswith("Next: doctor train --model=m") and last.endswith(
-        "--resume=true goes on."
-    )
+    assert last.startswith("Next: doctor train --model=m")
+    assert last.endswith("--resume=true goes on.")

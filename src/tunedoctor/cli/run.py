@@ -24,7 +24,7 @@ def command(given: Namespace) -> int:
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 
-def run_command(
+def run_command(  # noqa: PLR0913  each is of one command
     argv: Sequence[str],
     place: Target,
     report_file: str,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.models import check_folder, config_file, model_of
+from tunedoctor.cli.models import check_folder, config_file, gguf_head, model_of
 from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.memory.answer import forecast
@@ -42,9 +42,10 @@ def trained(name: str) -> Trained:
     """Return what a name means; exits with 2 where nothing can be loaded by it."""
     place = Path(name).expanduser().absolute()
     if place.is_file():
-        with place.open("rb") as file:
-            if place.suffix != ".gguf" or file.read(4) != b"GGUF":
-                misuse(f"{name} is no .gguf file", _NAME)
+        if place.suffix != ".gguf":
+            misuse(f"{name} is no .gguf file", _NAME)
+        with refusing((OSError, MemoryModelError), _NAME, f"{name}: "):
+            gguf_head(place)
         return Trained(str(place))
     if not place.is_dir():
         misuse(f"there is no {name}", "doctor train leaves its result in the folder out")
@@ -85,6 +86,8 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(read_regular(path, _LARGEST)))
     except (OSError, ValueError, TypeError) as error:
         misuse(f"{path} can't be read: {error}", _NAME)
+    except RecursionError:
+        misuse(f"{path} can't be read: its values lie too deep in each other", _NAME)
 
 
 def size(path: Path) -> int:
@@ -106,9 +109,9 @@ def begun(
         is_merge, is_trial = "--merge" in words, "--dry-run" in words
         steps = [p for p in out.glob("step-*") if p.name[5:].isdigit() and int(p.name[5:])]
         last = max(steps, key=lambda p: int(p.name[5:]), default=None)
-        if code not in (0, 130) and (code != 1 or not is_told):  # the diagnosis says why
-            if last is None or code == _BAD_INPUT or is_merge or is_trial:
-                return
+        is_explained = code not in (0, 130) and (code != 1 or not is_told)  # by the diagnosis
+        if is_explained and (last is None or code == _BAD_INPUT or is_merge or is_trial):
+            return
         plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
         again = f"doctor train {shlex.join(plain)}{more}{target}"
         place = shlex.quote(str(out / "merged" if is_merge else out))

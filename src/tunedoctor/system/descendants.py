@@ -25,7 +25,7 @@ from tunedoctor.system import guardian
 
 _MARK = "DOCTOR_CHILD"
 _OWN = os.urandom(16).hex()
-"""The mark of this process. A child's mark is this and a part of its own; of a doctor that a doctor started, all of them."""
+"""The mark of this process, with which the mark of each child begins."""
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE = 1.0
 """Seconds for the killed to go. Who is stuck in a driver call (state D) goes when the call returns: nobody waits."""

@@ -1,8 +1,8 @@
 """End what a doctor started when that doctor is gone: `python guardian.py PARENT`.
 
-Nothing else can do it where the doctor gets SIGKILL. Standard input is a pipe whose other end only that doctor has open.
-The first line is the doctor's mark, which its children have in their environment; a second one, SECONDS, asks to end
-them gently: a training saves a checkpoint first. Standard library alone; not used on Windows, which has jobs.
+Nothing else can do it where the doctor gets SIGKILL. Standard input is a pipe whose other end only that doctor has
+open. The first line is the doctor's mark, which its children have in their environment; a second one, SECONDS, asks to
+end them gently: a training saves a checkpoint first. Standard library alone; not used on Windows, which has jobs.
 """
 
 import os
@@ -65,7 +65,7 @@ def marked(mark: bytes) -> list[int]:
 
 def _marked_by_ps(mark: bytes) -> list[int]:
     argv = ["/bin/ps", "-axwwE", "-o", "pid=,command="]
-    text = subprocess.run(argv, capture_output=True, check=False).stdout
+    text = subprocess.run(argv, capture_output=True, check=False).stdout  # noqa: S603
     lines = (line.split(None, 1) for line in text.splitlines() if mark in line)
     return [int(pid) for pid, _ in lines if pid.isdigit() and int(pid) != os.getpid()]
 

@@ -316,13 +316,17 @@ class Run:
             self.optimizer = importlib.import_module("bitsandbytes.optim").AdamW8bit(sets, lr=lr)
         self.scaler = torch.amp.GradScaler(kind, enabled=config.precision == "fp16")
         if state:
-            self.__dict__.update({key: state[key] for key in self.kept if key in state})
-            self.scaler.load_state_dict(state["scaler"])
+            self.load(state)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Stand where a checkpoint stood."""
+        self.__dict__.update({key: state[key] for key in self.kept if key in state})
+        self.scaler.load_state_dict(state["scaler"])
+        if state["optimizer"]:  # else it had taken no step
             parts = {"optim_state_dict": state["optimizer"], "options": FULL}
-            if state["optimizer"]:
-                whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
-            for module, one in zip(self.dice, state["random"][RANK % len(state["random"])]):
-                module.set_rng_state(one)
+            whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
+        for module, one in zip(self.dice, state["random"][RANK % len(state["random"])]):
+            module.set_rng_state(one)
 
     def rest(self) -> None:
         """Have the model evaluate."""
