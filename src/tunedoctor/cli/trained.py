@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tunedoctor.cli.hub import NAME
 from tunedoctor.cli.models import check_folder, config_file, gguf_head, model_of
 from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import screen, write, write_or_exit
@@ -59,16 +60,25 @@ def trained(name: str) -> Trained:
     found = _read(place / "adapter_config.json")
     if not (place / "adapter_model.safetensors").is_file():
         misuse(f"{place} holds no adapter_model.safetensors", "train again, or download it anew")
-    base, beside = str(found.get("base_model_name_or_path") or ""), place.parent / "base"
-    if not Path(base).is_dir() and beside.is_dir():  # the run's folder was moved
+    given, beside = found.get("base_model_name_or_path"), place.parent / "base"
+    base = given if isinstance(given, str) else ""
+    if not is_folder(base) and beside.is_dir():  # the run's folder was moved
         base = str(beside)
-    if Path(base).is_dir():
+    if is_folder(base):
         base = _whole(Path(base).absolute())
-    elif not base or base[0] in "/.~" or base.count("/") > 1 or "\\" in base:
+    elif not NAME.fullmatch(base):
         way = "set base_model_name_or_path in its adapter_config.json"
-        misuse(f"the base {base} of {place} is not there", way)
+        misuse(f"the base {base[:200]} of {place} is not there", way)
     rank = found.get("r")
     return Trained(base, str(place), rank if isinstance(rank, int) else 0)
+
+
+def is_folder(name: str) -> bool:
+    """Tell whether a text from outside names a folder."""
+    try:
+        return bool(name) and Path(name).is_dir()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def _whole(place: Path) -> str:
