@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Collection, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solv
 from tunedoctor.model.plan import Install, Pin
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
 from tunedoctor.refresh.index import parsed, sources_of, standard_index, wheels_of
+from tunedoctor.system.scratch import scratch
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""
@@ -119,7 +119,7 @@ class Asking:
         if not known.no_index or self.installed is None or but is None:
             yield known
             return
-        with tempfile.TemporaryDirectory(prefix="doctor-installed-") as folder:
+        with scratch() as folder:
             stand_ins(Path(folder), self.installed, but)
             yield replace(known, links=(*known.links, Source(folder)))
 

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +19,7 @@ from tunedoctor.model.plan import Pin
 from tunedoctor.model.versions import normalised
 from tunedoctor.system.child import Ended, run
 from tunedoctor.system.reading import toml
+from tunedoctor.system.scratch import scratch
 
 LONGEST = 400
 """Characters of an explanation that are shown."""
@@ -139,7 +139,7 @@ def resolve(
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
         return Failed("no uv", "uv is not there: it comes with the doctor, install that again")
-    with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
+    with scratch() as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
         kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)
         files = {
