@@ -78,7 +78,7 @@ def prove(
         count = len(imports.up(told))
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
-    after = _seen(task, work, told)
+    after = task.seen["after"] = _seen(task, work, told)
     broken = _metadata(task.before)
     worse_now = (text for key, text in _metadata(after).items() if key not in broken)
     hold((*_plan_faults(plan, after), *worse_now))
@@ -195,7 +195,7 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
 
 def _names(plan: Plan) -> frozenset[str]:
     # of a new environment nothing was moved: what was asked for tells whether it is whole
-    pins = () if plan.new else plan.pins
+    pins = () if plan.new or plan.rebuild else plan.pins
     return frozenset((*plan.asked, *(pin.name for pin in pins)))
 
 
