@@ -6,7 +6,7 @@ import shutil
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -115,56 +115,86 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
 
     Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found.
     """
-    drafts = drafted(findings, case.snapshot, case.options.fixes())
-    first = FixResult(
-        end="planned",
-        target=case.place,
-        findings=tuple(map(_treated, drafts)),
-        undo=f"doctor undo{case.there}",
-        look=f"doctor check{case.there}",
-    )
+    ladder = _Ladder(case, findings)
     single = case.given.new or case.given.smallest
-    earlier: list[EarlierRung] = []
-    last, seen, plans = first, None, set[str]()
     for one in _TRIES[: 1 if single else None]:
-        result = msgspec.structs.replace(first, rung=one.scope, earlier=tuple(earlier))
+        if not ladder.goes_on(one):
+            break
+    return ladder.code if ladder.code is not None else end(case, ladder.last)
+
+
+class _Ladder:
+    """One run over the scopes, and what the attempts so far showed."""
+
+    def __init__(self, case: Case, findings: tuple[Found, ...]) -> None:
+        self.case, self.findings = case, findings
+        self.drafts = drafted(findings, case.snapshot, case.options.fixes())
+        self.last = self.first = FixResult(
+            end="planned",
+            target=case.place,
+            findings=tuple(map(_treated, self.drafts)),
+            undo=f"doctor undo{case.there}",
+            look=f"doctor check{case.there}",
+        )
+        self.earlier: list[EarlierRung] = []
+        self.plans: set[str] = set()
+        """Ids of the plans that were tried."""
+        self.after: Snapshot | None = None
+        """The state that the last failed attempt left, before it was taken back."""
+        self.code: int | None = None
+        """Exit code, where the result is not printed at the end."""
+
+    def goes_on(self, one: _Try) -> bool:
+        """Try a scope; return whether the next one is to be tried."""
+        case = self.case
+        result = msgspec.structs.replace(self.first, rung=one.scope, earlier=tuple(self.earlier))
         try:
-            ground = _ground(case, drafts, one.scope)
+            ground = _ground(case, self.drafts, one.scope)
         except FailureError as error:
-            if (
-                earlier
-            ):  # the environment is not one that can be replaced: what was tried before counts
-                last = msgspec.structs.replace(
-                    last, why=f"{last.why}. A rebuild is no way out: {error.why}"
-                )
-                break
-            return end(case, _refused(result, error, findings))
+            if self.earlier:  # this environment cannot be replaced; what was tried before counts
+                why = f"{self.last.why}; {error.why}"
+                self.last = msgspec.structs.replace(self.last, why=why)
+            else:
+                self.last = _refused(result, error, self.findings)
+            return False
         try:
-            rung = _rung(case, drafts, one, seen) if earlier else None
-            made = _planned(case, drafts, rung)
-            if earlier and (not made.plan.changes or made.plan.id in plans):
-                continue
+            made, rung = self._plan(one)
+            if made is None:
+                return True
             result = _known(case, result, made, ground)
         except (RefusedError, FailureError) as error:
-            last = _refused(result, error, findings)
-            if isinstance(error, FailureError) or error.silent or error.final:
-                break
-            earlier.append(EarlierRung(rung=one.scope, end="refused", why=error.why))
-            continue
-        if earlier and case.plain:
+            self.last = _refused(result, error, self.findings)
+            self._keep(one, "refused")
+            return isinstance(error, RefusedError) and not (error.silent or error.final)
+        if self.earlier and case.plain:
             write(render_rung(as_shown(result), screen(), kept=_names_kept(rung)))
-        plans.add(made.plan.id)
+        self.plans.add(made.plan.id)
         if case.given.script:
-            return _scripted(case, result, made)
-        last, tried = _carry_out(case, result, made)
-        if tried is None or last.end != "failed" or not tried.larger_helps or case.given.plan:
-            break
-        seen = tried.after or seen
-        log = tried.outcome.log
-        earlier.append(
-            EarlierRung(rung=one.scope, end="failed", why=last.why, plan_id=made.plan.id, log=log)
-        )
-    return end(case, last)
+            self.code = _scripted(case, result, made)
+            return False
+        self.last, tried = _carry_out(case, result, made)
+        if tried is None or self.last.end != "failed":
+            return False
+        self.after = tried.after or self.after
+        self._keep(one, "failed")
+        # a plan that was named is carried out or none
+        return tried.larger_helps and not case.given.plan
+
+    def _plan(self, one: _Try) -> "tuple[Planned | None, Rung | None]":
+        """Return the plan of a scope; None where it is no other than what was tried."""
+        if not self.earlier:
+            return _planned(self.case, self.drafts, None), None
+        for rung in _rungs(self.case, self.drafts, one, self.after):
+            made = _planned(self.case, self.drafts, rung)
+            if made.plan.changes and made.plan.id not in self.plans:
+                return made, rung
+        return None, None
+
+    def _keep(self, one: _Try, how: Literal["refused", "failed"]) -> None:
+        last = self.last
+        log = last.outcome.log if last.outcome else ""
+        row = EarlierRung(rung=one.scope, end=how, why=last.why, plan_id=last.plan_id, log=log)
+        self.earlier.append(row)
 
 
 def _ground(case: Case, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | None:
@@ -181,15 +211,19 @@ def _new_path(case: Case) -> str:
     return os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
 
 
-def _rung(case: Case, drafts: tuple[Drafted, ...], one: _Try, seen: Snapshot | None) -> "Rung":
-    """Return what a larger scope starts from: the roots, and what the attempts before it showed."""
+def _rungs(
+    case: Case, drafts: tuple[Drafted, ...], one: _Try, seen: Snapshot | None
+) -> "tuple[Rung, ...]":
+    """Return what a larger scope starts from: the roots, and what the attempts before it showed, in order."""
     from tunedoctor.planning.evidence import evidence_of  # noqa: PLC0415  few need a larger scope
     from tunedoctor.planning.planner import Rung  # noqa: PLC0415
     from tunedoctor.planning.roots import find_roots  # noqa: PLC0415
 
     found: Evidence = evidence_of(drafts, seen, case.checks, case.options.fixes())
     roots = find_roots(case.snapshot, _project(case), found.suspects)
-    return Rung(one.scope, roots if one.keeps_versions else roots.without_versions(), found.wishes)
+    roots = roots if one.keeps_versions else roots.without_versions()
+    first = Rung(one.scope, roots, found.missing)
+    return (first, *([first._replace(wishes=(*found.missing, *found.ranges))] * bool(found.ranges)))
 
 
 def _project(case: Case) -> Path | None:

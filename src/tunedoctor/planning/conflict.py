@@ -12,6 +12,7 @@ _DEPENDS = re.compile(
 )
 _REQUIRE = re.compile(r"\byou require (.+?)(?:, we can conclude|$)")
 _ONE = re.compile(rf"([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)")
+_NEWEST = re.compile(rf"\bonly ([A-Za-z0-9][\w.-]*?){_SPEC} is available")
 _MOST = 2
 """Sentences on who needs what; the third says what is asked for."""
 
@@ -43,13 +44,22 @@ def conflict_of(text: str) -> str:
     ]
     if lines and ranges:
         lines.append(f"{' and '.join(ranges[:3])} is asked for")
+    if not lines:
+        ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
+        lines = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
+        lines = [*lines[:_MOST], *ranges[:1]] if lines and ranges else []
     return "; ".join(lines)
 
 
+def _last(range_: str) -> str:
+    return range_.strip(",.").rpartition("=")[2] or range_
+
+
 def _needs(flat: str) -> list[_Need]:
-    found = []
+    found: list[_Need] = []
     for every, owner, versions, needs, range_ in _DEPENDS.findall(flat):
-        found.append(_Need(owner, "" if every else versions.strip(","), needs, range_.strip(",")))
+        spec = "" if every else versions.strip(",.")
+        found.append(_Need(owner, spec, needs, range_.strip(",.")))
     return found
 
 
@@ -59,7 +69,7 @@ def _asked(flat: str) -> list[tuple[str, str]]:
     for words in _REQUIRE.findall(flat):
         for name, range_ in _ONE.findall(words.replace(" and ", " ")):
             if name not in ("you", "require"):
-                found[(name, range_.strip(","))] = None
+                found[name, range_.strip(",.")] = None
     return list(found)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
@@ -23,8 +24,11 @@ _MOST = 8
 class Evidence(NamedTuple):
     """What is known of the packages that are to blame."""
 
-    wishes: tuple[str, ...] = ()
-    """Requirements: what the fixes of the findings that stayed ask for, and modules that were missing."""
+    missing: tuple[str, ...] = ()
+    """Packages whose module was missing at import."""
+    ranges: tuple[str, ...] = ()
+    """Versions that the fixes of the findings ask for. They often hold back another package than the one at fault
+    (`numpy<2` for an old pandas), so a plan without them is tried first."""
     suspects: frozenset[str] = frozenset()
     """Normalised names of packages that did not work: their installed versions are not preferred."""
 
@@ -36,22 +40,23 @@ def evidence_of(
     fixes: Iterable[Fix],
 ) -> Evidence:
     """Return what findings show: those that were to be fixed, and those of the state `after` the failed attempt."""
-    first = tuple(drafts)
-    suspects = {name for one in first for name in _named(one)}
+    suspects = {name for one in drafts for name in _named(one)}
     if after is None:
         return Evidence(suspects=frozenset(suspects))
+    packages, dead = after.find(Packages), deaths(after.get(Runtime))
+    missing = [
+        brought_by(module.partition(".")[0])
+        for stage in dead.values()
+        for module in _MISSING.findall(stage.error)
+    ]
     found = drafted(chosen(diagnose(after, checks), ()), after, fixes)
-    suspects |= {name for one in found for name in _named(one)}
-    wishes = [*wishes_of(one for one in found if one.changes)]
-    packages = after.find(Packages)
-    for name, stage in deaths(after.get(Runtime)).items():
-        suspects.add(brought_by(module_of(name).partition(".")[0]))
-        for module in _MISSING.findall(stage.error):
-            missing = brought_by(module.partition(".")[0])
-            if packages is None or packages.get(missing) is None:
-                wishes.append(missing)
-    distinct = tuple(dict.fromkeys(one for one in wishes if parted(one)[0]))
-    return Evidence(distinct[:_MOST], frozenset(suspects))
+    ranges = [*wishes_of(one for one in found if one.changes)]
+    # what died is to blame before what a fix would change for its sake
+    suspects |= {brought_by(module_of(name).partition(".")[0]) for name in dead}
+    suspects |= set() if dead else {name for one in found for name in _named(one)}
+    lacking = (n for n in dict.fromkeys(missing) if packages is None or packages.get(n) is None)
+    known = (one for one in dict.fromkeys(ranges) if parted(one)[0])
+    return Evidence(tuple(islice(lacking, _MOST)), tuple(islice(known, _MOST)), frozenset(suspects))
 
 
 def _named(one: Drafted) -> set[str]:

@@ -188,7 +188,7 @@ def _demanded(want: Wanted) -> Iterable[str]:
 
 
 def _new_torch(machine: Machine, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
-    """Return the build for a rebuilt environment, and the versions it is chosen from: the release it had, if it fits."""
+    """Return the build for a rebuilt environment, and the versions it is chosen from."""
     asked, have = want.asked.get("torch", ""), want.preferred.get("torch", "")
     for range_ in ([f"=={have}"] if have and not asked else []) + [asked]:
         pick = torch_pick(machine, None, range_)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from msgspec.structs import replace
 
@@ -224,32 +224,47 @@ def settle(
         try:
             one = _tried(place, asked, drafts, wishes, rung)
         except RefusedError as error:
-            if rung and rung.wishes and wishes.further == rung.wishes and not error.silent:
+            if _is_initial(wishes, rung) and not error.silent:
                 wishes = wishes._replace(further=())
                 continue
-            if rung and one and one.simulated and not one.simulated.refused:
+            if rung and _helps(one):
                 return one  # it fixes a part; the wishes for the rest have no solution
             # who got no answer gets none by asking again
             if error.silent or wishes.taken == every:
                 raise (refused or error) from None
             refused, wishes = error, wishes._replace(taken=every)
             continue
-        if (found := one.simulated) is None:
+        if one.simulated is None:
             return one
-        done = {*found.cured, *found.untold}
-        taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
-        stays = {*found.bred, *({d.id for d in every} & {*found.left})}
-        if taken != wishes.taken:
-            wishes = wishes._replace(taken=taken)
-        elif stays and (other := _taught(place, wishes, every, one, stays)) != wishes:
-            wishes = other
-        else:
+        if (other := _next_wishes(place, wishes, every, one, one.simulated)) == wishes:
             break
+        wishes = other
     if one is None or one.simulated is None:
         raise refused or RefusedError("no set was found")
     if one.simulated.refused:
         raise _useless(one.simulated, drafts, one)
     return one
+
+
+def _next_wishes(
+    place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, found: Simulated
+) -> _Wishes:
+    """Return what to ask for next, by what the last set would leave or bring in; the same where nothing else helps."""
+    done = {*found.cured, *found.untold}
+    taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
+    if taken != wishes.taken:
+        return wishes._replace(taken=taken)
+    stays = {*found.bred, *({d.id for d in every} & {*found.left})}
+    return _taught(place, wishes, every, one, stays) if stays else wishes
+
+
+def _is_initial(wishes: _Wishes, rung: Rung | None) -> bool:
+    return bool(rung and rung.wishes and wishes.further == rung.wishes)
+
+
+def _helps(one: Planned | None) -> TypeGuard[Planned]:
+    """Return whether a set was found that is predicted to fix something and to break nothing."""
+    return one is not None and one.simulated is not None and not one.simulated.refused
 
 
 def _useless(
@@ -282,10 +297,11 @@ def _tried(
     names = dict(asked)
     for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
-    if rung:
-        want = wanted_of_roots(names, place.snapshot, rung.roots, rung.scope)
-    else:
-        want = wanted(names, place.snapshot)
+    want = (
+        wanted_of_roots(names, place.snapshot, rung.roots, rung.scope)
+        if rung
+        else wanted(names, place.snapshot)
+    )
     if not place.whole and not rung:
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}

@@ -87,7 +87,7 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
 
 
 def whole_set(made: Made) -> tuple[Install, ...]:
-    """Return the installs that put a set into an empty environment: torch and its companions first, from their index."""
+    """Return the installs that put a set into an empty environment: torch and its companions first."""
     pins = [replace(p, version=pinned(n, p.version, made.labels)) for n, p in made.pins.items()]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)

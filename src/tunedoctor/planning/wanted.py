@@ -49,7 +49,7 @@ class RefusedError(Exception):
     A `ban` is what keeps resolver and index from an answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  by keyword
         self,
         why: str,
         *by_hand: str,

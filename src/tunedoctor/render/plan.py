@@ -64,26 +64,21 @@ def render_plan(
 
 
 _RUNGS = {
-    Scope.SMALLEST: "the smallest change",
-    Scope.DECLARED: "a larger change",
-    Scope.REBUILD: "a new environment",
+    Scope.SMALLEST: "The smallest change",
+    Scope.DECLARED: "The larger change",
+    Scope.REBUILD: "The new environment",
 }
 
 
 def render_rung(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
     """Return the lines that say why a larger scope comes now, and what it keeps."""
     last = answer.earlier[-1]
-    did = "cannot be planned" if last.end == "refused" else "did not help, and was taken back"
+    did = "cannot be planned" if last.end == "refused" else "did not help and was taken back"
     screen.gap()
-    screen.wrap(
-        f"{_RUNGS[last.rung]} {did}: {last.why}".capitalize()[0:1]
-        + f"{_RUNGS[last.rung]} {did}: {last.why}"[1:],
-        2,
-        mark("warning"),
-    )
+    screen.wrap(f"{_RUNGS[last.rung]} {did}: {last.why}", 2, mark("warning"))
     names = listed(kept, 6)
     if answer.rung is Scope.REBUILD:
-        text = f"Next: a new environment with {names}. It replaces the old one when it is proved; undo restores the old one."
+        text = f"Next: a new environment with {names}. Once proved, it replaces the old one."
     else:
         text = f"Next: keep {names}; every other package may move."
     screen.wrap(text, 2)

@@ -57,7 +57,8 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answ
     if told is None and work is ground:  # it is changed in its place: later is too late
         told = held[0] if held else _imported(task, ground, old=True)
     there = task.before.find(kinds.Packages)
-    untouched = {p.name for p in plan.pins if there and _same(there.version(p.name), p.version)}
+    same = (p.name for p in plan.pins if there and _same(there.version(p.name), p.version))
+    untouched = set[str]() if plan.rebuild else {*same}
     return tuple(faults(ground.site, untouched - {*plan.again})), told
 
 

@@ -86,15 +86,24 @@ def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
 
 
 def faults(site: Path, names: Collection[str]) -> Iterator[str]:
-    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each."""
+    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each.
+
+    A file that several distributions bring, for example tests/__init__.py, has to be that of one of them.
+    """
     for info in info_folders(site, names):
         if not (info / "RECORD").is_file():
             yield f"{info.name} has no RECORD"
-        for path, digest, _ in rows(info):
+        for path, digest, name in rows(info):
             have = _digest(path, digest.partition("=")[0]) if digest else ""
-            if have != digest:
+            if have != digest and not (have and _is_of_another(site, info, name, have)):
                 how = "what its RECORD says" if have else "there"
                 yield f"{path.name} of {info.name} is not {how}"
+
+
+def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
+    """Return whether another distribution brings the file as it is."""
+    others = (one for one in site.glob("*.dist-info") if one != info)
+    return any((name, digest) == (n, d) for one in others for _, d, n in rows(one))
 
 
 def _digest(path: Path, kind: str = "sha256") -> str:
