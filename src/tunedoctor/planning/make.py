@@ -16,7 +16,7 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
 from tunedoctor.model.findings import Check
 from tunedoctor.model.machine import Machine
-from tunedoctor.model.plan import Fix, Pin
+from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
@@ -138,7 +138,11 @@ def make(place: Place, want: Wanted) -> Made:
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")
-    torch = torch_pick(machine, place.torch, asked, want.beside)
+    if want.scope is Scope.REBUILD:
+        torch, asked = _new_torch(machine, want)
+        want = want._replace(asked={**want.asked, "torch": asked})
+    else:
+        torch = torch_pick(machine, place.torch, asked, want.beside)
     own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
     torch = own or torch
     if own is not None:
@@ -171,12 +175,29 @@ def make(place: Place, want: Wanted) -> Made:
         if want.fresh and BITSANDBYTES in lacked - {*dropped, *want.asked}:
             why = f"no wheel of it fits {question.platform} and Python {question.python}"
             dropped |= {BITSANDBYTES: why}
-        elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *want.asked}:
+        elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *_demanded(want)}:
             # the clash is about what it takes to build it here, as flash-attn, and here it is built
             want = put_outside(want, min(built))
         else:
             break
     raise _refusal(place, want, end, torch)
+
+
+def _demanded(want: Wanted) -> Iterable[str]:
+    """Return the packages that must come in: of the larger scopes those whose versions are given, not every root."""
+    if want.scope is Scope.SMALLEST:
+        return want.asked
+    return (name for name, range_ in want.asked.items() if range_)
+
+
+def _new_torch(machine: Machine, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
+    """Return the build for a rebuilt environment, and the versions it is chosen from."""
+    asked, have = want.asked.get("torch", ""), want.preferred.get("torch", "")
+    for range_ in ([f"=={have}"] if have and not asked else []) + [asked]:
+        pick = torch_pick(machine, None, range_)
+        if isinstance(pick, TorchPick):
+            return pick, range_
+    return pick, asked
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
@@ -273,7 +294,8 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     tied = [f"torch=={torch.stand_in or torch.version}"]
     tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
     aside = (n for n in there if n not in {"torch", *roots} and (torch.kept or not with_torch(n)))
-    kept = (n for n in there if n not in fixed and not with_torch(n))
+    prefer = there if want.scope is Scope.SMALLEST else want.preferred
+    kept = (n for n in prefer if n not in fixed and not with_torch(n))
     # uv settles first what is named first
     needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
@@ -281,13 +303,14 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
         question._replace(
             requirements=(*needs, f"torch{range_}" if free else "torch"),
             constraints=want.limits,
-            preferred=tuple(f"{n}=={there[n]}" for n in kept),
+            preferred=tuple(f"{n}=={prefer[n]}" for n in kept),
         ),
         place.ask.resolve,
         iter(range(TRIES)),
         torch=() if free else tuple(tied),
         torch_range=range_,
-        beside={n: there[n] for n in aside},
+        # a rebuilt environment holds nothing but the set
+        beside={} if want.scope is Scope.REBUILD else {n: there[n] for n in aside},
         fixed=frozenset(fixed),
         build=(torch.kept and place.torch)
         or build_of(torch.version, torch.variant, mac=torch.variant == "mps"),

@@ -48,6 +48,8 @@ class FailureError(Exception):
         """File with the installer's words."""
         self.refused = refused
         """Nothing was begun: the plan cannot be carried out here."""
+        self.final = False
+        """No other plan would end otherwise."""
         self.number = number
         """errno, where the system said so."""
 
