@@ -31,16 +31,13 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
         return None
     if not (refused or said or (differ and answer)):
         return None
-    # in a container a libcuda of the image is as likely as an update without a reboot
     by_cuda = facts.search("/cuda", said) is not None
     case = "versions" if differ else "nvml" if refused else "said"
-    return facts.worded(
-        f":{case}",
-        ":inside" if facts.container or by_cuda else ":else",
-        ":open" if by_cuda and not refused and not differ else "",
-        ":read" if driver else "",
-        said=said,
-    )
+    # CUDA's own error alone leaves open whose libcuda was loaded
+    unsettled = ":open" if by_cuda and not refused and not differ else ""
+    where = (":inside", unsettled) if facts.container else (unsettled, ":else")
+    triplet = "aarch64-linux-gnu" if facts.host.machine == "aarch64" else "x86_64-linux-gnu"
+    return facts.worded(f":{case}", *where, ":read" if driver else "", said=said, triplet=triplet)
 
 
 FIRST_MAXWELL = "1340"

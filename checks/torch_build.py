@@ -1,3 +1,5 @@
+import re
+
 from tunedoctor import api
 
 HALO = "gfx1151"
@@ -154,7 +156,8 @@ def cuda_old(
 
 NEW = (10, 0)
 """From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
-CU128 = "https://download.pytorch.org/whl/cu128"
+BLACKWELL = "cu128"
+"""First variant with code for compute capability 10.0 and newer. Source: the wheel table."""
 
 
 @api.check("gpu-too-new-for-torch")
@@ -165,10 +168,7 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else _from_text(facts, image)
     if not cards:
-        # a compiler beside torch that does not know the GPU; nobody knows which torch it came with
-        said = facts.heard("/unknown-arch")
-        newest = api.pip(None, "install", "--upgrade", "torch", index=CU128)
-        return facts.worded("/unknown-arch", said=said, cure=newest) if said else None
+        return _unknown_to_compiler(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
     if seen is not None and seen.works:
@@ -193,6 +193,54 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
         cards=found,
         floor=floor,
         archs=";".join(capabilities),
+    )
+
+
+def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
+    """Return the finding for a compiler beside torch that does not know the GPU: Triton's ptxas, or a builder."""
+    said = facts.heard("/unknown-arch")
+    if not said:
+        return None
+    if (named := facts.search("/gpu-name", said)) and (own := _ptxas(facts, said, named)):
+        return own
+    # an index of an older CUDA than the installed one would be a step back
+    variant = facts.torch.variant if facts.torch.accelerator == "cuda" else ""
+    newer = variant if api.at_least(facts.torch.cuda, api.cuda_of(BLACKWELL)) else ""
+    newest = api.pip(None, "install", "--upgrade", "torch", index=api.index_of(newer or BLACKWELL))
+    return facts.worded("/unknown-arch", said=said, cure=newest)
+
+
+def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | None:
+    """Return the finding where torch has code for the GPU and ptxas alone does not know it; None where torch has none.
+
+    Of an unknown torch, a GPU that CUDA 12.8 does not know decides: no ptxas before torch 2.10 compiles for it.
+    """
+    capability = f"{named['major']}.{named['minor']}"
+    needed, torch = api.first_cuda(capability), facts.torch
+    if not needed:
+        return None
+    if not torch and api.knows(api.cuda_of(BLACKWELL), capability):
+        return None
+    if torch and not api.knows(torch.cuda, f"{named['major']}.0"):
+        return None
+    own = api.triton_ptxas(torch.version)
+    second = named["tool"].lower() != "ptxas" or api.at_least(torch.version, "2.10")
+    variable = "TRITON_PTXAS_BLACKWELL_PATH" if second else "TRITON_PTXAS_PATH"
+    knows = own is not None and api.at_least(own.cuda, needed)
+    newer = "" if knows else api.torch_with_ptxas(needed)
+    path = f"{facts.environment.get('CUDA_HOME') or '/usr/local/cuda'}/bin/ptxas"
+    return facts.worded(
+        "/ptxas:unset" if knows else "",
+        "/ptxas",
+        said=said,
+        cure=facts.set_variable(variable, None if knows else path),
+        arch=f"sm_{named['major']}{named['minor']}{named['letter']}",
+        brought=own.cuda if own else "",
+        needed=needed,
+        newer=newer,
+        path=path,
+        setting=facts.environment.get(variable) or "",
+        variable=variable,
     )
 
 

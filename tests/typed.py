@@ -35,7 +35,7 @@ HANGS = 1200
 """Seconds after which what runs is taken for hung, on a machine that is slow for all."""
 
 
-def _bare() -> dict[str, str]:
+def bare() -> dict[str, str]:
     return {"HOME": HOME} | {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
 
 
@@ -48,7 +48,7 @@ def ran(
 
 def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
     """Run it to its end; a fault of the doctor's own fails the test."""
-    around = {**_bare(), "PYTHONIOENCODING": "utf-8", **env}
+    around = {**bare(), "PYTHONIOENCODING": "utf-8", **env}
     ended = ran(sys.executable, "-m", "tunedoctor", *argv, stdin=stdin, cwd=cwd, env=around)
     assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
     return ended
@@ -123,9 +123,9 @@ def inside(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> 
     signal.alarm(HANGS)
     streams = [TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     with pytest.MonkeyPatch.context() as patch:
-        for name in os.environ.keys() - _bare().keys():
+        for name in os.environ.keys() - bare().keys():
             patch.delenv(name)
-        for name, value in {**_bare(), **env}.items():
+        for name, value in {**bare(), **env}.items():
             patch.setenv(name, value)
         patch.chdir(cwd or ".")
         patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))

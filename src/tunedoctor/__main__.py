@@ -10,6 +10,9 @@ def main() -> None:
     gc.disable()  # a process of a quarter of a second: collecting costs 5 % and frees nothing
     # a plain end, so that children are ended too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    closed = getattr(signal, "SIGHUP", None)
+    if closed is not None and signal.getsignal(closed) != signal.SIG_IGN:  # as nohup has it
+        signal.signal(closed, lambda *_: sys.exit(129))
     try:
         from tunedoctor.cli import streams  # noqa: PLC0415  an interrupt is answered while it loads too
 

@@ -83,6 +83,8 @@ from tunedoctor.tables.small import (
     late_stages,
     module_of,
     rocm_override,
+    torch_with_ptxas,
+    triton_ptxas,
     xid_meaning,
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
@@ -110,9 +112,12 @@ from tunedoctor.wheels.rules import (
     driver_floor,
     entries,
     family,
+    first_cuda,
     gfx_targets,
     glibc_floor,
     has_wheel,
+    index_of,
+    knows,
     macos_floor,
     one_of_several,
     rocm_archs,

@@ -128,3 +128,22 @@ def test_a_terminal_that_closes_leaves_a_checkpoint(torch_python, tiny_model, tm
     said = (tmp_path / "out/train.log").read_text()
     assert "resume = true goes on" in said
     assert len([*tmp_path.glob("out/step-*")]) == 1, said
+
+
+def test_a_trainer_that_is_killed_leaves_the_command_that_goes_on(
+    torch_python, tiny_model, tmp_path
+):
+    """Only the trainer gets SIGKILL, as from the kernel when memory runs out; the doctor is still there."""
+    plant(tmp_path, {"m": {"link": tiny_model}, "d.jsonl": DATA})
+    road = Road(tmp_path, torch_python)
+    with started(*road.words, "--save-every=2", "--max-steps=900", cwd=tmp_path) as child:
+        until(lambda: [*tmp_path.glob("out/step-*")])
+        (trainer,) = [int(p) for p in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+                      if "trainer.py" in Path(f"/proc/{p}/cmdline").read_text()]  # fmt: skip
+        os.kill(trainer, signal.SIGKILL)
+        out, err = child.communicate(timeout=HANGS)
+    assert child.returncode == 128 + signal.SIGKILL
+    assert "was ended by SIGKILL" in err
+    last = out.rstrip().splitlines()[-1]
+    assert last.startswith("Next: doctor train --model=m")
+    assert last.endswith("--resume=true goes on.")

@@ -22,6 +22,7 @@ class Answers(Asking):
         self.resolve, self.look_up = resolve, look_up
         self.held = lambda _: ()
         self.lacking = lambda *_: lacking
+        self.source_only = lambda _: {}
 
     def but(self, **answers: Any) -> "Answers":
         return Answers(**{**self.given, **answers})

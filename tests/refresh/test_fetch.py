@@ -104,7 +104,7 @@ def test_json_says_the_same_as_html_and_a_cut_page_is_not_whole():
     for text in (data, html):
         assert not any(parsed(text[:end], BASE).whole for end in range(len(text)))
     for deep in (b"[" * 100_000, b'{"files": [' + b"[" * 100_000):
-        assert parsed(deep, BASE) == ((), False, ())
+        assert parsed(deep, BASE) == ((), False, (), ())
 
 
 @given(

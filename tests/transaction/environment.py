@@ -13,11 +13,11 @@ from unittest.mock import patch
 
 from libraries.running import state as contents
 
-from transaction.wheels import ALPHA2, BETA1, pin
+from transaction.wheels import ALPHA2, BETA1, GAMMA1, pin
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.model.plan import Install, Plan
+from tunedoctor.model.plan import Install, Plan, Rebuild
 from tunedoctor.probes.live import take
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.journal import Journal, Record
@@ -28,6 +28,11 @@ OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
 QUIET = Ways()
 PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
+"""The smallest change."""
+LARGER = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1), pin(GAMMA1, "1.0"))),))
+"""Every package is installed anew in the environment as it is."""
+REBUILD = Plan(steps=(Rebuild(python=sys.executable), *LARGER.steps))
+"""A new environment with the same packages takes the place of the old one."""
 
 
 def out(*argv: object, **env: str) -> str:

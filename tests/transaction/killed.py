@@ -1,5 +1,8 @@
 """A fix that is killed: `python killed.py ENV INSTALLER WAY STEP`.
 
+WAY "rebuild" replaces the whole environment. WAY "ladder" goes through all three scopes: the smallest change and the
+larger one do not prove themselves and are taken back, then the rebuilt environment takes the place of the old one.
+
 STEP is a step of the journal, a stage, "exchange" for after a swap in one call, "rename#2" for after the second rename
 of one, or "-". WAY can end in +renames, for a system that cannot exchange two folders in one call, and in +fails, for a
 change that does not prove itself.
@@ -11,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from transaction.environment import QUIET, fix, stepping
+from transaction.environment import LARGER, PLAN, QUIET, REBUILD, fix, stepping
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.journal import TOKEN
@@ -58,8 +61,13 @@ def main(happens: Callable[[str], None], env: str, tool: str, way: str) -> None:
     if way in ("undo", "order"):
         print(undo(env).done if way == "undo" else put_in_order(env))  # noqa: T201
         return
+    if way == "ladder":
+        refusing = QUIET._replace(smoke=lambda _: "no")
+        for plan in (PLAN, LARGER):
+            fix(env, plan, tool=tool, ways=refusing, end="failed prove")
+    plan = REBUILD if way in ("rebuild", "ladder") else PLAN
     ways = QUIET._replace(smoke=(lambda _: "no") if "fails" in more else None)
-    outcome = fix(env, tool=tool, ways=ways)
+    outcome = fix(env, plan, tool=tool, ways=ways)
     print(outcome.end, outcome.why)  # noqa: T201
 
 

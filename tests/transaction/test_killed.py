@@ -21,6 +21,15 @@ KILLS = (
     ("venv", "uv", "switch", "begin save changing prove switch swapping", "old"),
     ("venv", "uv", "switch", "exchange done prune", "new"),
     ("venv", "pip", "switch", "changing", "old"),
+    # a rebuilt environment takes the place of the old one, whose files are never touched before
+    ("venv", "uv", "rebuild", "begin make fetch changing prove switch swapping", "old"),
+    ("venv", "uv", "rebuild", "exchange done prune", "new"),
+    ("venv", "pip", "rebuild", "make changing", "old"),
+    ("venv", "uv", "rebuild+renames", "rename#1 rename#2", "new"),
+    ("venv", "uv", "rebuild+fails", "prove", "old"),
+    # all three scopes: the second and the third time that a stage begins
+    ("venv", "uv", "ladder", "changing#2 prove#2 changing#3 prove#3 swapping", "old"),
+    ("venv", "uv", "ladder", "exchange done", "new"),
     ("project", "uv", "stash", "save changing prove", "old"),
     ("project", "uv", "stash", "done prune", "new"),
     ("conda", "uv", "fix", "changing prove", "old"),
@@ -94,7 +103,11 @@ def test_killed_at_a_step(request, place, tool, way, at, end):
         applied(env, tool, "fix")
     slain(env, tool, way, at)
     assert env.exists() != (at == "rename#1")
-    if way == "switch":  # the live one is whole at once, before anything puts it in order
+    if way in (
+        "switch",
+        "rebuild",
+        "ladder",
+    ):  # the live one is whole at once, before anything puts it in order
         assert state(env, before) in ("old", "new")
     assert prove(env, before, left=undoing) == end
 
@@ -119,11 +132,15 @@ WAYS = ("switch", "backup", "stash")
 MANY = product(("uv", "pip"), WAYS, range(1000, 1020))
 
 
+RUNGS = product(("uv",), ("ladder",), range(2000, 2060))
+"""60 moments over the smallest change, the larger change and the rebuilt environment with its swap."""
+
+
 @pytest.mark.parametrize(
     ("tool", "way", "seed"),
     [
-        *zip(("uv",) * 3, WAYS, range(3), strict=True),
-        *(pytest.param(*one, marks=pytest.mark.crash) for one in MANY),
+        *zip(("uv",) * 4, (*WAYS, "ladder"), range(4), strict=True),
+        *(pytest.param(*one, marks=pytest.mark.crash) for one in (*MANY, *RUNGS)),
     ],
 )
 def test_killed_at_a_random_moment(request, tool, way, seed):

@@ -273,6 +273,7 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
     only: tuple[str, ...] = ()
     dry_run: bool = False
+    smallest: bool = False
     yes: bool = False
     plan: str = ""
     script: str | None = None

@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -30,14 +29,22 @@ from tunedoctor.memory.answer import answer
 from tunedoctor.memory.host import speed
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.probes.resources import child_limit
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
 from tunedoctor.render.html import BEGIN
 from tunedoctor.render.screen import NextStep, as_json
 from tunedoctor.system import child
+from tunedoctor.system.scratch import scratch
 
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _TIMEOUT = 900.0
+_LOAD_SECONDS, _ROW_SECONDS = 300.0, 90.0
+"""Seconds until the tokenizer is loaded, and from one word of the counting to the next."""
+_MEMORY = 4 << 30
+"""Bytes that a tokenizer and a chat template may take."""
+_COUNTING = {"HF_HUB_OFFLINE": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Threads of numpy would take memory of their own on a large machine."""
 _LONG = 240
 """Characters of a text that are shown."""
 _STEP = 64
@@ -223,6 +230,12 @@ def _counted(
     for index, why in counted.refused.items():
         _, file, row = spool.rows[int(index)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
+    if counted.stopped:
+        _, file, row = spool.rows[len(counted.rows)]
+        found.tallies[file].fault("template", msgspec.json.decode(row)[0], counted.stopped)
+        lacks = "lengths are an estimate, as that template was not asked for more rows"
+        found.notes.append(f"{lacks}; download the model anew, or mend the file")
+        return None
     if not counted.template:
         found.notes.append("the model has no chat template: turns are counted one after the other")
     return counted
@@ -257,6 +270,8 @@ class Counted(msgspec.Struct, frozen=True):
     template: bool
     shown: list[list[tuple[str, bool]]]
     """Rows as the template writes them: texts, and whether they are learned; [] where it writes none."""
+    stopped: str = ""
+    """Why the template was not asked for the rows that are left."""
 
 
 def count(
@@ -264,22 +279,41 @@ def count(
 ) -> Counted | str:
     """Count the rows of a spool with an interpreter, and have rows shown; why it can't, where it can't."""
     first = [msgspec.json.encode((one.line, one.form, one.turns)) for one in shown]
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-        place = Path(scratch) / "rows.jsonl"
+    with scratch() as folder:
+        place = Path(folder) / "rows.jsonl"
         place.write_bytes(b"\n".join([*first, *(data for _, _, data in spool.rows)]))
         argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place), str(len(first))]
-        ended = child.run(argv, timeout=_TIMEOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+        said: list[str] = []
+
+        def heard(line: str) -> float:
+            said[:] = [line]
+            return _ROW_SECONDS
+
+        ended = child.run_lines(
+            argv,
+            heard=heard,
+            silence=_LOAD_SECONDS,
+            timeout=_TIMEOUT,
+            env={**os.environ, **_COUNTING},
+            limit=child.FLOOD,
+            memory=child_limit(_MEMORY),
+        )
+    if ended.how in ("hung", "grown"):
+        at = int(said[0]) - len(first) if said and said[0].isdigit() else -1
+        where = f", at about line {msgspec.json.decode(spool.rows[at][2])[0]}" if at >= 0 else ""
+        return f"the tokenizer of {model} was ended: {ended.death}{where}; download it anew"
     if not ended.ok:
         return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]
     try:
-        found = msgspec.json.decode(ended.out.strip().splitlines()[-1], type=Counted)
+        found = msgspec.json.decode(said[0], type=Counted)
     except (msgspec.MsgspecError, IndexError):
         return "its answer is no count"
-    if len(found.rows) != len(first) + len(spool.rows):
+    if not found.stopped and len(found.rows) != len(first) + len(spool.rows):
         return "it counted other rows"
     refused = ((int(key) - len(first), why) for key, why in found.refused.items())
     theirs = {str(key): why for key, why in refused if key >= 0}
-    return Counted(found.rows[len(first) :], theirs, found.template, found.shown)
+    rows = found.rows[len(first) :]
+    return Counted(rows, theirs, found.template, found.shown, found.stopped)
 
 
 def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown, ...]:

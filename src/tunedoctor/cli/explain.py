@@ -32,7 +32,7 @@ _SCHEMAS = {
     "set": "planning.set_answer.Answer",
     "fit": "memory.answer.Answer",
     "data": "data.report.Report",
-    "fix": "transaction.outcome.Answer",
+    "fix": "transaction.outcome.FixResult",
     "smoke": "smoke.answer.Answer",
     "envs": "probes.environments.Environments",
     "config": "cli.configured.Held",

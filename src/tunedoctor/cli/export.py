@@ -1,6 +1,7 @@
 """doctor chat and doctor export: what was trained, asked here or made ready for other programs."""
 
 import json
+import math
 import shlex
 import shutil
 import sys
@@ -15,10 +16,14 @@ from tunedoctor.cli.run import run_command
 from tunedoctor.cli.train import TRAINER, libraries
 from tunedoctor.cli.trained import Trained, size, trained
 from tunedoctor.model.wording import megabytes
+from tunedoctor.probes.resources import child_limit
+from tunedoctor.running.command import Own
 from tunedoctor.tables.load import table
 from tunedoctor.target.train_input import vllm
 
 _MARK = "# Written by doctor export"
+_SECONDS, _SPEED = 3600.0, 1e6
+"""Seconds that an export may take, and bytes of the model for which it gets another one."""
 
 
 def run_export(given: ExportOptions) -> int:
@@ -31,7 +36,8 @@ def run_export(given: ExportOptions) -> int:
         needs = ["gguf"] if asked["gguf"] or found.model.endswith(".gguf") else []
         formats = table("gguf")["write"] if asked["gguf"] else {}
         told: dict[str, object] = {**found._asdict(), **places, "formats": formats}
-        if code := start(given, "export.py", told, *needs):
+        seconds = _SECONDS + size(Path(found.model)) / _SPEED
+        if code := start(given, "export.py", told, *needs, seconds=seconds):
             return code
     _commands(given, found, **places)
     return 0
@@ -102,7 +108,11 @@ def run_chat(given: ChatOptions) -> int:
 
 
 def start(
-    given: ChatOptions | ExportOptions, script: str, told: dict[str, object], *needs: str
+    given: ChatOptions | ExportOptions,
+    script: str,
+    told: dict[str, object],
+    *needs: str,
+    seconds: float = math.inf,
 ) -> int:
     """Run a script in a target that has the libraries; returns its exit code, exits with 2 where there is none."""
     place = works(aim(given.target, own=given.own))
@@ -110,4 +120,6 @@ def start(
         look(starting(place, quiet=bool(told.get("prompt"))), start=True), place.python, *needs
     )
     argv = [place.python, str(TRAINER.with_name(script)), json.dumps(told)]
-    return run_command(argv, place, "", told=(2,))
+    limits = Own(seconds=seconds, memory=child_limit())
+    way = "take a smaller model, or a machine with more memory"
+    return run_command(argv, place, "", told=(2,), own=limits, way=way)

@@ -27,6 +27,7 @@ from tunedoctor.memory.peak import CHUNK, WORKSPACES
 from tunedoctor.memory.run import LIBRARIES, Run, changed, of_releases, stack_named, versions_of
 from tunedoctor.memory.shape import MemoryModelError, Shape, depths
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.resources import child_limit
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
 from tunedoctor.system import child
@@ -208,7 +209,8 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
         misuse(*refusal)
     asked = json.dumps(request(_config(model, shape), shape, run))
     argv = [starting(works(place)).python, "-I", "-B", str(SCRIPT)]
-    ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ)
+    limit = child_limit()
+    ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ, memory=limit)
     last = (ended.out if ended.ok else ended.err).strip().splitlines()[-1:]
     try:
         one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()

@@ -11,7 +11,8 @@ from tunedoctor.system.reading import line, listed
 
 HUB = "https://huggingface.co"
 """Where huggingface_hub looks, unless HF_ENDPOINT names another."""
-_NAME = re.compile(r"\w[\w.-]{0,95}(?:/[\w.-]{1,96})?")
+NAME = re.compile(r"\w[\w.-]{0,95}(?:/[\w.-]{1,96})?")
+"""A model of the hub: owner/name, or the name alone of an old one."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SECONDS = 2.5
 _MOST = 200
@@ -22,7 +23,7 @@ _ANOTHER = "name a folder or a .gguf file"
 
 def kept(name: str) -> Path | None:
     """Return the folder of a model in the hub's cache; None where it is not there."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         return None
     place = Path(hub_cache(os.environ)[0], f"models--{name.replace('/', '--')}")
     commit = line(place / "refs" / "main")
@@ -52,7 +53,7 @@ def check_name(name: str, *, reach: bool) -> None:
         return
     near = like(name)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
-    if "/" not in name or not _NAME.fullmatch(name):
+    if "/" not in name or not NAME.fullmatch(name):
         misuse(f"there is no model {name[:100]!r} here{hint}", f"{_ANOTHER}, or owner/name")
     if variable := offline():
         what = f"{name} is not in the hub's cache, and {variable} forbids to ask for it"

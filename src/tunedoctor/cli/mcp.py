@@ -22,6 +22,7 @@ from tunedoctor.system import child
 from tunedoctor.system.descendants import end_living
 
 if TYPE_CHECKING:
+    from anyio import CapacityLimiter
     from mcp import types
     from mcp.server import Server
 
@@ -29,6 +30,10 @@ LARGEST = 24_000
 """Characters of an answer: some 8,000 tokens of an agent's context."""
 _TEXT, _WORD, _MANY = 4 << 20, 4096, 100
 """Characters of a text for stdin and of another one, and entries of a list."""
+_NO_JSON, _NO_REQUEST = -32700, -32600
+"""Codes of JSON-RPC."""
+_AT_ONCE, _WAITING = 4, 32
+"""Calls that are worked on at the same time, and those that may wait for their turn."""
 _OF_A_FIX = 3600.0
 """Seconds: it is not ended in the middle for being slow."""
 _CUTS = ((200, 8000), (60, 2000), (30, 1000), (15, 500), (8, 250), (4, 120), (2, 60))
@@ -96,12 +101,45 @@ def run_mcp(given: McpOptions) -> int:
         )
 
     async def serve() -> None:
-        async with stdio_server() as (reads, writes):
-            await server.run(reads, writes, server.create_initialization_options())
+        async with stdio_server() as (reads, writes), anyio.create_task_group() as tasks:
+            sends, good = anyio.create_memory_object_stream[Any](0)
+            tasks.start_soon(_answer_bad, reads, sends, writes)
+            await server.run(good, writes, server.create_initialization_options())
 
     anyio.run(serve)
     end_living()  # the agent is gone, and waits for no answer
     return 0
+
+
+async def _answer_bad(reads: Any, sends: Any, writes: Any) -> None:  # noqa: ANN401  streams of the SDK
+    """Pass messages on, and answer what is none with an error: the SDK drops it, and who sent it waits for ever."""
+    from mcp import types  # noqa: PLC0415  the extra's
+    from mcp.shared.message import SessionMessage  # noqa: PLC0415
+
+    async with sends:
+        async for one in reads:
+            if not isinstance(one, Exception):
+                await sends.send(one)
+                continue
+            code, what, number = _fault_of(one)
+            error = types.ErrorData(code=code, message=what)
+            message = types.JSONRPCError(jsonrpc="2.0", id=number, error=error)
+            await writes.send(SessionMessage(message))
+
+
+def _fault_of(error: Exception) -> tuple[int, str, str | int | None]:
+    """Return the JSON-RPC code, what is wrong, and the id of the request if it has one."""
+    try:
+        rows: list[dict[str, Any]] = getattr(error, "errors")()  # noqa: B009  pydantic's
+        first = rows[0]
+    except (AttributeError, IndexError, TypeError, ValueError):
+        return _NO_JSON, "Parse error", None
+    if first.get("type") == "json_invalid":
+        return _NO_JSON, f"Parse error: {str(first.get('msg'))[:200]}", None
+    given = [one.get("input") for one in rows]
+    number = next((one["id"] for one in given if isinstance(one, dict) and "id" in one), None)
+    number = number if isinstance(number, str | int) and not isinstance(number, bool) else None
+    return _NO_REQUEST, "Invalid request: it is no message of JSON-RPC 2.0", number
 
 
 def _schema(parameter: Any, says: str | None) -> dict[str, Any]:  # noqa: ANN401  click's types are private in Typer
@@ -117,6 +155,8 @@ class Service:
         self._seconds = float(given.timeout)
         every = _file().tools.items()
         self._tools = {name: one for name, one in every if given.allow_fix or not one.changes}
+        self._limiter: CapacityLimiter | None = None
+        self._calls = 0
         self._shown: dict[str, dict[str, Any]] = {}
         """plan_id -> what was asked for then."""
 
@@ -173,8 +213,9 @@ class Service:
         )
 
     async def _answer(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
-        from anyio import to_thread  # noqa: PLC0415
+        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415
 
+        self._limiter = self._limiter or CapacityLimiter(_AT_ONCE)
         tool = self._tools.get(name)
         if tool is None:
             what = f"there is no tool {name[:60]!r} here"
@@ -191,8 +232,18 @@ class Service:
         seconds = _OF_A_FIX if tool.changes else self._seconds
         stdin = text.encode("utf-8", "replace").decode()
         work = partial(child.run, argv, timeout=seconds, stdin=stdin)
-        # a fix that was begun is waited for, though the agent goes away
-        ended = await to_thread.run_sync(work, abandon_on_cancel=not tool.changes)
+        if self._calls >= _AT_ONCE + _WAITING:
+            misuse(
+                f"{self._calls} calls are worked on or wait here", "wait for their answers first"
+            )
+        self._calls += 1
+        try:
+            # a fix that was begun is waited for, though the agent goes away
+            ended = await to_thread.run_sync(
+                work, abandon_on_cancel=not tool.changes, limiter=self._limiter
+            )
+        finally:
+            self._calls -= 1
         answer = _read(tool, ended)
         plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}
         if plan and answer["end"] == "planned":

@@ -33,6 +33,8 @@ from tunedoctor.running import command as running
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
+_GENTLE = 600.0
+"""Seconds that a training has to save a checkpoint when the doctor is killed."""
 _MOST = 12
 """Lines of what keeps nodes from training."""
 
@@ -130,7 +132,7 @@ def _too_little(
 
 def run(argv: Sequence[str], log: Path) -> int:
     """Train by a whole command; returns the exit code, when the node that failed has been named."""
-    ran = running.run(argv, as_key=True)
+    ran = running.run(argv, as_key=True, own=running.Own(gentle=_GENTLE))
     if not ran.code:
         return 130 if "SIGINT" in ran.signals else 0
     if ran.signals or ran.code == 2:

@@ -24,18 +24,20 @@ def run_run(given: RunOptions) -> int:
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 
-def run_command(
+def run_command(  # noqa: PLR0913  each is of one command
     argv: Sequence[str],
     place: Target,
     report_file: str,
     *,
     told: tuple[int, ...] = (),
     log: Path | None = None,
+    own: running.Own | None = None,
+    way: str = "",
 ) -> int:
     """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would.
 
     An exit status of `told` needs no diagnosis: the command itself says all about it. What it adds to `log` counts as
-    its output.
+    its output. A script of the doctor's own has the limits of `own`; `way` says what to do when it passes one.
     """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
@@ -43,13 +45,16 @@ def run_command(
     before = running.kills_now()
     kept = log.stat().st_size if log and log.is_file() else 0
     try:
-        ran = running.run(argv)
+        ran = running.run(argv, own=own)
     except running.NotStartedError as error:
         _say(f"{error}")
         return error.status
     death = running.death_of(ran.code)
     if ran.problem:
         _say(f"the output could not be written: {ran.problem}")
+    if ran.passed:
+        _say(f"{Path(argv[1]).stem} was ended: it took {ran.passed}; {way}")
+        return 1
     # by a signal that is a wish, to it or to the doctor, somebody ended it
     if death.status in (0, 130, *told) or death.name in running.ASKED or ran.signals:
         return death.status

@@ -31,7 +31,7 @@ from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, proje
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.plan import render_set
-from tunedoctor.wheels.described import Asked, blank, machine_of, over
+from tunedoctor.wheels.described import Asked, blank, machine_of, over, with_glibc
 
 _HELP = "doctor set --help lists the options"
 
@@ -78,7 +78,9 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     if snapshot is None:
         with refusing(MachineError, _HELP):
             own = f"{sys.version_info.major}.{sys.version_info.minor}"
-            return Place(blank(asked, own)[0], known, whole=True)
+            machine, assumed = blank(asked, own)
+            machine, more = with_glibc(machine, *_own_glibc())
+            return Place(machine, known, whole=True, assumed=(*assumed, *more))
     sure = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     with refusing(MachineError, f"--target names an environment; {_HELP}"):
         machine = over(machine_of(snapshot), asked, driver_known=sure)
@@ -98,6 +100,17 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     options = Options.of()
     judges = () if asked != Asked() else options.checks()
     return Place(machine, known, snapshot, judges, options.fixes() if judges else (), whole=True)
+
+
+def _own_glibc() -> tuple[str, str]:
+    """Return the glibc and the processor of this machine: ("2.39", "x86_64"); "" where it is no Linux with glibc."""
+    if sys.platform != "linux":
+        return "", ""
+    try:
+        version = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        version = ""
+    return version.removeprefix("glibc "), os.uname().machine
 
 
 def _written(answer: Answer, made: Made, given: SetOptions, known: Asking) -> Answer:

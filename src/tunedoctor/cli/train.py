@@ -24,9 +24,12 @@ from tunedoctor.cli.training_data import Readers, handed
 from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.html import BEGIN
+from tunedoctor.running.command import Own
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
 LAUNCHER = TRAINER.with_name("launch.py")
+GENTLE = 600.0
+"""Seconds that a training has to save a checkpoint when the doctor is killed."""
 _OF_PARTS = re.compile(r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
 """An import of one part by another."""
 _NO_TOML = (3, 11)
@@ -94,7 +97,7 @@ def _here(
         argv = _trainer(stack, how, place, values, arguments) or sys.exit(1)
         if how.nodes:
             return int(import_module("tunedoctor.cli.nodes").run(argv, log))
-        return run_command(argv, place, "", told=(2,), log=log)
+        return run_command(argv, place, "", told=(2,), log=log, own=Own(gentle=GENTLE))
 
 
 def _again(how: TrainOptions) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.models import check_folder, config_file, model_of
+from tunedoctor.cli.hub import NAME
+from tunedoctor.cli.models import check_folder, config_file, gguf_head, model_of
 from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.memory.answer import forecast
@@ -22,6 +23,8 @@ from tunedoctor.target.train_input import WEIGHTS
 
 _LARGEST = 64 << 20
 """Bytes of a log, or of a configuration beside weights."""
+_BAD_INPUT = 2
+"""Exit status of a trainer that refused what it was given."""
 _NAME = "name the folder of a run, an adapter or a model, or a .gguf file"
 
 
@@ -40,9 +43,10 @@ def trained(name: str) -> Trained:
     """Return what a name means; exits with 2 where nothing can be loaded by it."""
     place = Path(name).expanduser().absolute()
     if place.is_file():
-        with place.open("rb") as file:
-            if place.suffix != ".gguf" or file.read(4) != b"GGUF":
-                misuse(f"{name} is no .gguf file", _NAME)
+        if place.suffix != ".gguf":
+            misuse(f"{name} is no .gguf file", _NAME)
+        with refusing((OSError, MemoryModelError), _NAME, f"{name}: "):
+            gguf_head(place)
         return Trained(str(place))
     if not place.is_dir():
         misuse(f"there is no {name}", "doctor train leaves its result in the folder out")
@@ -56,16 +60,25 @@ def trained(name: str) -> Trained:
     found = _read(place / "adapter_config.json")
     if not (place / "adapter_model.safetensors").is_file():
         misuse(f"{place} holds no adapter_model.safetensors", "train again, or download it anew")
-    base, beside = str(found.get("base_model_name_or_path") or ""), place.parent / "base"
-    if not Path(base).is_dir() and beside.is_dir():  # the run's folder was moved
+    given, beside = found.get("base_model_name_or_path"), place.parent / "base"
+    base = given if isinstance(given, str) else ""
+    if not is_folder(base) and beside.is_dir():  # the run's folder was moved
         base = str(beside)
-    if Path(base).is_dir():
+    if is_folder(base):
         base = _whole(Path(base).absolute())
-    elif not base or base[0] in "/.~" or base.count("/") > 1 or "\\" in base:
+    elif not NAME.fullmatch(base):
         way = "set base_model_name_or_path in its adapter_config.json"
-        misuse(f"the base {base} of {place} is not there", way)
+        misuse(f"the base {base[:200]} of {place} is not there", way)
     rank = found.get("r")
     return Trained(base, str(place), rank if isinstance(rank, int) else 0)
+
+
+def is_folder(name: str) -> bool:
+    """Tell whether a text from outside names a folder."""
+    try:
+        return bool(name) and Path(name).is_dir()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def _whole(place: Path) -> str:
@@ -83,6 +96,8 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(read_regular(path, _LARGEST)))
     except (OSError, ValueError, TypeError) as error:
         misuse(f"{path} can't be read: {error}", _NAME)
+    except RecursionError:
+        misuse(f"{path} can't be read: its values lie too deep in each other", _NAME)
 
 
 def size(path: Path) -> int:
@@ -100,10 +115,13 @@ def begun(
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
 
     def ended(code: int, *, is_told: bool = False) -> None:
-        if code not in (0, 130) and (code != 1 or not is_told):  # the diagnosis has told
-            return
         one, final = screen(), out / "final"
         is_merge, is_trial = "--merge" in words, "--dry-run" in words
+        steps = [p for p in out.glob("step-*") if p.name[5:].isdigit() and int(p.name[5:])]
+        last = max(steps, key=lambda p: int(p.name[5:]), default=None)
+        is_explained = code not in (0, 130) and (code != 1 or not is_told)  # by the diagnosis
+        if is_explained and (last is None or code == _BAD_INPUT or is_merge or is_trial):
+            return
         plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
         again = f"doctor train {shlex.join(plain)}{more}{target}"
         place = shlex.quote(str(out / "merged" if is_merge else out))
@@ -111,7 +129,6 @@ def begun(
             (f"doctor chat {place}{target}", "chat with it"),
             (f"doctor export {place}{target}", "convert it for Ollama, llama.cpp or vLLM"),
         ]
-        steps = [p for p in out.glob("step-*") if p.name[5:].isdigit()]
         one.line("")
         if code and (is_merge or is_trial):
             one.line(mark("note"), " Stopped; nothing was written")
@@ -119,7 +136,6 @@ def begun(
         elif is_trial:
             ways = [(again, "train")]
         elif not is_merge and (code or not final.is_dir() or final.stat().st_mtime < at):
-            last = max(steps, key=lambda p: int(p.name[5:]), default=None)
             saved = f"after step {int(last.name[5:])}, saved in {last}" if last else ""
             one.line(mark("note"), f" Stopped {saved or 'before a step was saved'}")
             ways = [(f"{again} --resume=true", "continue the training")]

@@ -4,10 +4,9 @@ import atexit
 import hashlib
 import shlex
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.wording import listed, many
 from tunedoctor.state.folder import keep
 from tunedoctor.system.reading import read_regular
+from tunedoctor.system.scratch import scratch as folder_of_run
 from tunedoctor.target.train_rows import named
 
 _PATIENCE = 3.0
@@ -197,9 +197,9 @@ def _sha256(path: Path) -> str:
 
 def scratch() -> Path:
     """Return an empty folder that lasts as long as this process."""
-    folder = tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True)
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return Path(stack.enter_context(folder_of_run()))
 
 
 def first_as_lines(name: str, most: int, pythons: Iterable[str]) -> str:

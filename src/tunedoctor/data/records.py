@@ -13,7 +13,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ import msgspec
 
 from tunedoctor.data.files import NoReaderError
 from tunedoctor.system import child
+from tunedoctor.system.scratch import scratch
 
 WINDOW = 1 << 20
 """Characters in front of the reader while a row is read."""
@@ -344,8 +344,8 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
     """Yield rows, read by the first of some interpreters that has pyarrow. Raises NoReaderError, OSError."""
     left, room = iter(pythons), AT_ONCE
     python, told = next(left, ""), _Told(0, ended=False)
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-        part = Path(scratch) / "rows.jsonl"
+    with scratch() as folder:
+        part = Path(folder) / "rows.jsonl"
         while not told.ended:
             if not python:
                 what = f"pyarrow reads it: {sys.executable} -m pip install pyarrow, or --target ENV with it"

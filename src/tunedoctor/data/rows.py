@@ -22,6 +22,7 @@ from tunedoctor.data.files import NoReaderError, line_blocks, open_file, utf8_bl
 from tunedoctor.data.records import Element, elements, is_talk, lines_of, records, table_rows
 from tunedoctor.data.repeats import Sketches, digest, sketch
 from tunedoctor.model.findings import Severity
+from tunedoctor.system.scratch import remove_parts
 from tunedoctor.tables.load import rows as rows_of_table
 from tunedoctor.tables.load import table
 from tunedoctor.target.train_rows import (
@@ -284,6 +285,7 @@ def _line(row: Mapping[str, Any], path: Path, line: int) -> bytes:
 @contextmanager
 def whole(place: Path) -> Generator[IO[bytes]]:
     """Give a file to fill; it has its name when all is on the disk. Raises OSError; what was there stands."""
+    remove_parts(f".{place.name}", place.parent)
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     file = beside.open("xb")  # not another's, which stays
     try:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Collection, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,8 @@ from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
 from tunedoctor.model.plan import Install, Pin
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
-from tunedoctor.refresh.index import parsed, standard_index, wheels_of
+from tunedoctor.refresh.index import parsed, sources_of, standard_index, wheels_of
+from tunedoctor.system.scratch import scratch
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""
@@ -39,6 +39,7 @@ class Asking:
         self.declared = sources
         self.installed = installed
         self._heard: dict[str, Heard] = {}
+        self._answers: dict[tuple[str, str], tuple[Heard, ...]] = {}
 
     def resolve(self, question: Question) -> Outcome:
         """Ask uv over the sources that answer."""
@@ -118,7 +119,7 @@ class Asking:
         if not known.no_index or self.installed is None or but is None:
             yield known
             return
-        with tempfile.TemporaryDirectory(prefix="doctor-installed-") as folder:
+        with scratch() as folder:
             stand_ins(Path(folder), self.installed, but)
             yield replace(known, links=(*known.links, Source(folder)))
 
@@ -187,10 +188,27 @@ class Asking:
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
         """Return in words what each source has of some packages."""
-        places = (*self._indexes(index), *self.declared.links)
-        some = islice(dict.fromkeys(names), _NAMED)
-        told = (one.of(name) for name in some for one in heard(places, name, self.declared))
+        found = self.answers(names, index)
+        told = (one.of(name) for name, several in found.items() for one in several)
         return "; ".join(dict.fromkeys(told))
+
+    def answers(self, names: Iterable[str], index: str = "") -> dict[str, tuple["Heard", ...]]:
+        """Return what each source has of some packages, by name; each is asked once."""
+        places = (*self._indexes(index), *self.declared.links)
+        some = tuple(islice(dict.fromkeys(names), _NAMED))
+        for name in some:
+            if (name, index) not in self._answers:
+                self._answers[name, index] = heard(places, name, self.declared)
+        return {name: self._answers[name, index] for name in some}
+
+    def source_only(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the packages that no source has as a wheel and some has as source, with their newest version."""
+        found: dict[str, str] = {}
+        for name, several in self.answers(names).items():
+            sources = [one.sources[0] for one in several if one.sources]
+            if sources and not any(one.versions or one.why or one.place for one in several):
+                found[name] = sources[0]
+        return found
 
 
 class Heard(NamedTuple):
@@ -199,7 +217,9 @@ class Heard(NamedTuple):
     source: Source
     why: str = ""
     versions: tuple[str, ...] = ()
-    """The newest that it holds, newest first."""
+    """Versions that it holds as wheels, newest first."""
+    sources: tuple[str, ...] = ()
+    """Versions that it holds as source, newest first."""
     place: str = ""
     """Where its answer leads and nobody looked, as an installer does."""
 
@@ -210,6 +230,8 @@ class Heard(NamedTuple):
         if self.place:
             return f"{self.source.shown} leads to {self.place} for {name}, where nobody looked"
         held = ", ".join(self.versions[:_NAMED])
+        if not held and self.sources:
+            return f"{self.source.shown} has {name} {self.sources[0]} as source alone"
         return f"{self.source.shown} has {f'{name} {held}' if held else f'no {name}'}"
 
 
@@ -229,14 +251,16 @@ def _heard(one: Source, name: str, known: Sources, client: Client, whole: bool) 
             files = os.listdir(one.folder)  # noqa: PTH208  names alone
         else:
             page = one.url if one in known.links else f"{one.url.rstrip('/')}/{name}/"
-            files = [link.name for link in parsed(client.get(page, whole=whole), page).links]
+            answer = parsed(client.get(page, whole=whole), page)
+            files = [*(link.name for link in answer.links), *answer.sources]
     except FetchError as error:
         answered = error.place or error.status in _LACKS
         return Heard(one, "" if answered else error.what, place=error.place)
     except OSError as error:
         return Heard(one, clean_text(error.strerror or str(error))[:200])
     newest = sorted({version for _, version, _ in wheels_of(name, files)}, reverse=True)
-    return Heard(one, versions=tuple(map(str, newest)))
+    source = sorted(set(sources_of(name, files)), reverse=True)
+    return Heard(one, versions=tuple(map(str, newest)), sources=tuple(map(str, source)))
 
 
 def _dead(dead: list[Heard]) -> str:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +15,12 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
+from tunedoctor.model.findings import parted
 from tunedoctor.model.plan import Pin
-from tunedoctor.model.versions import normalised
+from tunedoctor.model.versions import is_prerelease, normalised
 from tunedoctor.system.child import Ended, run
 from tunedoctor.system.reading import toml
+from tunedoctor.system.scratch import scratch
 
 LONGEST = 400
 """Characters of an explanation that are shown."""
@@ -133,13 +134,62 @@ ONLY_WHEELS = ("--only-binary", ":all:")
 def resolve(
     question: Question, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
 ) -> Outcome:
-    """Ask uv, for at most `seconds`; never raises for what uv, the index or a package does."""
+    """Ask uv, for at most `seconds` each time; never raises for what uv, the index or a package does.
+
+    A pre-release is taken only if the question asks for one, or prefers one because it is installed, or if a package
+    requires one that has no final release in its range. uv alone takes one wherever a range has no final release,
+    for example `safetensors>0.8.0` where 0.9.0rc1 is the newest.
+    """
+    allowed = _asked_prereleases(question)
+    banned: tuple[str, ...] = ()
+    answer: Outcome = NoSolution("")
+    for _ in range(_PRERELEASE_TRIES):
+        opted = tuple(f"{name}>=0.dev0" for name in sorted(allowed))
+        several = (*question.constraints, *opted, *banned)
+        answer = _resolve_once(question._replace(constraints=several), sources, uv, seconds)
+        if isinstance(answer, NoSolution):
+            required = {normalised(name) for name in _REQUIRED_PRERELEASE.findall(answer.text)}
+            if required <= allowed:
+                break
+            allowed |= required
+        elif isinstance(answer, Solved):
+            pre = (pin for pin in answer.pins if is_prerelease(pin.version))
+            unasked = tuple(f"{pin.name}!={pin.version}" for pin in pre if pin.name not in allowed)
+            if not unasked:
+                break
+            banned += unasked
+        else:
+            break
+    return answer
+
+
+_PRERELEASE_TRIES = 8
+"""Questions for one answer: each opts one more package in to pre-releases, or excludes one that nobody asked for."""
+_REQUIRED_PRERELEASE = re.compile(
+    r"hint: `([\w.-]+)(?:\[[^\]]*\])?` was requested with a pre-release marker \(e\.g\., [^<()]*?[=~]=[^<()]*\)"
+)
+"""uv's hint that a package asks for a pre-release by its own requirement; an upper bound (<2.0.dev0) asks for none."""
+
+
+def _asked_prereleases(question: Question) -> set[str]:
+    """Return the packages of which the question names a pre-release: in a requirement, a constraint or a preference."""
+    found: set[str] = set()
+    for line in (*question.requirements, *question.constraints, *question.preferred):
+        name, specifier = parted(line)
+        clauses = (one.strip() for one in specifier.split(","))
+        lowest = (one.lstrip("=>~") for one in clauses if one.startswith(("==", ">=", "~=")))
+        if any(is_prerelease(version) for version in lowest):
+            found.add(name)
+    return found
+
+
+def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds: float) -> Outcome:
     known = sources.with_index(question.index_url)
     # with a Python at hand uv does not look for one; --python-version says whose packages are meant
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
         return Failed("no uv", "uv is not there: it comes with the doctor, install that again")
-    with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
+    with scratch() as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
         kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)
         files = {
@@ -169,6 +219,7 @@ def resolve(
 def _arguments(question: Question, out: str) -> list[str]:
     argv = ["in.txt", "--constraints", "constraints.txt", "--output-file", out]
     argv += ["--config-file", "uv.toml", "--no-header", "--annotation-style", "line"]
+    argv += ["--prerelease", "explicit"]
     argv += ["--python-version", question.python] if question.python else []
     argv += ["--python-platform", question.platform] if question.platform else []
     argv += ["--excludes", "excludes.txt"] if question.excluded else []

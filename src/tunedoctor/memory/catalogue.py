@@ -110,6 +110,8 @@ _LISTED = 1024
 """Numbers of an array that are kept: there are some with one for each layer."""
 _SHORT, _LONG = 64, 4096
 """Bytes of a name, and of a text that is kept."""
+_KEYS, _TENSORS, _ENTRIES = 10_000, 100_000, 16 << 20
+"""Keys, tensors and entries of a list that a head may have; real ones have 60, 3,000 and 300,000 at the most."""
 _VERSIONS = (2, 3)
 _CUT = "it is cut off: download it anew"
 
@@ -159,7 +161,7 @@ class _Cursor:
             return self.text()
         if kind != _ARRAY:
             return self.number(_known(letters, kind, "value"))
-        inner, count = self.number("I"), self.number("Q")
+        inner, count = self.number("I"), _sane(self.number("Q"), _ENTRIES, "entries in a list")
         if inner == _STRING:
             return self._skip_texts(count)
         letter = _known(letters, inner, "value")
@@ -185,6 +187,13 @@ def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN4
     return among[str(kind)]
 
 
+def _sane(count: int, most: int, what: str) -> int:
+    """Return a count that a file states. Raises MemoryModelError where no real file has as many."""
+    if count > most:
+        raise MemoryModelError(f"it is damaged: it states {count:,} {what}; download it anew")
+    return count
+
+
 def head_of(data: bytes) -> Head:
     """Read the first bytes of a file. Raises CutOffError where the head goes on, MemoryModelError where it is none."""
     cursor = _Cursor(data)
@@ -193,7 +202,8 @@ def head_of(data: bytes) -> Head:
     if (version := cursor.number("I")) not in _VERSIONS:
         what = f"it is of version {version}; the doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, of little endian"
         raise MemoryModelError(what)
-    tensors, count = cursor.number("Q"), cursor.number("Q")
+    tensors = _sane(cursor.number("Q"), _TENSORS, "tensors")
+    count = _sane(cursor.number("Q"), _KEYS, "keys")
     values: dict[str, Any] = {}
     for _ in range(count):
         key = cursor.text()

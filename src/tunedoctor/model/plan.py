@@ -4,6 +4,7 @@ A fix drafts, `merge` makes one plan of several, `simulate` predicts what it lea
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
 from typing import Literal, TypeVar
 
 import msgspec
@@ -106,7 +107,29 @@ class NewEnvironment(Step, frozen=True, kw_only=True, tag="new"):
     """An interpreter's path, or "3.12"; "" for the one that the doctor runs on."""
 
 
-AnyStep = Install | Remove | WriteFile | DeletePath | SetEnv | Tell | NewEnvironment
+class Rebuild(Step, frozen=True, kw_only=True, tag="rebuild"):
+    """Make a new environment beside the old one; when it is proved it replaces the old one, under the same path."""
+
+    python: str
+    """Path of the interpreter that the new environment is made from."""
+    keeps: tuple[str, ...] = ()
+    """Distributions whose files are taken over from the old environment, because no index has them."""
+    system_site: bool = False
+    """The environment also sees the packages of its base interpreter."""
+
+
+AnyStep = Install | Remove | WriteFile | DeletePath | SetEnv | Tell | NewEnvironment | Rebuild
+
+
+class Scope(StrEnum):
+    """The three rungs of a fix: how much a plan may change. Each is tried only when the one before did not help."""
+
+    SMALLEST = "smallest"
+    """As few packages as possible change."""
+    DECLARED = "declared"
+    """What the user declared or asked for stays; every other package may move."""
+    REBUILD = "rebuild"
+    """A new environment with what the user declared or asked for replaces the old one."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,13 +187,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The environment that it makes; None where it changes one that is there."""
         return next((s for s in self.steps if isinstance(s, NewEnvironment)), None)
 
+    @property
+    def rebuild(self) -> Rebuild | None:
+        """The step that replaces the whole environment; None where the environment is changed or new."""
+        return next((s for s in self.steps if isinstance(s, Rebuild)), None)
+
 
 def is_told(step: AnyStep) -> bool:
     """Tell whether a step is printed only."""
     return isinstance(step, Tell) or (isinstance(step, SetEnv) and step.where == "printed")
 
 
-_ORDER = (NewEnvironment, DeletePath, Remove, Install, WriteFile, SetEnv, Tell)
+_ORDER = (NewEnvironment, Rebuild, DeletePath, Remove, Install, WriteFile, SetEnv, Tell)
 
 
 def merge(plans: Iterable[Plan]) -> Plan:

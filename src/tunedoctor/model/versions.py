@@ -43,6 +43,12 @@ def pep440(text: str) -> Version | None:
         return None
 
 
+def is_prerelease(version: str) -> bool:
+    """Return whether a package version is a pre-release or a development release; False for unreadable text."""
+    one = pep440(version)
+    return one is not None and one.is_prerelease
+
+
 @cache
 def specifiers(text: str) -> "SpecifierSet | None":
     """Return a set of specifiers, or None where `text` is none."""

@@ -16,10 +16,11 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
 from tunedoctor.model.findings import Check
 from tunedoctor.model.machine import Machine
-from tunedoctor.model.plan import Fix, Pin
+from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
+from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.planning.wanted import (
     GROUP,
     PAIRED,
@@ -49,6 +50,8 @@ class Place(NamedTuple):
     checks: tuple[Check, ...] = ()
     """() where nobody judges: of a described machine nothing is known but what was said."""
     fixes: tuple[Fix, ...] = ()
+    assumed: tuple[str, ...] = ()
+    """What of the machine nobody named, and was taken for granted."""
     whole: bool = False
     """The set holds what a fine-tune needs, and not only what is there and asked for."""
 
@@ -135,7 +138,11 @@ def make(place: Place, want: Wanted) -> Made:
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")
-    torch = torch_pick(machine, place.torch, asked, want.beside)
+    if want.scope is Scope.REBUILD:
+        torch, asked = _new_torch(machine, want)
+        want = want._replace(asked={**want.asked, "torch": asked})
+    else:
+        torch = torch_pick(machine, place.torch, asked, want.beside)
     own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
     torch = own or torch
     if own is not None:
@@ -168,12 +175,29 @@ def make(place: Place, want: Wanted) -> Made:
         if want.fresh and BITSANDBYTES in lacked - {*dropped, *want.asked}:
             why = f"no wheel of it fits {question.platform} and Python {question.python}"
             dropped |= {BITSANDBYTES: why}
-        elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *want.asked}:
+        elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *_demanded(want)}:
             # the clash is about what it takes to build it here, as flash-attn, and here it is built
             want = put_outside(want, min(built))
         else:
             break
-    raise _refusal(place, want, end)
+    raise _refusal(place, want, end, torch)
+
+
+def _demanded(want: Wanted) -> Iterable[str]:
+    """Return the packages that must come in: of the larger scopes those whose versions are given, not every root."""
+    if want.scope is Scope.SMALLEST:
+        return want.asked
+    return (name for name, range_ in want.asked.items() if range_)
+
+
+def _new_torch(machine: Machine, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
+    """Return the build for a rebuilt environment, and the versions it is chosen from."""
+    asked, have = want.asked.get("torch", ""), want.preferred.get("torch", "")
+    for range_ in ([f"=={have}"] if have and not asked else []) + [asked]:
+        pick = torch_pick(machine, None, range_)
+        if isinstance(pick, TorchPick):
+            return pick, range_
+    return pick, asked
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
@@ -213,7 +237,7 @@ def _fitting(
     return Clash(why, NoSolution(""))
 
 
-def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
+def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) -> RefusedError:
     """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
@@ -224,12 +248,29 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif names or silent:
+        if not silent and (alone := ask.source_only(names)):
+            return _uncompiled(place, want, end, torch, alone)
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
     limits = (f"change the pins of {one.shown}" for one in ask.declared.constraints)
     ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
     return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
+
+
+def _uncompiled(
+    place: Place, want: Wanted, end: Clash, torch: TorchPick, alone: dict[str, str]
+) -> RefusedError:
+    """Return that packages are published as source alone, and how to come by them."""
+    own = Torch(public(torch.version), torch.variant)
+    ways = [way for name in alone for way in ways_around(name, place.machine, own, place.python)]
+    named = " and ".join(f"{name} {version}" for name, version in alone.items())
+    verb = "are" if len(alone) > 1 else "is"
+    why = f"{named} {verb} published as source alone: it takes compiling, and the doctor installs wheels alone"
+    owners = [n for n in alone if n not in want.asked]
+    if owners:
+        why = f"{why}; {end.why}"
+    return RefusedError(why, *ways, details=end.answer.text, source_only=alone)
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be
@@ -253,7 +294,8 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     tied = [f"torch=={torch.stand_in or torch.version}"]
     tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
     aside = (n for n in there if n not in {"torch", *roots} and (torch.kept or not with_torch(n)))
-    kept = (n for n in there if n not in fixed and not with_torch(n))
+    prefer = there if want.scope is Scope.SMALLEST else want.preferred
+    kept = (n for n in prefer if n not in fixed and not with_torch(n))
     # uv settles first what is named first
     needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
@@ -261,13 +303,14 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
         question._replace(
             requirements=(*needs, f"torch{range_}" if free else "torch"),
             constraints=want.limits,
-            preferred=tuple(f"{n}=={there[n]}" for n in kept),
+            preferred=tuple(f"{n}=={prefer[n]}" for n in kept),
         ),
         place.ask.resolve,
         iter(range(TRIES)),
         torch=() if free else tuple(tied),
         torch_range=range_,
-        beside={n: there[n] for n in aside},
+        # a rebuilt environment holds nothing but the set
+        beside={} if want.scope is Scope.REBUILD else {n: there[n] for n in aside},
         fixed=frozenset(fixed),
         build=(torch.kept and place.torch)
         or build_of(torch.version, torch.variant, mac=torch.variant == "mps"),
@@ -285,15 +328,30 @@ def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
 
 
 def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
-    """Return bitsandbytes and why it does not run beside a ROCm build on a machine's GPUs, by its documentation."""
+    """Return bitsandbytes and why it does not run beside a ROCm build on a machine's GPUs; {} where it does."""
     if not variant.startswith("rocm"):
         return {}
     release = ".".join(map(str, parts(variant.removeprefix("rocm"))[:2]))
-    rows = (row for row in table("bitsandbytes_rocm")["rows"] if release in row["rocm"])
-    served = {gfx for row in rows for gfx in row["gfx"]}
+    served = _bitsandbytes_targets("windows" if machine.platform == "windows" else "linux", release)
     lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
     why = "its wheel holds no code for {} with ROCm {}"
     return {BITSANDBYTES: why.format(lacks[0], release)} if lacks else {}
+
+
+def _bitsandbytes_targets(system: str, rocm: str) -> frozenset[str]:
+    """Return the GPU targets of the library that bitsandbytes loads for a ROCm release; empty where it has none."""
+    known = table("bitsandbytes_rocm")
+    wanted = parts(known["hip_of_rocm"].get(rocm, rocm))
+    by_hip = {
+        parts(hip): frozenset[str](row["gfx"])
+        for row in known["rows"]
+        if row["os"] == system
+        for hip in row["hip"]
+    }
+    same = sorted(hip for hip in by_hip if hip[:1] == wanted[:1])
+    older = [hip for hip in same if hip <= wanted]
+    found = older[-1:] or same[:1]
+    return by_hip[found[0]] if found else frozenset()
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:

@@ -5,24 +5,36 @@ constraints alone often leave a fault by less, so the wishes of findings that st
 there is no set without. `doctor fix` carries out what `doctor set` shows.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeGuard
 
 from msgspec.structs import replace
 
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.simulate import Simulated, predict, simulate
-from tunedoctor.facts import Absent, Packages
+from tunedoctor.facts import Absent, Interpreter, Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.model.findings import Check, name_of
 from tunedoctor.model.machine import MachineError
-from tunedoctor.model.plan import Fix, NewEnvironment, Plan
+from tunedoctor.model.plan import (
+    Fix,
+    Install,
+    NewEnvironment,
+    Plan,
+    Rebuild,
+    Scope,
+    SetEnv,
+    Tell,
+)
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning import steps
 from tunedoctor.planning.make import Made, Place, make
-from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
+from tunedoctor.planning.roots import Roots
+from tunedoctor.planning.wanted import RefusedError, asked_for, wanted, wanted_of_roots
 from tunedoctor.wheels.described import machine_of
 
 ROUNDS = 4
@@ -52,16 +64,31 @@ class Planned(NamedTuple):
         return replace(self.plan, cures=cures)
 
 
-def planned(
+class Rung(NamedTuple):
+    """A larger scope than the smallest change, and what it starts from."""
+
+    scope: Scope
+    roots: Roots
+    wishes: tuple[str, ...] = ()
+    """Requirements that a failed attempt showed."""
+
+
+def planned(  # noqa: PLR0913  the question, who answers it, and how much may change
     snapshot: Snapshot,
     drafts: tuple[Drafted, ...],
     checks: tuple[Check, ...],
     ask: Asking,
     fixes: tuple[Fix, ...] = (),
+    rung: Rung | None = None,
 ) -> Planned:
-    """Return the one plan of several drafts. Raises RefusedError: there is none, or it is of no use."""
-    place = _place(snapshot, ask, checks, fixes) if steps.wishes_of(drafts) else None
-    found = settle(place, {}, drafts) if place else Planned(steps.joined(drafts), drafts)
+    """Return the one plan of several drafts. Raises RefusedError: there is none, or it is of no use.
+
+    `rung` allows it to change more than the smallest set of packages.
+    """
+    if rung and rung.scope is Scope.REBUILD:
+        return rebuilt(snapshot, drafts, ask, rung)
+    place = _place(snapshot, ask, checks, fixes) if rung or steps.wishes_of(drafts) else None
+    found = settle(place, {}, drafts, rung) if place else Planned(steps.joined(drafts), drafts)
     # what conda keeps is told before the index is asked for files
     steps.hold_off(found.plan, snapshot)
     if found.plan.pins:
@@ -72,6 +99,69 @@ def planned(
     if simulated.refused:
         raise _useless(simulated, drafts)
     return found._replace(simulated=simulated)
+
+
+def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: Rung) -> Planned:
+    """Return the plan for a new environment that replaces the one of `snapshot`. Raises RefusedError."""
+    interpreter = snapshot.find(Interpreter)
+    if interpreter is None or interpreter.kind != "venv":
+        raise RefusedError("only a virtual environment can be rebuilt in its place")
+    ask.installed = None  # what is installed now is no source of a new environment
+    place = _place(snapshot, ask)
+    for wishes in dict.fromkeys((rung.wishes, ())):
+        try:
+            want = wanted_of_roots(asked_for(wishes), snapshot, rung.roots, rung.scope)
+            made = make(place, want)
+        except RefusedError as error:
+            if error.silent or not wishes:
+                raise
+            continue
+        break
+    nothing = Absent(why="the environment is new")
+    bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
+    plan = steps.fetched(Plan(steps=steps.whole_set(made)), place._replace(snapshot=bare))
+    there = place.there
+    installs = (
+        replace(one, pins=tuple(replace(p, was=there.get(p.name, "")) for p in one.pins))
+        for one in plan.steps
+        if isinstance(one, Install)
+    )
+    kept = (name for name in rung.roots.ranges if name not in made.want.roots)
+    first = Rebuild(
+        python=_base_python(interpreter),
+        keeps=tuple(dict.fromkeys((*rung.roots.local, *kept))),
+        system_site=interpreter.system_site,
+    )
+    own = [steps.joined((one,)) for one in drafts]
+    others = steps.joined(_without_packages(drafts))
+    whole = replace(
+        plan,
+        steps=(first, *installs, *others.steps),
+        cures=tuple(id_ for one in own for id_ in one.cures),
+        reasons=tuple(dict.fromkeys(reason for one in own for reason in one.reasons)),
+        asks={id_: names for one in own for id_, names in one.asks.items()},
+    )
+    return Planned(whole, drafts, None, made)
+
+
+def _without_packages(drafts: Iterable[Drafted]) -> tuple[Drafted, ...]:
+    """Return drafts with variables and manual steps alone: a new environment makes the rest needless."""
+    kept = (SetEnv, Tell)
+    return tuple(
+        one._replace(
+            draft=replace(one.draft, steps=tuple(s for s in one.draft.steps if isinstance(s, kept)))
+        )
+        for one in drafts
+    )
+
+
+def _base_python(interpreter: Interpreter) -> str:
+    """Return the interpreter that an environment was made from; "" where it cannot be named."""
+    base = Path(interpreter.base_prefix)
+    version = ".".join(interpreter.version.split(".")[:2])
+    names = (base / "bin" / f"python{version}", base / "python.exe", base / "bin" / "python3")
+    found = (str(one) for one in names if interpreter.base_prefix and one.is_file())
+    return next(found, os.path.realpath(interpreter.executable))
 
 
 def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
@@ -118,38 +208,63 @@ class _Wishes(NamedTuple):
     """Constraints: versions of which a prediction showed that they do not serve."""
 
 
-def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] = ()) -> Planned:
+def settle(
+    place: Place,
+    asked: Mapping[str, str],
+    drafts: tuple[Drafted, ...] = (),
+    rung: Rung | None = None,
+) -> Planned:
     """Return the set that cures the most by the least, as a plan without hashes.
 
     Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
     every = tuple(one for one in drafts if steps.wishes_of((one,)))
-    wishes, one, refused = _Wishes(), None, None
+    wishes, one, refused = _Wishes(further=rung.wishes if rung else ()), None, None
     for _ in range(ROUNDS):
         try:
-            one = _tried(place, asked, drafts, wishes)
+            one = _tried(place, asked, drafts, wishes, rung)
         except RefusedError as error:
+            if _is_initial(wishes, rung) and not error.silent:
+                wishes = wishes._replace(further=())
+                continue
+            if rung and _helps(one):
+                return one  # it fixes a part; the wishes for the rest have no solution
             # who got no answer gets none by asking again
             if error.silent or wishes.taken == every:
                 raise (refused or error) from None
             refused, wishes = error, wishes._replace(taken=every)
             continue
-        if (found := one.simulated) is None:
+        if one.simulated is None:
             return one
-        done = {*found.cured, *found.untold}
-        taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
-        stays = {*found.bred, *({d.id for d in every} & {*found.left})}
-        if taken != wishes.taken:
-            wishes = wishes._replace(taken=taken)
-        elif stays and (other := _taught(place, wishes, every, one, stays)) != wishes:
-            wishes = other
-        else:
+        if (other := _next_wishes(place, wishes, every, one, one.simulated)) == wishes:
             break
+        wishes = other
     if one is None or one.simulated is None:
         raise refused or RefusedError("no set was found")
     if one.simulated.refused:
         raise _useless(one.simulated, drafts, one)
     return one
+
+
+def _next_wishes(
+    place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, found: Simulated
+) -> _Wishes:
+    """Return what to ask for next, by what the last set would leave or bring in; the same where nothing else helps."""
+    done = {*found.cured, *found.untold}
+    taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
+    if taken != wishes.taken:
+        return wishes._replace(taken=taken)
+    stays = {*found.bred, *({d.id for d in every} & {*found.left})}
+    return _taught(place, wishes, every, one, stays) if stays else wishes
+
+
+def _is_initial(wishes: _Wishes, rung: Rung | None) -> bool:
+    return bool(rung and rung.wishes and wishes.further == rung.wishes)
+
+
+def _helps(one: Planned | None) -> TypeGuard[Planned]:
+    """Return whether a set was found that is predicted to fix something and to break nothing."""
+    return one is not None and one.simulated is not None and not one.simulated.refused
 
 
 def _useless(
@@ -173,13 +288,21 @@ def _taught(
 
 
 def _tried(
-    place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...], wishes: _Wishes
+    place: Place,
+    asked: Mapping[str, str],
+    drafts: tuple[Drafted, ...],
+    wishes: _Wishes,
+    rung: Rung | None,
 ) -> Planned:
     names = dict(asked)
     for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
-    want = wanted(names, place.snapshot)
-    if not place.whole:
+    want = (
+        wanted_of_roots(names, place.snapshot, rung.roots, rung.scope)
+        if rung
+        else wanted(names, place.snapshot)
+    )
+    if not place.whole and not rung:
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))

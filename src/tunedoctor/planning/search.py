@@ -14,7 +14,7 @@ from tunedoctor.contracts.shipped import contract_problems, contract_ways, neede
 from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.model.findings import parted
-from tunedoctor.model.plan import Pin
+from tunedoctor.model.plan import Pin, Scope
 from tunedoctor.model.versions import specifiers, within
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
 from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_lacks, broken_pairs
@@ -222,7 +222,8 @@ def search(task: Task) -> Found | Clash | Failed:
         if isinstance(end, Clash):
             clash = clash if clash.answer.text else end
             continue
-        ends.append(_put_back(task, end))
+        smallest = task.want.scope is Scope.SMALLEST
+        ends.append(_put_back(task, end) if smallest else end)
         if "torch" not in task.want.wished or _price(task, ends[-1]) <= 1:
             break
     if not ends:

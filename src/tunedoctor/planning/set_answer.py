@@ -80,6 +80,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     details: str = ""
     """The resolver's own words."""
     way_out: str = ""
+    ways_out: tuple[str, ...] = ()
+    """All of them, best first; `way_out` is the first."""
+    source_only: dict[str, str] = {}
+    """Packages that the sources have as source alone, with their newest version."""
+    assumed: tuple[str, ...] = ()
+    """What of the machine nobody named, and was taken for granted: "glibc 2.35"."""
     commands: Commands = Commands()
     files: tuple[str, ...] = ()
 
@@ -93,7 +99,13 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
     """Return the answer to what is asked for, and the set, if there is one."""
     question, target = question_for(place.machine), place.snapshot.find(Target)
     asked_of, python = target.asked if target else "", question.python
-    told = Answer(verdict="set", target=asked_of, python=python, platform=question.platform)
+    told = Answer(
+        verdict="set",
+        target=asked_of,
+        python=python,
+        platform=question.platform,
+        assumed=place.assumed,
+    )
     left: tuple[str, ...] = ()
     try:
         one = shown(place, asked)
@@ -105,6 +117,8 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
                 why=error.why,
                 details=error.details,
                 way_out=next(iter(error.by_hand), ""),
+                ways_out=error.by_hand,
+                source_only=error.source_only,
             ), None
         one, left = error.tried, (error.why,)
     made = cast("Made", one.made)  # all of a set is left to the resolver

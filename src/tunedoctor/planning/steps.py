@@ -86,6 +86,15 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
     return tuple(step for step in (first, Install(pins=rest)) if step.pins)
 
 
+def whole_set(made: Made) -> tuple[Install, ...]:
+    """Return the installs that put a set into an empty environment: torch and its companions first."""
+    pins = [replace(p, version=pinned(n, p.version, made.labels)) for n, p in made.pins.items()]
+    group = tuple(pin for pin in pins if pin.name in GROUP)
+    rest = tuple(pin for pin in pins if pin.name not in GROUP)
+    first = Install(pins=group, index=made.torch.index_url, no_deps=False)
+    return tuple(step for step in (first, Install(pins=rest)) if step.pins)
+
+
 def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
     """Return a version with the local label of its file."""
     label = labels.get(name, "")
@@ -208,7 +217,8 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
         name, specifier = _pinned(pin)
         if within(wanted.get(name, ""), specifier) is False:
             why = f"{name} {wanted[name]} goes against conda-meta/pinned, which says {pin}"
-            raise RefusedError(why, f"change that line of {interpreter.prefix}/conda-meta/pinned")
+            way = f"change that line of {interpreter.prefix}/conda-meta/pinned"
+            raise RefusedError(why, way, final=True)
     moved = (*wanted, *(name for name in plan.removed if name not in wanted))
     owned = [n for n in moved if _is_condas(n, packages)]
     if not owned and (kept.tool != "pixi" or not moved):
@@ -222,13 +232,13 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
         where += " --pypi"
         lines += _lines(f"pixi remove {where}", f"pixi add {where}", "==", of_pip, wanted)
         why = "pixi keeps this environment by its own file, and takes back what others change"
-        raise RefusedError(why, *lines)
+        raise RefusedError(why, *lines, final=True)
     take, put = f"{kept.tool} remove -p {prefix}", f"{kept.tool} install -p {prefix}"
     named = " and ".join(owned[:3])
     why = f"{named} came from conda, whose record of it a change by pip or uv would leave untrue"
     # the way on for what pip put in: the same fix without conda's packages
     rest = ["doctor fix"] if any(name not in owned for name in wanted) else []
-    raise RefusedError(why, *_lines(take, put, "=", owned, wanted), *rest)
+    raise RefusedError(why, *_lines(take, put, "=", owned, wanted), *rest, final=True)
 
 
 def _lines(take: str, put: str, equal: str, names: list[str], wanted: dict[str, str]) -> list[str]:

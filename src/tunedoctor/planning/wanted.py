@@ -10,6 +10,7 @@ from tunedoctor.contracts import requirements
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.installers.sources import Ban
 from tunedoctor.model.machine import Machine
+from tunedoctor.model.plan import Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, pep440, within
 from tunedoctor.tables.load import table
@@ -21,6 +22,7 @@ from tunedoctor.wheels.situation import label_of
 
 if TYPE_CHECKING:
     from tunedoctor.planning.planner import Planned
+    from tunedoctor.planning.roots import Roots
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),
@@ -47,14 +49,16 @@ class RefusedError(Exception):
     A `ban` is what keeps resolver and index from an answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a refusal can say
         self,
         why: str,
         *by_hand: str,
         ban: Ban | None = None,
         details: str = "",
         silent: bool = False,
+        final: bool = False,
         tried: "Planned | None" = None,
+        source_only: Mapping[str, str] | None = None,
     ) -> None:
         self.why = ban.told(why) if ban else why
         super().__init__(self.why)
@@ -62,8 +66,12 @@ class RefusedError(Exception):
         self.details = details
         self.silent = silent
         """No source answered: another machine can fetch what this one lacks."""
+        self.final = final
+        """No larger scope ends otherwise: another tool keeps the environment."""
         self.tried = tried
         """The set that came nearest."""
+        self.source_only = dict(source_only or {})
+        """Packages that the sources have as source alone, with their newest version."""
 
 
 def asked_for(words: Iterable[str]) -> dict[str, str]:
@@ -108,6 +116,9 @@ class Wanted(NamedTuple):
     """Name -> why its versions are asked for, where a finding does it."""
     beside: str = ""
     """Release of torch that companions which are there were made for."""
+    scope: Scope = Scope.SMALLEST
+    preferred: Mapping[str, str] = {}
+    """Above the smallest scope: name -> the version that stays where it can. Every other package may move."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
@@ -125,7 +136,7 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     environment = requirements.marker_environment(interpreter, host)
     requires = {n: [*requirements.requirements(d.requires, environment)] for n, d in there.items()}
     installed = {n: public(d.version) for n, d in there.items()}
-    own = {n for n, d in there.items() if _own(d) and n != "torch"} - {*asked}
+    own = {n for n, d in there.items() if is_local(d) and n != "torch"} - {*asked}
     inside = {n for n in there if n in _ABOUT} - own
     base = CORE if Wanted((), {}, installed).fresh else ESSENTIAL
     brought = {other for names in requirements.STAND_INS.values() for other in names}
@@ -158,6 +169,25 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     )
 
 
+def wanted_of_roots(
+    asked: Mapping[str, str], snapshot: Snapshot, roots: "Roots", scope: Scope
+) -> Wanted:
+    """Return what the set is to hold where every package but the roots may move."""
+    names = dict(roots.ranges)
+    for name, range_ in asked.items():
+        names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
+    want = wanted(names, snapshot)
+    return want._replace(
+        roots=tuple(dict.fromkeys(("torch", *names))),
+        outside={},
+        unmet=(),
+        scope=scope,
+        preferred=roots.preferred,
+        # what local builds require is a requirement of its own here
+        limits=(),
+    )
+
+
 def said(one: requirements.Unmet) -> str:
     """Return in words what an installed package does not get."""
     there = public(one.installed)
@@ -171,8 +201,8 @@ def put_outside(want: Wanted, name: str) -> Wanted:
     return want._replace(roots=tuple(roots), limits=(*want.limits, *needs))
 
 
-def _own(one: Distribution) -> bool:
-    """Tell an install that no index has: editable, or of a commit. It stays as it is."""
+def is_local(one: Distribution) -> bool:
+    """Return whether no index has an installed package: it is editable, or built from a commit. It stays as it is."""
     version = pep440(one.version)
     return one.editable or (version is not None and version.is_devrelease)
 

@@ -15,9 +15,9 @@ from tunedoctor.probes.site_folder import (
     editable_home,
     missing,
     module_there,
-    of_another_python,
     read_folder,
 )
+from tunedoctor.probes.wheel_tags import other_python
 from tunedoctor.system import reading
 from tunedoctor.tables.load import table
 
@@ -25,6 +25,7 @@ _SHOWN = 5
 """Files that a finding names."""
 _LARGEST_RECORD = 8 << 20
 _LARGEST_HISTORY = 1 << 20
+_LARGEST_LIBRARY = 64 << 20
 _MOST_PINS = 200
 _Conda = Literal["conda", "mamba", "micromamba"]
 _CONDAS: dict[str, _Conda] = {"conda": "conda", "mamba": "mamba", "micromamba": "micromamba"}
@@ -135,7 +136,12 @@ def _code_faults(
     elif record and record.rstrip().rpartition(b"\n")[2].count(b",") < 2:
         detail = f"{one.metadata}/RECORD is cut short"
         yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
-    elif tag := of_another_python(record, soabi):
+    elif tag := other_python(
+        record,
+        soabi,
+        lambda: reading.start(f"{place}{os.sep}{one.metadata}{os.sep}WHEEL", 64 * 1024) or b"",
+        lambda path: reading.start(f"{place}{os.sep}{path}", _LARGEST_LIBRARY) or b"",
+    ):
         why = f"its extensions are for {tag}"
         yield kinds.BrokenDistribution(one.name, "another Python", why, place)
 

@@ -17,6 +17,7 @@ from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
 from tunedoctor.system.reading import fields, line, number, read
+from tunedoctor.system.weight import Limit
 
 NO_LIMIT = 2**60
 """Version 1 has no word for "no limit": it states 2**63 rounded down to a page."""
@@ -137,6 +138,31 @@ def memory() -> kinds.Memory | kinds.Unknown:
     return kinds.Memory(
         ram.total, available=ram.available, swap_total=swap.total, swap_free=swap.free
     )
+
+
+_RESERVE = 256 << 20
+"""Bytes that a child leaves to the rest of the machine; on a small one a fiftieth of the RAM."""
+
+
+def memory_left() -> int | None:
+    """Return the bytes that processes can still take, swap included; None where the system does not say."""
+    found = memory()
+    if not isinstance(found, kinds.Memory) or found.available is None:
+        return None
+    left = found.available + (found.swap_free or 0)
+    if found.limit:
+        left = min(left, found.limit - (found.limit_used or 0))
+    return left
+
+
+def child_limit(most: int = 0) -> Limit:
+    """Return the limit of a child that reads a model: `most` bytes, or what the machine has without a reserve."""
+    found = memory()
+    total = found.total if isinstance(found, kinds.Memory) else 0
+    reserve = min(_RESERVE, total // 50)
+    if most and total:
+        most = min(most, total * 9 // 10)
+    return Limit(most, memory_left if reserve else None, reserve)
 
 
 def from_meminfo(text: str, limit: Mapping[str, Any]) -> kinds.Memory | kinds.Unknown:

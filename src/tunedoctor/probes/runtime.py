@@ -16,6 +16,7 @@ from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Str
 from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
+from tunedoctor.probes.resources import child_limit
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
@@ -178,7 +179,15 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     # what keeps the run off the network and the disk
     caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
     env = {**environment, **table("probes")["run_variables"], **caches}
-    ended = child.run_lines(argv, heard=heard, silence=allowed, idle=idle, timeout=overall, env=env)
+    ended = child.run_lines(
+        argv,
+        heard=heard,
+        silence=allowed,
+        idle=idle,
+        timeout=overall,
+        env=env,
+        memory=child_limit(),
+    )
     return Run(tuple(lines), ended, tuple(words), seconds)
 
 
@@ -198,14 +207,14 @@ def runtime_of(
     """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
-    import tempfile  # noqa: PLC0415  only a deep check needs it
+    from tunedoctor.system.scratch import scratch  # noqa: PLC0415  only a deep check needs it
 
     limit, ends = stage_seconds(environment), time.monotonic() + OVERALL
     argv = [python, SCRIPT, "deep", "--seconds", str(limit), *words]
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
-        with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-            one = run_script(argv, environment, scratch, seconds=limit, overall=left, watch=watch)
+        with scratch() as folder:
+            one = run_script(argv, environment, folder, seconds=limit, overall=left, watch=watch)
         runs.append(one)
         # what neither told nor began a stage would end so again
         if runs[-1].broke_in in ("", "import torch", "between stages"):

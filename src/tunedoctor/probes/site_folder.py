@@ -265,18 +265,6 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
     return folders, natives
 
 
-_OF_PYTHON = re.compile(rb"\.((?:cpython-|cp)\d+t?)-[^/,\n]*\.(?:so|pyd),")
-
-
-def of_another_python(record: bytes, soabi: str) -> str:
-    """Return the tag of the Python that all extensions of a RECORD are built for, where it is another one; else ""."""
-    own = re.match(r"(?:cpython-|cp)\d+t?(?=-)", soabi)
-    if own is None or b".%s-" % own[0].encode() in record:
-        return ""
-    found = _OF_PYTHON.search(record)
-    return found[1].decode() if found else ""
-
-
 def _is_native(name: bytes) -> bool:
     """Tell libx.so, libx.so.9.1 and x.pyd from x.sort.txt."""
     _, dot, after = name.rpartition(b".so.")

@@ -4,6 +4,7 @@ Time is in proportion to the log, memory is bounded whatever it holds: by lines,
 """
 
 import codecs
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
@@ -43,7 +44,10 @@ _DIGITS = shape("digest.digits")
 
 WHOLE = 2_000_000
 """Bytes of a report that is read as it is."""
+WHOLE_LINES = 200_000
+"""Lines of a report that is read as it is."""
 _CHUNK = 1 << 20
+"""Characters that are searched for faults at a time."""
 
 
 class Digest(NamedTuple):
@@ -61,8 +65,13 @@ def from_stream(stream: BinaryIO) -> Digest:
     start = stream.read(WHOLE + 1)
     if len(start) <= WHOLE:
         text = decoded(start)
-        return Digest(text, text.count("\n") + 1, ())
-    return digest(_lines(start, stream))
+        lines = text.count("\n") + 1
+        if lines <= WHOLE_LINES:
+            return Digest(text, lines, ())
+    unended: list[int] = []
+    found = _digest(_blocks(start, stream, unended), FIRST)
+    numbers = tuple(at - bisect_left(unended, at) for at in found.numbers)
+    return Digest(found.text, found.lines - len(unended), numbers)
 
 
 def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
@@ -72,12 +81,34 @@ def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequen
     most = min(MOST_LINES, max(FEWEST_LINES, sum(map(len, lines)) // _WORTH))
     if len(lines) <= most:
         return lines, numbers
-    found = digest(lines, min(FIRST, most // 2))
+    found = _digest([lines], min(FIRST, most // 2))
     return found.text.split("\n"), [numbers[at - 1] if numbers else at for at in found.numbers]
 
 
-def _lines(start: bytes, stream: BinaryIO) -> Iterator[str]:
-    """Yield the lines of a stream; one that is longer than a chunk comes in pieces."""
+def digest(lines: Iterable[str]) -> Digest:
+    """Return the telling lines of a log in their order, both ends whole."""
+    return _digest(_in_blocks(lines), FIRST)
+
+
+def _in_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the lines in lists of about _CHUNK characters."""
+    block: list[str] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line) + 1
+        if size > _CHUNK:
+            yield block
+            block, size = [], 0
+    yield block
+
+
+def _blocks(start: bytes, stream: BinaryIO, unended: list[int]) -> Iterator[list[str]]:
+    """Yield the lines of a stream in lists; a line that is longer than a chunk comes in pieces.
+
+    `unended` gets the number of each piece that the next one continues.
+    """
+    number = 0
     name, skipped = encoding(start)
     decoder = codecs.getincrementaldecoder(name)("replace")
     rest = ""
@@ -85,59 +116,168 @@ def _lines(start: bytes, stream: BinaryIO) -> Iterator[str]:
     while chunk:
         lines = (rest + decoder.decode(chunk)).split("\n")
         rest = lines.pop()
-        yield from lines
         if len(rest) > _CHUNK:
-            yield rest
+            lines.append(rest)
             rest = ""
+            unended.append(number + len(lines))
+        number += len(lines)
+        yield lines
         chunk = stream.read(_CHUNK)
-    yield rest + decoder.decode(b"", final=True)
+    yield [rest + decoder.decode(b"", final=True)]
 
 
-def digest(lines: Iterable[str], ends: int = FIRST) -> Digest:
-    """Return the telling lines of a log in their order; `ends`: how many lines at both ends are kept whole."""
-    first: list[tuple[int, str]] = []
-    middle: list[tuple[int, str]] = []
-    last: deque[tuple[int, str]] = deque()
-    first_size = middle_size = last_size = number = done = until = 0
-    seen: Counter[str] = Counter()
-    for number, line in enumerate(_cut(lines), 1):
-        if len(first) < ends and first_size < MOST:
-            first.append((number, line))
-            first_size += len(line)
-            continue
-        last.append((number, line))
-        last_size += len(line)
-        while len(last) > ends or last_size > MOST:
-            last_size -= len(last.popleft()[1])
-        if middle_size >= MOST or len(middle) >= MIDDLE:
-            continue
-        fresh = [(number, line)] if number <= until else []
-        if _SIGNS.search(line) and _new(line, seen):
-            near = (last[at] for at in range(max(0, len(last) - BEFORE), len(last)))
-            fresh, until = [one for one in near if one[0] > done], number + AFTER
-        middle += fresh
-        middle_size += sum(len(text) for _, text in fresh)
-        done = number if fresh else done
-    chosen = sorted({*first, *middle, *last})
+def _digest(blocks: Iterable[list[str]], ends: int) -> Digest:
+    """Return the telling lines of a log; `ends`: how many lines at both ends are kept whole.
+
+    Python looks at single lines only at the start and around a fault: a log can have millions of empty ones.
+    """
+    first: dict[int, str] = {}
+    middle = _Middle()
+    last = _Last(ends)
+    first_size = number = 0
+    for raw in blocks:
+        lines = _cut(raw)
+        taken = 0
+        while taken < len(lines) and len(first) < ends and first_size < MOST:
+            first[number + taken + 1] = lines[taken]
+            first_size += len(lines[taken])
+            taken += 1
+        middle.feed(last.before(), lines, number, taken)
+        number += len(lines)
+        last.feed(lines, number)
+    chosen = sorted((first | middle.lines | last.lines()).items())
     return Digest("\n".join(line for _, line in chosen), number, tuple(at for at, _ in chosen))
 
 
-def _new(line: str, seen: Counter[str]) -> bool:
-    """Tell whether a fault was not seen often yet; numbers and signs do not make it another."""
-    shape = _DIGITS.sub(" ", line[-300:])
-    if shape not in seen and len(seen) >= _MOST_SHAPES:
+class _Last:
+    """The last lines of a log, in blocks."""
+
+    def __init__(self, ends: int) -> None:
+        self._ends = ends
+        self._blocks: deque[tuple[list[str], int, int]] = deque()
+        """Lines, number of the last one, characters."""
+        self._count = self._size = 0
+
+    def feed(self, lines: list[str], number: int) -> None:
+        """Take a block whose last line has this number; let go of blocks that no longer count."""
+        size = sum(map(len, lines))
+        self._blocks.append((lines, number, size))
+        self._count += len(lines)
+        self._size += size
+        while True:
+            oldest, _, size = self._blocks[0]
+            count = self._count - len(oldest)
+            if count < BEFORE or (count < self._ends and self._size - size < MOST):
+                return
+            self._count, self._size = count, self._size - size
+            self._blocks.popleft()
+
+    def before(self) -> list[str]:
+        """Return the lines that a fault in the next line is shown with."""
+        found: list[str] = []
+        for lines, _, _ in reversed(self._blocks):
+            found = lines[max(0, len(lines) - BEFORE + len(found)) :] + found
+            if len(found) >= BEFORE:
+                break
+        return found
+
+    def lines(self) -> dict[int, str]:
+        """Return the end of the log: number -> line."""
+        found: dict[int, str] = {}
+        size = 0
+        for lines, number, _ in reversed(self._blocks):
+            for back, line in enumerate(reversed(lines)):
+                size += len(line)
+                if len(found) >= self._ends or size > MOST:
+                    return found
+                found[number - back] = line
+        return found
+
+
+class _Middle:
+    """Lines around faults, until there are enough of them."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, str] = {}
+        self._size = 0
+        self._done = self._until = 0
+        """Number of the last line that was taken, and of the last one that is to be taken."""
+        self._seen: Counter[str] = Counter()
+        self._worn: set[str] = set()
+        """Lines that are no longer worth their surroundings."""
+
+    def feed(self, before: list[str], lines: list[str], number: int, taken: int) -> None:
+        """Look at a block below `number` lines of the log, `before` the last of these; `taken` lines are in already."""
+        near, above = before + lines, number - len(before)
+        if taken:
+            self._done = number + taken
+        telling = self._telling(lines) if self._has_room() and taken < len(lines) else set()
+        if telling:
+            for at in range(taken, len(lines)):
+                line, here = lines[at], number + at + 1
+                if line not in telling or line in self._worn:
+                    continue
+                self._take(near, above, min(self._until, here - 1))
+                if self._has_room() and self._is_new(line):
+                    self._done = max(self._done, here - BEFORE)
+                    self._take(near, above, here, whole=True)
+                    self._until = here + AFTER
+        self._take(near, above, min(self._until, number + len(lines)))
+
+    def _has_room(self) -> bool:
+        return self._size < MOST and len(self.lines) < MIDDLE
+
+    def _take(self, near: list[str], above: int, until: int, *, whole: bool = False) -> None:
+        """Take the lines up to a number, the first of `near` being number `above` + 1; `whole`: even the last room."""
+        while self._done < until and (whole or self._has_room()):
+            line = near[self._done - above]
+            self._done += 1
+            self.lines[self._done] = line
+            self._size += len(line)
+
+    @staticmethod
+    def _telling(lines: list[str]) -> set[str]:
+        """Return the lines that have a sign of a fault. Logs repeat lines: each is looked at once."""
+        text = "\n".join(set(lines))
+        telling: set[str] = set()
+        sign = _SIGNS.search(text)
+        while sign:
+            begin, end = text.rfind("\n", 0, sign.end()) + 1, text.find("\n", sign.end())
+            end = len(text) if end < 0 else end
+            telling.add(text[begin:end])
+            sign = _SIGNS.search(text, end)
+        return telling
+
+    def _is_new(self, line: str) -> bool:
+        """Tell whether a fault was not seen often yet; numbers and signs do not make it another."""
+        shape = _DIGITS.sub(" ", line[-300:])
+        if shape in self._seen or len(self._seen) < _MOST_SHAPES:
+            self._seen[shape] += 1
+            if self._seen[shape] <= REPEATS:
+                return True
+        if len(self._worn) < _MOST_SHAPES:
+            self._worn.add(line)
         return False
-    seen[shape] += 1
-    return seen[shape] <= REPEATS
 
 
-def _cut(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines without their ends, overlong ones cut in the middle, of overwritten progress the last state."""
-    for raw in lines:
-        line = raw.rstrip("\r\n")
-        if "\r" in line:
-            *states, line = line.split("\r")
-            line = " ".join((*(state for state in states if _SIGNS.search(state)), line))
-        if len(line) > LONGEST_LINE:
-            line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
-        yield line
+def _cut(lines: list[str]) -> list[str]:
+    """Return lines without their ends, overlong ones cut in the middle, of overwritten progress the last state."""
+    text = "\n".join(lines)
+    if "\r" in text:
+        for _ in range(2):  # "\r\r\n" is what Windows makes of "\r\n"
+            text = text.replace("\r\n", "\n")
+        lines = text.split("\n")
+        lines = [_last_state(line) if "\r" in line else line for line in lines]
+    if len(text) > LONGEST_LINE and max(map(len, lines)) > LONGEST_LINE:
+        half = LONGEST_LINE // 2
+        lines = [
+            f"{line[:half]} … {line[-half:]}" if len(line) > LONGEST_LINE else line
+            for line in lines
+        ]
+    return lines
+
+
+def _last_state(line: str) -> str:
+    """Return what progress that was overwritten shows last, behind the states that show a fault."""
+    *states, last = line.rstrip("\r").split("\r")
+    return " ".join((*(one for one in dict.fromkeys(states) if _SIGNS.search(one)), last))

@@ -18,13 +18,15 @@ CUT = " […] "
 """What stands for the middle of a longer line."""
 _TAIL = 8000
 
+BREAK = "\x1e"
+"""Divides a line of the text into several lines, which all have its number."""
 _LIKE: dict[int, int | str] = {
     **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
     **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
     **dict.fromkeys((0x2018, 0x2019), "'"),
     **dict.fromkeys((0x201C, 0x201D), '"'),
-    0x2028: "\n",
-    0x2029: "\n",
+    0x2028: BREAK,
+    0x2029: BREAK,
 }
 """Wide and typographic characters, and what a program printed."""
 _FENCE = shape("tidy.fence")
@@ -44,9 +46,10 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     """Return those lines, and for each its number in the whole text.
 
     `numbers` are those of the lines of `text`, empty where they count from 1; so are those returned where no lines
-    were joined.
+    were divided or joined.
     """
-    lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
+    lines, numbers = _divided(_characters(text[:LONGEST]).split("\n"), numbers)
+    lines = [_bare(line) for line in lines]
     # marks of quotation go, but not Python's prompt
     lines = _unstamped([_without_quote(one) if ">" in one[:16] else one for one in lines])
     shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
@@ -65,7 +68,8 @@ def _characters(text: str) -> str:
     elif "\x00" in text or "\x07" in text:
         text = shape("tidy.hidden").sub("", text)
     if "<" in text:
-        text = shape("tidy.tag").sub("", shape("tidy.break").sub("\n", text))
+        text = shape("tidy.break").sub("\x1f", text).replace("\x1f\n", "\n").replace("\x1f", BREAK)
+        text = shape("tidy.tag").sub("", text)
     if "**" in text:
         text = shape("tidy.bold").sub(r"\1", text)
     return _without_bars(text)
@@ -79,12 +83,25 @@ def _without_bars(text: str) -> str:
     text = "\n".join([*(line.rstrip("\r") for line in ended), last])
     if "\r" not in text:
         return text
+    bar = shape("tidy.bar")
     lines: list[str] = []
     for line in text.split("\n"):
-        states = line.split("\r")
-        kept = (one for one in states[:-1] if one.strip() and not shape("tidy.bar").search(one))
-        lines += [*kept, states[-1]]
+        *states, last = line.split("\r")
+        kept = (one for one in states if one and not one.isspace() and not bar.search(one))
+        lines.append(BREAK.join((*kept, last)))
     return "\n".join(lines)
+
+
+def _divided(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
+    """Divide lines at each BREAK."""
+    if not any(BREAK in line for line in lines):
+        return lines, numbers
+    parts = [
+        (part, numbers[at] if at < len(numbers) else at + 1)
+        for at, line in enumerate(lines)
+        for part in line.split(BREAK)
+    ]
+    return [part for part, _ in parts], [number for _, number in parts]
 
 
 def _bare(line: str) -> str:

@@ -9,7 +9,13 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import msgspec
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion, Version
 
 from tunedoctor.model.versions import at_least, parts
@@ -97,6 +103,8 @@ class Page(NamedTuple):
     """It ends as HTML or JSON does: a page that was cut does not."""
     variants: tuple[Link, ...] = ()
     """Files NAME-VERSION-variants.json (PEP 825)."""
+    sources: tuple[str, ...] = ()
+    """Names of source files: flash_attn-2.8.3.tar.gz."""
 
     def files(self, project: str) -> int:
         """Return how many wheels of a project the page names."""
@@ -104,11 +112,16 @@ class Page(NamedTuple):
         return len({one.name for one in self.links if one.name.lower().startswith(start)})
 
 
+SOURCE = (".tar.gz", ".zip")
+"""How the file of a source distribution ends."""
+
+
 def parsed(data: bytes, base: str) -> Page:
-    """Return the wheels that a page links to; never raises. `base`: the URL of the page."""
+    """Return the wheels and the source files that a page links to; never raises. `base`: the URL of the page."""
     rows, whole = _of_json(data) if data.lstrip()[:1] == b"{" else _of_html(data)
     links: list[Link] = []
     variants: list[Link] = []
+    sources: list[str] = []
     for tag, values in rows:
         href = values.get("href", "")
         if not href or len(href) > LONGEST:
@@ -126,7 +139,9 @@ def parsed(data: bytes, base: str) -> Page:
             into = links if name.endswith(".whl") else variants
             metadata = values.get("data-core-metadata") or values.get("data-dist-info-metadata", "")
             into.append(Link(name, url, _hash(fragment), _hash(metadata), "data-yanked" in values))
-    return Page(tuple(links), whole, tuple(variants))
+        elif name.endswith(SOURCE):
+            sources.append(name)
+    return Page(tuple(links), whole, tuple(variants), tuple(sources))
 
 
 _Tags = tuple[list[tuple[str, dict[str, str]]], bool]
@@ -230,6 +245,19 @@ def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version
                 continue
             if name == wanted:
                 yield file, version, {tag.platform for tag in tags}
+
+
+def sources_of(project: str, files: Iterable[str]) -> Iterator[Version]:
+    """Yield the versions of which a page has the source: NAME-VERSION.tar.gz or .zip."""
+    wanted = canonicalize_name(project)
+    for file in files:
+        if file[:1].lower() == wanted[:1] and file.endswith(SOURCE):
+            try:
+                name, version = parse_sdist_filename(file)
+            except (InvalidSdistFilename, InvalidVersion):
+                continue
+            if name == wanted:
+                yield version
 
 
 def _family(platform: str) -> str:

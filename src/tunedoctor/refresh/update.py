@@ -1,7 +1,6 @@
 """One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
 
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -19,6 +18,7 @@ from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, parsed,
 from tunedoctor.refresh.merge import Learned, Told, needs, told
 from tunedoctor.state.folder import keep
 from tunedoctor.system.child import run
+from tunedoctor.system.scratch import scratch
 from tunedoctor.tables.load import CARRIED, CONTRACTS, WHEELS, shipped, wheel_table_with
 from tunedoctor.tables.small import Contracts
 from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read
@@ -280,7 +280,7 @@ def learned_contracts(
     newest = {name: max(links, default=Version("0")) for name, links in found.items()}
     young = {name: version for name, version in newest.items() if version > last[name]}
     table = kept
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as folder:
+    with scratch() as folder:
         large = client._replace(limits=client.limits._replace(size=_LARGEST))
         for name, links in found.items() if young else ():
             for version in {last[name], young.get(name, last[name])} & links.keys():

@@ -52,7 +52,8 @@ def head(machine: Machine, assumed: tuple[str, ...], screen: Screen) -> None:
 def _head(answer: Answer, screen: Screen) -> None:
     head: str = table("wheel_words")["heads"][answer.action]
     if answer.torch_version is None:
-        return screen.line(mark("error"), " ", (head, "bold"))
+        screen.line(mark("error"), " ", (head, "bold"))
+        return screen.line(f"{'from':>9}  {answer.vendor.index}") if answer.vendor else None
     install = answer.action == "install"
     build = f"torch {answer.torch_version}+{answer.variant}"
     words = build if install else f"{head}: {build}"

@@ -4,10 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
+from tunedoctor.model.plan import (
+    DeletePath,
+    Install,
+    Pin,
+    Plan,
+    Remove,
+    Scope,
+    SetEnv,
+    Tell,
+    WriteFile,
+)
 from tunedoctor.model.wording import ago, listed, many, megabytes
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.transaction.outcome import Answer, Outcome, Stage
+from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
 if TYPE_CHECKING:
     from tunedoctor.planning.set_answer import Answer as SetAnswer
@@ -17,7 +27,7 @@ MOST = 12
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
     "fetch": ("fetched", "all hashes match", "saving the old state"),
-    "make": ("made", "an empty environment", "fetching"),
+    "make": ("made", "an empty environment", "fetching {}"),
     "save": ("saved", "the old state is kept", "changing packages"),
     "change": ("changed", "with no network", "reading what was changed"),
     "verify": ("verified", "files are as their records say", "importing its packages"),
@@ -31,7 +41,7 @@ _SHOWN = 4
 
 
 def render_plan(
-    answer: Answer, screen: Screen, kept: Iterable[str] = (), *, verbose: bool = False
+    answer: FixResult, screen: Screen, kept: Iterable[str] = (), *, verbose: bool = False
 ) -> str:
     """Return the screen of a plan; `kept` are packages of the stack that stay as they are."""
     plan = answer.plan
@@ -53,12 +63,37 @@ def render_plan(
     return screen.text()
 
 
-def _heading(answer: Answer, plan: Plan) -> str:
+_RUNGS = {
+    Scope.SMALLEST: "The smallest change",
+    Scope.DECLARED: "The larger change",
+    Scope.REBUILD: "The new environment",
+}
+
+
+def render_rung(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
+    """Return the lines that say why a larger scope comes now, and what it keeps."""
+    last = answer.earlier[-1]
+    did = "cannot be planned" if last.end == "refused" else "did not help and was taken back"
+    screen.gap()
+    screen.wrap(f"{_RUNGS[last.rung]} {did}: {last.why}", 2, mark("warning"))
+    names = listed(kept, 6)
+    if answer.rung is Scope.REBUILD:
+        text = f"Next: a new environment with {names}. Once proved, it replaces the old one."
+    else:
+        text = f"Next: keep {names}; every other package may move."
+    screen.wrap(text, 2)
+    screen.line()
+    return screen.text()
+
+
+def _heading(answer: FixResult, plan: Plan) -> str:
     mine = [one.id for one in answer.findings if one.changes]
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
     tail = f"  ({answer.installer}, {many(count, 'package')})" if plan.changes and count else ""
     if plan.new is not None:
         return f"makes {plan.new.path}{tail}"
+    if plan.rebuild is not None:
+        return f"rebuilds {answer.target}{tail}"
     if mine:
         return f"cures {', '.join(mine)} in {answer.target}{tail}"
     return f"nothing in {answer.target} is the doctor's to change{tail}"
@@ -118,13 +153,21 @@ def _others(plan: Plan, screen: Screen) -> None:
                 pass
 
 
-def _costs(answer: Answer, plan: Plan, screen: Screen) -> None:
+def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
     if plan.pins:
         free = f"; {megabytes(answer.free_bytes)} is free" if answer.free_bytes else ""
         takes = "the index tells no sizes"
         if plan.download_bytes:
             takes = f"{megabytes(plan.disk_bytes)} while it runs"
         screen.row("disk", takes + free, 10)
+        if answer.rung is not Scope.SMALLEST:
+            size = megabytes(plan.download_bytes) if plan.download_bytes else "of unknown size"
+            screen.row(
+                "download", f"{size} at most: what the installer has cached is not fetched", 10
+            )
+            screen.row(
+                "time", f"about {_minutes(plan)}, a slow connection or disk takes longer", 10
+            )
     if users := answer.users:
         named = listed((f"{one.name} ({one.pid}) {one.how}" for one in users), 3)
         word = "it" if len(users) == 1 else "them"
@@ -133,7 +176,13 @@ def _costs(answer: Answer, plan: Plan, screen: Screen) -> None:
     screen.row("undo", f"{answer.undo} {does}", 10)
 
 
-def told(answer: Answer, screen: Screen) -> None:
+def _minutes(plan: Plan) -> str:
+    """Return a rough duration: 10 MB/s for the download, 100 MB/s for the disk, half a minute for the proof."""
+    seconds = 30 + plan.download_bytes / 10e6 + plan.disk_bytes / 100e6
+    return f"{max(1, round(seconds / 60))} min"
+
+
+def told(answer: FixResult, screen: Screen) -> None:
     """Add what is the user's to do."""
     screen.line(("Yours to do", "bold"))
     for one in answer.findings:
@@ -173,7 +222,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def render_end(answer: Answer, screen: Screen) -> str:
+def render_end(answer: FixResult, screen: Screen) -> str:
     """Return the last lines: what is cured, what is left, how to go back or on."""
     outcome = answer.outcome
     if answer.end == "nothing":
@@ -197,7 +246,7 @@ def render_end(answer: Answer, screen: Screen) -> str:
     return screen.text()
 
 
-def _nothing(answer: Answer, screen: Screen) -> None:
+def _nothing(answer: FixResult, screen: Screen) -> None:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
     proof += f"; {answer.unproved}" if answer.unproved else ""
     head, ways = "Nothing to cure in", list[str]()
@@ -215,7 +264,7 @@ def _nothing(answer: Answer, screen: Screen) -> None:
         screen.line(f"  {way}")
 
 
-def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
+def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
     screen.line()
     activated = [one.id for one in answer.findings if one.held == "activation"]
     hold = "the variables hold once the environment is activated anew"
@@ -254,10 +303,9 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
     screen.next(rest if new is None else smoke)
 
 
-def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
+def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen) -> None:
     refused = answer.end == "refused"
     screen.wrap(f"{'Refused' if refused else 'Failed'}: {answer.why}", 2, mark("error"))
-    said(answer.details, screen)
     screen.line(f"  {'Nothing was changed.' if refused else 'The old state is back.'}")
     if answer.findings:
         screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to cure")
@@ -281,6 +329,8 @@ def render_set(
     if torch := answer.torch:
         what.append(f"torch {torch.version} ({torch.variant})" if torch.variant else "")
     screen.wrap(", ".join(filter(None, what)), 9, "set for")
+    if answer.assumed:
+        screen.wrap(", ".join(answer.assumed), 9, "assumed")
     screen.line()
     if answer.verdict == "set":
         _set(answer, screen, verbose=verbose)
@@ -291,8 +341,15 @@ def render_set(
         else:
             screen.line(mark("unknown"), " Could not tell whether there is a set")
         screen.row("because", answer.why)
-        screen.row("way out", answer.way_out)
-    said(answer.details, screen, verbose=verbose)
+        for number, way in enumerate(answer.ways_out):
+            text, *commands = way.split("\n")
+            screen.row("or" if number else "way out", text)
+            # a command stays whole on one line: a broken one can't be pasted
+            for command in commands:
+                screen.line(" " * 11, command)
+    # a package without wheels needs no resolver to explain it
+    if verbose or not answer.source_only:
+        said(answer.details, screen, verbose=verbose)
     return screen.text()
 
 

@@ -1,19 +1,23 @@
 """How a command ended: what it printed, what a shell prints of a signal, whether the kernel killed for memory."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.probes.resources import group_kills
+from tunedoctor.system import descendants, guardian
 from tunedoctor.system.reading import fields, read
+from tunedoctor.system.weight import Limit, Watch
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import windows_status
 
@@ -154,14 +158,75 @@ class Ran(NamedTuple):
     """Names of signals by which somebody spoke to it or to the doctor, keys of the terminal among them."""
     problem: str
     """Why its output could not be written where it goes."""
+    passed: str = ""
+    """The limit for which the doctor ended it, in words: "more than 3600 s"."""
 
 
-def run(argv: Sequence[str], *, as_key: bool = False) -> Ran:
-    """Run `argv` to its end; `as_key`: what ends it comes to it as Ctrl-C; it reads nothing. Raises NotStartedError."""
-    return _run_windows(argv) if sys.platform == "win32" else _run_posix(argv, as_key=as_key)
+class Own(NamedTuple):
+    """How a script of the doctor's own is kept: unlike a command of the user, it ends with the doctor."""
+
+    gentle: float = 0.0
+    """Seconds that it has to save something when the doctor was killed."""
+    seconds: float = math.inf
+    memory: Limit = Limit()
 
 
-def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
+def run(argv: Sequence[str], *, as_key: bool = False, own: Own | None = None) -> Ran:
+    """Run `argv` to its end; `as_key`: what ends it comes to it as Ctrl-C; it reads nothing. Raises NotStartedError.
+
+    `own`: it is a script of the doctor's own, with limits, and nothing that it started stays.
+    """
+    if own is None:
+        return _run(argv, as_key=as_key)
+    mark = descendants.new_mark()
+    descendants.guard(own.gentle)
+    try:
+        return _run(argv, as_key=as_key, own=own, more=descendants.variable(mark))
+    finally:
+        if sys.platform != "win32":
+            guardian.kill_marked(mark.encode())
+
+
+def _run(
+    argv: Sequence[str],
+    *,
+    as_key: bool,
+    own: Own | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Ran:
+    environment = {**os.environ, **(more or {})}
+    if sys.platform == "win32":
+        return _run_windows(argv, environment, own)
+    return _run_posix(argv, environment, own, as_key=as_key)
+
+
+class _Keeper:
+    """Ends a process that passes a limit, from a thread that looks at it."""
+
+    def __init__(self, pid: int, own: Own, kill: Callable[[], None]) -> None:
+        self.passed = ""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, args=(pid, own, kill), daemon=True)
+        self._thread.start()
+
+    def _look(self, pid: int, own: Own, kill: Callable[[], None]) -> None:
+        watch, ends = Watch(pid, own.memory), time.monotonic() + own.seconds
+        while not self._ended.wait(0.2):
+            late = f"more than {own.seconds:.0f} s" if time.monotonic() > ends else ""
+            if late or watch.look():
+                self.passed = late or watch.passed
+                kill()
+                return
+
+    def stop(self) -> None:
+        """Look no more: the process is about to be gone."""
+        self._ended.set()
+        self._thread.join()
+
+
+def _run_posix(
+    argv: Sequence[str], environment: Mapping[str, str], own: Own | None, *, as_key: bool
+) -> Ran:
     from tunedoctor.running.streams import (  # noqa: PLC0415  not on Windows
         Passing,
         Pump,
@@ -178,7 +243,7 @@ def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
         pid = spawn(
             argv[0],
             list(argv),
-            os.environ,
+            environment,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, stream.inside, number)
                 for stream in streams
@@ -200,9 +265,12 @@ def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
                 fit(stream.outside, stream.source)
 
     passing.start(pid, resized)
+    keeper = own and _Keeper(pid, own, partial(os.kill, pid, signal.SIGKILL))
     if sys.platform != "darwin":  # seen, but not gone: its number is not another's yet
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         passing.forget()
+    if keeper and sys.platform != "darwin":
+        keeper.stop()
     _, status = os.waitpid(pid, 0)
     passing.forget()
     for pump in pumps:
@@ -214,6 +282,7 @@ def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
         tuple(pump.tail for pump in pumps),
         tuple(one.name for one in passing.came),
         next((pump.problem for pump in pumps if pump.problem), ""),
+        keeper.passed if keeper else "",
     )
 
 
@@ -224,10 +293,9 @@ def _not_started(name: str, error: Exception) -> NotStartedError:
     return NotStartedError(f"{name} does not start: {why}", 126)
 
 
-def _run_windows(argv: Sequence[str]) -> Ran:
+def _run_windows(argv: Sequence[str], environment: Mapping[str, str], own: Own | None) -> Ran:
     """Run with pipes; Ctrl-C reaches every process of the console by itself."""
     import shutil  # noqa: PLC0415
-    import threading  # noqa: PLC0415
 
     began = time.monotonic()
     before = signal.signal(signal.SIGINT, lambda *_: None)
@@ -236,10 +304,14 @@ def _run_windows(argv: Sequence[str]) -> Ran:
             [shutil.which(argv[0]) or argv[0], *argv[1:]],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=environment,
         )
     except (OSError, ValueError) as error:
         signal.signal(signal.SIGINT, before)
         raise _not_started(argv[0], error) from None
+    if own:
+        descendants.hold(child.pid)
+    keeper = own and _Keeper(child.pid, own, partial(descendants.kill, child))
     tails = (Tail(), Tail())
 
     def pump(source: int, outside: int, tail: Tail) -> None:
@@ -258,7 +330,11 @@ def _run_windows(argv: Sequence[str]) -> Ran:
     while code is None:  # a wait without end hears no Ctrl-C
         with suppress(subprocess.TimeoutExpired):
             code = child.wait(0.2)
+    if keeper:
+        keeper.stop()
+        descendants.kill(child)
     for thread in threads:
         thread.join(1.0)
     signal.signal(signal.SIGINT, before)
-    return Ran(code, time.monotonic() - began, tails, (), "")
+    passed = keeper.passed if keeper else ""
+    return Ran(code, time.monotonic() - began, tails, (), "", passed)

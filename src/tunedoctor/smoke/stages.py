@@ -4,7 +4,6 @@ During a long load driver and kernel are read too: heat, clocks, power, memory e
 """
 
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import gib, listed
 from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
 from tunedoctor.running.command import killed_for_memory, kills_now
+from tunedoctor.system.scratch import scratch
 from tunedoctor.tables.load import table
 
 TABLE: Any = table("smoke_reasons")
@@ -49,17 +49,17 @@ def run_part(
 ) -> Run:
     """Run one part with `python`; `watch` takes words about what runs."""
     before = kills_now()
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+    with scratch() as folder:
         seconds = str(part.seconds)
-        argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", scratch]
+        argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", folder]
         if part.ranks > 1:  # a rendezvous of its own on a port that is free
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-            torchrun += ["--log-dir", scratch]  # else it leaves a folder
+            torchrun += ["--log-dir", folder]  # else it leaves a folder
             argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]
         run = run_script(
             [python, *argv, *part.arguments],
             {**environment, "OMP_NUM_THREADS": "1"},
-            scratch,
+            folder,
             seconds=part.seconds,
             overall=part.overall,
             idle=part.idle,

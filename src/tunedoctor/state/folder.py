@@ -48,6 +48,8 @@ class FailureError(Exception):
         """File with the installer's words."""
         self.refused = refused
         """Nothing was begun: the plan cannot be carried out here."""
+        self.final = False
+        """No other plan would end otherwise."""
         self.number = number
         """errno, where the system said so."""
 
@@ -141,6 +143,10 @@ def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> N
     own = file.with_name(f"{file.name}.{os.getpid()}.part")
     beside = file.with_suffix(".new") if alone else own
     beside.unlink(missing_ok=True)
+    if not alone:
+        from tunedoctor.system.scratch import remove_parts  # noqa: PLC0415  a check writes none
+
+        remove_parts(file.name, file.parent)
     handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         with os.fdopen(handle, "wb") as written:

@@ -16,12 +16,13 @@ from typing import IO, Literal
 import msgspec
 
 from tunedoctor.system import descendants
+from tunedoctor.system.weight import Limit, Watch
 
 
 class Ended(msgspec.Struct, frozen=True):
     """How a child ended."""
 
-    how: Literal["exit", "signal", "hung", "flooded", "not started"]
+    how: Literal["exit", "signal", "hung", "flooded", "grown", "not started"]
     code: int
     """Exit status, signal number, or 0."""
     out: str
@@ -29,6 +30,8 @@ class Ended(msgspec.Struct, frozen=True):
     err: str
     seconds: float = 0.0
     truncated: bool = False
+    grown: str = ""
+    """How much memory it took, in words, where it was ended for that."""
 
     @property
     def ok(self) -> bool:
@@ -44,6 +47,7 @@ class Ended(msgspec.Struct, frozen=True):
         words = {
             "hung": f"no answer in {self.seconds:.0f} s",
             "flooded": "more output than any answer has",
+            "grown": f"it took {self.grown}",
             "not started": self.err,
         }
         return words.get(self.how, f"exit status {self.code}")
@@ -57,23 +61,26 @@ def run(  # noqa: PLR0913  each is a knob of one child
     cwd: str | None = None,
     stdin: str | bytes = "",
     limit: int = 4 << 20,
+    memory: Limit | None = None,
 ) -> Ended:
     """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
 
     Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
-    FLOOD bytes is ended. Never raises for what the child does.
+    FLOOD bytes is ended, as is one that takes more memory than it may. Never raises for what the child does.
     """
     began = time.monotonic()
-    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
+    how = subprocess.PIPE if stdin else subprocess.DEVNULL
+    child = _start(argv, env, cwd, how, guarded=timeout > _SHORT)
     if isinstance(child, Ended):
         return child
     readers = _readers(child, limit)
     _give(child, stdin)
+    watch = Watch(child.pid, memory or Limit())
     try:
-        hung = _waited(child, timeout)
+        hung = _waited(child, timeout, watch if memory else None)
     finally:
         descendants.end(child)
-    return _ended(child, readers, began, hung)
+    return _ended(child, readers, began, hung, watch)
 
 
 def run_lines(  # noqa: PLR0913  each is a knob of one child
@@ -87,6 +94,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     cwd: str | None = None,
     stdin: str | bytes = "",
     limit: int = 4 << 20,
+    memory: Limit | None = None,
 ) -> Ended:
     """Run `argv` as `run` does and hand each line of standard output to `heard` as it comes.
 
@@ -96,14 +104,16 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     where it stands. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
     """
     began = time.monotonic()
-    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
+    how = subprocess.PIPE if stdin else subprocess.DEVNULL
+    child = _start(argv, env, cwd, how, guarded=timeout > _SHORT)
     if isinstance(child, Ended):
         return child
     out, err = _readers(child, limit)
     _give(child, stdin)
     lines, hung = _Lines(heard, silence, child.pid), 0.0
+    watch = Watch(child.pid, memory or Limit())
     try:
-        while not hung:
+        while not hung and not watch.look():
             try:
                 block = out.blocks.get(timeout=_TICK)
             except queue.Empty:
@@ -117,23 +127,28 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
             hung = lines.passed(idle) or (timeout if time.monotonic() - began > timeout else 0.0)
         if hung == idle:
             _ask_where(child)
-        elif not hung:
-            hung = _waited(child, lines.allowed)
+        elif not hung and not watch.passed:
+            hung = _waited(child, lines.allowed, watch if memory else None)
     finally:
         descendants.end(child)
     lines.feed(out.rest())
     if not out.truncated:
         lines.close()
-    return _ended(child, (out, err), began, hung)
+    return _ended(child, (out, err), began, hung, watch)
 
 
-def _waited(child: "subprocess.Popen[bytes]", seconds: float) -> float:
+def _waited(child: "subprocess.Popen[bytes]", seconds: float, watch: Watch | None = None) -> float:
     """Wait for a child; return the seconds if they passed before it ended, else 0."""
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return seconds
-    return 0.0
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        try:
+            child.wait(min(left, _TICK) if watch else left)
+        except subprocess.TimeoutExpired:
+            if watch and watch.look():
+                return 0.0
+        else:
+            return 0.0
+    return seconds
 
 
 def _ask_where(child: "subprocess.Popen[bytes]") -> None:
@@ -147,6 +162,8 @@ def _ask_where(child: "subprocess.Popen[bytes]") -> None:
 
 _TICK = 0.1
 """Seconds between two looks at a silent child."""
+_SHORT = 5.0
+"""Seconds up to which a child is not guarded: it ends by itself, and a plain check starts no others."""
 _LAST = 5.0
 """Seconds in which what a dead child left in its pipes is read; no full pipe takes as long."""
 FLOOD = 64 << 20
@@ -154,10 +171,15 @@ FLOOD = 64 << 20
 
 
 def _start(
-    argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, stdin: int
+    argv: Sequence[str],
+    env: Mapping[str, str] | None,
+    cwd: str | None,
+    stdin: int,
+    *,
+    guarded: bool,
 ) -> "subprocess.Popen[bytes] | Ended":
     try:
-        return descendants.start(argv, env=env, cwd=cwd, stdin=stdin)
+        return descendants.start(argv, env=env, cwd=cwd, stdin=stdin, guarded=guarded)
     except (OSError, ValueError) as error:
         return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
 
@@ -176,13 +198,19 @@ def _feed(pipe: IO[bytes], text: bytes) -> None:
 
 
 def _ended(
-    child: "subprocess.Popen[bytes]", readers: "Sequence[_Reader]", began: float, hung: float
+    child: "subprocess.Popen[bytes]",
+    readers: "Sequence[_Reader]",
+    began: float,
+    hung: float,
+    watch: Watch,
 ) -> Ended:
     """Tell how a child ended; `hung`: the limit that it passed, in seconds, or 0."""
     out, err = (one.rest().decode("utf-8", "replace") for one in readers)
     cut = any(one.truncated for one in readers)
     seconds, code = hung or time.monotonic() - began, child.returncode or 0
     flooded = any(one.flooded for one in readers)
+    if watch.passed:
+        return Ended("grown", 0, out, err, seconds, cut, watch.passed)
     if flooded or hung:
         return Ended("flooded" if flooded else "hung", 0, out, err, seconds, cut)
     return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, cut)

@@ -4,6 +4,9 @@ Each child has a random mark in its environment, which what it starts inherits. 
 while children of its own live (PR_SET_CHILD_SUBREAPER, prctl(2)); those that cleared their environment go when the
 last of these children has ended. macOS adopts none: an orphan that cleared its environment is lost there. Windows has
 jobs.
+
+A doctor that gets SIGKILL can end nothing. So a child that may run for long is watched by a small process of its own
+(`guardian.py`), which kills all that has the doctor's mark as soon as the doctor is gone.
 """
 
 import atexit
@@ -18,7 +21,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tunedoctor.system import guardian
+
 _MARK = "DOCTOR_CHILD"
+_OWN = os.urandom(16).hex()
+"""The mark of this process, with which the mark of each child begins."""
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE = 1.0
 """Seconds for the killed to go. Who is stuck in a driver call (state D) goes when the call returns: nobody waits."""
@@ -35,6 +42,8 @@ _LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
 """Children that this process had before the living."""
+_GUARDIANS: list["subprocess.Popen[bytes]"] = []
+"""The one guardian of this process, once there is one."""
 _ONLY: set[str] = set()
 """Programs that are started where the doctor was stopped; empty else."""
 _SHARED = threading.Event()
@@ -47,13 +56,23 @@ def share() -> None:
 
 
 def start(
-    argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: str | None, stdin: int
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None,
+    cwd: str | None,
+    stdin: int,
+    guarded: bool = True,
 ) -> "subprocess.Popen[bytes]":
-    """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does."""
-    mark = os.urandom(16).hex()
+    """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does.
+
+    `guarded`: it ends even where this process gets SIGKILL. That costs one start of Python for each doctor.
+    """
+    mark = new_mark()
     with _LOCK:
         if _ONLY and argv[0] not in _ONLY:
             raise OSError("the doctor was stopped")
+        if guarded:
+            guard()
         if not _LIVING:
             _OTHERS.update(_candidates())
             _adopt_orphans(yes=True)
@@ -63,7 +82,7 @@ def start(
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**(os.environ if env is None else env), _MARK: mark},
+                env={**(os.environ if env is None else env), **variable(mark)},
                 cwd=cwd,
                 start_new_session=sys.platform != "win32",
             )
@@ -71,8 +90,58 @@ def start(
         finally:
             _rest()
     if sys.platform == "win32":
-        _hold(process.pid)
+        hold(process.pid)
     return process
+
+
+def new_mark() -> str:
+    """Return a mark for a child: this process's, which its guardian knows, and a random part."""
+    return f"{_OWN}.{os.urandom(16).hex()}"
+
+
+def variable(mark: str) -> dict[str, str]:
+    """Return the variable that marks a child, with the marks that this process itself was started with."""
+    before = os.environ.get(_MARK, "")
+    return {_MARK: f"{before},{mark}" if before else mark}
+
+
+def guard(gentle: float = 0.0) -> None:
+    """Have a process end all children of this one when this one is gone, after `gentle` seconds in which they may save.
+
+    Where it does not start, only the end of this process by other means than SIGKILL ends them.
+    """
+    if sys.platform == "win32":
+        return
+    with _LOCK:
+        if not _GUARDIANS or _GUARDIANS[0].poll() is not None:
+            argv = [sys.executable, "-I", "-S", guardian.__file__, str(os.getpid())]
+            null = subprocess.DEVNULL
+            with suppress(OSError):
+                one = subprocess.Popen(  # noqa: S603  argv lists only
+                    argv, stdin=subprocess.PIPE, stdout=null, stderr=null, cwd="/", start_new_session=True
+                )  # fmt: skip
+                _GUARDIANS[:] = [one]
+                _to_guardian(_OWN)
+        if gentle:
+            _to_guardian(f"{gentle}")
+
+
+def _to_guardian(line: str) -> None:
+    for one in _GUARDIANS:
+        with suppress(OSError):
+            if one.stdin:
+                one.stdin.write(f"{line}\n".encode())
+                one.stdin.flush()
+
+
+def _end_guardian() -> None:
+    """End the guardian: the children are ended, and nobody else's are left to it."""
+    for one in _GUARDIANS:
+        one.kill()
+        one.wait()
+        if one.stdin:
+            one.stdin.close()
+    _GUARDIANS.clear()
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -112,6 +181,7 @@ def end_all() -> None:
     # a thread that is starting one is waited for, and none starts another
     if _LOCK.acquire(timeout=_PATIENCE):
         end_living()
+        _end_guardian()
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
@@ -164,7 +234,7 @@ def _candidates() -> list[int]:
 
 def _is_stray(pid: int, mark: bytes) -> bool:
     """Tell who has the mark of a child that is gone, or none while no child lives that it can belong to."""
-    if pid in _LIVING or pid in _OTHERS:
+    if pid in _LIVING or pid in _OTHERS or pid in [one.pid for one in _GUARDIANS]:
         return False
     told = _environment(pid)
     if mark in told or sys.platform != "linux" or _SHARED.is_set():
@@ -219,8 +289,8 @@ _ACCESS = 0x0101
 """PROCESS_TERMINATE | PROCESS_SET_QUOTA, which AssignProcessToJobObject asks for."""
 
 
-def _hold(pid: int) -> None:
-    """Put a process and all that it starts into a new job. Where that fails it has none."""
+def hold(pid: int) -> None:
+    """On Windows: put a process and all that it starts into a new job. Where that fails it has none."""
     import ctypes  # noqa: PLC0415  Windows alone has jobs
 
     kernel32 = _kernel32()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tunedoctor.model.versions import normalised, pep440, release, within
+from tunedoctor.model.versions import at_least, normalised, pep440, release, within
 from tunedoctor.tables.load import rows, table
 
 
@@ -174,6 +174,28 @@ class Override(msgspec.Struct, frozen=True):
 def rocm_override(gfx: str) -> Override | None:
     """Return what is known of a GPU's target ("gfx1031"); None where no value was ever of use to it."""
     return next((row for row in rows("rocm_overrides", "rows", Override) if row.gfx == gfx), None)
+
+
+class TritonPtxas(msgspec.Struct, frozen=True):
+    """The ptxas that Triton runs for GPUs of compute capability 10.0 and newer."""
+
+    torch: str
+    """First torch that requires this Triton: "2.10"."""
+    triton: str
+    cuda: str
+    """CUDA release of that ptxas: "12.9"."""
+
+
+def triton_ptxas(torch: str) -> TritonPtxas | None:
+    """Return the row of a torch release ("2.9.1"); None for a torch that is older than the table, or unknown."""
+    fits = [row for row in rows("triton_ptxas", "rows", TritonPtxas) if at_least(torch, row.torch)]
+    return fits[-1] if torch and fits else None
+
+
+def torch_with_ptxas(cuda: str) -> str:
+    """Return the first torch whose Triton brings the ptxas of this CUDA or a newer one; "" if there is none yet."""
+    every = rows("triton_ptxas", "rows", TritonPtxas)
+    return next((row.torch for row in every if at_least(row.cuda, cuda)), "")
 
 
 def lacks(module: str, name: str, torch: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from loading import load_tokenizer  # type: ignore[import-not-found]
 from train_data import ends  # type: ignore[import-not-found]
 from train_input import or_stop, stop  # type: ignore[import-not-found]
+from train_rows import Bounded, template_file  # type: ignore[import-not-found]
 from train_state import load_weights, source  # type: ignore[import-not-found]
 
 
@@ -42,6 +43,7 @@ class Talk:
         import torch
 
         self.told, self.tokenizer = told, load_tokenizer(told)
+        self.template = template_file(told["adapter"] or told["model"])
         self.turns = [{"role": "system", "content": told["system"]}] if told["system"] else []
         if told["system"] and not self.tokenizer.chat_template:
             stop("the model has no chat template, so no system prompt", "leave --system out")
@@ -63,7 +65,7 @@ class Talk:
         if has:
             with or_stop("the chat template refuses it", "leave --system out"):
                 turns = [*self.turns, {"role": "user", "content": question}]
-                render = self.tokenizer.apply_chat_template
+                render = Bounded(self.tokenizer.apply_chat_template, self.template)
                 text = render(turns, tokenize=False, add_generation_prompt=True)
         ids = self.tokenizer(text, add_special_tokens=not has)["input_ids"]
         end = self.tokenizer.eos_token_id

@@ -5,12 +5,15 @@ import datetime as dt
 import json
 import os
 import sys
+import time
 from functools import partial
 from itertools import takewhile
 
-from .train_rows import RewrittenError, pieces
+from .train_rows import Bounded, RewrittenError, TemplateLimitError, pieces, template_file
 
 MEMORY = 4 << 30
+EVERY = 0.5
+"""Seconds between two lines that tell how far the counting is."""
 
 
 def table(path, start, room, to):
@@ -106,7 +109,8 @@ def groups(path):
 def tokens(model, path, shown):
     """Count tokens as a model sees them; nothing is downloaded.
 
-    The file holds [line, form, [[role, text], ...]] as JSON Lines. Prints {"rows": [[tokens, learned, first], ...],
+    The file holds [line, form, [[role, text], ...]] as JSON Lines. Prints the number of a row, counted from 0, now and
+    then before it is read, and at last {"rows": [[tokens, learned, first], ...],
     "refused": {index: why}, "template": bool, "shown": [[[text, is learned], ...], ...]}; `first` is the place of the
     first learned token, and the first few rows are shown. With a chat template answers are learned, as far as the
     template writes a conversation the same whatever follows.
@@ -118,23 +122,28 @@ def tokens(model, path, shown):
     reader = AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
     has = bool(getattr(reader, "chat_template", None))
 
-    def render(talk, **more):
-        return reader.apply_chat_template(talk, tokenize=False, **more)
-
-    rows, refused, told = [], {}, []
+    render = Bounded(partial(reader.apply_chat_template, tokenize=False), template_file(model))
+    rows, refused, told, stopped, said = [], {}, [], "", 0.0
     with open(path, encoding="utf-8") as file:
         for number, text in enumerate(file):
             _, form, turns = json.loads(text)
             parts = []
+            if time.monotonic() > said + EVERY:
+                said = time.monotonic()
+                print(number, flush=True)
             try:
                 parts = [one for one in parts_of(form, turns, render if has else None) if one[0]]
                 rows.append(counted(reader, parts, form == "text" or not has))
+            except TemplateLimitError as error:
+                stopped = str(error)
+                break
             except Exception as error:
                 refused[number] = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
                 rows.append([0, 0, 0])
             if number < int(shown):
                 told.append(parts if has and number not in refused else [])
-    print(json.dumps({"rows": rows, "refused": refused, "template": has, "shown": told}))
+    found = {"rows": rows, "refused": refused, "template": has, "shown": told, "stopped": stopped}
+    print(json.dumps(found))
 
 
 def parts_of(form, turns, render):

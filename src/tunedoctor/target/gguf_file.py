@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from loading import UNFINISHED  # type: ignore[import-not-found]
 from train_input import or_stop, stop  # type: ignore[import-not-found]
 from train_state import load_weights, source  # type: ignore[import-not-found]
 
@@ -25,7 +26,7 @@ def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
     import gguf
     import torch
 
-    config, new = model.config, str(Path(name).with_name(f".new-{Path(name).name}"))
+    config, new = model.config, str(Path(name).with_name(f"{UNFINISHED}{Path(name).name}"))
     kind = table["kinds"].get(config.model_type)
     _ = kind or stop(f"a .gguf of {config.model_type} models can't be written here", WAY)
     ids = torch.tensor([(tokenizer(TEXT)["input_ids"] * 4)[:64]])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -16,8 +19,40 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 warnings.filterwarnings("ignore")
 sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]  # peft loads it: 1.5 s
+try:
+    import fcntl as locks
+except ImportError:  # Windows
+    locks = None  # type: ignore[assignment]
 from train_input import DIGESTS, check_digests, or_stop  # type: ignore[import-not-found]
 from train_state import source  # type: ignore[import-not-found]
+
+UNFINISHED = ".tunedoctor-unfinished-"
+"""How the name of what is being written begins."""
+LOCKS: list[Any] = []
+"""Held until this process ends."""
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file that is locked while something is written to a path."""
+    return path.with_name(f"{UNFINISHED}{path.name}.lock")
+
+
+def lock_unfinished(path: Path) -> None:
+    """Lock what this process writes to a path, so that no other one removes it."""
+    if locks is not None:
+        LOCKS.append(lock := lock_of(path).open("w"))
+        locks.flock(lock, locks.LOCK_EX)
+        atexit.register(lock_of(path).unlink, missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed exports left in a folder: what has a lock that nobody holds."""
+    for lock in folder.glob(f"{UNFINISHED}*.lock") if locks is not None else ():
+        with contextlib.suppress(OSError), lock.open("r+") as file:
+            locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)
+            left = lock.with_suffix("")
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            lock.unlink()
 
 
 def load_tokenizer(told: dict[str, Any]) -> Any:

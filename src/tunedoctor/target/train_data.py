@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 from train_input import RANK, Config, or_stop, say, stop, whole_file  # type: ignore[import-not-found]
-from train_rows import SOURCE, faults_of, named, pieces, read, renamed, sample_of, talk_of  # type: ignore[import-not-found]
+from train_rows import (  # type: ignore[import-not-found]
+    SOURCE,
+    Bounded,
+    TemplateLimitError,
+    faults_of,
+    named,
+    pieces,
+    read,
+    renamed,
+    sample_of,
+    talk_of,
+    template_file,
+)
 from train_screen import LIVE  # type: ignore[import-not-found]
 
 FORMS = """a line is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
@@ -28,6 +40,19 @@ class Row(NamedTuple):
     ids: list[int]
     labels: list[int]
     places: Any
+
+
+RENDERERS: dict[int, Bounded] = {}
+
+
+def renderer(tokenizer: Any, config: Config) -> Bounded:
+    """Return what writes conversations by the chat template, within bounds."""
+    if id(tokenizer) not in RENDERERS:
+        own = template_file(config.model)
+        file = own if config.template == "model" else config.template
+        render = functools.partial(tokenizer.apply_chat_template, tokenize=False)
+        RENDERERS[id(tokenizer)] = Bounded(render, file)
+    return RENDERERS[id(tokenizer)]
 
 
 def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
@@ -46,9 +71,12 @@ def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row
     if sample.form == "text":
         parts = [(first + end, True)]
     elif config.template != "none" and tokenizer.chat_template:
+        render = renderer(tokenizer, config)
         with or_stop(f"{where}: the chat template refuses it", f"{remedy}, or answers = 'last'"):
-            render = functools.partial(tokenizer.apply_chat_template, tokenize=False)
-            cut = pieces(talk_of(row, sample), render, last=config.answers == "last")
+            try:
+                cut = pieces(talk_of(row, sample), render, last=config.answers == "last")
+            except TemplateLimitError as error:
+                stop(f"{where}: {error}", remedy)
         parts = [(plain(piece)["input_ids"], is_learned) for piece, is_learned in cut if piece]
     elif [role for role, _ in turns] == ["user", "assistant"]:
         parts = [(first, False), (plain(turns[1][1])["input_ids"] + end, True)]

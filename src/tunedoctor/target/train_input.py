@@ -179,8 +179,8 @@ def regular(path: Any, most: float = math.inf) -> Path:
 
 
 def checkpoints(config: Config) -> list[Path]:
-    """Return the folders of checkpoints, oldest first."""
-    return sorted(Path(config.out).glob("step-*"))
+    """Return the folders of checkpoints, oldest first; one from before the first step, of an older trainer, is none."""
+    return sorted(one for one in Path(config.out).glob("step-*") if one.name != "step-0000000")
 
 
 def check_model(folder: Path) -> None:
@@ -295,9 +295,9 @@ def settled(arguments: list[str]) -> Config:
 
 
 @contextlib.contextmanager
-def whole_folder(out: str, name: str) -> Iterator[Path]:
+def whole_folder(out: str, name: str, mark: str = ".new-") -> Iterator[Path]:
     """Give a folder to fill; it has its name when all is on the disk: it is whole or not there."""
-    new, final = Path(out, f".new-{name}"), Path(out, name)
+    new, final = Path(out, f"{mark}{name}"), Path(out, name)
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:

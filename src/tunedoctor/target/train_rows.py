@@ -5,8 +5,13 @@ The one reader of rows of doctor data, train and smoke: what one of them passes,
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import threading
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 Turn = Tuple[str, str]
@@ -52,6 +57,89 @@ class Sample(NamedTuple):
 
 class RewrittenError(ValueError):
     """A template writes an earlier turn otherwise when others follow."""
+
+
+class TemplateLimitError(RuntimeError):
+    """A chat template needs more memory, time or text for a conversation than any real one."""
+
+
+class Bounded:
+    """A chat template that is stopped when it needs too much: it is a program that came with the model.
+
+    Memory is bounded on Linux, time on POSIX systems in the main thread; elsewhere who started this process ends it.
+    """
+
+    MEMORY, SECONDS, LENGTH = 2 << 30, 20.0, (1 << 20, 20)
+    """Bytes and seconds for one conversation; characters that any may have, and how many times its own."""
+    OFTEN = 64
+    """Conversations after which it is looked up again what this process takes: that costs as much as writing one."""
+
+    def __init__(self, render: Callable[..., str], file: str) -> None:
+        """Take what writes a conversation, and the file to name where that needs too much."""
+        self.render, self.file, self.calls, self.most = render, file, 0, 0
+
+    def __call__(self, talk: List[Any], **more: Any) -> str:
+        """Return the conversation as the template writes it. Raises TemplateLimitError."""
+        try:
+            with self.limited_memory(), self.limited_time():
+                text = self.render(talk, **more)
+        except MemoryError:
+            raise self.error(f"needs more than {self.MEMORY >> 30} GiB of memory for") from None
+        least, times = self.LENGTH
+        if len(text) > least and len(text) > least + times * len(repr(talk)):
+            raise self.error(f"writes {len(text):,} characters for")
+        return text
+
+    def error(self, what: str) -> TemplateLimitError:
+        """Return what to raise."""
+        return TemplateLimitError(f"the chat template {self.file} {what} one conversation")
+
+    @contextlib.contextmanager
+    def limited_memory(self) -> Iterator[None]:
+        """Let this process take MEMORY bytes more than now."""
+        try:
+            import resource
+
+            before = resource.getrlimit(resource.RLIMIT_DATA)
+            if self.calls % self.OFTEN == 0:
+                pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+                self.most = pages * resource.getpagesize() + self.MEMORY
+            self.calls += 1
+            limits = [self.most, *(one for one in before if one != resource.RLIM_INFINITY)]
+            resource.setrlimit(resource.RLIMIT_DATA, (min(limits), before[1]))
+        except (ImportError, OSError, ValueError):  # macOS, Windows
+            yield
+            return
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, before)
+
+    @contextlib.contextmanager
+    def limited_time(self) -> Iterator[None]:
+        """Raise TemplateLimitError after SECONDS."""
+        if os.name != "posix" or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def over(*_: Any) -> None:
+            raise self.error(f"takes more than {self.SECONDS:.0f} s for")
+
+        before = signal.signal(signal.SIGALRM, over)
+        signal.setitimer(signal.ITIMER_REAL, self.SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+
+
+def template_file(model: str) -> str:
+    """Return the file that holds the chat template of a model's folder; the name itself where it is no folder."""
+    for name in ("chat_template.jinja", "chat_template.json", "tokenizer_config.json"):
+        if os.path.isfile(path := os.path.join(model, name)):
+            return path
+    return model
 
 
 @lru_cache(maxsize=4096)

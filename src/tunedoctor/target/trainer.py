@@ -316,12 +316,17 @@ class Run:
             self.optimizer = importlib.import_module("bitsandbytes.optim").AdamW8bit(sets, lr=lr)
         self.scaler = torch.amp.GradScaler(kind, enabled=config.precision == "fp16")
         if state:
-            self.__dict__.update({key: state[key] for key in self.kept if key in state})
-            self.scaler.load_state_dict(state["scaler"])
+            self.load(state)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Stand where a checkpoint stood."""
+        self.__dict__.update({key: state[key] for key in self.kept if key in state})
+        self.scaler.load_state_dict(state["scaler"])
+        if state["optimizer"]:  # else it had taken no step
             parts = {"optim_state_dict": state["optimizer"], "options": FULL}
             whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
-            for module, one in zip(self.dice, state["random"][RANK % len(state["random"])]):
-                module.set_rng_state(one)
+        for module, one in zip(self.dice, state["random"][RANK % len(state["random"])]):
+            module.set_rng_state(one)
 
     def rest(self) -> None:
         """Have the model evaluate."""
@@ -457,7 +462,9 @@ class Run:
         """Save the model and where the run stands; a failure leaves what was there, and is told."""
         config, own, weights = self.config, [module.get_rng_state() for module in self.dice], {}
         state = {key: getattr(self, key) for key in self.kept}
-        parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
+        parts: dict[str, Any] = {}
+        if self.optimizer.state:  # of one that took no step torch would make a state with step 1
+            parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
         state.update(optimizer=parts, scaler=self.scaler.state_dict(), random=[own] * WORLD)
         state["config"] = {**asdict(config), CONTENT: self.sha}
         if WORLD > 1:
@@ -503,6 +510,8 @@ class Run:
             say(f"resumed after step {self.step}, from {self.resumed}")
         if RANK == 0:  # what a killed run wrote after its last checkpoint comes again
             Path(config.out).mkdir(parents=True, exist_ok=True)
+            for left in Path(config.out).glob(".new-*"):
+                shutil.rmtree(left, ignore_errors=True)
             lines = [json.dumps(row) + "\n" for row in self.history]
             Path(config.out, "log.jsonl").write_text("".join(lines), encoding="utf-8")
         if self.held and not self.step:
@@ -510,13 +519,15 @@ class Run:
         tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
         least = tokens / len(self.rows) * work / WORLD / peak  # seconds, by what the device can do
         ask(self, "before", least)
-        spent, seen, begun = 0.0, self.tokens, time.monotonic()
+        spent, seen, begun, first = 0.0, self.tokens, time.monotonic(), self.step
         LIVE.began = begun
         while self.step < self.total:
             if self.summed(len(signals)):
-                saved = self.save(f"step-{self.step:07}")
+                if self.step > first:  # else there is nothing that is not saved
+                    saved = self.save(f"step-{self.step:07}")
                 LIVE.keep()
-                say(f"stopped after step {self.step}; resume = true goes on")
+                what = f"after step {self.step}" if self.step else "before the first step"
+                say(f"stopped {what}; resume = true goes on")
                 return 1 if not saved else 130 if signal.SIGINT in signals else 0
             began = time.perf_counter()
             row = self.update(rows_of(self.step, self.rows, config))

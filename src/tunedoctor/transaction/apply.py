@@ -8,7 +8,7 @@ import socket
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ from tunedoctor.probes.imports import remember
 from tunedoctor.probes.interpreter import ask
 from tunedoctor.state.folder import FailureError, digest, failure_of, make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
-from tunedoctor.transaction.ground import NEW, ground_for, ground_of, users
+from tunedoctor.transaction.ground import NEW, ground_for, ground_of, to_rebuild, users
 from tunedoctor.transaction.journal import Record, locked, new
 from tunedoctor.transaction.outcome import Clock, End, Outcome, Stage, Watch, Ways
 from tunedoctor.transaction.proof import hold, look_before, no_target, prove
@@ -31,12 +31,31 @@ from tunedoctor.transaction.undoing import drop, kept, prune, recover, swap
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
 """What an installer takes for nothing but a package: it stands beside options."""
 _FULL = {errno.ENOSPC, errno.EDQUOT} if sys.platform != "win32" else {errno.ENOSPC}
+_LARGER: frozenset[Stage] = frozenset({"make", "change", "verify", "import", "prove"})
+"""Stages whose failure is about what was chosen, and not about the network, the disk or another program."""
 _BARRED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class Attempt(NamedTuple):
+    """What came of carrying out a plan."""
+
+    outcome: Outcome
+    larger_helps: bool = False
+    """The change was made and did not prove itself, so that a plan of a larger scope can end otherwise."""
+    after: Snapshot | None = None
+    """The changed state as it was seen before it was put back; None where it was not seen."""
 
 
 def apply(
     plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
 ) -> Outcome:
+    """Carry out a plan as `attempt` does; return how it ended."""
+    return attempt(plan, target, before, ways, watch).outcome
+
+
+def attempt(
+    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
+) -> Attempt:
     """Carry out `plan` on the environment that `target` names, as --target does; what went wrong is in the outcome.
 
     The environment is the new one when the outcome says "applied", else the old one. `before` is the snapshot that the
@@ -44,16 +63,19 @@ def apply(
     `undoing.put_in_order`.
     """
     if not plan.changes:
-        return Outcome(end="nothing", told=plan.told)
+        return Attempt(Outcome(end="nothing", told=plan.told))
+    larger_helps, after = False, None
     clock, known = Clock(watch), dict[str, Any]()
     task: Task | None = None
     try:
         python, fresh = before.get(Interpreter), plan.new
         ground = ground_for(fresh) if fresh else ground_of(python, consent=ways.consent)
+        if plan.rebuild:
+            ground = to_rebuild(ground)
         known |= {"strategy": ground.strategy, "target": str(ground.prefix)}
         before = no_target(before) if fresh else before
         tool, entry = choose_tool(ways.installer, ground, ways.sources), make_entry(ground.live)
-        task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock)
+        task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock, {})
         clock.begin("lock")
         with locked(entry):
             clock.begin("recover")
@@ -70,11 +92,15 @@ def apply(
             known["state"] = next(mine, None)
     except (FailureError, OSError) as error:
         failed = failure_of(error)
+        larger_helps = (
+            isinstance(error, FailureError) and clock.stage in _LARGER and not failed.final
+        )
+        after = task.seen.get("after") if task else None
         by_hand = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
         end: End = "refused" if failed.refused else "failed"
         outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
     known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
-    return replace(outcome, **known)
+    return Attempt(replace(outcome, **known), larger_helps, after)
 
 
 def ways_on(
@@ -89,11 +115,13 @@ def ways_on(
     if number in _BARRED:
         return (f"ls -ld {place}", NEW)
     if number is None and plan.new is None:
-        if stage in ("change", "verify") and task:
-            return (f"{again} --installer {task.tool.name} --script cure.sh", "sh cure.sh", again)
-        if stage == "prove":
+        # never the command that just failed
+        if stage in ("import", "prove"):
             return (f"doctor set{there}", NEW)
-    return (again,)
+        if stage in ("make", "change", "verify") and task:
+            other = "pip" if task.tool.name == "uv" else "uv"
+            return (f"{again} --installer {other}", NEW)
+    return (f"doctor check{there} --deep",) if plan.rebuild else (again,)
 
 
 def _carried_out(task: Task) -> Outcome:
@@ -135,22 +163,22 @@ def _carried_out(task: Task) -> Outcome:
 
 def _steps(task: Task) -> Outcome:
     plan, ground, journal, clock = task.plan, task.ground, task.journal, task.clock
-    beside = ground.strategy in ("switch", "new")
+    beside, new = ground.strategy in ("switch", "new"), plan.new or plan.rebuild
     work = ground.inside(journal.other) if beside else ground
     for folder in (journal.wheels, journal.other):
         mark(folder, journal.record.other, made=True)
-    if plan.new:
+    if new:
         clock.begin("make")
-        work = make(task, plan.new)
+        work = make(task, new)
     clock.begin("fetch")
     # of a clone that is not there yet, the interpreter of what is cloned
-    fetched = fetch(task, (work if plan.new else ground).executable)
+    fetched = fetch(task, (work if new else ground).executable)
     wheels = sum(files.wheels for *_, files in fetched)
     clock.words = f"{wheels} wheels"
     seen, saved = _installed(task), dict[str, bool]()
-    if not plan.new:
+    if not new:
         clock.begin("save")
-    if ground.strategy in ("switch", "backup"):
+    if ground.strategy in ("switch", "backup") and not new:
         clock.words = f"{clone(ground.prefix, journal.other)} files"
     reached = reach(plan, work, (files for *_, files in fetched))
     if ground.strategy == "stash":
@@ -191,7 +219,10 @@ def _switch(task: Task, seen: str) -> None:
     ground, journal = task.ground, task.journal
     to_disk(journal.other)
     why = f"{ground.prefix} was changed by another program meanwhile"
-    FailureError.when(_installed(task) != seen, why)
+    if _installed(task) != seen:
+        error = FailureError(why)
+        error.final = True
+        raise error
     if ground.strategy == "new" and ground.prefix.is_dir():
         ground.prefix.rmdir()  # it is empty, as was seen
     task.clock.begin("switch")

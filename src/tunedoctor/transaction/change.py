@@ -14,8 +14,17 @@ import msgspec
 from tunedoctor.installers import tool as installers
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
-from tunedoctor.model.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
+from tunedoctor.model.plan import (
+    DeletePath,
+    Install,
+    NewEnvironment,
+    Plan,
+    Rebuild,
+    SetEnv,
+    WriteFile,
+)
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table
@@ -23,7 +32,7 @@ from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.outcome import Clock, Ways
-from tunedoctor.transaction.tree import remove_tree, replace
+from tunedoctor.transaction.tree import clone, remove_tree, replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST = 1 << 20
@@ -42,6 +51,8 @@ class Task(NamedTuple):
     before: Snapshot
     ways: Ways
     clock: Clock
+    seen: dict[str, Snapshot]
+    """"after": the changed state, as soon as it was seen."""
 
 
 Fetched = tuple[Install, installers.Job, installers.Files]
@@ -105,9 +116,7 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
         remove_tree(records.inside(ground, delete.path))
-    for info in list(records.info_folders(site, {*plan.again, *pins})):
-        if records.damaged(info):
-            remove_tree(info)  # no installer uninstalls it, and each writes over it
+    records.remove_damaged(site, ground.root, {*plan.again, *pins})
     names = dict.fromkeys((*plan.removed, *plan.again))
     eggs = {n for n in names if any(site.glob(f"{n.replace('-', '_')}*.egg-info"))}
     wanted = tuple(n for n in names if n in eggs or any(records.info_folders(site, {n})))
@@ -144,12 +153,16 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
     _call(task, task.tool.install(job), job, f"{task.tool.name} did not install")
 
 
-def make(task: Task, new: NewEnvironment) -> Ground:
+def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
     """Make an environment in the folder of the other state, with the paths of its final place; return its ground."""
     journal, ground, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
-    argv = [python, "-I", "-B", "-m", "venv", "--prompt", journal.live.name, str(other)]
+    old = settings_of(str(ground.prefix)) if isinstance(new, Rebuild) else {}
+    prompt = old.get("prompt", "").strip("'\"") or journal.live.name
+    argv = [python, "-I", "-B", "-m", "venv", f"--prompt={prompt}", str(other)]
     argv += ["--without-pip"] if task.tool.name == "uv" else []
+    if isinstance(new, Rebuild) and new.system_site:
+        argv += ["--system-site-packages"]
     job = installers.Job(python, str(journal.wheels))
     _call(task, argv, job, "the environment was not made")
     config = other / "pyvenv.cfg"
@@ -157,7 +170,34 @@ def make(task: Task, new: NewEnvironment) -> Ground:
     records.relocate(other / SCRIPTS, journal.token, ())
     sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
     site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
-    return ground._replace(site=site).inside(other)
+    # the new one has its own names for the interpreter: a rebuilt one may have been started by another
+    made = ground._replace(site=site, python=_python_in(other)).inside(other)
+    if isinstance(new, Rebuild):
+        _take_over(task, new, made)
+    return made
+
+
+def _python_in(prefix: Path) -> str:
+    name = "python.exe" if sys.platform == "win32" else "python"
+    return f"{SCRIPTS}/{name}" if (prefix / SCRIPTS / name).exists() else f"{SCRIPTS}/python3"
+
+
+def _take_over(task: Task, new: Rebuild, made: Ground) -> None:
+    """Copy from the old environment what no index has: local builds, and variables that a fix set in its activation."""
+    old = task.ground
+    for info in records.info_folders(old.site, new.keeps):
+        for path, *_ in records.rows(info):
+            within = path.is_relative_to(old.prefix) and not path.is_symlink()
+            copy = made.prefix / path.relative_to(old.prefix) if within else None
+            if copy is not None and path.is_file() and not copy.exists():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                clone(path, copy)
+    for script in made.scripts.glob("[aA]ctivate*"):
+        former = old.scripts / script.name
+        text = former.read_text("utf-8", "surrogateescape") if former.is_file() else ""
+        if block := _BLOCK.search(text):
+            whole = script.read_text("utf-8", "surrogateescape").rstrip("\n") + f"\n{block[0]}"
+            replace(script, whole.encode("utf-8", "surrogateescape"))
 
 
 def _call(

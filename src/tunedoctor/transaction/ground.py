@@ -100,6 +100,14 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     return Ground("stash", prefix, interpreter.executable, site, scripts, user)
 
 
+def to_rebuild(ground: Ground) -> Ground:
+    """Return the ground of an environment that a new one is to replace, or refuse one that cannot be swapped."""
+    where = ground.strategy == "stash" or not (ground.prefix / "pyvenv.cfg").is_file()
+    why = f"{ground.prefix} cannot be replaced as a whole: it is no virtual environment, or cannot be renamed"
+    FailureError.when(where, why, NEW, refused=True)
+    return ground._replace(strategy="switch")
+
+
 def ground_for(new: NewEnvironment) -> Ground:
     """Return the ground of an environment to be made, or refuse its path."""
     path = Path(new.path)

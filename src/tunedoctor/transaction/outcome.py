@@ -1,4 +1,4 @@
-"""How a transaction is wished, how far it is, what came of it, and the answer of `doctor fix`: plain data."""
+"""How a transaction is wished, how far it is, what came of it, and the result of `doctor fix`: plain data."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from tunedoctor import __version__
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.tool import Named
 from tunedoctor.model.findings import Check
-from tunedoctor.model.plan import Plan, SetEnv, Tell
+from tunedoctor.model.plan import Plan, Scope, SetEnv, Tell
 from tunedoctor.transaction.ground import Strategy, User
 
 End = Literal["applied", "nothing", "refused", "failed"]
@@ -156,7 +156,19 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
     """What proves it: the checks, or nothing yet, since a variable holds from the next activation on."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class EarlierRung(msgspec.Struct, frozen=True, kw_only=True):
+    """A smaller scope that was tried before."""
+
+    rung: Scope
+    end: Literal["refused", "failed"]
+    """refused: there was no plan. failed: the plan did not prove itself and was taken back."""
+    why: str = ""
+    plan_id: str = ""
+    log: str = ""
+    """File with the installer's output; "" where there is none."""
+
+
+class FixResult(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor fix --format json` prints."""
 
     schema: Literal["doctor.fix/1"] = "doctor.fix/1"
@@ -164,6 +176,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     end: Ended
     target: str = ""
     installer: Literal["", "pip", "uv"] = ""
+    rung: Scope = Scope.SMALLEST
+    """How much the plan may change; each larger scope is tried when the one before did not help."""
+    earlier: tuple[EarlierRung, ...] = ()
+    """The smaller scopes that did not help."""
     findings: tuple[Treated, ...] = ()
     """Those that were to be cured."""
     plan: Plan | None = None
@@ -197,7 +213,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
 
 
-def exit_code(answer: Answer) -> int:
+def exit_code(answer: FixResult) -> int:
     """Return 0 where it went as asked and no error is left to the user, else 1."""
     if answer.end in ("nothing", "planned"):
         return 0

@@ -57,7 +57,8 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answ
     if told is None and work is ground:  # it is changed in its place: later is too late
         told = held[0] if held else _imported(task, ground, old=True)
     there = task.before.find(kinds.Packages)
-    untouched = {p.name for p in plan.pins if there and _same(there.version(p.name), p.version)}
+    same = (p.name for p in plan.pins if there and _same(there.version(p.name), p.version))
+    untouched = set[str]() if plan.rebuild else {*same}
     return tuple(faults(ground.site, untouched - {*plan.again})), told
 
 
@@ -78,7 +79,7 @@ def prove(
         count = len(imports.up(told))
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
-    after = _seen(task, work, told)
+    after = task.seen["after"] = _seen(task, work, told)
     broken = _metadata(task.before)
     worse_now = (text for key, text in _metadata(after).items() if key not in broken)
     hold((*_plan_faults(plan, after), *worse_now))
@@ -195,7 +196,7 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
 
 def _names(plan: Plan) -> frozenset[str]:
     # of a new environment nothing was moved: what was asked for tells whether it is whole
-    pins = () if plan.new else plan.pins
+    pins = () if plan.new or plan.rebuild else plan.pins
     return frozenset((*plan.asked, *(pin.name for pin in pins)))
 
 

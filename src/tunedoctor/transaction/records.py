@@ -13,15 +13,16 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from tunedoctor.installers.tool import Files
 from tunedoctor.model.plan import DeletePath, Plan, SetEnv, WriteFile
-from tunedoctor.model.versions import normalised
+from tunedoctor.model.versions import normalised, pep440
 from tunedoctor.state.folder import FailureError
-from tunedoctor.system.reading import read_regular
+from tunedoctor.system.reading import read_regular, read_start
 from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.tree import link, remove_tree, replace
 
@@ -51,24 +52,58 @@ def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def damaged(info: Path) -> bool:
-    """Tell a RECORD that is not there, or that installers do not read, and so take nothing away by it."""
+    """Return whether installers cannot uninstall a distribution, or take it for whole: by RECORD and METADATA."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
-        return any(len(row) != 3 for row in csv.reader(io.StringIO(text)) if row)
+        if any(len(row) != 3 for row in csv.reader(io.StringIO(text)) if row):
+            return True
+        head = read_start(info / "METADATA", _LARGEST).decode("utf-8", "replace")
     except (OSError, UnicodeDecodeError, csv.Error):
         return True
+    fields = dict(_FIELD.findall(head.partition("\n\n")[0]))
+    named = normalised(fields.get("Name", "")) == name_of(info)
+    # uv goes by the version of the folder's name, pip by that of the file: a damaged file is kept by one of them
+    folder = info.name.removesuffix(".dist-info").rpartition("-")[2]
+    version = pep440(fields.get("Version", ""))
+    return not named or version is None or version != pep440(folder)
+
+
+_FIELD = re.compile(r"^(Name|Version):[ \t]*(\S{1,200})[ \t\r]*$", re.MULTILINE)
+
+
+def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
+    """Remove what is left of distributions that no installer can uninstall; each installer then installs them anew.
+
+    Files go by what RECORD still names inside the environment. Those that it does not name are written over.
+    """
+    for info in list(info_folders(site, names)):
+        if not damaged(info):
+            continue
+        for path, *_ in rows(info):
+            if path.is_relative_to(root) and (path.is_symlink() or path.is_file()):
+                path.unlink()
+        remove_tree(info)
 
 
 def faults(site: Path, names: Collection[str]) -> Iterator[str]:
-    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each."""
+    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each.
+
+    A file that several distributions bring, for example tests/__init__.py, has to be that of one of them.
+    """
     for info in info_folders(site, names):
         if not (info / "RECORD").is_file():
             yield f"{info.name} has no RECORD"
-        for path, digest, _ in rows(info):
+        for path, digest, name in rows(info):
             have = _digest(path, digest.partition("=")[0]) if digest else ""
-            if have != digest:
+            if have != digest and not (have and _is_of_another(site, info, name, have)):
                 how = "what its RECORD says" if have else "there"
                 yield f"{path.name} of {info.name} is not {how}"
+
+
+def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
+    """Return whether another distribution brings the file as it is."""
+    others = (one for one in site.glob("*.dist-info") if one != info)
+    return any((name, digest) == (n, d) for one in others for _, d, n in rows(one))
 
 
 def _digest(path: Path, kind: str = "sha256") -> str:

@@ -6,6 +6,8 @@ Conditions are lifted in the order in which giving way costs least. Each has its
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.model.machine import Gpu
 from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import named_as
@@ -15,6 +17,7 @@ from tunedoctor.wheels import pick, reasons, situation
 from tunedoctor.wheels.pick import NEWEST, Action, Choice, Found, Question, allowed, fitting, say
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling
 from tunedoctor.wheels.situation import Situation, driver_needed, names_of, newest_driver
+from tunedoctor.wheels.vendor import windows_arm_build
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
 """Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""
@@ -71,8 +74,20 @@ def impossible(s: Situation) -> Choice | None:
             system = machine.arch or "this processor"
             said = say(key, python=python[:40], arch=system, jetpack=jetpack or "6 or older")
             more = [("need_64_bit_python", "")] if condition == "narrow" else []
-            return Choice.of(action, (said, *more), pick.offered(found, after))
+            choice = Choice.of(action, (said, *more), pick.offered(found, after))
+            return _on_windows_arm(s, choice) if condition == "windows_arm" else choice
     return None
+
+
+def _on_windows_arm(s: Situation, choice: Choice) -> Choice:
+    """Return the choice with PyTorch's CPU build for a native Python, and where CUDA builds are."""
+    known = table("windows_arm")
+    span = {"oldest": known["pythons"][0], "newest": known["pythons"][-1]}
+    own = windows_arm_build(s.machine.python, s.question.torch)
+    said = [] if own else [say(":arm_python", release=known["torch"][0], **span)]
+    if any(gpu.vendor == "nvidia" for gpu in s.machine.gpus):
+        said.append(say(":arm_cuda", index=known["cuda_index"], cuda=known["cuda"]))
+    return replace(choice, vendor=own).saying(said)
 
 
 def at_fault(s: Situation, kind: str) -> Choice | None:

@@ -34,6 +34,7 @@ from tunedoctor.wheels.pick import (
 from tunedoctor.wheels.reasons import about_gpus, about_old_gpus, about_release, beside, further
 from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
 from tunedoctor.wheels.situation import Situation, floor_words, label_of, names_of
+from tunedoctor.wheels.vendor import amd_build, amd_pythons
 
 
 def choose(machine: Machine) -> Choice:
@@ -121,7 +122,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
         windows = s.machine.platform == "windows"
         said = say("no_rocm_on_windows_index" if windows else ":rocm_on_wsl")
         on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
-        return Choice.of("use_vendor_build", [said], on_cpu)
+        return _of_amd(s, Choice.of("use_vendor_build", [said], on_cpu))
     if ways := blocked.ways_out(s, kind):
         return blocked.in_the_way(s, ways)
     if vendor != "intel" and (some := _for_some(s, vendor)):
@@ -139,11 +140,30 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
     on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
     built = vendor == "amd" and all(g.gfx in situation.vendor_builds() for g in gpus)
     if built and s.question.family == "linux_x86_64":
-        return Choice.of("use_vendor_build", [say(":vendor_build", gpus=names), said], on_cpu)
+        why = [say(":vendor_build", gpus=names), said]
+        return _of_amd(s, Choice.of("use_vendor_build", why, on_cpu))
     old = any(last_driver(c) == "470" for c in s.question.capabilities)
     if vendor == "nvidia" and not old:
         return Choice.of("build_from_source", [say(":from_source", gpus=names), said], on_cpu)
     return _plain(s, "cpu_only", say(":cpu_instead", gpus=names)).saying([said])
+
+
+def _of_amd(s: Situation, choice: Choice) -> Choice:
+    """Return the choice with AMD's own build for the GPUs, or with the reason why no such build is known."""
+    machine, gfx = s.machine, [gpu.gfx for gpu in s.gpus.amd if gpu.gfx]
+    built = s.question.family in ("linux_x86_64", "win_amd64")
+    pythons = amd_pythons(machine.platform) if built else ()
+    if not gfx or not pythons:
+        return choice
+    own = amd_build(
+        gfx, machine.platform, machine.python, torch=s.question.torch, glibc=machine.glibc
+    )
+    if own:
+        key = ":amd_index" if own.rocm else ":amd_nightly"
+        return replace(choice, vendor=own).saying([say(key, rocm=own.rocm)])
+    if machine.python not in pythons:
+        return choice.saying([say(":amd_python", oldest=pythons[0], newest=pythons[-1])])
+    return choice.saying([say(":amd_none", gpus=names_of(s.gpus.amd))])
 
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:

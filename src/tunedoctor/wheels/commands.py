@@ -42,11 +42,16 @@ class Pins(msgspec.Struct, frozen=True):
     """Packages to install anew: their pin carries no label, so another variant of the same version would stay."""
     removed: tuple[str, ...]
     """Packages to remove first: another vendor's Triton, whose files lie in the same folder."""
+    vendor: tuple[str, ...] = ()
+    """Requirements for a vendor's own index, with extras; what they need stands on that index as well."""
+    published_by: str = ""
+    """The vendor, for the name of the index: "amd"."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """Requirements as a requirements file has them."""
-        return (*(pin.requirement for pin in self.packages), *(["numpy<2"] if self.numpy1 else []))
+        pins = self.vendor or tuple(pin.requirement for pin in self.packages)
+        return (*pins, *(["numpy<2"] if self.numpy1 else []))
 
 
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
@@ -73,6 +78,28 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
         triton=new if new != "triton" else "",
         replaced=tuple(pin.name for pin in packages if same and "+" not in pin.version),
         removed=(old,) if old and new and old != new else (),
+    )
+
+
+def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
+    """Return the set of a choice: of its build, or of the vendor's own one; None where it has neither."""
+    if choice.build is not None:
+        return pins_of(choice, choice.build, machine, installed)
+    own = choice.vendor
+    if own is None:
+        return None
+    pairs = (one.partition("==") for one in own.requirements)
+    packages = tuple(Pin(name=name.partition("[")[0], version=v) for name, _, v in pairs)
+    return Pins(
+        packages=packages,
+        index=own.index,
+        backend="",
+        numpy1=False,
+        triton="",
+        replaced=(),
+        removed=(),
+        vendor=own.requirements,
+        published_by=own.vendor.lower(),
     )
 
 
@@ -176,9 +203,9 @@ def commands_of(
     that an activated environment or PATH gives), `config` the settings to hold out against. Each line is for a POSIX
     shell, on Windows for PowerShell and cmd alike.
     """
-    if choice.build is None:
+    pins, windows = _pins(choice, machine, installed), machine.platform == "windows"
+    if pins is None:
         return None
-    pins, windows = pins_of(choice, choice.build, machine, installed), machine.platform == "windows"
     found = _steers(config, pins, python, windows=windows) if config else []
     (before_pip, pip_words), (before_uv, uv_words) = (
         _shield(found, tool, windows=windows) for tool in ("pip", "uv")
@@ -233,6 +260,10 @@ def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
     run = " ".join([f"# {add}", *map(quoted, [*pins.requirements, *triton]), *more])
     if not pins.index:
         return f"{run}\n"
+    if pins.vendor:
+        # not explicit: what torch requires, such as ROCm and Triton, comes from this index too
+        index = [f'name = "torch-{pins.published_by}"', f'url = "{pins.index}"']
+        return "\n".join(["[[tool.uv.index]]", *index, "", run, ""])
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
     names = [*(pin.name for pin in pins.packages), *triton]
     return "\n".join([*uv_index(label, pins.index, names), "", run, ""])
@@ -249,10 +280,11 @@ def steering(
     config: InstallerConfig, choice: Choice, machine: Machine, *, python: str = ""
 ) -> tuple[Steer, ...]:
     """Return the settings that steer the pick: not withstood first, then kept away, then harmless ones."""
-    if choice.build is None:
+    pins = _pins(choice, machine)
+    if pins is None:
         return ()
     windows = machine.platform == "windows"
-    found = _steers(config, pins_of(choice, choice.build, machine), python, windows=windows)
+    found = _steers(config, pins, python, windows=windows)
     return tuple(sorted(found, key=lambda one: (one.withstood, not one.cure)))
 
 

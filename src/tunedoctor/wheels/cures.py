@@ -86,12 +86,23 @@ def rebuild_xpu(own: Own) -> Cure:
 
 def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
     """Return how to come by a build for these gfx targets: of PyTorch's index, else AMD's own, else none."""
+    from tunedoctor.model.machine import python_tag  # noqa: PLC0415
     from tunedoctor.wheels.situation import vendor_builds  # noqa: PLC0415
+    from tunedoctor.wheels.vendor import amd_build  # noqa: PLC0415
 
     if fit := _rebuilt(own, "amd", gfx):
         rocm = fit.variant.removeprefix("rocm")
         note = f"torch {fit.version} for ROCm {rocm}: about 4 GB, no reboot"
         return Way(fit.cure, note, on_index=True)
+    host, interpreter, _ = own
+    if host and gfx:
+        platform = "windows" if host.os == "windows" else "wsl" if host.wsl else "linux"
+        python = python_tag(interpreter) if interpreter else ""
+        if build := amd_build(gfx, platform, python, glibc=host.libc_version):
+            line = pip(interpreter, "install", *build.requirements, index=build.index).command
+            kind = f"own build with ROCm {build.rocm}" if build.rocm else "nightly build"
+            note = f"AMD's {kind}: over 1 GB, no reboot"
+            return Way(tell(line), note, of_amd=True)
     if vendor_builds().issuperset(gfx):
         extras = ",".join(f"device-{one}" for one in gfx) or "device-all"
         todo = f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"

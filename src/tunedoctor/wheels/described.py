@@ -14,6 +14,7 @@ from tunedoctor.model.machine import VISIBLE, Gpu, Machine, MachineError, Platfo
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import amd_like, named_as, nvidia_by_pci, nvidia_like
+from tunedoctor.wheels.rules import one_spelling
 from tunedoctor.wheels.situation import known, with_current_driver
 
 MOST_GPUS = 256
@@ -199,6 +200,22 @@ def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
     words = (f"Python {python}", machine.arch, "no GPU")
     assumed = tuple(word for word, known in zip(words, given, strict=True) if not known)
     return over(machine, asked, driver_known=False), assumed
+
+
+USUAL_GLIBC = "2.35"
+"""Taken for a Linux machine that nobody describes further: that of Ubuntu 22.04; Debian 12 and newer have more."""
+
+
+def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[str, ...]]:
+    """Return the machine with a glibc where nobody named one, and what was taken for granted.
+
+    It is the doctor's `own` glibc ("" on no Linux) where the processor is that of this machine, else a usual one.
+    """
+    if machine.system != "linux" or machine.glibc or machine.libc == "musl":
+        return machine, ()
+    same = bool(own) and one_spelling(arch) == one_spelling(machine.arch)
+    glibc, where = (own, ", as here") if same else (USUAL_GLIBC, "")
+    return replace(machine, glibc=glibc), (f"glibc {glibc}{where} (--glibc names another)",)
 
 
 def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:

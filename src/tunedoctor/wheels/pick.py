@@ -16,6 +16,7 @@ from tunedoctor.tables.small import rocm_override
 from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, releases
 from tunedoctor.wheels.rules import archs_run, knows
+from tunedoctor.wheels.vendor import VendorBuild
 
 Action = Literal[
     "install", "install_partial", "ask", "cpu_only",
@@ -70,6 +71,8 @@ class Chosen(msgspec.Struct, frozen=True):
     hidden: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
+    vendor: VendorBuild | None = None
+    """Build of the vendor's own index, where no build of PyTorch's index serves the GPUs."""
 
 
 class Choice(Chosen, frozen=True):

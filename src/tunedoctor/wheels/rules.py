@@ -159,7 +159,12 @@ def macos_floor(version: str, python: str) -> str:
 
 def knows(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA toolkit knows a compute capability, rather than run code of a lower minor on it."""
-    return at_least(cuda, _generation(capability).get("first_cuda", "10.0").partition(" ")[0])
+    return at_least(cuda, first_cuda(capability) or "10.0")
+
+
+def first_cuda(capability: str) -> str:
+    """Return the first CUDA release that knows a compute capability: "12.9" for "12.1"; "" if the table has none."""
+    return str(_generation(capability).get("first_cuda", "")).partition(" ")[0]
 
 
 def last_driver(capability: str) -> str:

@@ -54,6 +54,14 @@ def fix(
             "--dry-run", help="Show the plan and change nothing.", rich_help_panel="Apply"
         ),
     ] = False,
+    smallest: Annotated[
+        bool,
+        typer.Option(
+            "--smallest",
+            help="Try only the smallest change, never a larger one.",
+            rich_help_panel="Apply",
+        ),
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Apply without asking.", rich_help_panel="Apply")
     ] = False,
@@ -156,6 +164,7 @@ def fix(
             verbose=verbose,
             only=tuple(only or ()),
             dry_run=dry_run,
+            smallest=smallest,
             yes=yes,
             plan=plan,
             script=script,

@@ -256,7 +256,8 @@ def samples(path: str) -> Iterator[dict[str, Any]]:
 def tokens_of(lab: Lab, asked: Any, found: list[dict[str, Any]]) -> tuple[list[list[int]], int]:
     """Return samples as the model's tokenizer and template write them, and the padding. Raises Wrong, naming one."""
     reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, **OURS)
-    rows = []
+    file, rows = train_rows.template_file(asked.model), []
+    render = train_rows.Bounded(reader.apply_chat_template, file)
     for number, one in enumerate(found, 1):
         sample = train_rows.sample_of(one)
         try:
@@ -264,7 +265,7 @@ def tokens_of(lab: Lab, asked: Any, found: list[dict[str, Any]]) -> tuple[list[l
             talks = sample.form in ("messages", "conversations")
             if talks and getattr(reader, "chat_template", None):
                 talk = train_rows.talk_of(one, sample)
-                text = reader.apply_chat_template(talk, tokenize=False)
+                text = render(talk, tokenize=False)
             row = list(reader(text)["input_ids"])[:LONGEST]
         except Exception as error:
             where = f"{asked.data}, sample {number}: the model's tokenizer or chat template"

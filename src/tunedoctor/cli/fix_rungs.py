@@ -1,0 +1,428 @@
+"""The rungs of doctor fix: plan the smallest change, apply it, and go on to a larger scope where it does not help."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from tunedoctor.cli.command_options import FixOptions
+from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
+from tunedoctor.cli.progress import Spinner, spinner
+from tunedoctor.contracts.requirements import STACK
+from tunedoctor.diagnosis.agreement import Drafted, drafted
+from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.installers.asking import Asking
+from tunedoctor.model.findings import Check, quoted
+from tunedoctor.model.plan import Install, NewEnvironment, Scope
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import megabytes
+from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.render.plan import STAGES, render_end, render_plan, render_rung, render_stage
+from tunedoctor.render.screen import as_json, mark
+from tunedoctor.render.script import MARK
+from tunedoctor.render.setup import is_setup, render_plan_script
+from tunedoctor.state.folder import FailureError
+from tunedoctor.transaction.change import choose_tool
+from tunedoctor.transaction.ground import Ground, ground_for, ground_of, to_rebuild, users
+from tunedoctor.transaction.outcome import (
+    EarlierRung,
+    Ended,
+    FixResult,
+    Stage,
+    Treated,
+    Watch,
+    Ways,
+    exit_code,
+)
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.evidence import Evidence
+    from tunedoctor.planning.planner import Planned, Rung
+    from tunedoctor.transaction.apply import Attempt
+
+
+class Case(NamedTuple):
+    """All that a run goes by."""
+
+    given: FixOptions
+    """The options."""
+    options: Options
+    target: str | None
+    snapshot: Snapshot
+    checks: tuple[Check, ...]
+    place: str
+    """The environment as the user names it."""
+    asking: Asking
+    """The user's package sources."""
+
+    @property
+    def there(self) -> str:
+        """The option that names the environment to another command."""
+        named = self.given.new or self.target
+        return f" --target {shlex.quote(named)}" if named else ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether people read it."""
+        return self.options.format == "terminal"
+
+
+def as_shown(answer: FixResult) -> FixResult:
+    """Return the answer as it leaves the doctor; hashes of files are no secrets."""
+    clean = public(answer, this_identity())
+    if answer.plan is None or clean.plan is None:
+        return clean
+    steps = tuple(
+        msgspec.structs.replace(shown, pins=own.pins) if isinstance(own, Install) else shown
+        for own, shown in zip(answer.plan.steps, clean.plan.steps, strict=True)
+    )
+    plan = msgspec.structs.replace(clean.plan, steps=steps)
+    return msgspec.structs.replace(clean, plan=plan, plan_id=answer.plan_id)
+
+
+def end(case: Case, answer: FixResult) -> int:
+    """Print how it ended; return the exit code."""
+    shown = as_shown(answer)
+    write(render_end(shown, screen()) if case.plain else as_json(shown))
+    return exit_code(answer)
+
+
+class _Try(NamedTuple):
+    """One attempt: a scope, and whether the installed versions are preferred in it."""
+
+    scope: Scope
+    keeps_versions: bool = True
+
+
+_TRIES = (
+    _Try(Scope.SMALLEST),
+    _Try(Scope.DECLARED),
+    _Try(Scope.REBUILD),
+    _Try(Scope.REBUILD, keeps_versions=False),
+)
+"""In this order; one whose plan was tried already is passed over."""
+
+
+def treat(case: Case, findings: tuple[Found, ...]) -> int:
+    """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code.
+
+    Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found.
+    """
+    ladder = _Ladder(case, findings)
+    single = case.given.new or case.given.smallest
+    for one in _TRIES[: 1 if single else None]:
+        if not ladder.goes_on(one):
+            break
+    return ladder.code if ladder.code is not None else end(case, ladder.last)
+
+
+class _Ladder:
+    """One run over the scopes, and what the attempts so far showed."""
+
+    def __init__(self, case: Case, findings: tuple[Found, ...]) -> None:
+        self.case, self.findings = case, findings
+        self.drafts = drafted(findings, case.snapshot, case.options.fixes())
+        self.last = self.first = FixResult(
+            end="planned",
+            target=case.place,
+            findings=tuple(map(_treated, self.drafts)),
+            undo=f"doctor undo{case.there}",
+            look=f"doctor check{case.there}",
+        )
+        self.earlier: list[EarlierRung] = []
+        self.plans: set[str] = set()
+        """Ids of the plans that were tried."""
+        self.after: Snapshot | None = None
+        """The state that the last failed attempt left, before it was taken back."""
+        self.code: int | None = None
+        """Exit code, where the result is not printed at the end."""
+
+    def goes_on(self, one: _Try) -> bool:
+        """Try a scope; return whether the next one is to be tried."""
+        case = self.case
+        result = msgspec.structs.replace(self.first, rung=one.scope, earlier=tuple(self.earlier))
+        try:
+            ground = _ground(case, self.drafts, one.scope)
+        except FailureError as error:
+            if self.earlier:  # this environment cannot be replaced; what was tried before counts
+                why = f"{self.last.why}; {error.why}"
+                self.last = msgspec.structs.replace(self.last, why=why)
+            else:
+                self.last = _refused(result, error, self.findings)
+            return False
+        try:
+            made, rung = self._plan(one)
+            if made is None:
+                return True
+            result = _known(case, result, made, ground)
+        except (RefusedError, FailureError) as error:
+            self.last = _refused(result, error, self.findings)
+            self._keep(one, "refused")
+            return isinstance(error, RefusedError) and not (error.silent or error.final)
+        if self.earlier and case.plain:
+            write(render_rung(as_shown(result), screen(), kept=_names_kept(rung)))
+        self.plans.add(made.plan.id)
+        if case.given.script:
+            self.code = _scripted(case, result, made)
+            return False
+        self.last, tried = _carry_out(case, result, made)
+        if tried is None or self.last.end != "failed":
+            return False
+        self.after = tried.after or self.after
+        self._keep(one, "failed")
+        # a plan that was named is carried out or none
+        return tried.larger_helps and not case.given.plan
+
+    def _plan(self, one: _Try) -> "tuple[Planned | None, Rung | None]":
+        """Return the plan of a scope; None where it is no other than what was tried."""
+        if not self.earlier:
+            return _planned(self.case, self.drafts, None), None
+        for rung in _rungs(self.case, self.drafts, one, self.after):
+            made = _planned(self.case, self.drafts, rung)
+            if made.plan.changes and made.plan.id not in self.plans:
+                return made, rung
+        return None, None
+
+    def _keep(self, one: _Try, how: Literal["refused", "failed"]) -> None:
+        last = self.last
+        log = last.outcome.log if last.outcome else ""
+        row = EarlierRung(rung=one.scope, end=how, why=last.why, plan_id=last.plan_id, log=log)
+        self.earlier.append(row)
+
+
+def _ground(case: Case, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | None:
+    """Return how the environment is changed. Raises FailureError: it is not to be changed, or not in this scope."""
+    if case.given.new:
+        return ground_for(NewEnvironment(path=_new_path(case)))
+    if not any(one.changes for one in drafts):
+        return None
+    ground = ground_of(case.snapshot.get(Interpreter), consent=case.given.system)
+    return to_rebuild(ground) if scope is Scope.REBUILD else ground
+
+
+def _new_path(case: Case) -> str:
+    return os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
+
+
+def _rungs(
+    case: Case, drafts: tuple[Drafted, ...], one: _Try, seen: Snapshot | None
+) -> "tuple[Rung, ...]":
+    """Return what a larger scope starts from: the roots, and what the attempts before it showed, in order."""
+    from tunedoctor.planning.evidence import evidence_of  # noqa: PLC0415  few need a larger scope
+    from tunedoctor.planning.planner import Rung  # noqa: PLC0415
+    from tunedoctor.planning.roots import find_roots  # noqa: PLC0415
+
+    found: Evidence = evidence_of(drafts, seen, case.checks, case.options.fixes())
+    roots = find_roots(case.snapshot, _project(case), found.suspects)
+    roots = roots if one.keeps_versions else roots.without_versions()
+    first = Rung(one.scope, roots, found.missing)
+    return (first, *([first._replace(wishes=(*found.missing, *found.ranges))] * bool(found.ranges)))
+
+
+def _project(case: Case) -> Path | None:
+    """Return the folder whose declared requirements count: that of the environment, else the working folder."""
+    interpreter = case.snapshot.find(Interpreter)
+    near = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
+    near += [] if case.given.target else [Path.cwd()]
+    marks = ("pyproject.toml", "requirements.txt")
+    return next((one for one in near if any((one / mark).is_file() for mark in marks)), None)
+
+
+def _names_kept(rung: "Rung | None") -> tuple[str, ...]:
+    names = (*rung.roots.ranges, *rung.roots.local) if rung else ()
+    return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
+
+
+def _refused(
+    result: FixResult, error: RefusedError | FailureError, findings: tuple[Found, ...]
+) -> FixResult:
+    """Return the result where there is no plan: why in a few words, and what else the user can do."""
+    from tunedoctor.planning.conflict import conflict_of  # noqa: PLC0415  only where there is none
+
+    refused = error if isinstance(error, RefusedError) else None
+    elsewhere = _elsewhere(findings) if refused and refused.silent else ()
+    details = refused.details if refused else ""
+    cures = (f.finding.cure.command for f in findings)
+    # a finding whose cure is this very command has no other
+    others = tuple(one for one in cures if not one.startswith("doctor fix"))
+    return msgspec.structs.replace(
+        result,
+        end="refused",
+        why=(details and conflict_of(details)) or error.why,
+        details=details,
+        by_hand=(*error.by_hand, *elsewhere) or others or ("doctor set", "doctor wheel"),
+    )
+
+
+def _planned(case: Case, drafts: tuple[Drafted, ...], rung: "Rung | None") -> "Planned":
+    # what has nothing to do stays light
+    from tunedoctor.planning.planner import fresh, planned  # noqa: PLC0415
+
+    with spinner() as one:
+        one.watch(["resolving with the package index"])
+        if case.given.new:
+            return fresh(case.snapshot, _new_path(case), case.given.packages, case.asking)
+        fixes = case.options.fixes()
+        return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
+
+
+def _treated(one: Drafted) -> Treated:
+    return Treated(
+        id=one.id,
+        title=one.found.title,
+        found=one.found.finding.found,
+        severity=one.found.severity,
+        fix=one.fix,
+        changes=one.changes,
+        advice=one.found.finding.cure.kind == "advice",
+        held="activation" if one.sets_variables_alone else "check",
+    )
+
+
+def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return how another machine fetches what the cures put in."""
+    steps = [step for f in findings for step in f.finding.cure.installs]
+    words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
+    indexes = dict.fromkeys(step.index for step in steps if step.index)
+    words += "".join(f" --extra-index-url {quoted(one)}" for one in indexes)
+    from tunedoctor.planning.steps import elsewhere  # noqa: PLC0415
+
+    return elsewhere(words) if steps else ()
+
+
+def _scripted(case: Case, answer: FixResult, made: "Planned") -> int:
+    found, place = diagnose(case.snapshot, case.checks).causes, case.given.script or "-"
+    cures = (step for one in found for step in one.finding.cure.steps)
+    text = render_plan_script(made.plan, case.snapshot, answer.installer or "pip", cures)
+    if place == "-":
+        write(text)
+    elif why := refusal(place, MARK, force=False):
+        misuse(f"{place} {why}", "name another file")
+    else:
+        write_or_exit(place, text, "name a file of yours")
+    if not case.plain:
+        return end(case, answer)
+    if place != "-":
+        shown = screen()
+        render_plan(as_shown(answer), shown, _kept(case, made))
+        shown.line(mark("ok"), f" wrote {place}; nothing was changed")
+        if made.plan.new:
+            sh = f"sh {shlex.quote(place)}"
+            ways = [(f"sudo {sh} root", "run the part that needs root")]
+            ways *= is_setup(made.plan, case.snapshot)
+            shown.next(*ways, (sh, "create the environment"))
+        write(shown.text())
+    return 0
+
+
+def _known(case: Case, answer: FixResult, made: "Planned", ground: Ground | None) -> FixResult:
+    tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
+    ban = case.asking.declared.ban
+    if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
+        why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
+        raise FailureError(why, ban.lifted, refused=True)
+    other, again = case.given.plan not in ("", made.plan.id), f"doctor fix{case.there} --dry-run"
+    FailureError.when(other, "the plan is now another one", again, refused=True)
+    simulated = made.simulated
+    return msgspec.structs.replace(
+        answer,
+        plan=made.plan,
+        plan_id=made.plan.id,
+        installer=tool,
+        predicted=simulated.cured if simulated else (),
+        untold=simulated.untold if simulated else (),
+        stays=made.left,
+        free_bytes=shutil.disk_usage(ground.live.parent).free if ground else 0,
+        users=users(ground.prefix) if ground and not made.plan.new else (),
+    )
+
+
+def _carry_out(
+    case: Case, answer: FixResult, made: "Planned"
+) -> "tuple[FixResult, Attempt | None]":
+    """Show a plan, ask, apply it; return how it ended, and what the attempt showed if there was one."""
+    if case.plain:
+        kept, verbose = _kept(case, made), case.options.verbose
+        write(render_plan(as_shown(answer), screen(), kept, verbose=verbose))
+    if not made.plan.changes:
+        return msgspec.structs.replace(answer, end="told"), None
+    if case.given.dry_run:
+        return answer, None
+    if not case.given.yes and not agreed("Apply?", sys.stdout):
+        return msgspec.structs.replace(answer, end="declined"), None
+    if case.plain:
+        write("\n")
+    from tunedoctor.transaction.apply import attempt  # noqa: PLC0415
+
+    ways = Ways(
+        deep=case.given.deep,
+        imports=not case.given.no_import,
+        consent=case.given.system,
+        smoke=_smoke if case.given.smoke else None,
+        checks=case.checks,
+        sources=case.asking.best,
+        installer=case.given.installer,
+    )
+    try:
+        with spinner() as one:
+            one.watch(["preparing"])
+            stage = _stage(case, made, one)
+            tried = attempt(made.proved, case.target, case.snapshot, ways, stage)
+            outcome = tried.outcome
+    except KeyboardInterrupt as stopped:
+        said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
+        sys.stderr.write(f"\ndoctor: {said}\n")
+        raise
+    ended: Ended = "told" if outcome.end == "nothing" else outcome.end
+    return msgspec.structs.replace(
+        answer,
+        end=ended,
+        outcome=outcome,
+        why=outcome.why,
+        by_hand=outcome.by_hand,
+        left=() if made.plan.new else outcome.left,
+    ), tried
+
+
+def _kept(case: Case, made: "Planned") -> tuple[str, ...]:
+    """Return what stays as it is, the stack first."""
+    packages = case.snapshot.find(Packages)
+    if packages is None or made.plan.new:
+        return ()
+    moved = {*(pin.name for pin in made.plan.pins), *made.plan.removed}
+    names = [d.name for d in packages.distributions if d.name not in moved]
+    return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
+
+
+def _stage(case: Case, made: "Planned", progress: Spinner) -> Watch:
+    def watch(stage: Stage, words: str, seconds: float) -> None:
+        text = render_stage(stage, words, seconds, screen()) if case.plain else ""
+        if text:
+            progress.say(text)
+        if goes_on := STAGES.get(stage, ("", "", ""))[2]:
+            progress.watch([goes_on.format(megabytes(made.plan.download_bytes))])
+
+    return watch
+
+
+def _smoke(python: str) -> str:
+    """Train a tiny model with the changed environment; return why it is not good, or ""."""
+    from tunedoctor.smoke.answer import Answer as Smoked  # noqa: PLC0415  for --smoke alone
+    from tunedoctor.system.child import run  # noqa: PLC0415
+
+    argv = [sys.executable, "-m", "tunedoctor", "smoke", "--target", python, "--format", "json"]
+    ended = run(argv, timeout=900.0, env=dict(os.environ))
+    try:
+        said = msgspec.json.decode(ended.out, type=Smoked)
+    except msgspec.MsgspecError:
+        return f"doctor smoke gave no answer: {ended.death}"
+    if said.verdict == "ready":
+        return ""
+    return f"doctor smoke does not train: {said.blames[0].found if said.blames else said.why}"

@@ -1,0 +1,103 @@
+"""What excludes what, in the user's terms: the resolver's proof, which can be a page, as at most three lines."""
+
+import re
+from typing import NamedTuple
+
+from tunedoctor.installers.uv import NoSolution
+from tunedoctor.model.versions import pep440
+
+_SPEC = r"(?:\[[^\]\s]*\])?((?:[<>=!~]=?[^\s,;]+,?)*)"
+_DEPENDS = re.compile(
+    rf"\b(all versions of )?([A-Za-z0-9][\w.-]*?){_SPEC} depends? on ([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)"
+)
+_REQUIRE = re.compile(r"\byou require (.+?)(?:, we can conclude|$)")
+_ONE = re.compile(rf"([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)")
+_NEWEST = re.compile(rf"\bonly ([A-Za-z0-9][\w.-]*?){_SPEC} is available")
+_MOST = 2
+"""Sentences on who needs what; the third says what is asked for."""
+
+
+class _Need(NamedTuple):
+    owner: str
+    versions: str
+    needs: str
+    range_: str
+
+
+def conflict_of(text: str) -> str:
+    """Return why there is no solution, as at most three sentences; "" where the proof is none that is understood.
+
+    The proof of the resolver ends in a statement about all versions of one package; that one says most.
+    """
+    flat = NoSolution(text).flat
+    needs = _needs(flat)
+    asked = _asked(flat)
+    wanted = {name for name, _ in asked}
+    # the last statement of each pair of packages covers the most versions
+    last = {(one.owner, one.needs): one for one in needs}
+    about = [one for one in last.values() if one.needs in wanted] or [*last.values()]
+    lines = [_sentence(one) for one in about[-_MOST:]]
+    ranges = [
+        f"{name} {_range(range_)}"
+        for name, range_ in asked
+        if range_ and name in {n.needs for n in about}
+    ]
+    if lines and ranges:
+        lines.append(f"{' and '.join(ranges[:3])} is asked for")
+    if not lines:
+        ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
+        lines = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
+        lines = [*lines[:_MOST], *ranges[:1]] if lines and ranges else []
+    return "; ".join(lines)
+
+
+def _last(range_: str) -> str:
+    return range_.strip(",.").rpartition("=")[2] or range_
+
+
+def _needs(flat: str) -> list[_Need]:
+    found: list[_Need] = []
+    for every, owner, versions, needs, range_ in _DEPENDS.findall(flat):
+        spec = "" if every else versions.strip(",.")
+        found.append(_Need(owner, spec, needs, range_.strip(",.")))
+    return found
+
+
+def _asked(flat: str) -> list[tuple[str, str]]:
+    """Return what is required of the resolver: of the environment, and by the fix."""
+    found: dict[tuple[str, str], None] = {}
+    for words in _REQUIRE.findall(flat):
+        for name, range_ in _ONE.findall(words.replace(" and ", " ")):
+            if name not in ("you", "require"):
+                found[name, range_.strip(",.")] = None
+    return list(found)
+
+
+def _sentence(one: _Need) -> str:
+    several = one.versions.count(",") or one.versions[:1] in "<>" or not one.versions
+    who = f"{one.owner} {_range(one.versions)}".strip() if one.versions else f"every {one.owner}"
+    verb = "all need" if several and one.versions else "needs"
+    return f"{who} {verb} {one.needs} {_range(one.range_)}".strip()
+
+
+def _range(specifier: str) -> str:
+    """Return a range as people say it: "2.16 to 5.2", "2026.9 or older", "newer than 1.0"; "" for any version."""
+    clauses = [re.match(r"([<>=!~]=?=?)(.+)", one.strip()) for one in specifier.split(",")]
+    bounds = {found[1]: found[2] for found in clauses if found}
+    low, high = bounds.get(">=") or bounds.get(">"), bounds.get("<=")
+    if exact := bounds.get("=="):
+        return exact
+    if low and high and ">=" in bounds:
+        return high if pep440(low) == pep440(high) else f"{low} to {high}"
+    parts = []
+    for sign, words in (
+        (">=", "{} or newer"),
+        (">", "newer than {}"),
+        ("<=", "{} or older"),
+        ("<", "older than {}"),
+        ("~=", "about {}"),
+        ("!=", "other than {}"),
+    ):
+        if sign in bounds:
+            parts.append(words.format(bounds[sign]))
+    return " and ".join(parts)

@@ -1,0 +1,67 @@
+"""What a failed attempt showed, as input for the next rung: which packages must come or move."""
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.facts import Packages, Runtime
+from tunedoctor.model.findings import Check, name_of, parted
+from tunedoctor.model.plan import Fix
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import normalised
+from tunedoctor.planning.steps import wishes_of
+from tunedoctor.probes.imports import deaths
+from tunedoctor.tables.small import brought_by, module_of
+
+_MISSING = re.compile(r"No module named '?([A-Za-z_][\w.]{0,99})")
+_MOST = 8
+"""Packages that one failed attempt asks for."""
+
+
+class Evidence(NamedTuple):
+    """What is known of the packages that are to blame."""
+
+    missing: tuple[str, ...] = ()
+    """Packages whose module was missing at import."""
+    ranges: tuple[str, ...] = ()
+    """Versions that the fixes of the findings ask for. They often hold back another package than the one at fault
+    (`numpy<2` for an old pandas), so a plan without them is tried first."""
+    suspects: frozenset[str] = frozenset()
+    """Normalised names of packages that did not work: their installed versions are not preferred."""
+
+
+def evidence_of(
+    drafts: Iterable[Drafted],
+    after: Snapshot | None,
+    checks: tuple[Check, ...],
+    fixes: Iterable[Fix],
+) -> Evidence:
+    """Return what findings show: those that were to be fixed, and those of the state `after` the failed attempt."""
+    suspects = {name for one in drafts for name in _named(one)}
+    if after is None:
+        return Evidence(suspects=frozenset(suspects))
+    packages, dead = after.find(Packages), deaths(after.get(Runtime))
+    missing = [
+        brought_by(module.partition(".")[0])
+        for stage in dead.values()
+        for module in _MISSING.findall(stage.error)
+    ]
+    found = drafted(chosen(diagnose(after, checks), ()), after, fixes)
+    ranges = [*wishes_of(one for one in found if one.changes)]
+    # what died is to blame before what a fix would change for its sake
+    suspects |= {brought_by(module_of(name).partition(".")[0]) for name in dead}
+    suspects |= set() if dead else {name for one in found for name in _named(one)}
+    lacking = (n for n in dict.fromkeys(missing) if packages is None or packages.get(n) is None)
+    known = (one for one in dict.fromkeys(ranges) if parted(one)[0])
+    return Evidence(tuple(islice(lacking, _MOST)), tuple(islice(known, _MOST)), frozenset(suspects))
+
+
+def _named(one: Drafted) -> set[str]:
+    """Return the packages that a finding's fix asks for or that its cure installs."""
+    cured = {
+        name_of(line) for step in one.found.finding.cure.installs for line in step.requirements
+    }
+    return {normalised(name) for name in (*map(name_of, wishes_of((one,))), *cured) if name}

@@ -1,0 +1,123 @@
+"""What of an environment the user wants: the requirements that a project declares, and packages nothing else needs.
+
+The larger rungs of a fix keep these and let every other package move.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.facts import Distribution, Host, Interpreter, Packages
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import holds, normalised, pep440, requirement
+from tunedoctor.planning.wanted import is_local, public, with_torch
+from tunedoctor.system.reading import listed, read, toml
+
+_LARGEST, _MOST_FILES, _MOST_LINES = 1 << 18, 16, 2_000
+"""Bytes of a file, requirements files of a folder, and requirements that are read."""
+
+
+class Roots(NamedTuple):
+    """What an environment is for."""
+
+    ranges: Mapping[str, str]
+    """Normalised name -> the declared versions, "" for any."""
+    preferred: Mapping[str, str] = {}
+    """Installed package -> the version that stays where it can: of all but those that did not work."""
+    local: tuple[str, ...] = ()
+    """Editable installs and builds of a commit: no index has them, so their files stay as they are."""
+
+    def without_versions(self) -> "Roots":
+        """Return the same packages with no preference for the installed versions."""
+        return self._replace(preferred={})
+
+
+def find_roots(snapshot: Snapshot, folder: Path | None, suspects: Collection[str] = ()) -> Roots:
+    """Return what stays: declared requirements of the project in `folder`, and packages that no other one requires.
+
+    Packages that only torch brings (CUDA libraries, Triton) are never roots. `suspects` did not work, so that their
+    installed versions are not preferred.
+    """
+    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
+    environment = marker_environment(interpreter, snapshot.find(Host))
+    distributions = packages.distributions if packages else ()
+    prefix = os.path.join(interpreter.prefix, "") if interpreter else ""  # noqa: PTH118
+    own = [one for one in distributions if one.location.startswith(prefix) or not one.location]
+    requires = {d.name: {n for n, _ in requirements(d.requires, environment)} for d in own}
+    lost = [one.name for one in (packages.broken if packages else ())]
+    names = [*requires, *(n for n in lost if n not in requires and not n.startswith("~"))]
+    local = tuple(d.name for d in own if is_local(d) and d.name != "torch")
+    ranges: dict[str, str] = {}
+    for name, range_ in (*_declared(folder, environment), *_needs(own, local, environment)):
+        ranges[name] = ",".join(filter(None, (ranges.get(name, ""), range_)))
+    for name in (*_tops(names, requires), *(["torch"] if "torch" in requires else [])):
+        ranges.setdefault(name, "")
+    ranges = {n: r for n, r in ranges.items() if n not in local and _is_choice(n)}
+    there = {d.name: public(d.version) for d in own if pep440(d.version)}
+    return Roots(ranges, {n: v for n, v in there.items() if n not in suspects}, local)
+
+
+def _is_choice(name: str) -> bool:
+    return name == "torch" or not with_torch(name)
+
+
+def _tops(names: Iterable[str], requires: Mapping[str, set[str]]) -> list[str]:
+    """Return the packages that no other one requires; of a circle that nothing outside requires, its first."""
+    several = sorted(set(names))
+    needed = {one for owner, some in requires.items() for one in some if one != owner}
+    tops = [name for name in several if name not in needed]
+    reached = _reached(tops, requires)
+    for name in several:
+        if name not in reached:
+            tops.append(name)
+            reached |= _reached([name], requires)
+    return tops
+
+
+def _reached(names: Iterable[str], requires: Mapping[str, set[str]]) -> set[str]:
+    found, todo = set[str](), [*names]
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += requires.get(name, ())
+    return found
+
+
+def _needs(
+    own: Iterable[Distribution], local: Iterable[str], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what packages require that no index has: the resolver cannot read it there."""
+    for one in own:
+        if one.name in local:
+            yield from requirements(one.requires, environment)
+
+
+def _declared(folder: Path | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what pyproject.toml and requirements*.txt of a folder declare; URLs and paths are left out."""
+    if folder is None:
+        return
+    names = [n for n in listed(folder) if n.startswith("requirements") and n.endswith(".txt")]
+    lines = [*_of_project(read(folder / "pyproject.toml", _LARGEST) or "")]
+    for name in sorted(names)[:_MOST_FILES]:
+        lines += (read(folder / name, _LARGEST) or "").splitlines()
+    for line in lines[:_MOST_LINES]:
+        one = requirement(line.partition(" #")[0].partition(" --hash")[0].rstrip(" \\").strip())
+        if one is not None and one.url is None and holds(one, environment):
+            # a version that conda or a vendor labels is looked for without its label
+            clauses = (str(clause) for clause in one.specifier)
+            yield normalised(one.name), ",".join(clause.partition("+")[0] for clause in clauses)
+
+
+def _of_project(text: str) -> list[str]:
+    """Return the requirements of [project] and of the dependency groups; [] of what is no such file."""
+    try:
+        held: dict[str, Any] = toml(text)
+    except ValueError:
+        return []
+    project, groups = held.get("project"), held.get("dependency-groups")
+    several = [project.get("dependencies")] if isinstance(project, dict) else []
+    several += [*groups.values()] if isinstance(groups, dict) else []
+    lists = (one for one in several if isinstance(one, list))
+    return [line for lines in lists for line in lines if isinstance(line, str)]

@@ -1,0 +1,70 @@
+"""Folders and files for the time of a run; what a killed run left of its own is removed by the next one."""
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PREFIX = "tunedoctor-"
+_YOUNG = 60.0
+"""Seconds in which a new folder may not be locked yet."""
+_DAY = 86400.0
+_PART = re.compile(r"\d{1,10}\.part")
+
+
+@contextmanager
+def scratch() -> Generator[str]:
+    """Give an empty folder, and remove it and those that killed runs left."""
+    with suppress(OSError):
+        remove_left(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder:
+        lock = _lock(folder)
+        try:
+            yield folder
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+def remove_left(parent: Path) -> None:
+    """Remove scratch folders of this user whose run is gone. Raises OSError."""
+    if os.name != "posix":  # Windows has no locks of folders
+        return
+    for one in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            seen = one.lstat()
+            if seen.st_uid != os.getuid() or time.time() - seen.st_mtime < _YOUNG:
+                continue
+            if (lock := _lock(one)) is not None:
+                shutil.rmtree(one, ignore_errors=True)
+                os.close(lock)
+
+
+def remove_parts(before: str, folder: Path) -> None:
+    """Remove what killed runs left of a file that was written as BEFORE.PID.part in a folder, a day ago or more."""
+    with suppress(OSError):
+        for one in os.scandir(folder):
+            name = one.name
+            if name.startswith(f"{before}.") and _PART.fullmatch(name[len(before) + 1 :]):
+                is_old = time.time() - one.stat(follow_symlinks=False).st_mtime > _DAY
+                if is_old and one.is_file(follow_symlinks=False):
+                    Path(one.path).unlink()
+
+
+def _lock(folder: str | Path) -> int | None:
+    """Lock a folder for as long as its handle is open; None where another holds it, or the system has no such locks."""
+    try:
+        import fcntl  # noqa: PLC0415  POSIX
+    except ImportError:
+        return None
+    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle

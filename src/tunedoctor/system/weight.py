@@ -1,0 +1,89 @@
+"""How much memory a process and what it started take, and how much of it they may take: `Limit`."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+_OFTEN = 0.1
+"""Seconds between two looks, and at least this many times what a look took."""
+_PAUSE = 20
+_GROWN = 1 << 30
+"""Bytes below which a child is not to blame for a machine that runs out of memory."""
+
+
+class Limit(NamedTuple):
+    """The memory that a child may take."""
+
+    most: int = 0
+    """Bytes; 0 for no fixed number."""
+    left: Callable[[], int | None] | None = None
+    """Returns the bytes that the machine, or the control group, still has."""
+    reserve: int = 0
+    """Bytes that are left to others: a large child is ended when less than this is left."""
+
+
+class Watch:
+    """Looks at the memory of a child as often as is cheap."""
+
+    def __init__(self, pid: int, limit: Limit) -> None:
+        self._pid, self._limit = pid, limit
+        self._next = 0.0
+        self.passed = ""
+        """What it took, in words, once it took too much."""
+
+    def look(self) -> bool:
+        """Tell whether the child takes more than it may."""
+        now = time.monotonic()
+        if now < self._next or not (self._limit.most or self._limit.left):
+            return False
+        taken, limit = tree_bytes(self._pid), self._limit
+        left = limit.left() if limit.left and taken > _GROWN else None
+        if limit.most and taken > limit.most:
+            self.passed = f"more than {limit.most / 2**30:.1f} GiB of memory"
+        elif left is not None and left < limit.reserve:
+            self.passed = f"{taken / 2**30:.1f} GiB of memory, all that there was"
+        now, began = time.monotonic(), now
+        self._next = now + max(_OFTEN, _PAUSE * (now - began))
+        return bool(self.passed)
+
+
+def tree_bytes(pid: int) -> int:
+    """Return the bytes of memory of a process and all that it started; mapped files do not count on Linux."""
+    if sys.platform != "linux":
+        return _tree_by_psutil(pid)
+    total, waiting, seen = 0, [pid], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        with suppress(OSError, ValueError, IndexError):
+            _, resident, shared, *_ = map(int, _text(f"/proc/{one}/statm").split())
+            total += (resident - shared) * _PAGE
+            for task in os.listdir(f"/proc/{one}/task"):  # noqa: PTH208  names alone
+                with suppress(OSError, ValueError):
+                    waiting += map(int, _text(f"/proc/{one}/task/{task}/children").split())
+    return total
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:  # noqa: PTH123  ten times a second
+        return file.read()
+
+
+def _tree_by_psutil(pid: int) -> int:
+    import psutil  # noqa: PLC0415  Linux does without
+
+    total = 0
+    with suppress(psutil.Error, OSError):
+        parent = psutil.Process(pid)
+        for one in (parent, *parent.children(recursive=True)):
+            with suppress(psutil.Error, OSError):
+                total += int(one.memory_info().rss)
+    return total
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

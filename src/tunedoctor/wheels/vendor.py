@@ -1,0 +1,83 @@
+"""PyTorch builds outside of the wheel table: of AMD's own index, and for Windows on ARM."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tunedoctor.model.versions import at_least, within
+from tunedoctor.tables.load import rows, table
+from tunedoctor.wheels.rules import index_of
+
+GLIBC = "2.28"
+"""Oldest glibc for the Linux wheels of this index, by the tag in their names (manylinux_2_28)."""
+
+
+class VendorBuild(msgspec.Struct, frozen=True):
+    """A PyTorch build that the wheel table does not hold."""
+
+    vendor: str
+    """Who publishes it: AMD, PyTorch."""
+    index: str
+    requirements: tuple[str, ...]
+    """torch first; the extra device-gfxNNNN brings the code for a GPU."""
+    rocm: str = ""
+    """ROCm release that comes along: "10.0.0"; "" for a nightly build."""
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """A release on an index of AMD, for some platforms."""
+
+    rocm: str
+    index: str
+    torch: str
+    """"" for a nightly build, which is not pinned."""
+    torchvision: str
+    torchaudio: str
+    platforms: tuple[str, ...]
+    pythons: tuple[str, ...]
+    gfx: tuple[str, ...]
+    source: str
+
+
+def amd_build(
+    gfx: Iterable[str], platform: str, python: str = "", *, torch: str = "", glibc: str = ""
+) -> VendorBuild | None:
+    """Return AMD's build for GPUs ("gfx1201"), platform and Python ("3.12"); None where AMD has none.
+
+    `torch` is the wanted range. A Python or glibc that is not known ("") excludes nothing.
+    """
+    wanted = tuple(dict.fromkeys(gfx))
+    if not wanted or (glibc and not at_least(glibc, GLIBC)):
+        return None
+    for row in rows("amd_wheels", "rows", _Row):
+        runs = platform in row.platforms and (not python or python in row.pythons)
+        inside = not torch or bool(row.torch and within(row.torch, torch))
+        if runs and inside and set(wanted) <= set(row.gfx):
+            return VendorBuild("AMD", row.index, tuple(_requirements(row, wanted)), row.rocm)
+    return None
+
+
+def amd_pythons(platform: str) -> tuple[str, ...]:
+    """Return the Pythons that AMD has wheels for, oldest first; () for a platform that it does not build for."""
+    found = (row.pythons for row in rows("amd_wheels", "rows", _Row) if platform in row.platforms)
+    return next(found, ())
+
+
+def windows_arm_build(python: str, torch: str = "") -> VendorBuild | None:
+    """Return PyTorch's newest CPU build for Windows on ARM in a wanted range; None where it has none."""
+    known = table("windows_arm")
+    fits = (one for one in known["torch"] if not torch or within(one, torch))
+    release = next(fits, "") if python in known["pythons"] else ""
+    if not release:
+        return None
+    return VendorBuild("PyTorch", index_of("cpu"), (f"torch=={release}+cpu",))
+
+
+def _requirements(row: _Row, gfx: tuple[str, ...]) -> Iterable[str]:
+    extras = ",".join(f"device-{one}" for one in gfx)
+    if not row.torch:
+        return [f"torch[{extras}]", f"torchvision[{extras}]", "torchaudio"]
+    local = f"+rocm{row.rocm}"
+    with_code = {"torch": row.torch, "torchvision": row.torchvision}
+    found = [f"{name}[{extras}]=={version}{local}" for name, version in with_code.items()]
+    return [*found, *([f"torchaudio=={row.torchaudio}{local}"] if row.torchaudio else [])]
