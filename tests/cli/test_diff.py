@@ -133,7 +133,7 @@ def test_real_environments_snapshots_reports_and_here(tmp_path):
     assert ended.returncode == 1, ended.stderr
     assert "✗ library-version-clash only in bad" in said
     assert "because Packages.distributions[accelerate] 1.0.0 in bad, 1.14.0 in good" in said
-    assert said.endswith("Next: doctor explain library-version-clash tells more.")
+    assert said.endswith("Next: read more about this finding doctor explain library-version-clash")
 
     ended = doctor("diff", "-", "good.json", "-t", here, "--format", "json", cwd=tmp_path)
     told = json.loads(ended.stdout)

@@ -65,8 +65,8 @@ def hashed(path: Path) -> str:
 def test_the_only_one_is_taken_and_changed_only_once_it_is_named(home, user):
     path = real(home / "llm" / ".venv")
     said = user.types("check").stdout
-    assert said.startswith(f"target   ~/llm/.venv, {ONLY}  Python 3.")
-    assert "--target '~/llm/.venv'" in said or "--target ~/llm/.venv" in said
+    assert f"in ~/llm/.venv; {ONLY}\n" in said
+    assert "--target ~/llm/.venv\n" in said
     assert user.target()["chosen_by"] == ONLY
     for words in (("fix", "--yes"), ("fix", "missing-dependency", "-y"), ("undo",), ("undo", "x")):
         refused = user.types(*words)
@@ -153,16 +153,18 @@ def test_several_are_named_a_line_each_and_none_is_taken(home, user):
     for number in range(3):
         made(home / f"p{number}" / ".venv", torch=number == 1)
     said = user.types("check")
-    assert said.returncode == 2
+    assert said.returncode == 0
+    assert user.types("check", "--require-environment").returncode == 2
+    assert user.types("check", "--profile", "project").returncode == 2
     assert " nearby  ~/p0/.venv  Python 3.12.3, no torch\n" in said.stdout
     assert "         ~/p1/.venv  Python 3.12.3, torch 2.9.1\n" in said.stdout
-    assert "Next: doctor check --target ~/p1/.venv looks at it.\n" in said.stdout
+    assert "Next: check this environment\n  doctor check --target ~/p1/.venv\n" in said.stdout
     for number in range(3, 9):
         made(home / f"p{number}" / ".venv")
     said = user.types("check")
     assert "~/p4/.venv" in said.stdout
     assert "~/p5" not in said.stdout
-    assert "doctor envs lists them all" in said.stdout
+    assert "Or:   list all environments\n  doctor envs\n" in said.stdout
     assert user.types("envs", "--quick").stdout.count("Python 3.12.3") == 9
     plant(home / "work", {"t.toml": "", "out/final/adapter_config.json": "{}"})
     for words in (["smoke"], ["train", "t.toml"]):
@@ -173,13 +175,16 @@ def test_several_are_named_a_line_each_and_none_is_taken(home, user):
 
 
 def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(home, user):
-    assert "Next: doctor fix --new .venv makes one.\n" in user.types("check").stdout
+    assert (
+        "Next: create a Python environment for training\n  doctor fix --new .venv\n"
+        in user.types("check").stdout
+    )
     assert "doctor fix --new .venv makes one" in user.types("smoke").stderr
     (home / "doctor").mkdir()
     (home / "doctor" / ".venv").symlink_to(sys.prefix)
     told = user.target()
     assert (told["chosen_by"], told["own"]) == ("none", "~/doctor/.venv")
-    assert "--new .venv-llm makes one" in user.types("check", cwd="doctor").stdout
+    assert "doctor fix --new .venv-llm\n" in user.types("check", cwd="doctor").stdout
 
 
 @pytest.mark.parametrize("many", [0, 50])

@@ -63,10 +63,7 @@ def test_verdicts_are_words_and_hostile_text_stays_text():
     heads = {name: Page(render(told)).texts["h1"][0] for name, told in DRAWN.items()}
     assert heads["eight"] == "✓Ready to fine-tune, with 1 note"
     assert heads["several"] == "✗Not ready: 1 error, 1 warning, 3 notes"
-    assert (
-        heads["nowhere"]
-        == "✓Machine OK for fine-tuning on the CPU (no GPU). No Python environment here yet."
-    )
+    assert heads["nowhere"] == "?Undecided: no Python environment was checked"
     assert heads["cpu"].startswith("✓Ready to fine-tune on the CPU")
     text = render(DRAWN["hostile"])
     assert text.count("<script") == 1

@@ -266,7 +266,8 @@ def _verdict(
     target = snapshot.find(kinds.Target)
     wanted = profile(gate.profile).environment == "wanted"
     if target and target.chosen_by == "none":
-        if wanted and gate.require_environment:
+        # an image is judged by the PyTorch that it holds
+        if wanted and (gate.require_environment or gate.profile == "image"):
             return "unknown"
     elif target and target.problem:
         return "unknown"

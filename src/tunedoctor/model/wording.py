@@ -18,6 +18,14 @@ def many(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
+def quoted_path(path: str) -> str:
+    """Return a path as a shell takes it; a leading ~/ stays outside the quotes, where the shell expands it."""
+    import shlex  # noqa: PLC0415  few reports name a path
+
+    home, rest = ("~/", path[2:]) if path.startswith("~/") and path != "~/" else ("", path)
+    return home + shlex.quote(rest)
+
+
 def counted(names: Iterable[str]) -> list[str]:
     """Return each name once, with how often it stands there: ["2 x RTX 4090", "T4"]."""
     return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]

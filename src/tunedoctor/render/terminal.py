@@ -1,14 +1,12 @@
 """A report for people: an overview by area, causes, the verdict last. Passing checks are not listed."""
 
-import shlex
-
 from tunedoctor.diagnosis.areas import area_of
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.leads import ReportSuspect
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, makes
 from tunedoctor.model.findings import Advice, Command
-from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many
+from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many, quoted_path
 from tunedoctor.render.formats import Told
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
@@ -242,7 +240,7 @@ def nearby_ways(report: Report) -> list[NextStep]:
     if not nearby:
         return [(makes(report.target.own), "create a Python environment for training")]
     one = next((near for near in nearby if near.torch), nearby[0])
-    check = (f"doctor check --target {shlex.quote(one.path)}", "check this environment")
+    check = (f"doctor check --target {quoted_path(one.path)}", "check this environment")
     return [check, ("doctor envs", "list all environments")] if len(nearby) > 1 else [check]
 
 
@@ -293,7 +291,7 @@ def there(report: Report) -> str:
     """Return the option that names the environment again; "" where it is found without."""
     target = report.target
     if target.chosen_by == "--target" or target.chosen_by in FOUND:
-        return f" --target {shlex.quote(target.asked)}"
+        return f" --target {quoted_path(target.asked)}"
     return " --self" if target.chosen_by == "--self" else ""
 
 
