@@ -300,7 +300,7 @@ def test_some_rows_are_held_out_and_stay_so(inside, tmp_path):
         (tmp_path / "in.jsonl").write_bytes(lines(some))
         words = ("--convert", "x.jsonl", "--split", "0.1", "--columns", "prompt=q,completion=a")
         ended = inside("data", "in.jsonl", *words, *more)
-        assert "Next: doctor init --data=x.jsonl" in ended.stdout, ended.stdout
+        assert "  doctor init --data=x.jsonl" in ended.stdout, ended.stdout
         train, out = ([v for _, v in read(str(tmp_path / n))] for n in ("x.jsonl", "x.eval.jsonl"))
         assert len(train) + len(out) == len(some)
         return {one["prompt"] for one in out}

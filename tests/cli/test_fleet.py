@@ -92,7 +92,7 @@ def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> Non
     assert (
         "n17: NvidiaDriver.version 550.144.03, 39 others 580.95.05: driver-too-old" in screen.stdout
     )
-    assert screen.stdout.splitlines()[-1].startswith("Next: doctor explain ")
+    assert screen.stdout.splitlines()[-1].startswith("  doctor explain ")
 
 
 def test_of_a_card_or_port_the_one_value_is_named_that_a_finding_goes_by(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_of_a_card_or_port_the_one_value_is_named_that_a_finding_goes_by(tmp_pat
     found = {one["node"]: (*one["explains"], one["fact"]) for one in odd if one["explains"]}
     assert found == {f"n{n}": (id_, fact) for n, (_, id_, fact) in told.items()}
     screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
-    assert screen.splitlines()[-1] == "Next: doctor explain infiniband-down tells more.", (
+    assert screen.splitlines()[-1] == "  doctor explain infiniband-down", (
         "the worst"
     )
 

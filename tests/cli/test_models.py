@@ -57,7 +57,7 @@ def test_a_configuration_says_what_the_options_do_not(tmp_path):
     over = told(tmp_path, "c.toml", "--batch=1", "--seq", "512", "--method=lora")["settings"]
     assert (over["batch"], over["seq"], over["method"], over["rank"]) == (1, 512, "lora", 4)
     ended = doctor("fit", "c.toml", "--vram=24", cwd=tmp_path)
-    assert ended.stdout.endswith("Next: doctor train c.toml trains.\n")
+    assert ended.stdout.endswith("Next: train\n  doctor train c.toml\n")
 
 
 @cases("cli/cases.jsonl")

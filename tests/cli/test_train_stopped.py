@@ -76,8 +76,8 @@ class Road:
         assert "Traceback" not in out + err
         assert says in out
         assert not list(self.folder.glob("out/.new-*"))
-        (line,) = [x for x in out.splitlines() if x.startswith("Next: doctor train ")]
-        self.words = shlex.split(line.removeprefix("Next: doctor "))[:-2]
+        (line,) = [x for x in out.splitlines() if x.startswith("  doctor train ")]
+        self.words = shlex.split(line.removeprefix("  doctor "))
         return out
 
     def on(self) -> str:
@@ -104,7 +104,7 @@ def test_the_road_with_an_interrupt_at_each_stage(torch_python, tiny_model, tmp_
     road.words = [*begun, "--merge"]
     road.stopped("peft", "Stopped; nothing was written")
     assert not (tmp_path / "out/merged").exists()
-    assert "Next: doctor chat out/merged" in road.on()
+    assert "  doctor chat out/merged" in road.on()
 
 
 def test_a_terminal_that_closes_leaves_a_checkpoint(torch_python, tiny_model, tmp_path):
@@ -145,5 +145,5 @@ def test_a_trainer_that_is_killed_leaves_the_command_that_goes_on(
     assert child.returncode == 128 + signal.SIGKILL
     assert "was ended by SIGKILL" in err
     last = out.rstrip().splitlines()[-1]
-    assert last.startswith("Next: doctor train --model=m")
-    assert last.endswith("--resume=true goes on.")
+    assert last.startswith("  doctor train --model=m")
+    assert last.endswith("--resume=true")

@@ -171,11 +171,11 @@ def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray, shared):
     (name,) = re.findall(r"the cluster has \S+ and (\S+)\n", ended.said)
     says = f"{name} failed first: ended by SIGKILL; the other nodes were ended"
     assert (ended.code, says in ended.said, trainers(out)) == (1, True, []), ended.said
-    words = re.findall(r"Next: doctor train .*( --nodes 2 --ray=.+) goes on", ended.said)[0]
+    words = re.findall(r"  doctor train .*( --nodes 2 --ray=.+)", ended.said)[0]
     runs = {"one": how[:1], "four": [*how, "--nodes=4"], "killed": [*how[:1], *shlex.split(words)]}
     for name, again in runs.items():
         ended = ray.train(shared / name, *again)
-        assert (ended.code, "Next: doctor chat " in ended.said) == (0, True), ended.said
+        assert (ended.code, "  doctor chat " in ended.said) == (0, True), ended.said
         assert ("resumed from step " in ended.said) == (name == "killed")
         assert not (shared / name / ".ray").exists()
         for mine, alone in zip(log(shared / name), log(shared / "one"), strict=True):

@@ -139,7 +139,7 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     assert slurm.train("--out=one").code == 0
     for out, nodes in (("two", ["--nodes=2", "--slurm=debug"]), ("four", ["--nodes=4", "--slurm=n[1-4]"])):  # fmt: skip
         ended = slurm.train(f"--out={out}", "--dropout=0", *nodes)
-        assert (ended.code, f"Next: doctor chat {out}" in ended.said) == (0, True), ended.said
+        assert (ended.code, f"Next: chat with it\n  doctor chat {out}" in ended.said) == (0, True), ended.said
         for mine, alone in zip(log(slurm.folder / out), log(slurm.folder / "one"), strict=True):
             for key in ("loss", "grad_norm", "lr"):
                 assert math.isclose(mine[key], alone[key], rel_tol=1e-5), (out, mine, alone)
@@ -154,9 +154,9 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     assert (child.returncode, slurm.gone()) == (1, True), said
     assert "n2 failed first: ended by SIGKILL; the other nodes were ended" in said
     step = re.search(r"Stopped after step ([468]), saved in killed/step-000000\1", said)[1]  # type: ignore[index]
-    (line,) = [x for x in said.splitlines() if x.startswith("Next: doctor train ")]
+    (line,) = [x for x in said.splitlines() if x.startswith("  doctor train ")]
     assert "--nodes 2 --slurm" in line
-    words = shlex.split(line.removeprefix("Next: doctor train "))[:-2]
+    words = shlex.split(line.removeprefix("  doctor train "))
     ended = slurm.train(*words[len(OPTIONS.split()) :])
     assert (ended.code, f"Learned in 8 steps, resumed from step {step}" in ended.said) == (0, True)
     left = [(slurm.folder / o / "final/adapter_model.safetensors").read_bytes() for o in ("killed", "two")]  # fmt: skip

@@ -182,12 +182,12 @@ def test_pods_train_as_one_process_does(shared: Path, tmp_path: Path) -> None:
     ended = train(shared, tmp_path / "1", *how, *more, sends=signal.SIGINT)
     saved = re.search(r"Stopped after step \d+, saved in stopped/step-", ended.said)
     assert (ended.code, bool(saved)) == (130, True), ended.said
-    (line,) = [x for x in ended.said.splitlines() if x.startswith("Next: doctor train ")]
+    (line,) = [x for x in ended.said.splitlines() if x.startswith("  doctor train ")]
     assert " --nodes 2 --kubernetes --target " in line
 
     ended = train(shared, tmp_path / "2", *how, "--out=two")
     assert (ended.code, "Learned in 8 steps" in ended.said) == (0, True), ended.said
-    assert "Next: doctor chat two" in ended.said
+    assert "Next: chat with it\n  doctor chat two" in ended.said
     for mine, one in zip(log(shared / "two"), log(shared / "one"), strict=True):
         assert mine["loss"] == pytest.approx(one["loss"], rel=1e-5)
 
