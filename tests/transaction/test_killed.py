@@ -103,7 +103,11 @@ def test_killed_at_a_step(request, place, tool, way, at, end):
         applied(env, tool, "fix")
     slain(env, tool, way, at)
     assert env.exists() != (at == "rename#1")
-    if way in ("switch", "rebuild", "ladder"):  # the live one is whole at once, before anything puts it in order
+    if way in (
+        "switch",
+        "rebuild",
+        "ladder",
+    ):  # the live one is whole at once, before anything puts it in order
         assert state(env, before) in ("old", "new")
     assert prove(env, before, left=undoing) == end
 

@@ -44,6 +44,10 @@ def conflict_of(text: str) -> str:
     ]
     if lines and ranges:
         lines.append(f"{' and '.join(ranges[:3])} is asked for")
+    elif lines:
+        named = {one.needs for one in about}
+        has = (f"only {n} {_range(r)} is available" for n, r in _NEWEST.findall(flat) if n in named)
+        lines += [*has][:1]
     if not lines:
         ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
         lines = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
@@ -75,7 +79,11 @@ def _asked(flat: str) -> list[tuple[str, str]]:
 
 def _sentence(one: _Need) -> str:
     several = one.versions.count(",") or one.versions[:1] in "<>" or not one.versions
-    who = f"{one.owner} {_range(one.versions)}".strip() if one.versions else f"every {one.owner}"
+    who = (
+        f"{one.owner} {_range(one.versions)}".strip()
+        if one.versions
+        else f"every available {one.owner}"
+    )
     verb = "all need" if several and one.versions else "needs"
     return f"{who} {verb} {one.needs} {_range(one.range_)}".strip()
 

@@ -103,7 +103,13 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
     # first what was asked for, then what else moves of what is there, then what these bring
     first = [p for name in plan.asked for p in plan.pins if p.name == name]
+    if (
+        plan.rebuild and not verbose
+    ):  # all of it is installed; what changes is what people want to see
+        first = [pin for pin in first if pin.was != pin.version]
     moved = [pin for pin in plan.pins if pin.was and pin not in first]
+    same = [pin for pin in moved if pin.was == pin.version and plan.rebuild and not verbose]
+    moved = [pin for pin in moved if pin not in same]
     rest = [pin for pin in plan.pins if not pin.was and pin not in first]
     rows = [
         ("", "~" if pin.was else "+", pin.name, _versions(pin, again), _size(pin))
@@ -113,6 +119,10 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
         verb = "it brings" if len(first) == 1 else "they bring"
         said = f"and {len(rest)} that {verb}" if first else _and_more([p.name for p in rest])
         rows.append(("", "+", said, "", _size(*rest)))
+    if same:
+        rows.append(
+            ("", "~", f"{many(len(same), 'package')} in the same version", "", _size(*same))
+        )
     if rows:
         screen.table("||||>", rows)
     gone = [name for s in plan.steps if isinstance(s, Remove) for name in s.names]
