@@ -22,8 +22,6 @@ from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 if TYPE_CHECKING:
     from tunedoctor.planning.set_answer import Answer as SetAnswer
 
-MOST = 12
-"""Lines of an explanation that are shown without being asked for."""
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
     "fetch": ("fetched", "all hashes match", "saving the old state"),
@@ -208,12 +206,9 @@ def told(answer: FixResult, screen: Screen) -> None:
             screen.wrap(step.why, 6)
 
 
-def said(details: str, screen: Screen, *, verbose: bool = False) -> None:
-    """Add the resolver's own words, or their first lines."""
-    words = (details.partition("cause: ")[2] or details).splitlines()
-    screen.row("uv says", "\n".join(words if verbose else words[:MOST]))
-    if len(words) > MOST and not verbose:
-        screen.wrap(f"… {len(words) - MOST} lines more: doctor set -v", 11)
+def resolver_output(details: str, screen: Screen) -> None:
+    """Add what the resolver printed, which can be a page."""
+    screen.row("uv says", details.partition("cause: ")[2] or details)
 
 
 def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> str:
@@ -232,7 +227,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def render_end(answer: FixResult, screen: Screen) -> str:
+def render_end(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
     """Return the last lines: what is cured, what is left, how to go back or on."""
     outcome = answer.outcome
     if answer.end == "nothing":
@@ -250,7 +245,7 @@ def render_end(answer: FixResult, screen: Screen) -> str:
     elif answer.end == "applied" and outcome is not None:
         _applied(answer, outcome, screen)
     else:
-        _failed(answer, outcome, screen)
+        _failed(answer, outcome, screen, verbose=verbose)
     return screen.text()
 
 
@@ -310,9 +305,11 @@ def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
     screen.next(rest if new is None else f"{answer.look} looks at it")
 
 
-def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen) -> None:
+def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbose: bool) -> None:
     refused = answer.end == "refused"
     screen.wrap(f"{'Refused' if refused else 'Failed'}: {answer.why}", 2, mark("error"))
+    if verbose:
+        resolver_output(answer.details, screen)
     screen.line(f"  {'Nothing was changed.' if refused else 'The old state is back.'}")
     if answer.findings:
         screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to cure")
@@ -347,7 +344,8 @@ def render_set(
             screen.line(mark("unknown"), " Could not tell whether there is a set")
         screen.row("because", answer.why)
         screen.row("way out", answer.way_out)
-    said(answer.details, screen, verbose=verbose)
+    if verbose:
+        resolver_output(answer.details, screen)
     return screen.text()
 
 
