@@ -13,6 +13,9 @@ _DEPENDS = re.compile(
 _REQUIRE = re.compile(r"\byou require (.+?)(?:, we can conclude|$)")
 _ONE = re.compile(rf"([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)")
 _NEWEST = re.compile(rf"\bonly ([A-Za-z0-9][\w.-]*?){_SPEC} is available")
+_PYTHON = re.compile(
+    r"Python version \(>?=?([\d.]+)\) does not satisfy Python((?:[<>=!~]=?[\d.*]+,?)+)"
+)
 _MOST = 2
 """Sentences on who needs what; the third says what is asked for."""
 
@@ -30,6 +33,8 @@ def conflict_of(text: str) -> str:
     The proof of the resolver ends in a statement about all versions of one package; that one says most.
     """
     flat = NoSolution(text).flat
+    if other := _PYTHON.search(flat):
+        return f"Python {_range(other[2].strip(',.'))} is needed by what is asked for; this is Python {other[1]}"
     needs = _needs(flat)
     asked = _asked(flat)
     wanted = {name for name, _ in asked}
