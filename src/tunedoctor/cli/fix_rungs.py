@@ -90,7 +90,8 @@ def as_shown(answer: FixResult) -> FixResult:
 def end(case: Case, answer: FixResult) -> int:
     """Print how it ended; return the exit code."""
     shown = as_shown(answer)
-    write(render_end(shown, screen()) if case.plain else as_json(shown))
+    text = render_end(shown, screen(), verbose=case.options.verbose) if case.plain else ""
+    write(text or as_json(shown))
     return exit_code(answer)
 
 
@@ -244,19 +245,16 @@ def _refused(
     result: FixResult, error: RefusedError | FailureError, findings: tuple[Found, ...]
 ) -> FixResult:
     """Return the result where there is no plan: why in a few words, and what else the user can do."""
-    from tunedoctor.planning.conflict import conflict_of  # noqa: PLC0415  only where there is none
-
     refused = error if isinstance(error, RefusedError) else None
     elsewhere = _elsewhere(findings) if refused and refused.silent else ()
-    details = refused.details if refused else ""
     cures = (f.finding.cure.command for f in findings)
     # a finding whose cure is this very command has no other
     others = tuple(one for one in cures if not one.startswith("doctor fix"))
     return msgspec.structs.replace(
         result,
         end="refused",
-        why=(details and conflict_of(details)) or error.why,
-        details=details,
+        why=error.why,
+        details=refused.details if refused else "",
         by_hand=(*error.by_hand, *elsewhere) or others or ("doctor set", "doctor wheel"),
     )
 

@@ -13,6 +13,9 @@ _DEPENDS = re.compile(
 _REQUIRE = re.compile(r"\byou require (.+?)(?:, we can conclude|$)")
 _ONE = re.compile(rf"([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)")
 _NEWEST = re.compile(rf"\bonly ([A-Za-z0-9][\w.-]*?){_SPEC} is available")
+_PYTHON = re.compile(
+    r"Python version \(>?=?([\d.]+)\) does not satisfy Python((?:[<>=!~]=?[\d.*]+,?)+)"
+)
 _MOST = 2
 """Sentences on who needs what; the third says what is asked for."""
 
@@ -30,6 +33,8 @@ def conflict_of(text: str) -> str:
     The proof of the resolver ends in a statement about all versions of one package; that one says most.
     """
     flat = NoSolution(text).flat
+    if other := _PYTHON.search(flat):
+        return f"Python {_range(other[2].strip(',.'))} is needed by what is asked for; this is Python {other[1]}"
     needs = _needs(flat)
     asked = _asked(flat)
     wanted = {name for name, _ in asked}
@@ -44,6 +49,10 @@ def conflict_of(text: str) -> str:
     ]
     if lines and ranges:
         lines.append(f"{' and '.join(ranges[:3])} is asked for")
+    elif lines:
+        named = {one.needs for one in about}
+        has = (f"only {n} {_range(r)} is available" for n, r in _NEWEST.findall(flat) if n in named)
+        lines += [*has][:1]
     if not lines:
         ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
         lines = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
@@ -75,7 +84,11 @@ def _asked(flat: str) -> list[tuple[str, str]]:
 
 def _sentence(one: _Need) -> str:
     several = one.versions.count(",") or one.versions[:1] in "<>" or not one.versions
-    who = f"{one.owner} {_range(one.versions)}".strip() if one.versions else f"every {one.owner}"
+    who = (
+        f"{one.owner} {_range(one.versions)}".strip()
+        if one.versions
+        else f"every available {one.owner}"
+    )
     verb = "all need" if several and one.versions else "needs"
     return f"{who} {verb} {one.needs} {_range(one.range_)}".strip()
 

@@ -19,6 +19,7 @@ from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
+from tunedoctor.planning.conflict import conflict_of
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.planning.wanted import (
@@ -242,14 +243,15 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
-    why, silent, names = end.why, ask.partly, end.answer.lacked
+    silent, names, short = ask.partly, end.answer.lacked, conflict_of(end.answer.text)
+    why = end.why.replace(end.answer.why(), short) if short else end.why
     if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
         why = f"{why}; {' and '.join(owners[:3])} outside the set have a say too"
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
-    elif names or silent:
-        if not silent and (alone := ask.source_only(names)):
-            return _uncompiled(place, want, end, torch, alone)
+    elif not silent and names and (alone := ask.source_only(names)):
+        return _uncompiled(place, want, end, torch, alone)
+    elif silent or (names and not short):
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]

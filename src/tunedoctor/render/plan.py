@@ -22,8 +22,6 @@ from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 if TYPE_CHECKING:
     from tunedoctor.planning.set_answer import Answer as SetAnswer
 
-MOST = 12
-"""Lines of an explanation that are shown without being asked for."""
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
     "fetch": ("fetched", "all hashes match", "saving the old state"),
@@ -103,7 +101,13 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
     # first what was asked for, then what else moves of what is there, then what these bring
     first = [p for name in plan.asked for p in plan.pins if p.name == name]
+    if (
+        plan.rebuild and not verbose
+    ):  # all of it is installed; what changes is what people want to see
+        first = [pin for pin in first if pin.was != pin.version]
     moved = [pin for pin in plan.pins if pin.was and pin not in first]
+    same = [pin for pin in moved if pin.was == pin.version and plan.rebuild and not verbose]
+    moved = [pin for pin in moved if pin not in same]
     rest = [pin for pin in plan.pins if not pin.was and pin not in first]
     rows = [
         ("", "~" if pin.was else "+", pin.name, _versions(pin, again), _size(pin))
@@ -113,6 +117,10 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
         verb = "it brings" if len(first) == 1 else "they bring"
         said = f"and {len(rest)} that {verb}" if first else _and_more([p.name for p in rest])
         rows.append(("", "+", said, "", _size(*rest)))
+    if same:
+        rows.append(
+            ("", "~", f"{many(len(same), 'package')} in the same version", "", _size(*same))
+        )
     if rows:
         screen.table("||||>", rows)
     gone = [name for s in plan.steps if isinstance(s, Remove) for name in s.names]
@@ -198,12 +206,9 @@ def told(answer: FixResult, screen: Screen) -> None:
             screen.wrap(step.why, 6)
 
 
-def said(details: str, screen: Screen, *, verbose: bool = False) -> None:
-    """Add the resolver's own words, or their first lines."""
-    words = (details.partition("cause: ")[2] or details).splitlines()
-    screen.row("uv says", "\n".join(words if verbose else words[:MOST]))
-    if len(words) > MOST and not verbose:
-        screen.wrap(f"… {len(words) - MOST} lines more: doctor set -v", 11)
+def resolver_output(details: str, screen: Screen) -> None:
+    """Add what the resolver printed, which can be a page."""
+    screen.row("uv says", details.partition("cause: ")[2] or details)
 
 
 def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> str:
@@ -222,7 +227,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def render_end(answer: FixResult, screen: Screen) -> str:
+def render_end(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
     """Return the last lines: what is cured, what is left, how to go back or on."""
     outcome = answer.outcome
     if answer.end == "nothing":
@@ -242,7 +247,7 @@ def render_end(answer: FixResult, screen: Screen) -> str:
     elif answer.end == "applied" and outcome is not None:
         _applied(answer, outcome, screen)
     else:
-        _failed(answer, outcome, screen)
+        _failed(answer, outcome, screen, verbose=verbose)
     return screen.text()
 
 
@@ -303,9 +308,11 @@ def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
     screen.next(rest if new is None else smoke)
 
 
-def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen) -> None:
+def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbose: bool) -> None:
     refused = answer.end == "refused"
     screen.wrap(f"{'Refused' if refused else 'Failed'}: {answer.why}", 2, mark("error"))
+    if verbose:
+        resolver_output(answer.details, screen)
     screen.line(f"  {'Nothing was changed.' if refused else 'The old state is back.'}")
     if answer.findings:
         screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to cure")
@@ -347,9 +354,8 @@ def render_set(
             # a command stays whole on one line: a broken one can't be pasted
             for command in commands:
                 screen.line(" " * 11, command)
-    # a package without wheels needs no resolver to explain it
-    if verbose or not answer.source_only:
-        said(answer.details, screen, verbose=verbose)
+    if verbose:
+        resolver_output(answer.details, screen)
     return screen.text()
 
 

@@ -1,0 +1,57 @@
+"""What excludes what, out of the resolver's proof: at most three sentences, in the user's terms."""
+
+import time
+
+import pytest
+
+from tunedoctor.planning.conflict import conflict_of
+
+HEAD = "error: No solution found when resolving dependencies\n  cause: "
+
+
+@pytest.mark.parametrize(
+    ("proof", "sentences"),
+    [
+        (
+            # the last statement about a pair of packages covers all of the versions before
+            (
+                "Because datasets>=2.16.1,<=2.17.1 depends on fsspec[http]>=2023.1.0,<=2023.10.0 and "
+                "datasets>=2.18.0,<=5.1.0 depends on fsspec>=2023.1.0,<=2026.7.0, we can conclude that "
+                "datasets>=2.16.1,<=5.1.0 depends on fsspec>=2023.1.0,<=2026.9.0.\n"
+                "         And because you require datasets>=2.16.1 and fsspec>2026.9.0, we can conclude "
+                "that your requirements are unsatisfiable."
+            ),
+            (
+                "datasets 2.16.1 to 5.1.0 all need fsspec 2023.1.0 to 2026.9.0; "
+                "fsspec newer than 2026.9.0 is asked for"
+            ),
+        ),
+        (
+            (
+                "Because only safetensors<=0.8.0 is available and you require safetensors>0.8.0, we can "
+                "conclude that your requirements are unsatisfiable."
+            ),
+            "the newest safetensors is 0.8.0; safetensors newer than 0.8.0 is asked for",
+        ),
+        (
+            (
+                "Because trl==1.0 depends on numpy<2 and you require numpy==2.4.0, we can conclude that "
+                "your requirements are unsatisfiable."
+            ),
+            "trl 1.0 needs numpy older than 2; numpy 2.4.0 is asked for",
+        ),
+        ("Because of something that nobody foresaw, there is no solution.", ""),
+    ],
+)
+def test_a_proof_in_a_few_sentences(proof, sentences):
+    assert conflict_of(HEAD + proof) == sentences
+
+
+def test_a_long_proof_stays_short_and_takes_no_time():
+    links = (f"a{i}>=1,<={i} depends on b{i}>=1,<2 and" for i in range(5000))
+    began = time.process_time()
+    found = conflict_of(
+        f"{HEAD}Because {' '.join(links)} you require b1>3, we can conclude nothing."
+    )
+    assert time.process_time() - began < 5
+    assert found.count(";") <= 2
