@@ -2,21 +2,22 @@
 
     python benchmarks/frameworks.py FOLDER [NAME ...] [--keep] [--doctor PYTHON] [--out FILE]
 
-`frameworks.json` lists the stacks: what their users install, the modules that a training imports, and the training step.
-Each stack is installed into a new environment in FOLDER. The benchmark imports its modules, runs one training step
-(`doctor smoke`, or a script of `benchmarks/steps`), and runs `doctor check` and `doctor check --deep`. The results are
-written back into `frameworks.json`. UV_FIND_LINKS and UV_CONSTRAINT keep torch to one build.
+`frameworks.json` lists the stacks: what their users install, the modules that a training imports, and the training
+step. Each stack is installed into a new environment in FOLDER. The benchmark imports its modules, runs one training
+step (`doctor smoke`, or a script of `benchmarks/steps`), and runs `doctor check` and `doctor check --deep`. The results
+are written back into `frameworks.json`. UV_FIND_LINKS and UV_CONSTRAINT keep torch to one build.
 
 A finding of level error or warning is right if one of these holds, and a false alarm otherwise:
 
-1. Something that the finding names fails: a module of a package that it names, or a listed module or the training step
-   whose error mentions such a package or module. An error needs a failure of the import or of the step of the stack
-   itself; for a warning the failing import of any named package is enough.
-2. `pip check` reports the same unmet requirement: it names both packages that the finding names.
-3. The stack's row has a `proof` for this finding: a statement that fails in the environment, with the reason beside it.
+1. What it names fails: the import of a package that it names fails in the environment, or a listed module or the
+   training step dies with an error that names the same module, package or symbol as the finding.
+2. `pip check` reports the same: a line of it names the requirement and its owner as the finding does.
+3. The stack's row has a proof for a finding of this id: a Python statement that fails in the environment, with the
+   reason beside it. The statement is run each time.
 
-A death (a listed module or a step that fails) is named if an error or a warning mentions its package or the module that
-its error misses. Notes are not judged.
+That the whole stack dies does not make a finding right: it must name what died. A death (a listed module or the
+training step that fails) counts as named if an error or a warning names its package, or what its error misses. Notes
+are not judged. A stack that can't be installed is recorded with the installer's reason and not counted.
 """
 
 import argparse
@@ -27,10 +28,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import uv
 
@@ -117,33 +117,47 @@ def judge_installed(stack: Row, python: str, doctor: str, state: str) -> Row:
     reports = {
         command: run_doctor(doctor, command, python, state) for command in ("check", "check --deep")
     }
-    failed = import_errors(python, stack["imports"])
-    step = run_step(stack.get("step", ""), python, doctor, state)
+    use = use_of(stack, python, doctor, state)
+    deaths = dict(use["died"])
+    if use["step"].startswith("failed"):
+        deaths["step"] = use["step"]
+    environment = Environment(python, use["versions"], deaths, use["pip check"])
+    verdicts = {
+        command: [environment.verdict(one, stack.get("proofs", [])) for one in findings(report)]
+        for command, report in reports.items()
+    }
+    false = sorted({one for many in verdicts.values() for one in many if one.startswith("false")})
+    every = " ".join(text(one) for report in reports.values() for one in findings(report))
+    return {
+        "versions": {n: v for n, v in use["versions"].items() if n in (stack["name"], *SHOWN)},
+        "died": use["died"],
+        "step": use["step"],
+        "pip check": use["pip check"],
+        **verdicts,
+        "false_errors": [one for one in false if one.startswith("false error")],
+        "false_warnings": [one for one in false if one.startswith("false warning")],
+        "not_named": [one for one, why in deaths.items() if not is_named(one, why, every)],
+    }
+
+
+def use_of(stack: Row, python: str, doctor: str, state: str) -> Row:
+    """Return how imports, the training step and pip check end; a kept environment remembers it."""
+    file = Path(python).parents[1] / "use.json"
+    asked = [stack["imports"], stack.get("step", "")]
+    if file.is_file() and (held := json.loads(file.read_text(encoding="utf-8")))["asked"] == asked:
+        known: Row = held["use"]
+        return known
     pip = [uv.find_uv_bin(), "pip"]
     installed = json.loads(run([*pip, "list", "-p", python, "--format", "json"]).stdout)
     conflicts = run([*pip, "check", "-p", python]).stderr.splitlines()
-    versions = {one["name"]: one["version"] for one in installed}
-    wrong: dict[str, list[str]] = {}
-    for command, report in reports.items():
-        for finding in findings(report):
-            why = verdict(finding, stack, python, versions, {**failed, "step": step}, conflicts)
-            wrong.setdefault(command, []).append(why)
-    every = " ".join(text(one) for report in reports.values() for one in findings(report))
-    deaths = {**failed, **({"step": step} if step.startswith("failed") else {})}
-    return {
-        "versions": {n: v for n, v in versions.items() if n in (stack["name"], *SHOWN)},
-        "died": failed,
-        "step": step,
+    use = {
+        "versions": {one["name"]: one["version"] for one in installed},
+        "died": import_errors(python, stack["imports"]),
+        "step": run_step(stack.get("step", ""), python, doctor, state),
         "pip check": [line for line in conflicts if " requires " in line],
-        **{command: wrong.get(command, []) for command in reports},
-        "false_errors": sorted(
-            {w for ws in wrong.values() for w in ws if w.startswith("false error")}
-        ),
-        "false_warnings": sorted(
-            {w for ws in wrong.values() for w in ws if w.startswith("false warning")}
-        ),
-        "not_named": [one for one, why in deaths.items() if not is_named(one, why, every)],
     }
+    file.write_text(json.dumps({"asked": asked, "use": use}), encoding="utf-8")
+    return use
 
 
 def run_doctor(doctor: str, command: str, python: str, state: str) -> Row:
@@ -163,56 +177,68 @@ def text(finding: Row) -> str:
     return f"{finding['id']}: {finding['title']}: {finding['found']}"
 
 
-def verdict(
-    finding: Row,
-    stack: Row,
-    python: str,
-    versions: dict[str, str],
-    failed: dict[str, str],
-    conflicts: Iterable[str],
-) -> str:
-    """Return "right (why): ..." or "false error: ..." or "false warning: ...", by the rule of this module."""
-    level, words = finding["severity"], text(finding)
-    named = [n for n in versions if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", words)]
-    own = {
-        one: why for one, why in failed.items() if why and not why.startswith(("passed", "none"))
-    }
-    for one, why in own.items():
-        if any(name_in(name, f"{one} {why}") for name in named) or shares_module(words, why):
-            return f"right ({one} fails): {words}"
-    if any(sum(name_in(name, line) for name in named) > 1 for line in conflicts):
-        return f"right (pip check says so): {words}"
-    if any(
-        " not installed" in line and name_in(name, line) for line in conflicts for name in named
-    ):
-        return f"right (pip check says so): {words}"
-    for proof in stack.get("proofs", []):
-        if proof["finding"] == finding["id"] and run([python, "-c", proof["fails"]]).returncode:
-            return f"right ({proof['why']}): {words}"
-    if level == "warning":
-        modules = json.loads(run([python, "-c", MODULES_OF]).stdout)
+class Environment(NamedTuple):
+    """An installed stack and how its use ended."""
+
+    python: str
+    versions: dict[str, str]
+    deaths: dict[str, str]
+    """Module, or "step" -> the error."""
+    conflicts: list[str]
+    """Lines of pip check."""
+
+    def verdict(self, finding: Row, proofs: list[Row]) -> str:
+        """Return "right (why): ..." or "false error: ..." or "false warning: ...", by the rule of this module."""
+        words = text(finding)
+        return (
+            f"right ({why}): {words}"
+            if (why := self.reason(finding, proofs))
+            else (f"false {finding['severity']}: {words}")
+        )
+
+    def reason(self, finding: Row, proofs: list[Row]) -> str:
+        """Return why a finding is right, "" if nothing shows it."""
+        words = text(finding)
+        for one, why in self.deaths.items():
+            if names_the_same(words, why):
+                return f"{one} fails"
+        named = [name for name in self.versions if name_in(name, words)]
+        for line in self.conflicts:
+            owner, _, wanted = line.partition(" requires ")
+            if any(name_in(name, owner) for name in named) and any(
+                name_in(name, words) for name in re.findall(r"`([A-Za-z0-9][\w.-]*)", wanted)
+            ):
+                return "pip check says so"
+        for proof in proofs:
+            if (
+                proof["finding"] == finding["id"]
+                and run([self.python, "-c", proof["fails"]], HF_HUB_OFFLINE="1").returncode
+            ):
+                return str(proof["why"])
+        modules = json.loads(run([self.python, "-c", MODULES_OF]).stdout)
         for name in named:
-            if errors := import_errors(python, [m for m in modules.get(name, [name])]):
-                return f"right (import {next(iter(errors))} fails): {words}"
-    return f"false {level}: {words}"
+            if errors := import_errors(self.python, modules.get(name, [name])[:3]):
+                return f"import {next(iter(errors))} fails"
+        return ""
 
 
 def name_in(name: str, words: str) -> bool:
     """Return whether a text mentions a distribution, spelt as one or as a module."""
     spelt = re.escape(name).replace(r"\-", "[-_.]")
-    return bool(re.search(rf"(?<![\w-]){spelt}(?![\w-])", words, re.IGNORECASE))
+    return bool(re.search(rf"(?<![\w.-]){spelt}(?![\w-])", words, re.IGNORECASE))
 
 
-def shares_module(words: str, error: str) -> bool:
-    """Return whether both texts mention the same dotted module or quoted name."""
-    parts = set(re.findall(r"'([\w.]{3,})'|\b(\w+(?:\.\w+)+)\b", error))
-    return any(part in words for pair in parts for part in pair if part)
+def names_the_same(words: str, error: str) -> bool:
+    """Return whether a finding mentions a module, package or symbol that an error names in quotes."""
+    named = re.findall(r"['`]([A-Za-z_][\w.-]{2,})", error)
+    return any(re.search(rf"(?<![\w.]){re.escape(one)}(?![\w])", words) for one in named)
 
 
 def is_named(died: str, error: str, every: str) -> bool:
-    """Return whether the findings mention a module that died, its package, or what its error misses."""
-    top = died.partition(".")[0]
-    return (died != "step" and top in every) or shares_module(every, error)
+    """Return whether the findings mention the package of a module that died, or what its error misses."""
+    return (died != "step" and name_in(died.partition(".")[0], every)) or names_the_same(
+        every, error
+    )
 
 
 def import_errors(python: str, modules: list[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""One LoRA step of a tiny Llama with the library adapters."""
+"""One step of the trainer of the library adapters with a LoRA in a tiny Llama."""
 
 import adapters
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, TrainingArguments
 
 model = LlamaForCausalLM(
     LlamaConfig(
@@ -16,9 +16,9 @@ model = LlamaForCausalLM(
 adapters.init(model)
 model.add_adapter("tiny", config="lora")
 model.train_adapter("tiny")
-weights = [one for one in model.parameters() if one.requires_grad]
-optimizer = torch.optim.AdamW(weights, lr=1e-2)
-rows = torch.randint(0, 64, (2, 16))
-model(input_ids=rows, labels=rows).loss.backward()
-optimizer.step()
-assert weights
+rows = [{"input_ids": row, "labels": row} for row in torch.randint(0, 64, (4, 16))]
+options = TrainingArguments(
+    output_dir="out", max_steps=1, report_to="none", use_cpu=True, save_strategy="no"
+)
+trainer = adapters.AdapterTrainer(model=model, args=options, train_dataset=rows)
+assert trainer.train().global_step == 1

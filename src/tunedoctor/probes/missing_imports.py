@@ -3,10 +3,9 @@
 A declared requirement can be unused: `pip check` complains, and everything works. So where a requirement is missing,
 and only there, the source of its owner is searched for imports of it. Nothing is run.
 
-A distribution that the stack requires itself counts as a user of the missing one if its source names it at all, since
-such libraries load much of their code late and compare versions by name. Of anything further away, a file that every
-import of the package runs has to import it outside of functions, conditions and try; and the stack has to import that
-package in the same way.
+Only an import outside of functions, conditions and try counts. Libraries of the stack load much of their code late, so
+that such an import counts in any of their files, except for tests and what only a command runs. Of what they require, a
+file that every import of the package runs has to have it, and the stack has to import that package in the same way.
 """
 
 import os
@@ -28,7 +27,7 @@ _MOST_GAPS = 20
 _MOST_STEPS = 12
 """Packages between the stack and the owner of a missing requirement."""
 _LARGEST_RECORD = 8 << 20
-_LEFT_OUT = ("/tests/", "/test/", "/testing/", "/benchmarks/", "/examples/", "/docs/")
+_LEFT_OUT = ("/tests/", "/test/", "/testing/", "/benchmarks/", "/examples/", "/docs/", "/cli/")
 _FROM = re.compile(
     rb"^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)", re.MULTILINE
 )
@@ -58,37 +57,21 @@ class _Search:
         self.top_modules = cache(self._top_modules)
 
     def row(self, gap: Unmet) -> MissingImport:
-        """Return where the owner of a missing requirement imports it."""
-        modules = modules_of(gap.name)
-        if gap.beyond:
-            found = self.imported_at_start(gap.owner, modules)
-            found = found if found and self._used(gap.owner.name, 0) else ("", 0)
-        else:
-            found = self.named_in(gap.owner, (*modules, gap.name))
-        file, line = found or ("", 0)
+        """Return where the owner of a missing requirement imports it, if the stack gets there."""
+        found = self.imported(gap.owner, modules_of(gap.name))
+        file, line = found if found and self._used(gap.owner.name, 0) else ("", 0)
         return MissingImport(owner=gap.owner.name, name=gap.name, file=file, line=line)
 
-    def named_in(self, owner: Distribution, words: Iterable[str]) -> tuple[str, int] | None:
-        """Return the first file and line of a distribution that name one of some words."""
-        choice = b"|".join(re.escape(word.encode()) for word in words)
-        pattern = re.compile(rb"(?<![\w.-])(?:%s)(?![\w-])" % choice)
-        for path in self.sources(owner):
-            text = self.read(owner, path)
-            if found := pattern.search(text):
-                return path, text.count(b"\n", 0, found.start()) + 1
-        return None
-
-    def imported_at_start(
-        self, owner: Distribution, modules: Iterable[str]
-    ) -> tuple[str, int] | None:
-        """Return the file and line in which every import of a distribution imports one of some modules."""
+    def imported(self, owner: Distribution, modules: Iterable[str]) -> tuple[str, int] | None:
+        """Return the file and line in which a distribution imports one of some modules."""
         choice = b"|".join(re.escape(one.encode()) for one in modules)
         pattern = re.compile(
             rb"^(?:from[ \t]+(?:%s)[ \t.]|import[ \t]+(?:[\w., \t]*,[ \t]*)?(?:%s)(?![\w]))"
             % (choice, choice),
             re.MULTILINE,
         )
-        for path in self.always_imported(owner.name):
+        late = owner.name in STACK
+        for path in self.sources(owner) if late else self.always_imported(owner.name):
             text = self.read(owner, path)
             if found := pattern.search(text):
                 return path, text.count(b"\n", 0, found.start()) + 1
@@ -103,9 +86,7 @@ class _Search:
         modules = self.top_modules(name) or modules_of(name)
         for owner in self.owners.values():
             if owner.name != name and any(_asks(line, name) for line in owner.requires):
-                direct = owner.name in STACK
-                uses = self.named_in if direct else self.imported_at_start
-                if uses(owner, modules) and self._used(owner.name, steps + 1):
+                if self.imported(owner, modules) and self._used(owner.name, steps + 1):
                     return True
         return False
 
