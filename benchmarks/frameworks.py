@@ -143,7 +143,9 @@ def judge_installed(stack: Row, python: str, doctor: str, state: str) -> Row:
 def use_of(stack: Row, python: str, doctor: str, state: str) -> Row:
     """Return how imports, the training step and pip check end; a kept environment remembers it."""
     file = Path(python).parents[1] / "use.json"
-    asked = [stack["imports"], stack.get("step", "")]
+    script = STEPS / f"{stack.get('step', '')}.py"
+    step = script.read_text(encoding="utf-8") if script.is_file() else stack.get("step", "")
+    asked = [stack["imports"], step]
     if file.is_file() and (held := json.loads(file.read_text(encoding="utf-8")))["asked"] == asked:
         known: Row = held["use"]
         return known

@@ -84,11 +84,14 @@ class _Search:
         if steps > _MOST_STEPS:
             return False
         modules = self.top_modules(name) or modules_of(name)
-        for owner in self.owners.values():
-            if owner.name != name and any(_asks(line, name) for line in owner.requires):
-                if self.imported(owner, modules) and self._used(owner.name, steps + 1):
-                    return True
-        return False
+        askers = (
+            one
+            for one in self.owners.values()
+            if one.name != name and any(_asks(line, name) for line in one.requires)
+        )
+        return any(
+            self.imported(one, modules) and self._used(one.name, steps + 1) for one in askers
+        )
 
     def sources(self, owner: Distribution) -> Iterator[str]:
         """Yield the source files of a distribution below its folder, without its tests."""
