@@ -115,7 +115,7 @@ def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet
         two = one.name == "numpy" and api.release(one.installed)[:1] >= (2,)
         return (
             any(pair <= names for names in covered)
-            or (one.name == "torch" and (owner in ELSEWHERE or not one.too_new))
+            or (one.name == "torch" and (owner in ELSEWHERE or not (one.too_new or one.beyond)))
             or (owner == "torch" and one.too_new)
             # numpy-abi tells what no NumPy 2 meets
             or (two and api.within("2.0.0", one.specifier) is False)
@@ -123,13 +123,13 @@ def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet
             or (one.too_new and owner not in CHECKS_AT_IMPORT and pair in proved)
         )
 
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    every = api.unmet_by_all(facts.packages, facts.interpreter, facts.host, facts.torch)
     return [one for one in every if one.installed and not told_elsewhere(one)]
 
 
 def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
     owner = one.owner.name
-    stops = not (one.too_new or owner == "torch")
+    stops = not (one.too_new or one.beyond or owner == "torch")
     has = "no longer has" if one.too_new else "does not have yet"
     means = f"{owner} calls what {one.name} {one.installed} {has}"
     if owner in CHECKS_AT_IMPORT:

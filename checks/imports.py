@@ -10,7 +10,10 @@ from tunedoctor import api
 def import_contract_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
-    """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
+    """Return broken contracts, except for pairs that library-version-clash knows more about.
+
+    What only a command of a library asks is a note: its import works, and so does a training.
+    """
     versions = api.versions_of(facts.packages, facts.torch)
     covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
     covered += [
@@ -29,37 +32,29 @@ def import_contract_clash(
     ]
     if not left:
         return packages if isinstance(packages, api.Unknown) else None
+    left = [one for one in left if not one.command] or left
     stops = [one for one in left if one.kind != "keyword"]
     main = [one for one in stops if api.needed_library(one.led_by or one.library)]
     shown = main or stops or left
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, _named(one)) for one in shown))
-    # of a labelled build the index is not told: it takes the way of releases
-    installed = ((name, versions.get(name, "+")) for one in shown for name in one.altered)
-    altered = {name: version for name, version in installed if "+" not in version}
-    if altered:
-        # other files than the release's: no other release is needed
-        options = ["--force-reinstall", "--no-deps"]
-        wanted = {name: f"=={version}" for name, version in altered.items()}
-    else:
-        wanted = _change(facts, shown, versions)
-        newer = any(spec == "*" and name in versions for name, spec in wanted.items())
-        options = ["--upgrade"] if newer else []
-    case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
+    wanted = _change(facts, shown, versions)
+    newer = any(spec == "*" and name in versions for name, spec in wanted.items())
+    options = ["--upgrade"] if newer else []
+    case = "missing" if first.kind == "missing" else "clash"
+    place = f"the command {first.command}" if first.command else ""
     return facts.worded(
         f"/{case}",
         f":{first.kind}",
         "import-contract-clash",
-        severity="error" if main else "warning",
+        severity="note" if first.command else "error" if main else "warning",
         cure=facts.pip("install", *options, *api.pinned(wanted)),
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
         pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
-        altered=next(iter(altered), ""),
-        files=api.listed(altered, 2),
         first=first,
         other=pairs[0][1],
         call=first.module.rpartition(".")[2],
-        where=first.within or f"the import of {first.led_by or first.library}",
+        where=place or first.within or f"the import of {first.led_by or first.library}",
     )
 
 
@@ -166,8 +161,10 @@ def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
 STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 """What a fine-tune script imports besides torch."""
 
-OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
+OPTIONAL = frozenset(api.table("distributions")["optional"])
 """Declared, yet training runs without them: faster downloads, torch.compile."""
+CHECKS_AT_IMPORT = frozenset({"transformers"})
+"""It compares its requirements when it is imported, so that each of them counts as used."""
 
 LIBRARIES = {"BeautifulSoup": "beautifulsoup4"}
 
@@ -178,13 +175,17 @@ ALONE = 2
 
 @api.check("missing-dependency")
 def missing_dependency(facts: api.Facts) -> api.Finding | None:
-    """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    """Tell what is declared and missing, then what an error says, then which libraries are simply absent.
+
+    What no import of the stack reaches is a warning: pip check complains about it, and a training runs.
+    """
+    every = api.unmet_by_all(facts.packages, facts.interpreter, facts.host, facts.torch)
     # torch and its CUDA wheels are told elsewhere
     lacks = [one for one in every if not (one.installed or one.name.startswith(CUDA))]
-    declared = {one.name: one for one in lacks if one.name != "torch"}
-    if hard := [one for name, one in declared.items() if name not in OPTIONAL]:
-        return _from_declared(facts, hard)
+    declared = {one.name: one for one in reversed(lacks) if one.name != "torch"}
+    needed = [one for one in lacks if one.name in declared and one.name not in OPTIONAL]
+    if hard := {one.name: one for one in reversed(needed) if _imported(facts, one)}:
+        return _from_declared(facts, [*hard.values()])
     pairs = api.pairs_of("missing-dependency", facts)
     hidden = {shadow.module for shadow in facts.shadowed.shadows}
     asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
@@ -197,9 +198,21 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
         return amdsmi or _from_row(facts, pairs[0])
     gone = {one.name for one in facts.packages.broken} | facts.packages.conda.keys()
     absent = [n for n in STACK if n not in gone and not facts.packages.get(n)]
+    if needed:
+        unused = {one.name: one for one in reversed(needed)}
+        return _from_declared(facts, [*unused.values()], "/unused")
     if absent and facts.packages.complete:
         return _from_absent(facts, absent)
     return _from_declared(facts, [*declared.values()]) if declared else None
+
+
+def _imported(facts: api.Facts, one: api.Unmet) -> bool:
+    """Return whether the import of a library stops without a missing requirement, as far as its source was read."""
+    if one.owner.name in CHECKS_AT_IMPORT:
+        return True
+    rows = facts.packages.missing_imports
+    row = next((r for r in rows if (r.owner, r.name) == (one.owner.name, one.name)), None)
+    return bool(row.file) if row else not one.beyond
 
 
 def _asked_for(facts: api.Facts) -> dict[str, str]:
@@ -233,18 +246,20 @@ def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
     return whole and error.text.startswith("RuntimeError: Failed to import ")
 
 
-def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
+def _from_declared(
+    facts: api.Facts, missing: list[api.Unmet], case: str = "/declared"
+) -> api.Finding:
     name = missing[0].name
     lacks = (
         f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
         for one in missing
     )
     return facts.worded(
-        "/optional" if name in OPTIONAL else "/declared",
+        "/optional" if name in OPTIONAL else case,
         found=api.clauses(lacks),
         cure=facts.pip("install", *(one.wanted for one in missing)),
         alone="" if missing[1:] else name,
-        module=name.replace("-", "_"),
+        module=api.modules_of(name)[0],
     )
 
 

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor import api
@@ -23,8 +24,8 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
     before = {one for one in before if one[1] in facts.interpreter.pythonpath}
     real = [one for one in ours if (one.problem, one.name) not in harmless]
     real = [one for one in real if (one.name, one.location) not in before]
-    if real:
-        return _faulty(facts, real)
+    if real or facts.contracts.damaged:
+        return _faulty(facts, real) if real else _damaged(facts, facts.contracts.damaged)
     for error in facts.errors.errors:
         if found := _from_error(facts, error):
             return found
@@ -54,11 +55,41 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
         "/faulty",
         found=api.clauses(faults),
         cure=cure,
-        evidence=tuple({f"{b.location}/{b.detail.split(',')[0]}": 1 for b in real})[:4],
+        evidence=tuple({f"{b.location}/{re.split(',|: ', b.detail)[0]}": 1 for b in real})[:4],
         name=first.name,
         what=WHAT[first.problem],
         module=first.name.replace("-", "_"),
     )
+
+
+def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Finding:
+    """Report packages whose files differ from RECORD and lack what others import from them."""
+
+    def weight(one: api.DamagedFile) -> tuple[bool, bool, int]:
+        return one.distribution != "torch", one.distribution not in STACK, -len(one.dependents)
+
+    worst = sorted(damaged, key=weight)
+    first = worst[0]
+    needed = any(map(api.needed_library, (first.distribution, *first.dependents)))
+    version = facts.packages.version(first.distribution)
+    return facts.worded(
+        "/damaged",
+        severity="error" if needed or first.distribution in STACK else "warning",
+        cure=api.put_anew(facts.interpreter, facts.torch, first.distribution, version),
+        found=api.clauses(map(_differs, worst)),
+        evidence=tuple(one.file for one in worst)[:4],
+        name=first.distribution,
+    )
+
+
+def _differs(one: api.DamagedFile) -> str:
+    """Return what is known about a damaged file in one clause."""
+    lacks = api.listed(one.names, 2)
+    missed = (
+        f", and {api.listed(one.dependents, 2)} cannot import {lacks}" if one.dependents else ""
+    )
+    error = f" ({one.error})" if one.error else ""
+    return f"{one.file} is not the file that {one.distribution} installed{error}{missed}"
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:

@@ -19,6 +19,7 @@ METADATA = api.pattern(r"(\S+\.(?:dist|egg)-info) (?:has no METADATA|states no v
 )
 def broken_packages(
     finding: api.Finding,
+    facts: api.Facts,
     packages: api.Packages,
     interpreter: api.Interpreter,
     torch: api.TorchBuild | None,
@@ -44,6 +45,9 @@ def broken_packages(
         if one.problem != "leftover" and one.name not in names:
             version = packages.version(one.name)
             lines += api.put_anew(interpreter, torch, one.name, version).installs
+    for name in (one.distribution for one in facts.contracts.damaged):
+        if name not in names and f"that {name} installed" in finding.found:
+            lines += api.put_anew(interpreter, torch, name, packages.version(name)).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     unknown |= {one.name for one in packages.distributions if one.editable}
     for line in lines:

@@ -29,7 +29,7 @@ from tunedoctor.advice.told import (
     tokenizer_file,
     told,
 )
-from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
+from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet, unmet_by_all
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lacking, needed_library
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.messages.match import heard
@@ -82,6 +82,7 @@ from tunedoctor.tables.small import (
     lacks,
     late_stages,
     module_of,
+    modules_of,
     rocm_override,
     torch_with_ptxas,
     triton_ptxas,

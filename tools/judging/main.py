@@ -19,11 +19,11 @@ from typing import NoReturn
 
 import tunedoctor
 
-from . import ROOT, panel, reports
+from . import ROOT, panel, reports, stacks
 from .figures import Figures, compare, dumped, shown, table
 
 FIGURES = ROOT / "benchmarks" / "judges.json"
-SLOW = ("smoke", "gallery")
+SLOW = ("smoke", "gallery", "stacks")
 
 
 def main() -> int:
@@ -40,6 +40,7 @@ def main() -> int:
         "startup": lambda: panel.start(target),
         "smoke": lambda: panel.smoke(target),
         "gallery": panel.gallery,
+        "stacks": stacks.judge,
     }
     before = _read(options.compare) if options.compare else {}
     out = options.out or (None if options.compare else FIGURES)
@@ -99,7 +100,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="judges", description=(__doc__ or "").splitlines()[0])
     names = ("reports", "machines", "wheels", "fit", "startup", *SLOW)
     parser.add_argument("--only", action="append", choices=names, help="this judge alone")
-    parser.add_argument("--quick", action="store_true", help="without smoke and gallery")
+    parser.add_argument("--quick", action="store_true", help=f"without {', '.join(SLOW)}")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="figures of before")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the figures")
     parser.add_argument("--torch-target", default=os.environ.get("DOCTOR_TORCH_TARGET", ""))

@@ -11,7 +11,14 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
+from tunedoctor.facts import (
+    BrokenContract,
+    DamagedFile,
+    ImportContracts,
+    Interpreter,
+    Packages,
+    Unknown,
+)
 from tunedoctor.model.versions import at_least, normalised, requirement
 from tunedoctor.system import child
 from tunedoctor.system.reading import read_regular
@@ -55,7 +62,7 @@ def look_at(
     """Look at the libraries on a path of which `sites` hold distributions; the interpreter need not be theirs."""
     known = table("contract_libraries")
     request = {"path": path, "sites": sites, "whole": known["whole"], "seconds": SECONDS}
-    request["libraries"] = {**known["needed"], **known["others"]}
+    request |= {"libraries": {**known["needed"], **known["others"]}, "commands": known["commands"]}
     argv, asked = [python, "-I", "-S", "-B", _SCRIPT, "contracts"], msgspec.json.encode(request)
     ended = child.run(argv, timeout=SECONDS + 10.0, stdin=asked.decode())
     try:
@@ -68,8 +75,13 @@ def look_at(
     record = cache(_record)  # one look asks for the same few again and again
     if not ended.ok:
         cut.append("the rest")
+    found = [one for line in lines for one in _broken(line, sites, packages, record)]
+    damaged = _damaged(found)
+    ill = {one.distribution for one in damaged}
+    broken = (one for one, _ in found if ill.isdisjoint({one.library, one.neighbour}))
     return ImportContracts(
-        broken=tuple(one for line in lines for one in _broken(line, sites, packages, record)),
+        broken=tuple(broken),
+        damaged=damaged,
         asked=sum(one.asked for one in lines),
         libraries=tuple(one.library for one in lines if not one.led_by),
         cut=tuple(cut),
@@ -78,8 +90,11 @@ def look_at(
 
 def _broken(
     line: Line, sites: Sequence[str], packages: Packages, record: _Read
-) -> Iterator[BrokenContract]:
-    """Return what a line tells; a file that RECORD has and that is gone is no contract's fault."""
+) -> Iterator[tuple[BrokenContract, tuple[tuple[str, str], ...]]]:
+    """Yield what a line tells, each with (distribution, file) of what is damaged there.
+
+    A file that RECORD has and that is gone is no contract's fault.
+    """
     if not line.problems:
         return
     asks = _owner_of(line.library, packages, record) or normalised(line.library)
@@ -102,15 +117,38 @@ def _broken(
         theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
         files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
         places = {asked: files, asks: [file.replace(os.sep, "/")]}
-        yield replace(
+        contract = replace(
             one,
             library=asks,
             led_by=led_by,
             kind="module" if one.kind == "missing" and asked else one.kind,
             neighbour=asked if one.kind != "unreadable" else "",
             file=file,
-            altered=tuple(n for n, some in places.items() if _altered(n, some, packages, record)),
         )
+        altered = {name: _altered(name, some, packages, record) for name, some in places.items()}
+        ill = [(name, path) for name, path in altered.items() if path]
+        basic = table("contract_libraries")["elementary"].get(one.module, ())
+        if one.kind == "name" and one.name in basic and asked and not altered.get(asked):
+            ill.append((asked, f"{one.module}/__init__.py"))
+        yield contract, tuple(ill)
+
+
+def _damaged(
+    found: Sequence[tuple[BrokenContract, tuple[tuple[str, str], ...]]],
+) -> tuple[DamagedFile, ...]:
+    """Return the files that are not what their distributions installed, and who misses what of these packages."""
+    files = {name: file for _, ill in reversed(found) for name, file in ill}
+    errors = {one.file: one.name for one, _ in found if one.kind == "unreadable"}
+    return tuple(
+        DamagedFile(
+            distribution=name,
+            file=file,
+            dependents=tuple(dict.fromkeys(c.library for c, _ in found if c.neighbour == name)),
+            names=tuple(dict.fromkeys(c.name or c.module for c, _ in found if c.neighbour == name)),
+            error=errors.get(file, ""),
+        )
+        for name, file in sorted(files.items())
+    )
 
 
 def _owner_of(top: str, packages: Packages, record: _Read) -> str:
@@ -135,8 +173,8 @@ def _recorded(module: str, owner: str, packages: Packages, record: _Read) -> boo
     return any(b"\n" + path + end in b"\n" + rows for end in (b".py,", b"/__init__.py,"))
 
 
-def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read) -> bool:
-    """Tell whether one of some files is not what a distribution brought, as its RECORD has it."""
+def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read) -> str:
+    """Return the first of some files that is not what a distribution installed, by its RECORD; "" for none."""
     one = packages.get(name)
     rows = record(one.location, one.metadata) if one and not one.editable else b""
     for path in paths:
@@ -145,13 +183,13 @@ def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read)
             try:
                 held = read_regular(Path(one.location, path), _LARGEST_RECORD)
             except PermissionError:
-                return True
+                return path
             except OSError:
                 continue
             digest = urlsafe_b64encode(sha256(held).digest()).rstrip(b"=")
             if digest != row.partition(b",")[0].rstrip(b"="):
-                return True
-    return False
+                return path
+    return ""
 
 
 def _record(location: str, metadata: str) -> bytes:

@@ -3,8 +3,10 @@
 Markers are evaluated for the target's Python and system, never for the doctor's own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
@@ -18,6 +20,14 @@ STAND_INS: dict[str, list[str]] = _KNOWN["stand_ins"]
 """Distributions that bring the same module under another name."""
 TRITON = ("triton", *(one for one in STAND_INS["triton"] if one != "triton-windows"))
 """Names under which PyTorch's own indexes give Triton."""
+OPTIONAL = frozenset(_KNOWN["optional"])
+"""Declared, yet training runs without them."""
+_FLOOR = re.compile(
+    r"([A-Za-z0-9][\w.-]{0,100})[ \t]*\(?[ \t]*(?:>=[ \t]*(\d[\d.]{0,40}))?\)?[ \t]*(?:;.*)?"
+)
+"""The common form of a requirement: a name, or a name and the oldest version."""
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,100}")
+_NUMBERS = re.compile(r"(\d[\d.]{0,40})(?:\+.*)?")
 _SPELT = {"cpython": "CPython", "pypy": "PyPy"}
 _SYSTEMS = {"win": ("Windows", "win32", "nt"), "mac": ("Darwin", "darwin", "posix")}
 """How a platform begins -> platform_system, sys_platform and os_name."""
@@ -37,6 +47,11 @@ class Unmet(NamedTuple):
     def wanted(self) -> str:
         """As in "tokenizers>=0.22.0,<=0.23.0"."""
         return self.name + self.specifier
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the owner is not of the stack itself, but something that the stack requires, over any steps."""
+        return self.owner.name not in STACK
 
     @property
     def own_part(self) -> bool:
@@ -80,13 +95,120 @@ def unmet(
     for owner in packages.distributions:
         asked: Iterable[str] = owner.requires if owner.name in wanted else ()
         asked = asked or (_own_parts(owner) if parts_too else ())
-        for name, specifier in requirements(asked, environment) if asked else ():
-            names = (name, *STAND_INS.get(name, ()))
-            version = next((installed[n] for n in names if n in installed), None)
-            lacks = version is None and packages.complete and name not in there
-            if lacks or (version and specifier and within(version, specifier) is False):
-                found.append(Unmet(owner, name, specifier, version or ""))
+        if asked:
+            found += _unmet_lines(owner, asked, installed, environment, there, packages.complete)
     return tuple(found)
+
+
+def _unmet_lines(  # noqa: PLR0913  what decides about one line
+    owner: Distribution,
+    lines: Iterable[str],
+    installed: Mapping[str, str],
+    environment: Mapping[str, str],
+    there: Container[str],
+    complete: bool,  # noqa: FBT001
+) -> Iterator[Unmet]:
+    """Yield what some requirements of one distribution ask for and do not get."""
+    for name, specifier in requirements(lines, environment):
+        names = (name, *STAND_INS.get(name, ()))
+        version = next((installed[n] for n in names if n in installed), None)
+        lacks = version is None and complete and name not in there
+        if lacks or (version and specifier and within(version, specifier) is False):
+            yield Unmet(owner, name, specifier, version or "")
+
+
+def unmet_by_all(
+    packages: Packages,
+    interpreter: Interpreter | None,
+    host: Host | None = None,
+    torch: TorchBuild | None = None,
+) -> tuple[Unmet, ...]:
+    """Return what the stack, and everything that it requires over any number of steps, requires and does not get.
+
+    This is what `pip check` reports, for the part of an environment that a training uses. Extras don't count, since
+    nothing records which were asked for.
+    """
+    installed = {one.name: one.version for one in packages.distributions}
+    if torch:
+        installed["torch"] = torch.version
+    owners = {one.name: one for one in packages.distributions}
+    direct = unmet(packages, interpreter, host, torch)
+    todo = [n for n in owners if n in STACK]
+    seen = {*todo}
+    open_: dict[str, list[str]] = {}
+    while todo:
+        owner = owners[todo.pop()]
+        for line in owner.requires:
+            name, plain = _plainly_met(line, installed)
+            if not plain and owner.name not in STACK:
+                open_.setdefault(owner.name, []).append(line)
+            if name in owners and name not in seen:
+                seen.add(name)
+                todo.append(name)
+    there = {*packages.conda, *(one.name for one in packages.broken)}
+    environment = marker_environment(interpreter, host) if open_ else {}
+    beyond = (
+        _unmet_lines(owners[name], open_[name], installed, environment, there, packages.complete)
+        for name in sorted(open_)
+    )
+    every = (*direct, *chain.from_iterable(beyond))
+    return tuple({(one.owner.name, one.name, one.specifier): one for one in every}.values())
+
+
+def leading_to_unmet(
+    packages: Packages,
+    interpreter: Interpreter | None,
+    host: Host | None = None,
+    torch: TorchBuild | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Return distribution -> its requirements by which an unmet one beyond the stack is reached, and that itself."""
+    found: dict[str, dict[str, None]] = {}
+    gaps = [one for one in unmet_by_all(packages, interpreter, host, torch) if one.beyond]
+    todo = [(one.owner.name, one.name) for one in gaps]
+    seen = {*todo}
+    while todo:
+        owner, wanted = todo.pop()
+        for one in packages.distributions:
+            if one.name != owner:
+                continue
+            lines = (line for line in one.requires if _named(line) == wanted)
+            found.setdefault(owner, {}).update(dict.fromkeys(lines))
+        for one in packages.distributions if owner not in STACK else ():
+            edge = one.name, owner
+            if edge not in seen and any(_named(line) == owner for line in one.requires):
+                seen.add(edge)
+                todo.append(edge)
+    return {name: tuple(lines) for name, lines in found.items()}
+
+
+def _named(line: str) -> str:
+    """Return the normalised name at the start of a requirement, "" if there is none."""
+    head = _NAME.match(line)
+    return normalised(head[0]) if head else ""
+
+
+def _plainly_met(line: str, installed: Mapping[str, str]) -> tuple[str, bool]:
+    """Return the name in a requirement and whether it is met for certain, whatever its marker says.
+
+    Every check pays for this: packaging takes a hundred times as long.
+    """
+    asked = _FLOOR.fullmatch(line)
+    if asked is None:
+        return _named(line), False
+    name = normalised(asked[1])
+    version = installed.get(name)
+    if version is None:
+        return name, False
+    if not asked[2]:
+        return name, True
+    have = _NUMBERS.fullmatch(version)
+    return name, have is not None and _numbers(have[1]) >= _numbers(asked[2])
+
+
+@lru_cache(4096)
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a plain release without zeros at its end."""
+    return tuple(int(one) for one in re.sub(r"(\.0+)+$", "", version).split(".") if one)
 
 
 def of_stack(name: str, packages: Packages | None) -> bool:

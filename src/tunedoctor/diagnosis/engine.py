@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Target, Unknown
+from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Runtime, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
@@ -101,7 +101,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     explained = {symptom for cause, symptom in pairs if cause not in below[symptom]}
     causes = sorted(
         found.keys() - explained,
-        key=lambda id_: _rank(found[id_], len(below[id_]), said=bool(found[id_].finding.said)),
+        key=lambda id_: _rank(found[id_], len(below[id_]), said=_by_a_run(found[id_])),
     )
     return Diagnosis(
         causes=tuple(found[id_] for id_ in causes),
@@ -124,6 +124,14 @@ def _seen(check: Check, snapshot: Snapshot) -> bool:
     """Tell whether a look at the machine finds it without any error text: no resemblance outweighs that."""
     return snapshot.find(Target) is not None and bool(
         diagnose(snapshot.having(Errors=_NO_TEXT), [check]).causes
+    )
+
+
+def _by_a_run(one: Found) -> bool:
+    """Return whether an error of a run says it, or a run of the environment's own code proved it."""
+    return bool(one.finding.said) or any(
+        want.kind is Runtime and not (want.absent or want.unknown)
+        for want in wants(one.check.run).values()
     )
 
 

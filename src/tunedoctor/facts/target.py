@@ -133,8 +133,8 @@ class BrokenDistribution(Part, frozen=True):
 
     name: str
     problem: Literal[
-        "no metadata", "damaged metadata", "no version", "files missing", "code missing", "another Python",
-        "leftover", "doubled",
+        "no metadata", "damaged metadata", "no version", "files missing", "code missing", "code replaced",
+        "another Python", "leftover", "doubled",
     ]  # fmt: skip
     """no metadata: the code is there, its .dist-info is not, or has no METADATA file. leftover: a ~ folder.
     doubled: two versions in one folder. code missing: metadata is there, the package folder is not.
@@ -181,6 +181,18 @@ class CondaPrefix(Part, frozen=True):
     """Lines of conda-meta/pinned: "numpy 1.26.*"."""
 
 
+class MissingImport(Part, frozen=True):
+    """What the source of a distribution does with a requirement that is not installed."""
+
+    owner: str
+    """Normalised name of the distribution that requires it."""
+    name: str
+    """Normalised name of the requirement."""
+    file: str = ""
+    """The file that imports it; "" if no import of the owner reaches one that does."""
+    line: Count = 0
+
+
 class Packages(Fact, frozen=True):
     """Everything installed that the target's plain sys.path reaches."""
 
@@ -192,6 +204,8 @@ class Packages(Fact, frozen=True):
     """conda packages, name -> "version build"."""
     prefix: CondaPrefix | None = None
     in_memory: tuple[InMemory, ...] = ()
+    missing_imports: tuple[MissingImport, ...] = ()
+    """A row for each requirement that is missing; none if nobody read the sources."""
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""
 
@@ -357,18 +371,35 @@ class BrokenContract(Part, frozen=True):
     file: str = ""
     """Where it is asked, below the folder of the path: "trl/core.py"."""
     line: Count = 0
-    altered: tuple[str, ...] = ()
-    """Of the two distributions those of which a file here is not the one that they brought, by RECORD."""
     led_by: str = ""
     """Normalised name of the distribution whose import runs that of `library`; "" where nothing else is known to."""
     within: str = ""
     """The function that calls, of kind keyword: "Trainer.create_accelerator_and_postprocess"."""
+    command: str = ""
+    """The command of a library that alone reaches the import: "tensorboard"; "" if importing the library does."""
+
+
+class DamagedFile(Part, frozen=True):
+    """A file of a distribution that is not the one it installed, so that it says nothing about the library's names."""
+
+    distribution: str
+    """Normalised name."""
+    file: str
+    """Below the folder of the path: "torch/__init__.py"."""
+    dependents: tuple[str, ...] = ()
+    """Distributions that import names which the damaged package lacks."""
+    names: tuple[str, ...] = ()
+    """What they import."""
+    error: str = ""
+    """Why Python cannot run the file: "SyntaxError: invalid syntax"; "" if it can."""
 
 
 class ImportContracts(Fact, frozen=True):
     """What the files of the target's libraries tell. Absent: nobody looked."""
 
     broken: tuple[BrokenContract, ...] = ()
+    damaged: tuple[DamagedFile, ...] = ()
+    """Whole packages are left out of `broken` if one of their files is listed here."""
     asked: Count = 0
     """Names and modules that were asked for."""
     libraries: tuple[str, ...] = ()

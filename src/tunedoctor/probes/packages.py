@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor import facts as kinds
+from tunedoctor.contracts.requirements import OPTIONAL, unmet_by_all
 from tunedoctor.model.versions import parts, requirement
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.site_folder import (
@@ -17,7 +18,7 @@ from tunedoctor.probes.site_folder import (
     module_there,
     read_folder,
 )
-from tunedoctor.probes.wheel_tags import other_python
+from tunedoctor.probes.wheel_tags import abi_of, other_python
 from tunedoctor.system import reading
 from tunedoctor.tables.load import table
 
@@ -52,7 +53,13 @@ def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
             return kinds.Unknown(why=f"{place} cannot be read by this user")
     prefix = Path(interpreter.prefix)
     found = assemble(folders, sites, conda_packages(prefix), interpreter.soabi)
-    return msgspec.structs.replace(found, prefix=conda_prefix(prefix))
+    found = msgspec.structs.replace(found, prefix=conda_prefix(prefix))
+    if any(not (one.installed or one.name in OPTIONAL) for one in unmet_by_all(found, interpreter)):
+        from tunedoctor.probes.missing_imports import missing_imports  # noqa: PLC0415  rare
+
+        rows = missing_imports(found, interpreter)
+        found = msgspec.structs.replace(found, missing_imports=rows)
+    return found
 
 
 def assemble(
@@ -129,10 +136,14 @@ def _code_faults(
     if (brings or not record) and not there:
         detail = f"{one.metadata} is there, {module} is not"
         yield kinds.BrokenDistribution(one.name, "code missing", detail, place)
-    elif record and (gone := missing(place, record)):
+        return
+    resized: list[tuple[str, int, int]] = []
+    if record and (gone := missing(place, record, resized)):
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         detail = ", ".join(gone[:_SHOWN]) + more
         yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
+    elif resized and (why := _replaced(place, resized, soabi)):
+        yield kinds.BrokenDistribution(one.name, "code replaced", why, place)
     elif record and record.rstrip().rpartition(b"\n")[2].count(b",") < 2:
         detail = f"{one.metadata}/RECORD is cut short"
         yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
@@ -144,6 +155,13 @@ def _code_faults(
     ):
         why = f"its extensions are for {tag}"
         yield kinds.BrokenDistribution(one.name, "another Python", why, place)
+
+
+def _replaced(place: str, resized: Iterable[tuple[str, int, int]], soabi: str) -> str:
+    """Return what is wrong with the first __init__.py that can't be its package's own code, "" for none."""
+    from tunedoctor.probes.replaced import replaced  # noqa: PLC0415  most environments need no ast
+
+    return next(filter(None, (replaced(place, *one, abi_of(soabi)) for one in resized)), "")
 
 
 def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.BrokenDistribution]:

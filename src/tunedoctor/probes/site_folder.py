@@ -233,7 +233,7 @@ _LEFT_OUT = frozenset({"tests", "test", "examples", "benchmarks", "benchmark", "
 def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
     """Return folder -> names that ought to be in it, no data or byte code, and native library or package -> size.
 
-    Of a package's __init__.py people change much: it is told as of 1 byte where it is not empty.
+    A package's own __init__.py is among the latter.
     """
     folders: dict[bytes, set[bytes]] = {}
     natives: dict[bytes, int] = {}
@@ -256,7 +256,7 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
         if not python or (name == b"__init__.py" and b"/" not in folder):
             size = record[end : end + _LONGEST].partition(b"\n")[0].rpartition(b",")[2].strip()
             known = int(size) if size.isdigit() and len(size) < _LONGEST_SIZE else 0
-            natives[path] = min(known, 1) if python else known
+            natives[path] = known
         elif folder.count(b"/") > 1:
             one, two, name, _ = path.split(b"/", 3)
             folder = one + b"/" + two
@@ -272,8 +272,14 @@ def _is_native(name: bytes) -> bool:
     return ends or (bool(dot) and after.replace(b".", b"").isdigit())
 
 
-def missing(site: str, record: bytes) -> list[str]:
-    """Return files and folders of `record` that `site` lacks, and libraries that are cut short or links to nothing."""
+def missing(
+    site: str, record: bytes, resized: list[tuple[str, int, int]] | None = None
+) -> list[str]:
+    """Return files and folders of `record` that `site` lacks, and libraries that are cut short or links to nothing.
+
+    Packages whose __init__.py has another size than RECORD says, which users often change, are added to `resized` with
+    the size found and the size recorded.
+    """
     root = os.fsencode(site)
     folders, natives = expected(record)
     gone: list[bytes] = []
@@ -289,6 +295,15 @@ def missing(site: str, record: bytes) -> list[str]:
             lost = names - have
             gone += (folder + b"/" + n if folder else n for n in lost if n + b"c" not in have)
     told = {os.fsdecode(path) for path in gone if not _LEFT_OUT & {*os.fsdecode(path).split("/")}}
+    told |= _cut_short(root, natives, resized)
+    return sorted(one for one in told if not any(up in told for up in _above(one)))
+
+
+def _cut_short(
+    root: bytes, natives: dict[bytes, int], resized: list[tuple[str, int, int]] | None
+) -> set[str]:
+    """Return libraries that are cut short or links to nothing; add changed packages to `resized`."""
+    told: set[str] = set()
     for path, size in natives.items():
         try:
             have_bytes = os.stat(os.path.join(root, path)).st_size if size else 0
@@ -296,10 +311,13 @@ def missing(site: str, record: bytes) -> list[str]:
             if os.path.islink(os.path.join(root, path)):
                 told.add(f"{os.fsdecode(path)} (a link to nothing)")
             continue
-        if have_bytes < size * _LEAST:
+        if path.endswith(b".py") and have_bytes:
+            if have_bytes != size and resized is not None:
+                resized.append((os.fsdecode(path), have_bytes, size))
+        elif have_bytes < size * _LEAST:
             cut = f"{have_bytes} of {size} bytes" if have_bytes else "empty"
             told.add(f"{os.fsdecode(path)} ({cut})")
-    return sorted(one for one in told if not any(up in told for up in _above(one)))
+    return told
 
 
 def _above(path: str) -> list[str]:

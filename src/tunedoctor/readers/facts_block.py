@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from tunedoctor import facts as kinds
-from tunedoctor.contracts.requirements import counting
+from tunedoctor.contracts.requirements import counting, leading_to_unmet
 from tunedoctor.facts import Absent, Part, Unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import SCHEMA, Answer, Snapshot, SnapshotError, from_data
@@ -52,7 +52,10 @@ def text_of(snapshot: Snapshot) -> str:
     head = json.dumps({"doctor": snapshot.doctor, "taken": snapshot.taken})
     site = next(iter(getattr(snapshot.find(kinds.Interpreter), "site_packages", ())), "")
     answers = snapshot.answers().items()
-    rows = [f'"{kind.__name__}": {word(_packed(answer, site))}' for kind, answer in answers]
+    packages, interpreter = snapshot.find(kinds.Packages), snapshot.find(kinds.Interpreter)
+    own = interpreter, snapshot.find(kinds.Host), snapshot.find(kinds.TorchBuild)
+    led = leading_to_unmet(packages, *own) if packages else {}
+    rows = [f'"{kind.__name__}": {word(_packed(answer, site, led))}' for kind, answer in answers]
     lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
     harmless = _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", f",{_BREAK}\n".join(rows))
     for one in harmless.split(_BREAK):
@@ -62,17 +65,18 @@ def text_of(snapshot: Snapshot) -> str:
     return "\n".join([*lines, "}}"])
 
 
-def _packed(answer: Answer, site: str) -> dict[str, Any]:
+def _packed(answer: Answer, site: str, led: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     if isinstance(answer, Absent | Unknown):
         return {type(answer).__name__.lower(): answer.why}
     if isinstance(answer, kinds.Packages):
-        rows = [_package(one, site) for one in answer.distributions]
+        rows = [_package(one, site, led.get(one.name, ())) for one in answer.distributions]
         return {"value": _told(replace(answer, distributions=())) | {"distributions": rows}}
     return {"value": _told(answer)}
 
 
-def _package(one: kinds.Distribution, site: str) -> str | dict[str, Any]:
-    read = replace(one, requires=counting(one), metadata="", installer="", requires_python="")
+def _package(one: kinds.Distribution, site: str, led: tuple[str, ...]) -> str | dict[str, Any]:
+    counts = tuple(dict.fromkeys((*counting(one), *led)))
+    read = replace(one, requires=counts, metadata="", installer="", requires_python="")
     told: dict[str, Any] = _told(read) | {"location": one.location}
     if one.location == site:
         del told["location"]

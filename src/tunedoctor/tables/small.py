@@ -149,6 +149,16 @@ def brought_by(module: str) -> str:
     return distribution_of(module) or normalised(module.partition(".")[0])
 
 
+def modules_of(name: str) -> tuple[str, ...]:
+    """Return the modules that a distribution which is not installed may bring."""
+    names = table("modules")["named_otherwise"]
+    known = [module for module, other in names.items() if normalised(other) == name]
+    stack = table("probes")["stack"].get(name)
+    found = [stack] if stack else known or [name.replace("-", "_")]
+    found += ["google.protobuf"] * (name == "protobuf")
+    return tuple(dict.fromkeys(found))
+
+
 def question(text: str) -> str:
     """Return what to ask for, of a text that does not tell; "" where no row knows it."""
     known = table("questions")["questions"]

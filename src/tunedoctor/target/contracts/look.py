@@ -1,10 +1,12 @@
 """Tell which names libraries ask of their neighbours at import that these define nowhere. Nothing is imported.
 
 REQUEST on standard input: {"path": folders of sys.path, "sites": those that hold distributions, "libraries": {module:
-[entries]}, "whole": packages that are not followed, "seconds": time for all}. An entry is a module
+[entries]}, "commands": {module: [entries that only a command of it runs]}, "whole": packages that are not followed,
+"seconds": time for all}. An entry is a module
 ("axolotl.cli.train") or a name that a lazy package exports ("SFTTrainer"). What an import of a library runs of other
 packages is followed as well, those of `whole` apart. One JSON line for each package: {"library", "led_by": the library
-whose import runs it, "asked": names, "cut", "problems": [{"kind", "module", "name", "file", "line" …}]}. Kind
+whose import runs it, "asked": names, "cut", "problems": [{"kind", "module", "name", "file", "line" …}]}. A
+problem with "command" is met by that command, not by an import of the library. Kind
 "name": the module lacks it, "module": a part of a package that is there is gone, "missing": there is no such package,
 "unreadable": the file of the module is none that Python can run, "name" says why.
 
@@ -90,10 +92,35 @@ def follow(
 
 
 def look(
-    world: World, library: str, entries: Iterable[str], ends: float
+    world: World, library: str, entries: Iterable[str], ends: float, commands: Iterable[str] = ()
 ) -> tuple[dict[str, Any], set[str]]:
     """Return the line that tells of a library, and the modules of others that its import runs."""
     asked, cut, dark = follow(world, library, entries, ends)
+    problems = problems_of(world, library, asked, dark)
+    fields = [
+        dict(zip(FIELDS, (library, *key, one.file, one.line, one.within)))
+        for key, one in problems.items()
+    ]
+    if commands:
+        more, _, unread = follow(world, library, commands, ends)
+        fields += [
+            dict(zip(FIELDS, (library, *key, one.file, one.line, one.within)), command=library)
+            for key, one in problems_of(world, library, more, unread).items()
+            if key not in problems
+        ]
+    line = {
+        "library": library,
+        "asked": len({one[2:4] for one in asked}),
+        "cut": cut,
+        "problems": fields[:MOST_PROBLEMS],
+    }
+    return line, {one.module for one in asked if not (one.keyword or one.attributes)}
+
+
+def problems_of(
+    world: World, library: str, asked: Iterable[Asked], dark: Iterable[Place]
+) -> dict[Problem, Asked]:
+    """Return the problems of what a library asks, each with the first place that asks it."""
     problems: dict[Problem, Asked] = {}
     for place in dark:
         why, number = world.spoilt(place)
@@ -105,16 +132,7 @@ def look(
         made = one.names if one.keyword else (told[2],) if told else ()
         if told and world.patches(library).isdisjoint(made):
             problems.setdefault(told, one)
-    line = {
-        "library": library,
-        "asked": len({one[2:4] for one in asked}),
-        "cut": cut,
-        "problems": [
-            dict(zip(FIELDS, (library, *key, one.file, one.line, one.within)))
-            for key, one in list(problems.items())[:MOST_PROBLEMS]
-        ],
-    }
-    return line, {one.module for one in asked if not (one.keyword or one.attributes)}
+    return problems
 
 
 def problem(world: World, asked: Asked) -> Problem | None:
@@ -155,7 +173,8 @@ def main() -> None:
         seen.update(ahead)
         beyond: dict[str, tuple[frozenset[str], str]] = {}
         for library, (entries, led_by) in ahead.items():
-            line, modules = look(world, library, entries, ends)
+            commands = request.get("commands", {}).get(library, ())
+            line, modules = look(world, library, entries, ends, commands)
             sys.stdout.write(json.dumps({**line, "led_by": led_by}) + "\n")
             sys.stdout.flush()
             for one in modules:

@@ -1,0 +1,161 @@
+"""Find out whether code imports a requirement that is declared and not installed.
+
+A declared requirement can be unused: `pip check` complains, and everything works. So where a requirement is missing,
+and only there, the source of its owner is searched for imports of it. Nothing is run.
+
+Only an import outside of functions, conditions and try counts. Libraries of the stack load much of their code late, so
+that such an import counts in any of their files, except for tests and what only a command runs. Of what they require, a
+file that every import of the package runs has to have it, and the stack has to import that package in the same way.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import islice
+
+from tunedoctor.contracts.requirements import OPTIONAL, STACK, Unmet, unmet_by_all
+from tunedoctor.facts import Distribution, Interpreter, MissingImport, Packages
+from tunedoctor.model.versions import normalised, requirement
+from tunedoctor.system import reading
+from tunedoctor.tables.small import modules_of
+
+_LARGEST = 2 << 20
+"""Bytes of a source file that is read."""
+_MOST_FILES = 8000
+_MOST_GAPS = 20
+_MOST_STEPS = 12
+"""Packages between the stack and the owner of a missing requirement."""
+_LARGEST_RECORD = 8 << 20
+_LEFT_OUT = ("/tests/", "/test/", "/testing/", "/benchmarks/", "/examples/", "/docs/", "/cli/")
+_FROM = re.compile(
+    rb"^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)", re.MULTILINE
+)
+_IMPORT = re.compile(rb"^import[ \t]+([^\n#;]+)", re.MULTILINE)
+_TOP = re.compile(rb"^(\w+)(?:/__init__)?\.py,", re.MULTILINE)
+_ELSEWHERE = ("nvidia-", "cuda-", "torch")
+"""Names of distributions whose absence other checks report."""
+
+
+def missing_imports(packages: Packages, interpreter: Interpreter) -> tuple[MissingImport, ...]:
+    """Return a row for each missing requirement of the stack and of what it requires."""
+    gaps = (
+        one
+        for one in unmet_by_all(packages, interpreter)
+        if not (one.installed or one.name in OPTIONAL or one.name.startswith(_ELSEWHERE))
+    )
+    search = _Search(packages)
+    return tuple(search.row(one) for one in islice(gaps, _MOST_GAPS))
+
+
+class _Search:
+    """The sources of an environment's distributions."""
+
+    def __init__(self, packages: Packages) -> None:
+        self.owners = {one.name: one for one in packages.distributions}
+        self.always_imported = cache(self._always_imported)
+        self.top_modules = cache(self._top_modules)
+
+    def row(self, gap: Unmet) -> MissingImport:
+        """Return where the owner of a missing requirement imports it, if the stack gets there."""
+        found = self.imported(gap.owner, modules_of(gap.name))
+        file, line = found if found and self._used(gap.owner.name, 0) else ("", 0)
+        return MissingImport(owner=gap.owner.name, name=gap.name, file=file, line=line)
+
+    def imported(self, owner: Distribution, modules: Iterable[str]) -> tuple[str, int] | None:
+        """Return the file and line in which a distribution imports one of some modules."""
+        choice = b"|".join(re.escape(one.encode()) for one in modules)
+        pattern = re.compile(
+            rb"^(?:from[ \t]+(?:%s)[ \t.]|import[ \t]+(?:[\w., \t]*,[ \t]*)?(?:%s)(?![\w]))"
+            % (choice, choice),
+            re.MULTILINE,
+        )
+        late = owner.name in STACK
+        for path in self.sources(owner) if late else self.always_imported(owner.name):
+            text = self.read(owner, path)
+            if found := pattern.search(text):
+                return path, text.count(b"\n", 0, found.start()) + 1
+        return None
+
+    def _used(self, name: str, steps: int) -> bool:
+        """Return whether the stack imports a distribution, directly or by others that it imports."""
+        if name in STACK:
+            return True
+        if steps > _MOST_STEPS:
+            return False
+        modules = self.top_modules(name) or modules_of(name)
+        askers = (
+            one
+            for one in self.owners.values()
+            if one.name != name and any(_asks(line, name) for line in one.requires)
+        )
+        return any(
+            self.imported(one, modules) and self._used(one.name, steps + 1) for one in askers
+        )
+
+    def sources(self, owner: Distribution) -> Iterator[str]:
+        """Yield the source files of a distribution below its folder, without its tests."""
+        record = self._record(owner)
+        paths = (
+            line.partition(b",")[0].decode("utf-8", "replace")
+            for line in record.splitlines()
+            if b".py," in line
+        )
+        yield from islice(
+            (one for one in paths if not any(p in one for p in _LEFT_OUT)), _MOST_FILES
+        )
+
+    def read(self, owner: Distribution, path: str) -> bytes:
+        """Return a source file; empty if it can't be read."""
+        return reading.start(os.path.join(owner.location, path), _LARGEST) or b""  # noqa: PTH118
+
+    def _record(self, owner: Distribution) -> bytes:
+        file = os.path.join(owner.location, owner.metadata, "RECORD")  # noqa: PTH118
+        return reading.start(file, _LARGEST_RECORD) or b""
+
+    def _top_modules(self, name: str) -> tuple[str, ...]:
+        record = self._record(self.owners[name])
+        return tuple(dict.fromkeys(one.decode() for one in _TOP.findall(record)))
+
+    def _always_imported(self, name: str) -> tuple[str, ...]:
+        """Return the files of a distribution that an import of its packages runs."""
+        owner = self.owners[name]
+        there = {*self.sources(owner)}
+        todo = [f"{top}/__init__.py" for top in self.top_modules(name)]
+        todo += [f"{top}.py" for top in self.top_modules(name)]
+        seen: dict[str, None] = {}
+        while todo and len(seen) < _MOST_FILES:
+            path = todo.pop()
+            if path not in there or path in seen:
+                continue
+            seen[path] = None
+            for module in _asked(self.read(owner, path), path):
+                parts = module.split(".")
+                for count in range(1, len(parts) + 1):
+                    base = "/".join(parts[:count])
+                    todo += (f"{base}.py", f"{base}/__init__.py")
+        return tuple(seen)
+
+
+def _asks(line: str, name: str) -> bool:
+    """Return whether a requirement names a distribution."""
+    if name.replace("-", "") not in re.sub(r"[-_.]", "", line.lower()):
+        return False
+    one = requirement(line)
+    return one is not None and normalised(one.name) == name
+
+
+def _asked(text: bytes, path: str) -> Iterator[str]:
+    """Yield the full names of the modules that a file imports outside of functions, conditions and try."""
+    folder = path.rpartition("/")[0].split("/") if "/" in path else []
+    for found in _FROM.finditer(text):
+        dotted, names = found[1].decode("ascii", "replace"), found[2].decode("ascii", "replace")
+        rest = dotted.lstrip(".")
+        level = len(dotted) - len(rest)
+        base = folder[: len(folder) - level + 1] if level else []
+        parts = [*base, *filter(None, rest.split("."))]
+        for name in re.findall(r"\w+", re.sub(r"#[^\n]*|\bas\b[ \t]+\w+", "", names)):
+            yield ".".join([*parts, name])
+    for found in _IMPORT.finditer(text):
+        for one in found[1].decode("ascii", "replace").split(","):
+            yield one.strip().partition(" ")[0]
