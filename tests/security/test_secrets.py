@@ -115,6 +115,36 @@ def test_what_looks_like_it_stays(kind, near):
     assert kind.id not in str(secrets_in(text, rules_for(text.encode())))
 
 
+PUBLIC = (
+    "https://discuss.pytorch.org/t/cuda-error-device-side-assert/12345",
+    "https://forums.developer.nvidia.com/t/how-to-install-cuda-13-on-wsl2/301234/7",
+    "https://huggingface.co/x/y/resolve/607a30d783dfa663caf39e06633721c8d4cfcd7e/config.json",
+    "https://files.pythonhosted.org/packages/5d/c9/0e5a1c1bd8ab5f7ffa1fbbd7a1b2/torch-2.13.0.whl",
+    "https://github.com/pytorch/pytorch/commit/607a30d783dfa663caf39e06633721c8d4cfcd7e",
+    "https://nexus.acme.org/repository/pypi-proxy-internal/packages/torch/2.13.0/torch-2.13.0.whl",
+    "export HF_ENDPOINT=https://hf-mirror.com",
+    "pip install --trusted-host mirrors.aliyun.com torch",
+    "/scratch/checkpoints/llama/step-100 and /scratch/local/tmp/x and /media/data3/kitti",
+    "- name: MAX_TOKENS\n  value: 4096 tokens",
+    '{"name": "eos_token", "value": "<|end_of_text|>"}',
+    "the rendezvous needs master_addr and master_port",
+)
+
+
+@pytest.mark.parametrize("text", PUBLIC)
+def test_what_names_no_one_stays(text):
+    assert redact_text(text, WHO) == text
+
+
+def test_a_variable_that_names_a_host_is_hidden_in_a_snapshot(inside):
+    """The name of a variable is the key of its value there."""
+    shown = inside(
+        "snapshot", MASTER_ADDR="trainhead7", HF_ENDPOINT="https://hub.acme.de/hf"
+    ).stdout
+    assert ("MASTER_ADDR" in shown, "HF_ENDPOINT" in shown) == (True, True)
+    assert ("trainhead7" in shown, "hub.acme.de" in shown) == (False, False)
+
+
 SIZE = 4_000
 WORDS = words("secrets")
 UNITS = sorted(

@@ -40,6 +40,8 @@ _LEFT = pattern(r"(?s:.{0,60})[^\w-]")
 _WORDS = re.compile(r"[A-Za-z0-9+/_=.~-]{16,}")
 _PIECES = re.compile(r"[A-Za-z0-9+_~-]{16,}={0,2}")
 _TAIL = re.compile(r"(?<=[_-])[A-Za-z0-9+~]{20,4000}={0,2}$")
+_ADDRESS = re.compile(r"(?<![A-Za-z0-9])[a-z][a-z+]{1,12}://[^\s\"'<>`|?#]{12,2000}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{12,200}")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
 _GLIMPSE = 300
 """Characters of a value by which it is judged; the rest of a longer one goes with them."""
@@ -118,6 +120,8 @@ def _once(text: str, who: Identity, *, addresses: bool) -> str:
         if len(name) > 2 and low not in names("nobody") and low in text.lower():
             own = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
             text = re.sub(own, hashed(what, name), text, flags=re.IGNORECASE)
+    if "://" in text:
+        text = _ADDRESS.sub(_without_tokens, text)
     return _WORDS.sub(_opaque, text)
 
 
@@ -152,6 +156,10 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
     if what in ("user", "host"):
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]
         number = low.replace(".", "").isdigit()
+        if kind.check == "folder" and low in names("folders"):
+            return False
+        if kind.check == "host" and (who.plain or _is_public(low)):
+            return False  # a mirror of this machine's own commands, which its user pastes
         return not (low in names("nobody") or (what == "host" and own) or number)
     named = not kind.token and what == "secret"
     if named and (low in names("harmless") or shape("placeholder").match(value)):
@@ -159,6 +167,26 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
     if (kind.mixed and not mixed(value)) or (kind.check == "address" and _is_version(value, found)):
         return False
     return not kind.floor or bits(value) >= kind.floor
+
+
+def _is_public(host: str) -> bool:
+    """Return whether a host is one of a public service, which names nobody."""
+    return any(host == one or host.endswith(f".{one}") for one in names("public hosts"))
+
+
+def _without_tokens(found: "re.Match[str]") -> str:
+    """Return an address without the parts of its path that some service gave out."""
+    scheme, _, rest = found[0].partition("://")
+    host, *parts = rest.split("/")
+    if _is_public(host.lower().rpartition("@")[2].partition(":")[0]):
+        return found[0]
+    for at, part in enumerate(parts):
+        announced = at > 0 and bool(shape("announces").fullmatch(parts[at - 1]))
+        hexadecimal = _HEX.fullmatch(part)  # the hash of a file, a commit
+        if len(part) > 11 and (announced or not hexadecimal) and _TOKEN.fullmatch(part):
+            random = _looks_issued(part, 12) if announced else _looks_random(part, 16)
+            parts[at] = hashed("secret", part) if random and not shape("done").search(part) else part
+    return f"{scheme}://{'/'.join((host, *parts))}"
 
 
 def _is_version(number: str, found: "re.Match[str]") -> bool:
@@ -296,6 +324,9 @@ def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  a
     if isinstance(data, str):
         if field and is_secret(field, data):
             return hashed("secret", data)
+        if field and shape("names a host").fullmatch(field):
+            # in a snapshot the name of a variable is the key of its value
+            return redact_text(f"{field}={data}", who).partition("=")[2]
         return redact_text(data, who, addresses=field not in names("versions"))
     if isinstance(data, dict):
         # their keys are names of packages, or ids of checks, and not of what stands under them
