@@ -162,6 +162,9 @@ class _Ladder:
             made, rung = self._plan(one)
             if made is None:
                 return True
+            why = "only a new environment helps, and a script cannot take it back where it fails"
+            way = f"doctor fix{case.there}"
+            FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
             result = _known(case, result, made, ground)
         except (RefusedError, FailureError) as error:
             self.last = _refused(result, error, self.findings)

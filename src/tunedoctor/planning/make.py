@@ -194,11 +194,9 @@ def _demanded(want: Wanted) -> Iterable[str]:
 def _new_torch(machine: Machine, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
     """Return the build for a rebuilt environment, and the versions it is chosen from."""
     asked, have = want.asked.get("torch", ""), want.preferred.get("torch", "")
-    for range_ in ([f"=={have}"] if have and not asked else []) + [asked]:
-        pick = torch_pick(machine, None, range_)
-        if isinstance(pick, TorchPick):
-            return pick, range_
-    return pick, asked
+    if have and not asked and isinstance(pick := torch_pick(machine, None, f"=={have}"), TorchPick):
+        return pick, f"=={have}"
+    return torch_pick(machine, None, asked), asked
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:

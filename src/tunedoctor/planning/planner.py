@@ -108,15 +108,12 @@ def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: 
         raise RefusedError("only a virtual environment can be rebuilt in its place")
     ask.installed = None  # what is installed now is no source of a new environment
     place = _place(snapshot, ask)
-    for wishes in dict.fromkeys((rung.wishes, ())):
-        try:
-            want = wanted_of_roots(asked_for(wishes), snapshot, rung.roots, rung.scope)
-            made = make(place, want)
-        except RefusedError as error:
-            if error.silent or not wishes:
-                raise
-            continue
-        break
+    try:
+        made = _made_of_roots(place, rung, rung.wishes)
+    except RefusedError as error:
+        if error.silent or not rung.wishes:
+            raise
+        made = _made_of_roots(place, rung, ())
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     plan = steps.fetched(Plan(steps=steps.whole_set(made)), place._replace(snapshot=bare))
@@ -142,6 +139,10 @@ def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: 
         asks={id_: names for one in own for id_, names in one.asks.items()},
     )
     return Planned(whole, drafts, None, made)
+
+
+def _made_of_roots(place: Place, rung: Rung, wishes: Iterable[str]) -> Made:
+    return make(place, wanted_of_roots(asked_for(wishes), place.snapshot, rung.roots, rung.scope))
 
 
 def _without_packages(drafts: Iterable[Drafted]) -> tuple[Drafted, ...]:

@@ -44,6 +44,8 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
             case steps.Tell():
                 lines += ["", f"# yours to do ({step.who}): {flat(step.why)}"]
                 lines += [*_commented(step.command)]
+            case _:  # a rebuild is never written as a script: only the doctor can take it back
+                pass
     return "\n".join(lines) + "\n"
 
 
