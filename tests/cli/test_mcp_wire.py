@@ -30,7 +30,9 @@ def server() -> Iterator[Child]:
     about = {"protocolVersion": "2025-06-18", "capabilities": {}}
     about["clientInfo"] = {"name": "test", "version": "1"}
     with started("mcp") as child:
-        sent(child, json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about}))
+        sent(
+            child, json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about})
+        )
         assert answer(child)["id"] == 0
         sent(child, '{"jsonrpc":"2.0","method":"notifications/initialized"}')
         yield child

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 
 import pytest
 from typed import doctor, soon
@@ -58,7 +59,9 @@ def test_an_adapter_configuration_that_is_none_is_refused(text, tmp_path):
         assert "adapter_config.json can't be read" in ended.stderr
 
 
-@pytest.mark.parametrize("base", ["a/" * 100_000, "x\0", ["a"], {"a": 1}, 7, "../nowhere", "a b", "--help"])
+@pytest.mark.parametrize(
+    "base", ["a/" * 100_000, "x\0", ["a"], {"a": 1}, 7, "../nowhere", "a b", "--help"]
+)
 def test_an_adapter_whose_base_is_no_name_is_refused(base, tmp_path):
     text = json.dumps({"base_model_name_or_path": base, "r": 1e400})
     (tmp_path / "adapter_config.json").write_text(text)
@@ -67,6 +70,21 @@ def test_an_adapter_whose_base_is_no_name_is_refused(base, tmp_path):
     assert ended.returncode == 2
     assert "is not there" in ended.stderr
     assert "base_model_name_or_path" in ended.stderr
+
+
+@pytest.mark.parametrize("deep", [{"num_hidden_layers": 10**18}, {"text_config": {"n_layer": 3e6}}])
+def test_a_model_that_states_absurd_depth_is_refused_before_it_is_made(deep, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **deep}))
+    for name in ("model.safetensors", "tokenizer.json", "d.jsonl"):
+        (tmp_path / name).write_text("{}")
+    for words in (
+        ["chat", str(tmp_path), "--prompt", "Hello"],
+        ["export", str(tmp_path)],
+        ["train", f"--model={tmp_path}", "--data=d.jsonl", "--target", sys.executable],
+    ):
+        ended = doctor(*words, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "config.json says" in ended.stderr, ended.stderr
 
 
 def test_a_configuration_with_odd_values_is_refused_or_reckoned(tmp_path):

@@ -129,7 +129,7 @@ async def _answer_bad(reads: Any, sends: Any, writes: Any) -> None:  # noqa: ANN
 
 
 def _fault_of(error: Exception) -> tuple[int, str, str | int | None]:
-    """Return the code of JSON-RPC for a line that is no message, what is wrong, and the request's id where it has one."""
+    """Return the code of JSON-RPC for a line that is no message, what is wrong, and the request's id if it has one."""
     try:
         rows: list[dict[str, Any]] = getattr(error, "errors")()  # noqa: B009  pydantic's
         first = rows[0]
@@ -245,7 +245,9 @@ class Service:
         stdin = text.encode("utf-8", "replace").decode()
         work = partial(child.run, argv, timeout=seconds, stdin=stdin)
         if self._calls >= _AT_ONCE + _WAITING:
-            misuse(f"{self._calls} calls are worked on or wait here", "wait for their answers first")
+            misuse(
+                f"{self._calls} calls are worked on or wait here", "wait for their answers first"
+            )
         self._calls += 1
         try:
             # a fix that was begun is waited for, though the agent goes away
