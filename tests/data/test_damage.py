@@ -186,3 +186,10 @@ def test_repeats_within_a_file_and_leaks_between_splits(tmp_path):
     assert {(one.kind, one.rows) for one in found.leak_rows()} == {
         ("same row", 1), ("much alike", 1), ("same prompt", 1),
     }  # fmt: skip
+
+
+def test_a_file_of_rows_that_lie_too_deep_is_given_up(tmp_path):
+    """Each costs as much as a thousand others, and the next one begins inside of it."""
+    _, faults = faults_of(tmp_path / "deep.json", b"{\n" + b'"a":{' * 400_000)
+    assert faults["no-json"].count <= 102
+    assert "it is not read further" in str(faults["ends-early"])

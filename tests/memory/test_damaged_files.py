@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 
 import pytest
 from typed import doctor, soon
@@ -69,6 +70,21 @@ def test_an_adapter_whose_base_is_no_name_is_refused(base, tmp_path):
     assert ended.returncode == 2
     assert "is not there" in ended.stderr
     assert "base_model_name_or_path" in ended.stderr
+
+
+@pytest.mark.parametrize("deep", [{"num_hidden_layers": 10**18}, {"text_config": {"n_layer": 3e6}}])
+def test_a_model_that_states_absurd_depth_is_refused_before_it_is_made(deep, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **deep}))
+    for name in ("model.safetensors", "tokenizer.json", "d.jsonl"):
+        (tmp_path / name).write_text("{}")
+    for words in (
+        ["chat", str(tmp_path), "--prompt", "Hello"],
+        ["export", str(tmp_path)],
+        ["train", f"--model={tmp_path}", "--data=d.jsonl", "--target", sys.executable],
+    ):
+        ended = doctor(*words, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "config.json says" in ended.stderr, ended.stderr
 
 
 def test_a_configuration_with_odd_values_is_refused_or_reckoned(tmp_path):

@@ -91,3 +91,12 @@ def test_a_child_is_ended_before_the_machine_has_no_memory():
     ended = run([sys.executable, "-c", HUNGRY], timeout=500, memory=most)
     assert ended.how == "grown"
     assert "all that there was" in ended.death
+
+
+def test_a_batch_that_no_memory_holds_is_refused(tiny_model, tmp_path):
+    (tmp_path / "d.jsonl").write_text(DATA)
+    words = ["train", f"--model={tiny_model}", "--data=d.jsonl", "--target", sys.executable]
+    for key in ("batch", "micro-batch", "rank", "max-length"):
+        ended = doctor(*words, f"--{key}=4000000000000000", cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "it takes 1 or more, and less than 16777216" in ended.stderr

@@ -57,3 +57,26 @@ def test_sigkill_leaves_no_process(command, seconds, torch_python, tiny_model, t
     doctor.wait()
     assert doctor.returncode == -signal.SIGKILL, "it had ended before"
     until(lambda: not of_test(name), 60)
+
+
+@pytest.mark.parametrize("words", ["data big.jsonl --jobs 2", "triage logs"])
+def test_sigkill_leaves_no_worker(words, tmp_path):
+    """Workers of a pool wait for their next task, which never comes."""
+    (tmp_path / "big.jsonl").write_text(DATA * 20_000)
+    (tmp_path / "logs").mkdir()
+    for number in range(400):
+        (tmp_path / "logs" / f"{number}.log").write_text("step ok\n" * 2000 + "Killed\n")
+    name = str(tmp_path)
+    doctor = subprocess.Popen(
+        [sys.executable, "-m", "tunedoctor", *words.split()],
+        cwd=tmp_path,
+        env={**bare(), OWN: name},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: len(of_test(name)) > 2)
+    doctor.send_signal(signal.SIGKILL)
+    doctor.wait()
+    assert doctor.returncode == -signal.SIGKILL, "it had ended before"
+    until(lambda: not of_test(name), 60)

@@ -19,7 +19,7 @@ from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import mark
 from tunedoctor.system.reading import read_regular
-from tunedoctor.target.train_input import WEIGHTS
+from tunedoctor.target.train_input import WEIGHTS, absurd_depth
 
 _LARGEST = 64 << 20
 """Bytes of a log, or of a configuration beside weights."""
@@ -88,6 +88,8 @@ def _whole(place: Path) -> str:
         misuse(f"{place} holds neither adapter_config.json nor config.json", _NAME)
     if not any(p.name.endswith(WEIGHTS) for p in place.iterdir()):
         misuse(f"{place} holds no weights", "download it anew, or name another folder")
+    if wrong := absurd_depth(_read(place / "config.json")):
+        misuse(f"{place / 'config.json'} says that {wrong}", "download it anew")
     return str(place)
 
 

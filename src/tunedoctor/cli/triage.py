@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 import sys
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.merge import joined
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.screen import as_line
+from tunedoctor.system import workers
 
 CHUNK = 16
 """Files that a process is handed at once: what handing over costs is small beside 16 reports."""
@@ -108,7 +108,7 @@ def _rows(options: Options, files: list[str]) -> Generator[Row]:
         return
     done, count = 0, min(-(-len(files) // CHUNK), processors())
     while done < len(files):
-        pool = futures.ProcessPoolExecutor(count, initializer=_quiet)
+        pool = futures.ProcessPoolExecutor(count, initializer=workers.begin)
         try:
             for row in pool.map(work, files[done:], chunksize=CHUNK):
                 done += 1
@@ -123,7 +123,7 @@ def _rows(options: Options, files: list[str]) -> Generator[Row]:
 
 def _alone(options: Options, file: str) -> Row:
     try:
-        with futures.ProcessPoolExecutor(1, initializer=_quiet) as pool:
+        with futures.ProcessPoolExecutor(1, initializer=workers.begin) as pool:
             return pool.submit(_judged, options, file).result()
     except futures.BrokenExecutor:
         return _problem(options, file, "the process that read it was killed")
@@ -151,12 +151,6 @@ def _judged(options: Options, path: str) -> Row:
 def _problem(options: Options, file: str, problem: str) -> Row:
     as_json = options.format == "jsonl"
     return "", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n"
-
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the process that prints, and let a SIGTERM end this one plainly."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def check_combinations(options: TriageOptions) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from packaging.version import Version
 
 from tunedoctor.model.versions import normalised
+from tunedoctor.system import workers
 from tunedoctor.tables.load import shipped
 from tunedoctor.target.contracts.look import Asked, follow, problem
 from tunedoctor.target.contracts.world import LARGEST, World
@@ -148,7 +149,7 @@ def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
     there = wheels(folder)
     asks, lacks = of_rows(data)
     modules = {m for m in ENTRIES if name_of(m) in there}
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, initializer=workers.begin) as pool:
         for name, releases in there.items():
             own = {m: ENTRIES[m] for m in modules if name_of(m) == name}
             ask = partial(asked_by, own, modules - own.keys())

@@ -42,6 +42,8 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TALK = re.compile(r'\[\s*\{\s*"')
 _decode = msgspec.json.Decoder().decode
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
+_DEEP, _MOST_DEEP = "nested too deep", 100
+"""What is wrong with a row that Python can't hold, and how many such a file may have."""
 AT_ONCE, AT_MOST = 16 << 20, 256 << 20
 """Bytes of the first part of a table, and of later ones, which double: each reads its group of rows from the start."""
 _NO_PYARROW = 3
@@ -151,7 +153,7 @@ class _Window:
         self.fill()
 
 
-def elements(  # noqa: C901  one loop over a text
+def elements(  # noqa: C901, PLR0912  one loop over a text
     blocks: Iterable[bytes], broken: Callable[[str], None]
 ) -> Iterator[Element]:
     """Yield each row of a document with the line where it begins; `broken` is told of a list without an end."""
@@ -163,7 +165,7 @@ def elements(  # noqa: C901  one loop over a text
     elif held and held[1] not in _TALKS:
         window.move(held.end())
         inside = True
-    key, count = "", 0
+    key, count, deep = "", 0, 0
     while True:
         window.skip()
         if window.at >= len(window.text):
@@ -176,6 +178,10 @@ def elements(  # noqa: C901  one loop over a text
         value, end, why = _value(window)
         if why:
             yield Element(line, None, "ends-early" if why.startswith("cut") else "no-json", why)
+            deep += why == _DEEP
+            if deep > _MOST_DEEP:  # each costs as much as a thousand others
+                broken(f"{deep} rows in it are {_DEEP}; it is not read further")
+                return
             first = _KEY.match(window.text, window.at)
             if not _found_next(window, key or (first[1] if first else "")):
                 return
@@ -222,7 +228,7 @@ def _value(window: _Window) -> tuple[object, int, str]:
                 how = "cut off" if cut and window.ended else "broken"
                 return None, window.at, f"{how} in line {line}"
         except RecursionError:
-            return None, window.at, "nested too deep"
+            return None, window.at, _DEEP
         size *= 4
     return None, window.at, "one row is longer than the doctor reads at once"
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import multiprocessing.pool
-import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -16,6 +15,7 @@ from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
 from tunedoctor.data.rows import KINDS, Rows, unread
+from tunedoctor.system import workers
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
@@ -212,9 +212,7 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
             asked.came(len(data))
             yield examine.block(data, first, asked.rows)
         return
-    # Ctrl-C is left to the parent, which ends its children
-    quiet = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    with multiprocessing.get_context("spawn").Pool(asked.jobs, *quiet) as pool:
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, workers.begin) as pool:
         waiting: deque[multiprocessing.pool.AsyncResult[Tally]] = deque()
         for data, first in blocks:
             asked.came(len(data))

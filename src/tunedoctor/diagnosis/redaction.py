@@ -185,7 +185,9 @@ def _without_tokens(found: "re.Match[str]") -> str:
         hexadecimal = _HEX.fullmatch(part)  # the hash of a file, a commit
         if len(part) > 11 and (announced or not hexadecimal) and _TOKEN.fullmatch(part):
             random = _looks_issued(part, 12) if announced else _looks_random(part, 16)
-            parts[at] = hashed("secret", part) if random and not shape("done").search(part) else part
+            parts[at] = (
+                hashed("secret", part) if random and not shape("done").search(part) else part
+            )
     return f"{scheme}://{'/'.join((host, *parts))}"
 
 

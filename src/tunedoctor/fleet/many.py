@@ -1,7 +1,6 @@
 """From replies to one answer: judged side by side, counted, grouped."""
 
 import re
-import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -19,6 +18,7 @@ from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread,
 from tunedoctor.fleet.judge import Job, Judge, Judged
 from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
+from tunedoctor.system import workers
 from tunedoctor.tables.load import table
 
 CHUNK = 64
@@ -32,7 +32,7 @@ _judge: list[Judge] = []
 
 def _start(make: Callable[[], Judge]) -> None:
     """Begin a process that judges: Ctrl-C is for the one that prints."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    workers.begin()
     _judge[:] = [make()]
 
 

@@ -126,6 +126,9 @@ CHOICES = {
     "device": "auto cuda xpu mps cpu",
 }
 COUNTS = "rank alpha max_length batch micro_batch log_every save_every keep"  # 1 or more
+DEEPEST = 10_000  # layers
+SIZES = "rank batch micro_batch max_length"  # less than LARGEST: memory goes with them
+LARGEST = 1 << 24
 SHARES = "dropout eval_share warmup"  # less than 1
 
 
@@ -161,6 +164,7 @@ def read_config(arguments: list[str]) -> Config:
             is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
         elif is_right and kind in (int, float):
             least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
+            below = LARGEST if key in SIZES.split() else below
             is_right, wants = least <= got < below, f"{least} or more, and less than {below}"
         if not is_right:
             stop(f"{where}: {key} is {got!r}", f"it takes {wants}")
@@ -183,6 +187,16 @@ def checkpoints(config: Config) -> list[Path]:
     return sorted(one for one in Path(config.out).glob("step-*") if one.name != "step-0000000")
 
 
+def absurd_depth(config: dict[str, Any]) -> str:
+    """Tell which key of a config.json states more layers than any model has: they are made before weights are read."""
+    for part in [config, *(value for value in config.values() if isinstance(value, dict))]:
+        for key, value in part.items():
+            is_count = isinstance(value, (int, float)) and re.search("layers?$", key)
+            if is_count and value > DEEPEST:
+                return f"{key} is {value:.6g}"
+    return ""
+
+
 def check_model(folder: Path) -> None:
     """Stop where a folder lacks a part of a model, or holds what would wait or act."""
     names = sorted(one.name for one in folder.iterdir() if not one.is_dir())
@@ -193,7 +207,9 @@ def check_model(folder: Path) -> None:
             regular(folder / name)
     bad = f"model {folder} does not load"
     with or_stop(f"{bad}: config.json is damaged", "download it anew"):
-        dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
+        known = dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
+    if wrong := absurd_depth(known):
+        stop(f"{bad}: config.json says {wrong}", "download it anew")
     if not any(name.endswith(WEIGHTS) for name in names):
         stop(f"{bad}: it holds no weights", "download its .safetensors files too")
     if not any(re.search("token|vocab|merges|sentencepiece|spiece|tekken", n) for n in names):
