@@ -70,6 +70,20 @@ def test_a_package_that_the_stack_only_requires_and_never_imports_stops_nothing(
     assert findings(tmp_path)["missing-dependency"]["severity"] == "warning"
 
 
+def test_a_library_of_the_stack_may_import_what_only_another_package_requires(site, tmp_path):
+    sympy(site, "x = 1\n", "mpmath")
+    install(site, "datasets", {"datasets/__init__.py": "import mpmath\n"}, "5.2.0")
+    assert findings(tmp_path)["missing-dependency"]["severity"] == "error"
+
+
+def test_what_only_a_command_or_a_test_imports_stops_nothing(site, tmp_path):
+    sympy(site, "x = 1\n")
+    text = "import click\n"
+    files = {"peft/__init__.py": "", "peft/cli/main.py": text, "peft/tests/a.py": text}
+    install(site, "peft", files, "0.21.2", "click")
+    assert findings(tmp_path)["missing-dependency"]["severity"] == "warning"
+
+
 @pytest.mark.parametrize(
     "requirement",
     ['mpmath; python_version < "3"', 'mpmath; extra == "fast"', 'mpmath; sys_platform == "plan9"'],

@@ -27,7 +27,12 @@ _MOST_GAPS = 20
 _MOST_STEPS = 12
 """Packages between the stack and the owner of a missing requirement."""
 _LARGEST_RECORD = 8 << 20
-_LEFT_OUT = ("/tests/", "/test/", "/testing/", "/benchmarks/", "/examples/", "/docs/", "/cli/")
+_LEFT_OUT = re.compile(
+    rb"/(?:tests?|testing|benchmarks|examples|docs|cli)/|/_?cli\w*\.py,|/__main__\.py,"
+)
+"""Lines of RECORD whose files no training imports."""
+_WHOLE = frozenset({"torch"})
+"""Too large to be searched for what it does not require itself."""
 _FROM = re.compile(
     rb"^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)", re.MULTILINE
 )
@@ -58,8 +63,11 @@ class _Search:
 
     def row(self, gap: Unmet) -> MissingImport:
         """Return where the owner of a missing requirement imports it, if the stack gets there."""
-        found = self.imported(gap.owner, modules_of(gap.name))
-        file, line = found if found and self._used(gap.owner.name, 0) else ("", 0)
+        modules = modules_of(gap.name)
+        found = self.imported(gap.owner, modules)
+        if not (found and self._used(gap.owner.name, 0)):
+            found = self.by_the_stack(modules)
+        file, line = found or ("", 0)
         return MissingImport(owner=gap.owner.name, name=gap.name, file=file, line=line)
 
     def imported(self, owner: Distribution, modules: Iterable[str]) -> tuple[str, int] | None:
@@ -77,6 +85,11 @@ class _Search:
                 return path, text.count(b"\n", 0, found.start()) + 1
         return None
 
+    def by_the_stack(self, modules: Iterable[str]) -> tuple[str, int] | None:
+        """Return the file and line in which a library of the stack imports one of some modules, required or not."""
+        stack = (one for one in self.owners.values() if one.name in STACK - _WHOLE)
+        return next(filter(None, (self.imported(one, modules) for one in stack)), None)
+
     def _used(self, name: str, steps: int) -> bool:
         """Return whether the stack imports a distribution, directly or by others that it imports."""
         if name in STACK:
@@ -84,6 +97,8 @@ class _Search:
         if steps > _MOST_STEPS:
             return False
         modules = self.top_modules(name) or modules_of(name)
+        if self.by_the_stack(modules):
+            return True
         askers = (
             one
             for one in self.owners.values()
@@ -94,16 +109,13 @@ class _Search:
         )
 
     def sources(self, owner: Distribution) -> Iterator[str]:
-        """Yield the source files of a distribution below its folder, without its tests."""
-        record = self._record(owner)
+        """Yield the source files of a distribution below its folder, without its tests and commands."""
         paths = (
             line.partition(b",")[0].decode("utf-8", "replace")
-            for line in record.splitlines()
-            if b".py," in line
+            for line in self._record(owner).splitlines()
+            if b".py," in line and not _LEFT_OUT.search(line)
         )
-        yield from islice(
-            (one for one in paths if not any(p in one for p in _LEFT_OUT)), _MOST_FILES
-        )
+        yield from islice(paths, _MOST_FILES)
 
     def read(self, owner: Distribution, path: str) -> bytes:
         """Return a source file; empty if it can't be read."""
