@@ -155,7 +155,8 @@ def parts_of(form, turns, render):
     talk = [{"role": role, "content": text} for role, text in turns]
     for last in (False, True):
         try:
-            return pieces(talk, render, last=last)
+            with render:
+                return pieces(talk, render, last=last)
         except RewrittenError:  # the last answer alone is learned, if at all
             pass
     return [(render(talk), False)]

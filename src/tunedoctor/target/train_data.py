@@ -74,7 +74,8 @@ def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row
         render = renderer(tokenizer, config)
         with or_stop(f"{where}: the chat template refuses it", f"{remedy}, or answers = 'last'"):
             try:
-                cut = pieces(talk_of(row, sample), render, last=config.answers == "last")
+                with render:
+                    cut = pieces(talk_of(row, sample), render, last=config.answers == "last")
             except TemplateLimitError as error:
                 stop(f"{where}: {error}", remedy)
         parts = [(plain(piece)["input_ids"], is_learned) for piece, is_learned in cut if piece]

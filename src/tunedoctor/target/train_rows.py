@@ -5,14 +5,14 @@ The one reader of rows of doctor data, train and smoke: what one of them passes,
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import json
 import os
 import signal
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 Turn = Tuple[str, str]
 """Role and text."""
@@ -76,62 +76,68 @@ class Bounded:
 
     def __init__(self, render: Callable[..., str], file: str) -> None:
         """Take what writes a conversation, and the file to name where that needs too much."""
-        self.render, self.file, self.calls, self.most = render, file, 0, 0
+        self.render, self.file, self.calls = render, file, 0
+        self.before, self.most = (
+            (0, 0),
+            0,
+        )  # limits of memory, and the one for the next conversations
+        self.inside = self.is_timed = False
+        self.resource: Any = None
+        if os.path.exists("/proc/self/statm"):  # Linux
+            self.resource = importlib.import_module("resource")
 
     def __call__(self, talk: List[Any], **more: Any) -> str:
         """Return the conversation as the template writes it. Raises TemplateLimitError."""
-        try:
-            with self.limited_memory(), self.limited_time():
+        if self.inside:
+            text = self.render(talk, **more)
+        else:
+            with self:
                 text = self.render(talk, **more)
-        except MemoryError:
-            raise self.error(f"needs more than {self.MEMORY >> 30} GiB of memory for") from None
         least, times = self.LENGTH
         if len(text) > least and len(text) > least + times * len(repr(talk)):
             raise self.error(f"writes {len(text):,} characters for")
         return text
 
+    def __enter__(self) -> None:
+        """Set the limits, for all parts of one conversation: that costs a fifth of writing a short one."""
+        self.inside = True
+        if os.name == "posix" and threading.current_thread() is threading.main_thread():
+            if not self.is_timed:  # once: that costs more than all else here
+                signal.signal(signal.SIGALRM, self.over)
+            self.is_timed = True
+            signal.setitimer(signal.ITIMER_REAL, self.SECONDS)
+        self.limit_memory()
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
+        """Take the limits back. Raises TemplateLimitError where memory ran out."""
+        self.inside = False
+        if self.resource:
+            self.resource.setrlimit(self.resource.RLIMIT_DATA, self.before)
+        if self.is_timed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if kind is MemoryError:
+            raise self.error(f"needs more than {self.MEMORY >> 30} GiB of memory for") from None
+
     def error(self, what: str) -> TemplateLimitError:
         """Return what to raise."""
         return TemplateLimitError(f"the chat template {self.file} {what} one conversation")
 
-    @contextlib.contextmanager
-    def limited_memory(self) -> Iterator[None]:
+    def over(self, *_: Any) -> None:
+        """Stop what runs: the time is over."""
+        raise self.error(f"takes more than {self.SECONDS:.0f} s for")
+
+    def limit_memory(self) -> None:
         """Let this process take MEMORY bytes more than now."""
-        try:
-            import resource
-
-            before = resource.getrlimit(resource.RLIMIT_DATA)
-            if self.calls % self.OFTEN == 0:
-                pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
-                self.most = pages * resource.getpagesize() + self.MEMORY
-            self.calls += 1
-            limits = [self.most, *(one for one in before if one != resource.RLIM_INFINITY)]
-            resource.setrlimit(resource.RLIMIT_DATA, (min(limits), before[1]))
-        except (ImportError, OSError, ValueError):  # macOS, Windows
-            yield
+        if not self.resource:
             return
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_DATA, before)
-
-    @contextlib.contextmanager
-    def limited_time(self) -> Iterator[None]:
-        """Raise TemplateLimitError after SECONDS."""
-        if os.name != "posix" or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def over(*_: Any) -> None:
-            raise self.error(f"takes more than {self.SECONDS:.0f} s for")
-
-        before = signal.signal(signal.SIGALRM, over)
-        signal.setitimer(signal.ITIMER_REAL, self.SECONDS)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+        if self.calls % self.OFTEN == 0:
+            self.before = self.resource.getrlimit(self.resource.RLIMIT_DATA)
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+            limit = pages * self.resource.getpagesize() + self.MEMORY
+            known = [one for one in self.before if one != self.resource.RLIM_INFINITY]
+            self.most = min([limit, *known])
+        self.calls += 1
+        self.resource.setrlimit(self.resource.RLIMIT_DATA, (self.most, self.before[1]))
 
 
 def template_file(model: str) -> str:
