@@ -277,6 +277,8 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
 
 
 STATED = ("/refused", "/atomics")
+_FIRMWARE = re.compile(r"rejects atomics (\d{1,9})<(\d{1,9})")
+"""Version of the card's firmware, and of the first that needs no PCIe atomics; 0 where there is none."""
 
 
 @api.check("rocm-unsupported-hardware")
@@ -295,10 +297,15 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     if not said and not refused:
         return None
     case = "logged" if line else "said" if said else "no-memory"
+    atomics = "\n".join(one for one in (said, *logged) if "atomics" in one)
+    versions = _FIRMWARE.search(atomics)
+    firmware, needed = map(int, versions.groups()) if versions else (0, 0)
     return facts.worded(
-        ":atomics" if "atomics" in said or any("atomics" in one for one in logged) else ":else",
+        ":firmware" if needed else ":atomics" if atomics else ":else",
         f":{case}",
         said=said,
+        firmware=firmware,
+        needed=needed,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
         evidence=(("kernel log" if line else "/dev/kfd" if facts.rocm else ""),),
         line=line,
