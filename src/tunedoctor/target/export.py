@@ -12,6 +12,7 @@ from typing import Any
 
 from gguf_file import write  # type: ignore[import-not-found]
 from loading import load_tokenizer  # type: ignore[import-not-found]
+from safe_text import CleanStream  # type: ignore[import-not-found]
 from train_input import stop, whole_folder  # type: ignore[import-not-found]
 from train_state import merged  # type: ignore[import-not-found]
 
@@ -89,6 +90,8 @@ def template_of(tokenizer: Any) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
+    # whatever a model or its files say; bars of progress are drawn over
+    sys.stdout, sys.stderr = CleanStream(sys.stdout), CleanStream(sys.stderr, "\n\t\r")  # type: ignore[assignment]
     try:
         sys.exit(main(json.loads(sys.argv[1])))
     except OSError as error:
