@@ -34,6 +34,7 @@ from tunedoctor.render.screen import as_json, mark
 from tunedoctor.render.script import MARK
 from tunedoctor.render.setup import is_setup, render_plan_script
 from tunedoctor.state.folder import FailureError, failure_of
+from tunedoctor.system.programs import find_program
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
 from tunedoctor.transaction.outcome import Answer, Ended, Stage, Treated, Watch, Ways, exit_code
@@ -124,8 +125,15 @@ def _own_python(given: Namespace) -> str:
     """Return the interpreter that a new environment is made of."""
     if not given.python:
         return sys.executable
-    found = shutil.which(given.python) or shutil.which(f"python{given.python}")
-    if found is None:
+    # one that is named by its path is the user's word
+    found = (
+        given.python
+        if Path(given.python).name != given.python and shutil.which(given.python)
+        else ""
+    )
+    for name in () if found else (given.python, f"python{given.python}"):
+        found = found or find_program(name, os.environ)
+    if not found:
         misuse(f"--python is {given.python!r}, which is no interpreter", "name one by its path")
     return found
 

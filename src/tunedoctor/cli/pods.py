@@ -1,6 +1,6 @@
 """doctor train --kubernetes: writes the manifest of a training in pods, and has kubectl apply it where there is one."""
 
-import shutil
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import write
 from tunedoctor.fleet import pytorchjob
 from tunedoctor.fleet.reply import IMAGE
+from tunedoctor.system.programs import find_program
 from tunedoctor.tables.load import table
 
 
@@ -31,7 +32,7 @@ def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) ->
     command += [f"--{one}={getattr(how, one)}" for one in keys] + ["--self"] * how.own
     command += ["--no-check"] * how.no_check + ["--dry-run"] * ("--dry-run" in words)
     container = {"image": how.image or IMAGE, "workingDir": str(Path.cwd()), "command": command}
-    place, by_itself = f"{claim}:{mount}", not how.manifest and shutil.which("kubectl")
+    place, by_itself = f"{claim}:{mount}", not how.manifest and find_program("kubectl", os.environ)
     with refusing(ValueError, "kubectl get nodes --show-labels shows them"):
         if values.get("device") != "cpu":
             asked = how.resource or pytorchjob.resource(how.kubernetes, asks=bool(by_itself))

@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tunedoctor.system import programs
+
 _MARK = "DOCTOR_CHILD"
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE = 1.0
@@ -51,6 +53,10 @@ def start(
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does."""
     mark = os.urandom(16).hex()
+    around = dict(os.environ if env is None else env)
+    program = programs.started(argv[0], around)
+    if "PATH" in around:  # what it starts is found where the doctor finds it
+        around["PATH"] = programs.safe_path(around)
     with _LOCK:
         if _ONLY and argv[0] not in _ONLY:
             raise OSError("the doctor was stopped")
@@ -60,10 +66,11 @@ def start(
         try:
             process = subprocess.Popen(  # noqa: S603  argv lists only
                 list(argv),
+                executable=program,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**(os.environ if env is None else env), _MARK: mark},
+                env={**around, _MARK: mark},
                 cwd=cwd,
                 start_new_session=sys.platform != "win32",
             )

@@ -108,7 +108,7 @@ def main(told: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     # whatever a model or its files say; bars of progress are drawn over
-    sys.stdout, sys.stderr = CleanStream(sys.stdout), CleanStream(sys.stderr, "\n\t\r")  # type: ignore[assignment]
+    sys.stdout, sys.stderr = CleanStream(sys.stdout), CleanStream(sys.stderr, "\n\t\r")
     try:
         sys.exit(main(json.loads(sys.argv[1])))
     except KeyboardInterrupt:
