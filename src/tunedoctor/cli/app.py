@@ -146,8 +146,9 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
         word = given.rest[0].partition("=")[0]
-        kind = "option " * word.startswith("-")
-        parser.error(f"there is no {kind}{word[:60]!r}{near(word, set().union(*flags.values()))}")
+        what = "has no option" if word.startswith("-") else "takes no argument"
+        close = near(word, set().union(*flags.values()))
+        parser.error(f"doctor {name} {what} {word[:60]!r}{close}")
     typed = {word.partition("=")[0] for word in words}
     given.typed = sorted(name for name, ways in flags.items() if ways & typed)
     said: set[str] = set()

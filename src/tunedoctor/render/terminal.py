@@ -191,6 +191,7 @@ def ways(told: Told) -> list[tuple[str, str]]:
         smoke = (f"doctor smoke{there(report)}", "proves it by a tiny training")
         return [("doctor init", "writes a first configuration") if report.smoke else smoke]
     alone = well_said(report)[1]
+    alone = alone and report.target.chosen_by == "none"
     return [("doctor check", "looks at an environment too")] * alone
 
 
