@@ -21,6 +21,7 @@ import unicodedata
 
 import msgspec
 
+from tunedoctor.facts.clean import inert
 from tunedoctor.target import safe_text
 
 Part = str | tuple[str, str]
@@ -127,7 +128,8 @@ class Screen:
         return "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
 
     def spelled(self, text: str) -> str:
-        """Spell out what the stream can't show."""
+        """Spell out what the stream can't show; colours of a text that is shown, as of a file's name, are not ours."""
+        text = inert(text)
         return text if self._encoding == "utf-8" else spelled(text, self._encoding)
 
     def html(self, page: str) -> str:
