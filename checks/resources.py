@@ -85,11 +85,14 @@ RAM_ENOUGH = 62
 def ram_too_small(facts: api.Facts) -> api.Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
     said = facts.heard()
-    guess = "" if said else facts.heard("/guess")
+    killed = "" if said else facts.heard("/killed")
+    if killed and facts.ram.oom_kills:  # the kernel counted it
+        said, killed = killed, ""
+    guess = "" if said or killed else facts.heard("/guess")
     size = facts.ram.usable
-    if said or guess:
-        keys = ("/ended", "/ended:guess" if guess else "")
-        return facts.worded(*keys, said=said or guess, size=api.gib(size) if facts.ram else "")
+    if said := said or killed or guess:
+        keys = ("/ended:killed",) if killed else ("/ended", "/ended:guess" if guess else "")
+        return facts.worded(*keys, said=said, size=api.gib(size) if facts.ram else "")
     if silent := facts.heard("/silent"):
         return _silent(facts, silent)
     if not facts.ram:

@@ -100,10 +100,10 @@ def _what(build: api.TorchBuild) -> str:
 def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str) -> api.Finding:
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
-    card, driver = usable[0].name, facts.nvidia_driver.version
+    cards, driver = api.counted(card.name for card in usable), facts.nvidia_driver.version
     own = (facts.host, facts.interpreter, facts.torch)
     fit = api.rebuild_cuda(own, driver, capabilities)
-    found = f"{name}; the machine has {f'{len(usable)} x ' if len(usable) > 1 else ''}{card}"
+    found = f"{name}; the machine has {cards}"
     if fit:
         severity: api.Severity = "note" if small else "error"
         return facts.worded(severity=severity, said=said, found=found, way=fit)

@@ -29,10 +29,11 @@ def test_the_published_schema_is_the_one_of_the_types():
 )
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_doctor_leaves_no_child(tmp_path, number, status):
-    mark, tool = tmp_path / "pid", tmp_path / "nvidia-smi"
+    mark, tool = tmp_path / "pid", tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
     tool.write_text(f"#!/bin/sh\necho $$ > {mark}.part && mv {mark}.part {mark}\nexec sleep 600\n")
     tool.chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
     with started("check", cwd=tmp_path, PATH=path) as child:
         until(mark.exists)
         child.send_signal(number)

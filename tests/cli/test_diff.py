@@ -152,7 +152,10 @@ def test_real_environments_snapshots_reports_and_here(tmp_path):
     said = " ".join(ended.stdout.split())
     assert ended.returncode == 1
     assert "packages[accelerate] 1.0.0 -> 1.14.0" in said
-    assert "snapshots tell which of them a finding hangs on. Next: write a snapshot on each machine doctor snapshot -o FILE" in said
+    assert (
+        "snapshots tell which of them a finding hangs on. Next: write a snapshot on each machine doctor snapshot -o FILE"
+        in said
+    )
     assert doctor("diff", "bad-report.json", "bad.json", cwd=tmp_path).returncode == 0
 
 

@@ -107,9 +107,7 @@ def test_of_a_card_or_port_the_one_value_is_named_that_a_finding_goes_by(tmp_pat
     found = {one["node"]: (*one["explains"], one["fact"]) for one in odd if one["explains"]}
     assert found == {f"n{n}": (id_, fact) for n, (_, id_, fact) in told.items()}
     screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
-    assert screen.splitlines()[-1] == "  doctor explain infiniband-down", (
-        "the worst"
-    )
+    assert screen.splitlines()[-1] == "  doctor explain infiniband-down", "the worst"
 
 
 def test_another_torch_is_one_row_and_rarer_is_first(tmp_path: Path) -> None:
@@ -161,7 +159,7 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     (folder / "deep" / "n0.json").write_text(json.dumps(later))
     (folder / "n10.json").write_text((folder / "n1.json").read_text().replace("gpu-7", "gpu-70"))
     (folder / "deep" / "array.json").write_text("[" * 100_000)
-    (folder / "deep" / "huge.json").write_bytes(b" " * (5 << 20))
+    (folder / "deep" / "huge.json").write_bytes(b" " * (17 << 20))
     (folder / "deep" / "\x1b[31m<b>.json").write_text("{}")
     os.mkfifo(folder / "deep" / "pipe.json")
     report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
@@ -274,7 +272,7 @@ def test_exit_codes_and_the_policy(tmp_path: Path) -> None:
 
 def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     lines = [json.dumps(machine(n, name=f"n{n}")) for n in range(4)]
-    long = lines[0] + " " * (9 << 20)
+    long = lines[0] + " " * (33 << 20)
     first = doctor("fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, "oops"]))
     assert first.returncode == 2
     assert {*json.loads(first.stdout)["unreached"]} == {"line-5"}
@@ -283,7 +281,7 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     )
     told = json.loads(cut.stdout)
     assert told["unreached"] == {
-        "line-5": "is a line of more than 4 MiB, and left out; a snapshot has about 0.1"
+        "line-5": "is a line of more than 16 MiB, and left out; a snapshot has about 0.1"
     }
     assert told["older"] == {"n0": 1}
     (tmp_path / "last.json").write_text(first.stdout.replace('"line-5"', '"line-5\\u001b[2J"'))

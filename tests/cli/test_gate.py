@@ -257,10 +257,11 @@ HANGS = "#!/bin/sh\nexec sleep 600\n"
 
 
 def test_a_driver_that_hangs_ends_as_unknown(tmp_path: Path) -> None:
-    tool = tmp_path / "nvidia-smi"
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
     tool.write_text(HANGS)
     tool.chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
     words = ("check", "--profile", "node", "--format", "json", "--timeout")
     for seconds in ("1.5", "4", "8"):  # a machine that is slow tells nothing within the first
         ended = doctor(*words, seconds, cwd=tmp_path, PATH=path)

@@ -193,3 +193,36 @@ def test_a_file_of_rows_that_lie_too_deep_is_given_up(tmp_path):
     _, faults = faults_of(tmp_path / "deep.json", b"{\n" + b'"a":{' * 400_000)
     assert faults["no-json"].count <= 102
     assert "it is not read further" in str(faults["ends-early"])
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+def test_a_row_with_400_000_keys_is_refused_and_the_next_one_read(tmp_path, name):
+    """Such a row of 7 MB took 200 MB of memory, one of 32 MB more than 600."""
+    keys = [f"key{number}" for number in range(400_000)]
+    if name == "a.csv":
+        text = f"{','.join(keys)}\n{','.join('x' for _ in keys)}\n"
+    else:
+        rows = [json.dumps({"prompt": "x", **dict.fromkeys(keys, "x")}), *map(json.dumps, ROWS)]
+        text = f"[{','.join(rows)}]" if name == "a.json" else "\n".join(rows)
+    found, faults = faults_of(tmp_path / name, text.encode())
+    assert "too-many-values" in faults
+    assert found.files[0].rows == (0 if name == "a.csv" else len(ROWS))
+
+
+def test_400_000_rows_with_a_key_each_take_little_memory(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"key{n}": "x", "text": "row {n}"}}\n' for n in range(400_000)))
+    found, _ = faults_of(path, path.read_bytes())
+    assert found.files[0].rows == 400_000
+    assert len(found.files[0].columns) <= 50
+
+
+def test_a_file_that_is_not_utf8_is_not_called_utf8(tmp_path):
+    found, faults = faults_of(tmp_path / "a.csv", "text\na café\n".encode("latin-1"))
+    assert "not-utf8" in faults
+    assert found.files[0].encoding == "not UTF-8"
+    advice = next(iter(faults.values())).cure
+    assert "Excel" in advice
+    # what Excel writes as "CSV UTF-8" is no reason for the next warning
+    _, faults = faults_of(tmp_path / "a.csv", "text\na café\n".encode("utf-8-sig"))
+    assert not faults

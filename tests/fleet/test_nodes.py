@@ -501,8 +501,8 @@ echo '{"name": "n2", "problem": "gone"}'
 exit 1
 """
     for name in ("ray", "python"):
-        plant(tmp_path, {name: answers}).joinpath(name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        plant(tmp_path, {f"bin/{name}": answers}).joinpath("bin", name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.chdir(tmp_path)
     replies = collect("", How((), "", 200))
     assert next(replies).name == "n1"

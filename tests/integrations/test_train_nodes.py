@@ -139,7 +139,10 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     assert slurm.train("--out=one").code == 0
     for out, nodes in (("two", ["--nodes=2", "--slurm=debug"]), ("four", ["--nodes=4", "--slurm=n[1-4]"])):  # fmt: skip
         ended = slurm.train(f"--out={out}", "--dropout=0", *nodes)
-        assert (ended.code, f"Next: chat with it\n  doctor chat {out}" in ended.said) == (0, True), ended.said
+        assert (ended.code, f"Next: chat with it\n  doctor chat {out}" in ended.said) == (
+            0,
+            True,
+        ), ended.said
         for mine, alone in zip(log(slurm.folder / out), log(slurm.folder / "one"), strict=True):
             for key in ("loss", "grad_norm", "lr"):
                 assert math.isclose(mine[key], alone[key], rel_tol=1e-5), (out, mine, alone)

@@ -19,7 +19,7 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, Unknown
 from tunedoctor.probes import nvml_child
 from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
-from tunedoctor.probes.targeting import find_program
+from tunedoctor.system.programs import find_program
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
 NOTHING, ON_BUS = World(), World(gpus_on_bus=1)
@@ -208,7 +208,9 @@ def test_an_nvidia_smi_that_fails(tmp_path, world, body, answer, gpus):
 def test_only_a_program_on_path_is_run(tmp_path, monkeypatch):
     folder = smi(tmp_path / "bin", "true")
     monkeypatch.chdir(folder)
-    assert find_program("nvidia-smi", {"PATH": ":.:/nowhere"}) == ""
+    for front in ("", ".", str(folder)):  # the working folder, however it is named
+        assert find_program("nvidia-smi", {"PATH": f"{front}:/nowhere"}) == ""
+    monkeypatch.chdir(tmp_path)
     assert find_program("nvidia-smi", {"PATH": f"/nowhere:{folder}"}) == f"{folder}/nvidia-smi"
     assert find_program("nvidia-smi", {}, [folder]) == f"{folder}/nvidia-smi"
 

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import venv
 from importlib.machinery import PathFinder
 from importlib.metadata import distributions
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from rows import cases, plant
+from typed import doctor
 
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.interpreter import interpreter
@@ -83,3 +85,26 @@ def test_what_is_missing(tmp_path, left_out, size, gone):
         (tmp_path / "torch/__init__.py").write_bytes(b"")
         told = [f"{LIBRARY} (a link to nothing)", "torch/__init__.py (empty)"]
         assert sorted(missing(str(tmp_path), RECORD.encode())) == sorted(told)
+
+
+def test_an_environment_of_6000_packages_is_judged(tmp_path):
+    """So are its snapshot and a report that holds all facts."""
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (site,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    for n in range(6000):
+        info = site / f"pkg_{n}-1.0.dist-info"
+        info.mkdir()
+        head = f"Metadata-Version: 2.1\nName: pkg-{n}\nVersion: 1.0\n"
+        (info / "METADATA").write_text(f"{head}Requires-Dist: pkg-{(n + 1) % 6000}>=1.0\n\n")
+    before = os.times()
+    for words in (["check", "--target", "env"], ["snapshot", "--target", "env", "-o", "s.json"]):
+        ended = doctor(*words, cwd=tmp_path)
+    again = doctor("check", "--from", "s.json", "--format", "json", cwd=tmp_path)
+    after = os.times()
+    assert ended.returncode == 0
+    report = json.loads(again.stdout)
+    assert [one["id"] for one in report["findings"] if one["severity"] == "error"] == [
+        "torch-missing"
+    ]
+    assert not [why for why in report["unknown"].values() if "folder" in why]
+    assert sum(after[2:4]) - sum(before[2:4]) < 8

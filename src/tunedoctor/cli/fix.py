@@ -20,6 +20,7 @@ from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of
+from tunedoctor.system.programs import find_program
 from tunedoctor.transaction.outcome import FixResult
 from tunedoctor.transaction.undoing import put_in_order
 
@@ -82,8 +83,15 @@ def _own_python(given: FixOptions) -> str:
     """Return the interpreter that a new environment is made of."""
     if not given.python:
         return sys.executable
-    found = shutil.which(given.python) or shutil.which(f"python{given.python}")
-    if found is None:
+    # one that is named by its path is the user's word
+    found = (
+        given.python
+        if Path(given.python).name != given.python and shutil.which(given.python)
+        else ""
+    )
+    for name in () if found else (given.python, f"python{given.python}"):
+        found = found or find_program(name, os.environ)
+    if not found:
         misuse(f"--python is {given.python!r}, which is no interpreter", "name one by its path")
     return found
 

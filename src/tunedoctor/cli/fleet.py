@@ -2,7 +2,6 @@
 
 import gc
 import os
-import shutil
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -36,6 +35,7 @@ from tunedoctor.render.formats.line import worst_of
 from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
 from tunedoctor.smoke.answer import OF_SNAPSHOT
+from tunedoctor.system.programs import find_program
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
@@ -143,7 +143,7 @@ def _jobs(given: FleetOptions) -> tuple[str, Generator[Job]]:
     profile = "project" if given.smoke else given.profile or "node"
     words = ("snapshot", "--profile", profile, "--keep-host", *["--smoke"] * given.smoke)
     how = How(words, given.doctor, given.timeout, given.at_once, given.image or IMAGE)
-    if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
+    if named == ["kubernetes"] and (given.manifest or not find_program("kubectl", os.environ)):
         from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
 
         manifest, commands = by_hand(given.kubernetes or "", how)

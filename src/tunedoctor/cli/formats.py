@@ -12,8 +12,11 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Place, Told
 from tunedoctor.render.formats.names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
 from tunedoctor.render.screen import as_json, as_line
+from tunedoctor.target import safe_text
 
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+COMMANDS = ("github",)
+"""Formats that are commands of a CI runner."""
 PLACED = ("sarif", "github", "gitlab")
 """Formats that name lines of files."""
 
@@ -95,12 +98,15 @@ def _text(name: str, told: Told, options: Options) -> str:
     if name in ("json", "jsonl"):
         return as_json(told.report) if name == "json" else as_line(told.report)
     module = import_module(f"tunedoctor.render.formats.{'github' if name == 'summary' else name}")
-    return str(module.summary(told) if name == "summary" else module.render(told))
+    if name == "summary":
+        return str(module.summary(told))
+    text = str(module.render(told))
+    return text if name in COMMANDS else safe_text.as_plain_text(text)
 
 
 def _write(file: str, name: str, text: str) -> None:
     if not file:
-        write(text)
+        write(text, commands=name in COMMANDS)
     elif name == "summary":  # steps before have theirs there; a FIFO is not waited for
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
         with os.fdopen(os.open(file, flags, 0o666), "ab") as summary:

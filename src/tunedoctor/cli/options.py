@@ -40,7 +40,8 @@ from tunedoctor.facts import Target
 from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, OWN, makes
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.places import folders, owned
-from tunedoctor.probes.targeting import here
+from tunedoctor.probes.targeting import doubt, here
+from tunedoctor.system.programs import PASSED_OVER
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"
@@ -290,10 +291,23 @@ def to_change(place: Target, *, asks: bool, words: str) -> Target:
 
 def starting(place: Target, *, quiet: bool = False, does: str = "starts") -> Target:
     """Say which interpreter is about to be started, or its environment changed, and by what it was chosen."""
+    if why := doubt(place):
+        what = f"{place.python}, chosen by {place.chosen_by}, {why}"
+        _may_start_or_exit(what, f"--target {shlex.quote(place.python)} starts it")
     if place.python and not quiet:
         by = f"{'which is' if place.chosen_by in FOUND else 'chosen by'} {place.chosen_by}"
         sys.stderr.write(f"doctor: {does} {place.python}, {by}\n")
     return place
+
+
+def _may_start_or_exit(what: str, way_out: str) -> None:
+    """Ask before an interpreter is started that can have come with the folder; exits with 2 where nobody says yes."""
+    from tunedoctor.cli.output import agreed  # noqa: PLC0415  it needs what stands here
+
+    if not sys.stdin.isatty():
+        misuse(what, way_out)
+    if not agreed(f"doctor: {what}. Start it?", sys.stderr):
+        misuse("not started", way_out)
 
 
 def works(place: Target) -> Target:
@@ -307,5 +321,9 @@ def look(place: Target, seconds: float = math.inf, **how: bool) -> Snapshot:
     """Take a snapshot, with what `live.take` may do; say what is being asked where that takes long."""
     from tunedoctor.probes.live import take  # noqa: PLC0415  with it come all probes
 
+    PASSED_OVER.clear()
     with spinner("asking") as one:
-        return take(place, watch=one.watch, seconds=seconds, **how)
+        found = take(place, watch=one.watch, seconds=seconds, **how)
+    for path, why in list(PASSED_OVER.items())[:3]:
+        sys.stderr.write(f"doctor: {path} was not run: {why}\n")
+    return found

@@ -94,9 +94,12 @@ def agreed(question: str, stream: TextIO) -> bool:
     return said.strip().lower() in ("y", "yes")
 
 
-def write(text: str) -> None:
-    """Write to stdout, and at once."""
-    sys.stdout.write(text)
+def write(text: str, *, commands: bool = False) -> None:
+    """Write to stdout, and at once. `commands`: a CI runner is to obey those in the text."""
+    if commands and (write_commands := getattr(sys.stdout, "write_commands", None)):
+        write_commands(text)
+    else:
+        sys.stdout.write(text)
     sys.stdout.flush()
 
 

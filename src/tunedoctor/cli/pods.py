@@ -1,6 +1,6 @@
 """doctor train --kubernetes: writes the manifest of a training in pods, and has kubectl apply it where there is one."""
 
-import shutil
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import write
 from tunedoctor.fleet import pytorchjob
 from tunedoctor.fleet.reply import IMAGE
+from tunedoctor.system.programs import find_program
 from tunedoctor.tables.load import table
 
 
@@ -35,7 +36,7 @@ def training(how: TrainOptions, words: Sequence[str], values: Mapping[str, Any])
         "workingDir": str(Path.cwd()),
         "command": command,
     }
-    place, by_itself = f"{claim}:{mount}", not how.manifest and shutil.which("kubectl")
+    place, by_itself = f"{claim}:{mount}", not how.manifest and find_program("kubectl", os.environ)
     with refusing(ValueError, "kubectl get nodes --show-labels shows them"):
         if values.get("device") != "cpu":
             asked = how.resource or pytorchjob.resource(how.kubernetes or "", asks=bool(by_itself))

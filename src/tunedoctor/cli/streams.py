@@ -5,10 +5,12 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
-from tunedoctor.render.screen import COMMAND, RUNNERS, spelled
+from tunedoctor.render.screen import spelled
+from tunedoctor.target.safe_text import PlainTextWriter
 
 GONE = 141
 """Exit status where the reader of standard output went away: what a shell says of a tool that SIGPIPE ended."""
@@ -17,23 +19,26 @@ _OURS = re.compile(r"(\x1b\[(?:[0-2]|3[0-7])m|[\n\t])")
 
 
 class Stream(io.TextIOWrapper):
-    """A stream that takes any text, and lets nothing through that acts on a terminal but `_OURS`."""
+    """A stream that takes any text, and lets nothing through that acts on a terminal but `_OURS`, or on a CI runner."""
 
     def __init__(self, stream: TextIO | None, *, is_result: bool) -> None:
         """Stand for `stream`, None where it is closed. Where the result can't be written, the program ends."""
         buffer = stream.buffer if stream else io.BufferedWriter(_Closed())
         self._is_result, self._is_lost = is_result, False
+        self._runner = PlainTextWriter()
         self._has = stream.encoding if stream else "utf-8"
         super().__init__(buffer, self._has, "backslashreplace", line_buffering=not is_result)
 
     def write(self, text: str) -> int:
-        """Write text, cleaned and in the characters that the stream has."""
+        """Write text, cleaned, in the characters that the stream has, and without commands of a CI runner."""
+        return self.write_commands(text, self._runner.next)
+
+    def write_commands(self, text: str, last: Callable[[str], str] = str) -> int:
+        """Write text as `write` does, with commands of a CI runner that are the doctor's own."""
         parts = _OURS.split(text)
         parts[::2] = [one if one.isprintable() else _inert(one) for one in parts[::2]]
-        if not self._is_result and any(map(os.environ.get, RUNNERS)):
-            parts = [COMMAND.sub(r"\g<0> ", "".join(parts))]
         try:
-            return super().write(spelled("".join(parts), self._has))
+            return super().write(last(spelled("".join(parts), self._has)))
         except OSError as error:
             self._fail(error)
         return len(text)

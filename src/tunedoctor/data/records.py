@@ -27,6 +27,9 @@ from tunedoctor.system.scratch import scratch
 
 WINDOW = 1 << 20
 """Characters in front of the reader while a row is read."""
+MOST_VALUES = 100_000
+"""Keys, lists and objects of a row: each takes 70 bytes of memory and more where it takes five of the file."""
+_MANY = f"more than {MOST_VALUES:,} keys, lists and objects"
 LARGEST, LARGEST_RECORD = 32 << 20, 8 << 20
 """Characters of one row, and of one record of CSV."""
 _HOLDER = re.compile(
@@ -67,10 +70,20 @@ def lines_of(data: bytes, first: int) -> Iterator[Element]:
         if not line or line.isspace():
             yield Element(number, None, "blank")
             continue
+        if len(line) > WINDOW and _has_many(line):
+            yield Element(number, None, "too-many-values", _MANY)
+            continue
         try:
             yield Element(number, _decode(line))
         except (ValueError, RecursionError):
             yield _mended(line, number)
+
+
+def _has_many(row: str | bytes) -> bool:
+    """Return whether a row, or the beginning of one, has more values than the doctor reads at once."""
+    if isinstance(row, bytes):
+        return sum(map(row.count, (b'":', b"[", b"{"))) > MOST_VALUES
+    return sum(map(row.count, ('":', "[", "{"))) > MOST_VALUES
 
 
 def _mended(line: bytes, number: int) -> Element:
@@ -177,7 +190,8 @@ def elements(  # noqa: C901, PLR0912  one loop over a text
         line = window.line
         value, end, why = _value(window)
         if why:
-            yield Element(line, None, "ends-early" if why.startswith("cut") else "no-json", why)
+            fault = "ends-early" if why.startswith("cut") else "no-json"
+            yield Element(line, None, "too-many-values" if why == _MANY else fault, why)
             deep += why == _DEEP
             if deep > _MOST_DEEP:  # each costs as much as a thousand others
                 broken(f"{deep} rows in it are {_DEEP}; it is not read further")
@@ -214,9 +228,11 @@ def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
 
 
 def _value(window: _Window) -> tuple[object, int, str]:
-    size, scan = WINDOW, json.JSONDecoder().raw_decode
+    size, tried, scan = WINDOW, 0, json.JSONDecoder().raw_decode
     while size <= LARGEST:
         window.fill(size)
+        if _has_many(window.text[window.at : window.at + tried]):
+            return None, window.at, _MANY
         try:
             value, end = scan(window.text, window.at)
             if end < len(window.text) or window.ended:
@@ -229,7 +245,8 @@ def _value(window: _Window) -> tuple[object, int, str]:
                 return None, window.at, f"{how} in line {line}"
         except RecursionError:
             return None, window.at, _DEEP
-        size *= 4
+        # all of that belongs to one row
+        size, tried = size * 4, len(window.text) - window.at
     return None, window.at, "one row is longer than the doctor reads at once"
 
 
@@ -248,7 +265,7 @@ def _found_next(window: _Window, key: str) -> bool:
     return True
 
 
-def records(blocks: Iterable[bytes]) -> Iterator[Element]:
+def records(blocks: Iterable[bytes]) -> Iterator[Element]:  # noqa: C901  one loop over a text
     """Yield the records of a CSV file as rows by the header's names, each with the line where it begins."""
     source, ahead, line = _lines(blocks), deque[str](), 0
     delimiter, header = ",", list[str]()
@@ -279,6 +296,9 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
                 line += 1
                 continue
             if record is None:
+                return
+            if len(record) > MOST_VALUES:  # no table: nothing below has other columns
+                yield Element(line + 1, None, "too-many-values", _MANY)
                 return
             # Excel leaves empty rows as separators alone, and can say its separator in front of the header
             if not any(map(str.strip, record)) or (not header and record[0].lower() == "sep="):

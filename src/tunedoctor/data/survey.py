@@ -91,7 +91,7 @@ class Survey:
             columns = rows.columns
             if encoding != "utf-8":
                 whole.fault("not-utf8-file", 0, encoding)
-            elif opened.mark:
+            elif opened.mark and kind != "csv":  # readers of CSV skip it, and Excel writes it
                 whole.fault("byte-order-mark", 0)
             with opened.file:
                 for part in _parts(rows, self.asked):
@@ -107,6 +107,8 @@ class Survey:
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")
+        if whole.seen["not-utf8"]:
+            encoding = "not UTF-8"
         counts = ("lines", "unreadable", "rows", "faulty")
         file = DataFile(
             name=str(source.path),

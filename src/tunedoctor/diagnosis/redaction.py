@@ -20,6 +20,7 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
 from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, parted, present, shape
 from tunedoctor.tables.secrets import services as services_in
+from tunedoctor.target.safe_text import as_json
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
@@ -158,8 +159,8 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
         number = low.replace(".", "").isdigit()
         if kind.check == "folder" and low in names("folders"):
             return False
-        if kind.check == "host" and (who.plain or _is_public(low)):
-            return False  # a mirror of this machine's own commands, which its user pastes
+        if kind.check == "host" and _is_public(low):
+            return False
         return not (low in names("nobody") or (what == "host" and own) or number)
     named = not kind.token and what == "secret"
     if named and (low in names("harmless") or shape("placeholder").match(value)):
@@ -345,7 +346,8 @@ def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  a
 def snapshot_json(snapshot: Snapshot, who: Identity) -> bytes:
     """Return a snapshot as JSON, redacted. The only way by which one is written."""
     data = redact(to_data(snapshot if who.plain else unnamed(snapshot)), who)
-    return msgspec.json.format(msgspec.json.encode(data), indent=1) + b"\n"
+    text = msgspec.json.format(msgspec.json.encode(data), indent=1).decode()
+    return f"{as_json(text)}\n".encode()
 
 
 def unnamed(snapshot: Snapshot) -> Snapshot:

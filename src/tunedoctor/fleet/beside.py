@@ -1,8 +1,8 @@
 """Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
 
 import json
+import os
 import re
-import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -11,6 +11,7 @@ from typing import Any
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import Reply
 from tunedoctor.system import child, descendants
+from tunedoctor.system.programs import find_program
 
 Put = Callable[[Reply], None]
 """What takes a reply as soon as it is there, from any thread."""
@@ -35,7 +36,7 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
 
 def expect(program: str) -> None:
     """Raise ValueError where a program is not on PATH."""
-    if not shutil.which(program):
+    if not find_program(program, os.environ):
         raise ValueError(f"no command `{program}` is on PATH: run this where it is")
 
 

@@ -20,6 +20,7 @@ from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import Reply
 from tunedoctor.model.wording import listed
 from tunedoctor.system import child
+from tunedoctor.system.programs import started
 from tunedoctor.tables.load import table
 from tunedoctor.target import meet
 
@@ -76,6 +77,7 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
         return
     argv = [*_salloc(nodes, wanted, gpus, exclude), sys.executable, "-Ic", _HOLD]
     how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
+    how["executable"] = started(argv[0], os.environ)
     with subprocess.Popen(argv, **how) as salloc:  # noqa: S603  argv, no shell
         line = b""
         try:

@@ -134,9 +134,9 @@ class Judge:
             for what, speed in speeds_of(card).items()
         }
         if node and node.cards and node.all_reduce:
-            figures["all_reduce", f"{node.ranks} x {plain(node.cards[0].name)}", ""] = (
-                node.all_reduce
-            )
+            names = {plain(card.name) for card in node.cards}  # nodes with the same are compared
+            cards = f"{node.ranks} x {' and '.join(sorted(names))}"
+            figures["all_reduce", cards, ""] = node.all_reduce
         new = tuple(one for one in causes if (one.id, one.severity) not in before)
         before.update((key, *((one.id, one.severity) for one in new), *values))
         return Judged(told, facts, values, new, figures, source)

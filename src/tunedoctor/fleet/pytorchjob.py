@@ -20,6 +20,7 @@ from tunedoctor.fleet.beside import checked, items_of, said
 from tunedoctor.fleet.job import Job, hang_up_ends, port_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
+from tunedoctor.system.programs import started
 from tunedoctor.tables.load import table
 
 _KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
@@ -97,7 +98,9 @@ def trained(
             if not logs and phases.get(first) in ("Running", "Succeeded", "Failed"):
                 # in a session of its own: Ctrl-C is not for it
                 argv = ["kubectl", "logs", "--follow", first]
-                logs = subprocess.Popen(argv, start_new_session=True)  # noqa: S603
+                logs = subprocess.Popen(  # noqa: S603
+                    argv, executable=started("kubectl", os.environ), start_new_session=True
+                )
             before, (failed, told) = told, _seen(pods, name, nodes, is_late=time.monotonic() > end)
             if told not in ("", before) and not failed:
                 say(told)

@@ -15,8 +15,8 @@ from tunedoctor.fleet.answer import natural
 from tunedoctor.fleet.beside import Put, checked, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
-from tunedoctor.probes.targeting import find_program
 from tunedoctor.system.child import FLOOD, Ended, run_lines
+from tunedoctor.system.programs import find_program
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"((ray://)?([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5})?")

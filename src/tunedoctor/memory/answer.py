@@ -28,6 +28,8 @@ class Advice(msgspec.Struct, frozen=True):
     words: str
     option: str
     peak_gib: float
+    need_gib: float
+    """What the advised command gives as `need_gib`."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -118,7 +120,13 @@ def answer(
         largest=largest(shape, run, device) if device else None,
         costs=costs(shape, run, device, prices) if device and prices else None,
         advice=tuple(
-            Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes
+            Advice(
+                one.words,
+                one.option,
+                peak(shape, one.run).total / GIB,
+                seen(band(shape, one.run), devices)["need_gib"],
+            )
+            for one in changes
         ),
         notes=(*notes, *_notes(shape, run)),
         **told,

@@ -19,8 +19,10 @@ from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.facts.base import empty
 
 SCHEMA = "doctor.snapshot/1"
-LARGEST = 4 << 20
-"""Bytes of a snapshot file that are read; a real one has about 100 kB. Empty lists take 24 times as much memory."""
+LARGEST = 16 << 20
+"""Bytes of a snapshot file that are read; a real one has about 100 kB, one of 20,000 packages 8 MB."""
+MOST_NESTED, MOST_VALUES = 200_000, 1_000_000
+"""Lists and objects, and values of a snapshot: empty lists take 24 times as much memory as they do of the file."""
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -174,6 +176,9 @@ def from_json(data: bytes | str) -> Snapshot:
     """Read a snapshot. Raises SnapshotError: too large, no JSON, another schema, unknown or wrong values."""
     if len(data) > LARGEST:
         raise SnapshotError(f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1")
+    data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if data.count(b"[") + data.count(b"{") > MOST_NESTED or data.count(b",") > MOST_VALUES:
+        raise SnapshotError("it has more values than any snapshot")
     try:
         return from_data(msgspec.json.decode(data))
     except (msgspec.DecodeError, UnicodeError) as error:

@@ -373,5 +373,8 @@ _SETTLES = {
 def _way_out(want: Wanted, clash: Clash) -> str:
     if named := clash.answer.names(want.asked):
         return f"leave out {' or '.join(named)}, or ask for other versions"
-    there = clash.answer.names(want.installed)
+    if lacked := clash.answer.lacked:
+        return f"name an index that has {' and '.join(lacked[:3])}: UV_INDEX, or index-url of pip"
+    # what the set is for, torch above all, is never advised away
+    there = [name for name in clash.answer.names(want.installed) if name not in want.roots]
     return f"take out {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""

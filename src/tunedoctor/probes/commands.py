@@ -11,7 +11,7 @@ from tunedoctor.facts import Compilers, Interpreter, Launcher, Launchers
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.probing import probe
-from tunedoctor.probes.targeting import which
+from tunedoctor.system.programs import PASSED_OVER, which, why_not
 from tunedoctor.system.reading import read, start
 from tunedoctor.tables.load import table
 
@@ -134,6 +134,9 @@ def _nvcc_version(nvcc: str) -> str:
     for name in ("version.json", "version.txt", "include/cuda.h"):
         if told := toolkit_release(read(toolkit / name) or ""):
             return told
+    if why := why_not(nvcc):
+        PASSED_OVER[nvcc] = why
+        return ""
     from tunedoctor.system.child import run  # noqa: PLC0415
 
     return toolkit_release(run([nvcc, "--version"], timeout=2, limit=4096).out)

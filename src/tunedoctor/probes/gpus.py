@@ -19,7 +19,7 @@ from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.libraries import find_library
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
-from tunedoctor.probes.targeting import find_program
+from tunedoctor.system.programs import find_program
 from tunedoctor.system.reading import line, listed, start
 from tunedoctor.tables.load import table
 

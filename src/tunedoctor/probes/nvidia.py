@@ -27,8 +27,8 @@ from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.gpus import cards
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
 from tunedoctor.probes.probing import probe
-from tunedoctor.probes.targeting import find_program
 from tunedoctor.system.child import Ended, run
+from tunedoctor.system.programs import find_program
 from tunedoctor.system.reading import line, read
 from tunedoctor.tables.load import table
 

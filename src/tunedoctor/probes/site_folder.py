@@ -26,7 +26,7 @@ _MOST = 256 * 1024
 _MOST_REQUIRED = 1000
 """Requirements that one distribution can have, extras left out."""
 MOST_ENTRIES = 200_000
-MOST_DISTRIBUTIONS = 5_000
+MOST_DISTRIBUTIONS = 20_000
 MOST_REQUIRED = 8 << 20
 """Characters of all requirements. A folder with more of any of them is no site folder."""
 _METADATA = (".dist-info", ".egg-info", "EGG-INFO")

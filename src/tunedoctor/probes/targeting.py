@@ -3,7 +3,7 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH117, PTH118, PTH120, PTH122, PTH206
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH117, PTH118, PTH120, PTH206
 
 import errno
 import os
@@ -17,6 +17,7 @@ import msgspec
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, OWN, PROJECTS, Nearby
 from tunedoctor.probes.places import INSIDE, Found, everywhere, is_marked, owned, projects
+from tunedoctor.system.programs import which
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
@@ -26,6 +27,8 @@ ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 """Variables that name the environment of a shell."""
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
 """Programs that a processor with Linux runs by itself."""
+_LEVELS = 32
+_LARGEST_INDEX = 64 << 20
 _EMULATORS = "/proc/sys/fs/binfmt_misc"
 
 
@@ -117,6 +120,40 @@ def _none(several: list[Found], own: str, cwd: str) -> Target:
     return msgspec.structs.replace(NO_TARGET, nearby=tuple(nearby), own=own)
 
 
+def doubt(place: Target) -> str:
+    """Return why the chosen interpreter can be one that came with the folder; "" where the user named it, or it can't.
+
+    An environment that stands in the folder is started, as every tool does: one that a tool made has a mark, a program
+    and no script as its Python, and is not part of the repository.
+    """
+    if not place.python or place.chosen_by in ("--target", "--self", *ACTIVE):
+        return ""
+    if (start(place.python, 2) or b"") == b"#!":
+        return "is a script"
+    folder = os.path.dirname(os.path.dirname(place.python))
+    inside = os.path.realpath(os.path.dirname(place.python)).startswith(
+        os.path.join(os.path.realpath(os.getcwd()), "")  # noqa: PTH109
+    )
+    marked = is_marked(folder) or is_marked(os.path.dirname(place.python))
+    if inside and not marked:
+        return "belongs to no environment that a tool made"
+    return "is part of the git repository" if _is_tracked(place.python) else ""
+
+
+def _is_tracked(path: str) -> bool:
+    """Return whether git brought a file: its path stands in the index of the repository around it."""
+    folder = os.path.dirname(path)
+    for _ in range(_LEVELS):
+        if os.path.isdir(git := os.path.join(folder, ".git")):
+            index = start(os.path.join(git, "index"), _LARGEST_INDEX) or b""
+            name = os.path.relpath(path, folder).replace(os.sep, "/")
+            return os.fsencode(name) + b"\0" in index
+        if (parent := os.path.dirname(folder)) == folder:
+            break
+        folder = parent
+    return False
+
+
 def here(asked: str | None, by: str = "--target", below: str = "") -> Target:
     """Choose by the variables and the working folder of this process; a path that is asked for is of `below` it."""
     cwd = os.path.normpath(os.path.join(os.getcwd(), below))  # noqa: PTH109
@@ -143,26 +180,6 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
         problem = f"{path} does not exist, and no command on PATH is called {asked}."
         return Target(asked, by, problem=problem)
     return _interpreter(path, by)
-
-
-def which(name: str, environ: Mapping[str, str]) -> str:
-    """Return the file that a shell would start for `name`, or "". Links are not resolved."""
-    windows = sys.platform == "win32"
-    endings = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";") if windows else [""]
-    if windows and os.path.splitext(name)[1].upper() in [e.upper() for e in endings]:
-        endings = [""]
-    for folder in environ.get("PATH", "").split(os.pathsep):
-        for ending in endings:
-            path = os.path.join(folder, name + ending)
-            if folder and os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-    return ""
-
-
-def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
-    """Return the program of PATH, then of the folders `more`; "" for none. The working folder is never searched."""
-    folders = filter(os.path.isabs, (*environ.get("PATH", "").split(os.pathsep), *more))
-    return which(name, {**environ, "PATH": os.pathsep.join(folders)})
 
 
 def _environment(folder: str, by: str) -> Target:

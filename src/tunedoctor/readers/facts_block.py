@@ -32,7 +32,7 @@ _TRIES = 3
 _MARKS = (PACKED, SCHEMA, "doctor check: ")
 _BREAK = "\0"
 """Where a line may end."""
-_ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)|(?<= ) ")
+_ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)|#(?=#)|(?<= ) ")
 _ESCAPED = pattern(r"\\.")
 
 

@@ -111,7 +111,9 @@ def _advice(answer: Answer, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
         return
     nothing = "nothing that the doctor knows makes it fit: a larger card, or a smaller model"
-    words = [f"{one.words}: {one.peak_gib:.1f} GiB   {one.option}" for one in answer.advice]
+    words = [
+        f"{one.words}: {one.need_gib:.2f} GiB on the card   {one.option}" for one in answer.advice
+    ]
     for number, text in enumerate(words or [nothing]):
         screen.wrap(text, _INDENT, "  and" if number else "  change")
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from html import escape
 from typing import NamedTuple
 
+from tunedoctor.target import safe_text
 from tunedoctor.target.train_plot import STYLE as CURVES
 from tunedoctor.target.train_plot import short, ticks
 
@@ -50,7 +51,7 @@ def frame(title: str, body: str, style: str = STYLE, script: str = "") -> str:
         f"<title>{clean(title)}</title>\n<style>{style}</style></head>\n<body>{body}"
         f"{script and f'<script>{script}</script>'}</body></html>\n"
     )
-    return html.encode("ascii", "xmlcharrefreplace").decode()
+    return safe_text.as_xml(html.encode("ascii", "xmlcharrefreplace").decode())
 
 
 def _hash(text: str) -> str:

@@ -21,6 +21,9 @@ import unicodedata
 
 import msgspec
 
+from tunedoctor.facts.clean import inert
+from tunedoctor.target import safe_text
+
 Part = str | tuple[str, str]
 """Text, or text with its kind: a severity, ok, unknown, dim or bold."""
 NextStep = tuple[str, str]
@@ -40,10 +43,6 @@ _SPELLED = {
     **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
 }  # fmt: skip
 _ERRORS = "spelled"
-COMMAND = re.compile(r"^\s*:(?=:)|##(?=\w*\[)", re.MULTILINE)
-"""How lines begin, and what stands in one, that runners of GitHub Actions, Azure and TeamCity take for a command."""
-RUNNERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
-"""Their variables."""
 _NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
@@ -54,9 +53,6 @@ def mark(kind: str) -> tuple[str, str]:
 
 class Screen:
     """Collects what is to be shown; `text` returns it."""
-
-    obeyed = False
-    """Who reads it carries out what looks like one of its commands."""
 
     def __init__(self, width: int = PIPE, encoding: str = "utf-8", *, colour: bool = False) -> None:
         """Begin with nothing."""
@@ -133,11 +129,11 @@ class Screen:
             text = "\n".join("".join(word for word, _ in row) for row in lines)
         else:
             text = self._printed().export_text(styles=self._colour).removesuffix("\n")
-        whole = "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
-        return COMMAND.sub(r"\g<0> ", whole) if self.obeyed else whole
+        return "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
 
     def spelled(self, text: str) -> str:
-        """Spell out what the stream can't show."""
+        """Spell out what the stream can't show; colours of a text that is shown, as of a file's name, are not ours."""
+        text = inert(text)
         return text if self._encoding == "utf-8" else spelled(text, self._encoding)
 
     def html(self, page: str) -> str:
@@ -191,9 +187,7 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     if environ.get("FORCE_COLOR"):
         colour = environ["FORCE_COLOR"] != "0"
     encoding = "utf-8" if encoding in ("utf8", "utf_8") else encoding
-    found = Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
-    found.obeyed = any(map(environ.get, RUNNERS))
-    return found
+    return Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
 
 
 def spelled(text: str, encoding: str) -> str:
@@ -228,5 +222,6 @@ def as_line(answer: object, **first: str) -> str:
 
 
 def ascii_of(text: bytes) -> str:
-    """Return JSON in ASCII, which no stream spells otherwise, with a line end."""
-    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text.decode()) + "\n"
+    """Return JSON in ASCII, which no stream spells otherwise and no CI runner obeys, with a line end."""
+    plain = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text.decode())
+    return f"{safe_text.as_json(plain)}\n"

@@ -73,13 +73,13 @@ def death_of(code: int) -> Death:
 def shell_words(death: Death, for_memory: bool | None) -> str:  # noqa: FBT001  one of three answers
     """Return what a shell prints of a death, as pasted logs have it; "" where that would mislead.
 
-    A SIGKILL during which the kernel killed nothing for memory is none that the RAM explains.
+    A SIGKILL during which the kernel killed nothing for memory is none that the RAM explains; one during which it
+    did is told in the kernel's own words.
     """
     if death.name == "SIGKILL" and for_memory is False:
         return ""
-    if death.says:
-        return death.says
-    return SHELL_SAYS.get(death.name, "")
+    words = death.says or SHELL_SAYS.get(death.name, "")
+    return f"{words}\nOut of memory: Killed process" if for_memory and words == "Killed" else words
 
 
 def _name(number: int) -> str:

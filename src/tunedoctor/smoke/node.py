@@ -86,7 +86,8 @@ def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
             error = f"{device}, {card.name}: {'; '.join(texts)}"
             found.append(stage(f"speed {device}", "failed", error=error, reason="slow-card"))
     name, sums = node.cards[0].name, {"all_reduce": node.all_reduce or 0.0}
-    if node.all_reduce and CARDS.get(name, {}).get("gpus") == node.ranks:
+    alike = all(card.name == name for card in node.cards)
+    if node.all_reduce and alike and CARDS.get(name, {}).get("gpus") == node.ranks:
         for text, _ in below(name, sums):
             found.append(stage("speed all-reduce", "failed", error=text, reason="slow-links"))
     known = name in CARDS or len(cards) > 1

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.system import guardian
+from tunedoctor.system import guardian, programs
 
 _MARK = "DOCTOR_CHILD"
 _OWN = os.urandom(16).hex()
@@ -68,6 +68,10 @@ def start(
     `guarded`: it ends even where this process gets SIGKILL. That costs one start of Python for each doctor.
     """
     mark = new_mark()
+    around = dict(os.environ if env is None else env)
+    program = programs.started(argv[0], around)
+    if "PATH" in around:  # what it starts is found where the doctor finds it
+        around["PATH"] = programs.safe_path(around)
     with _LOCK:
         if _ONLY and argv[0] not in _ONLY:
             raise OSError("the doctor was stopped")
@@ -79,10 +83,11 @@ def start(
         try:
             process = subprocess.Popen(  # noqa: S603  argv lists only
                 list(argv),
+                executable=program,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**(os.environ if env is None else env), **variable(mark)},
+                env={**around, **variable(mark)},
                 cwd=cwd,
                 start_new_session=sys.platform != "win32",
             )

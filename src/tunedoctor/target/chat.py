@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from loading import load_tokenizer  # type: ignore[import-not-found]
+from safe_text import CleanStream  # type: ignore[import-not-found]
 from train_data import ends  # type: ignore[import-not-found]
 from train_input import or_stop, stop  # type: ignore[import-not-found]
 from train_rows import Bounded, template_file  # type: ignore[import-not-found]
@@ -108,6 +109,8 @@ def main(told: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
+    # whatever a model or its files say; bars of progress are drawn over
+    sys.stdout, sys.stderr = CleanStream(sys.stdout), CleanStream(sys.stderr, "\n\t\r")
     try:
         sys.exit(main(json.loads(sys.argv[1])))
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gguf_file import write  # type: ignore[import-not-found]
 from loading import UNFINISHED, load_tokenizer, lock_unfinished, remove_unfinished  # type: ignore[import-not-found]
+from safe_text import CleanStream  # type: ignore[import-not-found]
 from train_input import stop, whole_folder  # type: ignore[import-not-found]
 from train_rows import Bounded, TemplateLimitError, template_file  # type: ignore[import-not-found]
 from train_state import merged  # type: ignore[import-not-found]
@@ -110,6 +111,8 @@ if __name__ == "__main__":
     for each in SIGNALS:
         if signal.getsignal(each) != signal.SIG_IGN:  # as nohup has it
             signal.signal(each, ended)
+    # whatever a model or its files say; bars of progress are drawn over
+    sys.stdout, sys.stderr = CleanStream(sys.stdout), CleanStream(sys.stderr, "\n\t\r")
     try:
         sys.exit(main(json.loads(sys.argv[1])))
     except OSError as error:

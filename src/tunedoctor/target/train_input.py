@@ -36,6 +36,8 @@ RANK, WORLD = (  # of a launcher; what is no number is somebody else's
     int(value) if (value := os.environ.get(name, "")).isdecimal() else alone
     for name, alone in (("RANK", 0), ("WORLD_SIZE", 1))
 )
+RUNNER_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|##(?=\w*\[)", re.MULTILINE)
+"""The beginning of a command of a CI runner (see safe_text.py; this file is also run alone)."""
 SCREEN: dict[str, Any] = {}
 """Streams "out" and "err" to the terminal, once the standard ones lead to a file; what clears and ends what is live."""
 
@@ -44,7 +46,8 @@ def tell(text: str, stream: str = "out") -> None:
     """Write lines to the terminal, cleaned: text of a model or of data does not act on it."""
     SCREEN.get("wipe", str)()
     lines = ("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
-    print("\n".join(lines), file=SCREEN.get(stream) or getattr(sys, f"std{stream}"), flush=True)
+    plain = RUNNER_COMMAND.sub(r"\g<0> ", "\n".join(lines))
+    print(plain, file=SCREEN.get(stream) or getattr(sys, f"std{stream}"), flush=True)
 
 
 say: Any = tell if RANK == 0 else lambda _: None

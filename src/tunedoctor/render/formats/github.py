@@ -6,6 +6,7 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.render.formats import Place, Told
 from tunedoctor.render.formats.words import lines, literal, why_unknown
+from tunedoctor.target import safe_text
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN = 10
@@ -46,7 +47,9 @@ def _command(kind: str, title: str, message: str, place: Place | None = None) ->
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Return text as a value in a command, of GitHub or of another runner that reads the same log."""
+    plain = safe_text.as_plain_text(text)
+    return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def summary(told: Told) -> str:

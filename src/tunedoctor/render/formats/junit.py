@@ -8,6 +8,7 @@ from tunedoctor.diagnosis.report import ReportFinding
 from tunedoctor.model.lazy import pattern
 from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.words import group_of, lines, untold, why_unknown
+from tunedoctor.target import safe_text
 
 Case = tuple[str, str, str, str]
 """Id of a check, its outcome as a tag, why, and all that is told of it."""
@@ -34,7 +35,7 @@ def render(told: Told) -> str:
             ET.SubElement(case, tag, {"message": _clean(why)} if why else {}).text = _clean(text)
     ET.indent(suite)
     text = ET.tostring(suite, "us-ascii", xml_declaration=True).decode()
-    return f"{text}\n"
+    return safe_text.as_xml(f"{text}\n")
 
 
 def _cases(told: Told) -> Iterator[Case]:
