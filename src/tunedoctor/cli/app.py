@@ -166,7 +166,7 @@ def _message(error: Any, words: list[str]) -> str:  # noqa: ANN401  click's exce
         known = [flag for param in error.ctx.command.params for flag in param.opts]
         # -dash.jsonl is read as the letters of short options: name the word that was typed
         word = next((one for one in words if one.startswith(option)), option)
-        return f"there is no option {word[:60]!r}{near(option, known)}"
+        return f"{error.ctx.command_path} has no option {word[:60]!r}{near(option, known)}"
     parameter = getattr(error, "param", None)
     text = str(error.format_message())
     if isinstance(error, typer.BadParameter) and parameter is not None and error.message:

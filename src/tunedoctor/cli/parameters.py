@@ -14,9 +14,15 @@ from tunedoctor.render.formats.names import ReportFormat
 class DoctorCommand(TyperCommand):
     """A command whose help lists options by topic, and flags that take an optional value or several."""
 
+    allow_extra_args = True
+    """`parse_args` refuses them itself, in its own words."""
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  click's own types are private in Typer
         """Parse the words, after giving each bare flag an empty value and each list a flag for every word."""
-        return super().parse_args(ctx, spell_out(args, self.context_settings))
+        rest = super().parse_args(ctx, spell_out(args, self.context_settings))
+        if rest and not (self.context_settings.get("obj") or {}).get("extra"):
+            ctx.fail(f"{ctx.command_path} takes no argument {rest[0][:60]!r}")
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  as above
         """Write one section for each help panel, arguments first."""

@@ -21,9 +21,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
     cls=DoctorCommand,
     epilog=examples("doctor train train.toml --dry-run", "doctor train train.toml --epochs=2"),
     context_settings={
-        "allow_extra_args": True,
         "ignore_unknown_options": True,
-        "obj": {"optional": ("--slurm", "--ray", "--kubernetes")},
+        "obj": {"extra": True, "optional": ("--slurm", "--ray", "--kubernetes")},
     },
 )
 def train(
