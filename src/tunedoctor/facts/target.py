@@ -13,9 +13,9 @@ OWN = "doctor's own environment, the only one here"
 FOUND = (ONLY, PROJECTS, OWN)
 """Why a target was chosen that stands elsewhere, and that nobody named."""
 
-NO_ENVIRONMENT = "no Python environment was checked"
+NO_ENVIRONMENT = "no environment was looked at"
 """Why the facts of a target are absent where nobody named one."""
-NOT_RUN = "needs to run the target's packages: doctor check --deep"
+NOT_RUN = "nothing of the target was run: doctor check --deep does"
 """Why what only running packages tell is absent."""
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]

@@ -10,6 +10,8 @@ from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many,
 from tunedoctor.render.formats import Told
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
+NONE_CHECKED = "no Python environment was checked"
+"""What people read for NO_ENVIRONMENT, which stands in snapshots."""
 _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
@@ -84,7 +86,7 @@ def _heading(report: Report, screen: Screen) -> None:
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
         why = f"--profile {report.profile}"
-        place = f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else why}"
+        place = f"none: {NONE_CHECKED if nowhere_to_look(report) else why}"
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
     gpus = counted(
@@ -261,7 +263,7 @@ def _verdict(told: Told, screen: Screen) -> None:
         screen.wrap(f"{sure}{more.replace('.. ', '. ')}", 2, mark("ok"), "ok")
         return screen.next(*ways(told))
     if report.verdict == "unknown" and not count["error"]:
-        why = NO_ENVIRONMENT if nearby else ", ".join([*found, open_] if open_ else found)
+        why = NONE_CHECKED if nearby else ", ".join([*found, open_] if open_ else found)
         screen.wrap(f"Undecided: {why}" if why else "Undecided", 2, mark("unknown"), "unknown")
         # what settles a finding stands with it
         if nearby:

@@ -9,13 +9,19 @@ from math import isfinite
 from pathlib import Path
 
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
-from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.model.wording import by_reason, counted, gib, many
 from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
-from tunedoctor.render.terminal import machine_sentence, nowhere_to_look, suspects, tally, ways
+from tunedoctor.render.terminal import (
+    NONE_CHECKED,
+    machine_sentence,
+    nowhere_to_look,
+    suspects,
+    tally,
+    ways,
+)
 from tunedoctor.target.train_plot import svg
 
 _MARKS = MARKS | {"note": "i"}
@@ -72,7 +78,7 @@ def _verdict(told: Told) -> tuple[str, str]:
         well = "No check that ran found an error" if told.partial else machine_sentence(report)
         return "ok", well + (f", with {found}" if found else "")
     if report.verdict == "unknown" and not errors:
-        why = NO_ENVIRONMENT if nowhere_to_look(report) else found
+        why = NONE_CHECKED if nowhere_to_look(report) else found
         return "unknown", "Undecided" + (f": {why}" if why else "")
     return "error" if errors else "warning", f"Not ready: {found}"
 
