@@ -236,7 +236,7 @@ def _summaries(
     return {
         "System": machine.system,
         "Driver": f"NVIDIA {machine.driver}" if machine.driver else "",
-        "GPU": ", ".join(gpus) or ("none" if machine.gpus_known else ""),
+        "GPU": ", ".join(gpus) or ("none" if machine.gpus_known else "not known"),
         "Memory": f"{gib(machine.ram)} RAM" if machine.ram else "",
         "Disk": f"{gib(free)} free" if free is not None else "",
         "Python": f"{target.version} in {place}" if target.version else "",
