@@ -18,8 +18,13 @@ from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Pin, Plan, WriteFile
 from tunedoctor.render.script import render_script
 from tunedoctor.state.folder import entry_of
+from tunedoctor.tables.load import table
 
 WHOLE, CLASH = HELD[:-1], HELD
+NAMES = {
+    name: " ".join(names) for name, names in table("contract_libraries")["elementary"].items()
+}
+"""Words that a replaced __init__.py must hold, or reading it is enough to call it damaged."""
 
 
 @pytest.fixture
@@ -109,7 +114,11 @@ def test_an_error_that_only_the_proof_shows_is_left_to_the_user(make):
     env = make(*CLASH)
     (code,) = env.glob("lib/python*/site-packages/safetensors/__init__.py")
     code.unlink()  # uv shares it with its cache
-    code.write_text("raise ImportError('libtool.so.9: cannot open shared object file')\n")
+    # in a condition, so that reading the file does not prove it
+    code.write_text(
+        "if 1:\n    raise ImportError('libtool.so.9: cannot open shared object file')\n"
+        f"# {NAMES['safetensors']}\n"
+    )
     argv = ("fix", "--target", str(env), "--yes", "--format", "json")
     ended = doctor(*argv)
     told = json.loads(ended.stdout)
@@ -269,9 +278,8 @@ def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(make, tmp_
     flag, env = tmp_path / "flag", make(*CLASH)
     # what is put in is imported from the copy, in which the old code still stands for what was not changed
     for code in env.glob("lib/python*/site-packages/transformers/__init__.py"):
-        code.write_text(
-            f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)"
-        )
+        waits = f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)"
+        code.write_text(f"{waits}  # {NAMES['transformers']}\n")
     with started("fix", "--target", env, "--yes") as one:
         until(flag.exists)
         one.kill()
@@ -284,7 +292,8 @@ def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(make, tmp_
 def test_a_damaged_memory_of_imports_is_none(make):
     env = make("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")
     for code in env.glob("lib/python*/site-packages/torch/__init__.py"):
-        code.write_text("raise ImportError('undefined symbol: _ZN3c10')")
+        # reading it proves nothing: in a condition, and the names of torch are there
+        code.write_text(f"if 1:\n    raise ImportError('undefined symbol: _ZN3c10')\n# {NAMES['torch']}\n")
     assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
     memory = entry_of(env) / "looks.json"
     good = memory.read_bytes()

@@ -80,7 +80,7 @@ def test_four_questions_make_a_configuration(tmp_path):
     one.until(QUESTIONS[2])
     one.until(" 3  facts", b"4x\xff\n")
     one.until("type a number from 1 to 4", b"1\n")
-    one.until("doctor train 'my run.toml' trains.")
+    one.until("doctor train 'my run.toml'")
     assert one.child.wait(300) == 0
     lines = [line.partition("]: ")[0] for line in one.shown.splitlines()]
     assert [line for line in lines if len(line) > WIDE and not line.startswith("doctor: ")] == []
@@ -107,7 +107,7 @@ def test_what_it_writes_runs_as_it_is(tmp_path, tiny_model):
     words = ("--model=tiny", "--data=train.jsonl", "--eval-data=eval.jsonl")
     target = ("--target", torch_target())
     ended = doctor("init", *words, "--goal=text", *target, cwd=tmp_path)
-    assert f"doctor train config.toml --target {torch_target()} trains" in ended.stderr
+    assert f"  doctor train config.toml --target {torch_target()}\n" in ended.stderr
     ended = doctor("train", "config.toml", "--no-check", "--max-steps=2", *target, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     assert (tmp_path / "out/final/adapter_model.safetensors").is_file()

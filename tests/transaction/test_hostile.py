@@ -268,8 +268,8 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(make, monkeyp
     )
     assert state(env) == "old"
     assert (env / "left over").is_dir()
-    written, run, again = map(shlex.split, outcome.by_hand)
-    assert again == ["doctor", "fix", "--target", str(env)]
+    written, run = map(shlex.split, outcome.by_hand)
+    again = ["doctor", "fix", "--target", str(env)]
     assert written == [*again, "--installer", "uv", "--script", "cure.sh"]
     assert run == ["sh", "cure.sh"]
 

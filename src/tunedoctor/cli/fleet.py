@@ -50,7 +50,8 @@ _TELLS = "doctor explain fleet tells how machines are named"
 def run_fleet(given: FleetOptions) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     check_combinations(given)
-    began, options, last = time.perf_counter(), Options.of(given), None
+    began, last = time.perf_counter(), None
+    options = Options.of(given)._replace(require_environment=given.profile == "project")
     files = outputs_of("fleet", given.output)
     outputs = (("", options.format), *((file, name) for name, file in files))
     if given.last:
