@@ -117,7 +117,7 @@ def test_an_error_that_only_the_proof_shows_is_left_to_the_user(make):
     # in a condition, so that reading the file does not prove it
     code.write_text(
         "if 1:\n    raise ImportError('libtool.so.9: cannot open shared object file')\n"
-        f"# {NAMES['safetensors']}\n"
+        f"# {NAMES['safetensors']} {'-' * 200}\n"
     )
     argv = ("fix", "--target", str(env), "--yes", "--format", "json")
     ended = doctor(*argv)

@@ -252,7 +252,7 @@ def test_each_user_leaves_an_environment_of_another(env):
     assert {p: p.lstat().st_uid for p in env.rglob("*")} == owners
 
 
-def test_where_the_installer_stopped_the_plan_is_given_as_a_script(make, monkeypatch):
+def test_where_the_installer_stopped_another_way_is_told(make, monkeypatch):
     env = make("uv", "it's a b")
     (env / "left over").mkdir()
 
@@ -268,10 +268,10 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(make, monkeyp
     )
     assert state(env) == "old"
     assert (env / "left over").is_dir()
-    written, run = map(shlex.split, outcome.by_hand)
-    again = ["doctor", "fix", "--target", str(env)]
-    assert written == [*again, "--installer", "uv", "--script", "cure.sh"]
-    assert run == ["sh", "cure.sh"]
+    other, new = map(shlex.split, outcome.by_hand)
+    # uv is what just failed
+    assert other == ["doctor", "fix", "--target", str(env), "--installer", "pip"]
+    assert new[:3] == ["doctor", "fix", "--new"]
 
 
 CONSENT = QUIET._replace(consent=True)
