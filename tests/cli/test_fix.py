@@ -21,9 +21,7 @@ from tunedoctor.state.folder import entry_of
 from tunedoctor.tables.load import table
 
 WHOLE, CLASH = HELD[:-1], HELD
-NAMES = {
-    name: " ".join(names) for name, names in table("contract_libraries")["elementary"].items()
-}
+NAMES = {name: " ".join(names) for name, names in table("contract_libraries")["elementary"].items()}
 """Words that a replaced __init__.py must hold, or reading it is enough to call it damaged."""
 
 
@@ -293,7 +291,9 @@ def test_a_damaged_memory_of_imports_is_none(make):
     env = make("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")
     for code in env.glob("lib/python*/site-packages/torch/__init__.py"):
         # reading it proves nothing: in a condition, and the names of torch are there
-        code.write_text(f"if 1:\n    raise ImportError('undefined symbol: _ZN3c10')\n# {NAMES['torch']}\n")
+        code.write_text(
+            f"if 1:\n    raise ImportError('undefined symbol: _ZN3c10')\n# {NAMES['torch']}\n"
+        )
     assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
     memory = entry_of(env) / "looks.json"
     good = memory.read_bytes()

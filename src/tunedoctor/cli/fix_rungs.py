@@ -24,7 +24,14 @@ from tunedoctor.model.plan import Install, NewEnvironment, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.render.plan import STAGES, render_end, render_plan, render_rung, render_stage
+from tunedoctor.render.plan import (
+    STAGES,
+    render_end,
+    render_plan,
+    render_rung,
+    render_rung_refused,
+    render_stage,
+)
 from tunedoctor.render.screen import as_json, mark
 from tunedoctor.render.script import MARK
 from tunedoctor.render.setup import is_setup, render_plan_script
@@ -167,8 +174,7 @@ class _Ladder:
             FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
             result = _known(case, result, made, ground)
         except (RefusedError, FailureError) as error:
-            self.last = _refused(result, error, self.findings)
-            self._keep(one, "refused")
+            self._refuse(one, result, error)
             return isinstance(error, RefusedError) and not (error.silent or error.final)
         if self.earlier and case.plain:
             write(render_rung(as_shown(result), screen(), kept=_names_kept(rung)))
@@ -180,7 +186,7 @@ class _Ladder:
         if tried is None or self.last.end != "failed":
             return False
         self.after = tried.after or self.after
-        self._keep(one, "failed")
+        self._keep(one, "failed", self.last)
         # a plan that was named is carried out or none
         return tried.larger_helps and not case.given.plan
 
@@ -194,10 +200,20 @@ class _Ladder:
                 return made, rung
         return None, None
 
-    def _keep(self, one: _Try, how: Literal["refused", "failed"]) -> None:
-        last = self.last
-        log = last.outcome.log if last.outcome else ""
-        row = EarlierRung(rung=one.scope, end=how, why=last.why, plan_id=last.plan_id, log=log)
+    def _refuse(self, one: _Try, result: FixResult, error: RefusedError | FailureError) -> None:
+        """Note that a scope has no plan. What an attempt showed tells more, and sources that are silent tell nothing."""
+        refused = _refused(result, error, self.findings)
+        silent = isinstance(error, RefusedError) and error.partly
+        if self.last.end == "failed":
+            if self.case.plain:
+                write(render_rung_refused(as_shown(refused), screen()))
+        elif not self.earlier or (one.keeps_versions and not silent):
+            self.last = refused
+        self._keep(one, "refused", refused)
+
+    def _keep(self, one: _Try, how: Literal["refused", "failed"], result: FixResult) -> None:
+        log = result.outcome.log if result.outcome else ""
+        row = EarlierRung(rung=one.scope, end=how, why=result.why, plan_id=result.plan_id, log=log)
         self.earlier.append(row)
 
 

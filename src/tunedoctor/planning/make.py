@@ -140,7 +140,7 @@ def make(place: Place, want: Wanted) -> Made:
     question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")
     if want.scope is Scope.REBUILD:
-        torch, asked = _new_torch(machine, want)
+        torch, asked = _torch_of_rebuild(place, want)
         want = want._replace(asked={**want.asked, "torch": asked})
     else:
         torch = torch_pick(machine, place.torch, asked, want.beside)
@@ -191,11 +191,30 @@ def _demanded(want: Wanted) -> Iterable[str]:
     return (name for name, range_ in want.asked.items() if range_)
 
 
-def _new_torch(machine: Machine, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
-    """Return the build for a rebuilt environment, and the versions it is chosen from."""
-    asked, have = want.asked.get("torch", ""), want.preferred.get("torch", "")
-    if have and not asked and isinstance(pick := torch_pick(machine, None, f"=={have}"), TorchPick):
-        return pick, f"=={have}"
+def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
+    """Return the build for a rebuilt environment, and the versions it is chosen from.
+
+    The installed build comes again, from the index it came from, where it fits the machine and is not to blame.
+    """
+    machine, asked = place.machine, want.asked.get("torch", "")
+    have = want.preferred.get("torch", "")
+    if not have or asked:
+        return torch_pick(machine, None, asked), asked
+    installed, same = torch_pick(machine, place.torch, f"=={have}"), f"=={have}"
+    listed = torch_pick(machine, None, same)
+    if isinstance(installed, TorchPick) and installed.kept:
+        # the row of the table tells the companions
+        pick = listed if isinstance(listed, TorchPick) else installed
+        index = installed.index_url if "+" in place.there.get("torch", "") else ""
+        return pick._replace(
+            version=installed.version,
+            variant=installed.variant,
+            index_url=index,
+            kept=False,
+            stand_in=installed.stand_in,
+        ), same
+    if isinstance(listed, TorchPick):
+        return listed, same
     return torch_pick(machine, None, asked), asked
 
 

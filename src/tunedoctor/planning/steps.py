@@ -184,7 +184,8 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
         why = "; ".join(filter(None, (found.why(), told, unfit)))
         wanted = " ".join(pin.requirement for pin in install.pins)
         words = f"--no-deps {wanted} --index-url {index}"
-        raise RefusedError(why, *(elsewhere(words) if index in ask.silent else ()), ban=ban)
+        silent = index in ask.silent
+        raise RefusedError(why, *(elsewhere(words) if silent else ()), ban=ban, partly=silent)
     again = "doctor fix again, when the package index can be reached"
     raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
 

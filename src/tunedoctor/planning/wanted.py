@@ -56,6 +56,7 @@ class RefusedError(Exception):
         ban: Ban | None = None,
         details: str = "",
         silent: bool = False,
+        partly: bool = False,
         final: bool = False,
         tried: "Planned | None" = None,
         source_only: Mapping[str, str] | None = None,
@@ -66,6 +67,8 @@ class RefusedError(Exception):
         self.details = details
         self.silent = silent
         """No source answered: another machine can fetch what this one lacks."""
+        self.partly = partly or silent
+        """A source that would be needed did not answer: it says nothing about the packages."""
         self.final = final
         """No larger scope ends otherwise: another tool keeps the environment."""
         self.tried = tried

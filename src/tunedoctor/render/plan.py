@@ -84,6 +84,13 @@ def render_rung(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
     return screen.text()
 
 
+def render_rung_refused(answer: FixResult, screen: Screen) -> str:
+    """Return the line that says why a larger scope has no plan."""
+    screen.gap()
+    screen.wrap(f"{_RUNGS[answer.rung]} cannot be planned: {answer.why}", 2, mark("warning"))
+    return screen.text()
+
+
 def _heading(answer: FixResult, plan: Plan) -> str:
     mine = [one.id for one in answer.findings if one.changes]
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
