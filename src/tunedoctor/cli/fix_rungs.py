@@ -201,7 +201,7 @@ class _Ladder:
         return None, None
 
     def _refuse(self, one: _Try, result: FixResult, error: RefusedError | FailureError) -> None:
-        """Note that a scope has no plan. What an attempt showed tells more, and sources that are silent tell nothing."""
+        """Note that a scope has no plan. What an attempt showed tells more; sources that are silent tell nothing."""
         refused = _refused(result, error, self.findings)
         silent = isinstance(error, RefusedError) and error.partly
         if self.last.end == "failed":
