@@ -39,7 +39,7 @@ def library_version_clash(
 ) -> api.Result:
     """Join declared clashes and known pairs; the worst gives severity and title."""
     pairs = api.pairs_of("library-version-clash", facts)
-    known_ = [_pair(one, api.pair_note(pairs)) for one in pairs]
+    known_ = [_of_caller(facts, one) or _pair(one, api.pair_note(pairs)) for one in pairs]
     declared = [
         _clash(one, facts) for one in _clash_declared(facts, [set(p.versions) for p in pairs])
     ]
@@ -88,6 +88,30 @@ def _pair(one: api.Broken, note: str) -> _Told:
         frozenset(one.versions.keys() - one.row.fix.keys()),
         names if len(names) > 1 or not both else [both],
         note,
+    )
+
+
+def _of_caller(facts: api.Facts, one: api.Broken) -> _Told | None:
+    """Return the clash as that of an installed library, where its code asked for what a newer neighbour gave up.
+
+    A row that moves the neighbour back is for a script of the user's: a library has newer releases.
+    """
+    ((neighbour, range_), *more) = one.row.fix.items() or (("", ""),)
+    if not one.said or more or not range_.startswith("<"):
+        return None
+    errors = (error for error in facts.errors.errors if one.said in error.text)
+    owner = next((o for error in errors for o in api.owners(error) if o not in one.row.names), "")
+    version = facts.packages.version(owner)
+    if not version or owner == "torch":
+        return None
+    return _Told(
+        one.row.severity if api.of_stack(owner, facts.packages) else "warning",
+        f"{owner} {version} is written for another {neighbour}: '{one.said}'",
+        f"a script that imports {owner} stops there",
+        {owner: "*"},
+        one.said,
+        frozenset({neighbour}),
+        (owner, neighbour),
     )
 
 

@@ -30,7 +30,13 @@ from tunedoctor.advice.told import (
     told,
 )
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet, unmet_by_all
-from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lacking, needed_library
+from tunedoctor.contracts.shipped import (
+    broken_contracts,
+    contract_cure,
+    lacking,
+    needed_library,
+    owners,
+)
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.words import Case as Facts

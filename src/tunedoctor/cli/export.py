@@ -82,7 +82,7 @@ def _commands(given: ExportOptions, found: Trained, merged: str, gguf: str, mode
         f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more}",
         "export for Ollama",
     )
-    ways = [] if modelfile else [way]
+    ways: list[tuple[str, str]] = [] if modelfile else [way]
     if not merged and found.adapter:
         ways.append((f"doctor export {out} --merged merged{more}", "write one merged model"))
     one.next(*ways, (f"doctor chat {model if merged else out}{more}", "chat with it"))

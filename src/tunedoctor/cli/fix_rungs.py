@@ -14,19 +14,21 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
-from tunedoctor.diagnosis.agreement import Drafted, drafted
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.model.findings import Check, quoted
-from tunedoctor.model.plan import Install, NewEnvironment, Scope
+from tunedoctor.model.plan import Install, NewEnvironment, Resolve, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.render.plan import (
     STAGES,
     render_end,
+    render_left,
+    render_next_round,
     render_plan,
     render_rung,
     render_rung_refused,
@@ -123,38 +125,86 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
 
     Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found.
     """
-    ladder = _Ladder(case, findings)
     single = case.given.new or case.given.smallest
-    for one in _TRIES[: 1 if single else None]:
-        if not ladder.goes_on(one):
+    tries = _TRIES[: 1 if single else None]
+    done: FixResult | None = None
+    plans = set[str]()
+    ladder = _Ladder(case, findings, done, plans)
+    for _ in range(1 if single else _ROUNDS):
+        ladder = _Ladder(case, findings, done, plans)
+        for one in tries:
+            if not ladder.goes_on(one):
+                break
+        if ladder.code is not None:
+            return ladder.code
+        if done and ladder.last.end != "applied":
+            if case.plain and ladder.last.end in ("refused", "failed"):
+                write(render_left(as_shown(ladder.last), screen()))
+            done = msgspec.structs.replace(done, by_hand=ladder.last.by_hand)
+            return end(case, msgspec.structs.replace(done, earlier=tuple(ladder.earlier)))
+        done = ladder.last
+        if not (left := _what_is_left(ladder)):
             break
-    return ladder.code if ladder.code is not None else end(case, ladder.last)
+        case, findings = left
+        if case.plain:
+            write(render_next_round(tuple(one.check.id for one in findings), screen()))
+    return end(case, ladder.last)
+
+
+_ROUNDS = 3
+"""Changes that each prove themselves and leave some of what they were for, before the rest is told."""
+
+
+def _what_is_left(ladder: "_Ladder") -> tuple[Case, tuple[Found, ...]] | None:
+    """Return what to fix next where a change helped and left some of what it was for; None where that is all."""
+    case, last, after = ladder.case, ladder.last, ladder.after
+    left = {*last.outcome.left} if last.outcome and last.end == "applied" else set[str]()
+    planned = {*last.plan.cures} if last.plan else set[str]()
+    if after is None or not left & planned:
+        return None
+    found = chosen(diagnose(after, case.checks), case.given.ids)
+    drafts = drafted(found, after, case.options.fixes())
+    if not any(one.changes for one in drafts):
+        return None
+    # of an environment that changed, what its packages bring is another source
+    return case._replace(snapshot=after), found
+
+
+def _first_state(done: FixResult | None) -> str:
+    """Return the id of the state before the first of several changes, as an argument."""
+    state = done.outcome.state if done and done.outcome else None
+    return f" {state.id}" if state else ""
 
 
 class _Ladder:
     """One run over the scopes, and what the attempts so far showed."""
 
-    def __init__(self, case: Case, findings: tuple[Found, ...]) -> None:
+    def __init__(
+        self, case: Case, findings: tuple[Found, ...], done: FixResult | None, plans: set[str]
+    ) -> None:
         self.case, self.findings = case, findings
         self.drafts = drafted(findings, case.snapshot, case.options.fixes())
         self.last = self.first = FixResult(
             end="planned",
             target=case.place,
             findings=tuple(map(_treated, self.drafts)),
-            undo=f"doctor undo{case.there}",
+            undo=f"doctor undo{_first_state(done)}{case.there}",
             look=f"doctor check{case.there}",
         )
         self.earlier: list[EarlierRung] = []
-        self.plans: set[str] = set()
+        self.plans = plans
         """Ids of the plans that were tried."""
         self.after: Snapshot | None = None
-        """The state that the last failed attempt left, before it was taken back."""
+        """The state that the last attempt led to, whether it was taken back or stays."""
         self.code: int | None = None
         """Exit code, where the result is not printed at the end."""
 
     def goes_on(self, one: _Try) -> bool:
         """Try a scope; return whether the next one is to be tried."""
         case = self.case
+        minor = all(one.found.severity != "error" for one in self.drafts)
+        if one.scope is Scope.REBUILD and self.last.end == "told" and minor:
+            return False
         result = msgspec.structs.replace(self.first, rung=one.scope, earlier=tuple(self.earlier))
         try:
             ground = _ground(case, self.drafts, one.scope)
@@ -165,17 +215,10 @@ class _Ladder:
             else:
                 self.last = _refused(result, error, self.findings)
             return False
-        try:
-            made, rung = self._plan(one)
-            if made is None:
-                return True
-            why = "only a new environment helps, and a script cannot take it back where it fails"
-            way = f"doctor fix{case.there}"
-            FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
-            result = _known(case, result, made, ground)
-        except (RefusedError, FailureError) as error:
-            self._refuse(one, result, error)
-            return isinstance(error, RefusedError) and not (error.silent or error.final)
+        prepared = self._prepare(one, result, ground)
+        if isinstance(prepared, bool):
+            return prepared
+        result, made, rung = prepared
         if self.earlier and case.plain:
             write(render_rung(as_shown(result), screen(), kept=_names_kept(rung)))
         self.plans.add(made.plan.id)
@@ -183,22 +226,53 @@ class _Ladder:
             self.code = _scripted(case, result, made)
             return False
         self.last, tried = _carry_out(case, result, made)
+        self.after = (tried and tried.after) or self.after
         if tried is None or self.last.end != "failed":
             return False
-        self.after = tried.after or self.after
         self._keep(one, "failed", self.last)
         # a plan that was named is carried out or none
         return tried.larger_helps and not case.given.plan
 
+    def _prepare(
+        self, one: _Try, result: FixResult, ground: Ground | None
+    ) -> "tuple[FixResult, Planned, Rung | None] | bool":
+        """Return the result with the plan of a scope; where there is none, whether the next scope is to be tried."""
+        case = self.case
+        try:
+            made, rung = self._plan(one)
+            if made is None:
+                return True
+            if self._changes_nothing(made):
+                why = "all that it would install is there in a version that fits"
+                self.last = msgspec.structs.replace(result, plan=made.plan, end="told")
+                self._keep(one, "refused", msgspec.structs.replace(self.last, why=why))
+                return True
+            why = "only a new environment helps, and a script cannot take it back where it fails"
+            way = f"doctor fix{case.there}"
+            FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
+            return _known(case, result, made, ground), made, rung
+        except (RefusedError, FailureError) as error:
+            self._refuse(one, result, error)
+            return isinstance(error, RefusedError) and not (error.silent or error.final)
+
     def _plan(self, one: _Try) -> "tuple[Planned | None, Rung | None]":
         """Return the plan of a scope; None where it is no other than what was tried."""
         if not self.earlier:
-            return _planned(self.case, self.drafts, None), None
+            made = _planned(self.case, self.drafts, None)
+            if made.plan.changes and made.plan.id in self.plans:
+                raise RefusedError("it is the change that was just made")
+            return made, None
         for rung in _rungs(self.case, self.drafts, one, self.after):
             made = _planned(self.case, self.drafts, rung)
             if made.plan.changes and made.plan.id not in self.plans:
                 return made, rung
         return None, None
+
+    def _changes_nothing(self, made: "Planned") -> bool:
+        """Return whether the smallest plan changes nothing though a finding is to be fixed by packages."""
+        wishes = any(isinstance(s, Resolve) for one in self.drafts for s in one.draft.steps)
+        single = self.case.given.smallest or self.case.given.new or self.case.given.script
+        return wishes and not (self.earlier or made.plan.changes or single)
 
     def _refuse(self, one: _Try, result: FixResult, error: RefusedError | FailureError) -> None:
         """Note that a scope has no plan. What an attempt showed tells more; sources that are silent tell nothing."""
@@ -207,7 +281,7 @@ class _Ladder:
         if self.last.end == "failed":
             if self.case.plain:
                 write(render_rung_refused(as_shown(refused), screen()))
-        elif not self.earlier or (one.keeps_versions and not silent):
+        elif self.last.end != "told" and (not self.earlier or (one.keeps_versions and not silent)):
             self.last = refused
         self._keep(one, "refused", refused)
 

@@ -61,7 +61,13 @@ def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str,
 
 
 def contract_ways(one: BrokenContract, versions: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield what can be installed so that the two keep their contracts, as `contract_cure` has it."""
+    """Yield what can be installed so that the two keep their contracts, as `contract_cure` has it.
+
+    Nothing where the table does not know what breaks: of other releases it would see no break either.
+    """
+    known = contract_problems({**versions})
+    if not any((p.library, p.neighbour) == (one.library, one.neighbour) for p in known):
+        return
     for name, newer in ((one.library, True), (one.neighbour, True), (one.neighbour, False)):
         if spec := _fitting(name, versions, newer=newer):
             yield {name: spec}

@@ -16,6 +16,10 @@ _NEWEST = re.compile(rf"\bonly ([A-Za-z0-9][\w.-]*?){_SPEC} is available")
 _PYTHON = re.compile(
     r"Python version \(>?=?([\d.]+)\) does not satisfy Python((?:[<>=!~]=?[\d.*]+,?)+)"
 )
+_NO_WHEEL = re.compile(rf"\b([A-Za-z0-9][\w.-]*?){_SPEC} has no usable wheels")
+_NO_VERSION = re.compile(
+    rf"\bthere (?:is|are) no versions? of ([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)"
+)
 _MOST = 2
 """Sentences on who needs what; the third says what is asked for."""
 
@@ -57,7 +61,18 @@ def conflict_of(text: str) -> str:
         ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
         lines = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
         lines = [*lines[:_MOST], *ranges[:1]] if lines and ranges else []
+    if not lines:
+        ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
+        bare = [f"{name} {_range(range_)}".strip() for name, range_ in _NO_WHEEL.findall(flat)]
+        lines = [f"{one} has no wheel for this Python and machine" for one in bare[-_MOST:]]
+        lines += ranges[:1] if lines else []
     return "; ".join(lines)
+
+
+def missing_of(text: str) -> str:
+    """Return the package that no source has, in a few words; "" where the proof is about another thing."""
+    found = _NO_VERSION.search(NoSolution(text).flat)
+    return f"no source has {found[1]} {_range(found[2].strip(',.'))}".strip() if found else ""
 
 
 def _last(range_: str) -> str:

@@ -19,7 +19,7 @@ from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
-from tunedoctor.planning.conflict import conflict_of
+from tunedoctor.planning.conflict import conflict_of, missing_of
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.planning.wanted import (
@@ -261,7 +261,8 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
     silent, names, short = ask.partly, end.answer.lacked, conflict_of(end.answer.text)
-    why = end.why.replace(end.answer.why(), short) if short else end.why
+    plain = short or missing_of(end.answer.text)
+    why = end.why.replace(end.answer.why(), plain) if plain else end.why
     if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
         why = f"{why}; {' and '.join(owners[:3])} outside the set have a say too"
     if names and ask.declared.offline:
@@ -289,7 +290,9 @@ def _uncompiled(
     owners = [n for n in alone if n not in want.asked]
     if owners:
         why = f"{why}; {end.why}"
-    return RefusedError(why, *ways, details=end.answer.text, source_only=alone)
+    # what a finding asks for by name is no nearer in a larger scope
+    final = want.scope is Scope.SMALLEST and not owners
+    return RefusedError(why, *ways, details=end.answer.text, source_only=alone, final=final)
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be

@@ -1,6 +1,7 @@
 """What imports of an environment told, run or read, held against the state before, and remembered for the next look."""
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
@@ -41,19 +42,41 @@ def errors(runtime: kinds.Runtime) -> kinds.Errors | kinds.Absent:
 
 
 def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
-    """Return the exceptions of a stage that failed, its first cause first, without their frames."""
+    """Return the exceptions of a stage that failed, its first cause first, each with its frames."""
     if stage.outcome in ("ok", "skipped"):
         return []
     if stage.outcome != "failed":
         return [kinds.ErrorText(text=stage.error, where=stage.name)]
-    blocks: list[list[str]] = [[]]
-    for line in stage.error.splitlines():
-        if not line.startswith(('  File "', "  module ")):
-            blocks[-1].append(line)
-        elif blocks[-1]:
-            blocks.append([])
-    told = ("\n".join(block).strip() for block in blocks)
-    return [kinds.ErrorText(text=text, where=stage.name) for text in told if text]
+    found: list[kinds.ErrorText] = []
+    frames: list[kinds.Frame] = []
+    message: list[str] = []
+    for line in (*stage.error.splitlines(), None):
+        place = _FRAME.match(line) if line is not None else None
+        if line is None or place or line.startswith("  module "):
+            found += _error_text(stage, message, frames)
+            if message:
+                frames, message = [], []
+        if place:
+            frame = kinds.Frame(file=place[1], line=int(place[2]), function=place[3])
+            frames.append(frame)
+        elif line is not None and not line.startswith("  module "):
+            message.append(line)
+    return found
+
+
+_FRAME = re.compile(r'  File "([^"\n]{1,4096})", line (\d{1,9}), in (\S{1,200})')
+_TYPE = re.compile(r"([A-Za-z_][\w.]{0,120})(?::|$)", re.ASCII)
+
+
+def _error_text(
+    stage: kinds.Stage, message: list[str], frames: list[kinds.Frame]
+) -> list[kinds.ErrorText]:
+    """Return the exception of some lines and the frames before them; [] where the lines say nothing."""
+    text = "\n".join(message).strip()
+    named = _TYPE.match(text)
+    type_ = named[1] if named else ""
+    error = kinds.ErrorText(text=text, where=stage.name, type=type_, frames=tuple(frames))
+    return [error] if text else []
 
 
 def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:

@@ -91,6 +91,23 @@ def render_rung_refused(answer: FixResult, screen: Screen) -> str:
     return screen.text()
 
 
+def render_next_round(ids: Sequence[str], screen: Screen) -> str:
+    """Return the line that says that a change stays and what is fixed next."""
+    screen.gap()
+    screen.wrap(f"This change stays. Next: {', '.join(ids)}.", 2, mark("ok"))
+    screen.line()
+    return screen.text()
+
+
+def render_left(answer: FixResult, screen: Screen) -> str:
+    """Return the line that says why what is left was not fixed; the changes before stay."""
+    screen.gap()
+    screen.wrap(f"The rest was not fixed: {answer.why}", 2, mark("warning"))
+    for number, command in enumerate(answer.by_hand):
+        screen.line(f"  {'by hand' if not number else '':<8} {command}")
+    return screen.text()
+
+
 def _heading(answer: FixResult, plan: Plan) -> str:
     mine = [one.id for one in answer.findings if one.changes]
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))

@@ -43,7 +43,7 @@ class Attempt(NamedTuple):
     larger_helps: bool = False
     """The change was made and did not prove itself, so that a plan of a larger scope can end otherwise."""
     after: Snapshot | None = None
-    """The changed state as it was seen before it was put back; None where it was not seen."""
+    """The changed state as it was seen, whether it stays or was put back; None where it was not seen."""
 
 
 def apply(
@@ -90,6 +90,7 @@ def attempt(
             clock.end()
             mine = (state for _, state in kept([ground.live]) if state.id == task.journal.id)
             known["state"] = next(mine, None)
+            after = task.seen.get("after")
     except (FailureError, OSError) as error:
         failed = failure_of(error)
         larger_helps = (
