@@ -48,8 +48,10 @@ def _exceptions() -> dict[str, str]:
 def _status(name: str, diagnosis: Diagnosis) -> AreaStatus:
     symptoms = (one for several in diagnosis.symptoms.values() for one in several)
     found = [one for one in (*diagnosis.causes, *symptoms) if area_of(one.check.id) == name]
-    if found:
-        return min((one.severity for one in found), key=SEVERITIES.index)
+    severities = {one.severity for one in found}
+    for severity in SEVERITIES:
+        if severity in severities:
+            return severity
     if any(area_of(id_) == name for id_ in diagnosis.blind):
         return "unknown"
     return "ok" if any(area_of(id_) == name for id_ in diagnosis.passed) else "skipped"
