@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tunedoctor.planning.conflict import conflict_of
+from tunedoctor.planning.conflict import conflict_of, missing_of
 
 HEAD = "error: No solution found when resolving dependencies\n  cause: "
 
@@ -55,3 +55,24 @@ def test_a_long_proof_stays_short_and_takes_no_time():
     )
     assert time.process_time() - began < 5
     assert found.count(";") <= 2
+
+
+def test_what_has_no_wheel_is_said_in_a_few_words():
+    text = (
+        "Because library>=0.9.0 has no usable wheels and only the following versions of library"
+        " are available:\n  library<=0.8.3\n  library>=0.9.0\nwe can conclude that library>0.8.3"
+        " cannot be used. And because you require library>0.8.3, we can conclude that your"
+        " requirements are unsatisfiable."
+    )
+    assert conflict_of(text) == (
+        "library 0.9.0 or newer has no wheel for this Python and machine;"
+        " library newer than 0.8.3 is asked for"
+    )
+
+
+def test_a_version_that_no_source_has_is_named():
+    text = (
+        "Because there is no version of torch==2.15.0+cpu and you require torch==2.15.0+cpu, we"
+        " can conclude that your requirements are unsatisfiable."
+    )
+    assert missing_of(text) == "no source has torch 2.15.0+cpu"
