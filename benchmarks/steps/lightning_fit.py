@@ -1,7 +1,11 @@
 """One step of `Trainer.fit` on the CPU."""
 
-import lightning
 import torch
+
+try:
+    import lightning
+except ImportError:  # the same library under its older name
+    import pytorch_lightning as lightning
 
 
 class Model(lightning.LightningModule):

@@ -14,10 +14,10 @@ def main() -> None:
     if closed is not None and signal.getsignal(closed) != signal.SIG_IGN:  # as nohup has it
         signal.signal(closed, lambda *_: sys.exit(129))
     try:
+        _load_msgspec()  # before anything that imports it
         from tunedoctor.cli import streams  # noqa: PLC0415  an interrupt is answered while it loads too
 
         streams.take_over()
-        _load_msgspec()
         from tunedoctor.cli.app import run  # noqa: PLC0415
 
         sys.exit(run(sys.argv[1:]))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tunedoctor.planning.conflict import conflict_of, missing_of
+from tunedoctor.planning.conflict import describe_conflict, describe_missing
 
 HEAD = "error: No solution found when resolving dependencies\n  cause: "
 
@@ -44,13 +44,13 @@ HEAD = "error: No solution found when resolving dependencies\n  cause: "
     ],
 )
 def test_a_proof_in_a_few_sentences(proof, sentences):
-    assert conflict_of(HEAD + proof) == sentences
+    assert describe_conflict(HEAD + proof) == sentences
 
 
 def test_a_long_proof_stays_short_and_takes_no_time():
     links = (f"a{i}>=1,<={i} depends on b{i}>=1,<2 and" for i in range(5000))
     began = time.process_time()
-    found = conflict_of(
+    found = describe_conflict(
         f"{HEAD}Because {' '.join(links)} you require b1>3, we can conclude nothing."
     )
     assert time.process_time() - began < 5
@@ -64,7 +64,7 @@ def test_what_has_no_wheel_is_said_in_a_few_words():
         " cannot be used. And because you require library>0.8.3, we can conclude that your"
         " requirements are unsatisfiable."
     )
-    assert conflict_of(text) == (
+    assert describe_conflict(text) == (
         "library 0.9.0 or newer has no wheel for this Python and machine;"
         " library newer than 0.8.3 is asked for"
     )
@@ -75,4 +75,4 @@ def test_a_version_that_no_source_has_is_named():
         "Because there is no version of torch==2.15.0+cpu and you require torch==2.15.0+cpu, we"
         " can conclude that your requirements are unsatisfiable."
     )
-    assert missing_of(text) == "no source has torch 2.15.0+cpu"
+    assert describe_missing(text) == "no source has torch 2.15.0+cpu"

@@ -16,7 +16,7 @@ from tunedoctor.render.screen import columns
 
 
 class CommandInfo(NamedTuple):
-    """What the overview says of a command, and where it is."""
+    """A row of the overview: a command, its topic, what it does and the module it is in."""
 
     topic: str
     summary: str
@@ -106,7 +106,7 @@ def run(argv: list[str]) -> int:
         return _run(argv)
     except SystemExit as ended:
         message = getattr(ended, "said", "")
-        # monitoring reads only stdout and has exit codes of its own
+        # monitoring reads only stdout and uses other exit codes
         if message and {"nagios", "--format=nagios"} & {*argv}:
             sys.stdout.write(f"DOCTOR UNKNOWN - {message.removeprefix('doctor: ')}")
             return 3

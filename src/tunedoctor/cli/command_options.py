@@ -8,18 +8,21 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tunedoctor.render.formats.names import ReportFormat
+from tunedoctor.render.format_names import ReportFormat
 
 
-class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of doctor check."""
+class TargetOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options that name the environment to examine."""
 
     target: str | None = None
     own: bool = False
+
+
+class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of the commands that diagnose: which checks run, how the report looks, and what fails."""
+
     format: ReportFormat = "terminal"
     output: tuple[str, ...] = ()
-    report: str = ""
-    open: bool = False
     verbose: bool = False
     quiet: bool = False
     only: tuple[str, ...] = ()
@@ -27,6 +30,26 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     fail_on: Literal["error", "warning", "note", "never"] | None = None
     strict: bool = False
     plugin: tuple[str, ...] = ()
+
+
+class MachineOptions(TargetOptions, frozen=True, kw_only=True):
+    """Options that describe a machine instead of this one."""
+
+    gpus: tuple[str, ...] = ()
+    driver: str = ""
+    python: str = ""
+    platform: str = ""
+    arch: str = ""
+    glibc: str = ""
+
+
+class CheckOptions(ReportOptions, frozen=True, kw_only=True):
+    """Options of doctor check."""
+
+    target: str | None = None
+    own: bool = False
+    report: str = ""
+    open: bool = False
     config: str | None = None
     profile: Literal["project", "node", "runner", "image"] = "project"
     require_environment: bool = False
@@ -40,61 +63,40 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the options that stand on the command line."""
 
 
-class TriageOptions(msgspec.Struct, frozen=True, kw_only=True):
+class TriageOptions(ReportOptions, frozen=True, kw_only=True):
     """Options of doctor triage."""
 
-    files: tuple[str, ...]
-    here: bool = False
     target: str | None = None
     own: bool = False
-    format: ReportFormat = "terminal"
-    output: tuple[str, ...] = ()
+    files: tuple[str, ...]
+    here: bool = False
     report: str = ""
-    verbose: bool = False
-    quiet: bool = False
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    fail_on: Literal["error", "warning", "note", "never"] | None = None
-    strict: bool = False
-    plugin: tuple[str, ...] = ()
     keep_host: bool = False
 
 
-class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+class RunOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor run."""
 
     command: tuple[str, ...] = ()
-    target: str | None = None
-    own: bool = False
     report: str = ""
 
 
-class WheelOptions(msgspec.Struct, frozen=True, kw_only=True):
+class WheelOptions(MachineOptions, frozen=True, kw_only=True):
     """Options of doctor wheel."""
 
-    target: str | None = None
-    own: bool = False
     format: Literal["terminal", "json"] = "terminal"
     torch: str = ""
-    gpus: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    driver: str = ""
-    python: str = ""
-    platform: str = ""
-    arch: str = ""
-    glibc: str = ""
     musl: bool = False
     macos: str = ""
     matrix: bool = False
     source: str | None = None
 
 
-class SetOptions(msgspec.Struct, frozen=True, kw_only=True):
+class SetOptions(MachineOptions, frozen=True, kw_only=True):
     """Options of doctor set."""
 
     packages: tuple[str, ...] = ()
-    target: str | None = None
-    own: bool = False
     format: Literal["terminal", "json"] = "terminal"
     verbose: bool = False
     freeze: str = ""
@@ -102,19 +104,11 @@ class SetOptions(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     allow_project_sources: bool = False
     offline: bool = False
-    gpus: tuple[str, ...] = ()
-    driver: str = ""
-    python: str = ""
-    platform: str = ""
-    arch: str = ""
-    glibc: str = ""
 
 
-class SmokeOptions(msgspec.Struct, frozen=True, kw_only=True):
+class SmokeOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor smoke."""
 
-    target: str | None = None
-    own: bool = False
     format: Literal["terminal", "json"] = "terminal"
     verbose: bool = False
     quiet: bool = False
@@ -132,12 +126,10 @@ class SmokeOptions(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str = ""
 
 
-class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
+class InitOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor init."""
 
     file: str = "config.toml"
-    target: str | None = None
-    own: bool = False
     model: str = ""
     data: str = ""
     eval_data: str = ""
@@ -149,11 +141,9 @@ class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-class TrainOptions(msgspec.Struct, frozen=True, kw_only=True):
+class TrainOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor train."""
 
-    target: str | None = None
-    own: bool = False
     init: bool = False
     eject: str = ""
     processes: int = 1
@@ -177,12 +167,10 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Configuration files and --KEY VALUE words for the trainer."""
 
 
-class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ChatOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor chat."""
 
     out: str = "out"
-    target: str | None = None
-    own: bool = False
     prompt: str = ""
     compare: bool = False
     max_tokens: int = 256
@@ -190,19 +178,17 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     system: str = ""
 
 
-class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ExportOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor export."""
 
     out: str = "out"
-    target: str | None = None
-    own: bool = False
     merged: str = ""
     gguf: str = ""
     modelfile: str = ""
     force: bool = False
 
 
-class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
+class FitOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor fit."""
 
     model: str = ""
@@ -255,20 +241,16 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     card_price: float = 0.0
     power_price: float = 0.0
     exact: bool = False
-    target: str | None = None
-    own: bool = False
     cards: bool = False
     format: Literal["terminal", "json"] = "terminal"
     typed: frozenset[str] = frozenset()
     """Names of the options that stand on the command line."""
 
 
-class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
+class FixOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor fix."""
 
     ids: tuple[str, ...] = ()
-    target: str | None = None
-    own: bool = False
     format: Literal["terminal", "json"] = "terminal"
     verbose: bool = False
     only: tuple[str, ...] = ()
@@ -289,17 +271,15 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     plugin: tuple[str, ...] = ()
 
 
-class UndoOptions(msgspec.Struct, frozen=True, kw_only=True):
+class UndoOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor undo."""
 
     id: str | None = None
-    target: str | None = None
-    own: bool = False
     listed: bool = False
     format: Literal["terminal", "json"] = "terminal"
 
 
-class DataOptions(msgspec.Struct, frozen=True, kw_only=True):
+class DataOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor data."""
 
     files: tuple[str, ...] = ()
@@ -317,8 +297,6 @@ class DataOptions(msgspec.Struct, frozen=True, kw_only=True):
     split: float = 0.0
     force: bool = False
     jobs: int = 0
-    target: str | None = None
-    own: bool = False
     output: str = ""
     format: Literal["terminal", "json", "html"] = "terminal"
 
@@ -331,18 +309,16 @@ class ExplainOptions(msgspec.Struct, frozen=True, kw_only=True):
     plugin: tuple[str, ...] = ()
 
 
-class DiffOptions(msgspec.Struct, frozen=True, kw_only=True):
+class DiffOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor diff."""
 
     a: str
     b: str
-    target: str | None = None
-    own: bool = False
     verbose: bool = False
     format: Literal["terminal", "json", "markdown"] = "terminal"
 
 
-class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
+class FleetOptions(ReportOptions, frozen=True, kw_only=True):
     """Options of doctor fleet."""
 
     files: tuple[str, ...] = ()
@@ -367,15 +343,6 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     yes: bool = False
     at_most: int | None = None
     max_age: float = 1.0
-    format: ReportFormat = "terminal"
-    output: tuple[str, ...] = ()
-    verbose: bool = False
-    quiet: bool = False
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    fail_on: Literal["error", "warning", "note", "never"] | None = None
-    strict: bool = False
-    plugin: tuple[str, ...] = ()
     config: str | None = None
 
 
@@ -386,24 +353,20 @@ class ConfigOptions(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["terminal", "json"] = "terminal"
 
 
-class PolicyOptions(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor policy."""
 
     what: Literal["init"] = "init"
     here: bool = False
     source: str | None = None
-    target: str | None = None
-    own: bool = False
     output: str = "doctor.toml"
     force: bool = False
 
 
-class SnapshotOptions(msgspec.Struct, frozen=True, kw_only=True):
+class SnapshotOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor snapshot."""
 
     output: str = "-"
-    target: str | None = None
-    own: bool = False
     deep: bool = False
     smoke: bool = False
     profile: Literal["project", "node", "runner"] = "project"
@@ -416,10 +379,6 @@ class EnvsOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     quick: bool = False
     format: Literal["terminal", "json"] = "terminal"
-
-
-class ListOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of doctor list."""
 
 
 class SchemaOptions(msgspec.Struct, frozen=True, kw_only=True):

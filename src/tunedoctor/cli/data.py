@@ -234,7 +234,7 @@ def _counted(
         _, file, row = spool.rows[len(counted.rows)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], counted.stopped)
         lacks = "lengths are an estimate, as that template was not asked for more rows"
-        found.notes.append(f"{lacks}; download the model anew, or mend the file")
+        found.notes.append(f"{lacks}; download the model anew, or repair the file")
         return None
     if not counted.template:
         found.notes.append("the model has no chat template: turns are counted one after the other")
@@ -285,13 +285,13 @@ def count(
         argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place), str(len(first))]
         said: list[str] = []
 
-        def heard(line: str) -> float:
+        def read_line(line: str) -> float:
             said[:] = [line]
             return _ROW_SECONDS
 
         ended = child.run_lines(
             argv,
-            heard=heard,
+            heard=read_line,
             silence=_LOAD_SECONDS,
             timeout=_TIMEOUT,
             env={**os.environ, **_COUNTING},

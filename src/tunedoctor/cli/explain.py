@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.cli.command_options import ExplainOptions, ListOptions, SchemaOptions
+from tunedoctor.cli.command_options import ExplainOptions, SchemaOptions
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import read_log, screen, write
 from tunedoctor.diagnosis.engine import diagnose
@@ -125,7 +125,7 @@ def _text(text: str, checks: Sequence[Check]) -> str:
     return shown.text()
 
 
-def run_list(_: ListOptions) -> int:
+def run_list() -> int:
     """Print checks, fixes and plug-ins; returns the exit code."""
     checks = sorted(all_checks(), key=lambda c: c.id)
     fixes = sorted(all_fixes(), key=lambda f: f.id)

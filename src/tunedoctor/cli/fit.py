@@ -304,6 +304,6 @@ def check_combinations(options: FitOptions) -> None:
     if (
         options.price_per_hour or options.card_price or options.power_price or options.rented
     ) and not options.tokens:
-        misuse("prices are told, and no --tokens", "--tokens 20M tells how long the training is")
+        misuse("a price is given without --tokens", "--tokens 20M tells how long the training is")
     if options.rented and not options.price_per_hour:
         misuse("--rented names a card, and no --price-per-hour", "give its price")

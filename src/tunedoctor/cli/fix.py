@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.cli.command_options import FixOptions
-from tunedoctor.cli.fix_rungs import Case, end, treat
+from tunedoctor.cli.fix_scopes import FixCase, end, fix_findings
 from tunedoctor.cli.options import Options, aim, look, misuse, starting, to_change, typed
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asking
@@ -58,17 +58,17 @@ def run_fix(given: FixOptions) -> int:
     starting(place)
     snapshot = look(place, deep=given.deep and not given.new, read=not given.new, start=True)
     asked = given.new or place.asked
-    case = Case(given, options, wanted, snapshot, options.checks(), asked, Asking(Sources()))
+    case = FixCase(given, options, wanted, snapshot, options.checks(), asked, Asking(Sources()))
     case, findings = searched(case)
     if not findings and not given.new:
         return end(case, nothing(case))
     # what has nothing to do asks nothing
-    somebody = case.plain and not (given.yes or given.script) and sys.stdin.isatty()
+    somebody = case.is_terminal and not (given.yes or given.script) and sys.stdin.isatty()
     known = asking(case.snapshot, allowed=given.allow_project_sources, ask=somebody)
     if given.new:  # what is installed here is not there
         known.installed = None
     case = case._replace(asking=known)
-    return treat(case, findings)
+    return fix_findings(case, findings)
 
 
 def _check(options: Options, given: FixOptions) -> None:
@@ -97,7 +97,7 @@ def _own_python(given: FixOptions) -> str:
     return found
 
 
-def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:
+def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     """Return the findings to cure, and the case with all that was looked at for them.
 
     Where a look without running finds nothing, what the last deep look of the unchanged environment told counts; else
@@ -120,14 +120,14 @@ def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:
     return case, chosen(diagnose(case.snapshot, case.checks), case.given.ids)
 
 
-def nothing(case: Case) -> FixResult:
+def nothing(case: FixCase) -> FixResult:
     """Return the answer where there is nothing to cure, with the notes that are advice."""
     if ids := case.given.ids:
         why = f"{' and '.join(ids)} was not found here"
         return FixResult(end="nothing", target=case.place, why=why)
     causes = diagnose(case.snapshot, case.checks).causes
     told, held = case.snapshot.find(Runtime), remembered(case.snapshot)
-    look = f"doctor check{case.there}"
+    look = f"doctor check{case.target_option}"
     if isinstance(none := case.snapshot.get(Runtime), Unknown):  # not even an import was tried
         return FixResult(
             end="refused", target=case.place, why=none.why, by_hand=(f"{look} --deep",)
@@ -143,7 +143,7 @@ def nothing(case: Case) -> FixResult:
     )
 
 
-def _applicable(case: Case, found: tuple[Found, ...]) -> tuple[str, ...]:
+def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
     """Return the findings for which a fix changes something."""
     drafts = drafted(found, case.snapshot, case.options.fixes())
     return tuple(one.id for one in drafts if one.changes)

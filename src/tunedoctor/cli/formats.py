@@ -9,8 +9,8 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import on_terminal, ours_or_exit, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.format_names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
 from tunedoctor.render.screen import as_json, as_line
 from tunedoctor.target import safe_text
 

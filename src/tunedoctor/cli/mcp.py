@@ -1,7 +1,7 @@
 """doctor mcp: commands as tools of a coding agent, by the Model Context Protocol on stdin and stdout.
 
-Tools are rows of mcp.json, their inputs the parameters of the commands. Each call is a doctor of its own, as a child:
-what crashes, hangs or grows there ends there, for a tenth of a second more than a function of the library takes.
+Tools are rows of mcp.json, their inputs the parameters of the commands. Each call runs a separate doctor as a child
+process. What crashes, hangs or grows there ends there; it costs a tenth of a second more than a library call.
 """
 
 import gc
@@ -112,7 +112,7 @@ def run_mcp(given: McpOptions) -> int:
 
 
 async def _answer_bad(reads: Any, sends: Any, writes: Any) -> None:  # noqa: ANN401  streams of the SDK
-    """Pass messages on, and answer what is none with an error: the SDK drops it, and who sent it waits for ever."""
+    """Pass messages on, and answer invalid ones with an error: the SDK drops them, and the sender would wait."""
     from mcp import types  # noqa: PLC0415  the extra's
     from mcp.shared.message import SessionMessage  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from tunedoctor.cli.completions import complete_check, complete_gpu
-from tunedoctor.render.formats.names import ReportFormat
+from tunedoctor.render.format_names import ReportFormat
 
 
 class DoctorCommand(TyperCommand):

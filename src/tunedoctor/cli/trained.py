@@ -74,7 +74,7 @@ def trained(name: str) -> Trained:
 
 
 def is_folder(name: str) -> bool:
-    """Tell whether a text from outside names a folder."""
+    """Return whether text from outside names a folder."""
     try:
         return bool(name) and Path(name).is_dir()
     except (OSError, ValueError):  # too long, or with a NUL

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
+from tunedoctor.model.findings import name_of
 from tunedoctor.model.versions import holds, normalised, parts, release, requirement, within
 from tunedoctor.tables.load import table
 
@@ -26,7 +27,6 @@ _FLOOR = re.compile(
     r"([A-Za-z0-9][\w.-]{0,100})[ \t]*\(?[ \t]*(?:>=[ \t]*(\d[\d.]{0,40}))?\)?[ \t]*(?:;.*)?"
 )
 """The common form of a requirement: a name, or a name and the oldest version."""
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,100}")
 _NUMBERS = re.compile(r"(\d[\d.]{0,40})(?:\+.*)?")
 _SPELT = {"cpython": "CPython", "pypy": "PyPy"}
 _SYSTEMS = {"win": ("Windows", "win32", "nt"), "mac": ("Darwin", "darwin", "posix")}
@@ -50,7 +50,7 @@ class Unmet(NamedTuple):
 
     @property
     def beyond(self) -> bool:
-        """Whether the owner is not of the stack itself, but something that the stack requires, over any steps."""
+        """True if the owner is not in the stack itself but is required by it, directly or through others."""
         return self.owner.name not in STACK
 
     @property
@@ -171,20 +171,14 @@ def leading_to_unmet(
         for one in packages.distributions:
             if one.name != owner:
                 continue
-            lines = (line for line in one.requires if _named(line) == wanted)
+            lines = (line for line in one.requires if name_of(line) == wanted)
             found.setdefault(owner, {}).update(dict.fromkeys(lines))
         for one in packages.distributions if owner not in STACK else ():
             edge = one.name, owner
-            if edge not in seen and any(_named(line) == owner for line in one.requires):
+            if edge not in seen and any(name_of(line) == owner for line in one.requires):
                 seen.add(edge)
                 todo.append(edge)
     return {name: tuple(lines) for name, lines in found.items()}
-
-
-def _named(line: str) -> str:
-    """Return the normalised name at the start of a requirement, "" if there is none."""
-    head = _NAME.match(line)
-    return normalised(head[0]) if head else ""
 
 
 def _plainly_met(line: str, installed: Mapping[str, str]) -> tuple[str, bool]:
@@ -194,7 +188,7 @@ def _plainly_met(line: str, installed: Mapping[str, str]) -> tuple[str, bool]:
     """
     asked = _FLOOR.fullmatch(line)
     if asked is None:
-        return _named(line), False
+        return name_of(line), False
     name = normalised(asked[1])
     version = installed.get(name)
     if version is None:

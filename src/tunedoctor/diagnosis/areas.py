@@ -21,7 +21,7 @@ class ReportArea(msgspec.Struct, frozen=True, kw_only=True):
     status: AreaStatus
     """The worst finding; "unknown" if a check that finds errors could not decide, "skipped" if none applied."""
     summary: str = ""
-    """What is there: "RTX 4090 24 GiB"; "" if there is nothing to say."""
+    """What is there: "RTX 4090 24 GiB"; "" if nothing is known."""
 
 
 def areas_of(diagnosis: Diagnosis, summaries: Mapping[str, str]) -> tuple[ReportArea, ...]:

@@ -182,7 +182,7 @@ class CondaPrefix(Part, frozen=True):
 
 
 class MissingImport(Part, frozen=True):
-    """What the source of a distribution does with a requirement that is not installed."""
+    """A requirement that is not installed, and where the source of its owner imports it."""
 
     owner: str
     """Normalised name of the distribution that requires it."""
@@ -205,7 +205,7 @@ class Packages(Fact, frozen=True):
     prefix: CondaPrefix | None = None
     in_memory: tuple[InMemory, ...] = ()
     missing_imports: tuple[MissingImport, ...] = ()
-    """A row for each requirement that is missing; none if nobody read the sources."""
+    """A row for each requirement that is missing; none if the sources were not read."""
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""
 

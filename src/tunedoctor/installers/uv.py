@@ -164,7 +164,7 @@ def resolve(
 
 
 _PRERELEASE_TRIES = 8
-"""Questions for one answer: each opts one more package in to pre-releases, or excludes one that nobody asked for."""
+"""Questions for one answer: each opts one more package in to pre-releases, or excludes one that was not asked for."""
 _REQUIRED_PRERELEASE = re.compile(
     r"hint: `([\w.-]+)(?:\[[^\]]*\])?` was requested with a pre-release marker \(e\.g\., [^<()]*?[=~]=[^<()]*\)"
 )

@@ -31,7 +31,7 @@ class _Need(NamedTuple):
     range_: str
 
 
-def conflict_of(text: str) -> str:
+def describe_conflict(text: str) -> str:
     """Return why there is no solution, as at most three sentences; "" where the proof is none that is understood.
 
     The proof of the resolver ends in a statement about all versions of one package; that one says most.
@@ -39,37 +39,32 @@ def conflict_of(text: str) -> str:
     flat = NoSolution(text).flat
     if other := _PYTHON.search(flat):
         return f"Python {_range(other[2].strip(',.'))} is needed by what is asked for; this is Python {other[1]}"
-    needs = _needs(flat)
-    asked = _asked(flat)
-    wanted = {name for name, _ in asked}
+    needs, requested = _needs(flat), _requested(flat)
+    names = {name for name, _ in requested}
     # the last statement of each pair of packages covers the most versions
     last = {(one.owner, one.needs): one for one in needs}
-    about = [one for one in last.values() if one.needs in wanted] or [*last.values()]
+    about = [one for one in last.values() if one.needs in names] or [*last.values()]
     lines = [_sentence(one) for one in about[-_MOST:]]
-    ranges = [
-        f"{name} {_range(range_)}"
-        for name, range_ in asked
-        if range_ and name in {n.needs for n in about}
-    ]
-    if lines and ranges:
-        lines.append(f"{' and '.join(ranges[:3])} is asked for")
-    elif lines:
-        named = {one.needs for one in about}
-        has = (f"only {n} {_range(r)} is available" for n, r in _NEWEST.findall(flat) if n in named)
-        lines += [*has][:1]
-    if not lines:
-        ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
-        lines = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
-        lines = [*lines[:_MOST], *ranges[:1]] if lines and ranges else []
-    if not lines:
-        ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in asked if range_]
-        bare = [f"{name} {_range(range_)}".strip() for name, range_ in _NO_WHEEL.findall(flat)]
-        lines = [f"{one} has no wheel for this Python and machine" for one in bare[-_MOST:]]
-        lines += ranges[:1] if lines else []
-    return "; ".join(lines)
+    needed = {one.needs for one in about}
+    if lines:
+        ranges = [f"{n} {_range(range_)}" for n, range_ in requested if range_ and n in needed]
+        available = [
+            f"only {n} {_range(range_)} is available"
+            for n, range_ in _NEWEST.findall(flat)
+            if n in needed
+        ]
+        lines += [f"{' and '.join(ranges[:3])} is asked for"] if ranges else available[:1]
+        return "; ".join(lines)
+    ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in requested if range_]
+    newest = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
+    bare = [f"{name} {_range(range_)}".strip() for name, range_ in _NO_WHEEL.findall(flat)]
+    no_wheel = [f"{one} has no wheel for this Python and machine" for one in bare]
+    if newest and ranges:
+        return "; ".join((*newest[:_MOST], ranges[0]))
+    return "; ".join((*no_wheel[-_MOST:], *ranges[:1])) if no_wheel else ""
 
 
-def missing_of(text: str) -> str:
+def describe_missing(text: str) -> str:
     """Return the package that no source has, in a few words; "" where the proof is about another thing."""
     found = _NO_VERSION.search(NoSolution(text).flat)
     return f"no source has {found[1]} {_range(found[2].strip(',.'))}".strip() if found else ""
@@ -87,7 +82,7 @@ def _needs(flat: str) -> list[_Need]:
     return found
 
 
-def _asked(flat: str) -> list[tuple[str, str]]:
+def _requested(flat: str) -> list[tuple[str, str]]:
     """Return what is required of the resolver: of the environment, and by the fix."""
     found: dict[tuple[str, str], None] = {}
     for words in _REQUIRE.findall(flat):

@@ -22,7 +22,7 @@ _MOST = 8
 
 
 class Evidence(NamedTuple):
-    """What is known of the packages that are to blame."""
+    """The packages that are missing or to blame, as a failed attempt showed."""
 
     missing: tuple[str, ...] = ()
     """Packages whose module was missing at import."""
@@ -40,7 +40,7 @@ def evidence_of(
     fixes: Iterable[Fix],
 ) -> Evidence:
     """Return what findings show: those that were to be fixed, and those of the state `after` the failed attempt."""
-    suspects = {name for one in drafts for name in _named(one)}
+    suspects = {name for one in drafts for name in _packages_of_fix(one)}
     if after is None:
         return Evidence(suspects=frozenset(suspects))
     packages, dead = after.find(Packages), deaths(after.get(Runtime))
@@ -53,13 +53,13 @@ def evidence_of(
     ranges = [*wishes_of(one for one in found if one.changes)]
     # what died is to blame before what a fix would change for its sake
     suspects |= {brought_by(module_of(name).partition(".")[0]) for name in dead}
-    suspects |= set() if dead else {name for one in found for name in _named(one)}
+    suspects |= set() if dead else {name for one in found for name in _packages_of_fix(one)}
     lacking = (n for n in dict.fromkeys(missing) if packages is None or packages.get(n) is None)
     known = (one for one in dict.fromkeys(ranges) if parted(one)[0])
     return Evidence(tuple(islice(lacking, _MOST)), tuple(islice(known, _MOST)), frozenset(suspects))
 
 
-def _named(one: Drafted) -> set[str]:
+def _packages_of_fix(one: Drafted) -> set[str]:
     """Return the packages that a finding's fix asks for or that its cure installs."""
     cured = {
         name_of(line) for step in one.found.finding.cure.installs for line in step.requirements

@@ -19,7 +19,7 @@ from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
-from tunedoctor.planning.conflict import conflict_of, missing_of
+from tunedoctor.planning.conflict import describe_conflict, describe_missing
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.planning.wanted import (
@@ -52,7 +52,7 @@ class Place(NamedTuple):
     """() where nobody judges: of a described machine nothing is known but what was said."""
     fixes: tuple[Fix, ...] = ()
     assumed: tuple[str, ...] = ()
-    """What of the machine nobody named, and was taken for granted."""
+    """Facts of the machine that were not given and are assumed."""
     whole: bool = False
     """The set holds what a fine-tune needs, and not only what is there and asked for."""
 
@@ -260,8 +260,8 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
-    silent, names, short = ask.partly, end.answer.lacked, conflict_of(end.answer.text)
-    plain = short or missing_of(end.answer.text)
+    silent, names, short = ask.partly, end.answer.lacked, describe_conflict(end.answer.text)
+    plain = short or describe_missing(end.answer.text)
     why = end.why.replace(end.answer.why(), plain) if plain else end.why
     if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
         why = f"{why}; {' and '.join(owners[:3])} outside the set have a say too"

@@ -20,7 +20,7 @@ _LARGEST, _MOST_FILES, _MOST_LINES = 1 << 18, 16, 2_000
 
 
 class Roots(NamedTuple):
-    """What an environment is for."""
+    """The packages that the user wants in an environment, with their versions."""
 
     ranges: Mapping[str, str]
     """Normalised name -> the declared versions, "" for any."""

@@ -85,7 +85,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     source_only: dict[str, str] = {}
     """Packages that the sources have as source alone, with their newest version."""
     assumed: tuple[str, ...] = ()
-    """What of the machine nobody named, and was taken for granted: "glibc 2.35"."""
+    """Facts of the machine that were not given and are assumed: "glibc 2.35"."""
     commands: Commands = Commands()
     files: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ class _Wheels(msgspec.Struct, frozen=True):
     version: str
     url: str
     torch: tuple[str, ...]
-    """Minors that there is a wheel for, newest first."""
+    """Minor releases with a wheel, newest first."""
     cuda: str
     """CUDA major."""
     pythons: tuple[str, ...]
@@ -31,7 +31,7 @@ class _Wheels(msgspec.Struct, frozen=True):
     """Older minors and variants ("2.6+cu126") whose torch uses the C++11 ABI as well."""
 
 
-class _Row(msgspec.Struct, frozen=True):
+class SourceOnlyRow(msgspec.Struct, frozen=True):
     """A package that the default index has as source alone."""
 
     name: str
@@ -57,13 +57,17 @@ def ways_around(name: str, machine: Machine, torch: Torch, python: str = "") -> 
     `python` is the interpreter of the target, "" for the active one.
     """
     pip = f"{python or 'python'} -m pip"
-    row = next((one for one in rows("source_only", "rows", _Row) if one.name == name), None)
+    row = next(
+        (one for one in rows("source_only", "rows", SourceOnlyRow) if one.name == name), None
+    )
     if row is None:
         return (f"leave out {name}, install the set, then compile it:\n{pip} install {name}",)
-    return tuple(_ways(row, machine, torch, pip))
+    return tuple(_compile_instructions(row, machine, torch, pip))
 
 
-def _ways(row: _Row, machine: Machine, torch: Torch, pip: str) -> Iterator[str]:
+def _compile_instructions(
+    row: SourceOnlyRow, machine: Machine, torch: Torch, pip: str
+) -> Iterator[str]:
     cards = targets(machine).nvidia
     old = [g.compute_capability for g in cards if not at_least(g.compute_capability, row.minimum)]
     if row.minimum and old:

@@ -17,7 +17,7 @@ from tunedoctor.model.findings import name_of
 from tunedoctor.model.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, Resolve, merge
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, within
-from tunedoctor.planning.conflict import conflict_of, missing_of
+from tunedoctor.planning.conflict import describe_conflict, describe_missing
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
 
@@ -182,7 +182,7 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
             unfit = "the torch without label is for CUDA, and there is no GPU here"
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
-        plain = conflict_of(found.text) or missing_of(found.text) or found.why()
+        plain = describe_conflict(found.text) or describe_missing(found.text) or found.why()
         why = "; ".join(filter(None, (plain, told, unfit)))
         wanted = " ".join(pin.requirement for pin in install.pins)
         words = f"--no-deps {wanted} --index-url {index}"

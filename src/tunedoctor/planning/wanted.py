@@ -186,7 +186,7 @@ def wanted_of_roots(
         unmet=(),
         scope=scope,
         preferred=roots.preferred,
-        # what local builds require is a requirement of its own here
+        # here, what local builds require is among the requirements
         limits=(),
     )
 

@@ -50,33 +50,32 @@ def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
     found: list[kinds.ErrorText] = []
     frames: list[kinds.Frame] = []
     message: list[str] = []
-    for line in (*stage.error.splitlines(), None):
-        place = _FRAME.match(line) if line is not None else None
-        if line is None or place or line.startswith("  module "):
-            found += _error_text(stage, message, frames)
-            if message:
-                frames, message = [], []
-        if place:
-            frame = kinds.Frame(file=place[1], line=int(place[2]), function=place[3])
-            frames.append(frame)
-        elif line is not None and not line.startswith("  module "):
+    for line in stage.error.splitlines():
+        frame = _FRAME.match(line)
+        if not (frame or line.startswith("  module ")):
             message.append(line)
-    return found
+            continue
+        if message:  # the next exception begins
+            found.append(_error_text(stage, message, frames))
+            frames, message = [], []
+        if frame:
+            frames.append(kinds.Frame(file=frame[1], line=int(frame[2]), function=frame[3]))
+    found.append(_error_text(stage, message, frames))
+    return [one for one in found if one.text]
 
 
 _FRAME = re.compile(r'  File "([^"\n]{1,4096})", line (\d{1,9}), in (\S{1,200})')
+"""A frame as the script in the target prints it."""
 _TYPE = re.compile(r"([A-Za-z_][\w.]{0,120})(?::|$)", re.ASCII)
 
 
 def _error_text(
     stage: kinds.Stage, message: list[str], frames: list[kinds.Frame]
-) -> list[kinds.ErrorText]:
-    """Return the exception of some lines and the frames before them; [] where the lines say nothing."""
+) -> kinds.ErrorText:
     text = "\n".join(message).strip()
-    named = _TYPE.match(text)
-    type_ = named[1] if named else ""
-    error = kinds.ErrorText(text=text, where=stage.name, type=type_, frames=tuple(frames))
-    return [error] if text else []
+    type_ = _TYPE.match(text)
+    name = type_[1] if type_ else ""
+    return kinds.ErrorText(text=text, where=stage.name, type=name, frames=tuple(frames))
 
 
 def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:

@@ -141,7 +141,7 @@ class _Search:
             if path not in there or path in seen:
                 continue
             seen[path] = None
-            for module in _asked(self.read(owner, path), path):
+            for module in _imported_modules(self.read(owner, path), path):
                 parts = module.split(".")
                 for count in range(1, len(parts) + 1):
                     base = "/".join(parts[:count])
@@ -157,7 +157,7 @@ def _asks(line: str, name: str) -> bool:
     return one is not None and normalised(one.name) == name
 
 
-def _asked(text: bytes, path: str) -> Iterator[str]:
+def _imported_modules(text: bytes, path: str) -> Iterator[str]:
     """Yield the full names of the modules that a file imports outside of functions, conditions and try."""
     folder = path.rpartition("/")[0].split("/") if "/" in path else []
     for found in _FROM.finditer(text):

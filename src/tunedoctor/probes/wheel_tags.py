@@ -28,7 +28,7 @@ class Abi(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """As in WHEEL: cp311, cp313t."""
+        """Python tag as in WHEEL: cp311, cp313t."""
         return f"cp{self.major}{self.minor}{'t' * self.free_threaded}"
 
 

@@ -61,19 +61,19 @@ def render_plan(
     return screen.text()
 
 
-_RUNGS = {
+_SCOPE_NAMES = {
     Scope.SMALLEST: "The smallest change",
     Scope.DECLARED: "The larger change",
     Scope.REBUILD: "The new environment",
 }
 
 
-def render_rung(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
+def render_next_scope(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
     """Return the lines that say why a larger scope comes now, and what it keeps."""
     last = answer.earlier[-1]
     did = "cannot be planned" if last.end == "refused" else "did not help and was taken back"
     screen.gap()
-    screen.wrap(f"{_RUNGS[last.rung]} {did}: {last.why}", 2, mark("warning"))
+    screen.wrap(f"{_SCOPE_NAMES[last.rung]} {did}: {last.why}", 2, mark("warning"))
     names = listed(kept, 6)
     if answer.rung is Scope.REBUILD:
         text = f"Next: a new environment with {names}. Once proved, it replaces the old one."
@@ -84,10 +84,10 @@ def render_rung(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
     return screen.text()
 
 
-def render_rung_refused(answer: FixResult, screen: Screen) -> str:
+def render_scope_refused(answer: FixResult, screen: Screen) -> str:
     """Return the line that says why a larger scope has no plan."""
     screen.gap()
-    screen.wrap(f"{_RUNGS[answer.rung]} cannot be planned: {answer.why}", 2, mark("warning"))
+    screen.wrap(f"{_SCOPE_NAMES[answer.rung]} cannot be planned: {answer.why}", 2, mark("warning"))
     return screen.text()
 
 

@@ -163,7 +163,7 @@ class Ran(NamedTuple):
 
 
 class Own(NamedTuple):
-    """How a script of the doctor's own is kept: unlike a command of the user, it ends with the doctor."""
+    """Limits of a script that belongs to the doctor: unlike a command of the user, it ends with the doctor."""
 
     gentle: float = 0.0
     """Seconds that it has to save something when the doctor was killed."""

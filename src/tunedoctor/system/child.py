@@ -163,7 +163,7 @@ def _ask_where(child: "subprocess.Popen[bytes]") -> None:
 _TICK = 0.1
 """Seconds between two looks at a silent child."""
 _SHORT = 5.0
-"""Seconds up to which a child is not guarded: it ends by itself, and a plain check starts no others."""
+"""Seconds up to which a child is not guarded: it ends in time, and a plain check starts no others."""
 _LAST = 5.0
 """Seconds in which what a dead child left in its pipes is read; no full pipe takes as long."""
 FLOOD = 64 << 20

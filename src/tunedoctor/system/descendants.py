@@ -5,7 +5,7 @@ while children of its own live (PR_SET_CHILD_SUBREAPER, prctl(2)); those that cl
 last of these children has ended. macOS adopts none: an orphan that cleared its environment is lost there. Windows has
 jobs.
 
-A doctor that gets SIGKILL can end nothing. So a child that may run for long is watched by a small process of its own
+A doctor that gets SIGKILL can end nothing. So a child that may run for long is watched by a small separate process
 (`guardian.py`), which kills all that has the doctor's mark as soon as the doctor is gone.
 """
 
@@ -140,7 +140,7 @@ def _to_guardian(line: str) -> None:
 
 
 def _end_guardian() -> None:
-    """End the guardian: the children are ended, and nobody else's are left to it."""
+    """End the guardian: it ends the children it watches, and no others."""
     for one in _GUARDIANS:
         one.kill()
         one.wait()

@@ -1,4 +1,4 @@
-"""Folders and files for the time of a run; what a killed run left of its own is removed by the next one."""
+"""Temporary folders and files of a run; the next run removes what a killed one left."""
 
 import os
 import re

@@ -35,7 +35,7 @@ class Watch:
         """What it took, in words, once it took too much."""
 
     def look(self) -> bool:
-        """Tell whether the child takes more than it may."""
+        """Return whether the child uses more memory than its limit."""
         now = time.monotonic()
         if now < self._next or not (self._limit.most or self._limit.left):
             return False

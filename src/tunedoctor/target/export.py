@@ -84,7 +84,7 @@ def template_of(tokenizer: Any, file: str) -> tuple[str, str]:
         (head, tail), ended = cut("user"), cut("user", prompt=False)[1]
         after = cut("system", prompt=False)[1]
     except TemplateLimitError as error:
-        stop(f"{error}", "mend that file, or download the model anew")
+        stop(f"{error}", "repair that file, or download the model anew")
     except Exception:  # it wants other roles
         return "", ""
     before, prompt = middle[len(after) :], asked[len(ended) :]
@@ -100,7 +100,7 @@ def template_of(tokenizer: Any, file: str) -> tuple[str, str]:
     return first + "{{ .Response }}" + closes, system
 
 
-def ended(number: int, _: Any) -> None:
+def end_by_exception(number: int, _: Any) -> None:
     """End by an exception, so that what is half written is removed; further signals must not stop that."""
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)
@@ -110,7 +110,7 @@ def ended(number: int, _: Any) -> None:
 if __name__ == "__main__":
     for each in SIGNALS:
         if signal.getsignal(each) != signal.SIG_IGN:  # as nohup has it
-            signal.signal(each, ended)
+            signal.signal(each, end_by_exception)
     # whatever a model or its files say; bars of progress are drawn over
     sys.stdout, sys.stderr = CleanStream(sys.stdout), CleanStream(sys.stderr, "\n\t\r")
     try:

@@ -46,7 +46,7 @@ def lock_unfinished(path: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed exports left in a folder: what has a lock that nobody holds."""
+    """Remove what killed exports left in a folder: files whose lock no process holds."""
     for lock in folder.glob(f"{UNFINISHED}*.lock") if locks is not None else ():
         with contextlib.suppress(OSError), lock.open("r+") as file:
             locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)

@@ -191,7 +191,7 @@ def checkpoints(config: Config) -> list[Path]:
 
 
 def absurd_depth(config: dict[str, Any]) -> str:
-    """Tell which key of a config.json states more layers than any model has: they are made before weights are read."""
+    """Return the key of a config.json that states more layers than any model has: layers come before weights."""
     for part in [config, *(value for value in config.values() if isinstance(value, dict))]:
         for key, value in part.items():
             is_count = isinstance(value, (int, float)) and re.search("layers?$", key)

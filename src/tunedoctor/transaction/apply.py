@@ -37,7 +37,7 @@ _BARRED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Attempt(NamedTuple):
-    """What came of carrying out a plan."""
+    """The result of carrying out a plan."""
 
     outcome: Outcome
     larger_helps: bool = False

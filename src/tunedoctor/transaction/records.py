@@ -72,7 +72,7 @@ _FIELD = re.compile(r"^(Name|Version):[ \t]*(\S{1,200})[ \t\r]*$", re.MULTILINE)
 
 
 def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
-    """Remove what is left of distributions that no installer can uninstall; each installer then installs them anew.
+    """Remove what is left of distributions that no installer can uninstall, so that they can be installed again.
 
     Files go by what RECORD still names inside the environment. Those that it does not name are written over.
     """

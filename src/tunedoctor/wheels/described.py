@@ -203,11 +203,11 @@ def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
 
 
 USUAL_GLIBC = "2.35"
-"""Taken for a Linux machine that nobody describes further: that of Ubuntu 22.04; Debian 12 and newer have more."""
+"""Assumed for a Linux machine whose glibc is not given: that of Ubuntu 22.04; Debian 12 and newer have a newer one."""
 
 
 def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[str, ...]]:
-    """Return the machine with a glibc where nobody named one, and what was taken for granted.
+    """Return the machine with an assumed glibc if none is given, and what was assumed.
 
     It is the doctor's `own` glibc ("" on no Linux) where the processor is that of this machine, else a usual one.
     """

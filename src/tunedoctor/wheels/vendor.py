@@ -24,7 +24,7 @@ class VendorBuild(msgspec.Struct, frozen=True):
     """ROCm release that comes along: "10.0.0"; "" for a nightly build."""
 
 
-class _Row(msgspec.Struct, frozen=True):
+class VendorRelease(msgspec.Struct, frozen=True):
     """A release on an index of AMD, for some platforms."""
 
     rocm: str
@@ -49,7 +49,7 @@ def amd_build(
     wanted = tuple(dict.fromkeys(gfx))
     if not wanted or (glibc and not at_least(glibc, GLIBC)):
         return None
-    for row in rows("amd_wheels", "rows", _Row):
+    for row in rows("amd_wheels", "rows", VendorRelease):
         runs = platform in row.platforms and (not python or python in row.pythons)
         inside = not torch or bool(row.torch and within(row.torch, torch))
         if runs and inside and set(wanted) <= set(row.gfx):
@@ -59,7 +59,11 @@ def amd_build(
 
 def amd_pythons(platform: str) -> tuple[str, ...]:
     """Return the Pythons that AMD has wheels for, oldest first; () for a platform that it does not build for."""
-    found = (row.pythons for row in rows("amd_wheels", "rows", _Row) if platform in row.platforms)
+    found = (
+        row.pythons
+        for row in rows("amd_wheels", "rows", VendorRelease)
+        if platform in row.platforms
+    )
     return next(found, ())
 
 
@@ -73,7 +77,7 @@ def windows_arm_build(python: str, torch: str = "") -> VendorBuild | None:
     return VendorBuild("PyTorch", index_of("cpu"), (f"torch=={release}+cpu",))
 
 
-def _requirements(row: _Row, gfx: tuple[str, ...]) -> Iterable[str]:
+def _requirements(row: VendorRelease, gfx: tuple[str, ...]) -> Iterable[str]:
     extras = ",".join(f"device-{one}" for one in gfx)
     if not row.torch:
         return [f"torch[{extras}]", f"torchvision[{extras}]", "torchaudio"]

@@ -18,7 +18,7 @@ from tunedoctor.cli.parameters import (
     examples,
     finite,
 )
-from tunedoctor.render.formats.names import FleetFormat
+from tunedoctor.render.format_names import FleetFormat
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -14,7 +14,6 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 )
 def list_() -> int:
     """List checks, fixes and plug-ins."""
-    from tunedoctor.cli.command_options import ListOptions
     from tunedoctor.cli.explain import run_list
 
-    return run_list(ListOptions())
+    return run_list()

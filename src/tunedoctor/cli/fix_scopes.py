@@ -1,9 +1,10 @@
-"""The rungs of doctor fix: plan the smallest change, apply it, and go on to a larger scope where it does not help."""
+"""doctor fix: plan the smallest change, apply it, and go on to a larger scope where it does not help."""
 
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -29,9 +30,9 @@ from tunedoctor.render.plan import (
     render_end,
     render_left,
     render_next_round,
+    render_next_scope,
     render_plan,
-    render_rung,
-    render_rung_refused,
+    render_scope_refused,
     render_stage,
 )
 from tunedoctor.render.screen import as_json, mark
@@ -57,8 +58,8 @@ if TYPE_CHECKING:
     from tunedoctor.transaction.apply import Attempt
 
 
-class Case(NamedTuple):
-    """All that a run goes by."""
+class FixCase(NamedTuple):
+    """The options of a run, the environment, what is known of it, and where packages come from."""
 
     given: FixOptions
     """The options."""
@@ -72,14 +73,14 @@ class Case(NamedTuple):
     """The user's package sources."""
 
     @property
-    def there(self) -> str:
+    def target_option(self) -> str:
         """The option that names the environment to another command."""
         named = self.given.new or self.target
         return f" --target {shlex.quote(named)}" if named else ""
 
     @property
-    def plain(self) -> bool:
-        """Whether people read it."""
+    def is_terminal(self) -> bool:
+        """True if people read the output, and no program."""
         return self.options.format == "terminal"
 
 
@@ -96,110 +97,116 @@ def as_shown(answer: FixResult) -> FixResult:
     return msgspec.structs.replace(clean, plan=plan, plan_id=answer.plan_id)
 
 
-def end(case: Case, answer: FixResult) -> int:
+def end(case: FixCase, answer: FixResult) -> int:
     """Print how it ended; return the exit code."""
     shown = as_shown(answer)
-    text = render_end(shown, screen(), verbose=case.options.verbose) if case.plain else ""
+    text = render_end(shown, screen(), verbose=case.options.verbose) if case.is_terminal else ""
     write(text or as_json(shown))
     return exit_code(answer)
 
 
-class _Try(NamedTuple):
-    """One attempt: a scope, and whether the installed versions are preferred in it."""
+class _ScopeTry(NamedTuple):
+    """One try: a scope, and whether the installed versions are preferred in it."""
 
     scope: Scope
     keeps_versions: bool = True
 
 
-_TRIES = (
-    _Try(Scope.SMALLEST),
-    _Try(Scope.DECLARED),
-    _Try(Scope.REBUILD),
-    _Try(Scope.REBUILD, keeps_versions=False),
+_SCOPES = (
+    _ScopeTry(Scope.SMALLEST),
+    _ScopeTry(Scope.DECLARED),
+    _ScopeTry(Scope.REBUILD),
+    _ScopeTry(Scope.REBUILD, keeps_versions=False),
 )
 """In this order; one whose plan was tried already is passed over."""
 
 
-def treat(case: Case, findings: tuple[Found, ...]) -> int:
-    """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code.
+def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> int:
+    """Plan for the findings, or for a new environment, show the plan, ask, carry it out; return the exit code.
 
-    Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found.
+    Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found. Where
+    a change proved itself and left some of what it was for, that change stays, and the rest is planned next.
     """
-    single = case.given.new or case.given.smallest
-    tries = _TRIES[: 1 if single else None]
-    done: FixResult | None = None
-    plans = set[str]()
-    ladder = _Ladder(case, findings, done, plans)
-    for _ in range(1 if single else _ROUNDS):
-        ladder = _Ladder(case, findings, done, plans)
-        for one in tries:
-            if not ladder.goes_on(one):
-                break
-        if ladder.code is not None:
-            return ladder.code
-        if done and ladder.last.end != "applied":
-            if case.plain and ladder.last.end in ("refused", "failed"):
-                write(render_left(as_shown(ladder.last), screen()))
-            done = msgspec.structs.replace(done, by_hand=ladder.last.by_hand)
-            return end(case, msgspec.structs.replace(done, earlier=tuple(ladder.earlier)))
-        done = ladder.last
-        if not (left := _what_is_left(ladder)):
-            break
-        case, findings = left
-        if case.plain:
+    given = case.given
+    scopes = _SCOPES[: 1 if given.new or given.smallest else None]
+    rounds = 1 if given.new or given.smallest or given.plan else _MOST_ROUNDS
+    undo, plans = f"doctor undo{case.target_option}", set[str]()
+    applied: FixResult | None = None
+    while True:
+        attempt = _FixRound(case, findings, undo, plans)
+        attempt.run(scopes)
+        if attempt.code is not None:
+            return attempt.code
+        last = attempt.last
+        if applied and last.end != "applied":
+            if case.is_terminal and last.end in ("refused", "failed"):
+                write(render_left(as_shown(last), screen()))
+            earlier = tuple(attempt.earlier)
+            last = msgspec.structs.replace(applied, by_hand=last.by_hand, earlier=earlier)
+            return end(case, last)
+        rounds -= 1
+        remaining = _remaining_findings(attempt) if rounds else None
+        if remaining is None:
+            return end(case, last)
+        if applied is None and last.outcome and last.outcome.state:
+            # the state before the first change
+            undo = f"doctor undo {last.outcome.state.id}{case.target_option}"
+        applied = last
+        case, findings = remaining
+        if case.is_terminal:
             write(render_next_round(tuple(one.check.id for one in findings), screen()))
-    return end(case, ladder.last)
 
 
-_ROUNDS = 3
-"""Changes that each prove themselves and leave some of what they were for, before the rest is told."""
+_MOST_ROUNDS = 3
+"""Changes that one fix makes at most, each proved and each leaving some of what it was for."""
 
 
-def _what_is_left(ladder: "_Ladder") -> tuple[Case, tuple[Found, ...]] | None:
-    """Return what to fix next where a change helped and left some of what it was for; None where that is all."""
-    case, last, after = ladder.case, ladder.last, ladder.after
-    left = {*last.outcome.left} if last.outcome and last.end == "applied" else set[str]()
-    planned = {*last.plan.cures} if last.plan else set[str]()
-    if after is None or not left & planned:
+def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] | None:
+    """Return what to fix next after a change that left some of what it was for; None if there is nothing to fix."""
+    case, after, result = last.case, last.after, last.last
+    if after is None or result.end != "applied" or not (result.outcome and result.plan):
         return None
-    found = chosen(diagnose(after, case.checks), case.given.ids)
-    drafts = drafted(found, after, case.options.fixes())
+    if not {*result.outcome.left} & {*result.plan.cures}:
+        return None
+    findings = chosen(diagnose(after, case.checks), case.given.ids)
+    drafts = drafted(findings, after, case.options.fixes())
     if not any(one.changes for one in drafts):
         return None
-    # of an environment that changed, what its packages bring is another source
-    return case._replace(snapshot=after), found
+    if case.asking.installed is not None:
+        case.asking.installed = after.find(Packages)
+    return case._replace(snapshot=after), findings
 
 
-def _first_state(done: FixResult | None) -> str:
-    """Return the id of the state before the first of several changes, as an argument."""
-    state = done.outcome.state if done and done.outcome else None
-    return f" {state.id}" if state else ""
-
-
-class _Ladder:
-    """One run over the scopes, and what the attempts so far showed."""
+class _FixRound:
+    """One run over the scopes, up to the change that is made, and what the attempts so far showed."""
 
     def __init__(
-        self, case: Case, findings: tuple[Found, ...], done: FixResult | None, plans: set[str]
+        self, case: FixCase, findings: tuple[Found, ...], undo: str, plans: set[str]
     ) -> None:
         self.case, self.findings = case, findings
         self.drafts = drafted(findings, case.snapshot, case.options.fixes())
         self.last = self.first = FixResult(
             end="planned",
             target=case.place,
-            findings=tuple(map(_treated, self.drafts)),
-            undo=f"doctor undo{_first_state(done)}{case.there}",
-            look=f"doctor check{case.there}",
+            findings=tuple(map(_describe, self.drafts)),
+            undo=undo,
+            look=f"doctor check{case.target_option}",
         )
         self.earlier: list[EarlierRung] = []
         self.plans = plans
-        """Ids of the plans that were tried."""
+        """Ids of the plans that were tried, in this round and those before."""
         self.after: Snapshot | None = None
         """The state that the last attempt led to, whether it was taken back or stays."""
         self.code: int | None = None
         """Exit code, where the result is not printed at the end."""
 
-    def goes_on(self, one: _Try) -> bool:
+    def run(self, scopes: Iterable["_ScopeTry"]) -> None:
+        """Try the scopes in order, until one ends the round."""
+        for one in scopes:
+            if not self.try_scope(one):
+                return
+
+    def try_scope(self, one: _ScopeTry) -> bool:
         """Try a scope; return whether the next one is to be tried."""
         case = self.case
         minor = all(one.found.severity != "error" for one in self.drafts)
@@ -207,7 +214,7 @@ class _Ladder:
             return False
         result = msgspec.structs.replace(self.first, rung=one.scope, earlier=tuple(self.earlier))
         try:
-            ground = _ground(case, self.drafts, one.scope)
+            ground = _ground_for_scope(case, self.drafts, one.scope)
         except FailureError as error:
             if self.earlier:  # this environment cannot be replaced; what was tried before counts
                 why = f"{self.last.why}; {error.why}"
@@ -219,8 +226,8 @@ class _Ladder:
         if isinstance(prepared, bool):
             return prepared
         result, made, rung = prepared
-        if self.earlier and case.plain:
-            write(render_rung(as_shown(result), screen(), kept=_names_kept(rung)))
+        if self.earlier and case.is_terminal:
+            write(render_next_scope(as_shown(result), screen(), kept=_names_kept(rung)))
         self.plans.add(made.plan.id)
         if case.given.script:
             self.code = _scripted(case, result, made)
@@ -229,12 +236,12 @@ class _Ladder:
         self.after = (tried and tried.after) or self.after
         if tried is None or self.last.end != "failed":
             return False
-        self._keep(one, "failed", self.last)
+        self._record(one, "failed", self.last)
         # a plan that was named is carried out or none
         return tried.larger_helps and not case.given.plan
 
     def _prepare(
-        self, one: _Try, result: FixResult, ground: Ground | None
+        self, one: _ScopeTry, result: FixResult, ground: Ground | None
     ) -> "tuple[FixResult, Planned, Rung | None] | bool":
         """Return the result with the plan of a scope; where there is none, whether the next scope is to be tried."""
         case = self.case
@@ -245,24 +252,24 @@ class _Ladder:
             if self._changes_nothing(made):
                 why = "all that it would install is there in a version that fits"
                 self.last = msgspec.structs.replace(result, plan=made.plan, end="told")
-                self._keep(one, "refused", msgspec.structs.replace(self.last, why=why))
+                self._record(one, "refused", msgspec.structs.replace(self.last, why=why))
                 return True
             why = "only a new environment helps, and a script cannot take it back where it fails"
-            way = f"doctor fix{case.there}"
+            way = f"doctor fix{case.target_option}"
             FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
-            return _known(case, result, made, ground), made, rung
+            return _with_plan(case, result, made, ground), made, rung
         except (RefusedError, FailureError) as error:
             self._refuse(one, result, error)
             return isinstance(error, RefusedError) and not (error.silent or error.final)
 
-    def _plan(self, one: _Try) -> "tuple[Planned | None, Rung | None]":
+    def _plan(self, one: _ScopeTry) -> "tuple[Planned | None, Rung | None]":
         """Return the plan of a scope; None where it is no other than what was tried."""
         if not self.earlier:
             made = _planned(self.case, self.drafts, None)
             if made.plan.changes and made.plan.id in self.plans:
                 raise RefusedError("it is the change that was just made")
             return made, None
-        for rung in _rungs(self.case, self.drafts, one, self.after):
+        for rung in _larger_scopes(self.case, self.drafts, one, self.after):
             made = _planned(self.case, self.drafts, rung)
             if made.plan.changes and made.plan.id not in self.plans:
                 return made, rung
@@ -274,24 +281,26 @@ class _Ladder:
         single = self.case.given.smallest or self.case.given.new or self.case.given.script
         return wishes and not (self.earlier or made.plan.changes or single)
 
-    def _refuse(self, one: _Try, result: FixResult, error: RefusedError | FailureError) -> None:
+    def _refuse(
+        self, one: _ScopeTry, result: FixResult, error: RefusedError | FailureError
+    ) -> None:
         """Note that a scope has no plan. What an attempt showed tells more; sources that are silent tell nothing."""
         refused = _refused(result, error, self.findings)
         silent = isinstance(error, RefusedError) and error.partly
         if self.last.end == "failed":
-            if self.case.plain:
-                write(render_rung_refused(as_shown(refused), screen()))
+            if self.case.is_terminal:
+                write(render_scope_refused(as_shown(refused), screen()))
         elif self.last.end != "told" and (not self.earlier or (one.keeps_versions and not silent)):
             self.last = refused
-        self._keep(one, "refused", refused)
+        self._record(one, "refused", refused)
 
-    def _keep(self, one: _Try, how: Literal["refused", "failed"], result: FixResult) -> None:
+    def _record(self, one: _ScopeTry, how: Literal["refused", "failed"], result: FixResult) -> None:
         log = result.outcome.log if result.outcome else ""
         row = EarlierRung(rung=one.scope, end=how, why=result.why, plan_id=result.plan_id, log=log)
         self.earlier.append(row)
 
 
-def _ground(case: Case, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | None:
+def _ground_for_scope(case: FixCase, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | None:
     """Return how the environment is changed. Raises FailureError: it is not to be changed, or not in this scope."""
     if case.given.new:
         return ground_for(NewEnvironment(path=_new_path(case)))
@@ -301,12 +310,12 @@ def _ground(case: Case, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | N
     return to_rebuild(ground) if scope is Scope.REBUILD else ground
 
 
-def _new_path(case: Case) -> str:
+def _new_path(case: FixCase) -> str:
     return os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
 
 
-def _rungs(
-    case: Case, drafts: tuple[Drafted, ...], one: _Try, seen: Snapshot | None
+def _larger_scopes(
+    case: FixCase, drafts: tuple[Drafted, ...], one: _ScopeTry, seen: Snapshot | None
 ) -> "tuple[Rung, ...]":
     """Return what a larger scope starts from: the roots, and what the attempts before it showed, in order."""
     from tunedoctor.planning.evidence import evidence_of  # noqa: PLC0415  few need a larger scope
@@ -320,7 +329,7 @@ def _rungs(
     return (first, *([first._replace(wishes=(*found.missing, *found.ranges))] * bool(found.ranges)))
 
 
-def _project(case: Case) -> Path | None:
+def _project(case: FixCase) -> Path | None:
     """Return the folder whose declared requirements count: that of the environment, else the working folder."""
     interpreter = case.snapshot.find(Interpreter)
     near = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
@@ -352,7 +361,7 @@ def _refused(
     )
 
 
-def _planned(case: Case, drafts: tuple[Drafted, ...], rung: "Rung | None") -> "Planned":
+def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") -> "Planned":
     # what has nothing to do stays light
     from tunedoctor.planning.planner import fresh, planned  # noqa: PLC0415
 
@@ -364,7 +373,7 @@ def _planned(case: Case, drafts: tuple[Drafted, ...], rung: "Rung | None") -> "P
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 
 
-def _treated(one: Drafted) -> Treated:
+def _describe(one: Drafted) -> Treated:
     return Treated(
         id=one.id,
         title=one.found.title,
@@ -388,7 +397,7 @@ def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
     return elsewhere(words) if steps else ()
 
 
-def _scripted(case: Case, answer: FixResult, made: "Planned") -> int:
+def _scripted(case: FixCase, answer: FixResult, made: "Planned") -> int:
     found, place = diagnose(case.snapshot, case.checks).causes, case.given.script or "-"
     cures = (step for one in found for step in one.finding.cure.steps)
     text = render_plan_script(made.plan, case.snapshot, answer.installer or "pip", cures)
@@ -398,11 +407,11 @@ def _scripted(case: Case, answer: FixResult, made: "Planned") -> int:
         misuse(f"{place} {why}", "name another file")
     else:
         write_or_exit(place, text, "name a file of yours")
-    if not case.plain:
+    if not case.is_terminal:
         return end(case, answer)
     if place != "-":
         shown = screen()
-        render_plan(as_shown(answer), shown, _kept(case, made))
+        render_plan(as_shown(answer), shown, _unchanged_packages(case, made))
         shown.line(mark("ok"), f" wrote {place}; nothing was changed")
         if made.plan.new:
             sh = f"sh {shlex.quote(place)}"
@@ -413,13 +422,18 @@ def _scripted(case: Case, answer: FixResult, made: "Planned") -> int:
     return 0
 
 
-def _known(case: Case, answer: FixResult, made: "Planned", ground: Ground | None) -> FixResult:
+def _with_plan(
+    case: FixCase, answer: FixResult, made: "Planned", ground: Ground | None
+) -> FixResult:
     tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
         why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
         raise FailureError(why, ban.lifted, refused=True)
-    other, again = case.given.plan not in ("", made.plan.id), f"doctor fix{case.there} --dry-run"
+    other, again = (
+        case.given.plan not in ("", made.plan.id),
+        f"doctor fix{case.target_option} --dry-run",
+    )
     FailureError.when(other, "the plan is now another one", again, refused=True)
     simulated = made.simulated
     return msgspec.structs.replace(
@@ -436,11 +450,11 @@ def _known(case: Case, answer: FixResult, made: "Planned", ground: Ground | None
 
 
 def _carry_out(
-    case: Case, answer: FixResult, made: "Planned"
+    case: FixCase, answer: FixResult, made: "Planned"
 ) -> "tuple[FixResult, Attempt | None]":
     """Show a plan, ask, apply it; return how it ended, and what the attempt showed if there was one."""
-    if case.plain:
-        kept, verbose = _kept(case, made), case.options.verbose
+    if case.is_terminal:
+        kept, verbose = _unchanged_packages(case, made), case.options.verbose
         write(render_plan(as_shown(answer), screen(), kept, verbose=verbose))
     if not made.plan.changes:
         return msgspec.structs.replace(answer, end="told"), None
@@ -448,7 +462,7 @@ def _carry_out(
         return answer, None
     if not case.given.yes and not agreed("Apply?", sys.stdout):
         return msgspec.structs.replace(answer, end="declined"), None
-    if case.plain:
+    if case.is_terminal:
         write("\n")
     from tunedoctor.transaction.apply import attempt  # noqa: PLC0415
 
@@ -482,7 +496,7 @@ def _carry_out(
     ), tried
 
 
-def _kept(case: Case, made: "Planned") -> tuple[str, ...]:
+def _unchanged_packages(case: FixCase, made: "Planned") -> tuple[str, ...]:
     """Return what stays as it is, the stack first."""
     packages = case.snapshot.find(Packages)
     if packages is None or made.plan.new:
@@ -492,9 +506,9 @@ def _kept(case: Case, made: "Planned") -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
 
 
-def _stage(case: Case, made: "Planned", progress: Spinner) -> Watch:
+def _stage(case: FixCase, made: "Planned", progress: Spinner) -> Watch:
     def watch(stage: Stage, words: str, seconds: float) -> None:
-        text = render_stage(stage, words, seconds, screen()) if case.plain else ""
+        text = render_stage(stage, words, seconds, screen()) if case.is_terminal else ""
         if text:
             progress.say(text)
         if goes_on := STAGES.get(stage, ("", "", ""))[2]:

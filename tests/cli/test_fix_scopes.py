@@ -219,3 +219,49 @@ def test_damaged_metadata_is_removed_and_installed_anew(serve, tmp_path, tool):
     assert (result["exit"], result["end"]) == (0, "applied"), result
     assert "accelerate" in installed(env)
     assert doctor("check", "--target", str(env)).returncode == 0
+
+
+OLD_CALLER = (
+    "import huggingface_hub\n"
+    "raise ImportError(\"cannot import name 'cached_download' from 'huggingface_hub' (/h.py)\")"
+)
+"""It stops in its own file, at a name that the hub of today no longer has."""
+CHECKS_HUB = (
+    "from importlib.metadata import version\n"
+    "if version('huggingface-hub').startswith('1.'):\n"
+    "    raise ImportError('huggingface-hub>=0.34.0,<1.0 is required for a normal functioning')"
+)
+
+
+def two_faults(serve, folder):
+    """Return an environment where transformers refuses its hub, and sentence-transformers stops beside any hub."""
+    catalogue = [one for one in RELEASES if one.name == "transformers"]
+    checking = [one._replace(body=CHECKS_HUB) for one in catalogue if one.version == "4.57.6"]
+    others = [one for one in catalogue if one.version != "4.57.6"]
+    old = Release("sentence-transformers", "2.2.2", requires=("torch",), body=OLD_CALLER)
+    new = Release("sentence-transformers", "5.1.0", requires=("torch",))
+    index = serve(*checking, *others, old, new, without=("transformers",))
+    return running.made(folder, index.url, *CLASH, "sentence-transformers==2.2.2")
+
+
+def test_what_a_proved_change_leaves_is_fixed_next_and_one_undo_takes_back_all(serve, tmp_path):
+    env = two_faults(serve, tmp_path / "work")
+    before = state(env)
+    result = fix(env)
+    assert (result["exit"], result["end"]) == (0, "applied"), result
+    after = installed(env)
+    assert after["huggingface_hub"] == "0.36.2"
+    assert after["sentence_transformers"] == "5.1.0"
+    words = result["undo"].split()
+    assert words[:2] == ["doctor", "undo"]
+    assert len(words) == 5, "it names the state before the first change"
+    assert doctor(*words[1:]).returncode == 0
+    assert state(env) == before
+
+
+def test_smallest_makes_one_change_and_announces_no_other(serve, tmp_path):
+    env = two_faults(serve, tmp_path / "work")
+    ended = doctor("fix", "--yes", "--smallest", "--target", str(env))
+    assert "This change stays" not in ended.stdout
+    assert installed(env)["huggingface_hub"] == "0.36.2"
+    assert installed(env)["sentence_transformers"] == "2.2.2"
