@@ -182,7 +182,7 @@ def test_a_healthy_machine_stays_quiet():
         assert [c.check.id for c in causes if c.severity != "note"] == [], (kind, answer)
 
 
-SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
+SECTIONS = ("What it means", "How it is found", "How to fix it", "When to ignore it", "Seen as")
 FORBIDDEN = re.compile(
     r"\b(?:may|might|please|invalid|illegal|sorry|unfortunately|oops|simply|obviously|error occurred|you should"
     r"|you must|you forgot|your fault|wrongly|bad user)\b",

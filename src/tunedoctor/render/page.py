@@ -6,7 +6,7 @@ from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import Check
 from tunedoctor.render.screen import Screen
 
-SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
+SECTIONS = ("What it means", "How it is found", "How to fix it", "When to ignore it", "Seen as")
 _LINK = re.compile(r"!?\[([^\]\n]+)\]\(([^)\s]+)\)")
 
 
