@@ -103,4 +103,4 @@ def test_what_only_a_command_of_a_library_imports_is_a_note(site, tmp_path):
     told = json.loads(doctor(*argv, DOCTOR_STATE=str(tmp_path / "state")).stdout)
     (clash,) = [one for one in told["findings"] if one["id"] == "import-contract-clash"]
     assert clash["severity"] == "note"
-    assert clash["means"].startswith("the command tensorboard stops")
+    assert clash["means"].startswith("the command tensorboard fails")
