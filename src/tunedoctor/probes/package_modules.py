@@ -7,9 +7,9 @@ user's own script imports.
 
 import csv
 import io
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.contracts.requirements import marker_environment, requirements
@@ -76,7 +76,7 @@ def _module_of(one: Distribution) -> str:
     """Return the module that carries the distribution's name, else its first one; "" if it brings none."""
     if not (one.location and one.metadata):
         return ""
-    text = read(os.path.join(one.location, one.metadata, "RECORD"), _LARGEST_RECORD) or ""
+    text = read(Path(one.location, one.metadata, "RECORD"), _LARGEST_RECORD) or ""
     paths = (row[0] for row in csv.reader(io.StringIO(text)) if row)
     try:
         modules = {match[1] for path in paths if (match := _MODULE.fullmatch(path))} - _NO_LIBRARY
