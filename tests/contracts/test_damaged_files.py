@@ -64,7 +64,7 @@ def test_a_replaced_init_of_torch_is_the_first_error(site, tmp_path, text):
     for command in (["check"], ["check", "--deep"]):
         first, *others = errors(tmp_path, *command)
         assert first["id"] == "broken-install"
-        assert "torch is not whole" in first["title"]
+        assert "torch is damaged" in first["title"]
         assert "--force-reinstall --no-deps torch==2.13.0" in first["cure"]["command"]
         assert not [one for one in others if one["id"] == "import-contract-clash"]
 
