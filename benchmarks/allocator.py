@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tunedoctor.cli.fit import SCRIPT, request
+from tunedoctor.core.fit import SCRIPT, request
 from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.peak import WORKSPACES, peak

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.fit import SCRIPT, request
+from tunedoctor.core.fit import SCRIPT, request
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parameters import parameters, trained_elements
 from tunedoctor.memory.peak import WORKSPACES, peak

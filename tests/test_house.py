@@ -31,6 +31,7 @@ LAYERS = (
     ("diagnosis", "installers"),
     ("fleet", "running", "smoke"),
     ("transaction", "planning"),
+    ("core",),
     ("render",),
     ("cli",),
     ("__main__",),

@@ -20,7 +20,7 @@ __all__ = [
 # type checkers know this name; importing typing takes longer than this package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tunedoctor.cli.library import (
+    from tunedoctor.core.library import (
         DoctorError,
         Finding,
         Fit,
@@ -38,7 +38,7 @@ else:
         """Import the library when something of it is asked for: the command does without."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from tunedoctor.cli import library  # noqa: PLC0415
+        from tunedoctor.core import library  # noqa: PLC0415
 
         return getattr(library, name)
 

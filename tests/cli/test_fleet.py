@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import subprocess
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from museum import facts_of, snapshot_of
 from typed import Ran, doctor
 
 from tunedoctor.cli.explain import schema_of
-from tunedoctor.cli.options import Options
-from tunedoctor.cli.output import report_for
+from tunedoctor.core.check import judge
+from tunedoctor.core.criteria import Criteria
 from tunedoctor.model.snapshot import SCHEMA, from_data
 from tunedoctor.render.screen import as_json
 
@@ -162,7 +161,7 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     (folder / "deep" / "huge.json").write_bytes(b" " * (17 << 20))
     (folder / "deep" / "\x1b[31m<b>.json").write_text("{}")
     os.mkfifo(folder / "deep" / "pipe.json")
-    report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
+    report = judge(snapshot_of(SICK), Criteria())
     (folder / "report.json").write_text(as_json(report))
     shell = as_json(report).replace('"driver-too-old"', '"x; sh\\nNext: y"')
     (folder / "shell.json").write_text(shell)
@@ -459,8 +458,7 @@ def test_thousands_are_judged_by_two_processes_as_by_one(tmp_path: Path) -> None
     assert sum(os.times()[2:4]) - sum(began[2:4]) < 20, "CPU of the doctor"
     nodes = {one["node"]: one for one in told["nodes"]}
     for n in (0, 1, 2, 3, 100, 501, 799):
-        options = Options.of()
-        report = report_for(from_data(some[n]), options, options.checks(), time.perf_counter())
+        report = judge(from_data(some[n]), Criteria())
         assert nodes[f"n{n}"]["findings"] == [one.id for one in report.findings], n
         assert nodes[f"n{n}"]["verdict"] == report.verdict
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from museum import MACHINES, diagnosis_of, expectations, facts_of, load, names, snapshot_of
 
-from tunedoctor.cli.options import Options
-from tunedoctor.cli.output import report_for
+from tunedoctor.core.check import judge
+from tunedoctor.core.criteria import Criteria
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import KINDS, Unknown
@@ -25,10 +25,10 @@ def test_diagnosis(name):
 
 def test_no_healthy_machine_is_accused_as_a_node() -> None:
     """By `--profile node`, which has no environment that would say what is meant."""
-    options, accused = Options.of()._replace(profile="node"), dict[str, list[str]]()
+    criteria, accused = Criteria(profile="node"), dict[str, list[str]]()
     for name in names():
         if name.startswith("healthy-"):
-            report = report_for(snapshot_of(name), options, options.checks(), 0.0)
+            report = judge(snapshot_of(name), criteria, began=0.0)
             if errors := [one.id for one in report.findings if one.severity == "error"]:
                 accused[name] = errors
     # nobody says there that the container is to train on processors

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from functools import cache
 from html.parser import HTMLParser
 from importlib import import_module
@@ -17,8 +16,8 @@ from museum import names, snapshot_of
 from rows import words
 
 from tunedoctor.cli.blame import places
-from tunedoctor.cli.options import Options
-from tunedoctor.cli.output import report_for
+from tunedoctor.core.check import judge
+from tunedoctor.core.criteria import Criteria
 from tunedoctor.diagnosis.redaction import Identity, public
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, exit_code
@@ -46,7 +45,7 @@ def told(report: Report) -> Told:
 
 
 def judged(snapshot: Snapshot) -> Told:
-    report = report_for(snapshot, Options.of(), CHECKS, time.perf_counter())
+    report = judge(snapshot, Criteria(), CHECKS)
     return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
 
 

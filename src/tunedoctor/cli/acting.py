@@ -8,7 +8,8 @@ from typing import Any, get_args
 import msgspec
 
 from tunedoctor.cli.command_options import FleetOptions
-from tunedoctor.cli.options import Options, refusing
+from tunedoctor.cli.options import Options
+from tunedoctor.core.errors import refusing
 from tunedoctor.fleet.acts import Verb, argv_of, held_by, plan, refusal
 from tunedoctor.fleet.answer import Fleet
 from tunedoctor.fleet.beside import said
@@ -24,7 +25,9 @@ def fresh(jobs: Iterable[Job], given: FleetOptions, options: Options) -> Iterato
     """Hand on what is there; of an act a file that is too old, or does not tell enough, is a machine not reached."""
     acts = [one for one in get_args(Verb) if given.files and getattr(given, one)]
     undoes = any(one.startswith("un") for one in acts)
-    least = {one.id for one in options._replace(profile="node").checks() if not one.by_words}
+    least = {
+        one.id for one in options.criteria._replace(profile="node").checks() if not one.by_words
+    }
     for job in jobs if acts else ():
         name, text = job if isinstance(job, tuple) else (job.name, job.snapshot)
         place = text if isinstance(text, str) else name
@@ -47,7 +50,7 @@ def fresh(jobs: Iterable[Job], given: FleetOptions, options: Options) -> Iterato
 
 def _whole(told: dict[str, Any], options: Options, least: set[str]) -> bool:
     """Tell whether a report holds all checks of a node, and has findings where one counts here."""
-    found, fails = told["findings"], options.gate().fails
+    found, fails = told["findings"], options.criteria.gate().fails
     ids = (one["id"] for one in (*found, *told["symptoms"]))
     counts = any(fails(one["severity"]) and not one["accepted"] for one in found)
     seen = {*told["passed"], *told["skipped"], *told["unknown"], *ids}
@@ -63,7 +66,7 @@ def act(given: FleetOptions, found: Fleet, options: Options) -> bool:
         whose = "".join(one.why.split()[1:2]) if one.verdict == "findings" else one.verdict
         if whose == "[node]":
             causes[name] = line_of(one.why).strip()
-        elif whose == "[user]" or (whose == "ready" and options.fail_on != "never"):
+        elif whose == "[user]" or (whose == "ready" and options.criteria.fail_on != "never"):
             well.add(name)
     wanted = [one for one in get_args(Verb) if getattr(given, one)]
     return min([_done(one, given, causes, well, names) for one in wanted], default=True)

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from tunedoctor.core.errors import DoctorError, misuse
 from tunedoctor.render.screen import columns
 
 
@@ -101,17 +102,16 @@ def overview() -> str:
 
 
 def run(argv: list[str]) -> int:
-    """Run a command line; returns the exit code, or exits with 2 on misuse."""
+    """Run a command line; returns the exit code, 2 for input that cannot be used."""
     try:
         return _run(argv)
-    except SystemExit as ended:
-        message = getattr(ended, "said", "")
+    except DoctorError as error:
         # monitoring reads only stdout and uses other exit codes
-        if message and {"nagios", "--format=nagios"} & {*argv}:
-            sys.stdout.write(f"DOCTOR UNKNOWN - {message.removeprefix('doctor: ')}")
+        if {"nagios", "--format=nagios"} & {*argv}:
+            sys.stdout.write(f"DOCTOR UNKNOWN - {error}\n")
             return 3
-        sys.stderr.write(message)
-        raise
+        sys.stderr.write(error.shown)
+        return 2
 
 
 def _run(argv: list[str]) -> int:
@@ -134,7 +134,7 @@ def _run(argv: list[str]) -> int:
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
         like = near(name, COMMANDS)
-        _misuse(f"no command is called {name[:60]!r}{like}", "doctor --help lists the commands")
+        misuse(f"no command is called {name[:60]!r}{like}", "doctor --help lists the commands")
     return _run_command(name, words)
 
 
@@ -153,7 +153,7 @@ def _run_command(name: str, words: list[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except PARSER_ERROR as error:
-        _misuse(_message(error, words), f"doctor {name} --help lists the options")
+        misuse(_message(error, words), f"doctor {name} --help lists the options")
     return int(code or 0)
 
 
@@ -176,12 +176,6 @@ def _message(error: Any, words: list[str]) -> str:  # noqa: ANN401  click's exce
         )
     text = " ".join(text.split()).rstrip(".")
     return text[:1].lower() + text[1:]
-
-
-def _misuse(what: str, way_out: str) -> NoReturn:
-    from tunedoctor.cli.options import misuse  # noqa: PLC0415  it brings the settings and all checks
-
-    misuse(what, way_out)
 
 
 def _complete() -> NoReturn:

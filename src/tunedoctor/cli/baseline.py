@@ -3,8 +3,9 @@
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import ours_or_exit, read_input, write_or_exit
+from tunedoctor.cli.options import TERMINAL
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import read_input, require_writable, write_file
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.model.findings import Severity
@@ -29,7 +30,7 @@ class _Baseline(msgspec.Struct, frozen=True):
 def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
     """Return fingerprints with severities of a baseline, none of one that is to be written; exits with 2 on misuse."""
     if new:
-        ours_or_exit(file, _BEGINS)
+        require_writable(file, _BEGINS)
         return ()
     try:
         held = msgspec.json.decode(read_input(file), type=_Baseline)
@@ -49,4 +50,4 @@ def write_baseline(file: str, report: Report) -> None:
     found = tuple(_Known(one.id, one.severity, fingerprint(one.id, one.found)) for one in causes)
     data = msgspec.json.encode(_Baseline(_SCHEMA, __version__, found))
     said = f": {many(len(found), 'finding')} that fail no more; --baseline {file} takes it"
-    write_or_exit(file, msgspec.json.format(data, indent=1) + b"\n", said=said)
+    write_file(file, msgspec.json.format(data, indent=1) + b"\n", said=said, interaction=TERMINAL)

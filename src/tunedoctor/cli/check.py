@@ -12,18 +12,19 @@ from msgspec import convert
 
 from tunedoctor.cli.command_options import CheckOptions, SnapshotOptions
 from tunedoctor.cli.formats import outputs_of, tell
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
-from tunedoctor.cli.output import ours_or_exit, read_snapshot, report_for, write, write_or_exit
-from tunedoctor.diagnosis.gate import profile
+from tunedoctor.cli.options import TERMINAL, Options, aim
+from tunedoctor.cli.output import write
+from tunedoctor.core.check import Examined, examine, judge, target_of
+from tunedoctor.core.criteria import NO_SETTINGS
+from tunedoctor.core.environment import announce_start
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import read_snapshot, require_writable, write_file
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
-from tunedoctor.diagnosis.report import Report, ReportSmoke, exit_code
-from tunedoctor.facts import Interpreter, Smoke, Target
+from tunedoctor.diagnosis.report import Report, exit_code
+from tunedoctor.facts import Interpreter, Smoke
 from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.system import node
-from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.screen import ascii_of
-from tunedoctor.tables.config import Config, Settings
 from tunedoctor.transaction import open_fix
 
 _GRACE = 2.0
@@ -48,29 +49,33 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
     if given.baseline:
         from tunedoctor.cli.baseline import known  # noqa: PLC0415  few have one
 
-        options = options._replace(known=known(given.baseline, new=given.write_baseline))
-    for one in options.expired():
+        baseline = known(given.baseline, new=given.write_baseline)
+        options = options._replace(criteria=options.criteria._replace(known=baseline))
+    criteria = options.criteria
+    for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
-        sys.stderr.write(f"doctor: {one.id} is not ignored any more, since {one.until}: {reason}\n")
-    checks = options.checks()  # what is misuse is told before any work
-    trained = None
+        TERMINAL.say(f"{one.id} is not ignored any more, since {one.until}: {reason}")
+    checks = criteria.checks()  # a mistake is reported before any work
     if given.source is not None:
         snapshot = read_snapshot(given.source)
-        if snapshot.find(Smoke) and not options.only:
+        if snapshot.find(Smoke) and not criteria.only:
             from tunedoctor.smoke.answer import OF_SNAPSHOT  # noqa: PLC0415  few hold one
 
             checks = (*checks, OF_SNAPSHOT)
+        examined = Examined(snapshot, checks)
     else:
-        snapshot, checks, trained = _examined(given, options, checks, limit.left)
-        interpreter = snapshot.find(Interpreter)
-        if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
-            sys.stderr.write(f"doctor: {said}\n")
-    limit.report = report = report_for(snapshot, options, checks, limit.began, trained)
+        examined = _examined(given, options, checks, limit.left)
+        interpreter = examined.snapshot.find(Interpreter)
+        if interpreter and (open_ := open_fix(interpreter.prefix, interpreter.site_packages)):
+            TERMINAL.say(open_)
+    limit.report = report = judge(
+        examined.snapshot, criteria, examined.checks, began=limit.began, smoke=examined.smoke
+    )
     if given.write_baseline:
         from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415
 
         write_baseline(given.baseline, report)
-    code = tell(report, options, snapshot)
+    code = tell(report, options, examined.snapshot)
     if given.open:
         import webbrowser  # noqa: PLC0415
 
@@ -83,45 +88,26 @@ def _examined(
     options: Options,
     checks: tuple[Check, ...],
     left: Callable[[], float],
-) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke | None]:
-    place = place_of(options, given, lambda: aim(given.target, own=given.own, config=given.config))
+) -> Examined:
+    place = target_of(
+        options.criteria,
+        lambda: aim(given.target, own=given.own, config=given.config),
+        needed=bool(given.target or given.own or given.deep or given.smoke),
+    )
     named = place.chosen_by == "--target" and options.format == "terminal"
     if named and place.problem and not os.path.lexists(Path(place.asked).expanduser()):
         misuse(place.problem.rstrip("."), "doctor envs lists your environments")
     if given.deep or given.smoke:
-        starting(place, quiet=options.quiet)
-    snapshot = with_variables(look(place, left(), deep=given.deep), options)
-    if not given.smoke:
-        return snapshot, checks, None
-    from tunedoctor.cli.smoke import as_check  # noqa: PLC0415  few ask for it
-
-    return as_check(snapshot, needed(place), checks, strict=options.strict, seconds=left())
-
-
-def with_variables(snapshot: Snapshot, options: Options) -> Snapshot:
-    """Return a snapshot with the variables that the policy names."""
-    names = {one.name for one in options.rules if one.key == "variables"}
-    if not names:
-        return snapshot
-    from tunedoctor.probes.settings import environment  # noqa: PLC0415  few name any
-
-    return snapshot.having(environment(more=names))
-
-
-def place_of(
-    options: Options,
-    given: CheckOptions | SnapshotOptions,
-    choose: Callable[[], Target],
-) -> Target:
-    """Return the target that is chosen, where the profile wants one."""
-    asked = profile(options.profile)
-    if asked.environment == "none" and (given.target or given.own or given.deep or given.smoke):
-        misuse(
-            f"--profile {options.profile} looks at no Python environment",
-            "leave out --target, --self, --deep and --smoke, or take --profile runner",
-        )
-    place = choose() if asked.environment != "none" else NO_TARGET
-    return place if asked.looks_at(place) else NO_TARGET
+        announce_start(place, TERMINAL, quiet=options.quiet)
+    return examine(
+        place,
+        options.criteria,
+        checks,
+        deep=given.deep,
+        smoke=given.smoke,
+        left=left,
+        interaction=TERMINAL,
+    )
 
 
 class _Limit:
@@ -130,7 +116,7 @@ class _Limit:
     def __init__(self, given: CheckOptions) -> None:
         """Begin; without --timeout there is no end."""
         self._seconds, self.began = given.timeout, time.perf_counter()
-        self.options = Options.of(given, Settings(Config()))  # until those of the folder are read
+        self.options = Options.of(given, NO_SETTINGS)  # until those of the folder are read
         self.report: Report | None = None
         self.off: Callable[[], None] = lambda: None
         if self._seconds:
@@ -165,7 +151,7 @@ class _Limit:
                 sys.stderr.write(f"doctor: the report could not be written in time: {why}\n")
                 return
             here, took = node(), round(time.perf_counter() - self.began, 3)
-            of = {"host": here.host, "node": here.name, "profile": self.options.profile}
+            of = {"host": here.host, "node": here.name, "profile": self.options.criteria.profile}
             said = {
                 "verdict": "unknown",
                 "unknown": {"timeout": why},
@@ -180,14 +166,14 @@ class _Limit:
 def run_snapshot(given: SnapshotOptions) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     out, options = given.output, Options.of(given)
-    ours_or_exit(out, '{\n "schema": "doctor.snapshot/')
-    taken, _, _ = _examined(given, options, (), lambda: math.inf)
+    require_writable(out, '{\n "schema": "doctor.snapshot/')
+    taken = _examined(given, options, (), lambda: math.inf).snapshot
     data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))
         return 0
     said = f" ({len(data) // 1000} kB, redacted); doctor check --from reads it"
-    write_or_exit(out, data, private=True, said=said)
+    write_file(out, data, private=True, said=said, interaction=TERMINAL)
     return 0
 
 

@@ -3,10 +3,9 @@
 Fields have the names of the options; docs/ and --help say what each means.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
 from tunedoctor.render.format_names import ReportFormat
 
@@ -106,26 +105,6 @@ class SetOptions(MachineOptions, frozen=True, kw_only=True):
     offline: bool = False
 
 
-class SmokeOptions(TargetOptions, frozen=True, kw_only=True):
-    """Options of doctor smoke."""
-
-    format: Literal["terminal", "json"] = "terminal"
-    verbose: bool = False
-    quiet: bool = False
-    strict: bool = False
-    device: str = ""
-    full: bool = False
-    gpus: str = ""
-    node: bool = False
-    model: str = ""
-    data: str = ""
-    steps: int = 0
-    long: bool = False
-    minutes: float = 0.0
-    then_train: str = ""
-    snapshot: str = ""
-
-
 class InitOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor init."""
 
@@ -186,65 +165,6 @@ class ExportOptions(TargetOptions, frozen=True, kw_only=True):
     gguf: str = ""
     modelfile: str = ""
     force: bool = False
-
-
-class FitOptions(TargetOptions, frozen=True, kw_only=True):
-    """Options of doctor fit."""
-
-    model: str = ""
-    method: Literal["lora", "qlora", "full"] = "lora"
-    rank: Annotated[int, Meta(ge=1, le=16384)] = 16
-    targets: str = "all-linear"
-    dora: bool = False
-    seq: Annotated[int, Meta(ge=1, le=16777216)] = 2048
-    batch: Annotated[int, Meta(ge=1, le=65536)] = 1
-    accum: Annotated[int, Meta(ge=1, le=1048576)] = 1
-    optimizer: str = "adamw"
-    checkpointing: bool = True
-    attention: Literal["sdpa", "eager", "flash"] = "sdpa"
-    stack: str = "doctor"
-    precision: Literal["bf16", "fp16", "mixed", "fp32"] = "bf16"
-    quant: Literal["nf4-dq", "nf4", "gptq", "int8"] = "nf4-dq"
-    padded: bool = False
-    dropout: float = 0.0
-    embeddings: bool = False
-    releases: str = ""
-    loss: Literal[
-        "stack",
-        "whole",
-        "whole-middle",
-        "whole-old",
-        "whole-narrow",
-        "in-place",
-        "chunked",
-        "chunked-kept",
-        "chunked-wide",
-        "recomputed",
-        "recomputed-wide",
-        "fused",
-    ] = "stack"
-    autocast: bool | None = None
-    prepared: bool | None = None
-    experts_quantised: bool | None = None
-    adapter_bits: int = 0
-    compiled: bool = False
-    step_in_backward: bool = False
-    offload: Literal["none", "activations", "optimizer", "all"] = "none"
-    context_parallel: int = 1
-    gpu: str = ""
-    vram: Annotated[float, Meta(ge=0.5, le=16384)] = 0.0
-    gpus: Annotated[int, Meta(ge=1, le=65536)] = 1
-    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
-    tokens: str = ""
-    price_per_hour: float = 0.0
-    rented: str = ""
-    card_price: float = 0.0
-    power_price: float = 0.0
-    exact: bool = False
-    cards: bool = False
-    format: Literal["terminal", "json"] = "terminal"
-    typed: frozenset[str] = frozenset()
-    """Names of the options that stand on the command line."""
 
 
 class FixOptions(TargetOptions, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tunedoctor.cli.app import load_command
-from tunedoctor.cli.options import misuse
+from tunedoctor.core.errors import misuse
 
 
 def command_parameters(command: str) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor.cli.command_options import ConfigOptions, PolicyOptions
-from tunedoctor.cli.options import Options, aim, look, misuse, settings
-from tunedoctor.cli.output import read_snapshot, show, write, write_or_exit
+from tunedoctor.cli.options import TERMINAL, aim, criteria_of, look, settings
+from tunedoctor.cli.output import show, write
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import read_snapshot, write_file
 from tunedoctor.diagnosis.policy import from_good
 from tunedoctor.render.screen import Screen
 from tunedoctor.tables.config import FILES, Config, mirrors
@@ -35,7 +37,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 def run_config(given: ConfigOptions) -> int:
     """Show the settings that hold; returns the exit code."""
     held = settings(given.config)
-    values, holds = msgspec.to_builtins(held.config), Options.of(given, held)
+    values, holds = msgspec.to_builtins(held.config), criteria_of(given, held)
     names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
     places = {name: held.file if name in held.given else "default" for name in names}
     for name in ("fail_on", "unknown"):  # strict = true has a say in both
@@ -79,7 +81,9 @@ def run_policy(given: PolicyOptions) -> int:
     if out == "-":
         write(text)
         return 0
-    write_or_exit(out, text, said="; loosen what may differ, then run doctor check")
+    write_file(
+        out, text, said="; loosen what may differ, then run doctor check", interaction=TERMINAL
+    )
     return 0
 
 

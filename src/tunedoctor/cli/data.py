@@ -12,12 +12,14 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.cli.command_options import DataOptions
-from tunedoctor.cli.fit import named_card
-from tunedoctor.cli.models import check_folder, config_file, here, model_of
-from tunedoctor.cli.options import aim, look, misuse, refusing
-from tunedoctor.cli.output import ours_or_exit, screen, write, write_or_exit
+from tunedoctor.cli.options import TERMINAL, aim, look
+from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.training_data import Readers, columns_of, lacking, paths_of
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import require_writable, write_file
+from tunedoctor.core.fit import named_card
+from tunedoctor.core.models import check_folder, config_file, here, model_of
+from tunedoctor.core.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
 from tunedoctor.data.files import split_of
 from tunedoctor.data.repeats import Spool
@@ -61,7 +63,7 @@ def run_data(given: DataOptions) -> int:
         misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
     begins = {"json": '{\n  "schema": "doctor.data/', "html": BEGIN}
-    ours_or_exit(given.output, begins.get(given.format, "\0"))
+    require_writable(given.output, begins.get(given.format, "\0"))
     _writable(given, sources)
     readers = _startable(given)
     spool = Spool() if given.model else None
@@ -84,7 +86,7 @@ def run_data(given: DataOptions) -> int:
     else:
         text = as_json(report) if given.format == "json" else screens.page(report)
     if given.output:
-        write_or_exit(given.output, text, "name another file with -o", said="")
+        write_file(given.output, text, "name another file with -o", said="", interaction=TERMINAL)
     else:
         write(text)
     return 1 if report.verdict == "faults" else 0
@@ -117,7 +119,7 @@ def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
             misuse(f"{place} is one of the files that are read", "name another file")
         if place.exists() and not (given.force and place.is_file()):
             misuse(f"{place} is there", "name another file, or --force")
-        ours_or_exit(str(place), "\0", force=True)
+        require_writable(str(place), "\0", force=True)
 
 
 def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
@@ -175,7 +177,7 @@ def _startable(given: DataOptions) -> Readers:
     active = given.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     if not (active or place.chosen_by in ("--target", "--self")):
         return Readers(NO_TARGET)
-    readers = Readers(place)
+    readers = Readers(place, TERMINAL)
     if given.model:
         readers.started()
     return readers

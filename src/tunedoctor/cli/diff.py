@@ -8,8 +8,12 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.cli.command_options import DiffOptions
-from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing
-from tunedoctor.cli.output import read_input, report_for, screen, write
+from tunedoctor.cli.options import aim, criteria_of, look
+from tunedoctor.cli.output import screen, write
+from tunedoctor.core.check import judge
+from tunedoctor.core.environment import target_option
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import read_input
 from tunedoctor.diagnosis.differences import Difference, Seen, compare
 from tunedoctor.diagnosis.redaction import public, redact, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report
@@ -33,8 +37,8 @@ def run_diff(given: DiffOptions) -> int:
     Both sides are redacted before they are compared, so that what is equal stays equal, and nothing else is shown.
     """
     a, b = given.a, given.b
-    options, who = Options.of(given), this_identity()
-    checks = options.checks()
+    criteria, who = criteria_of(given), this_identity()
+    checks = criteria.checks()
     if a == b or not (a and b):
         what = f"{a} would be held against itself" if a else "a name is empty"
         misuse(what, "name two; - is this machine")
@@ -51,7 +55,7 @@ def run_diff(given: DiffOptions) -> int:
         if isinstance(read, Report):
             return Seen(name, public(read, who))
         hidden = from_data(redact(to_data(read), this_identity(shared=True))).having(knowledge())
-        return Seen(name, report_for(hidden, options, checks, began), hidden, source == HERE)
+        return Seen(name, judge(hidden, criteria, checks, began=began), hidden, source == HERE)
 
     found: list[Difference] = []
     for mine, theirs in _pairs(a, b):
@@ -63,7 +67,7 @@ def run_diff(given: DiffOptions) -> int:
     elif given.format == "markdown":
         write(markdown(found))
     else:
-        there = named(place, given.target) if place else ""
+        there = target_option(place, given.target) if place else ""
         asked = shlex.join((a, b)) + there
         write(render(found, screen(), asked, there, verbose=given.verbose))
     return 1 if any(one.findings for one in found) else 0

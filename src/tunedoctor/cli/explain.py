@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from tunedoctor.cli.command_options import ExplainOptions, SchemaOptions
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import read_log, screen, write
+from tunedoctor.cli.options import criteria_of
+from tunedoctor.cli.output import screen, write
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import read_log
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.leads import leads_to
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
@@ -56,7 +58,7 @@ def run_explain(given: ExplainOptions) -> int:
         misuse(
             "explain which finding", "doctor explain ID, an error text in quotes, a page, or --list"
         )
-    checks = Options.of(given)._replace(skip=(), only=only).checks()
+    checks = criteria_of(given)._replace(skip=(), only=only).checks()
     if text:
         write(_text(read_log("-").text if given.id == "-" else given.id, checks))
     elif given.listed:

@@ -10,11 +10,14 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from tunedoctor.cli.command_options import ChatOptions, ExportOptions
-from tunedoctor.cli.options import aim, look, misuse, starting, works
-from tunedoctor.cli.output import ours_or_exit, screen, write
+from tunedoctor.cli.options import TERMINAL, aim, look
+from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.train import TRAINER, libraries
 from tunedoctor.cli.trained import Trained, size, trained
+from tunedoctor.core.environment import announce_start, require_working
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import require_writable
 from tunedoctor.model.wording import megabytes
 from tunedoctor.probes.resources import child_limit
 from tunedoctor.running.command import Own
@@ -52,7 +55,7 @@ def _check(given: ExportOptions, found: Trained, merged: str, gguf: str, modelfi
     if gguf and not gguf.endswith(".gguf"):
         misuse(f"{gguf} does not end in .gguf", "Ollama and llama.cpp go by that")
     for name, mark in ((merged, "\0"), (gguf, "\0"), (modelfile, _MARK)):
-        ours_or_exit(name, mark, "choose another name, or --force", force=given.force)
+        require_writable(name, mark, "choose another name, or --force", force=given.force)
     needs = size(Path(found.model))
     for path in filter(None, (merged, gguf)):
         parent = Path(path).parent
@@ -115,9 +118,11 @@ def start(
     seconds: float = math.inf,
 ) -> int:
     """Run a script in a target that has the libraries; returns its exit code, exits with 2 where there is none."""
-    place = works(aim(given.target, own=given.own))
+    place = require_working(aim(given.target, own=given.own))
     libraries(
-        look(starting(place, quiet=bool(told.get("prompt"))), start=True), place.python, *needs
+        look(announce_start(place, TERMINAL, quiet=bool(told.get("prompt"))), start=True),
+        place.python,
+        *needs,
     )
     argv = [place.python, str(TRAINER.with_name(script)), json.dumps(told)]
     limits = Own(seconds=seconds, memory=child_limit())

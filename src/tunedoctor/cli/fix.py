@@ -9,9 +9,11 @@ import msgspec
 
 from tunedoctor.cli.command_options import FixOptions
 from tunedoctor.cli.fix_scopes import FixCase, end, fix_findings
-from tunedoctor.cli.options import Options, aim, look, misuse, starting, to_change, typed
+from tunedoctor.cli.options import TERMINAL, Options, aim, look
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asking
+from tunedoctor.core.environment import announce_start, require_changeable, target_argument
+from tunedoctor.core.errors import misuse
 from tunedoctor.diagnosis.agreement import chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.facts import Interpreter, Packages, Runtime, Unknown
@@ -41,13 +43,13 @@ def run_fix(given: FixOptions) -> int:
     )  # here --only names findings, not checks
     options = Options.of(given)
     if given.ids:  # what is named counts, whatever the folder's settings leave out
-        skip = tuple(one for one in options.skip if one not in given.ids)
-        options = options._replace(only=(), skip=skip)
+        skip = tuple(one for one in options.criteria.skip if one not in given.ids)
+        options = options._replace(criteria=options.criteria._replace(only=(), skip=skip))
     _check(options, given)
     place = here(_own_python(given), "--new") if given.new else aim(given.target, own=given.own)
     asks = not given.yes or given.dry_run or bool(given.script)
-    to_change(place, asks=asks, words=" ".join(("doctor fix --yes", *given.ids)))
-    wanted = typed(place, given.target)
+    require_changeable(place, asks=asks, words=" ".join(("doctor fix --yes", *given.ids)))
+    wanted = target_argument(place, given.target)
     if not (given.dry_run or given.script or given.new):
         try:  # finish or take back what a killed doctor left, before anything is looked at
             said = put_in_order(wanted)
@@ -56,10 +58,12 @@ def run_fix(given: FixOptions) -> int:
             misuse(failed.why, *(*failed.by_hand, "wait for it, then run doctor fix again")[:1])
         if said:
             sys.stderr.write(f"doctor: {said}\n")
-    starting(place)
+    announce_start(place, TERMINAL)
     snapshot = look(place, deep=given.deep and not given.new, read=not given.new, start=True)
     asked = given.new or place.asked
-    case = FixCase(given, options, wanted, snapshot, options.checks(), asked, Asking(Sources()))
+    case = FixCase(
+        given, options, wanted, snapshot, options.criteria.checks(), asked, Asking(Sources())
+    )
     case, findings = searched(case)
     if not findings and not given.new:
         return end(case, nothing(case))
@@ -78,7 +82,7 @@ def _check(options: Options, given: FixOptions) -> None:
     asks = not (given.yes or given.dry_run or given.script)
     if asks and (options.format == "json" or not sys.stdin.isatty()):
         misuse("not interactive", "pass --yes to apply, or --dry-run to preview")
-    options._replace(only=given.ids, skip=()).checks()  # exits on an id that there is not
+    options.criteria._replace(only=given.ids, skip=()).checks()  # exits on an id that there is not
 
 
 def _own_python(given: FixOptions) -> str:
@@ -147,7 +151,7 @@ def nothing(case: FixCase) -> FixResult:
 
 def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
     """Return the findings for which a fix changes something."""
-    drafts = drafted(found, case.snapshot, case.options.fixes())
+    drafts = drafted(found, case.snapshot, case.options.criteria.fixes())
     return tuple(one.id for one in drafts if one.changes)
 
 

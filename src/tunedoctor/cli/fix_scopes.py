@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from tunedoctor.cli.command_options import FixOptions
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import agreed, screen, write
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import refusal, write_file
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
@@ -171,7 +173,7 @@ def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] 
     if not {*result.outcome.left} & {*result.plan.cures}:
         return None
     findings = chosen(diagnose(after, case.checks), case.given.ids)
-    drafts = drafted(findings, after, case.options.fixes())
+    drafts = drafted(findings, after, case.options.criteria.fixes())
     if not any(one.changes for one in drafts):
         return None
     if case.asking.installed is not None:
@@ -184,7 +186,7 @@ class _FixRound:
 
     def __init__(self, case: FixCase, findings: tuple[Found, ...], plans: set[str]) -> None:
         self.case, self.findings = case, findings
-        self.drafts = drafted(findings, case.snapshot, case.options.fixes())
+        self.drafts = drafted(findings, case.snapshot, case.options.criteria.fixes())
         self.last = self.first = FixResult(
             end="planned",
             target=case.place,
@@ -322,7 +324,7 @@ def _larger_scopes(
     from tunedoctor.planning.planner import Rung  # noqa: PLC0415
     from tunedoctor.planning.roots import find_roots  # noqa: PLC0415
 
-    found: Evidence = evidence_of(drafts, seen, case.checks, case.options.fixes())
+    found: Evidence = evidence_of(drafts, seen, case.checks, case.options.criteria.fixes())
     roots = find_roots(case.snapshot, _project(case), found.suspects)
     roots = roots if one.keeps_versions else roots.without_versions()
     first = Rung(one.scope, roots, found.missing)
@@ -369,7 +371,7 @@ def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") ->
         one.watch(["resolving with the package index"])
         if case.given.new:
             return fresh(case.snapshot, _new_path(case), case.given.packages, case.asking)
-        fixes = case.options.fixes()
+        fixes = case.options.criteria.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 
 
@@ -406,7 +408,7 @@ def _scripted(case: FixCase, answer: FixResult, made: "Planned") -> int:
     elif why := refusal(place, MARK, force=False):
         misuse(f"{place} {why}", "name another file")
     else:
-        write_or_exit(place, text, "name a file of yours")
+        write_file(place, text, "name a file of yours")
     if not case.is_terminal:
         return end(case, answer)
     if place != "-":

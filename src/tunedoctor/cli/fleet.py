@@ -16,9 +16,13 @@ from msgspec.structs import replace
 from tunedoctor.cli.acting import act, fresh
 from tunedoctor.cli.command_options import FleetOptions
 from tunedoctor.cli.formats import outputs_of
-from tunedoctor.cli.options import Options, misuse, refusing
-from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner, spinner
+from tunedoctor.core.check import judge
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import opened, read_input, write_file
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
@@ -51,7 +55,9 @@ def run_fleet(given: FleetOptions) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     check_combinations(given)
     began, last = time.perf_counter(), None
-    options = Options.of(given)._replace(require_environment=given.profile == "project")
+    options = Options.of(given)
+    criteria = options.criteria._replace(require_environment=given.profile == "project")
+    options = options._replace(criteria=criteria)
     files = outputs_of("fleet", given.output)
     outputs = (("", options.format), *((file, name) for name, file in files))
     if given.last:
@@ -64,8 +70,8 @@ def run_fleet(given: FleetOptions) -> int:
             for one in last.nodes
         )
         last = replace(last, taken=plain(last.taken), nodes=tuple(was))
-    checks = _checks(options, given.profile or "project")  # exits here on an unknown id
-    make = partial(judge_for, options, given.profile or None, by_node=bool(given.files))
+    checks = _checks(criteria, given.profile or "project")  # exits here on an unknown id
+    make = partial(judge_for, criteria, given.profile or None, by_node=bool(given.files))
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), _TELLS), spinner() as one:
         engine, jobs = _jobs(given)
@@ -87,7 +93,7 @@ def run_fleet(given: FleetOptions) -> int:
     for file, name in reversed(outputs):
         text = as_json(found) if name == "json" else _TEXTS[name](found) if name in _TEXTS else ""
         if file:
-            write_or_exit(file, text, private=True)
+            write_file(file, text, private=True)
         else:
             write(
                 text or shown.render(found, screen(), verbose=options.verbose, quiet=options.quiet)
@@ -104,14 +110,13 @@ def _shown(jobs: Iterable[Job], one: Spinner) -> Iterator[Job]:
         yield job
 
 
-def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -> Judge:
-    """Return who judges by these options."""
+def judge_for(criteria: Criteria, profile: ProfileName | None, *, by_node: bool) -> Judge:
+    """Return who judges by these criteria."""
 
     def report(snapshot: Snapshot, name: ProfileName) -> Report:
-        held = options._replace(profile=name)
-        return report_for(snapshot, held, _checks(options, name), time.perf_counter())
+        return judge(snapshot, criteria._replace(profile=name), _checks(criteria, name))
 
-    fails = options.gate().fails
+    fails = criteria.gate().fails
 
     def why(report: Report) -> str:
         counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
@@ -121,13 +126,13 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
         untold = [id_ for id_ in grave(report) if group_of(id_) in OF_NODE] if not own else []
         return ("not told: {}; ".format(*untold) if untold else "") + worst_of(own or counts)
 
-    return Judge(partial(_checks, options), report, why, profile, by_node=by_node)
+    return Judge(partial(_checks, criteria), report, why, profile, by_node=by_node)
 
 
 @cache
-def _checks(options: Options, name: ProfileName) -> tuple[Check, ...]:
-    checks = options._replace(profile=name).checks()
-    return checks if options.only or name == "node" else (*checks, OF_SNAPSHOT)
+def _checks(criteria: Criteria, name: ProfileName) -> tuple[Check, ...]:
+    checks = criteria._replace(profile=name).checks()
+    return checks if criteria.only or name == "node" else (*checks, OF_SNAPSHOT)
 
 
 def _jobs(given: FleetOptions) -> tuple[str, Generator[Job]]:

@@ -5,8 +5,10 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import on_terminal, ours_or_exit, write, write_whole
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import on_terminal, write
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import require_writable, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.format_names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
@@ -41,7 +43,7 @@ def outputs_of(
         if place in taken:
             misuse(f"two outputs go to {file or 'stdout'}", "name a file for each")
         taken.add(place)
-        ours_or_exit(file, begins[name])
+        require_writable(file, begins[name])
     return tuple(found)
 
 
@@ -85,10 +87,10 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
         from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
 
         try:
-            places = blame.places(Path(), report, options.file)
+            places = blame.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
-    own = {"partial": options.partial, "here": options.here}
+    own = {"partial": options.criteria.partial, "here": options.here}
     return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
 
 

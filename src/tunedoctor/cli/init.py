@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tunedoctor.cli import output
-from tunedoctor.cli.before import INPUT, check_words, devices_of
 from tunedoctor.cli.command_options import InitOptions
-from tunedoctor.cli.models import model_of
-from tunedoctor.cli.options import aim, look, misuse, named
+from tunedoctor.cli.options import TERMINAL, aim, look
 from tunedoctor.cli.questions import ask_all
-from tunedoctor.cli.training_data import paths_of
+from tunedoctor.core.environment import target_option
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import read_snapshot, refusal, write_file
+from tunedoctor.core.models import model_of
+from tunedoctor.core.preflight import INPUT, check_words, devices_of
+from tunedoctor.core.training_data import paths_of
 from tunedoctor.data.files import split_of
 from tunedoctor.facts import Interpreter, Smoke
 from tunedoctor.facts.clean import clean_text
@@ -43,7 +46,7 @@ def run_init(given: InitOptions) -> int:
     name = given.file
     _check(given, name)
     place, smoke = aim(given.target, own=given.own), "doctor smoke --snapshot FILE"
-    snapshot = output.read_snapshot(given.source, smoke) if given.source else look(place)
+    snapshot = read_snapshot(given.source, smoke) if given.source else look(place)
     device = max(devices_of(snapshot, {})[0], key=lambda one: one.usable, default=None)
     interpreter = snapshot.find(Interpreter)
     try:
@@ -77,7 +80,7 @@ def run_init(given: InitOptions) -> int:
     shown, file = output.screen(sys.stderr), shlex.quote(name)
     shown.wrap(f"to {wanted.goal.words}: {time}", 2)
     if name != "-":
-        more = named(place, given.target)
+        more = target_option(place, given.target)
         shown.next(
             (f"doctor fit {file}", "see how much memory it needs"),
             (f"doctor train {file}{more}", "train"),
@@ -104,13 +107,13 @@ def write_for_user(name: str, text: str, *, force: bool) -> int:
     if name == "-":
         output.write(text)
         return 0
-    why, place = output.refusal(name, "", force=force), Path(name)
+    why, place = refusal(name, "", force=force), Path(name)
     if not (why or force) and place.exists() and place.read_bytes() != text.encode():
         why = "is there, and holds something else, perhaps your changes"
     if why:
         way = ", or --force" if place.is_file() else ""
         misuse(f"{name} {why}", f"choose another name{way}")
-    output.write_or_exit(name, text, "choose another place", said="")
+    write_file(name, text, "choose another place", said="", interaction=TERMINAL)
     return 0
 
 

@@ -16,7 +16,7 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor.cli.command_options import McpOptions
 from tunedoctor.cli.command_words import command_parameters, command_words, json_schema
-from tunedoctor.cli.options import MisuseError, misuse, refusing
+from tunedoctor.core.errors import DoctorError, misuse, refusing
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.system import child
 from tunedoctor.system.descendants import end_living
@@ -203,8 +203,8 @@ class Service:
         try:
             answer = await self._answer(asked.name, dict(asked.arguments or {}))
             text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        except MisuseError as error:
-            text = error.said.removeprefix("doctor: ").strip()[:2000]
+        except DoctorError as error:
+            text = str(error)[:2000]
             text = redact_text(text, this_identity(shared=True))
         return types.CallToolResult(
             content=[types.TextContent(text=text)],
@@ -268,7 +268,7 @@ def _read(tool: Tool, ended: child.Ended) -> dict[str, Any]:
     if ended.how != "exit":
         misuse(f"doctor {tool.command} gave {ended.death}", "ask for less, or run it in a shell")
     if not ended.out or (tool.plain and not ended.ok):
-        raise MisuseError("; ".join(said[-3:]) or ended.death)
+        raise DoctorError("; ".join(said[-3:]) or ended.death)
     with refusing(
         msgspec.DecodeError, "run it in a shell", f"doctor {tool.command} gave no JSON: "
     ):

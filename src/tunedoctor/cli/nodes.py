@@ -12,14 +12,15 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from tunedoctor.cli.before import Needed, needed
 from tunedoctor.cli.command_options import TrainOptions
-from tunedoctor.cli.configuration import values_of
 from tunedoctor.cli.fleet import judge_for
-from tunedoctor.cli.options import Options, refusing
+from tunedoctor.cli.options import criteria_of
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.train import LAUNCHER, TRAINER
+from tunedoctor.core.configuration import values_of
+from tunedoctor.core.errors import refusing
+from tunedoctor.core.preflight import Needed, needed
 from tunedoctor.facts import Target
 from tunedoctor.fleet import many, pytorchjob, ray, slurm
 from tunedoctor.fleet.job import Job, failed, held, met, on_ray
@@ -73,7 +74,7 @@ def _wrong(
     job: Job, how: TrainOptions, python: str, words: Sequence[str], values: Mapping[str, Any]
 ) -> list[str]:
     """Return why the nodes can't train together: what each finds, what differs, what they don't see of each other."""
-    options, out = Options.of()._replace(quiet=True), Path(str(values.get("out") or "out"))
+    criteria, out = criteria_of(), Path(str(values.get("out") or "out"))
     asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
     names = [one for one in words if not one.startswith("--")]
     names += [str(values.get(key) or "") for key in ("data", "eval_data", "model", "template")]
@@ -95,8 +96,8 @@ def _wrong(
         else:
             by_ray = ray.collect(job.id, How(asked), job.names)
             replies = [*by_ray] if job.by_ray else slurm.inside(job.names, How(asked))
-        rows = many.judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
-        found = many.fleet_of(rows, "nodes", options.checks())
+        rows = many.judged(iter(replies), partial(judge_for, criteria, "project", by_node=False), 1)
+        found = many.fleet_of(rows, "nodes", criteria.checks())
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from tunedoctor.cli.command_options import TrainOptions
-from tunedoctor.cli.configuration import spelled
 from tunedoctor.cli.nodes import say
-from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import write
+from tunedoctor.core.configuration import spelled
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.fleet import pytorchjob
 from tunedoctor.fleet.reply import IMAGE
 from tunedoctor.system.programs import find_program

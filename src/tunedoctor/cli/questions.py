@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.cli import found
-from tunedoctor.cli.before import check_model
 from tunedoctor.cli.command_options import InitOptions
-from tunedoctor.cli.hub import kept, offline
-from tunedoctor.cli.models import config_file
-from tunedoctor.cli.options import MisuseError, misuse
 from tunedoctor.cli.output import screen
-from tunedoctor.cli.training_data import judged
+from tunedoctor.core import discovery
+from tunedoctor.core.errors import DoctorError, misuse
+from tunedoctor.core.hub import kept, offline
+from tunedoctor.core.models import config_file
+from tunedoctor.core.preflight import check_model
+from tunedoctor.core.training_data import judged
 from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.catalogue import like, named
@@ -56,7 +56,7 @@ def ask_all(given: InitOptions, device: Device | None, sites: Sequence[str]) -> 
     takes = "name, folder, file, or words to search for"
     which = "Which model do you want to train?"
     model = model or _asked(which, _models(device, sites), takes, _model)
-    files = [(one, megabytes(Path(one).stat().st_size)) for one in found.data(os.curdir)]
+    files = [(one, megabytes(Path(one).stat().st_size)) for one in discovery.data(os.curdir)]
     data = given.data or _asked("What should it learn from?", files, "file or folder", data_of)
     goal, hours = given.goal or every[0].name, str(given.hours)
     if asks and not given.goal:
@@ -83,8 +83,8 @@ def _asked(question: str, choices: Choices, takes: str, read: Callable[[str, Cho
         try:
             if text and (value := read(text, choices)):
                 return value
-        except MisuseError as error:
-            sys.stderr.write(error.said)
+        except DoctorError as error:
+            sys.stderr.write(f"doctor: {error}\n")
 
 
 def _show(question: str, choices: Choices) -> None:
@@ -100,7 +100,7 @@ def _show(question: str, choices: Choices) -> None:
 
 def _models(device: Device | None, sites: Sequence[str]) -> Choices:
     """Return the models that are here, and some of the hub that fit; on a CPU small ones, for the time they take."""
-    rows = [(one, "here") for one in found.models(os.getcwd(), sites)[:_SHOWN]]  # noqa: PTH109
+    rows = [(one, "here") for one in discovery.models(os.getcwd(), sites)[:_SHOWN]]  # noqa: PTH109
     is_cpu = device is None or device.vendor == "cpu"
     least = {"precision": "fp32"} if is_cpu else {"method": "qlora", "checkpointing": True}
     run = run_of({**least, "micro_batch": 1})

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tunedoctor.cli.command_options import RunOptions
-from tunedoctor.cli.options import Options, aim, misuse
-from tunedoctor.cli.output import ours_or_exit
+from tunedoctor.cli.options import Options, aim
+from tunedoctor.core.errors import DoctorError, misuse
+from tunedoctor.core.files import require_writable
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
@@ -20,11 +21,11 @@ from tunedoctor.system.reading import open_regular
 def run_run(given: RunOptions) -> int:
     """Run what the words name; returns what a shell would."""
     words = given.command[given.command[:1] == ("--",) :]
-    ours_or_exit(given.report, '{\n  "schema": "doctor.report/')
+    require_writable(given.report, '{\n  "schema": "doctor.report/')
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 
-def run_command(  # noqa: PLR0913  each is of one command
+def run_command(  # noqa: C901, PLR0913  each way that it ends; each is of one command
     argv: Sequence[str],
     place: Target,
     report_file: str,
@@ -69,7 +70,10 @@ def run_command(  # noqa: PLR0913  each is of one command
         _diagnose(snapshot, options, report_file, began)
     except KeyboardInterrupt:
         _say("stopped before it could tell why")
-    except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
+    except DoctorError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        # the command's status goes before what befalls the doctor
         _say(f"could not diagnose: {type(error).__name__}: {error}")
     return death.status
 
@@ -121,14 +125,12 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) ->
 
 
 def _diagnose(snapshot: Snapshot, options: Options, report_file: str, began: float) -> None:
-    from tunedoctor.cli.output import (  # noqa: PLC0415
-        on_terminal,
-        report_for,
-        write_whole,
-    )
+    from tunedoctor.cli.output import on_terminal  # noqa: PLC0415
+    from tunedoctor.core.check import judge  # noqa: PLC0415
+    from tunedoctor.core.files import write_whole  # noqa: PLC0415
     from tunedoctor.render.screen import as_json  # noqa: PLC0415
 
-    report = report_for(snapshot, options, options.checks(), began)
+    report = judge(snapshot, options.criteria, began=began)
     if report_file:
         try:
             write_whole(report_file, as_json(report))

@@ -7,20 +7,14 @@ from functools import partial
 import msgspec
 
 from tunedoctor.cli.command_options import SetOptions
-from tunedoctor.cli.options import (
-    Options,
-    aim,
-    look,
-    misuse,
-    named,
-    needed,
-    refusing,
-    starting,
-    values_of,
-)
-from tunedoctor.cli.output import ours_or_exit, show, write, write_or_exit
+from tunedoctor.cli.options import TERMINAL, aim, criteria_of, look
+from tunedoctor.cli.output import show, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asking
+from tunedoctor.core.arguments import values_of
+from tunedoctor.core.environment import announce_start, require_target, target_option
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import require_writable, write_file
 from tunedoctor.facts import Interpreter, NvidiaDriver, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
@@ -43,7 +37,11 @@ def run_set(given: SetOptions) -> int:
     _check(given)
     with refusing(RefusedError, _HELP):
         names = asked_for(given.packages)
-    place = NO_TARGET if asked.platform else starting(needed(aim(given.target, own=given.own)))
+    place = (
+        NO_TARGET
+        if asked.platform
+        else announce_start(require_target(aim(given.target, own=given.own)), TERMINAL)
+    )
     snapshot = None if asked.platform else look(place, read=True)
     somebody = given.format == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
     known = asking(snapshot, allowed=given.allow_project_sources, ask=somebody)
@@ -58,7 +56,7 @@ def run_set(given: SetOptions) -> int:
     if given.pyproject == "-" and made is not None:
         write(project(answer, made))
     else:
-        again = named(place, given.target)
+        again = target_option(place, given.target)
         show(given.format, partial(render_set, verbose=given.verbose, there=again), answer)
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
@@ -70,7 +68,7 @@ def _check(given: SetOptions) -> None:
     if given.freeze == "-":
         misuse("--freeze writes a file", "name one: --freeze requirements.txt")
     for place in (given.freeze, given.pyproject):
-        ours_or_exit(place, MARK, "name another, or --force", force=given.force)
+        require_writable(place, MARK, "name another, or --force", force=given.force)
 
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
@@ -97,9 +95,9 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
             f"what is installed could not be read: {packages.why}",
             "--target names an environment; --platform describes a machine without one",
         )
-    options = Options.of()
-    judges = () if asked != Asked() else options.checks()
-    return Place(machine, known, snapshot, judges, options.fixes() if judges else (), whole=True)
+    criteria = criteria_of()
+    judges = () if asked != Asked() else criteria.checks()
+    return Place(machine, known, snapshot, judges, criteria.fixes() if judges else (), whole=True)
 
 
 def _own_glibc() -> tuple[str, str]:
@@ -124,7 +122,7 @@ def _written(answer: Answer, made: Made, given: SetOptions, known: Asking) -> An
     if given.pyproject and given.pyproject != "-":
         texts[given.pyproject] = project(answer, made)
     for place, text in texts.items():
-        write_or_exit(place, text)
+        write_file(place, text)
     return msgspec.structs.replace(answer, files=tuple(texts))
 
 

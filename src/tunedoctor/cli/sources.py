@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.cli.command_options import UpdateOptions
-from tunedoctor.cli.options import misuse, settings
+from tunedoctor.cli.options import settings
 from tunedoctor.cli.output import agreed, screen, write
 from tunedoctor.cli.progress import spinner
+from tunedoctor.core.errors import misuse
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.asking import Asking

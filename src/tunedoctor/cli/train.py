@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -12,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from tunedoctor.cli import output
-from tunedoctor.cli.before import check_model, check_words, needed
 from tunedoctor.cli.command_options import TrainOptions
-from tunedoctor.cli.configuration import spelled, values_of, words_of
 from tunedoctor.cli.init import write_for_user
-from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
-from tunedoctor.cli.output import ours_or_exit, report_for
+from tunedoctor.cli.options import TERMINAL, Options, aim, look
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun, is_finished, report
-from tunedoctor.cli.training_data import Readers, handed
+from tunedoctor.core.check import judge
+from tunedoctor.core.configuration import spelled, values_of, words_of
+from tunedoctor.core.environment import require_working, target_option
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import require_writable
+from tunedoctor.core.preflight import check_model, check_words, needed
+from tunedoctor.core.training_data import Readers, handed
 from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.html import BEGIN
@@ -55,7 +57,7 @@ def train(how: TrainOptions, arguments: Sequence[str]) -> int:
     _sensible(how, arguments, page, many)
     if page and _told_again(page, arguments):
         return 0
-    place = None if of_pods and not is_pod else works(aim(how.target, own=how.own))
+    place = None if of_pods and not is_pod else require_working(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
     batch, count = int(values.get("batch", 16)), how.processes * (many or 1)
@@ -63,7 +65,9 @@ def train(how: TrainOptions, arguments: Sequence[str]) -> int:
         where = f"batch {batch} is no multiple of {count} processes"
         misuse(where + f" on {many} nodes" * bool(many), f"--batch={batch - rest + count} is one")
     out = Path(str(values.get("out") or "out"))
-    target = named(place, how.target) if place else f" --target {how.target}" * bool(how.target)
+    target = (
+        target_option(place, how.target) if place else f" --target {how.target}" * bool(how.target)
+    )
     ended = begun(values, arguments, target, "".join(_again(how)))
     try:
         if place:
@@ -86,7 +90,7 @@ def _sensible(how: TrainOptions, arguments: Sequence[str], page: str, many: int)
         misuse("no configuration is named", "doctor init writes one")
     if {"--merge", "--dry-run"} & {*arguments} if page else many and "--merge" in arguments:
         misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
-    ours_or_exit(page, BEGIN, "choose another name, or --force", force=how.force)
+    require_writable(page, BEGIN, "choose another name, or --force", force=how.force)
 
 
 def _here(
@@ -133,8 +137,8 @@ def _trainer(
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
-    readers = Readers(place)
-    words = handed(values, arguments, readers)
+    readers = Readers(place, TERMINAL)
+    words = handed(values, arguments, readers, TERMINAL)
     readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
@@ -173,7 +177,7 @@ def libraries(snapshot: Snapshot, python: str, *more: str) -> None:
 
 
 def _ready(snapshot: Snapshot, options: Options) -> bool:
-    report = report_for(snapshot, options, options.checks(), time.perf_counter())
+    report = judge(snapshot, options.criteria)
     if any(one.severity == "error" for one in report.findings):
         sys.stderr.write(output.on_terminal(report, options, sys.stderr))
         sys.stderr.write("doctor: not begun; --no-check trains all the same\n")

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.hub import NAME
-from tunedoctor.cli.models import check_folder, config_file, gguf_head, model_of
-from tunedoctor.cli.options import misuse, refusing
-from tunedoctor.cli.output import screen, write, write_or_exit
+from tunedoctor.cli.options import TERMINAL
+from tunedoctor.cli.output import screen, write
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import write_file
+from tunedoctor.core.hub import NAME
+from tunedoctor.core.models import check_folder, config_file, gguf_head, model_of
 from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
@@ -181,4 +183,4 @@ def report(name: str, out: Path) -> None:
             with suppress(MemoryModelError, ValueError):
                 found = forecast(facts.config, model_of(facts.base), (), facts.processes)
         text = page(facts, log, samples, found)
-    write_or_exit(name, text, "name another file", said="")
+    write_file(name, text, "name another file", said="", interaction=TERMINAL)

@@ -11,9 +11,13 @@ from functools import cache, partial
 from pathlib import Path
 
 from tunedoctor.cli.command_options import TriageOptions
-from tunedoctor.cli.formats import outputs_of
-from tunedoctor.cli.options import Options, aim, look, misuse
-from tunedoctor.cli.output import judge, opened, read_log, report_for, write
+from tunedoctor.cli.formats import outputs_of, tell
+from tunedoctor.cli.options import TERMINAL, Options, aim, look
+from tunedoctor.cli.output import write
+from tunedoctor.core.check import judge
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import opened, read_log
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import SnapshotError
 from tunedoctor.probes.resources import processors
@@ -29,7 +33,7 @@ FEW = 8
 """As many files are read here: starting processes would take longer."""
 Row = tuple[str, str]
 """What came of one file: ready, findings or unknown, "" where there is no report; and what is printed."""
-_checks = cache(Options.checks)
+_checks = cache(Criteria.checks)
 
 
 def run_triage(given: TriageOptions) -> int:
@@ -38,8 +42,9 @@ def run_triage(given: TriageOptions) -> int:
     first, *more = given.files
     outputs = outputs_of("triage", given.output, given.report)
     # a policy is about the machines of the folder, not about those that people report of
-    options = Options.of(given).without_policy()
-    options = options._replace(shared=not given.keep_host, outputs=outputs)
+    options = Options.of(given)
+    criteria = options.criteria.without_policy()._replace(shared=not given.keep_host)
+    options = options._replace(criteria=criteria, outputs=outputs)
     began = time.perf_counter()
     if more or Path(first).is_dir():
         if given.here:
@@ -50,8 +55,8 @@ def run_triage(given: TriageOptions) -> int:
     if given.here:
         snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))
         for why in left_out:
-            sys.stderr.write(f"doctor: {why}\n")
-    return judge(snapshot, options, began)
+            TERMINAL.say(why)
+    return tell(judge(snapshot, criteria, began=began), options, snapshot)
 
 
 def _unread(_: object, error: Exception, where: str = "") -> None:
@@ -68,7 +73,7 @@ def triage_many(options: Options, sources: Sequence[str]) -> int:
         misuse(f"{what} is for one report", "--format jsonl gives each in one line")
     gc.enable()  # main turns it off for short runs
     files = files_of(sources)
-    options.checks()  # exits here on an unknown id, not once for each process
+    options.criteria.checks()  # an unknown id is reported here, not once for each process
     began = time.perf_counter()
     count: Counter[str] = Counter()
     for verdict, text in _rows(options, files):
@@ -136,7 +141,7 @@ def _judged(options: Options, path: str) -> Row:
         with opened(path) as stream:
             log = from_stream(stream)
         snapshot = read_report(log.text, log.numbers, partial(_unread, where=f" of {file}"))
-        report = report_for(snapshot, options, _checks(options), began)
+        report = judge(snapshot, options.criteria, _checks(options.criteria), began=began)
     except OSError as error:
         return _problem(options, file, f"can't be read: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  one file does not end the others

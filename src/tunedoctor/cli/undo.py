@@ -6,8 +6,15 @@ from functools import partial
 import msgspec
 
 from tunedoctor.cli.command_options import UndoOptions
-from tunedoctor.cli.options import aim, misuse, named, starting, to_change, typed
+from tunedoctor.cli.options import TERMINAL, aim
 from tunedoctor.cli.output import show
+from tunedoctor.core.environment import (
+    announce_start,
+    require_changeable,
+    target_argument,
+    target_option,
+)
+from tunedoctor.core.errors import misuse
 from tunedoctor.model.wording import listed, megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone
@@ -28,14 +35,14 @@ def run_undo(given: UndoOptions) -> int:
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
     place = aim(given.target, own=given.own)
-    to_change(
+    require_changeable(
         place, asks=given.listed, words=shlex.join(["doctor", "undo", *filter(None, [given.id])])
     )
-    starting(place, quiet=given.listed, does="changes the environment of")
-    target = typed(place, given.target)
+    announce_start(place, TERMINAL, quiet=given.listed, does="changes the environment of")
+    target = target_argument(place, given.target)
     states = tuple(list_states(target)) if given.listed else None
     undone = None if given.listed else undo(target, given.id or "")
-    render = partial(_render, there=named(place, given.target))
+    render = partial(_render, there=target_option(place, given.target))
     show(given.format, render, Answer("doctor.undo/1", states, undone))
     return 0 if undone is None or undone.done else 1
 

@@ -368,8 +368,8 @@ def fit(
     format: FormatOption = "terminal",
 ) -> int:
     """Estimate the memory a fine-tune needs, whether it fits, and what to change."""
-    from tunedoctor.cli.command_options import FitOptions
     from tunedoctor.cli.fit import run_fit
+    from tunedoctor.core.fit import FitOptions
 
     return run_fit(
         FitOptions(
@@ -410,10 +410,10 @@ def fit(
             card_price=card_price,
             power_price=power_price,
             exact=exact,
-            target=target,
-            own=own,
             cards=cards,
-            format=format,
             typed=typed_options(context),
-        )
+        ),
+        target,
+        own=own,
+        format_=format,
     )

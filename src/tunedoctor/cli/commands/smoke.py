@@ -134,16 +134,12 @@ def smoke(
     ] = "",
 ) -> int:
     """Train a tiny model in the target, offline, in seconds, and explain what fails."""
-    from tunedoctor.cli.command_options import SmokeOptions
-    from tunedoctor.cli.smoke import run_smoke
+    from tunedoctor.cli.smoke import SmokeOutput
+    from tunedoctor.cli.smoke import smoke as run
+    from tunedoctor.core.smoke import SmokeOptions
 
-    return run_smoke(
+    return run(
         SmokeOptions(
-            target=target,
-            own=own,
-            format=format,
-            verbose=verbose,
-            quiet=quiet,
             strict=strict,
             device=device,
             full=full,
@@ -154,7 +150,14 @@ def smoke(
             steps=steps or 0,
             long=long,
             minutes=minutes,
+        ),
+        target,
+        SmokeOutput(
+            format=format,
+            verbose=verbose,
+            quiet=quiet,
             then_train=then_train,
             snapshot=snapshot,
-        )
+        ),
+        own=own,
     )

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.cli.hub import check_name, kept
-from tunedoctor.cli.models import config_file, gguf_head, here, model_of
-from tunedoctor.cli.options import refusing
+from tunedoctor.core.errors import DoctorError, refusing
+from tunedoctor.core.hub import check_name, kept
+from tunedoctor.core.models import config_file, gguf_head, here, model_of
 from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
 from tunedoctor.memory.answer import forecast, run_of
 from tunedoctor.memory.answer import refusal as too_large
@@ -34,15 +34,14 @@ class Needed(NamedTuple):
 
 
 def check_words(arguments: Sequence[str]) -> None:
-    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
+    """Have the trainer look at words and files before anything is loaded; raises DoctorError."""
     ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
     if ended.code == 2:
-        sys.stderr.write(ended.err)
-        raise SystemExit(2)
+        raise DoctorError(" ".join(ended.err.split()), ended.err)
 
 
 def check_model(model: str, *, reach: bool) -> None:
-    """Exit with 2 where a .gguf file is damaged, or the hub has no model of that name; check_words looks at folders."""
+    """Raise DoctorError if a .gguf file is damaged, or the hub has no model of that name. Folders: check_words."""
     path = config_file(model)
     if path is None:
         check_name(model, reach=reach)

@@ -4,19 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
-from tunedoctor.cli.command_options import FitOptions
-from tunedoctor.memory.answer import run_of
 from tunedoctor.system.reading import read_regular, toml
 
 _LARGEST = 1 << 20
 """Bytes of a configuration."""
-_SAME = (
-    *("method", "rank", "dora", "dropout", "seq", "padded", "batch", "accum", "optimizer"),
-    *("checkpointing", "attention", "precision", "sharding"),
-)
-"""What doctor fit calls as the run's fields are called."""
 
 
 def words_of(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -39,20 +30,3 @@ def spelled(values: Mapping[str, Any]) -> list[str]:
     """Return a configuration as options."""
     words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
     return [f"--{key}={word}" for key, word in words.items()]
-
-
-def with_configuration(options: FitOptions, config: Mapping[str, Any]) -> FitOptions:
-    """Return the options of doctor fit with the values of a configuration, except where an option was typed.
-
-    Raises MemoryModelError, naming the key.
-    """
-    run = run_of(config, options.gpus)
-    told = {name: getattr(run, name) for name in _SAME}
-    told["targets"] = ",".join(run.targets) or "all-linear"
-    if config.get("precision") == "fp16" and run.precision == "bf16":
-        told["precision"] = "fp16"
-    if run.stack.loss == "whole":  # chunk = 0
-        told["loss"] = "whole"
-    if config.get("precision") == "pure-bf16":
-        told |= {"autocast": False, "adapter_bits": 16}
-    return replace(options, **{k: v for k, v in told.items() if k not in options.typed})

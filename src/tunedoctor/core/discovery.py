@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from tunedoctor.cli.hub import all_kept
+from tunedoctor.core.hub import all_kept
 from tunedoctor.data.files import ENDINGS, NO_DATA, ending, split_of
 from tunedoctor.system.reading import listed
 from tunedoctor.target.train_input import WEIGHTS

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from tunedoctor.cli.options import misuse
+from tunedoctor.core.errors import misuse
 from tunedoctor.memory.catalogue import like
 from tunedoctor.probes.resources import hub_cache
 from tunedoctor.system.reading import line, listed

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.cli.options import misuse, refusing, starting
-from tunedoctor.cli.progress import spinner
+from tunedoctor.core.environment import announce_start
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, split_of
 from tunedoctor.data.rows import BadRowError, Good, said, write
 from tunedoctor.facts import Target
@@ -32,8 +33,8 @@ _WORD = "name a file or a folder of data"
 class Readers:
     """Interpreters that may have pyarrow: the doctor's own, and a target, named once where it is to be started."""
 
-    def __init__(self, place: Target) -> None:
-        self.place, self._told = place, False
+    def __init__(self, place: Target, interaction: Interaction = SILENT) -> None:
+        self.place, self._told, self._interaction = place, False, interaction
 
     def __iter__(self) -> Iterator[str]:
         """Yield them; who takes the second starts it."""
@@ -44,13 +45,20 @@ class Readers:
     def started(self) -> str:
         """Say that the target is started, unless that was said, and return its interpreter."""
         if not self._told:
-            starting(self.place)
+            announce_start(self.place, self._interaction)
         self._told = True
         return self.place.python
 
 
-def handed(values: Mapping[str, object], words: Sequence[str], pythons: Iterable[str]) -> list[str]:
-    """Return the words of a training, its data as JSON Lines in the folder of the run; exits with 2 for a bad row.
+def handed(
+    values: Mapping[str, object],
+    words: Sequence[str],
+    pythons: Iterable[str],
+    interaction: Interaction = SILENT,
+) -> list[str]:
+    """Return the words of a training, its data as JSON Lines in the folder of the run.
+
+    Raises DoctorError for a bad row.
 
     `pythons` may read Parquet and Arrow. A try leaves nothing in that folder.
     """
@@ -62,18 +70,20 @@ def handed(values: Mapping[str, object], words: Sequence[str], pythons: Iterable
     seen: list[Path] = []
     for key, *splits in (("data", "train"), ("eval_data", "valid", "test")):
         if name := str(values.get(key) or ""):
-            files = _of_split(paths_of(name, but=out), splits)
+            files = _of_split(paths_of(name, but=out), splits, interaction)
             if len(files) > 1 and files == seen:
                 what = f"{name} has no files to evaluate on besides those of data"
                 misuse(what, "leave eval_data out, or name a file")
             seen, place = files, scratch() if "--dry-run" in words else out / "data"
-            path = as_lines(name, files, place / f"{splits[0]}.jsonl", columns, pythons)
+            path = as_lines(
+                name, files, place / f"{splits[0]}.jsonl", columns, pythons, interaction
+            )
             found += [f"--{key}={path}"] * (str(path) != name)
     return [*found, "--columns="] if columns else found
 
 
 def columns_of(text: str) -> dict[str, str]:
-    """Return what --columns names; exits with 2 where it is not so written."""
+    """Return what --columns names. Raises DoctorError if it is not written that way."""
     with refusing(ValueError, "doctor data FILE shows the columns"):
         return named(text)
 
@@ -109,18 +119,22 @@ def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
     return inside
 
 
-def _of_split(files: list[Path], splits: Sequence[str]) -> list[Path]:
+def _of_split(files: list[Path], splits: Sequence[str], interaction: Interaction) -> list[Path]:
     """Return the files of the first split that there is, of a folder without any all; say which are left out."""
     each = ([one for one in files if split_of(one) == split] for split in splits)
     mine = next(filter(None, each), files) if len(files) > 1 else files
     if others := sorted(map(str, {*files} - {*mine})):
-        text = f"doctor: left out, of another split: {listed(others, 3)}"
-        sys.stderr.write(clean_text(text) + "\n")
+        interaction.say(clean_text(f"left out, of another split: {listed(others, 3)}"))
     return mine
 
 
-def as_lines(
-    name: str, files: list[Path], place: Path, columns: dict[str, str], pythons: Iterable[str]
+def as_lines(  # noqa: PLR0913  each is of the training
+    name: str,
+    files: list[Path],
+    place: Path,
+    columns: dict[str, str],
+    pythons: Iterable[str],
+    interaction: Interaction = SILENT,
 ) -> Path:
     """Return the file itself where it is JSON Lines with known columns, else `place`, which is made of the files."""
     try:
@@ -130,7 +144,7 @@ def as_lines(
             if rows.rows.opened.plain and not rows.columns:
                 _judge(rows)
                 return files[0]
-        return _converted(files, place, columns, pythons)
+        return _converted(files, place, columns, pythons, interaction)
     except BadRowError as error:
         misuse(str(error), f"{error.cure}; doctor data {shlex.quote(name)} names all faults")
     except OSError as error:
@@ -138,7 +152,7 @@ def as_lines(
 
 
 def judged(name: str, columns: str, pythons: Iterable[str]) -> None:
-    """Read the first rows of each file of data; exits with 2 where one can't be trained on."""
+    """Read the first rows of each file of data. Raises DoctorError if one can't be trained on."""
     files, named_ones = paths_of(name), columns_of(columns)
     with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
         _named(name, files, named_ones, pythons)
@@ -161,10 +175,14 @@ def _judge(rows: Good) -> None:
 
 
 def _converted(
-    files: list[Path], place: Path, columns: dict[str, str], pythons: Iterable[str]
+    files: list[Path],
+    place: Path,
+    columns: dict[str, str],
+    pythons: Iterable[str],
+    interaction: Interaction,
 ) -> Path:
     """Return a file made of others. One that was made of the same is kept: a run that goes on is the same run."""
-    with spinner("reading") as one:
+    with interaction.progress("reading") as one:
         one.watch([file.name for file in files])
         now = {"sources": {str(file): _sha256(file) for file in files}, "columns": columns}
         note, before = place.with_suffix(".json"), dict[str, Any]()
@@ -186,7 +204,7 @@ def _converted(
         if file.columns not in ({}, columns):
             guess = said(file.columns)
             text += f", read as {guess}: this is a guess, --columns NAME=COLUMN,… sets others"
-        sys.stderr.write(f"doctor: {place} has {clean_text(text)}\n")
+        interaction.say(f"{place} has {clean_text(text)}")
     return place
 
 

@@ -3,9 +3,9 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from tunedoctor.cli.hub import kept
-from tunedoctor.cli.options import misuse, refusing
-from tunedoctor.cli.output import read_input
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import read_input
+from tunedoctor.core.hub import kept
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.catalogue import CutOffError, Head, head_of, named, shape_of_head
@@ -34,7 +34,7 @@ def config_file(model: str) -> Path | None:
 
 
 def model_of(model: str) -> Shape:
-    """Return a model's shape. Raises MemoryModelError; exits with 2 where a file can't be read."""
+    """Return a model's shape. Raises MemoryModelError, and DoctorError if a file cannot be read."""
     if model == "-":
         return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
@@ -72,7 +72,7 @@ def gguf_head(path: Path) -> Head:
 
 
 def check_folder(model: str) -> None:
-    """Exit with 2 where a model's folder holds what would wait or act when the target opens it."""
+    """Raise DoctorError if a model's folder holds what would wait or act when the target opens it."""
     folder = Path(model).expanduser()
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
         if one.exists() and not one.is_file() and not one.is_dir():

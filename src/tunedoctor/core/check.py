@@ -1,0 +1,197 @@
+"""Find what stops a machine and a Python environment from training: check, triage and snapshot."""
+
+import io
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tunedoctor.core.arguments import Place, public
+from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
+from tunedoctor.core.environment import choose_target, take_snapshot
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.gate import ProfileName, prepared, profile
+from tunedoctor.diagnosis.redaction import public as redacted
+from tunedoctor.diagnosis.redaction import snapshot_json, this_identity, unnamed
+from tunedoctor.diagnosis.report import Report, ReportSmoke, report_of
+from tunedoctor.facts import Target
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot, from_json
+from tunedoctor.probes.system import knowledge
+from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.tables.config import FailOn
+
+
+class Examined(NamedTuple):
+    """What was found out about a machine and an environment, before it is judged."""
+
+    snapshot: Snapshot
+    checks: tuple[Check, ...]
+    """Those of the criteria, and after a smoke training one that says how it ended."""
+    smoke: ReportSmoke | None = None
+
+
+@public
+def check(  # noqa: PLR0913  the options of the command
+    target: Place = None,
+    *,
+    snapshot: str | bytes | None = None,
+    deep: bool = False,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    fail_on: FailOn | None = None,
+    strict: bool = False,
+    profile: ProfileName = "project",
+    config: Place = None,
+) -> Report:
+    """Return a report of what is wrong with this machine and an environment. Reads only; takes a quarter of a second.
+
+    `snapshot`: judge this one instead of the machine. `deep`: run the environment's own packages too, in a child.
+    `only` and `skip` name checks, `plugins` those that may run. `fail_on` is the least severity that makes the verdict
+    "findings" ("error"); with `strict` warnings do, and what could not be decided makes it "unknown". `profile` "node"
+    checks the machine alone. `config`: a file of settings and policy; those of the working folder are not read.
+    """
+    began = time.perf_counter()
+    named = None if config is None else os.fspath(config)
+    settings = NO_SETTINGS if named is None else find_settings(named)
+    criteria = Criteria.over(
+        settings,
+        only=tuple(only),
+        skip=tuple(skip),
+        plugins=tuple(plugins),
+        fail_on=fail_on,
+        strict=strict,
+        profile=profile,
+    )
+    if snapshot is not None:
+        if target is not None or deep:
+            misuse(
+                "--from judges a snapshot",
+                "leave out --target, --self, --deep, --smoke and --timeout",
+            )
+        return judge(from_json(snapshot), criteria, began=began)
+    checks = criteria.checks()
+    place = target_of(
+        criteria,
+        lambda: choose_target(target, settings=settings, found=False),
+        needed=target is not None or deep,
+    )
+    examined = examine(place, criteria, checks, deep=deep)
+    return judge(examined.snapshot, criteria, checks, began=began)
+
+
+@public
+def triage(  # noqa: PLR0913  the options of the command
+    text: str,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    fail_on: FailOn | None = None,
+    strict: bool = False,
+    keep_host: bool = False,
+) -> Report:
+    """Return a diagnosis of a pasted text: a traceback, a log of any length, collect_env, nvidia-smi, pip list.
+
+    Nothing of this machine is examined. Its name is hidden in the report unless `keep_host`.
+    """
+    from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  a check reads no text
+    from tunedoctor.readers.read import read_report  # noqa: PLC0415
+
+    began = time.perf_counter()
+    criteria = Criteria.over(
+        only=tuple(only),
+        skip=tuple(skip),
+        plugins=tuple(plugins),
+        fail_on=fail_on,
+        strict=strict,
+    )
+    log = from_stream(io.BytesIO(text.encode("utf-8", "replace")))
+    criteria = criteria._replace(shared=not keep_host)
+    return judge(read_report(log.text, log.numbers), criteria, began=began)
+
+
+@public
+def snapshot(target: Place = None, *, deep: bool = False, keep_host: bool = False) -> str:
+    """Return all facts of this machine and an environment as JSON, redacted; `check(snapshot=...)` judges it anywhere.
+
+    `deep`: run the environment's own packages too. The machine's name is hidden unless `keep_host`.
+    """
+    seen = take_snapshot(choose_target(target), deep=deep)
+    return snapshot_json(seen, this_identity(shared=not keep_host)).decode()
+
+
+def judge(
+    snapshot: Snapshot,
+    criteria: Criteria,
+    checks: tuple[Check, ...] | None = None,
+    *,
+    began: float | None = None,
+    smoke: ReportSmoke | None = None,
+) -> Report:
+    """Diagnose a snapshot and return the report, redacted. `began`: time.perf_counter at the start of the work.
+
+    A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
+    """
+    began = time.perf_counter() if began is None else began
+    checks = criteria.checks() if checks is None else checks
+    if criteria.shared:
+        snapshot = unnamed(snapshot)
+    snapshot = prepared(snapshot.having(knowledge()), criteria.profile)
+    found, gate = diagnose(snapshot, checks), criteria.gate()
+    how = (snapshot, found, checks, criteria.fixes)
+    report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
+    return redacted(report, this_identity(shared=criteria.shared))
+
+
+def target_of(criteria: Criteria, choose: Callable[[], Target], *, needed: bool) -> Target:
+    """Return the chosen target if the profile examines one. `needed`: the caller asks for something of a target.
+
+    Raises DoctorError if the profile examines none and one is needed.
+    """
+    asked = profile(criteria.profile)
+    if asked.environment == "none" and needed:
+        misuse(
+            f"--profile {criteria.profile} looks at no Python environment",
+            "leave out --target, --self, --deep and --smoke, or take --profile runner",
+        )
+    place = choose() if asked.environment != "none" else NO_TARGET
+    return place if asked.looks_at(place) else NO_TARGET
+
+
+def examine(  # noqa: PLR0913  what may be done with the target, one by one
+    place: Target,
+    criteria: Criteria,
+    checks: tuple[Check, ...] = (),
+    *,
+    deep: bool = False,
+    smoke: bool = False,
+    left: Callable[[], float] = lambda: math.inf,
+    interaction: Interaction = SILENT,
+) -> Examined:
+    """Examine this machine and a target, with a tiny training if `smoke`; `left` returns the seconds that are left."""
+    snapshot = take_snapshot(place, interaction, left(), deep=deep)
+    if names := {one.name for one in criteria.rules if one.key == "variables"}:
+        from tunedoctor.probes.settings import environment  # noqa: PLC0415  few policies name any
+
+        snapshot = snapshot.having(environment(more=names))
+    if not smoke:
+        return Examined(snapshot, checks)
+    from tunedoctor.core.environment import require_target  # noqa: PLC0415
+    from tunedoctor.core.smoke import as_check  # noqa: PLC0415  few ask for it
+
+    target = require_target(place)
+    return Examined(
+        *as_check(
+            snapshot,
+            target,
+            checks,
+            strict=criteria.strict,
+            seconds=left(),
+            interaction=interaction,
+        )
+    )

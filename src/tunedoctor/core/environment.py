@@ -1,0 +1,121 @@
+"""The environment that a function works on: which one it is, whether it may be started or changed, its snapshot."""
+
+import math
+import os
+import shlex
+import sys
+
+from tunedoctor.core.criteria import NO_SETTINGS
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.facts import Target
+from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, OWN, makes
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.targeting import doubt, here
+from tunedoctor.system.programs import PASSED_OVER
+from tunedoctor.tables.config import Settings
+
+_SETTING = "[tool.doctor] target"
+_MOST_PASSED_OVER = 3
+
+
+def choose_target(
+    target: str | os.PathLike[str] | None,
+    *,
+    own: bool = False,
+    settings: Settings = NO_SETTINGS,
+    found: bool = True,
+) -> Target:
+    """Return the target that is named, else that of the settings, the active environment, or the one that is found.
+
+    `own`: doctor's own environment. `found`: the file of the settings was found and not named, so that a path in it is
+    relative to its folder. If none is sure, the target's `chosen_by` is "none".
+    """
+    if own and target is not None:
+        misuse("--self is the doctor's own environment", "leave out --self or --target")
+    if own:
+        return here(sys.executable, "--self")
+    if target is None and settings.config.target:
+        below = os.path.dirname(settings.file) if found else ""  # noqa: PTH120
+        return here(settings.config.target, _SETTING, below)
+    return here(None if target is None else os.fspath(target))
+
+
+def target_argument(place: Target, target: str | None) -> str | None:
+    """Return what names the target to another command; None if that finds it without being told."""
+    return target or (place.asked if place.chosen_by in ("--self", _SETTING, *FOUND) else None)
+
+
+def target_option(place: Target, target: str | None) -> str:
+    """Return the option that names the target to another command; "" if that finds it without being told."""
+    path = target_argument(place, target)
+    return f" --target {shlex.quote(path)}" if path else ""
+
+
+def require_target(place: Target) -> Target:
+    """Return an environment that was chosen. Raises DoctorError if there is none."""
+    if place.chosen_by == "none":
+        named = [f"{shlex.quote(one.path)} ({one.holds})" for one in place.nearby[:MOST_NAMED]]
+        named += ["more by doctor envs"] if len(place.nearby) > MOST_NAMED else []
+        if named:
+            misuse(f"several could be meant: {', '.join(named)}", "--target PATH names one")
+        own = f", {place.own}," if place.own else ""
+        misuse(
+            f"no environment was found, and the doctor's own{own} is left alone",
+            f"{makes(place.own)} makes one, --target PATH names another, --self means the doctor's own",
+        )
+    return place
+
+
+def require_changeable(place: Target, *, asks: bool, words: str) -> Target:
+    """Return an environment that may be changed: one that was only found needs a question, or has to be named.
+
+    Raises DoctorError if it may not be changed; `words` is the command that changes it.
+    """
+    if require_target(place).chosen_by in (ONLY, OWN) and not asks:
+        misuse(
+            f"{place.asked} is {place.chosen_by}, and --yes changes only an environment that is named",
+            f"name it: {words} --target {shlex.quote(place.asked)}",
+        )
+    return place
+
+
+def require_working(place: Target) -> Target:
+    """Return an environment that was named and has an interpreter. Raises DoctorError if there is none."""
+    if require_target(place).problem:
+        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
+    return place
+
+
+def announce_start(
+    place: Target, interaction: Interaction, *, quiet: bool = False, does: str = "starts"
+) -> Target:
+    """Say which interpreter is about to be started, or its environment changed, and why it was chosen.
+
+    Asks first if it can have come with the folder. Raises DoctorError if the user does not agree.
+    """
+    if why := doubt(place):
+        what = f"{place.python}, chosen by {place.chosen_by}, {why}"
+        way_out = f"--target {shlex.quote(place.python)} starts it"
+        if not interaction.can_ask:
+            misuse(what, way_out)
+        if not interaction.confirm(f"doctor: {what}. Start it?"):
+            misuse("not started", way_out)
+    if place.python and not quiet:
+        by = f"{'which is' if place.chosen_by in FOUND else 'chosen by'} {place.chosen_by}"
+        interaction.say(f"{does} {place.python}, {by}")
+    return place
+
+
+def take_snapshot(
+    place: Target, interaction: Interaction = SILENT, seconds: float = math.inf, **how: bool
+) -> Snapshot:
+    """Return a snapshot of this machine and a target; `how` is what `probes.live.take` may do."""
+    from tunedoctor.probes.live import take  # noqa: PLC0415  with it come all probes
+
+    PASSED_OVER.clear()
+    with interaction.progress("asking") as progress:
+        found = take(place, watch=progress.watch, seconds=seconds, **how)
+    for path, why in list(PASSED_OVER.items())[:_MOST_PASSED_OVER]:
+        interaction.say(f"{path} was not run: {why}")
+    return found

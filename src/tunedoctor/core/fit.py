@@ -1,0 +1,446 @@
+"""Estimate the memory that a fine-tune needs, and whether it fits."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import Meta
+
+from tunedoctor.core.arguments import Place, options_of, public
+from tunedoctor.core.configuration import values_of
+from tunedoctor.core.environment import (
+    announce_start,
+    choose_target,
+    require_working,
+    take_snapshot,
+)
+from tunedoctor.core.errors import DoctorError, misuse, refusing
+from tunedoctor.core.files import read_input
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.models import cards_near, config_file, here, model_of
+from tunedoctor.core.preflight import devices_of
+from tunedoctor.diagnosis.redaction import public as redacted
+from tunedoctor.diagnosis.redaction import this_identity
+from tunedoctor.facts import Packages, Target
+from tunedoctor.memory import overview
+from tunedoctor.memory.answer import Answer, answer, run_of
+from tunedoctor.memory.band import GIB, Band, Device, seen
+from tunedoctor.memory.config import LARGEST, parsed
+from tunedoctor.memory.host import Prices, tokens_of
+from tunedoctor.memory.parameters import optimizer_name
+from tunedoctor.memory.peak import CHUNK, WORKSPACES
+from tunedoctor.memory.run import LIBRARIES, Run, changed, of_releases, stack_named, versions_of
+from tunedoctor.memory.shape import MemoryModelError, Shape, depths
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.resources import child_limit
+from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.system import child
+from tunedoctor.tables.gpus import cards_like, same_name, worth_having
+from tunedoctor.tables.small import models
+
+SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
+_TIMEOUT = 600.0
+_ERROR = 0.01
+"""What tracing leaves open: workspaces of kernels that only a GPU has."""
+_LEAVE = "leave out --exact"
+_LOSSES = ("whole", "chunked")
+_OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
+
+
+_SAME = (
+    *("method", "rank", "dora", "dropout", "seq", "padded", "batch", "accum", "optimizer"),
+    *("checkpointing", "attention", "precision", "sharding"),
+)
+"""What doctor fit calls as the run's fields are called."""
+
+
+class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """A model, a run and a machine; docs/fit.md says what each field means."""
+
+    model: str = ""
+    method: Literal["lora", "qlora", "full"] = "lora"
+    rank: Annotated[int, Meta(ge=1, le=16384)] = 16
+    targets: str = "all-linear"
+    dora: bool = False
+    seq: Annotated[int, Meta(ge=1, le=16777216)] = 2048
+    batch: Annotated[int, Meta(ge=1, le=65536)] = 1
+    accum: Annotated[int, Meta(ge=1, le=1048576)] = 1
+    optimizer: str = "adamw"
+    checkpointing: bool = True
+    attention: Literal["sdpa", "eager", "flash"] = "sdpa"
+    stack: str = "doctor"
+    precision: Literal["bf16", "fp16", "mixed", "fp32"] = "bf16"
+    quant: Literal["nf4-dq", "nf4", "gptq", "int8"] = "nf4-dq"
+    padded: bool = False
+    dropout: float = 0.0
+    embeddings: bool = False
+    releases: str = ""
+    loss: Literal[
+        "stack",
+        "whole",
+        "whole-middle",
+        "whole-old",
+        "whole-narrow",
+        "in-place",
+        "chunked",
+        "chunked-kept",
+        "chunked-wide",
+        "recomputed",
+        "recomputed-wide",
+        "fused",
+    ] = "stack"
+    autocast: bool | None = None
+    prepared: bool | None = None
+    experts_quantised: bool | None = None
+    adapter_bits: int = 0
+    compiled: bool = False
+    step_in_backward: bool = False
+    offload: Literal["none", "activations", "optimizer", "all"] = "none"
+    context_parallel: int = 1
+    gpu: str = ""
+    vram: Annotated[float, Meta(ge=0.5, le=16384)] = 0.0
+    gpus: Annotated[int, Meta(ge=1, le=65536)] = 1
+    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
+    tokens: str = ""
+    price_per_hour: float = 0.0
+    rented: str = ""
+    card_price: float = 0.0
+    power_price: float = 0.0
+    exact: bool = False
+    cards: bool = False
+    typed: frozenset[str] = frozenset()
+    """Names of the fields that were given: they win over a configuration."""
+
+
+@public
+def fit(  # noqa: PLR0913  the main options of the command
+    model: str | PathLike[str],
+    *,
+    method: Literal["lora", "qlora", "full"] | None = None,
+    rank: int | None = None,
+    seq: int | None = None,
+    batch: int | None = None,
+    accum: int | None = None,
+    optimizer: str | None = None,
+    checkpointing: bool | None = None,
+    attention: Literal["sdpa", "eager", "flash"] | None = None,
+    precision: Literal["bf16", "fp16", "mixed", "fp32"] | None = None,
+    stack: str | None = None,
+    gpu: str | None = None,
+    vram: float | None = None,
+    gpus: int | None = None,
+    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] | None = None,
+    target: Place = None,
+) -> Answer:
+    """Return the memory that a fine-tune needs, whether it fits, and the fewest changes that make it fit.
+
+    `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
+    `doctor train`, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with
+    those of this machine. For a `stack` other than "doctor" the estimate follows the releases that `target` holds.
+    What is not given is as in `doctor fit`, or as the configuration says.
+    """
+    named = {name: value for name, value in locals().items() if value is not None}
+    named.pop("target", None)
+    options = options_of(FitOptions, **{**named, "model": fspath(model), "typed": [*named]})
+    check_combinations(options)
+    if not options.model:
+        raise DoctorError("the model is empty; name one, for example Qwen/Qwen3-8B")
+    if options.model.startswith("-"):  # "-" would read standard input
+        raise DoctorError(
+            f"model is {options.model[:60]!r}, which begins with a dash; name a file as ./-x"
+        )
+    place = NO_TARGET if options.stack == "doctor" else choose_target(target)
+    found = estimate(options, place, lambda: choose_target(target))
+    return redacted(cast("Answer", found), this_identity())
+
+
+def estimate(
+    options: FitOptions,
+    place: Target,
+    tracing: Callable[[], Target],
+    interaction: Interaction = SILENT,
+) -> Answer | overview.Table:
+    """Return the estimate for one model, or a table of models or cards if the options name none.
+
+    `place` is where the libraries' releases are read; `tracing` returns the target that `exact` runs in.
+    """
+    with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
+        return _found(options, place, tracing, interaction)
+
+
+def _found(
+    given: FitOptions, place: Target, tracing: Callable[[], Target], interaction: Interaction
+) -> Answer | overview.Table:
+    given, config = _configuration(given)
+    shape = model_of(given.model) if given.model else None
+    named = given.gpu or given.vram or given.cards
+    snapshot = None
+    if not (named and place.chosen_by == "none"):
+        snapshot = take_snapshot(place, interaction)
+    own: tuple[Device, ...] = ()  # what the configuration trains on, where that is this machine's
+    if config and snapshot and not named:
+        own, config = devices_of(snapshot, config)
+    if config:
+        given = _with_configuration(given, config)
+    run = _run(given, snapshot, shape.model_type if shape else "")
+    if shape is None and given.cards:
+        return overview.card_table(worth_having(), run)
+    if shape is None:
+        devices, _ = _devices(given, snapshot)
+        if devices:
+            return overview.machine_table(max(devices, key=lambda one: one.usable), run)
+        interaction.say("there is no GPU here; --gpu NAME or --vram GIB asks for one")
+        return overview.card_table(worth_having(), run)
+    if given.cards:
+        return overview.offers(shape, run, worth_having())
+    devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
+    if releases := _installed(snapshot):
+        said = ", ".join(f"{name} {version}" for name, version in releases.items())
+        told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
+        notes = (*notes, told)
+    found = answer(shape, run, devices, notes, _prices(given, devices))
+    if given.exact:
+        found = traced(found, given.model, shape, run, tracing(), interaction)
+    return found
+
+
+def _configuration(given: FitOptions) -> tuple[FitOptions, Mapping[str, Any]]:
+    """Return the options with a configuration's model if MODEL is one, and its values, else {}."""
+    file = given.model
+    if not file.endswith(".toml"):
+        return given, {}
+    with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
+        config = values_of([file])
+    with refusing(MemoryModelError, "doctor train --eject - shows all keys", f"{file}: "):
+        run_of(config)
+    model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
+    return msgspec.structs.replace(given, model=model), config
+
+
+def _with_configuration(options: FitOptions, config: Mapping[str, Any]) -> FitOptions:
+    """Return the options of doctor fit with the values of a configuration, except where an option was typed.
+
+    Raises MemoryModelError, naming the key.
+    """
+    run = run_of(config, options.gpus)
+    told = {name: getattr(run, name) for name in _SAME}
+    told["targets"] = ",".join(run.targets) or "all-linear"
+    if config.get("precision") == "fp16" and run.precision == "bf16":
+        told["precision"] = "fp16"
+    if run.stack.loss == "whole":  # chunk = 0
+        told["loss"] = "whole"
+    if config.get("precision") == "pure-bf16":
+        told |= {"autocast": False, "adapter_bits": 16}
+    return msgspec.structs.replace(
+        options, **{k: v for k, v in told.items() if k not in options.typed}
+    )
+
+
+def _installed(snapshot: Snapshot | None) -> dict[str, str]:
+    """Return releases of the libraries that make a difference, as an environment has them."""
+    packages = snapshot.find(Packages) if snapshot else None
+    found = {name: packages.version(name) for name in LIBRARIES} if packages else {}
+    return {name: version for name, version in found.items() if version}
+
+
+def _run(given: FitOptions, snapshot: Snapshot | None, model_type: str) -> Run:
+    names = dict.fromkeys(one.strip() for one in given.targets.split(",") if one.strip())
+    half = given.precision == "fp16"
+    whole: dict[str, Any] = {
+        **{name: getattr(given, name, None) for name in Run.__struct_fields__},
+        "targets": () if [*names] in ([], ["all-linear"]) else tuple(names),
+        "quantisation": given.quant,
+        "precision": "bf16" if half else given.precision,
+        "half": "fp16" if half else "bf16",
+    }
+    asked = {name: getattr(given, name) for name in ("autocast", "experts_quantised")}
+    asked["loss"] = None if given.loss == "stack" else given.loss
+    if given.adapter_bits:
+        asked |= dict.fromkeys(("adapters", "qlora_adapters"), 2 if given.adapter_bits < 32 else 4)
+    with refusing(MemoryModelError, "doctor fit --help lists the options"):
+        versions = {**_installed(snapshot), **versions_of(given.releases)}
+        stack = of_releases(stack_named(given.stack), versions, model_type)
+        said = {name: value for name, value in asked.items() if value is not None}
+        stack = changed(stack, said)
+        whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
+    return Run(**{name: value for name, value in whole.items() if value is not None})
+
+
+def _devices(
+    given: FitOptions, snapshot: Snapshot | None
+) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """Return the GPUs that are asked about, and what is to be said of them."""
+    if given.vram:
+        card = Device(f"a card of {given.vram:g} GiB", "nvidia", given.vram)
+        return (card,) * given.gpus, ()
+    if given.gpu:
+        card, notes = named_card(given.gpu)
+        return (card,) * given.gpus, notes
+    devices, notes = here(snapshot) if snapshot else ((), ())
+    if 1 < len(devices) < given.gpus:
+        what = f"--gpus is {given.gpus}, and here are {len(devices)}"
+        misuse(what, "--gpu NAME asks about other ones")
+    if given.gpus > 1:
+        devices = tuple(sorted(devices, key=lambda d: -d.usable))[: given.gpus]
+    return devices, notes
+
+
+def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
+    """Return the card of that name, the smallest of several, and what is to be said of it. Raises DoctorError."""
+    found = cards_like(name)
+    if not found:
+        near = cards_near(name)
+        hint = f" (is it {' or '.join(near)}?)" if near else ""
+        misuse(
+            f"no card of the table is called {name[:60]!r}{hint}",
+            "doctor fit --cards names some; --vram 24 asks for a size",
+        )
+    card = overview.device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
+    if len({one.memory_gib for one in found}) == 1:
+        return card, ()
+    sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
+    note = f"{name} is made with {sizes}: reckoned with the smallest; add the size to the name"
+    return card, (note,)
+
+
+def _prices(given: FitOptions, devices: tuple[Device, ...]) -> Prices | None:
+    """Return what is known of a training's size and of prices; None where nothing was asked."""
+    if not given.tokens:
+        return None
+    own = same_name(devices[0].name) if devices else None
+    return Prices(
+        tokens=tokens_of(given.tokens),
+        per_hour=given.price_per_hour or None,
+        rented=named_card(given.rented)[0] if given.rented else None,
+        card=given.card_price or None,
+        power=given.power_price or None,
+        watts=own.watts if own else None,
+    )
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What the script prints; bytes."""
+
+    phases: dict[str, int] = {}
+    peak: int = 0
+    torch: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    """Why it could not be traced, in the words of the target's libraries."""
+
+
+def traced(  # noqa: PLR0913  what is traced, and where
+    found: Answer,
+    model: str,
+    shape: Shape,
+    run: Run,
+    place: Target,
+    interaction: Interaction = SILENT,
+) -> Answer:
+    """Put what the tracer finds in the place of the closed form. Raises DoctorError if it cannot trace that."""
+    if refusal := _refusal(run, shape):
+        misuse(*refusal)
+    asked = json.dumps(request(_config(model, shape), shape, run))
+    argv = [announce_start(require_working(place), interaction).python, "-I", "-B", str(SCRIPT)]
+    limit = child_limit()
+    ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ, memory=limit)
+    last = (ended.out if ended.ok else ended.err).strip().splitlines()[-1:]
+    try:
+        one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
+    except (msgspec.MsgspecError, IndexError):
+        misuse("the target's answer is no trace", _LEAVE)
+    if why := one.error if ended.ok else (last or [ended.death])[0]:
+        misuse(
+            f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
+        )
+    gib = (one.peak + WORKSPACES) / GIB
+    spare = found.reserved_gib - found.peak_gib
+    around = Band(gib * (1 - _ERROR), gib, gib * (1 + _ERROR), max(0.0, spare))
+    carried = "two depths carried on to the whole"
+    note = f"traced with torch {one.torch} in {one.seconds:.0f} s, {carried}"
+    return msgspec.structs.replace(
+        found,
+        way="traced",
+        closed_form_gib=found.peak_gib,
+        phase=max(one.phases, key=lambda name: one.phases[name]),
+        phases={name: (size + WORKSPACES) / GIB for name, size in one.phases.items()},
+        terms=found.terms | {"not in the formula": gib - found.peak_gib},
+        notes=(*found.notes, note),
+        **seen(around, tuple(f.device for f in found.devices)),
+    )
+
+
+def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
+    """Return what the tracer has no code of, and the way out."""
+    if run.attention != "eager" and not shape.sdpa:
+        why = "in eager attention alone, unless a kernel of its own is there"
+        return f"transformers runs {shape.model_type} {why}", "--attn eager"
+    if run.stack.loss not in _LOSSES:
+        return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE
+    if run.optimizer not in _OPTIMIZERS:
+        return f"--exact traces {', '.join(_OPTIMIZERS)}, not {run.optimizer}", _LEAVE
+    int8 = run.method == "qlora" and run.quantisation == "int8"
+    if run.gpus > 1 or run.dora or run.accum > 1 or int8:
+        return "--exact traces one GPU, without accumulation, DoRA and int8", _LEAVE
+    return None
+
+
+def _config(model: str, shape: Shape) -> dict[str, Any]:
+    """Return the config.json of a model as it is, or the catalogue's."""
+    path = config_file(model)
+    if path is not None:
+        found = parsed(read_input(str(path), LARGEST))
+        if isinstance(found, dict):
+            return found
+    for row in models():
+        if row.name == shape.name or f"of {row.name})" in shape.name:
+            return row.config
+    raise MemoryModelError("--exact wants a folder, a config.json or a name of the catalogue")
+
+
+def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
+    """Return what the script is asked: a config, a run, and the two depths to trace."""
+    few, more = depths(shape, run.seq)
+    mixers = [one.mixer for one in shape.layers if one.mixer]
+    kinds = {one.kind for one in mixers}
+    base = ("method", "rank", "batch", "seq", "optimizer")
+    same = (*base, "precision", "checkpointing", "adapter_bytes")
+    return {
+        **{name: getattr(run, name) for name in same},
+        "config": config,
+        "targets": list(run.targets or _named(shape)),
+        "attention": run.attention if "attention" in kinds else "eager",
+        "autocast": run.stack.autocast or run.precision == "mixed",
+        "loss": run.stack.loss,
+        "keeps_logits": run.stack.keeps_logits,
+        "double": run.quantisation == "nf4-dq",
+        "prepared": run.kbit,
+        "chunk": CHUNK,
+        "narrow_values": any(one.expanded_value != one.query for one in mixers),
+        "whole_scores": any(one.kernelless for one in mixers),
+        "few": few,
+        "more": more,
+        "layers": shape.depth,
+    }
+
+
+def _named(shape: Shape) -> tuple[str, ...]:
+    """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
+    every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
+    return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()
+
+
+def check_combinations(options: FitOptions) -> None:
+    """Raise DoctorError if options contradict each other or one lacks another."""
+    if options.vram and options.gpu:
+        misuse("--vram and --gpu both name a card", "leave out one of them")
+    if (
+        options.price_per_hour or options.card_price or options.power_price or options.rented
+    ) and not options.tokens:
+        misuse("a price is given without --tokens", "--tokens 20M tells how long the training is")
+    if options.rented and not options.price_per_hour:
+        misuse("--rented names a card, and no --price-per-hour", "give its price")

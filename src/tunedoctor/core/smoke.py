@@ -1,0 +1,258 @@
+"""Train a tiny model in the target and return what came of it."""
+
+import math
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from tunedoctor.core.arguments import Place, options_of, public
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.environment import (
+    announce_start,
+    choose_target,
+    require_target,
+    take_snapshot,
+)
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.models import check_folder
+from tunedoctor.diagnosis.redaction import public as redacted
+from tunedoctor.diagnosis.redaction import this_identity
+from tunedoctor.diagnosis.report import ReportSmoke
+from tunedoctor.facts import AmdGpus, NvidiaGpus, Runtime, Target
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.runtime import stage_seconds
+from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.smoke.answer import Answer, Asked, made, not_started, outcome_check, run_all
+from tunedoctor.smoke.stages import Reading, reader_of, watching
+
+DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
+MOST_RANKS = 64
+_LOAD_MINUTES = 10.0
+_ROWS = 64
+"""Rows of a file that the training takes."""
+T = TypeVar("T")
+
+
+class SmokeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is trained and what is measured; docs/smoke.md says what each field means."""
+
+    device: str = ""
+    full: bool = False
+    gpus: str = ""
+    """A number of processes, or "all" for one per GPU."""
+    node: bool = False
+    model: str = ""
+    data: str = ""
+    steps: int = 0
+    long: bool = False
+    minutes: float = 0.0
+    strict: bool = False
+
+
+@public
+def smoke(  # noqa: PLR0913  the options of the command
+    target: Place = None,
+    *,
+    device: str = "",
+    full: bool = False,
+    gpus: int | Literal["all"] | None = None,
+    node: bool = False,
+    model: str | PathLike[str] = "",
+    data: str | PathLike[str] = "",
+    steps: int = 0,
+    minutes: float = 0.0,
+    strict: bool = False,
+    interaction: Interaction = SILENT,
+) -> Answer:
+    """Return what came of training a tiny model in the target, offline; takes seconds.
+
+    `device`: "cpu", "cuda:1", "xpu" or "mps", by default the best one. `full`: test bitsandbytes and torch.compile
+    too. `gpus`: processes to train with, "all" for one per GPU. `node`: measure each GPU and the links between them.
+    `model` and `data`: a folder and a file to train on instead, for `steps` steps. `minutes`: load after the training.
+    """
+    options = options_of(
+        SmokeOptions,
+        device=device,
+        full=full,
+        gpus="" if gpus is None else str(gpus),
+        node=node,
+        model=fspath(model),
+        data=fspath(data),
+        steps=steps,
+        minutes=minutes,
+        strict=strict,
+    )
+    check_combinations(options)
+    asked = request_of(options)
+    place = announce_start(require_target(choose_target(target)), interaction)
+    asked = with_data(asked, place)
+    answer, _ = run_smoke(asked, place, Criteria.over(strict=strict).checks(), interaction)
+    return redacted(answer, this_identity())
+
+
+def request_of(options: SmokeOptions) -> Asked:
+    """Return what is to be run. Raises DoctorError before any work for what cannot be run."""
+    asked = Asked(
+        device=options.device,
+        model=options.model,
+        data=options.data,
+        steps=options.steps,
+        full=options.full,
+        ranks=_ranks_of(options.gpus),
+        strict=options.strict,
+        seconds=stage_seconds(os.environ),
+        minutes=options.minutes or (_LOAD_MINUTES if options.long else 0.0),
+        node=options.node,
+    )
+    _check(asked)
+    return asked
+
+
+def with_data(asked: Asked, place: Target) -> Asked:
+    """Return the request with its data as JSON Lines; `place` may have pyarrow, which reads Parquet and Arrow."""
+    if not asked.data:
+        return asked
+    from tunedoctor.core.training_data import first_as_lines  # noqa: PLC0415  few name data
+
+    return asked._replace(data=first_as_lines(asked.data, _ROWS, (sys.executable, place.python)))
+
+
+def run_smoke(
+    asked: Asked, place: Target, checks: tuple[Check, ...], interaction: Interaction = SILENT
+) -> tuple[Answer, Snapshot]:
+    """Train, and return what came of it, and the facts that were taken meanwhile with those of the run."""
+    taken = _taking(place)
+    if place.problem:
+        return not_started(taken(), place.problem), taken()
+    return _trained(asked, place, taken, checks, interaction)
+
+
+def _begun(work: Callable[[], T]) -> "Future[T]":
+    """Begin a work that nobody has to wait for."""
+    made: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            made.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again where it is wanted
+            made.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return made
+
+
+def _taking(place: Target) -> Callable[[], Snapshot]:
+    """Begin to take the snapshot, while the script in the target imports; return what waits for it."""
+    from tunedoctor.probes.live import take  # noqa: PLC0415
+
+    return _begun(partial(take, place, start=True)).result
+
+
+def _trained(
+    asked: Asked,
+    place: Target,
+    taken: Callable[[], Snapshot],
+    checks: tuple[Check, ...],
+    interaction: Interaction,
+) -> tuple[Answer, Snapshot]:
+    """Train, and return what came of it, with the facts of the run beside those that were taken."""
+    began, readings = time.perf_counter(), list[Reading]()
+    with interaction.progress() as progress:
+        runs = run_all(
+            asked, place.python, os.environ, progress.step, watching(reader_of(taken), readings)
+        )
+    return made(runs, asked, taken(), checks, time.perf_counter() - began, readings)
+
+
+def as_check(  # noqa: PLR0913  each is of the look
+    snapshot: Snapshot,
+    place: Target,
+    checks: tuple[Check, ...],
+    *,
+    strict: bool,
+    seconds: float,
+    interaction: Interaction = SILENT,
+) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke]:
+    """Train as a part of a look of at most `seconds`.
+
+    Returns the facts with those of the run, the checks with one that tells how it ended, and what a report has of it.
+    """
+    asked = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
+    ended = None
+    if not place.problem:
+        work = _begun(partial(_trained, asked, place, lambda: snapshot, checks, interaction))
+        with suppress(TimeoutError):
+            ended = work.result(None if seconds == math.inf else seconds)
+    why = place.problem or f"no answer in {seconds:.1f} s, the limit of --timeout"
+    answer, after = ended or (not_started(snapshot, why), snapshot)
+    if (runtime := snapshot.find(Runtime)) and not runtime.remembered:  # a deep look tells more
+        after = after.having(runtime)
+    report = ReportSmoke(
+        verdict=answer.verdict,
+        device=answer.device,
+        device_name=answer.device_name,
+        losses=answer.losses,
+        tokens_per_second=answer.tokens_per_second,
+        peak=answer.peak,
+        stages=tuple(one.fact() for one in answer.stages),
+    )
+    failed = outcome_check(answer)
+    causes = {one.finding for one in answer.blames}
+    more = {True: (failed.id,), False: ()}
+    with_it = (replace(one, explains=one.explains + more[one.id in causes]) for one in checks)
+    return after, (*with_it, failed), report
+
+
+def _ranks_of(text: str) -> int:
+    """Return how many ranks --gpus asks for; 0 where it is not given. Raises DoctorError."""
+    if not text:
+        return 0
+    if text == "all":
+        snapshot = take_snapshot(NO_TARGET)
+        found = snapshot.find(NvidiaGpus) or snapshot.find(AmdGpus)
+        count = len(found.gpus) if found else 0
+        if count < 2:
+            misuse(
+                f"--gpus all finds {count} GPUs",
+                "two are wanted; --gpus 2 --device cpu trains in two processes on the CPU",
+            )
+        return count
+    if not text.isdecimal() or not 2 <= int(text) <= MOST_RANKS:
+        misuse(f"--gpus is {text!r}", f"choose all, or a number from 2 to {MOST_RANKS}")
+    return int(text)
+
+
+def _check(asked: Asked) -> None:
+    """Refuse before any work what can't be run."""
+    if not DEVICE.fullmatch(asked.device):
+        misuse(f"--device is {asked.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
+    if asked.model and not (Path(asked.model) / "config.json").is_file():
+        misuse(f"{asked.model} holds no config.json", "name the folder of a model")
+    if asked.model:
+        check_folder(asked.model)
+    if asked.data and not Path(asked.data).is_file():
+        misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
+
+
+def check_combinations(options: SmokeOptions) -> None:
+    """Raise DoctorError if options contradict each other or one lacks another."""
+    if (options.model or options.data) and not options.model:
+        misuse("--model and --data go together", "name both, or none for the tiny model")
+    if (options.model or options.data) and not options.data:
+        misuse("--model and --data go together", "name both, or none for the tiny model")
+    if options.steps and not options.model:
+        misuse("--steps is of a model of yours", "name it with --model and --data")

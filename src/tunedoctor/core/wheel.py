@@ -1,0 +1,96 @@
+"""Choose the PyTorch build for this machine, for a described one, or for the machines of a file."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from tunedoctor.core.arguments import Place, public
+from tunedoctor.core.environment import choose_target, take_snapshot
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.diagnosis.redaction import public as redacted
+from tunedoctor.diagnosis.redaction import this_identity
+from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
+from tunedoctor.model.machine import MachineError
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
+from tunedoctor.probes.system import knowledge
+from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
+
+OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_HELP = "doctor wheel --help lists the options"
+
+
+@public
+def wheel(  # noqa: PLR0913  the options of the command
+    target: Place = None,
+    *,
+    torch: str | None = None,
+    gpus: Sequence[str] = (),
+    driver: str | None = None,
+    python: str | None = None,
+    platform: str | None = None,
+    arch: str | None = None,
+    glibc: str | None = None,
+) -> Answer:
+    """Return which PyTorch build is right, why, and how to install it. Asks no network.
+
+    `platform` ("linux", "wsl", "windows", "macos") describes another machine as a whole; without it, what is named
+    replaces that of this machine. `torch` is a range such as ">=2.6"; `gpus` are "8.9", "gfx1100", names, or "none".
+    """
+    if platform and target is not None:
+        misuse(
+            "--platform describes another machine", "leave out --target, or leave out --platform"
+        )
+    asked = Asked(
+        platform=platform or "",
+        arch=arch or "",
+        glibc=glibc or "",
+        python=python or "",
+        driver=driver or "",
+        gpus=tuple(gpus),
+        torch=torch or "",
+    )
+    chosen = choose_wheel(asked, lambda: take_snapshot(choose_target(target)))
+    return redacted(chosen, this_identity())
+
+
+def choose_wheel(asked: Asked, take: Callable[[], Snapshot]) -> Answer:
+    """Return the build for the machine that is described, else for this one; `take` returns its snapshot."""
+    if not asked.platform:
+        return _of_this_machine(asked, take())
+    with refusing(MachineError, _HELP):
+        machine, assumed = blank(asked, OWN_PYTHON)
+    return answer(machine, None, assumed, knowledge())
+
+
+def choose_wheels_of(data: bytes, source: str) -> list[Answer]:
+    """Return the builds for the machines of a file: a snapshot, or machines as JSON. `source` names it in errors."""
+    age = knowledge()
+    with refusing(
+        UnicodeDecodeError, "a machine in JSON belongs there", f"{source} is no UTF-8 text: "
+    ):
+        text = data.decode("utf-8-sig")
+    useless, writer = "the snapshot is of no use: ", "doctor snapshot -o FILE writes one"
+    if SCHEMA in text[:4000]:
+        with refusing((SnapshotError, MachineError), writer, useless):
+            snapshot, assumed = _with_a_python(from_json(text))
+            return [answer(machine_of(snapshot), snapshot, assumed, age)]
+    with refusing(MachineError, "doctor explain wheel shows the form", f"{source}: "):
+        return [answer(machine, knowledge=age) for machine in machines_from(text)]
+
+
+def _of_this_machine(asked: Asked, snapshot: Snapshot) -> Answer:
+    known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
+    snapshot, assumed = _with_a_python(snapshot)
+    assumed = () if asked.python else assumed
+    with refusing(MachineError, f"--platform and the other options describe a machine; {_HELP}"):
+        machine = over(machine_of(snapshot), asked, driver_known=known)
+    return answer(machine, snapshot, assumed, knowledge())
+
+
+def _with_a_python(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
+    """Suppose doctor's own Python if no environment was named, and say so: wheels differ by it."""
+    target = snapshot.find(Target)
+    if target is None or target.chosen_by != "none":
+        return snapshot, ()
+    own = Interpreter(executable="", version=OWN_PYTHON)
+    return snapshot.having(own), (f"Python {OWN_PYTHON}",)
