@@ -148,7 +148,10 @@ def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
 
 
 def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
-    """Find a part that a stage of the doctor's own missed and that no pair of versions accounts for."""
+    """Find a part that a stage of the doctor's own missed and that no pair of versions accounts for.
+
+    Only a package's own files show what belongs to it: what another library asks for can be of another release.
+    """
     found = facts.search("/part", error.text)
     if found is None or not facts.packages.complete:
         return None
@@ -163,6 +166,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     held = facts.packages.get(name)
     if (
         held is None
+        or (found["part"] and next(iter(api.owners(error)), name) != name)
         or any(one.module in error.text for one in asked if one.neighbour == name)
         or any(api.pairs_of(one, facts) for one in by_pair)
     ):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The step of action.yml that checks: its inputs come as variables, so that none is read as shell text.
+# The checking step of action.yml. Its inputs are passed as variables, so that none is executed as shell text.
 set -uo pipefail
 words=("--profile=$PROFILE" "--timeout=$TIMEOUT" --format=github "--output=sarif=$SARIF")
 [ -z "$TARGET" ] || words+=("--target=$TARGET")

@@ -252,11 +252,21 @@ def test_what_a_proved_change_leaves_is_fixed_next_and_one_undo_takes_back_all(s
     after = installed(env)
     assert after["huggingface_hub"] == "0.36.2"
     assert after["sentence_transformers"] == "5.1.0"
-    words = result["undo"].split()
-    assert words[:2] == ["doctor", "undo"]
-    assert len(words) == 5, "it names the state before the first change"
-    assert doctor(*words[1:]).returncode == 0
+    undo = ("undo", "--target", str(env))
+    assert result["undo"] == f"doctor {' '.join(undo)}"
+    states = [
+        one["id"]
+        for one in json.loads(doctor(*undo, "--list", "--format", "json").stdout)["states"]
+    ]
+    assert len(states) == 2, "one for each change"
+    assert doctor(*undo).returncode == 0
     assert state(env) == before
+    assert "no fix of this environment is left to undo" in doctor(*undo).stdout
+    # forward again, and back to the state between the two changes
+    assert doctor("undo", states[1], *undo[1:]).returncode == 0
+    assert installed(env) == after
+    assert doctor("undo", states[0], *undo[1:]).returncode == 0
+    assert installed(env)["sentence_transformers"] == "2.2.2"
 
 
 def test_smallest_makes_one_change_and_announces_no_other(serve, tmp_path):

@@ -60,7 +60,7 @@ def test_files_that_another_wrote_over_are_put_in_anew(site, tmp_path, whose, ve
     told = report(tmp_path, "--deep")
     assert "import-contract-clash" not in told, "a changed file is no evidence"
     found = told["broken-install"]
-    assert found["title"] == f"{whose} is damaged: a file of it was replaced"
+    assert found["title"] == f"{whose} is damaged: one of its files was replaced"
     assert found["cure"]["command"].endswith(f"--force-reinstall --no-deps {whose}=={version}")
 
 

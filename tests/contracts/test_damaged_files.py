@@ -64,7 +64,7 @@ def test_a_replaced_init_of_torch_is_the_first_error(site, tmp_path, text):
     for command in (["check"], ["check", "--deep"]):
         first, *others = errors(tmp_path, *command)
         assert first["id"] == "broken-install"
-        assert "torch is not whole" in first["title"]
+        assert "torch is damaged" in first["title"]
         assert "--force-reinstall --no-deps torch==2.13.0" in first["cure"]["command"]
         assert not [one for one in others if one["id"] == "import-contract-clash"]
 
@@ -103,4 +103,4 @@ def test_what_only_a_command_of_a_library_imports_is_a_note(site, tmp_path):
     told = json.loads(doctor(*argv, DOCTOR_STATE=str(tmp_path / "state")).stdout)
     (clash,) = [one for one in told["findings"] if one["id"] == "import-contract-clash"]
     assert clash["severity"] == "note"
-    assert clash["means"].startswith("the command tensorboard stops")
+    assert clash["means"].startswith("the command tensorboard fails")

@@ -71,7 +71,7 @@ def test_sarif_is_what_github_and_oasis_ask_for(tmp_path):
     assert {one for one, rule in faults if rule != "SARIF2005"} == {"bad"}, said
     run = docs["accepted"]["runs"][0]
     assert [len(one["suppressions"]) for one in run["results"]] == [1, 0]
-    assert "carries its own CUDA runtime" in run["tool"]["driver"]["rules"][0]["help"]["text"]
+    assert "contains its own CUDA runtime" in run["tool"]["driver"]["rules"][0]["help"]["text"]
 
 
 def test_what_could_not_be_told_is_well_in_no_format():

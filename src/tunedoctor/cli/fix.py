@@ -20,6 +20,7 @@ from tunedoctor.facts import Interpreter, Packages, Runtime, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
 from tunedoctor.probes.imports import looked, remembered
+from tunedoctor.probes.package_modules import extra_modules
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of
@@ -119,7 +120,8 @@ def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     sys.stderr.write("doctor: its files show nothing that fix can cure; importing its packages\n")
     with spinner() as one:
         who = (interpreter.executable, interpreter.version)
-        told = runtime_of(*who, os.environ, importing(), one.step)
+        words = importing(extra=extra_modules(packages, interpreter))
+        told = runtime_of(*who, os.environ, words, one.step)
     case = case._replace(snapshot=looked(case.snapshot, told))
     return case, chosen(diagnose(case.snapshot, case.checks), case.given.ids)
 

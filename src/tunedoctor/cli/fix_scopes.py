@@ -73,6 +73,8 @@ class FixCase(NamedTuple):
     """The environment as the user names it."""
     asking: Asking
     """The user's package sources."""
+    first_state: str = ""
+    """Id of the state before the first change of this fix; "" before there is one."""
 
     @property
     def target_option(self) -> str:
@@ -132,10 +134,10 @@ def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> int:
     given = case.given
     scopes = _SCOPES[: 1 if given.new or given.smallest else None]
     rounds = 1 if given.new or given.smallest or given.plan else _MOST_ROUNDS
-    undo, plans = f"doctor undo{case.target_option}", set[str]()
+    plans, first_state = set[str](), ""
     applied: FixResult | None = None
     while True:
-        attempt = _FixRound(case, findings, undo, plans)
+        attempt = _FixRound(case, findings, plans)
         attempt.run(scopes)
         if attempt.code is not None:
             return attempt.code
@@ -151,10 +153,10 @@ def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> int:
         if remaining is None:
             return end(case, last)
         if applied is None and last.outcome and last.outcome.state:
-            # the state before the first change
-            undo = f"doctor undo {last.outcome.state.id}{case.target_option}"
+            first_state = last.outcome.state.id
         applied = last
         case, findings = remaining
+        case = case._replace(first_state=first_state)
         if case.is_terminal:
             write(render_next_round(tuple(one.check.id for one in findings), screen()))
 
@@ -182,16 +184,14 @@ def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] 
 class _FixRound:
     """One run over the scopes, up to the change that is made, and what the attempts so far showed."""
 
-    def __init__(
-        self, case: FixCase, findings: tuple[Found, ...], undo: str, plans: set[str]
-    ) -> None:
+    def __init__(self, case: FixCase, findings: tuple[Found, ...], plans: set[str]) -> None:
         self.case, self.findings = case, findings
         self.drafts = drafted(findings, case.snapshot, case.options.criteria.fixes())
         self.last = self.first = FixResult(
             end="planned",
             target=case.place,
             findings=tuple(map(_describe, self.drafts)),
-            undo=undo,
+            undo=f"doctor undo{case.target_option}",
             look=f"doctor check{case.target_option}",
         )
         self.earlier: list[EarlierRung] = []
@@ -476,6 +476,7 @@ def _carry_out(
         checks=case.checks,
         sources=case.asking.best,
         installer=case.given.installer,
+        first_state=case.first_state,
     )
     try:
         with spinner() as one:

@@ -121,7 +121,7 @@ class Distribution(Part, frozen=True, cache_hash=True):
     metadata: str = ""
     """Name of its .dist-info or .egg-info folder."""
     requires: tuple[str, ...] = ()
-    """Requires-Dist as written; requirements of extras left out."""
+    """Requires-Dist as written, with those of extras that an installed distribution asks for."""
     requires_python: str = ""
     editable: bool = False
     installer: str = ""

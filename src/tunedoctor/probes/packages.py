@@ -12,11 +12,15 @@ from tunedoctor.contracts.requirements import OPTIONAL, unmet_by_all
 from tunedoctor.model.versions import parts, requirement
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.site_folder import (
+    AskedExtra,
     SiteFolder,
+    asked_extras,
     editable_home,
+    extra_requirements,
     missing,
     module_there,
     read_folder,
+    read_headers,
 )
 from tunedoctor.probes.wheel_tags import abi_of, other_python
 from tunedoctor.system import reading
@@ -86,12 +90,33 @@ def assemble(
                     )
                 )
         broken += _faults(folder, conda, soabi, own=folder.place in sites)
+    _add_extras(winners)
     return kinds.Packages(
         distributions=tuple(winners[name] for name in sorted(winners)),
         broken=tuple(broken),
         copies=tuple(copies),
         conda=conda,
     )
+
+
+_MOST_EXTRAS = 500
+
+
+def _add_extras(installed: dict[str, kinds.Distribution]) -> None:
+    """Add to each distribution what the extras require that an installed one asks of it, as an installer does."""
+    waiting = [one for found in installed.values() for one in asked_extras(found.requires)]
+    done = set[AskedExtra]()
+    while waiting and len(done) < _MOST_EXTRAS:
+        asked = waiting.pop()
+        one = installed.get(asked.name)
+        if asked in done or one is None or not one.metadata.endswith(".dist-info"):
+            continue
+        done.add(asked)
+        text = read_headers(os.path.join(one.location, one.metadata, "METADATA")) or b""  # noqa: PTH118
+        more = extra_requirements(text, asked.extra, asked.marker)
+        waiting += asked_extras(more)
+        new = tuple(line for line in more if line not in one.requires)
+        installed[asked.name] = msgspec.structs.replace(one, requires=(*one.requires, *new))
 
 
 def _faults(

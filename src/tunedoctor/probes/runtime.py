@@ -12,9 +12,19 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
+from tunedoctor.facts import (
+    Absent,
+    Interpreter,
+    Packages,
+    RunDevice,
+    Runtime,
+    Stage,
+    Stray,
+    Unknown,
+)
 from tunedoctor.model.snapshot import Lack
 from tunedoctor.model.versions import at_least
+from tunedoctor.probes.package_modules import ExtraModules, extra_modules
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.resources import child_limit
 from tunedoctor.system import child
@@ -192,9 +202,17 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
-def runtime(interpreter: Interpreter) -> Runtime | Lack:
+def runtime(interpreter: Interpreter, packages: Packages | Unknown | None) -> Runtime | Lack:
     """Execute the packages of the target."""
-    return runtime_of(interpreter.executable, interpreter.version, os.environ)
+    words = importing(extra=extra_of(packages, interpreter), deep=True)
+    return runtime_of(interpreter.executable, interpreter.version, os.environ, words)
+
+
+def extra_of(packages: Packages | Unknown | None, interpreter: Interpreter) -> ExtraModules:
+    """Return the modules that are imported besides the stack; none where the packages are not known."""
+    return (
+        extra_modules(packages, interpreter) if isinstance(packages, Packages) else ExtraModules()
+    )
 
 
 def runtime_of(
@@ -233,9 +251,17 @@ def not_begun(ended: child.Ended) -> str:
     return ": ".join(told)
 
 
-def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
-    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
-    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
+def importing(
+    also: Iterable[str] = (), extra: ExtraModules | None = None, *, deep: bool = False
+) -> list[str]:
+    """Return the script's options for a run that starts no GPU; `deep`: for one that does.
+
+    `also`: modules besides the stack, of what was changed. `extra`: of what the stack requires, and frameworks.
+    """
+    extra = extra or ExtraModules()
+    words = ["--imports"] * (not deep)
+    words += [word for name in (*also, *extra.required) for word in ("--also", name)]
+    return words + [word for name in extra.frameworks for word in ("--framework", name)]
 
 
 def fold(runs: Sequence[Run]) -> Runtime:

@@ -72,6 +72,49 @@ def parse(text: bytes) -> Headers:
     return Headers(name, version, wanted, single.get("Requires-Python", ""), damaged)
 
 
+_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*(?:'([^']{1,100})'|"([^"]{1,100})")""")
+_ASKED_EXTRAS = re.compile(r"\s*([A-Za-z0-9][\w.-]{0,100})\s*\[([\w\s,.-]{1,200})\]")
+_ALWAYS = "os_name != ''"
+"""A marker that holds everywhere."""
+
+
+class AskedExtra(NamedTuple):
+    """An extra that a requirement asks for: fsspec and http of `fsspec[http]>=2023.1; os_name == "nt"`."""
+
+    name: str
+    """Normalised name of the distribution."""
+    extra: str
+    """Normalised."""
+    marker: str
+    """Where it is asked for; "" for everywhere."""
+
+
+def asked_extras(requirements: Iterable[str]) -> Iterable[AskedExtra]:
+    """Yield the extras that requirements ask for."""
+    for line in requirements:
+        if match := _ASKED_EXTRAS.match(line):
+            marker = line.partition(";")[2].strip()
+            for extra in filter(None, map(str.strip, match[2].split(","))):
+                yield AskedExtra(normalised(match[1]), normalised(extra), marker)
+
+
+def extra_requirements(metadata: bytes, extra: str, marker: str = "") -> tuple[str, ...]:
+    """Return the requirements that an extra adds, as lines without it; `marker` is a further condition."""
+    end = _END.search(metadata)
+    head = metadata[: end.start() if end else len(metadata)].decode("utf-8", "replace")
+    found: list[str] = []
+    for key, value in _HEADER.findall(head):
+        what, _, condition = value.partition(";")
+        named = [normalised(one or other) for one, other in _EXTRA_CLAUSE.findall(condition)]
+        if key != "Requires-Dist" or len(value) > LONGEST or extra not in named:
+            continue
+        clause = re.fullmatch(r"\s*\(?" + _EXTRA_CLAUSE.pattern + r"\)?\s*", condition)
+        rest = "" if clause else _EXTRA_CLAUSE.sub(_ALWAYS, condition).strip()
+        both = " and ".join(f"({one})" for one in (rest, marker) if one)
+        found.append(f"{what.strip()}; {both}" if both else what.strip())
+    return tuple(found[:_MOST_REQUIRED])
+
+
 def parse_requires_txt(text: str) -> tuple[str, ...]:
     """Parse requires.txt of an egg-info: sections are `[extra]` or `[:marker]`; extras are left out."""
     found: list[str] = []

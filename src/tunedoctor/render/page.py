@@ -58,5 +58,6 @@ def render_text(markdown: str, screen: Screen) -> str:
 def _shown(link: re.Match[str]) -> str:
     text, target = link[1], link[2].partition("#")[0]
     if target.endswith(".md") and "/" not in target:
-        return f"{'' if text == target else f'{text}: '}doctor explain {target[:-3]}"
+        page = f"doctor explain {target[:-3]}"
+        return page if text == target else f"{text} ({page})"
     return text

@@ -220,12 +220,15 @@ def run_torch(tell: Teller, *, imports: bool) -> bool:
     return True
 
 
-def run_libraries(tell: Teller, also: list[str], *, torch: bool) -> set[str]:
-    """Import what is installed of the stack, then the modules of `also`; return the names of all."""
+def run_libraries(tell: Teller, also: list[str], frameworks: list[str], *, torch: bool) -> set[str]:
+    """Import what is installed of the stack, then the modules of `also` and `frameworks`; return the names of all."""
     with open(TABLE, encoding="utf-8") as file:
         stack = json.load(file)["stack"]
     known = {"numpy", "torch", *(one["module"] for one in stack)}
-    for one in (*stack, *({"module": name} for name in also if name not in known)):
+    more: list[dict[str, Any]] = [{"module": name} for name in dict.fromkeys(also)]
+    # frameworks come last: some of them patch what they import
+    more += [{"module": name, "torch": True} for name in frameworks if name not in also]
+    for one in (*stack, *(one for one in more if one["module"] not in known)):
         module = one["module"]
         if not installed(module):
             continue
@@ -237,7 +240,7 @@ def run_libraries(tell: Teller, also: list[str], *, torch: bool) -> set[str]:
             elif not good:
                 why_not = "import " + module + " failed"
             tell.stage(name, lazy, module, paths, why_not=why_not)
-    return known | {*also}
+    return known.union(also, frameworks)
 
 
 def strays(asked: set[str]) -> list[dict[str, str]]:
@@ -292,4 +295,5 @@ def put_by(folder: str, sites: list[str]) -> str:
 def deep(tell: Teller, asked: Any) -> dict[str, Any]:
     """Run everything; returns what the last line tells besides."""
     torch = run_torch(tell, imports=asked.imports)
-    return {"strays": strays(run_libraries(tell, asked.also, torch=torch))}
+    names = run_libraries(tell, asked.also, asked.framework, torch=torch)
+    return {"strays": strays(names)}

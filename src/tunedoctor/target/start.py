@@ -65,6 +65,9 @@ def main(part: str, argv: List[str]) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of a silent stage")
     parser.add_argument("--skip", action="append", default=[], help="a stage")
     parser.add_argument("--also", action="append", default=[], help="a module besides the stack")
+    parser.add_argument(
+        "--framework", action="append", default=[], help="a module that needs torch"
+    )
     parser.add_argument("--imports", action="store_true", help="nothing that starts a GPU")
     parser.add_argument("--device", default="", help="as torch calls it; empty: the best there is")
     parser.add_argument("--scratch", default="", help="an empty folder for what is saved")

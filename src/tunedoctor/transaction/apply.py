@@ -145,6 +145,7 @@ def _carried_out(task: Task) -> Outcome:
         time=datetime.now(UTC).replace(microsecond=0),
         cures=plan.cures,
         changes=(*moved, *(f"{name} removed" for name in plan.removed)),
+        first_state=task.ways.first_state,
     )
     try:
         journal.save(first)

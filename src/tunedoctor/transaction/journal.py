@@ -64,6 +64,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Of a swap: what it leads to."""
     saved: dict[str, bool] = {}
     """Of a stash: what the change touches, relative to the root -> whether it was there."""
+    first_state: str = ""
+    """Id of the state before the first change of the same fix; "" for the first change."""
 
     @property
     def ended(self) -> bool:

@@ -39,6 +39,8 @@ class Ways(NamedTuple):
     """Where wheels come from."""
     installer: Named | None = None
     """Who makes the change; None: uv where it is there."""
+    first_state: str = ""
+    """Id of the state before the first change of the same fix; "" for the first change."""
 
 
 class Clock:
@@ -80,6 +82,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """"torch 2.9.1+cu130 -> 2.9.1+cu126", one for each package."""
     undone: bool = False
     """It was brought back, and what lies there is what it replaced."""
+    first_state: str = ""
+    """Id of the state before the first change of the same fix; "" for the first change."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

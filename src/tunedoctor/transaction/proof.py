@@ -22,6 +22,7 @@ from tunedoctor.model.wording import clauses, listed
 from tunedoctor.probes import imports
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.live import NOT_DEEP, take
+from tunedoctor.probes.package_modules import extra_modules
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of
@@ -190,7 +191,9 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
         settings = settings_of(str(ground.prefix))
         version = settings.get("version_info") or settings.get("version", "")
     also = chain.from_iterable(_modules_of(ground, task.plan).values())
-    words = importing(also, deep=task.ways.deep and not old)
+    packages = None if task.plan.new else task.before.find(kinds.Packages)
+    extra = extra_modules(packages, interpreter) if packages and interpreter else None
+    words = importing(also, extra, deep=task.ways.deep and not old)
     return runtime_of(ground.executable, version, env, words)
 
 

@@ -83,15 +83,14 @@ def swapped(journal: Journal) -> bool:
 
 
 def undo(target: str | None, id_: str = "") -> Undone:
-    """Bring back the state that the last fix left, or the one of `id_`; never raises for what lies on the disk.
+    """Bring back the state before the last fix, or the one of `id_`; never raises for what lies on the disk.
 
     What it replaces is kept in its place, so that it can be brought back by its id; a stash keeps nothing.
     """
     try:
         recovered, lives = put_in_order(target), _lives(target)
-        # what was undone is the newer state by now: going back means the one before
-        meant = (one for one in kept(lives) if (one[1].id == id_ if id_ else not one[1].undone))
-        if (found := next(meant, None)) is None:
+        found = _find_state(kept(lives), id_)
+        if found is None:
             left = "left to undo" if any(map(known, lives)) else "kept"
             why = f"no state is called {id_}" if id_ else f"no fix of this environment is {left}"
             return Undone(done=False, why=why, recovered=recovered)
@@ -99,6 +98,20 @@ def undo(target: str | None, id_: str = "") -> Undone:
             return Undone(done=True, state=_bring_back(*found), recovered=recovered)
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
+
+
+def _find_state(states: list[tuple[Journal, State]], id_: str) -> tuple[Journal, State] | None:
+    """Return the state of an id, or the one before the newest fix that was not undone. `states`: newest first."""
+    by_id = {state.id: (journal, state) for journal, state in states}
+    if id_:
+        return by_id.get(id_)
+    for journal, state in states:
+        # a fix of several changes goes back as a whole
+        first = by_id.get(state.first_state, (journal, state))
+        # what was undone is the newer state by now: going back means the one before
+        if not (state.undone or first[1].undone):
+            return first
+    return None
 
 
 def _bring_back(journal: Journal, state: State) -> State:
@@ -247,6 +260,7 @@ def _state(journal: Journal) -> State | None:
         cures=record.cures,
         changes=record.changes,
         undone=record.step == "undone",
+        first_state=record.first_state,
     )
 
 

@@ -1,0 +1,86 @@
+"""Choose the modules that a deep check imports besides the stack: what the stack requires, and frameworks built on it.
+
+A library that the stack requires can be damaged and still not be imported by the stack's own `__init__` files: aiohttp
+is needed when datasets loads from the hub, not before. And a framework such as lightning or FlagEmbedding is what the
+user's own script imports.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.facts import Distribution, Interpreter, Packages
+from tunedoctor.system.reading import read
+from tunedoctor.tables.load import table
+from tunedoctor.tables.small import brought_by
+
+_LARGEST_RECORD = 8 << 20
+_MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__)?\.py", re.ASCII)
+"""A top-level module or package, as RECORD names its file."""
+_NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
+_MOST = 100
+"""Modules of each kind: an environment for training has some 50."""
+
+
+class ExtraModules(NamedTuple):
+    """Modules to import besides the stack."""
+
+    required: tuple[str, ...] = ()
+    """Of distributions that the installed stack requires, directly or not."""
+    frameworks: tuple[str, ...] = ()
+    """Of distributions that require torch and that no other one requires."""
+
+
+def extra_modules(packages: Packages, interpreter: Interpreter) -> ExtraModules:
+    """Return the modules to import besides the stack; one of each distribution, none of damaged ones."""
+    environment = marker_environment(interpreter, None)
+    installed = {one.name: one for one in packages.distributions}
+    requires = {
+        name: {other for other, _ in requirements(one.requires, environment)} & installed.keys()
+        for name, one in installed.items()
+    }
+    stack = _stack() & installed.keys()
+    damaged = {one.name for one in packages.broken}
+    required = _reached(stack, requires) - stack - damaged
+    needed = {other for name, others in requires.items() for other in others if other != name}
+    tops = installed.keys() - needed - stack - damaged
+    frameworks = (name for name in tops if "torch" in _reached([name], requires))
+    return ExtraModules(_modules(required, installed), _modules(frameworks, installed))
+
+
+def _stack() -> set[str]:
+    """Return the distributions whose modules a deep check imports anyway."""
+    return {"numpy", "torch", *(brought_by(one["module"]) for one in table("imports")["stack"])}
+
+
+def _reached(names: Iterable[str], requires: Mapping[str, Collection[str]]) -> set[str]:
+    """Return the names and all that they require, directly or not."""
+    found, waiting = set[str](), [*names]
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += requires[name]
+    return found
+
+
+def _modules(names: Iterable[str], installed: Mapping[str, Distribution]) -> tuple[str, ...]:
+    found = (_module_of(installed[name]) for name in sorted(names))
+    return tuple(filter(None, found))[:_MOST]
+
+
+def _module_of(one: Distribution) -> str:
+    """Return the module that carries the distribution's name, else its first one; "" if it brings none."""
+    if not (one.location and one.metadata):
+        return ""
+    text = read(Path(one.location, one.metadata, "RECORD"), _LARGEST_RECORD) or ""
+    paths = (row[0] for row in csv.reader(io.StringIO(text)) if row)
+    try:
+        modules = {match[1] for path in paths if (match := _MODULE.fullmatch(path))} - _NO_LIBRARY
+    except csv.Error:
+        return ""
+    like = one.name.replace("-", "_")
+    return min(modules, key=lambda module: (module.lower() != like, module), default="")
