@@ -21,7 +21,7 @@ from typed import inside as doctor
 from typed import soon
 from wrong_inputs import TINY, gguf
 
-from tunedoctor.cli import found
+from tunedoctor.core import discovery
 from tunedoctor.model.snapshot import to_data
 
 WIDE = 60
@@ -126,8 +126,8 @@ def test_models_are_found_soon_and_nothing_is_followed_or_started(tmp_path):
     files |= {"loop": {"link": "@root"}, **{f"many/{number}/x": "" for number in range(3000)}}
     folder, site = plant(tmp_path / "work", files), str(tmp_path / "site")
     wanted = ["a.gguf", "models/owner/name", f"{site}/pkg/b.gguf"]
-    assert found.models(str(folder), [site]) == wanted
-    assert soon(lambda: found.models(str(folder), [site]), 0.05)
+    assert discovery.models(str(folder), [site]) == wanted
+    assert soon(lambda: discovery.models(str(folder), [site]), 0.05)
 
 
 def test_a_card_and_the_time_decide(tmp_path):

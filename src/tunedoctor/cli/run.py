@@ -25,7 +25,7 @@ def run_run(given: RunOptions) -> int:
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 
-def run_command(  # noqa: PLR0913  each is of one command
+def run_command(  # noqa: PLR0913, C901  each is of one command
     argv: Sequence[str],
     place: Target,
     report_file: str,

@@ -290,7 +290,7 @@ def _devices(
 
 
 def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
-    """Return the card of that name, the smallest of several, and what is to be said of it. Raises DoctorError if there is none."""
+    """Return the card of that name, the smallest of several, and notes on it. Raises DoctorError if there is none."""
     found = cards_like(name)
     if not found:
         near = cards_near(name)
