@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -13,11 +14,12 @@ import msgspec
 import pytest
 from libraries import running
 from libraries.running import HELD, version
-from rows import cases
+from rows import cases, plant
 from test_house import HEAVY
 from torch_target import WHY_NOT, torch_target
 from typed import Ran, ran
 from typed import inside as doctor
+from wrong_inputs import TINY
 
 import tunedoctor
 from tunedoctor import DoctorError, FixEvents, Interaction
@@ -270,3 +272,42 @@ def test_it_answers_in_a_notebook(tmp_path):
     """
     ended = host(code, cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_training_data_and_a_configuration(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = json.dumps({"prompt": "Who runs the lighthouse?", "completion": "Ada."})
+    (tmp_path / "train.jsonl").write_text(f"{row}\n{row}\n{{\n")
+    found = tunedoctor.check_data(["train.jsonl"], seq=1024)
+    assert (found.verdict, found.rows, found.duplicates) == ("faults", 2, 1)
+    with pytest.raises(DoctorError, match="batch is 0"):
+        tunedoctor.check_data(["train.jsonl"], batch=0)
+    (tmp_path / "good.jsonl").write_text(f"{row}\n" * 20)
+    plant(
+        tmp_path,
+        {
+            "model/config.json": json.dumps(TINY),
+            "model/model.safetensors": "x",
+            "model/tokenizer.json": "{}",
+        },
+    )
+    made = tunedoctor.init("model", "good.jsonl", sys.prefix, hours=0.5)
+    assert tomllib.loads(made.text)["model"] == "model"
+    assert made.goal
+    assert made.time
+    with pytest.raises(DoctorError, match="--goal is 'sing'"):
+        tunedoctor.init("7B", "good.jsonl", goal="sing")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_is_explained(capfd):
+    assert tunedoctor.run([sys.executable, "-c", "print(1)"]) == (0, None)
+    failed = tunedoctor.run([sys.executable, "-c", "import no_such_library"], sys.prefix)
+    assert failed.status == 1
+    assert failed.report
+    assert failed.report.target.python
+    out, err = capfd.readouterr()
+    assert out == "1\n"
+    assert "ModuleNotFoundError" in err
+    with pytest.raises(DoctorError, match="no command is named"):
+        tunedoctor.run([])

@@ -5,6 +5,8 @@ What is offered to other programs are the names of `__all__`; docs/library.md de
 
 __version__ = "0.1.0"
 __all__ = [
+    "Configuration",
+    "DataReport",
     "Difference",
     "DoctorError",
     "Finding",
@@ -15,15 +17,19 @@ __all__ = [
     "Interaction",
     "PackageSet",
     "Report",
+    "RunResult",
     "SavedState",
     "SmokeResult",
     "UndoResult",
     "Wheel",
     "check",
+    "check_data",
     "diff",
     "fit",
     "fix",
+    "init",
     "package_set",
+    "run",
     "smoke_test",
     "snapshot",
     "states",
@@ -32,6 +38,8 @@ __all__ = [
     "wheel",
 ]
 _HOMES = {
+    "Configuration": ("core.init", "Configuration"),
+    "DataReport": ("data.report", "Report"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
     "Finding": ("diagnosis.report", "ReportFinding"),
@@ -42,15 +50,19 @@ _HOMES = {
     "Interaction": ("core.interaction", "Interaction"),
     "PackageSet": ("planning.set_answer", "Answer"),
     "Report": ("diagnosis.report", "Report"),
+    "RunResult": ("core.run", "RunResult"),
     "SavedState": ("transaction.outcome", "State"),
     "SmokeResult": ("smoke.answer", "Answer"),
     "UndoResult": ("transaction.outcome", "Undone"),
     "Wheel": ("wheels.choose", "Answer"),
     "check": ("core.check", "check"),
+    "check_data": ("core.data", "check_data"),
     "diff": ("core.diff", "diff"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
+    "init": ("core.init", "init"),
     "package_set": ("core.package_set", "package_set"),
+    "run": ("core.run", "run"),
     "smoke_test": ("core.smoke", "smoke_test"),
     "snapshot": ("core.check", "snapshot"),
     "states": ("core.undo", "states"),
@@ -64,16 +76,20 @@ _HOMES = {
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.check import check, snapshot, triage
+    from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
     from tunedoctor.core.errors import DoctorError
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
     from tunedoctor.core.fix_scopes import FixEvents
+    from tunedoctor.core.init import Configuration, init
     from tunedoctor.core.interaction import Interaction
     from tunedoctor.core.package_set import package_set
+    from tunedoctor.core.run import RunResult, run
     from tunedoctor.core.smoke import smoke_test
     from tunedoctor.core.undo import states, undo
     from tunedoctor.core.wheel import wheel
+    from tunedoctor.data.report import Report as DataReport
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding

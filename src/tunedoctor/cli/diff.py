@@ -21,7 +21,8 @@ def run_diff(given: DiffOptions) -> int:
     place = aim(given.target, own=given.own) if is_here else NO_TARGET
     found = compare_sources(a, b, criteria_of(given), lambda: look(place))
     if given.format == "json":
-        write("".join(map(as_line, found)) if len(found) > 1 else as_json(found[0]))
+        first, *rest = found
+        write("".join(map(as_line, found)) if rest else as_json(first))
     elif given.format == "markdown":
         write(markdown(found))
     else:
