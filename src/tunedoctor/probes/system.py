@@ -47,7 +47,25 @@ def host() -> Host:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {}
+    if not release.get("ID"):
+        release = old_release("/")
     return linux_host(Path("/"), release, system.release, system.machine, glibc)
+
+
+def old_release(root: str) -> dict[str, str]:
+    """Return NAME, ID and VERSION_ID of a system without os-release, from files such as etc/centos-release.
+
+    Systems older than 2012 and small images have none. No program is started: lsb_release can be the user's.
+    """
+    try:
+        from distro import LinuxDistribution  # noqa: PLC0415  few systems need it
+
+        found = LinuxDistribution(
+            include_lsb=False, include_uname=False, include_oslevel=False, root_dir=root
+        )
+        return {"NAME": found.name(), "ID": found.id(), "VERSION_ID": found.version()}
+    except (OSError, ValueError, ImportError):  # fleet's copy on a node comes without distro
+        return {}
 
 
 def linux_host(
