@@ -1,4 +1,4 @@
-"""What other programs import: ten names, as docs/library.md has them, and the answers of the commands."""
+"""What other programs import: the names that docs/library.md has, and the results of the commands."""
 
 import inspect
 import json
@@ -6,18 +6,23 @@ import os
 import re
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
-from rows import cases
+from libraries import running
+from libraries.running import HELD, version
+from rows import cases, plant
 from test_house import HEAVY
+from torch_target import WHY_NOT, torch_target
 from typed import Ran, ran
 from typed import inside as doctor
+from wrong_inputs import TINY
 
 import tunedoctor
-from tunedoctor import DoctorError
+from tunedoctor import DoctorError, FixEvents, Interaction
 
 PAGE = Path(__file__).parents[1] / "docs" / "library.md"
 TEXT = "Nvidia driver version: 550.144.03\nPyTorch version: 2.9.1+cu130\nIs CUDA available: False\n"
@@ -34,7 +39,7 @@ def host(code: str, *argv: str, cwd: Path) -> Ran:
 
 
 def test_the_names_are_those_of_the_page():
-    rows = re.findall(r"^\| `(\w+)(\(.*?\) -> \w+)?` \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)(\(.*?\) -> [^`]+)?` \|", PAGE.read_text("utf-8"), re.MULTILINE)
     assert sorted(name for name, _ in rows) == sorted(tunedoctor.__all__)
     for name, promised in rows:
         thing = getattr(tunedoctor, name)
@@ -43,10 +48,14 @@ def test_the_names_are_those_of_the_page():
         if promised:
             whole = inspect.signature(thing)
             bare = [one.replace(annotation=one.empty) for one in whole.parameters.values()]
-            back = whole.return_annotation.__name__
-            back = next(
-                (n for n, _ in rows if getattr(tunedoctor, n) is whole.return_annotation), back
+            bare = [one for one in bare if one.name not in ("interaction", "events")]
+            kind = whole.return_annotation
+            parts = {*get_args(kind)} - {...} or {kind}
+            names = sorted(
+                next((n for n, _ in rows if getattr(tunedoctor, n) is one), one.__name__)
+                for one in parts
             )
+            back = f"tuple[{names[0]}, ...]" if get_origin(kind) is tuple else " or ".join(names)
             assert (
                 f"{whole.replace(parameters=bare, return_annotation=whole.empty)} -> {back}"
                 == promised
@@ -99,7 +108,7 @@ def test_it_is_quiet_in_threads_and_leaves_the_process_as_it_was(tmp_path):
         import tunedoctor
         assert {*sys.modules} - before == {"tunedoctor"}, {*sys.modules} - before
         assert {"check", "Fit"} <= {*dir(tunedoctor)} and not hasattr(tunedoctor, "smoke_")
-        from tunedoctor import *
+        from tunedoctor import DoctorError, check, fit, triage
         from tunedoctor.system import child
         child._Idleness.seconds = lambda self: 0.0  # a busy machine's silent children bring psutil
         answers, state = [], (os.getcwd(), dict(os.environ), threading.active_count(), sys.stdout)
@@ -130,7 +139,10 @@ USER = """\
 from pathlib import Path
 from typing import Literal, assert_type
 
-from tunedoctor import DoctorError, Finding, Fit, Report, Wheel, check, fit, snapshot, triage, wheel
+from tunedoctor import (
+    DoctorError, Finding, Fit, FixPlan, FixResult, PackageSet, Report, SmokeResult, UndoResult, Wheel,
+    check, diff, fit, fix, package_set, smoke_test, snapshot, triage, undo, wheel,
+)
 
 report: Report = check(Path("/opt/venv"), deep=False)
 assert_type(report.verdict, Literal["ready", "findings", "unknown"])
@@ -140,6 +152,15 @@ assert_type(answer.need_gib, float)
 build: Wheel = wheel(gpus=("8.9",))
 assert_type(snapshot(), str)
 error: Exception = DoctorError("x")
+plan: FixPlan = fix("/opt/venv", ids=["torch-old"])
+applied: FixResult = plan.apply()
+assert_type(fix("/opt/venv", apply=True), FixResult)
+assert_type(fix("/opt/venv").result.plan_id, str)
+undone: UndoResult = undo("/opt/venv")
+trained: SmokeResult = smoke_test("/opt/venv", gpus="all")
+several: PackageSet = package_set(["trl"], "/opt/venv")
+assert_type([one.findings for one in diff("a.json", "b.json")][0][0].id, str)
+fix("/opt/venv", installer="conda")  # type: ignore[call-overload]
 fit("7B", method="lor")  # type: ignore[arg-type]
 check(only=5)  # type: ignore[arg-type]
 from tunedoctor import smoke_  # type: ignore[attr-defined]
@@ -148,6 +169,145 @@ from tunedoctor import smoke_  # type: ignore[attr-defined]
 
 def test_a_type_checker_sees_all_types(tmp_path):
     (tmp_path / "user.py").write_text(USER)
-    strict = ("mypy", "--strict", "--cache-dir", os.devnull, "user.py")
-    ended = ran(sys.executable, "-m", *strict, cwd=tmp_path)
+    strict = ("mypy", "--strict", "--follow-imports=silent", "--cache-dir", os.devnull, "user.py")
+    source = Path(tunedoctor.__file__).parents[1]
+    # of a checkout that is not the installed one
+    own = {"MYPYPATH": str(source)} if source.name == "src" else {}
+    ended = ran(sys.executable, "-m", *strict, cwd=tmp_path, env={**os.environ, **own})
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+class Recorder(FixEvents, Interaction):
+    """A caller that agrees, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.plans: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def planned(self, fix: Any) -> None:
+        self.plans.append(fix.result.plan_id)
+
+
+@pytest.fixture
+def broken(index, tmp_path, monkeypatch):
+    """An environment whose huggingface-hub is too new for its transformers."""
+    monkeypatch.setenv("PIP_INDEX_URL", index.url)
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    return running.made(tmp_path / "work", index.url, *HELD)
+
+
+def test_a_fix_is_planned_then_applied_then_undone(broken, capfd):
+    plan = tunedoctor.fix(broken)
+    assert (plan.result.end, plan.result.outcome) == ("planned", None)
+    assert plan.result.plan_id in repr(plan)
+    assert version(broken, "huggingface_hub") == "1.5.0"
+    seen = Recorder()
+    applied = tunedoctor.fix(broken, apply=True, interaction=seen, events=seen)
+    assert (applied.end, seen.plans) == ("applied", [plan.result.plan_id])
+    assert any("starts" in text for text in seen.said)
+    assert version(broken, "huggingface_hub") == "0.36.2"
+    (state,) = tunedoctor.states(broken)
+    assert tunedoctor.undo(broken, state.id).done
+    assert version(broken, "huggingface_hub") == "1.5.0"
+    assert not tunedoctor.undo(broken, "no-such-id").done
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_plan_is_applied_as_it_was_shown_or_refused(broken):
+    plan = tunedoctor.fix(str(broken))
+    assert plan.apply().end == "applied"
+    assert version(broken, "huggingface_hub") == "0.36.2"
+    assert plan.apply().end in ("nothing", "refused")
+    assert tunedoctor.fix(broken).apply().end == "nothing"
+
+
+def test_a_package_set_is_found_and_written(broken, tmp_path, capfd):
+    file = tmp_path / "requirements.txt"
+    found = tunedoctor.package_set((), broken, gpus=["none"], driver="none", freeze=file)
+    assert (found.verdict, found.files) == ("set", (str(file),))
+    assert "huggingface-hub==0.36.2" in file.read_text()
+    with pytest.raises(DoctorError, match="is there, and the doctor did not write it"):
+        tunedoctor.package_set((), broken, pyproject=PAGE)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_two_machines_are_compared(tmp_path, capfd):
+    facts = tunedoctor.snapshot(sys.prefix)
+    (tmp_path / "one.json").write_text(facts)
+    (tmp_path / "two.json").write_text(facts.replace('"version": "3.', '"version": "2.'))
+    (found,) = tunedoctor.diff(tmp_path / "one.json", tmp_path / "two.json")
+    assert found.a
+    assert found.b
+    assert found.facts
+    with pytest.raises(DoctorError, match="would be held against itself"):
+        tunedoctor.diff("-", "-")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
+def test_a_smoke_test_returns_its_result(capfd):
+    found = tunedoctor.smoke_test(torch_target(), device="cpu")
+    assert found.verdict == "ready"
+    with pytest.raises(DoctorError, match="--device is 'tpu'"):
+        tunedoctor.smoke_test(torch_target(), device="tpu")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_it_answers_in_a_notebook(tmp_path):
+    """A running event loop, and streams without a file descriptor, as ipykernel has them."""
+    code = """
+        import asyncio, io, sys
+        sys.stdin = sys.stdout = io.StringIO()
+        async def cell():
+            from tunedoctor import check, fit, wheel
+            report = await asyncio.to_thread(check, sys.prefix)
+            return check(sys.prefix).verdict, report.verdict, fit("7B", vram=24).verdict, wheel(gpus=["none"]).action
+        answers = asyncio.run(cell())
+        assert answers[0] == answers[1] and all(answers), answers
+        assert sys.stdout.getvalue() == ""
+    """
+    ended = host(code, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_training_data_and_a_configuration(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = json.dumps({"prompt": "Who runs the lighthouse?", "completion": "Ada."})
+    (tmp_path / "train.jsonl").write_text(f"{row}\n{row}\n{{\n")
+    found = tunedoctor.check_data(["train.jsonl"], seq=1024)
+    assert (found.verdict, found.rows, found.duplicates) == ("faults", 2, 1)
+    with pytest.raises(DoctorError, match="batch is 0"):
+        tunedoctor.check_data(["train.jsonl"], batch=0)
+    (tmp_path / "good.jsonl").write_text(f"{row}\n" * 20)
+    plant(
+        tmp_path,
+        {
+            "model/config.json": json.dumps(TINY),
+            "model/model.safetensors": "x",
+            "model/tokenizer.json": "{}",
+        },
+    )
+    made = tunedoctor.init("model", "good.jsonl", sys.prefix, hours=0.5)
+    assert tomllib.loads(made.text)["model"] == "model"
+    assert made.goal
+    assert made.time
+    with pytest.raises(DoctorError, match="--goal is 'sing'"):
+        tunedoctor.init("7B", "good.jsonl", goal="sing")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_is_explained(capfd):
+    assert tunedoctor.run([sys.executable, "-c", "print(1)"]) == (0, None)
+    failed = tunedoctor.run([sys.executable, "-c", "import no_such_library"], sys.prefix)
+    assert failed.status == 1
+    assert failed.report
+    assert failed.report.target.python
+    out, err = capfd.readouterr()
+    assert out == "1\n"
+    assert "ModuleNotFoundError" in err
+    with pytest.raises(DoctorError, match="no command is named"):
+        tunedoctor.run([])

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.cli.sources import asker
+from tunedoctor.core.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.fetch import FetchError, RefusedError

@@ -9,8 +9,8 @@ from torch_target import WHY_NOT, torch_target
 from typed import inside as doctor
 from wrong_inputs import ROWS, hub, targets, tried
 
-from tunedoctor.cli.init import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
+from tunedoctor.core.init import HEADLINE, choose, starter
 from tunedoctor.memory.band import Device
 from tunedoctor.memory.catalogue import named
 

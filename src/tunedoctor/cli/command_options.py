@@ -105,21 +105,6 @@ class SetOptions(MachineOptions, frozen=True, kw_only=True):
     offline: bool = False
 
 
-class InitOptions(TargetOptions, frozen=True, kw_only=True):
-    """Options of doctor init."""
-
-    file: str = "config.toml"
-    model: str = ""
-    data: str = ""
-    eval_data: str = ""
-    columns: str = ""
-    goal: str = ""
-    hours: float = 0.0
-    out: str = ""
-    source: str = ""
-    force: bool = False
-
-
 class TrainOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor train."""
 
@@ -197,28 +182,6 @@ class UndoOptions(TargetOptions, frozen=True, kw_only=True):
     id: str | None = None
     listed: bool = False
     format: Literal["terminal", "json"] = "terminal"
-
-
-class DataOptions(TargetOptions, frozen=True, kw_only=True):
-    """Options of doctor data."""
-
-    files: tuple[str, ...] = ()
-    valid: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-    model: str = ""
-    seq: int = 0
-    method: Literal["lora", "qlora", "full"] = "lora"
-    batch: int = 16
-    epochs: float = 1.0
-    gpu: str = ""
-    near: bool = True
-    columns: str = ""
-    convert: str = ""
-    split: float = 0.0
-    force: bool = False
-    jobs: int = 0
-    output: str = ""
-    format: Literal["terminal", "json", "html"] = "terminal"
 
 
 class ExplainOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """doctor explain, list and schema: what the doctor knows and how its answers are written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 from tunedoctor.cli.command_options import ExplainOptions, SchemaOptions
 from tunedoctor.cli.options import criteria_of
 from tunedoctor.cli.output import screen, write
+from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.files import read_log
 from tunedoctor.diagnosis.engine import diagnose
@@ -20,7 +21,7 @@ from tunedoctor.messages.cause import GROUPS
 from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.page import render_page, render_text
-from tunedoctor.render.screen import as_json
+from tunedoctor.render.screen import Screen, as_json
 from tunedoctor.tables.config import PREFIX
 
 _ON = (
@@ -47,25 +48,35 @@ _DOCS = Path(__file__).parents[1] / "docs"
 
 def run_explain(given: ExplainOptions) -> int:
     """Print a page of a check or of docs/, what an error text leads to, or the list of all; returns the exit code."""
-    # findings of a policy share one, and a training that fails has the one of its command
-    named = "policy" if given.id.startswith(PREFIX) else given.id.replace("smoke-fails", "smoke")
-    if page := pages().get("" if given.listed else named):
-        write(render_text(page.read_text(encoding="utf-8"), screen()))
+    if given.listed:
+        checks = criteria_of(given)._replace(skip=(), only=()).checks()
+        write(_listed(checks))
         return 0
-    text = is_text(given.id) and not given.listed
-    only = (given.id,) if given.id and not given.listed and not text else ()
-    if not (only or given.listed or text):
+    text = read_log("-").text if given.id == "-" else None
+    write(explanation(given.id, text, lambda: criteria_of(given), screen()))
+    return 0
+
+
+def explanation(id_: str, text: str | None, criteria: Callable[[], Criteria], shown: Screen) -> str:
+    """Return the page of a check or of docs/, or what an error text, which `id_` can be too, leads to.
+
+    `criteria` is called only if checks are needed. Raises DoctorError for an id that does not exist.
+    """
+    # findings of a policy share one, and a training that fails has the one of its command
+    named = "policy" if id_.startswith(PREFIX) else id_.replace("smoke-fails", "smoke")
+    if text is None and (page := pages().get(named)):
+        return render_text(page.read_text(encoding="utf-8"), shown)
+    if text is None and is_text(id_):
+        text = id_
+    if text is None and not id_:
         misuse(
             "explain which finding", "doctor explain ID, an error text in quotes, a page, or --list"
         )
-    checks = criteria_of(given)._replace(skip=(), only=only).checks()
-    if text:
-        write(_text(read_log("-").text if given.id == "-" else given.id, checks))
-    elif given.listed:
-        write(_listed(checks))
-    else:
-        write(render_page(checks[0], source_of(checks[0]), screen()))
-    return 0
+    only = (id_,) if text is None else ()
+    checks = criteria()._replace(skip=(), only=only).checks()
+    if text is not None:
+        return _text(text, checks, shown)
+    return render_page(checks[0], source_of(checks[0]), shown)
 
 
 def pages() -> dict[str, Path]:
@@ -95,9 +106,9 @@ def is_text(argument: str) -> bool:
     return argument == "-" or any(c.isspace() or c in ":()'\"" or c.isupper() for c in argument)
 
 
-def _text(text: str, checks: Sequence[Check]) -> str:
+def _text(text: str, checks: Sequence[Check], shown: Screen) -> str:
     """Return the page that a text leads to, or the causes that it resembles."""
-    shown, snapshot = screen(), read_report(text)
+    snapshot = read_report(text)
     causes = diagnose(snapshot, checks).causes
     proved = [one for one in causes if one.severity != "note" and not one.finding.settle]
     if proved:

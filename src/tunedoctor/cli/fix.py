@@ -1,165 +1,159 @@
-"""doctor fix: look at the environment, then plan and carry out what is found."""
+"""doctor fix: show the plan, ask, and print how it ended."""
 
-import os
-import shutil
+import shlex
 import sys
-from pathlib import Path
 
-import msgspec
-
-from tunedoctor.cli.command_options import FixOptions
-from tunedoctor.cli.fix_scopes import FixCase, end, fix_findings
-from tunedoctor.cli.options import TERMINAL, Options, aim, look
-from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.sources import asking
-from tunedoctor.core.environment import announce_start, require_changeable, target_argument
+from tunedoctor.cli.command_options import FixOptions as FixCommand
+from tunedoctor.cli.options import TERMINAL, Options, aim, settings
+from tunedoctor.cli.output import agreed, screen, write
+from tunedoctor.cli.progress import Spinner
+from tunedoctor.core.arguments import values_of
 from tunedoctor.core.errors import misuse
-from tunedoctor.diagnosis.agreement import chosen, drafted
-from tunedoctor.diagnosis.engine import Found, diagnose
-from tunedoctor.facts import Interpreter, Packages, Runtime, Unknown
-from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.sources import Sources
-from tunedoctor.probes.imports import looked, remembered
-from tunedoctor.probes.package_modules import extra_modules
-from tunedoctor.probes.runtime import importing, runtime_of
+from tunedoctor.core.files import refusal, write_file
+from tunedoctor.core.fix import check_combinations, fix_environment, own_python
+from tunedoctor.core.fix_scopes import FixEvents, FixOptions, PlannedFix, as_shown
+from tunedoctor.core.interaction import Progress
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.model.wording import megabytes
 from tunedoctor.probes.targeting import here
-from tunedoctor.state.folder import FailureError, failure_of
-from tunedoctor.system.programs import find_program
-from tunedoctor.transaction.outcome import FixResult
-from tunedoctor.transaction.undoing import put_in_order
+from tunedoctor.render.plan import (
+    STAGES,
+    render_end,
+    render_left,
+    render_next_round,
+    render_next_scope,
+    render_plan,
+    render_scope_refused,
+    render_stage,
+)
+from tunedoctor.render.screen import as_json, mark
+from tunedoctor.render.script import MARK
+from tunedoctor.render.setup import is_setup, render_plan_script
+from tunedoctor.transaction.outcome import FixResult, Stage, exit_code
 
-_UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
+
+class TerminalFix(FixEvents):
+    """Shows a fix on the screen, and asks before it is carried out."""
+
+    def __init__(self, given: FixCommand) -> None:
+        """Take the options; with --format json only the question and the script are shown."""
+        self._given, self._is_terminal = given, given.format == "terminal"
+        self.scripts = False
+        """Whether a plan was written as a script."""
+
+    def planned(self, fix: PlannedFix) -> None:
+        """Print the plan."""
+        if self._is_terminal:
+            result, verbose = as_shown(fix.result), self._given.verbose
+            write(render_plan(result, screen(), fix.unchanged, verbose=verbose))
+
+    def agrees(self) -> bool:
+        """Return whether the user agrees, or said --yes."""
+        return self._given.yes or agreed("Apply?", sys.stdout)
+
+    def begins(self) -> None:
+        """Print the line between the question and the stages."""
+        self._write("\n")
+
+    def stage(
+        self, stage: Stage, words: str, seconds: float, fix: PlannedFix, progress: Progress
+    ) -> None:
+        """Print the stage that has ended, and show the next one."""
+        text = render_stage(stage, words, seconds, screen()) if self._is_terminal else ""
+        if text and isinstance(progress, Spinner):
+            progress.say(text)
+        plan = fix.result.plan
+        if plan and (goes_on := STAGES.get(stage, ("", "", ""))[2]):
+            progress.watch([goes_on.format(megabytes(plan.download_bytes))])
+
+    def next_scope(self, result: FixResult, kept: tuple[str, ...]) -> None:
+        """Print the larger scope."""
+        self._write(render_next_scope(as_shown(result), screen(), kept=kept))
+
+    def scope_refused(self, result: FixResult) -> None:
+        """Print why a larger scope has no plan."""
+        self._write(render_scope_refused(as_shown(result), screen()))
+
+    def next_round(self, ids: tuple[str, ...]) -> None:
+        """Print which findings are planned next."""
+        self._write(render_next_round(ids, screen()))
+
+    def remains(self, result: FixResult) -> None:
+        """Print why what is left cannot be fixed."""
+        self._write(render_left(as_shown(result), screen()))
+
+    def interrupted(self, text: str) -> None:
+        """Print how the environment was left."""
+        sys.stderr.write(f"\ndoctor: {text}\n")
+
+    def scripted(self, fix: PlannedFix) -> None:
+        """Write the plan as a script, and print what it does."""
+        self.scripts = True
+        result, place = fix.result, self._given.script or "-"
+        if result.plan is None:
+            return
+        found = diagnose(fix.snapshot, fix.checks).causes
+        cures = (step for one in found for step in one.finding.cure.steps)
+        text = render_plan_script(result.plan, fix.snapshot, result.installer or "pip", cures)
+        if place == "-":
+            write(text)
+        elif why := refusal(place, MARK, force=False):
+            misuse(f"{place} {why}", "name another file")
+        else:
+            write_file(place, text, "name a file of yours")
+        if self._is_terminal and place != "-":
+            self._show_script(fix, place)
+
+    def _show_script(self, fix: PlannedFix, place: str) -> None:
+        shown, plan = screen(), fix.result.plan
+        render_plan(as_shown(fix.result), shown, fix.unchanged)
+        shown.line(mark("ok"), f" wrote {place}; nothing was changed")
+        if plan and plan.new:
+            sh = f"sh {shlex.quote(place)}"
+            ways = [(f"sudo {sh} root", "run the part that needs root")]
+            ways *= is_setup(plan, fix.snapshot)
+            shown.next(*ways, (sh, "create the environment"))
+        write(shown.text())
+
+    def _write(self, text: str) -> None:
+        if self._is_terminal:
+            write(text)
 
 
-def run_fix(given: FixOptions) -> int:
-    """Look, plan, show, ask, carry out; returns the exit code."""
-    check_combinations(given)
-    for option in ("new", "python", "script"):
-        if getattr(given, option) == "":  # as of a variable that is not set: not the same as none
-            misuse(f"--{option} is empty", "leave it out, or say what it is to be")
-    ids = tuple(dict.fromkeys((*given.ids, *given.only)))
-    given = msgspec.structs.replace(
-        given, ids=ids, only=()
-    )  # here --only names findings, not checks
+def run_fix(given: FixCommand) -> int:
+    """Examine, plan, show, ask, carry out; returns the exit code."""
+    ids = tuple(dict.fromkeys((*given.ids, *given.only)))  # here --only names findings, not checks
+    fix = values_of(FixOptions, given, ids=ids, script=given.script is not None)
+    check_combinations(fix, target=bool(given.target or given.own))
+    if given.script == "":
+        misuse("--script is empty", "leave it out, or say what it is to be")
     options = Options.of(given)
-    if given.ids:  # what is named counts, whatever the folder's settings leave out
-        skip = tuple(one for one in options.criteria.skip if one not in given.ids)
-        options = options._replace(criteria=options.criteria._replace(only=(), skip=skip))
-    _check(options, given)
-    place = here(_own_python(given), "--new") if given.new else aim(given.target, own=given.own)
-    asks = not given.yes or given.dry_run or bool(given.script)
-    require_changeable(place, asks=asks, words=" ".join(("doctor fix --yes", *given.ids)))
-    wanted = target_argument(place, given.target)
-    if not (given.dry_run or given.script or given.new):
-        try:  # finish or take back what a killed doctor left, before anything is looked at
-            said = put_in_order(wanted)
-        except (FailureError, OSError) as error:
-            failed = failure_of(error)
-            misuse(failed.why, *(*failed.by_hand, "wait for it, then run doctor fix again")[:1])
-        if said:
-            sys.stderr.write(f"doctor: {said}\n")
-    announce_start(place, TERMINAL)
-    snapshot = look(place, deep=given.deep and not given.new, read=not given.new, start=True)
-    asked = given.new or place.asked
-    case = FixCase(
-        given, options, wanted, snapshot, options.criteria.checks(), asked, Asking(Sources())
+    _check(given)
+    place = here(own_python(fix), "--new") if given.new else aim(given.target, own=given.own)
+    is_terminal = given.format == "terminal"
+    events = TerminalFix(given)
+    result = fix_environment(
+        fix,
+        options.criteria,
+        place,
+        given.target,
+        asks=not given.yes or given.dry_run or bool(given.script),
+        settings=settings(),
+        ask_sources=is_terminal and not (given.yes or given.script) and sys.stdin.isatty(),
+        interaction=TERMINAL,
+        events=events,
     )
-    case, findings = searched(case)
-    if not findings and not given.new:
-        return end(case, nothing(case))
-    # what has nothing to do asks nothing
-    somebody = case.is_terminal and not (given.yes or given.script) and sys.stdin.isatty()
-    known = asking(case.snapshot, allowed=given.allow_project_sources, ask=somebody)
-    if given.new:  # what is installed here is not there
-        known.installed = None
-    case = case._replace(asking=known)
-    return fix_findings(case, findings)
+    if events.scripts and is_terminal:
+        return 0
+    shown = as_shown(result)
+    text = render_end(shown, screen(), verbose=given.verbose) if is_terminal else ""
+    write(text or as_json(shown))
+    return exit_code(result)
 
 
-def _check(options: Options, given: FixOptions) -> None:
-    if given.script == "-" and options.format == "json":
+def _check(given: FixCommand) -> None:
+    if given.script == "-" and given.format == "json":
         misuse("--script - and --format json both write to stdout", "name a file for one")
     asks = not (given.yes or given.dry_run or given.script)
-    if asks and (options.format == "json" or not sys.stdin.isatty()):
+    if asks and (given.format == "json" or not sys.stdin.isatty()):
         misuse("not interactive", "pass --yes to apply, or --dry-run to preview")
-    options.criteria._replace(only=given.ids, skip=()).checks()  # exits on an id that there is not
-
-
-def _own_python(given: FixOptions) -> str:
-    """Return the interpreter that a new environment is made of."""
-    if not given.python:
-        return sys.executable
-    # one that is named by its path is the user's word
-    found = (
-        given.python
-        if Path(given.python).name != given.python and shutil.which(given.python)
-        else ""
-    )
-    for name in () if found else (given.python, f"python{given.python}"):
-        found = found or find_program(name, os.environ)
-    if not found:
-        misuse(f"--python is {given.python!r}, which is no interpreter", "name one by its path")
-    return found
-
-
-def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
-    """Return the findings to cure, and the case with all that was looked at for them.
-
-    Where a look without running finds nothing, what the last deep look of the unchanged environment told counts; else
-    its packages are imported.
-    """
-    if case.given.new:
-        return case, ()
-    found = chosen(diagnose(case.snapshot, case.checks), case.given.ids)
-    interpreter, packages = case.snapshot.find(Interpreter), case.snapshot.find(Packages)
-    if interpreter is None or packages is None or not packages.distributions:
-        return case, found
-    seen = case.given.deep or case.given.no_import or remembered(case.snapshot)
-    if seen or _applicable(case, found):
-        return case, found
-    sys.stderr.write("doctor: its files show nothing that fix can cure; importing its packages\n")
-    with spinner() as one:
-        who = (interpreter.executable, interpreter.version)
-        words = importing(extra=extra_modules(packages, interpreter))
-        told = runtime_of(*who, os.environ, words, one.step)
-    case = case._replace(snapshot=looked(case.snapshot, told))
-    return case, chosen(diagnose(case.snapshot, case.checks), case.given.ids)
-
-
-def nothing(case: FixCase) -> FixResult:
-    """Return the answer where there is nothing to cure, with the notes that are advice."""
-    if ids := case.given.ids:
-        why = f"{' and '.join(ids)} was not found here"
-        return FixResult(end="nothing", target=case.place, why=why)
-    causes = diagnose(case.snapshot, case.checks).causes
-    told, held = case.snapshot.find(Runtime), remembered(case.snapshot)
-    look = f"doctor check{case.target_option}"
-    if isinstance(none := case.snapshot.get(Runtime), Unknown):  # not even an import was tried
-        return FixResult(
-            end="refused", target=case.place, why=none.why, by_hand=(f"{look} --deep",)
-        )
-    return FixResult(
-        end="nothing",
-        target=case.place,
-        notes=tuple(f.check.id for f in causes),
-        applicable=_applicable(case, causes),
-        look=look,
-        looked=case.snapshot.taken if told else held[1].taken if held else "",
-        unproved=_UNSEEN if case.given.no_import and not (told or held) else "",
-    )
-
-
-def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
-    """Return the findings for which a fix changes something."""
-    drafts = drafted(found, case.snapshot, case.options.criteria.fixes())
-    return tuple(one.id for one in drafts if one.changes)
-
-
-def check_combinations(options: FixOptions) -> None:
-    """Exit with 2 if options contradict each other or one lacks another."""
-    if options.new and (options.target or options.own or options.ids or options.only):
-        misuse("--new makes an environment", "leave out --target and the ids")
-    if (options.python or options.packages) and not options.new:
-        misuse("--python and --with are for a new environment", "name its folder with --new")
-    if options.no_import and (options.deep or options.smoke):
-        misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")

@@ -1,21 +1,24 @@
 """doctor mcp: commands as tools of a coding agent, by the Model Context Protocol on stdin and stdout.
 
-Tools are rows of mcp.json, their inputs the parameters of the commands. Each call runs a separate doctor as a child
-process. What crashes, hangs or grows there ends there; it costs a tenth of a second more than a library call.
+Tools are rows of mcp.json, their inputs the parameters of the commands. A call that only computes on its input runs in
+the server's process (mcp_local.py); any other runs a separate doctor as a child process, and what crashes, hangs or
+grows there ends there.
 """
 
 import gc
 import json
 import sys
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from tunedoctor import __version__
 from tunedoctor.cli.command_options import McpOptions
 from tunedoctor.cli.command_words import command_parameters, command_words, json_schema
+from tunedoctor.cli.mcp_local import local_call
 from tunedoctor.core.errors import DoctorError, misuse, refusing
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.system import child
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mcp import types
     from mcp.server import Server
 
+T = TypeVar("T")
 LARGEST = 24_000
 """Characters of an answer: some 8,000 tokens of an agent's context."""
 _TEXT, _WORD, _MANY = 4 << 20, 4096, 100
@@ -213,9 +217,6 @@ class Service:
         )
 
     async def _answer(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
-        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415
-
-        self._limiter = self._limiter or CapacityLimiter(_AT_ONCE)
         tool = self._tools.get(name)
         if tool is None:
             what = f"there is no tool {name[:60]!r} here"
@@ -225,6 +226,9 @@ class Service:
         if tool.changes and values["plan"] not in self._shown:
             misuse("plan_fix has shown no such plan here", "call it, and show the user its plan")
         values |= self._shown[values["plan"]] if tool.changes else {}
+        if not tool.words and (local := local_call(tool.command, dict(values), text)):
+            answer = await self._run(local, wait=False)
+            return self._shown_to_agent(tool, values, {**answer, "said": []}, everything)
         words = command_words(tool.command, {**tool.words, **values})
         words += ["-"] if text else []
         form = [] if tool.plain else ["--format=json"]
@@ -232,19 +236,33 @@ class Service:
         seconds = _OF_A_FIX if tool.changes else self._seconds
         stdin = text.encode("utf-8", "replace").decode()
         work = partial(child.run, argv, timeout=seconds, stdin=stdin)
+        # a fix that was begun is waited for, though the agent goes away
+        ended = await self._run(work, wait=tool.changes)
+        return self._shown_to_agent(tool, values, _read(tool, ended), everything)
+
+    async def _run(self, work: Callable[[], T], *, wait: bool) -> T:
+        """Return what work in a thread returns. `wait`: it is waited for though the agent goes away."""
+        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415
+
+        self._limiter = self._limiter or CapacityLimiter(_AT_ONCE)
         if self._calls >= _AT_ONCE + _WAITING:
             misuse(
                 f"{self._calls} calls are worked on or wait here", "wait for their answers first"
             )
         self._calls += 1
         try:
-            # a fix that was begun is waited for, though the agent goes away
-            ended = await to_thread.run_sync(
-                work, abandon_on_cancel=not tool.changes, limiter=self._limiter
-            )
+            return await to_thread.run_sync(work, abandon_on_cancel=not wait, limiter=self._limiter)
         finally:
             self._calls -= 1
-        answer = _read(tool, ended)
+
+    def _shown_to_agent(
+        self,
+        tool: Tool,
+        values: dict[str, Any],
+        answer: dict[str, Any],
+        everything: bool,  # noqa: FBT001  as the agent says
+    ) -> dict[str, Any]:
+        """Return an answer as the agent gets it: bounded and redacted; plans are remembered."""
         plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}
         if plan and answer["end"] == "planned":
             self._shown[plan["plan_id"]] = values

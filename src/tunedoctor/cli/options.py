@@ -3,7 +3,7 @@
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -12,10 +12,12 @@ from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.interaction import Interaction
-from tunedoctor.diagnosis.gate import ProfileName  # noqa: TC001
 from tunedoctor.facts import Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.config import Settings
+
+if TYPE_CHECKING:
+    from tunedoctor.diagnosis.gate import ProfileName
 
 
 class Terminal(Interaction):

@@ -5,13 +5,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from tunedoctor.cli.command_options import InitOptions
 from tunedoctor.cli.output import screen
 from tunedoctor.core import discovery
 from tunedoctor.core.errors import DoctorError, misuse
 from tunedoctor.core.hub import kept, offline
+from tunedoctor.core.init import InitOptions, Wanted
 from tunedoctor.core.models import config_file
 from tunedoctor.core.preflight import check_model
 from tunedoctor.core.training_data import judged
@@ -27,16 +26,6 @@ from tunedoctor.tables.small import Goal
 _SHOWN = 9
 Choices = list[tuple[str, str]]
 """Answers that are offered, each with a note."""
-
-
-class Wanted(NamedTuple):
-    """What was said or answered."""
-
-    model: str
-    data: str
-    goal: Goal
-    hours: float
-    """0: any time."""
 
 
 def ask_all(given: InitOptions, device: Device | None, sites: Sequence[str]) -> Wanted:

@@ -1,6 +1,5 @@
 """doctor undo."""
 
-import shlex
 from functools import partial
 
 import msgspec
@@ -8,17 +7,12 @@ import msgspec
 from tunedoctor.cli.command_options import UndoOptions
 from tunedoctor.cli.options import TERMINAL, aim
 from tunedoctor.cli.output import show
-from tunedoctor.core.environment import (
-    announce_start,
-    require_changeable,
-    target_argument,
-    target_option,
-)
+from tunedoctor.core.environment import target_option
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.undo import kept_states, restore
 from tunedoctor.model.wording import listed, megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone
-from tunedoctor.transaction.undoing import list_states, undo
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,18 +24,13 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def run_undo(given: UndoOptions) -> int:
-    """Bring back an earlier state, or list the states; returns the exit code."""
+    """Restore an earlier state, or list the states; returns the exit code."""
     check_combinations(given)
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
     place = aim(given.target, own=given.own)
-    require_changeable(
-        place, asks=given.listed, words=shlex.join(["doctor", "undo", *filter(None, [given.id])])
-    )
-    announce_start(place, TERMINAL, quiet=given.listed, does="changes the environment of")
-    target = target_argument(place, given.target)
-    states = tuple(list_states(target)) if given.listed else None
-    undone = None if given.listed else undo(target, given.id or "")
+    states = kept_states(place, given.target, TERMINAL) if given.listed else None
+    undone = None if given.listed else restore(place, given.target, given.id, TERMINAL)
     render = partial(_render, there=target_option(place, given.target))
     show(given.format, render, Answer("doctor.undo/1", states, undone))
     return 0 if undone is None or undone.done else 1

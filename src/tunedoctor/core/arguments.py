@@ -88,9 +88,8 @@ def options_of(kind: type[T], **values: object) -> T:
         raise DoctorError(f"{name} is {repr(values.get(name))[:60]}; {takes}") from None
 
 
-def values_of(kind: type[T], given: msgspec.Struct) -> T:
-    """Return a struct or tuple whose fields have the names of options."""
+def values_of(kind: type[T], given: msgspec.Struct, **instead: object) -> T:
+    """Return a struct or tuple whose fields have the names of options; `instead` are other values."""
     names = kind.__annotations__
-    return kind(
-        **{name: value for name, value in msgspec.structs.asdict(given).items() if name in names}
-    )
+    values = {**msgspec.structs.asdict(given), **instead}
+    return kind(**{name: value for name, value in values.items() if name in names})

@@ -18,10 +18,10 @@ from tunedoctor.core.environment import (
     require_working,
     take_snapshot,
 )
-from tunedoctor.core.errors import DoctorError, misuse, refusing
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import read_input
 from tunedoctor.core.interaction import SILENT, Interaction
-from tunedoctor.core.models import cards_near, config_file, here, model_of
+from tunedoctor.core.models import cards_near, config_file, here, model_of, refuse_stdin
 from tunedoctor.core.preflight import devices_of
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
@@ -147,12 +147,7 @@ def fit(  # noqa: PLR0913  the main options of the command
     named.pop("target", None)
     options = options_of(FitOptions, **{**named, "model": fspath(model), "typed": [*named]})
     check_combinations(options)
-    if not options.model:
-        raise DoctorError("the model is empty; name one, for example Qwen/Qwen3-8B")
-    if options.model.startswith("-"):  # "-" would read standard input
-        raise DoctorError(
-            f"model is {options.model[:60]!r}, which begins with a dash; name a file as ./-x"
-        )
+    refuse_stdin(options.model)
     place = NO_TARGET if options.stack == "doctor" else choose_target(target)
     found = estimate(options, place, lambda: choose_target(target))
     return redacted(cast("Answer", found), this_identity())
@@ -290,7 +285,7 @@ def _devices(
 
 
 def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
-    """Return the card of that name, the smallest of several, and what is to be said of it. Raises DoctorError."""
+    """Return the card of that name, the smallest of several, and notes on it. Raises DoctorError if there is none."""
     found = cards_like(name)
     if not found:
         near = cards_near(name)

@@ -33,6 +33,14 @@ def config_file(model: str) -> Path | None:
         return None
 
 
+def refuse_stdin(model: str) -> None:
+    """Raise DoctorError if a name is empty, or would be read as standard input or an option."""
+    if not model:
+        misuse("the model is empty", "name one, for example Qwen/Qwen3-8B")
+    if model.startswith("-"):
+        misuse(f"model is {model[:60]!r}, which begins with a dash", "name a file as ./-x")
+
+
 def model_of(model: str) -> Shape:
     """Return a model's shape. Raises MemoryModelError, and DoctorError if a file cannot be read."""
     if model == "-":

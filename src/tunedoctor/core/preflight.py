@@ -41,7 +41,10 @@ def check_words(arguments: Sequence[str]) -> None:
 
 
 def check_model(model: str, *, reach: bool) -> None:
-    """Raise DoctorError if a .gguf file is damaged, or the hub has no model of that name. Folders: check_words."""
+    """Raise DoctorError if a .gguf file is damaged, or the hub has no model of that name.
+
+    check_words examines folders.
+    """
     path = config_file(model)
     if path is None:
         check_name(model, reach=reach)

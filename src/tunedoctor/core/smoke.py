@@ -64,7 +64,7 @@ class SmokeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @public
-def smoke(  # noqa: PLR0913  the options of the command
+def smoke_test(  # noqa: PLR0913  the options of the command
     target: Place = None,
     *,
     device: str = "",

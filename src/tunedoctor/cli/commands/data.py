@@ -151,8 +151,8 @@ def data(
     ] = "terminal",
 ) -> int:
     """Check training data: faulty lines, duplicates, leaks, secrets, lengths."""
-    from tunedoctor.cli.command_options import DataOptions
     from tunedoctor.cli.data import run_data
+    from tunedoctor.core.data import DataOptions
 
     return run_data(
         DataOptions(
@@ -171,9 +171,9 @@ def data(
             split=split or 0.0,
             force=force,
             jobs=jobs,
-            target=target,
-            own=own,
-            output=output,
-            format=format,
-        )
+        ),
+        target,
+        own=own,
+        output=output,
+        format_=format,
     )

@@ -101,14 +101,11 @@ def init(
     ] = False,
 ) -> int:
     """Write a first training configuration. Asks up to four questions, none with --model and --data."""
-    from tunedoctor.cli.command_options import InitOptions
     from tunedoctor.cli.init import run_init
+    from tunedoctor.core.init import InitOptions
 
     return run_init(
         InitOptions(
-            file=file,
-            target=target,
-            own=own,
             model=model,
             data=data,
             eval_data=eval_data,
@@ -116,7 +113,10 @@ def init(
             goal=goal,
             hours=hours,
             out=out,
-            source=source,
-            force=force,
-        )
+        ),
+        file,
+        target,
+        own=own,
+        source=source,
+        force=force,
     )

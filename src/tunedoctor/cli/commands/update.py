@@ -36,7 +36,7 @@ def update(
 ) -> int:
     """Fetch the newest PyTorch wheel list and library releases, at most once a day."""
     from tunedoctor.cli.command_options import UpdateOptions
-    from tunedoctor.cli.sources import run_update
+    from tunedoctor.cli.update import run_update
 
     return run_update(
         UpdateOptions(

@@ -1,4 +1,4 @@
-"""doctor fix: plan the smallest change, apply it, and go on to a larger scope where it does not help."""
+"""Plan the smallest change, apply it, and go on to a larger scope if it does not help."""
 
 import os
 import shlex
@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.command_options import FixOptions
-from tunedoctor.cli.options import Options
-from tunedoctor.cli.output import agreed, screen, write
-from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
-from tunedoctor.core.errors import misuse
-from tunedoctor.core.files import refusal, write_file
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.interaction import SILENT, Interaction, Progress
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
@@ -25,21 +21,7 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.model.findings import Check, quoted
 from tunedoctor.model.plan import Install, NewEnvironment, Resolve, Scope
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.render.plan import (
-    STAGES,
-    render_end,
-    render_left,
-    render_next_round,
-    render_next_scope,
-    render_plan,
-    render_scope_refused,
-    render_stage,
-)
-from tunedoctor.render.screen import as_json, mark
-from tunedoctor.render.script import MARK
-from tunedoctor.render.setup import is_setup, render_plan_script
 from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, to_rebuild, users
@@ -51,7 +33,6 @@ from tunedoctor.transaction.outcome import (
     Treated,
     Watch,
     Ways,
-    exit_code,
 )
 
 if TYPE_CHECKING:
@@ -60,12 +41,79 @@ if TYPE_CHECKING:
     from tunedoctor.transaction.apply import Attempt
 
 
+class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be fixed and how; docs/fix.md says what each field means."""
+
+    ids: tuple[str, ...] = ()
+    dry_run: bool = False
+    smallest: bool = False
+    plan: str = ""
+    """Id of the plan that is carried out, or none."""
+    script: bool = False
+    """The plan becomes a script, and nothing is changed."""
+    installer: Literal["uv", "pip"] | None = None
+    new: str | None = None
+    packages: tuple[str, ...] = ()
+    python: str | None = None
+    deep: bool = False
+    smoke: bool = False
+    no_import: bool = False
+    system: bool = False
+    allow_project_sources: bool = False
+
+
+class PlannedFix(NamedTuple):
+    """A plan as it is shown before it is carried out."""
+
+    result: FixResult
+    snapshot: Snapshot
+    checks: tuple[Check, ...]
+    unchanged: tuple[str, ...]
+    """Packages that stay as they are, those of the training stack first."""
+
+
+class FixEvents:
+    """What happens while a fix is planned and carried out, for whoever shows it. This one shows nothing and agrees."""
+
+    def planned(self, fix: PlannedFix) -> None:
+        """Take a plan, before it is carried out."""
+
+    def agrees(self) -> bool:
+        """Return whether the plan is to be carried out."""
+        return True
+
+    def begins(self) -> None:
+        """Take that the plan is about to be carried out."""
+
+    def stage(
+        self, stage: Stage, words: str, seconds: float, fix: PlannedFix, progress: Progress
+    ) -> None:
+        """Take that a stage has ended, with what came of it; `progress` shows what runs next."""
+
+    def next_scope(self, result: FixResult, kept: tuple[str, ...]) -> None:
+        """Take that a larger scope is planned, and the packages that keep their versions in it."""
+
+    def scope_refused(self, result: FixResult) -> None:
+        """Take that a larger scope has no plan."""
+
+    def next_round(self, ids: tuple[str, ...]) -> None:
+        """Take that a change left these findings, which are planned next."""
+
+    def remains(self, result: FixResult) -> None:
+        """Take why what a change left cannot be fixed."""
+
+    def scripted(self, fix: PlannedFix) -> None:
+        """Take a plan that is to become a script."""
+
+    def interrupted(self, text: str) -> None:
+        """Take how the environment was left after Ctrl-C."""
+
+
 class FixCase(NamedTuple):
     """The options of a run, the environment, what is known of it, and where packages come from."""
 
     given: FixOptions
-    """The options."""
-    options: Options
+    criteria: Criteria
     target: str | None
     snapshot: Snapshot
     checks: tuple[Check, ...]
@@ -75,17 +123,16 @@ class FixCase(NamedTuple):
     """The user's package sources."""
     first_state: str = ""
     """Id of the state before the first change of this fix; "" before there is one."""
+    is_named: bool = False
+    """The caller named the environment."""
+    interaction: Interaction = SILENT
+    events: FixEvents = FixEvents()
 
     @property
     def target_option(self) -> str:
         """The option that names the environment to another command."""
         named = self.given.new or self.target
         return f" --target {shlex.quote(named)}" if named else ""
-
-    @property
-    def is_terminal(self) -> bool:
-        """True if people read the output, and no program."""
-        return self.options.format == "terminal"
 
 
 def as_shown(answer: FixResult) -> FixResult:
@@ -99,14 +146,6 @@ def as_shown(answer: FixResult) -> FixResult:
     )
     plan = msgspec.structs.replace(clean.plan, steps=steps)
     return msgspec.structs.replace(clean, plan=plan, plan_id=answer.plan_id)
-
-
-def end(case: FixCase, answer: FixResult) -> int:
-    """Print how it ended; return the exit code."""
-    shown = as_shown(answer)
-    text = render_end(shown, screen(), verbose=case.options.verbose) if case.is_terminal else ""
-    write(text or as_json(shown))
-    return exit_code(answer)
 
 
 class _ScopeTry(NamedTuple):
@@ -125,8 +164,8 @@ _SCOPES = (
 """In this order; one whose plan was tried already is passed over."""
 
 
-def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> int:
-    """Plan for the findings, or for a new environment, show the plan, ask, carry it out; return the exit code.
+def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> FixResult:
+    """Plan for the findings, or for a new environment, show the plan, ask, carry it out; return how it ended.
 
     Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found. Where
     a change proved itself and left some of what it was for, that change stays, and the rest is planned next.
@@ -139,26 +178,22 @@ def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> int:
     while True:
         attempt = _FixRound(case, findings, plans)
         attempt.run(scopes)
-        if attempt.code is not None:
-            return attempt.code
         last = attempt.last
         if applied and last.end != "applied":
-            if case.is_terminal and last.end in ("refused", "failed"):
-                write(render_left(as_shown(last), screen()))
+            if last.end in ("refused", "failed"):
+                case.events.remains(last)
             earlier = tuple(attempt.earlier)
-            last = msgspec.structs.replace(applied, by_hand=last.by_hand, earlier=earlier)
-            return end(case, last)
+            return msgspec.structs.replace(applied, by_hand=last.by_hand, earlier=earlier)
         rounds -= 1
         remaining = _remaining_findings(attempt) if rounds else None
         if remaining is None:
-            return end(case, last)
+            return last
         if applied is None and last.outcome and last.outcome.state:
             first_state = last.outcome.state.id
         applied = last
         case, findings = remaining
         case = case._replace(first_state=first_state)
-        if case.is_terminal:
-            write(render_next_round(tuple(one.check.id for one in findings), screen()))
+        case.events.next_round(tuple(one.check.id for one in findings))
 
 
 _MOST_ROUNDS = 3
@@ -173,7 +208,7 @@ def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] 
     if not {*result.outcome.left} & {*result.plan.cures}:
         return None
     findings = chosen(diagnose(after, case.checks), case.given.ids)
-    drafts = drafted(findings, after, case.options.criteria.fixes())
+    drafts = drafted(findings, after, case.criteria.fixes())
     if not any(one.changes for one in drafts):
         return None
     if case.asking.installed is not None:
@@ -186,7 +221,7 @@ class _FixRound:
 
     def __init__(self, case: FixCase, findings: tuple[Found, ...], plans: set[str]) -> None:
         self.case, self.findings = case, findings
-        self.drafts = drafted(findings, case.snapshot, case.options.criteria.fixes())
+        self.drafts = drafted(findings, case.snapshot, case.criteria.fixes())
         self.last = self.first = FixResult(
             end="planned",
             target=case.place,
@@ -199,8 +234,6 @@ class _FixRound:
         """Ids of the plans that were tried, in this round and those before."""
         self.after: Snapshot | None = None
         """The state that the last attempt led to, whether it was taken back or stays."""
-        self.code: int | None = None
-        """Exit code, where the result is not printed at the end."""
 
     def run(self, scopes: Iterable["_ScopeTry"]) -> None:
         """Try the scopes in order, until one ends the round."""
@@ -228,11 +261,12 @@ class _FixRound:
         if isinstance(prepared, bool):
             return prepared
         result, made, rung = prepared
-        if self.earlier and case.is_terminal:
-            write(render_next_scope(as_shown(result), screen(), kept=_names_kept(rung)))
+        if self.earlier:
+            case.events.next_scope(result, _names_kept(rung))
         self.plans.add(made.plan.id)
         if case.given.script:
-            self.code = _scripted(case, result, made)
+            self.last = result
+            case.events.scripted(_planned_fix(case, result, made))
             return False
         self.last, tried = _carry_out(case, result, made)
         self.after = (tried and tried.after) or self.after
@@ -290,8 +324,7 @@ class _FixRound:
         refused = _refused(result, error, self.findings)
         silent = isinstance(error, RefusedError) and error.partly
         if self.last.end == "failed":
-            if self.case.is_terminal:
-                write(render_scope_refused(as_shown(refused), screen()))
+            self.case.events.scope_refused(refused)
         elif self.last.end != "told" and (not self.earlier or (one.keeps_versions and not silent)):
             self.last = refused
         self._record(one, "refused", refused)
@@ -324,7 +357,7 @@ def _larger_scopes(
     from tunedoctor.planning.planner import Rung  # noqa: PLC0415
     from tunedoctor.planning.roots import find_roots  # noqa: PLC0415
 
-    found: Evidence = evidence_of(drafts, seen, case.checks, case.options.criteria.fixes())
+    found: Evidence = evidence_of(drafts, seen, case.checks, case.criteria.fixes())
     roots = find_roots(case.snapshot, _project(case), found.suspects)
     roots = roots if one.keeps_versions else roots.without_versions()
     first = Rung(one.scope, roots, found.missing)
@@ -335,7 +368,7 @@ def _project(case: FixCase) -> Path | None:
     """Return the folder whose declared requirements count: that of the environment, else the working folder."""
     interpreter = case.snapshot.find(Interpreter)
     near = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
-    near += [] if case.given.target else [Path.cwd()]
+    near += [] if case.is_named else [Path.cwd()]
     marks = ("pyproject.toml", "requirements.txt")
     return next((one for one in near if any((one / mark).is_file() for mark in marks)), None)
 
@@ -367,11 +400,11 @@ def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") ->
     # what has nothing to do stays light
     from tunedoctor.planning.planner import fresh, planned  # noqa: PLC0415
 
-    with spinner() as one:
-        one.watch(["resolving with the package index"])
+    with case.interaction.progress() as progress:
+        progress.watch(["resolving with the package index"])
         if case.given.new:
             return fresh(case.snapshot, _new_path(case), case.given.packages, case.asking)
-        fixes = case.options.criteria.fixes()
+        fixes = case.criteria.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 
 
@@ -399,29 +432,8 @@ def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
     return elsewhere(words) if steps else ()
 
 
-def _scripted(case: FixCase, answer: FixResult, made: "Planned") -> int:
-    found, place = diagnose(case.snapshot, case.checks).causes, case.given.script or "-"
-    cures = (step for one in found for step in one.finding.cure.steps)
-    text = render_plan_script(made.plan, case.snapshot, answer.installer or "pip", cures)
-    if place == "-":
-        write(text)
-    elif why := refusal(place, MARK, force=False):
-        misuse(f"{place} {why}", "name another file")
-    else:
-        write_file(place, text, "name a file of yours")
-    if not case.is_terminal:
-        return end(case, answer)
-    if place != "-":
-        shown = screen()
-        render_plan(as_shown(answer), shown, _unchanged_packages(case, made))
-        shown.line(mark("ok"), f" wrote {place}; nothing was changed")
-        if made.plan.new:
-            sh = f"sh {shlex.quote(place)}"
-            ways = [(f"sudo {sh} root", "run the part that needs root")]
-            ways *= is_setup(made.plan, case.snapshot)
-            shown.next(*ways, (sh, "create the environment"))
-        write(shown.text())
-    return 0
+def _planned_fix(case: FixCase, result: FixResult, made: "Planned") -> PlannedFix:
+    return PlannedFix(result, case.snapshot, case.checks, _unchanged_packages(case, made))
 
 
 def _with_plan(
@@ -455,17 +467,15 @@ def _carry_out(
     case: FixCase, answer: FixResult, made: "Planned"
 ) -> "tuple[FixResult, Attempt | None]":
     """Show a plan, ask, apply it; return how it ended, and what the attempt showed if there was one."""
-    if case.is_terminal:
-        kept, verbose = _unchanged_packages(case, made), case.options.verbose
-        write(render_plan(as_shown(answer), screen(), kept, verbose=verbose))
+    shown = _planned_fix(case, answer, made)
+    case.events.planned(shown)
     if not made.plan.changes:
         return msgspec.structs.replace(answer, end="told"), None
     if case.given.dry_run:
         return answer, None
-    if not case.given.yes and not agreed("Apply?", sys.stdout):
+    if not case.events.agrees():
         return msgspec.structs.replace(answer, end="declined"), None
-    if case.is_terminal:
-        write("\n")
+    case.events.begins()
     from tunedoctor.transaction.apply import attempt  # noqa: PLC0415
 
     ways = Ways(
@@ -479,14 +489,14 @@ def _carry_out(
         first_state=case.first_state,
     )
     try:
-        with spinner() as one:
-            one.watch(["preparing"])
-            stage = _stage(case, made, one)
+        with case.interaction.progress() as progress:
+            progress.watch(["preparing"])
+            stage = _watch(case, shown, progress)
             tried = attempt(made.proved, case.target, case.snapshot, ways, stage)
             outcome = tried.outcome
     except KeyboardInterrupt as stopped:
         said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
-        sys.stderr.write(f"\ndoctor: {said}\n")
+        case.events.interrupted(said)
         raise
     ended: Ended = "told" if outcome.end == "nothing" else outcome.end
     return msgspec.structs.replace(
@@ -509,13 +519,9 @@ def _unchanged_packages(case: FixCase, made: "Planned") -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
 
 
-def _stage(case: FixCase, made: "Planned", progress: Spinner) -> Watch:
+def _watch(case: FixCase, fix: PlannedFix, progress: Progress) -> Watch:
     def watch(stage: Stage, words: str, seconds: float) -> None:
-        text = render_stage(stage, words, seconds, screen()) if case.is_terminal else ""
-        if text:
-            progress.say(text)
-        if goes_on := STAGES.get(stage, ("", "", ""))[2]:
-            progress.watch([goes_on.format(megabytes(made.plan.download_bytes))])
+        case.events.stage(stage, words, seconds, fix, progress)
 
     return watch
 

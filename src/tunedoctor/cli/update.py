@@ -1,0 +1,68 @@
+"""doctor update."""
+
+import sys
+
+from tunedoctor.cli.command_options import UpdateOptions
+from tunedoctor.cli.options import TERMINAL
+from tunedoctor.cli.output import screen, write
+from tunedoctor.core.update import update
+from tunedoctor.model.wording import listed
+from tunedoctor.refresh.update import Outcome, UpdateError
+from tunedoctor.render.screen import as_json
+
+SCHEMA = "doctor.update/1"
+MANY = 5
+"""Kept builds that are named; the rest is counted."""
+
+
+def run_update(given: UpdateOptions) -> int:
+    """Bring the wheel table up to date and print what changed; returns 0, or 2 if it stays as it was."""
+    in_json = given.format == "json"
+    try:
+        outcome = update(
+            index=given.index,
+            force=given.force,
+            dry_run=given.dry_run,
+            offline=given.offline,
+            interaction=TERMINAL,
+        )
+    except UpdateError as error:
+        return _refused(str(error), in_json=in_json)
+    write(as_json({"schema": SCHEMA, **outcome._asdict()}) if in_json else _text(outcome))
+    return 0
+
+
+def _refused(why: str, *, in_json: bool) -> int:
+    if in_json:
+        write(as_json({"schema": SCHEMA, "state": "refused", "why": why}))
+    else:
+        sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
+    return 2
+
+
+def _text(outcome: Outcome) -> str:
+    shown = screen()
+    if outcome.state == "recent":
+        shown.wrap(
+            f"The wheel table of {outcome.date} was updated within the last day; --force asks again."
+        )
+        return shown.text()
+    shown.line("Would change:" if outcome.state == "shown" else "The wheel table is up to date:")
+    new = "the code for GPUs is not told: chosen where nothing older fits"
+    for text in (
+        *(outcome.changes or ["nothing new"]),
+        *([f"of {listed(outcome.new)} {new}"] if outcome.new else ()),
+        *(f"left out: {one}" for one in outcome.left_out),
+        *(f"not told: {one}" for one in outcome.untold),
+        *(
+            [f"kept, though the index does not name it: {listed(outcome.kept, MANY)}"]
+            * bool(outcome.kept)
+        ),
+    ):
+        shown.wrap(text, 2)
+    dates = f"in use until now {outcome.before}, shipped {outcome.shipped}"
+    if outcome.state == "updated":
+        dates = f"now of {outcome.date}; {dates}; it lies in {outcome.file}"
+    shown.wrap(f"Wheel table: {dates}.")
+    shown.next(("doctor wheel", "choose a build with it"))
+    return shown.text()

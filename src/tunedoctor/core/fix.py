@@ -1,0 +1,310 @@
+"""Fix an environment: examine it, plan, and carry the plan out."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, overload
+
+import msgspec
+
+from tunedoctor.core.arguments import Place, public
+from tunedoctor.core.criteria import NO_SETTINGS, Criteria
+from tunedoctor.core.environment import (
+    announce_start,
+    choose_target,
+    require_changeable,
+    take_snapshot,
+    target_argument,
+)
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.fix_scopes import FixCase, FixEvents, FixOptions, as_shown, fix_findings
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.sources import asking
+from tunedoctor.diagnosis.agreement import chosen, drafted
+from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.facts import Interpreter, Packages, Runtime, Target, Unknown
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.sources import Sources
+from tunedoctor.probes.imports import looked, remembered
+from tunedoctor.probes.package_modules import extra_modules
+from tunedoctor.probes.runtime import importing, runtime_of
+from tunedoctor.probes.targeting import here
+from tunedoctor.state.folder import FailureError, failure_of
+from tunedoctor.system.programs import find_program
+from tunedoctor.tables.config import Settings
+from tunedoctor.transaction.outcome import FixResult
+from tunedoctor.transaction.undoing import put_in_order
+
+_UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
+
+
+class FixPlan:
+    """A plan for an environment; nothing was changed. `apply` carries it out."""
+
+    def __init__(self, result: FixResult, apply: Callable[[str], FixResult]) -> None:
+        """Take the plan, and what carries out the plan of an id."""
+        self.result = result
+        """The plan, its `plan_id`, what it is predicted to fix, or why there is none."""
+        self._apply = apply
+
+    def __repr__(self) -> str:
+        """Return the id of the plan, and how planning ended."""
+        return f"FixPlan({self.result.plan_id!r}, end={self.result.end!r})"
+
+    def apply(self) -> FixResult:
+        """Carry the plan out: all of it or nothing. It is made again first, and refused if it is now another one."""
+        if not self.result.plan_id:
+            return self.result
+        return self._apply(self.result.plan_id)
+
+
+@overload
+def fix(
+    target: Place = None,
+    *,
+    ids: Sequence[str] = (),
+    apply: Literal[False] = False,
+    smallest: bool = False,
+    new: Place = None,
+    packages: Sequence[str] = (),
+    python: str | None = None,
+    installer: Literal["uv", "pip"] | None = None,
+    deep: bool = False,
+    smoke: bool = False,
+    imports: bool = True,
+    system: bool = False,
+    plugins: Sequence[str] = (),
+    interaction: Interaction = SILENT,
+    events: FixEvents = ...,
+) -> FixPlan: ...
+@overload
+def fix(
+    target: Place = None,
+    *,
+    ids: Sequence[str] = (),
+    apply: Literal[True],
+    smallest: bool = False,
+    new: Place = None,
+    packages: Sequence[str] = (),
+    python: str | None = None,
+    installer: Literal["uv", "pip"] | None = None,
+    deep: bool = False,
+    smoke: bool = False,
+    imports: bool = True,
+    system: bool = False,
+    plugins: Sequence[str] = (),
+    interaction: Interaction = SILENT,
+    events: FixEvents = ...,
+) -> FixResult: ...
+@public
+def fix(  # noqa: PLR0913  the options of the command
+    target: Place = None,
+    *,
+    ids: Sequence[str] = (),
+    apply: bool = False,
+    smallest: bool = False,
+    new: Place = None,
+    packages: Sequence[str] = (),
+    python: str | None = None,
+    installer: Literal["uv", "pip"] | None = None,
+    deep: bool = False,
+    smoke: bool = False,
+    imports: bool = True,
+    system: bool = False,
+    plugins: Sequence[str] = (),
+    interaction: Interaction = SILENT,
+    events: FixEvents = FixEvents(),  # noqa: B008  it holds nothing
+) -> FixPlan | FixResult:
+    """Plan what fixes the findings of an environment, and return the plan; with `apply`, carry it out.
+
+    `ids`: findings to fix, by default all errors and warnings. `smallest`: try no larger change if the smallest one
+    does not help. `new`: make an environment there with `packages`, of the interpreter `python`. `installer`: who
+    makes the change. `deep`, `smoke` and `imports` say how the result is proved: by running the packages, by a tiny
+    training, by importing them. `system`: change a Python that is no virtual environment. A change is made as a whole
+    or not at all; `undo` takes it back. Asks the user's package indexes and starts the environment's interpreter.
+    """
+    options = FixOptions(
+        ids=tuple(ids),
+        dry_run=not apply,
+        smallest=smallest,
+        installer=installer,
+        new=None if new is None else os.fspath(new),
+        packages=tuple(packages),
+        python=python,
+        deep=deep,
+        smoke=smoke,
+        no_import=not imports,
+        system=system,
+    )
+    check_combinations(options, target=target is not None)
+    criteria = Criteria.over(plugins=tuple(plugins))
+
+    def run(options: FixOptions) -> FixResult:
+        place = here(own_python(options), "--new") if options.new else choose_target(target)
+        named = None if target is None else os.fspath(target)
+        result = fix_environment(
+            options,
+            criteria,
+            place,
+            named,
+            asks=options.dry_run,
+            interaction=interaction,
+            events=events,
+        )
+        return as_shown(result)
+
+    result = run(options)
+    if apply:
+        return result
+
+    def carry_out(plan_id: str) -> FixResult:
+        return run(msgspec.structs.replace(options, dry_run=False, plan=plan_id))
+
+    return FixPlan(result, carry_out)
+
+
+def fix_environment(  # noqa: PLR0913  each is of one command
+    given: FixOptions,
+    criteria: Criteria,
+    place: Target,
+    target: str | None,
+    *,
+    asks: bool,
+    settings: Settings = NO_SETTINGS,
+    ask_sources: bool = False,
+    interaction: Interaction = SILENT,
+    events: FixEvents = FixEvents(),  # noqa: B008  it holds nothing
+) -> FixResult:
+    """Examine an environment, plan, and carry the plan out unless it is a dry run; return how it ended.
+
+    `asks`: the user is asked before the change. `ask_sources`: the user can be asked whether package sources that only
+    the folder names count. Raises DoctorError.
+    """
+    if given.ids:  # what is named counts, whatever the folder's settings leave out
+        skip = tuple(one for one in criteria.skip if one not in given.ids)
+        criteria = criteria._replace(only=(), skip=skip)
+    criteria._replace(only=given.ids, skip=()).checks()  # an unknown id is reported before any work
+    require_changeable(place, asks=asks, words=" ".join(("doctor fix --yes", *given.ids)))
+    wanted = target_argument(place, target)
+    if not (given.dry_run or given.script or given.new):
+        try:  # finish or take back what a killed doctor left, before anything is looked at
+            recovered = put_in_order(wanted)
+        except (FailureError, OSError) as error:
+            failed = failure_of(error)
+            misuse(failed.why, *(*failed.by_hand, "wait for it, then run doctor fix again")[:1])
+        if recovered:
+            interaction.say(recovered)
+    announce_start(place, interaction)
+    deep, read = given.deep and not given.new, not given.new
+    snapshot = take_snapshot(place, interaction, deep=deep, read=read, start=True)
+    case = FixCase(
+        given,
+        criteria,
+        wanted,
+        snapshot,
+        criteria.checks(),
+        given.new or place.asked,
+        Asking(Sources()),
+        is_named=bool(target),
+        interaction=interaction,
+        events=events,
+    )
+    case, findings = searched(case)
+    if not findings and not given.new:
+        return nothing(case)
+    # what has nothing to do asks nothing
+    known = asking(
+        case.snapshot,
+        settings,
+        allowed=given.allow_project_sources,
+        ask=ask_sources,
+        interaction=interaction,
+    )
+    if given.new:  # what is installed here is not there
+        known.installed = None
+    return fix_findings(case._replace(asking=known), findings)
+
+
+def own_python(given: FixOptions) -> str:
+    """Return the interpreter that a new environment is made of."""
+    if not given.python:
+        return sys.executable
+    # one that is named by its path is the user's word
+    found = (
+        given.python
+        if Path(given.python).name != given.python and shutil.which(given.python)
+        else ""
+    )
+    for name in () if found else (given.python, f"python{given.python}"):
+        found = found or find_program(name, os.environ)
+    if not found:
+        misuse(f"--python is {given.python!r}, which is no interpreter", "name one by its path")
+    return found
+
+
+def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
+    """Return the findings to cure, and the case with all that was looked at for them.
+
+    Where a look without running finds nothing, what the last deep look of the unchanged environment told counts; else
+    its packages are imported.
+    """
+    if case.given.new:
+        return case, ()
+    found = chosen(diagnose(case.snapshot, case.checks), case.given.ids)
+    interpreter, packages = case.snapshot.find(Interpreter), case.snapshot.find(Packages)
+    if interpreter is None or packages is None or not packages.distributions:
+        return case, found
+    seen = case.given.deep or case.given.no_import or remembered(case.snapshot)
+    if seen or _applicable(case, found):
+        return case, found
+    case.interaction.say("its files show nothing that fix can cure; importing its packages")
+    with case.interaction.progress() as progress:
+        who = (interpreter.executable, interpreter.version)
+        words = importing(extra=extra_modules(packages, interpreter))
+        told = runtime_of(*who, os.environ, words, progress.step)
+    case = case._replace(snapshot=looked(case.snapshot, told))
+    return case, chosen(diagnose(case.snapshot, case.checks), case.given.ids)
+
+
+def nothing(case: FixCase) -> FixResult:
+    """Return the answer where there is nothing to cure, with the notes that are advice."""
+    if ids := case.given.ids:
+        why = f"{' and '.join(ids)} was not found here"
+        return FixResult(end="nothing", target=case.place, why=why)
+    causes = diagnose(case.snapshot, case.checks).causes
+    told, held = case.snapshot.find(Runtime), remembered(case.snapshot)
+    look = f"doctor check{case.target_option}"
+    if isinstance(none := case.snapshot.get(Runtime), Unknown):  # not even an import was tried
+        return FixResult(
+            end="refused", target=case.place, why=none.why, by_hand=(f"{look} --deep",)
+        )
+    return FixResult(
+        end="nothing",
+        target=case.place,
+        notes=tuple(f.check.id for f in causes),
+        applicable=_applicable(case, causes),
+        look=look,
+        looked=case.snapshot.taken if told else held[1].taken if held else "",
+        unproved=_UNSEEN if case.given.no_import and not (told or held) else "",
+    )
+
+
+def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return the findings for which a fix changes something."""
+    drafts = drafted(found, case.snapshot, case.criteria.fixes())
+    return tuple(one.id for one in drafts if one.changes)
+
+
+def check_combinations(options: FixOptions, *, target: bool) -> None:
+    """Raise DoctorError if options contradict each other or one lacks another. `target`: an environment was named."""
+    if options.new and (target or options.ids):
+        misuse("--new makes an environment", "leave out --target and the ids")
+    if (options.python or options.packages) and not options.new:
+        misuse("--python and --with are for a new environment", "name its folder with --new")
+    if options.no_import and (options.deep or options.smoke):
+        misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
+    for option in ("new", "python"):
+        if getattr(options, option) == "":  # as of a variable that is not set: not the same as none
+            misuse(f"--{option} is empty", "leave it out, or say what it is to be")

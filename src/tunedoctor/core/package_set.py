@@ -1,0 +1,210 @@
+"""Find one set of libraries that works together, or the smallest change of an environment towards it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.core import arguments
+from tunedoctor.core.arguments import public
+from tunedoctor.core.criteria import NO_SETTINGS, Criteria
+from tunedoctor.core.environment import (
+    announce_start,
+    choose_target,
+    require_target,
+    take_snapshot,
+)
+from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.files import require_writable, write_file
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.sources import asking
+from tunedoctor.diagnosis.redaction import public as redacted
+from tunedoctor.diagnosis.redaction import this_identity
+from tunedoctor.facts import Interpreter, NvidiaDriver, Packages, Target, Unknown
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.uv import Failed
+from tunedoctor.model.machine import MachineError
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
+from tunedoctor.planning.wanted import RefusedError, asked_for
+from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.tables.config import Settings
+from tunedoctor.wheels.described import Asked, blank, machine_of, over, with_glibc
+
+_HELP = "doctor set --help lists the options"
+
+
+class SetFiles(NamedTuple):
+    """Files that the set is written to; "" for none."""
+
+    freeze: str = ""
+    """A requirements file with hashes."""
+    pyproject: str = ""
+    """A pyproject.toml; "-" writes none, for whoever prints it."""
+    force: bool = False
+    """Replace files that doctor did not write."""
+
+
+@public
+def package_set(  # noqa: PLR0913  the options of the command
+    packages: Sequence[str] = (),
+    target: arguments.Place = None,
+    *,
+    gpus: Sequence[str] = (),
+    driver: str = "",
+    python: str = "",
+    platform: str = "",
+    arch: str = "",
+    glibc: str = "",
+    freeze: arguments.Place = None,
+    pyproject: arguments.Place = None,
+    offline: bool = False,
+    allow_project_sources: bool = False,
+    interaction: Interaction = SILENT,
+) -> Answer:
+    """Return one set of training libraries that fits the machine and each other, with the install commands.
+
+    `packages`: what the set must hold too, such as "trl" or "peft>=0.18". `platform` describes another machine; without
+    it, what is named replaces that of this one. `freeze` and `pyproject` name files that are written. Asks the user's
+    package indexes and starts the environment's interpreter; changes no environment.
+    """
+    if platform and target is not None:
+        misuse(
+            "--platform describes another machine", "leave out --target, or leave out --platform"
+        )
+    asked = Asked(
+        platform=platform,
+        arch=arch,
+        glibc=glibc,
+        python=python,
+        driver=driver,
+        gpus=tuple(gpus),
+    )
+    files = SetFiles(
+        freeze="" if freeze is None else os.fspath(freeze),
+        pyproject="" if pyproject is None else os.fspath(pyproject),
+    )
+    require_writable_files(files)
+    place = NO_TARGET if platform else choose_target(target)
+    found, _ = find_set(
+        asked,
+        tuple(packages),
+        place,
+        files,
+        Criteria(),
+        allow_project_sources=allow_project_sources,
+        offline=offline,
+        interaction=interaction,
+    )
+    return redacted(found, this_identity())
+
+
+def require_writable_files(files: SetFiles) -> None:
+    """Raise DoctorError, before any work, if a file of the set cannot be written."""
+    for place in (files.freeze, files.pyproject):
+        require_writable(place, MARK, "name another, or --force", force=files.force)
+
+
+def find_set(  # noqa: PLR0913  each is of one command
+    asked: Asked,
+    packages: tuple[str, ...],
+    place: Target,
+    files: SetFiles,
+    criteria: Criteria,
+    *,
+    settings: Settings = NO_SETTINGS,
+    allow_project_sources: bool = False,
+    ask_sources: bool = False,
+    offline: bool = False,
+    interaction: Interaction = SILENT,
+) -> tuple[Answer, Made | None]:
+    """Return the set, and what it was made of; None if there is no set. Raises DoctorError.
+
+    `place`: the target, NO_TARGET if `asked` describes another machine. `ask_sources`: the user can be asked whether
+    package sources that only the folder names count.
+    """
+    with refusing(RefusedError, _HELP):
+        names = asked_for(packages)
+    snapshot = None
+    if not asked.platform:
+        announce_start(require_target(place), interaction)
+        snapshot = take_snapshot(place, interaction, read=True)
+    known = asking(
+        snapshot,
+        settings,
+        allowed=allow_project_sources,
+        ask=ask_sources,
+        interaction=interaction,
+    )
+    if offline:
+        known.declared = msgspec.structs.replace(known.declared, offline="--offline")
+    there = _place_of(asked, snapshot, known, criteria)
+    with interaction.progress() as progress:
+        progress.watch(["resolving with the package sources"])
+        found, made = answered(there, names)
+        if made is not None:
+            found = _written(found, made, files, known, interaction)
+    return found, made
+
+
+def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: Criteria) -> Place:
+    """Return where the set is for: of another machine than this one the findings tell nothing."""
+    if snapshot is None:
+        with refusing(MachineError, _HELP):
+            own = f"{sys.version_info.major}.{sys.version_info.minor}"
+            machine, assumed = blank(asked, own)
+            machine, more = with_glibc(machine, *_own_glibc())
+            return Place(machine, known, whole=True, assumed=(*assumed, *more))
+    sure = not isinstance(snapshot.get(NvidiaDriver), Unknown)
+    with refusing(MachineError, f"--target names an environment; {_HELP}"):
+        machine = over(machine_of(snapshot), asked, driver_known=sure)
+    if not sure and not asked.driver:
+        misuse(
+            "nobody could say which NVIDIA driver there is",
+            "name it with --driver 580.65.06, or --driver none",
+        )
+    interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
+    if interpreter and not interpreter.version.startswith(asked.python.rstrip("t")):
+        return Place(machine, known, whole=True)
+    if isinstance(packages, Unknown):
+        misuse(
+            f"what is installed could not be read: {packages.why}",
+            "--target names an environment; --platform describes a machine without one",
+        )
+    judges = () if asked != Asked() else criteria.checks()
+    return Place(machine, known, snapshot, judges, criteria.fixes() if judges else (), whole=True)
+
+
+def _own_glibc() -> tuple[str, str]:
+    """Return the glibc and the processor of this machine: ("2.39", "x86_64"); "" where it is no Linux with glibc."""
+    if sys.platform != "linux":
+        return "", ""
+    try:
+        version = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        version = ""
+    return version.removeprefix("glibc "), os.uname().machine
+
+
+def _written(
+    answer: Answer,
+    made: Made,
+    files: SetFiles,
+    known: Asking,
+    interaction: Interaction,
+) -> Answer:
+    texts: dict[str, str] = {}
+    if files.freeze:
+        text = frozen(answer, made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119
+        if isinstance(text, Failed):
+            why = f"{files.freeze} was not written: {text.text}"
+            return msgspec.structs.replace(answer, verdict="unknown", why=why)
+        texts[files.freeze] = text
+    if files.pyproject and files.pyproject != "-":
+        texts[files.pyproject] = project(answer, made)
+    for place, text in texts.items():
+        write_file(place, text, interaction=interaction)
+    return msgspec.structs.replace(answer, files=tuple(texts))
