@@ -196,7 +196,7 @@ def test_a_side_that_could_not_tell_and_findings_that_hang_on_two_facts(tmp_path
     assert " and LibraryPath libcuda " in said
     said = " ".join(diff("lame.json", "blind.json").stdout.split())
     assert "because Cpu count 32 in lame, unknown in blind (it is cut off)" in said
-    assert "but in blind: could not tell: it is cut off" in said
+    assert "but in blind: is undecided: it is cut off" in said
 
 
 def test_a_huge_snapshot_is_explained_in_a_time_that_grows_with_its_size(tmp_path):

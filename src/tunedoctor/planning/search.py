@@ -63,7 +63,7 @@ def breaks(
         row = pair.row
         yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
     for one in contract_problems(versions):
-        verb, lacks = ("passes", "take") if one.kind == "keyword" else ("imports", "have")
+        verb, lacks = ("passes", "accept") if one.kind == "keyword" else ("imports", "have")
         asks = f"{one.library} {versions[one.library]} {verb} {one.name or one.module}"
         why = f"{asks}, which {one.neighbour} {versions[one.neighbour]} does not {lacks}"
         ways = (pair for cure in contract_ways(one, versions) for pair in cure.items())
@@ -283,7 +283,7 @@ def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
         if isinstance(answer, Failed):
             return answer
         if isinstance(answer, NoSolution):
-            clash = clash or Clash(f"{broken.why}; without that, {answer.why()}", answer)
+            clash = clash or Clash(f"{broken.why}; to avoid that, {answer.why()}", answer)
         elif _price(task, other) > _price(task, one) + 1:
             dearer.append(other)
         elif isinstance(end := _led_out(task, other), Clash):

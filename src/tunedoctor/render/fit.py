@@ -25,7 +25,7 @@ def render(found: Answer | overview.Table, screen: Screen, asked: str = "MODEL")
 
 
 def _answer(answer: Answer, screen: Screen) -> None:
-    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} train"
+    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
     screen.line((answer.model, "bold"), counts)
     screen.wrap(_settings(answer), 2)
     screen.line()
@@ -34,9 +34,9 @@ def _answer(answer: Answer, screen: Screen) -> None:
     terms = sorted(answer.terms.items(), key=lambda item: -item[1])
     size = screen.room(_BAR, 38)
     rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
-    peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
+    peak = f"{low:.2f} to {high:.2f}; reached during: {answer.phase}"
     rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
-    where, context = "on the card", f"gaps and {answer.context_gib:g} GiB of context"
+    where, context = "on the card", f"fragmentation and {answer.context_gib:g} GiB of GPU context"
     if any(one.device.vendor == "cpu" for one in answer.devices):
         where, context = "in RAM", "libraries"
     low, high = answer.range
@@ -53,21 +53,21 @@ def _answer(answer: Answer, screen: Screen) -> None:
         text = f"{t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
         screen.wrap(text, _INDENT, "  speed")
     if costs := answer.costs:
-        screen.wrap(_place(costs.own, "of power"), _INDENT, "  own card")
+        screen.wrap(_place(costs.own, "for power"), _INDENT, "  own card")
         if costs.rented:
-            screen.wrap(_place(costs.rented, "of rent"), _INDENT, "  rented")
+            screen.wrap(_place(costs.rented, "for rent"), _INDENT, "  rented")
         if costs.even_trainings is not None:
             hours = f", {costs.even_hours:,.0f} hours" if costs.even_hours else ""
-            text = f"pays after {costs.even_trainings:,.0f} such trainings{hours}"
+            text = f"pays off after {costs.even_trainings:,.0f} such trainings{hours}"
             screen.wrap(text, _INDENT, "  buying")
     ram, d = answer.ram, answer.disk
-    mapped = f" (and up to {_two(ram.mapped_gib)} of mapped files, if free)"
+    mapped = f" (plus up to {_two(ram.mapped_gib)} GiB of mapped files, if free)"
     text = f"{_two(ram.loading_gib)} GiB while loading"
     text += mapped if ram.mapped_gib >= _LEAST else ""
     merging = f", {_two(ram.merging_gib)} GiB to merge" if ram.merging_gib else ""
-    screen.wrap(f"{text}, {_two(ram.training_gib)} GiB in training{merging}", _INDENT, "  RAM")
-    text = f"{_two(d.download_gb)} GB of weights, {_two(d.checkpoint_gb)} GB a checkpoint, "
-    screen.wrap(f"{text}{_two(d.total_gb)} GB in all", _INDENT, "  disk")
+    screen.wrap(f"{text}, {_two(ram.training_gib)} GiB during training{merging}", _INDENT, "  RAM")
+    text = f"{_two(d.download_gb)} GB of weights, {_two(d.checkpoint_gb)} GB per checkpoint, "
+    screen.wrap(f"{text}{_two(d.total_gb)} GB in total", _INDENT, "  disk")
     for note in answer.notes:
         screen.wrap(note, 4, mark("note"))
 
@@ -97,20 +97,20 @@ def _settings(answer: Answer) -> str:
 def _verdicts(answer: Answer, screen: Screen) -> None:
     lines = {
         f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
-        f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'lacking'}": one.verdict
+        f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'missing'}": one.verdict
         for one in answer.devices
     }
     for text, verdict in lines.items():
         screen.line(mark(_MARK[verdict]), f" {text}")
     if not lines:
-        text = "there is no GPU here to judge by: --gpu NAME or --vram GIB names one"
+        text = "no GPU here to compare with: --gpu NAME or --vram GIB selects one"
         screen.wrap(text, 2, mark("unknown"))
 
 
 def _advice(answer: Answer, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
         return
-    nothing = "nothing that the doctor knows makes it fit: a larger card, or a smaller model"
+    nothing = "no setting that doctor knows makes it fit: use a larger card or a smaller model"
     words = [
         f"{one.words}: {one.need_gib:.2f} GiB on the card   {one.option}" for one in answer.advice
     ]
@@ -137,7 +137,7 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
 
 
 def _cards(found: overview.CardTable, screen: Screen) -> None:
-    head = "The largest model that each card trains"
+    head = "Largest model that each card can train"
     screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
     rows = list[tuple[str, ...]]()
@@ -147,7 +147,7 @@ def _cards(found: overview.CardTable, screen: Screen) -> None:
         rows.append((name, f"{one.memory_gib:.0f}", watts, *sizes, speed))
     screen.table("card|>GiB|>W|>qlora|>lora|>full|>tokens/s", rows)
     _notes(found.cards, screen)
-    screen.wrap("tokens/s of the largest model by the leftmost method that the card has.")
+    screen.wrap("tokens/s: with the largest model of the first method that works on the card.")
     screen.next(("doctor fit MODEL --gpu CARD", "see one GPU in detail"))
 
 
@@ -165,8 +165,8 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
         rows.append((sign, _short(one.name), *sizes, watts, speed))
     screen.table("|card|>GiB|>needs|>W|>tokens/s", rows)
     _notes(found.offers, screen)
-    least = f"the smallest that fits: {found.smallest}"
-    screen.wrap(least if found.smallest else "it fits on none of them")
+    least = f"smallest card that fits: {found.smallest}"
+    screen.wrap(least if found.smallest else "it does not fit on any of them")
     screen.next(("doctor fit MODEL --gpu CARD", "see what needs the memory"))
 
 
@@ -181,7 +181,7 @@ _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
 def _place(one: Place, of_what: str) -> str:
     parts = [one.device, *([one.verdict] if one.verdict != "fits" else [])]
     if one.hours is None or one.hours_range is None:
-        parts.append("its speed is not known")
+        parts.append("speed unknown")
     else:
         low, high = one.hours_range
         parts.append(f"{one.hours:,.1f} hours ({low:,.1f} to {high:,.1f})")
