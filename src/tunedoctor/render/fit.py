@@ -1,7 +1,7 @@
 """doctor fit on a terminal."""
 
-from collections.abc import Callable, Iterable
-from shlex import quote
+from collections.abc import Callable, Iterable, Sequence
+from shlex import join, quote, split
 from typing import Any
 
 from tunedoctor.memory import overview
@@ -16,11 +16,19 @@ _LEAST = 0.05
 _INDENT = 12
 
 
-def render(found: Answer | overview.Table, screen: Screen, asked: str = "MODEL") -> str:
-    """Return the screen of an answer to what was asked, a model or a configuration, or of one of the tables."""
+def render(
+    found: Answer | overview.Table,
+    screen: Screen,
+    asked: str = "MODEL",
+    words: Sequence[str] = ("doctor", "fit", "MODEL"),
+) -> str:
+    """Return the screen of an answer, or of one of the tables.
+
+    `asked`: the model or configuration. `words`: the command that was typed; the one that fits adds options to it.
+    """
     _SHOWN[type(found)](found, screen)
     if isinstance(found, Answer):
-        _next(found, screen, quote(asked))
+        _next(found, screen, quote(asked), words)
     return screen.text()
 
 
@@ -76,13 +84,34 @@ def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def _next(answer: Answer, screen: Screen, asked: str) -> None:
+def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> None:
     if answer.verdict in (None, "doesn't fit"):
-        screen.next((f"doctor fit {asked} --cards", "list the GPUs it fits on"))
+        others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
+        fitting = fitting_command(answer, words)
+        screen.next(*[(fitting, "see the settings that fit")] * bool(fitting), others)
     elif asked.strip("'").endswith(".toml"):
         screen.next((f"doctor train {asked}", "train"))
     else:
         screen.next(("doctor init", "write a training configuration for this machine"))
+
+
+def fitting_command(answer: Answer, words: Sequence[str]) -> str:
+    """Return the command with the options of all changes that make it fit; "" if none do, or a file holds them."""
+    free = min((one.device.usable for one in answer.devices), default=0.0)
+    if not answer.advice or answer.advice[-1].need_gib > free:
+        return ""
+    if any(word.endswith(".toml") for word in words):
+        return ""
+    new = [split(one.option) for one in answer.advice]
+    replaced = {option[0] for option in new if option}
+    kept, skips = list[str](), False
+    for word in words:
+        name, _, value = word.partition("=")
+        if not skips and name not in replaced:
+            kept.append(word)
+        # the value of an option that is replaced is the next word
+        skips = not skips and name in replaced and not value
+    return join([*kept, *(word for option in new for word in option)])
 
 
 def _settings(answer: Answer) -> str:
@@ -124,7 +153,8 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
     screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
     size = screen.room(_BAR, 56)
-    for cell in found.cells:
+    shown, hopeless = _worth_showing(found.cells)
+    for cell in shown:
         name = cell.model.rpartition("/")[2]
         need, longest = f"{cell.need_gib:.1f}", f"{cell.longest or '-'}"
         sign = mark(_MARK[cell.verdict])
@@ -133,7 +163,24 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
         )
         last = name
     screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
+    if any(cell.verdict == "tight" for cell in shown):
+        screen.wrap(
+            "tight: the estimate may be too low by more than what is left", 2, mark("warning")
+        )
+    if hopeless:
+        least = min(cell.need_gib for cell in hopeless)
+        text = f"{len(hopeless)} other combinations need {least:.1f} GiB or more"
+        screen.wrap(f"{text}; doctor fit --cards lists the GPUs for them", 2)
     screen.next(("doctor fit MODEL", "see one model in detail"))
+
+
+def _worth_showing(
+    cells: Sequence[overview.Cell],
+) -> tuple[list[overview.Cell], list[overview.Cell]]:
+    """Return the rows that fit, at least tightly, and those left out; if none fit, the three smallest are shown."""
+    shown = [cell for cell in cells if cell.verdict != "doesn't fit"]
+    shown = shown or sorted(cells, key=lambda cell: cell.need_gib)[:3]
+    return shown, [cell for cell in cells if cell not in shown]
 
 
 def _cards(found: overview.CardTable, screen: Screen) -> None:

@@ -248,11 +248,19 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def render_end(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
-    """Return the last lines: what is fixed, what is left, how to go back or on."""
+def render_end(
+    answer: FixResult, screen: Screen, *, verbose: bool = False, consent: str = ""
+) -> str:
+    """Return the last lines: what is fixed, what is left, how to go back or on.
+
+    `consent`: the command that applies the plan, where there was no terminal to ask on.
+    """
     outcome = answer.outcome
     if answer.end == "nothing":
         _nothing(answer, screen)
+    elif consent:
+        screen.line("Nothing was changed: there is no terminal to ask for consent on.")
+        screen.next((consent, "apply this plan without being asked"))
     elif answer.end == "planned":
         screen.line("Nothing was changed: this is a dry run.")
         screen.next(
