@@ -216,7 +216,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not match"),
     "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: a line longer than doctor reads at once"),
     "many.csv": (lambda: b'question,answer\na,"' + (b"x" * 99 + b"\n") * 90_000, "many.csv line 2: its quotes do not match: a quote is not closed within 8 MiB"),
-    "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer recognises: that, this; say which they are: --columns"),
+    "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer recognises: that, this; say which columns to use: --columns"),
     "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: it ends early"),
     "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: it ends early"),
     "bomb.jsonl.zst": (lambda: zst(bytes(64 << 20)), "bomb.jsonl.zst"),
@@ -251,7 +251,7 @@ def test_a_library_that_is_not_there_is_named_with_the_way(
     parquet(tmp_path / "a.parquet", GOOD[:2])
     monkeypatch.setattr("sys.executable", f"{bare}/bin/python")
     said = trained("--data=a.parquet")
-    assert (said.count("doctor: starts "), said.count("nothing here reads Parquet")) == (1, 1), said
+    assert (said.count("doctor: starts "), said.count("no library here reads Parquet")) == (1, 1), said
 
 
 def test_what_was_made_is_kept_and_nothing_else_is_written_over(trained, tmp_path):

@@ -123,7 +123,7 @@ def test_it_asks_again_before_a_larger_change(serve, tmp_path):
     os.close(ours)
     words = " ".join(ended.stdout.split())
     assert ended.stdout.count("Apply? [y/N]") == 2, ended.stdout
-    assert "The smallest change did not help and was taken back" in words
+    assert "The smallest change did not help and was undone" in words
     assert "Next: " in words
     assert ended.returncode == 1
     assert state(env) == before

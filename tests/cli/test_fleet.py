@@ -201,7 +201,7 @@ def test_what_a_newer_doctor_tells_besides_is_left_out_and_said(tmp_path: Path) 
     assert (told["left_out"], {*told["unreached"]}) == (new, {"n6"})
     assert (told["odd"][0]["node"], told["odd"][0]["explains"]) == ("n4", ["driver-too-old"])
     screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
-    assert "unknown here and left out\n" in screen
+    assert "Ignored: from newer doctor versions, unknown here\n" in screen
     assert "    Host.moon: 2 answers\n" in screen
 
 

@@ -130,7 +130,7 @@ def test_paths_that_lead_out_are_refused(make, tmp_path):
     with unchanged(env, outside):
         for path in ("../x", "/etc/passwd", "a/../../x", "", ".", "leads-out/x", "x\0y"):
             for step in (plans.DeletePath(path=path), plans.WriteFile(path=path, text="bad")):
-                why = "leads out of the environment"
+                why = "points outside the environment"
                 fix(env, plans.Plan(steps=(step,)), end="refused", why=why, before=before)
     assert beside(env) == []
 
