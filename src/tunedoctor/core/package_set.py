@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.core import arguments
-from tunedoctor.core.arguments import public
+from tunedoctor.core import errors
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import (
     announce_start,
@@ -16,7 +15,7 @@ from tunedoctor.core.environment import (
     require_target,
     take_snapshot,
 )
-from tunedoctor.core.errors import misuse, refusing
+from tunedoctor.core.errors import misuse, public, refusing
 from tunedoctor.core.files import require_writable, write_file
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asking
@@ -51,7 +50,7 @@ class SetFiles(NamedTuple):
 @public
 def package_set(  # noqa: PLR0913  the options of the command
     packages: Sequence[str] = (),
-    target: arguments.Place = None,
+    target: errors.Place = None,
     *,
     gpus: Sequence[str] = (),
     driver: str = "",
@@ -59,8 +58,8 @@ def package_set(  # noqa: PLR0913  the options of the command
     platform: str = "",
     arch: str = "",
     glibc: str = "",
-    freeze: arguments.Place = None,
-    pyproject: arguments.Place = None,
+    freeze: errors.Place = None,
+    pyproject: errors.Place = None,
     offline: bool = False,
     allow_project_sources: bool = False,
     interaction: Interaction = SILENT,

@@ -4,8 +4,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from tunedoctor.core.arguments import public
-from tunedoctor.core.errors import misuse
+from tunedoctor.core.errors import misuse, public
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asker
 from tunedoctor.installers.sources import own
