@@ -251,7 +251,9 @@ def test_a_library_that_is_not_there_is_named_with_the_way(
     parquet(tmp_path / "a.parquet", GOOD[:2])
     monkeypatch.setattr("sys.executable", f"{bare}/bin/python")
     said = trained("--data=a.parquet")
-    assert (said.count("doctor: starts "), said.count("no library here reads Parquet")) == (1, 1), said
+    assert (said.count("doctor: starts "), said.count("no library here reads Parquet")) == (1, 1), (
+        said
+    )
 
 
 def test_what_was_made_is_kept_and_nothing_else_is_written_over(trained, tmp_path):

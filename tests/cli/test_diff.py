@@ -146,7 +146,9 @@ def test_real_environments_snapshots_reports_and_here(tmp_path):
     assert not [one for one in told["facts"] if "path" in one["field"] or "free" in one["field"]]
 
     ended = doctor("diff", "-", "bad.json", "-t", here, cwd=tmp_path)
-    assert (ended.returncode, "Both have the same findings" in ended.stdout) == (0, True), ended.stdout
+    assert (ended.returncode, "Both have the same findings" in ended.stdout) == (0, True), (
+        ended.stdout
+    )
 
     ended = doctor("diff", "bad-report.json", "good-report.json", cwd=tmp_path)
     said = " ".join(ended.stdout.split())
