@@ -18,7 +18,6 @@ from tunedoctor.core.check import Examined, examine, judge, target_of
 from tunedoctor.core.criteria import NO_SETTINGS
 from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.files import read_snapshot, require_writable, write_file
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.facts import Interpreter, Smoke
@@ -57,6 +56,8 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         TERMINAL.say(f"{one.id} is not ignored any more, since {one.until}: {reason}")
     checks = criteria.checks()  # a mistake is reported before any work
     if given.source is not None:
+        from tunedoctor.core.files import read_snapshot  # noqa: PLC0415  most examine this machine
+
         snapshot = read_snapshot(given.source)
         if snapshot.find(Smoke) and not criteria.only:
             from tunedoctor.smoke.answer import OF_SNAPSHOT  # noqa: PLC0415  few hold one
@@ -165,6 +166,8 @@ class _Limit:
 
 def run_snapshot(given: SnapshotOptions) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
+    from tunedoctor.core.files import require_writable, write_file  # noqa: PLC0415  a check writes none
+
     out, options = given.output, Options.of(given)
     require_writable(out, '{\n "schema": "doctor.snapshot/')
     taken = _examined(given, options, (), lambda: math.inf).snapshot

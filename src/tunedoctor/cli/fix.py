@@ -4,8 +4,8 @@ import shlex
 import sys
 
 from tunedoctor.cli.command_options import FixOptions as FixCommand
-from tunedoctor.cli.options import TERMINAL, Options, aim, settings
-from tunedoctor.cli.output import agreed, screen, write
+from tunedoctor.cli.options import TERMINAL, Options, agreed, aim, settings
+from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner
 from tunedoctor.core.arguments import values_of
 from tunedoctor.core.errors import misuse

@@ -8,7 +8,6 @@ from pathlib import Path
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import on_terminal, write
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.files import require_writable, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.format_names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
@@ -38,6 +37,10 @@ def outputs_of(
             )
         found.append((name, "" if file in _STDOUT else file))
     taken = {os.path.realpath(baseline)} if baseline else set[str]()
+    if not found:
+        return ()
+    from tunedoctor.core.files import require_writable  # noqa: PLC0415  few name a file
+
     for name, file in found:
         place = file and os.path.realpath(file)
         if place in taken:
@@ -114,4 +117,6 @@ def _write(file: str, name: str, text: str) -> None:
         with os.fdopen(os.open(file, flags, 0o666), "ab") as summary:
             summary.write(text.encode("utf-8", "replace"))
     else:
+        from tunedoctor.core.files import write_whole  # noqa: PLC0415  few name a file
+
         write_whole(file, text, private=name in ("json", "jsonl", "html"))

@@ -3,7 +3,7 @@
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -18,6 +18,16 @@ from tunedoctor.tables.config import Settings
 
 if TYPE_CHECKING:
     from tunedoctor.diagnosis.gate import ProfileName
+
+
+def agreed(question: str, stream: TextIO) -> bool:
+    """Ask, and tell whether the answer is yes."""
+    stream.write(f"{question} [y/N] ")
+    stream.flush()
+    said = sys.stdin.readline()
+    if not said:  # the input ended, and the cursor stands behind the question
+        stream.write("\n")
+    return said.strip().lower() in ("y", "yes")
 
 
 class Terminal(Interaction):
@@ -38,8 +48,6 @@ class Terminal(Interaction):
 
     def confirm(self, question: str) -> bool:
         """Ask on stderr, and return whether the answer is yes."""
-        from tunedoctor.cli.output import agreed  # noqa: PLC0415  few commands ask
-
         return agreed(question, sys.stderr)
 
     def progress(self, verb: str = "") -> AbstractContextManager[Spinner]:

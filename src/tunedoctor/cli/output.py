@@ -1,4 +1,4 @@
-"""Print results in the wanted format, and ask."""
+"""Print results in the wanted format."""
 
 import os
 import sys
@@ -38,16 +38,6 @@ def show(format_: str, render: Callable[[T, Screen], str], *answers: T) -> None:
         write(as_json(told[0]))
     else:
         write("".join(map(as_line, told)))
-
-
-def agreed(question: str, stream: TextIO) -> bool:
-    """Ask, and tell whether the answer is yes."""
-    stream.write(f"{question} [y/N] ")
-    stream.flush()
-    said = sys.stdin.readline()
-    if not said:  # the input ended, and the cursor stands behind the question
-        stream.write("\n")
-    return said.strip().lower() in ("y", "yes")
 
 
 def write(text: str, *, commands: bool = False) -> None:

@@ -21,7 +21,8 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def examined(*args: P.args, **named: P.kwargs) -> T:
-        from tunedoctor.model.snapshot import SnapshotError  # noqa: PLC0415  a command calls no public function
+        # a command calls none of these functions
+        from tunedoctor.model.snapshot import SnapshotError  # noqa: PLC0415
         from tunedoctor.tables.config import ConfigError, mirrors  # noqa: PLC0415
 
         hints = function.__annotations__
