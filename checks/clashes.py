@@ -10,8 +10,8 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 """It compares its requirements when it is imported and raises ImportError."""
 QUANTISERS = frozenset({"bitsandbytes", "torchao"})
 """quantisation-library-mismatch tells of them."""
-NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
-OF_TORCH = "Upgrade the library that imports it; the release of triton is torch's own"
+NEWER_CODE = "Use a newer release of that code, one that is written for this torch"
+OF_TORCH = "Upgrade the library that imports it; torch decides which triton is installed"
 BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
 """Options of pip for what is compiled against the torch that is there."""
 
@@ -73,8 +73,8 @@ def library_version_clash(
 def _title(names: Sequence[str]) -> str:
     if not names:
         return "The code is written for an older PyTorch"
-    pair = f"{' and '.join(names)} do not fit together"
-    return pair if len(names) > 1 else f"The script does not fit {names[0]}"
+    pair = f"{' and '.join(names)} are incompatible"
+    return pair if len(names) > 1 else f"The script does not work with {names[0]}"
 
 
 def _pair(one: api.Broken, note: str) -> _Told:
@@ -106,8 +106,8 @@ def _of_caller(facts: api.Facts, one: api.Broken) -> _Told | None:
         return None
     return _Told(
         one.row.severity if api.of_stack(owner, facts.packages) else "warning",
-        f"{owner} {version} is written for another {neighbour}: '{one.said}'",
-        f"a script that imports {owner} stops there",
+        f"{owner} {version} is written for another release of {neighbour}: '{one.said}'",
+        f"a script that imports {owner} fails at that import",
         {owner: "*"},
         one.said,
         frozenset({neighbour}),
@@ -155,16 +155,16 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
     owner = one.owner.name
     stops = not (one.too_new or one.beyond or owner == "torch")
     has = "no longer has" if one.too_new else "does not have yet"
-    means = f"{owner} calls what {one.name} {one.installed} {has}"
+    means = f"{owner} calls something that {one.name} {one.installed} {has}"
     if owner in CHECKS_AT_IMPORT:
-        means = f"import {owner} stops: '{one.wanted} is required for a normal functioning of this module'"
+        means = f"import {owner} fails: '{one.wanted} is required for a normal functioning of this module'"
         stops = True
     elif one.own_part:
-        means = f"import {owner} stops: it takes no other release of its own part"
+        means = f"import {owner} fails: it accepts only its own release of {one.name}"
         stops = api.of_stack(owner, facts.packages)
     return _Told(
         "error" if stops else "warning",
-        f"{owner} {one.owner.version} requires {one.wanted}, and {one.name} {one.installed} is installed",
+        f"{owner} {one.owner.version} requires {one.wanted}, but {one.name} {one.installed} is installed",
         means,
         {one.name: one.specifier},
         rests_on=frozenset({owner}),
@@ -179,8 +179,8 @@ def _from_pip(facts: api.Facts) -> Iterator[_Told]:
         if owner not in ELSEWHERE:
             yield _Told(
                 "error" if owner in CHECKS_AT_IMPORT else "warning",
-                f"{owner} {version} requires {name}{specifier}, and {name} {have} is installed",
-                f"{owner} calls what {name} {have} does not have",
+                f"{owner} {version} requires {name}{specifier}, but {name} {have} is installed",
+                f"{owner} calls something that {name} {have} does not have",
                 {name: specifier.rstrip(", ")},
             )
 
@@ -198,8 +198,8 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
         if owner not in ELSEWHERE and api.within(pin, wanted) is False:
             yield _Told(
                 "error",
-                f"{owner} {version} requires {name}{wanted}, and {name}=={pin} is asked for",
-                "the install stops: no set of versions meets both",
+                f"{owner} {version} requires {name}{wanted}, but {name}=={pin} is requested",
+                "the installation fails: no version meets both requirements",
                 {name: wanted},
             )
 
@@ -207,7 +207,7 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
 def _from_check(facts: api.Facts) -> Iterator[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     if one := api.compares(facts.errors):
-        means = f"{one.owner or 'a library'} refuses to run with this {one.other}"
+        means = f"{one.owner or 'a library'} refuses to run with this release of {one.other}"
         stated = facts.expression("/states").match(one.said)
         fix = {one.other: stated["wanted"] if stated else ""}
         yield _Told("error", f"the error '{one.said}'", means, fix, one.said)
@@ -218,9 +218,9 @@ def _from_code(facts: api.Facts) -> Iterator[_Told]:
     torch = facts.torch.version
     gone = api.given_up(facts.errors, torch)
     if gone and gone.owner not in QUANTISERS:
-        who = gone.owner or "the code that asks for it"
+        who = gone.owner or "the code that uses it"
         found = f"the error '{gone.said}'" + (f" in the code of {who}" if gone.owner else "")
-        means = f"{who} is written for a torch before {gone.since}, which gave it up"
+        means = f"{who} is written for a torch older than {gone.since}, which removed it"
         yield _Told("error", found, means, {gone.owner: ""} if gone.owner else {}, gone.said)
     for lack in api.lacking(facts.errors, api.versions_of(facts.packages, facts.torch)):
         if lack.library not in QUANTISERS:
@@ -237,7 +237,7 @@ def _from_code(facts: api.Facts) -> Iterator[_Told]:
             continue
         if not any(pair.said for id_ in others for pair in api.pairs_of(id_, facts)):
             names = (one.owner, one.other)
-            means = f"{one.owner} calls what this {one.other} no longer has, or does not have yet"
+            means = f"{one.owner} calls something that this {one.other} no longer has or does not have yet"
             found = f"the error '{one.said}' in the code of {one.owner}"
             yield _Told("error", found, means, dict.fromkeys(names, ""), one.said, names=names)
 

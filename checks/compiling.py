@@ -59,7 +59,7 @@ OF_TORCH = api.expression("extension-abi-mismatch/of-torch")
 PROCEDURE = api.expression("extension-abi-mismatch/procedure")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """They have checks of their own."""
-ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
+ANEW = "Reinstall the extension named before 'undefined symbol', built for this torch"
 OWN = ("flash_attn", "xformers", "vllm", "bitsandbytes", "torchao", "deepspeed", "causal_conv1d")
 NAMED = {one: one.replace("_", "-") for one in (*OWN, "mamba_ssm", "torch_scatter", "torch_sparse")}
 NAMED["selective_scan"] = "mamba-ssm"

@@ -88,7 +88,7 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     words: dict[str, Any] = {
         "names": api.listed(map(_name, cards)) or "an NVIDIA GPU",
         "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
-        "there": "is installed and not loaded" if state.on_disk else "is not loaded",
+        "there": "is installed but not loaded" if state.on_disk else "is not loaded",
     }
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = [card.slot for card in cards]
@@ -235,7 +235,7 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     state = f"the service says '{said}'" if said == service else f"CUDA says '{said}'"
     if waiting:
         indexes = api.listed(str(card.index) for card in waiting)
-        state = f"fabric of GPU {indexes}: {waiting[0].fabric_state}"
+        state = f"fabric state of GPU {indexes}: {waiting[0].fabric_state}"
     debian = not facts.host or facts.host.distro in ("ubuntu", "debian")
     case = "inside" if facts.container else "debian" if debian else "other"
     count = f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else ""

@@ -32,7 +32,7 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     if lost or facts.kernel_log.fell_off_bus or newest:
         slot, log = newest.slot if newest else "", "kernel log" if facts.kernel_log else ""
         said = "GPU is lost" if lost else ""
-        by = "the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so"
+        by = "the driver reports 'GPU is lost' (15)" if lost else "the kernel log says so"
         return facts.worded("/lost", said=said, evidence=(log,), slot=slot, by=by)
     states = sorted(_states(facts), key=lambda one: SEVERE.index(one[0].partition(":")[0]))
     others = [f"{given['name']}: {given['says']}" for _, given in states[1:4]]
@@ -62,8 +62,8 @@ def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"/{key}", card_is | {"says": asked}
         errors, pending = card.ecc_uncorrected, card.remap_pending
         count = f"{errors} uncorrectable memory errors since boot" if errors else ""
-        row = "a faulty memory row waits for a reset to be mapped out" if pending else ""
-        page = "a faulty memory page waits for a reset to be retired" if card.pages_pending else ""
+        row = "the GPU needs a reset to map out a faulty memory row" if pending else ""
+        page = "the GPU needs a reset to retire a faulty memory page" if card.pages_pending else ""
         if says := "; ".join(filter(None, (count, row, page))):
             yield "/memory-errors", card_is | {"says": says}
 
@@ -280,7 +280,7 @@ def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
     for entry in listed_:
         if re.fullmatch(r"[0-9]{1,6}", entry):
             if int(entry) >= count:
-                return f"{entry} is beyond the last GPU, {count - 1}"
+                return f"{entry} is higher than the index of the last GPU, {count - 1}"
         elif entry.startswith("GPU-"):
             if len(uuids) == count and not any(uuid.startswith(entry) for uuid in uuids):
                 return f"no GPU here has the UUID {entry}"

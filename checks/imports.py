@@ -73,9 +73,9 @@ def _found(
     whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
     place = f" from {first.module}" if first.name else ""
     kinds = {
-        "missing": f"{who} imports {first.module}, which is not installed and not declared",
+        "missing": f"{who} imports {first.module}, which is neither installed nor declared as a requirement",
         "unreadable": f"{first.file} of {who} cannot be imported: {first.name}",
-        "keyword": f"{who} passes {what} to {first.module}, which {whom} does not take",
+        "keyword": f"{who} passes {what} to {first.module}, which {whom} does not accept",
     }
     return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
 
@@ -139,7 +139,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
         stage=first.name,
         last=(message or first.error.strip() or first.outcome)[:200],
         others=[stage.name for stage in bad if stage is not first],
-        ends="waits" if first.outcome == "hung" else "stops",
+        ends="hangs" if first.outcome == "hung" else "fails",
     )
 
 
@@ -288,6 +288,6 @@ def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
     transformers = facts.packages.version("transformers")
     versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
     cure = facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent))
-    found = f"not installed in the target: {api.listed(absent, 5)}"
+    found = f"not installed: {api.listed(absent, 5)}"
     case = "/from-absent:set" if versions else ""
     return facts.worded("/from-absent", case, found=found, cure=cure)

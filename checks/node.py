@@ -30,7 +30,7 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
     if not lost and (nodes or 0) <= len(cards):
         return None
     files = f", {nodes} device files" if nodes is not None else ""
-    counts = f"{len(cards)} on the PCI bus, {len(gpus.gpus)} offered by the driver{files}"
+    counts = f"{len(cards)} on the PCI bus, {len(gpus.gpus)} available through the driver{files}"
     return facts.worded(":lost" if lost else ":left", counts=counts, slots=lost)
 
 
@@ -43,7 +43,7 @@ def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api
     lost, nodes = sorted(due - offered), len(facts.rocm.render_nodes)
     if _given_part(facts) or gpus.told_by or gpus.partial or not (lost or 0 < nodes < len(due)):
         return None
-    counts = f"{len(due)} on the PCI bus, {len(offered)} offered, {nodes} render nodes"
+    counts = f"{len(due)} on the PCI bus, {len(offered)} available, {nodes} render nodes"
     return facts.worded(":lost" if lost else ":node", counts=counts, slots=lost)
 
 

@@ -87,7 +87,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     wanted = installed.requires_python if installed else ""
     if not why and wanted and api.within(own.version, wanted) is False:
         # its own metadata exclude this Python
-        why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
+        why = f"{facts.torch.named} requires Python {wanted}, but this is {own.version}"
     return facts.worded(why=why) if why else None
 
 
@@ -96,13 +96,13 @@ def _too_old(version: str, *, absent: bool) -> str:
     two = api.parts(version)[:1] < (3,)
     if api.at_least(version, OLDEST) or not (absent or two):
         return ""
-    return f"Python {version} has ended{' in 2020' if two else ''}; torch 2 needs {OLDEST} or newer"
+    return f"Python {version} reached its end of life{' in 2020' if two else ''}; torch 2 needs {OLDEST} or newer"
 
 
 def _absent(own: api.Interpreter, where: api.Family) -> str:
     """Tell why no torch can be had for this Python; "" where one can."""
     if not api.at_least(own.version, OLDEST_FOR_NEW):
-        return f"Python {own.version} has ended; no torch since 2.5 and no transformers 5 is built for it"
+        return f"Python {own.version} reached its end of life; no torch since 2.5 and no transformers 5 is built for it"
     tag = api.python_tag(own)
     releases: dict[str, Any] = api.table("torch_wheels")["releases"]["items"]
     if where and not any(api.has_wheel(version, tag, where) for version in releases):
@@ -164,7 +164,7 @@ def target_missing(
         place = said[2] if said else "" if facts.host.os == "windows" else interpreter.unread_pth
         if place := place or (may_end if facts.search("/stopped", why) else ""):
             return facts.worded("/stops", place=place, said=said[1] if said else "")
-        why = f"{may_end} runs at each start of this Python and could end it: doctor check --deep tells"
+        why = f"{may_end} runs each time this Python starts and can end it: doctor check --deep finds out"
         return api.Unknown(why=why) if may_end and not isinstance(runtime, api.Runtime) else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and re.search("doctor check --deep|--timeout", why):

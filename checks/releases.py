@@ -31,8 +31,8 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     name = next((one for one in bad if one != "xformers"), "")
     if said and not name:
         name = next(iter(said))
-        torch = facts.torch.named if facts.torch else "torch of another release"
-        beside = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
+        torch = facts.torch.named if facts.torch else "a torch of another release"
+        beside = " ".join((name, *facts.packages.version(name).split(), "with", torch))
         found, fit = bad.pop(name, (beside, api.companions(facts.torch.version).get(name, "")))
         bad = {name: (f"{found}: the error '{said[name]}'", fit), **bad}
     name = name or next(iter(bad), "")
@@ -86,9 +86,9 @@ def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) ->
     own = api.companions(torch).get(name, "")
     late = all(api.within(one, LAST_TORCHAUDIO) for one in (version, torch))
     own = version.partition("+")[0] if name == "torchaudio" and late else own
-    beside = f"{name} {version} beside torch {torch}"
+    beside = f"{name} {version} with torch {torch}"
     if own and name != "xformers" and api.minor(version) != api.minor(own):
-        return f"{beside}; that torch goes with {name} {own}", own
+        return f"{beside}; this torch needs {name} {own}", own
     # a pin on another patch release of the same minor breaks nothing
     if pin is not None and not own:
         return f"{beside}; it requires {pin.wanted}", own
@@ -112,7 +112,7 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
         return None
     if other is None and (name == "xformers" or not re.match(r"\d+\.\d+\.\d+(\+|$)", version)):
         return None
-    return f"{name} {version} beside the nightly torch {torch}", ""
+    return f"{name} {version} with the nightly torch {torch}", ""
 
 
 def _odd_label(facts: api.Facts, name: str, version: str) -> str:
@@ -122,11 +122,11 @@ def _odd_label(facts: api.Facts, name: str, version: str) -> str:
     plain_linux = (facts.host.os, facts.host.machine) == ("linux", "x86_64")
     if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
         # without a label it is the default index's build for Linux, which links CUDA
-        return "" if label == "cpu" else f"a {label or 'CUDA'} build beside a CPU build"
+        return "" if label == "cpu" else f"it is a {label or 'CUDA'} build and torch is a CPU build"
     if torch.accelerator in ("cuda", "rocm") and label == "cpu":
-        return f"a CPU build beside a {torch.variant or torch.accelerator} build"
+        return f"it is a CPU build and torch is a {torch.variant or torch.accelerator} build"
     if label and mine and label[:2] != mine[:2]:
-        return f"built for {label}, and torch for {mine}"
+        return f"it is built for {label} and torch for {mine}"
     return ""
 
 
@@ -155,22 +155,24 @@ def torch_too_old_for_library(
     if worst is not None and worst.row.severity == "error":
         wanted, both = worst.row.fix.get("torch", ""), api.together(worst.versions)
         said = "" if both else worst.said
-        found = f"{both}: transformers counts a torch below {wanted.lstrip('>=')} as not installed"
+        found = (
+            f"{both}: transformers treats a torch older than {wanted.lstrip('>=')} as not installed"
+        )
         keep = api.pinned(worst.row.fix_alt)
         # a torch that is missing, or whose import fails, counts as not found in the same words
         settle = SETTLE if not both and "is required but found" not in worst.said else ""
-        means = f"'{worst.row.says}', and from_pretrained stops: no model can be loaded"
+        means = f"'{worst.row.says}', and from_pretrained fails: no model can be loaded"
     elif declared:
         wanted, one = max(declared, key=lambda f: api.release(f[0].lstrip(">=")))
-        found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
-        means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
+        found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, but torch {one.installed} is installed"
+        means = f"{one.owner.name} calls something that torch {one.installed} does not have yet"
     elif asked := _asked(facts):
         said, wanted = asked
-        found, means = "", "the import, or the call that asks for it, stops"
+        found, means = "", "the import, or the call that needs it, fails"
     elif missed := _name_missed(facts):
         said, since = missed
-        wanted, found = f">={since}", f"the error '{said}': it came with torch {since}"
-        found += f", and {facts.torch.named} is installed" if facts.torch else ""
+        wanted, found = f">={since}", f"the error '{said}': it is new in torch {since}"
+        found += f", but {facts.torch.named} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
         both = api.together(worst.versions)
@@ -184,7 +186,7 @@ def torch_too_old_for_library(
     down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
     return facts.worded(
-        found=found if not said or "came with" in found else "",
+        found=found if not said or "is new in" in found else "",
         said=said,
         means=means,
         cure=fit or down or facts.pip("install", f"torch{wanted}"),

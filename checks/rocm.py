@@ -26,7 +26,7 @@ def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     if not archs and not override and gpus[:1] == [first] and first:
         since = api.rocm_archs_since(version) if ".dev" in version else ()
         if since and first.gfx not in since:
-            found = f"{name}; {torch} is a nightly, and no release since has code for it"
+            found = f"{name}; {torch} is a nightly build, and no later release has code for it"
             return _cure(facts, found, first.gfx, ())
     if archs and first and not override:
         found = f"{name}; {torch} has code for {api.listed(archs, 16)}"

@@ -4,7 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from tunedoctor import api
 
-HOW = {"work": ", from the folder it lies in", "pythonpath": ", by way of PYTHONPATH", "path": ""}
+HOW = {
+    "work": " when Python starts in that folder",
+    "pythonpath": " because PYTHONPATH lists its folder",
+    "path": "",
+}
 
 
 @api.check("local-file-shadowing")
@@ -127,7 +131,7 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
     for held in facts.packages.in_memory:
         if place := USER_SITE.search(held.file):
             found = f"python imports {held.name} {held.version} from {place[0]}"
-            listed = f"the environment's list has {held.installed}"
+            listed = f"the environment lists {held.installed}"
             return _user_finding(facts, f"{found}; {listed}", place[0])
     for one in facts.errors.errors:
         missed, mine = _missed(facts, one), None
@@ -176,7 +180,7 @@ def _missed(facts: api.Facts, error: api.ErrorText) -> str:
     name = api.brought_by(missing[1]) if missing else ""
     if missing is None or facts.packages.get(name) is None:
         return ""
-    return f"'{missing[0]}', and {name} {facts.packages.version(name)} is in the list"
+    return f"'{missing[0]}', but {name} {facts.packages.version(name)} is listed as installed"
 
 
 def _binary(error: api.ErrorText) -> tuple[str, str] | None:
@@ -189,7 +193,7 @@ def _binary(error: api.ErrorText) -> tuple[str, str] | None:
     if said is None or mine is None or not core or mine["module"] == "torch":
         return None
     module, site = mine["module"], mine["site"]
-    return f"'{said[0]}': the {module} of {site} is loaded into the torch of {_folder(core)}", site
+    return f"'{said[0]}': the {module} in {site} is loaded into the torch in {_folder(core)}", site
 
 
 def _launched(facts: api.Facts) -> api.Finding | None:
@@ -214,7 +218,7 @@ def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
     for place in (error.text, *(frame.file for frame in error.frames)):
         if (user := USER_SITE.search(place)) and inside.search(place):
             site = user[0].lstrip("(")
-            return f"'{missed[0]}': {_folder(importer)} imports the {module} of {site}", site
+            return f"'{missed[0]}': {_folder(importer)} imports {module} from {site}", site
     return None
 
 
@@ -245,7 +249,7 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
     for held in facts.packages.in_memory:
         if held.notebook:
             there = f"{held.name} {held.installed} is installed"
-            yield f"the kernel has {held.name} {held.version}, and {there}", ""
+            yield f"the kernel uses {held.name} {held.version}, but {there}", ""
     for error in said:
         asks = facts.search("/asks", error.text)
         name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
@@ -253,7 +257,7 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
         alone = wanted and not other.search(error.text.replace(wanted, ""))
         away = alone and _elsewhere_than(facts.packages.get(name), facts.errors.errors)
         if alone and there and api.within(there, wanted) and not away:
-            yield f"the error asks for {name}{wanted}, and {name} {there} is installed", ""
+            yield f"the error asks for {name}{wanted}, but {name} {there} is installed", ""
     restart = facts.heard("/restart")
     if restart and len(said) > 1:
         # an error after an install that the kernel has not seen looks as if nothing were installed

@@ -16,7 +16,9 @@ def platform_unsupported(
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
     if facts.heard("/stops-at-222"):
-        return facts.worded(INTEL_MAC, what="pip finds torch up to 2.2.2 only, as on an Intel Mac")
+        return facts.worded(
+            INTEL_MAC, what="pip finds no torch newer than 2.2.2, as happens on an Intel Mac"
+        )
     if loaded := facts.if_heard("/musl"):
         return structs.replace(loaded, said="")
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):

@@ -55,7 +55,7 @@ def _of_no_gpu(
     if facts.torch.accelerator != "cpu":
         return None
     if said and not absent and facts.host.os != "macos":
-        more = f", and the job asks for CUDA: the error '{said}'"
+        more = f", but the job needs CUDA: the error '{said}'"
         return _on_nvidia(facts, "from-text", said=said, name=name + more)
     if facts.runtime.gpu_available is False:
         known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
@@ -107,9 +107,11 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
     if fit:
         severity: api.Severity = "note" if small else "error"
         return facts.worded(severity=severity, said=said, found=found, way=fit)
-    found += f" under driver {driver or 'not known'}"
+    found += f" with driver {driver}" if driver else " with an unknown driver"
     way = api.install_driver(facts.host)
-    note = f"{way.note}; no CUDA build fits the present driver; then `doctor check` names one"
+    note = (
+        f"{way.note}; no CUDA build runs on the current driver. Afterwards `doctor check` names one"
+    )
     return facts.worded(said=said, found=found, way=way, cure_note=note)
 
 
@@ -172,7 +174,7 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
     if seen is not None and seen.works:
-        title = "This PyTorch has no code for one GPU, which is newer"
+        title = "This PyTorch has no code for one newer GPU"
         return api.one_of_several(title, found, seen, facts.host)
     own = (facts.host, facts.interpreter, facts.torch)
     way = api.rebuild_cuda(own, facts.nvidia_driver.version, capabilities)

@@ -1,4 +1,4 @@
-"""Wrong inputs of doctor train: what each needs on the disk, targets whose torch tells of its import, and a hub."""
+"""Wrong inputs of doctor train: what each needs on the disk, targets whose torch tells of its import, but a hub."""
 
 import json
 import resource

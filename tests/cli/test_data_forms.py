@@ -212,17 +212,17 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "c.json": (lambda: b'{"data": [' + b'{"question": "a", "answer": ' + b"[" * 100_000, "c.json line 1: no JSON"),
     "half.json": (lambda: b'[{"question": "a", "answer": "\\ud800"}]', "half.json line 1: no JSON: an escape of half"),
     "cut.json": (lambda: cut(json.dumps(GOOD).encode()), "cut.json line 1: it ends early"),
-    "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: the cells do not fit the header: 3 cells, the header has 2"),
-    "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not pair"),
-    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: a line longer than the doctor reads at once"),
-    "many.csv": (lambda: b'question,answer\na,"' + (b"x" * 99 + b"\n") * 90_000, "many.csv line 2: its quotes do not pair: a quote is not closed within 8 MiB"),
-    "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer knows: that, this; say which they are: --columns"),
+    "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: the number of cells differs from the header: 3 cells, the header has 2"),
+    "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not match"),
+    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: a line longer than doctor reads at once"),
+    "many.csv": (lambda: b'question,answer\na,"' + (b"x" * 99 + b"\n") * 90_000, "many.csv line 2: its quotes do not match: a quote is not closed within 8 MiB"),
+    "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer recognises: that, this; say which columns to use: --columns"),
     "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: it ends early"),
     "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: it ends early"),
     "bomb.jsonl.zst": (lambda: zst(bytes(64 << 20)), "bomb.jsonl.zst"),
     "i.parquet": (lambda: b"PAR1" + bytes(80) + b"PAR1", "i.parquet: it can't be read: pyarrow can't read it"),
     "j.arrow": (lambda: b"\xff\xff\xff\xff" + bytes([1]) * 80, "j.arrow: it can't be read: pyarrow can't read it"),
-    "empty.csv": (lambda: b"question,answer\n", "empty.csv: there is no row in it"),
+    "empty.csv": (lambda: b"question,answer\n", "empty.csv: it has no rows"),
     "latin.csv": (lambda: b"question,answer\na,caf\xe9\n", "latin.csv line 2: no UTF-8: byte 0xe9"),
 }  # fmt: skip
 
@@ -251,7 +251,9 @@ def test_a_library_that_is_not_there_is_named_with_the_way(
     parquet(tmp_path / "a.parquet", GOOD[:2])
     monkeypatch.setattr("sys.executable", f"{bare}/bin/python")
     said = trained("--data=a.parquet")
-    assert (said.count("doctor: starts "), said.count("nothing here reads Parquet")) == (1, 1), said
+    assert (said.count("doctor: starts "), said.count("no library here reads Parquet")) == (1, 1), (
+        said
+    )
 
 
 def test_what_was_made_is_kept_and_nothing_else_is_written_over(trained, tmp_path):

@@ -123,7 +123,7 @@ def test_it_asks_again_before_a_larger_change(serve, tmp_path):
     os.close(ours)
     words = " ".join(ended.stdout.split())
     assert ended.stdout.count("Apply? [y/N]") == 2, ended.stdout
-    assert "The smallest change did not help and was taken back" in words
+    assert "The smallest change did not help and was undone" in words
     assert "Next: " in words
     assert ended.returncode == 1
     assert state(env) == before
@@ -275,3 +275,18 @@ def test_smallest_makes_one_change_and_announces_no_other(serve, tmp_path):
     assert "This change stays" not in ended.stdout
     assert installed(env)["huggingface_hub"] == "0.36.2"
     assert installed(env)["sentence_transformers"] == "2.2.2"
+
+
+def test_without_a_terminal_the_plan_is_shown_and_not_applied(serve, tmp_path):
+    index = serve()
+    env = running.made(tmp_path / "work", index.url, *CLASH)
+    before = state(env)
+    ended = doctor("fix", "--target", str(env))
+    assert ended.returncode == 2
+    assert "huggingface-hub" in ended.stdout
+    assert ended.stdout.endswith(f"doctor fix --target {env} --yes\n")
+    shown = doctor("fix", "--target", str(env), "--format", "json")
+    answer = json.loads(shown.stdout)
+    assert (shown.returncode, answer["end"]) == (2, "planned")
+    assert answer["plan"]["steps"]
+    assert state(env) == before

@@ -173,7 +173,7 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     )
     assert told["older"] == {"n0": 1}
     assert "driver-too-old" in names["n0"], "the newest counts"
-    assert "Older answers, left out\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
+    assert "Older answers, ignored\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
     assert {*told["unreached"]} >= {"n9", "array", "huge", "pipe", "gone", "shell", "two-4"}
     assert not {"two-1", "two-3"} & {*told["unreached"]}, "an empty line is none"
     assert all(told["unreached"].values())
@@ -201,7 +201,7 @@ def test_what_a_newer_doctor_tells_besides_is_left_out_and_said(tmp_path: Path) 
     assert (told["left_out"], {*told["unreached"]}) == (new, {"n6"})
     assert (told["odd"][0]["node"], told["odd"][0]["explains"]) == ("n4", ["driver-too-old"])
     screen = doctor("fleet", "--from", str(tmp_path / "f")).stdout
-    assert "unknown here and left out\n" in screen
+    assert "Ignored: from newer doctor versions, unknown here\n" in screen
     assert "    Host.moon: 2 answers\n" in screen
 
 

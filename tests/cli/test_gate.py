@@ -64,7 +64,7 @@ def test_a_policy_that_the_machine_meets_passes(checked: Any) -> None:
 
 @pytest.mark.parametrize("row", rows("cli/policy.jsonl"), ids=lambda row: row["id"])
 def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(row, checked, inside):
-    """A row: a policy that the machine does not meet, and the fact without which that could not be told."""
+    """A row: a policy that the machine does not meet, and the fact without which that undecided."""
     id_, text = f"policy-{row['id']}", f"[policy]\n{row['policy']}\n"
     code, report = checked(text, machine())
     (error,) = (one for one in report["findings"] if one["severity"] == "error")

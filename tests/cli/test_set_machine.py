@@ -46,7 +46,7 @@ def test_a_card_that_the_package_does_not_run_on_gets_no_install(answer_of):
 
 def test_the_screen_has_no_words_of_the_resolver(index):
     screen = doctor("set", "flash-attn", *RTX_4090).stdout
-    assert "published as source alone" in screen
+    assert "published only as source" in screen
     assert "uv says" not in screen
 
 
@@ -60,7 +60,7 @@ def test_the_glibc_of_this_machine_is_assumed_for_its_processor(index):
     own = os.confstr("CS_GNU_LIBC_VERSION").removeprefix("glibc ")
     machine = ("--platform", "linux", "--arch", os.uname().machine, "--python", "3.12")
     screen = doctor("set", "trl", *machine).stdout
-    assert f"glibc {own}, as here" in screen
+    assert f"glibc {own}, like this machine" in screen
 
 
 def test_a_usual_glibc_is_assumed_for_another_processor(answer_of):

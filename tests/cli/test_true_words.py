@@ -76,7 +76,7 @@ def test_torch_is_not_taken_out_because_an_index_lacks_it():
     )
     assert "uninstall" not in _way_out(want, Clash("", NoSolution(text)))
     clash = Clash("", NoSolution("Because xformers 0.0.33 depends on torch==2.9.1, no solution."))
-    assert _way_out(want, clash) == "take out xformers: pip uninstall xformers"
+    assert _way_out(want, clash) == "remove xformers: pip uninstall xformers"
 
 
 def test_a_name_does_not_colour_the_screen(tmp_path):

@@ -52,7 +52,9 @@ def test_what_an_update_learns_is_told_and_used_by_the_other_commands(tmp_path, 
     assert answer_of(cache, *described, *new)["torch_version"] == "2.16.0"
     sure = answer_of(cache, *described, *with_gpu)
     assert sure["torch_version"] == "2.15.0", "the code of 2.16.0 was not read"
-    assert "torch 2.16.0 is newer; for which GPUs its wheels hold code is not known" in str(sure)
+    assert "torch 2.16.0 is newer, but it is unknown which GPUs its wheels have code for" in str(
+        sure
+    )
     assert answer_of(cache, *described, *with_gpu, *new)["torch_version"] == "2.16.0"
     assert answer_of(tmp_path / "none", *described, *new)["torch_version"] != "2.16.0"
     # a damaged or unreadable cache is told and does no harm

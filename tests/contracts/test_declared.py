@@ -106,7 +106,7 @@ def test_another_version_than_required_over_two_steps_is_a_warning(site, tmp_pat
     assert "missing-dependency" not in found or found["missing-dependency"]["severity"] == "note"
     assert found["library-version-clash"]["severity"] == "warning"
     assert (
-        "sympy 1.14.0 requires mpmath<1.4,>=1.1.0, and mpmath 1.4.0"
+        "sympy 1.14.0 requires mpmath<1.4,>=1.1.0, but mpmath 1.4.0"
         in found["library-version-clash"]["found"]
     )
 

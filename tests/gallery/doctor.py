@@ -143,7 +143,7 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
                 base64.urlsafe_b64encode(bytes.fromhex(_of(path, known)))
                 != f"{digest[7:]}=".encode()
             ):
-                found.append(f"{path} of {info.name} is not what its RECORD says")
+                found.append(f"{path} of {info.name} differs from its RECORD")
     return found
 
 

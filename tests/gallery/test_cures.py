@@ -37,7 +37,7 @@ def known(base):
 
 @CURED
 def test_cured_and_brought_back(row, place, known):
-    """After the fix the doctor says ready and every file is what its RECORD says; after undo all is as before."""
+    """After the fix the doctor says ready and every file is as its RECORD says; after undo all is as before."""
     deep: bool = row.get("deep", True)
     run = ["--deep"] if row.get("run") else []
     found = doctor.check(place, deep=bool(run))
@@ -63,7 +63,7 @@ def test_cured_and_brought_back(row, place, known):
     assert row["cause"] not in _all(after), after.report["findings"]
     assert not after.wrong, after.report["findings"]
     hurt = set(doctor.record_faults(place.site, known))
-    # what is made up is not what its RECORD says, before and after
+    # files that are made up differ from their RECORD, before and after
     assert hurt <= (set() if deep else claimed)
 
     undone = doctor.told(place, "undo", "--target", place.named)

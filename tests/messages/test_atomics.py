@@ -14,11 +14,11 @@ def fix_of(line: str) -> str:
 def test_firmware_that_needs_no_atomics_is_the_cure():
     fix = fix_of("kfd kfd: amdgpu: skipped device 1002:744c, PCI rejects atomics 494<509")
     assert "Update the firmware" in fix
-    assert "firmware 509 or newer needs no atomics, this is 494" in fix
+    assert "with firmware 509 or newer the card needs no atomics; it has 494" in fix
 
 
 @pytest.mark.parametrize("end", ["", " 730<0"])
 def test_else_it_is_another_slot(end):
     fix = fix_of(f"kfd kfd: amdgpu: skipped device 1002:67df, PCI rejects atomics{end}")
-    assert "slot on the processor's own lanes" in fix
+    assert "slot that is connected directly to the processor" in fix
     assert "firmware" not in fix

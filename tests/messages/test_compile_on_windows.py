@@ -10,4 +10,4 @@ def test_the_error_of_a_release_that_refuses_windows_is_certain(what):
         "triage", "-", stdin=f"RuntimeError: Windows not yet supported for {what}"
     ).stdout
     assert "✗ torch-compile-unsupported" in screen
-    assert "Switch compiling off" in screen
+    assert "Turn compiling off" in screen

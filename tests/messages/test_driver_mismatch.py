@@ -8,7 +8,7 @@ ERROR = "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: system has unsupported display drive
 def fix_of(*lines: str) -> str:
     """Return the line of the fix that triage prints."""
     screen = doctor("triage", "-", stdin="\n".join(lines)).stdout
-    return next(line for line in screen.splitlines() if line.lstrip().startswith("cure"))
+    return next(line for line in screen.splitlines() if line.lstrip().startswith("fix "))
 
 
 def test_without_a_container_it_is_a_reboot():

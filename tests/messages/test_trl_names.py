@@ -8,7 +8,7 @@ ERROR = "ImportError: cannot import name '{name}' from 'trl' (/v/lib/python3.11/
 def fix_of(name: str) -> str:
     """Return the line of the fix that triage prints, for trl 1.16."""
     screen = doctor("triage", "-", stdin=f"{ERROR.format(name=name)}\n\ntrl==1.16.0\n").stdout
-    return next(line for line in screen.splitlines() if line.lstrip().startswith("cure"))
+    return next(line for line in screen.splitlines() if line.lstrip().startswith("fix "))
 
 
 def test_a_trainer_that_moved_in_0_29():

@@ -23,7 +23,7 @@ HEAD = "error: No solution found when resolving dependencies\n  cause: "
             ),
             (
                 "datasets 2.16.1 to 5.1.0 all need fsspec 2023.1.0 to 2026.9.0; "
-                "fsspec newer than 2026.9.0 is asked for"
+                "fsspec newer than 2026.9.0 is required"
             ),
         ),
         (
@@ -31,14 +31,14 @@ HEAD = "error: No solution found when resolving dependencies\n  cause: "
                 "Because only safetensors<=0.8.0 is available and you require safetensors>0.8.0, we can "
                 "conclude that your requirements are unsatisfiable."
             ),
-            "the newest safetensors is 0.8.0; safetensors newer than 0.8.0 is asked for",
+            "the newest safetensors is 0.8.0; safetensors newer than 0.8.0 is required",
         ),
         (
             (
                 "Because trl==1.0 depends on numpy<2 and you require numpy==2.4.0, we can conclude that "
                 "your requirements are unsatisfiable."
             ),
-            "trl 1.0 needs numpy older than 2; numpy 2.4.0 is asked for",
+            "trl 1.0 needs numpy older than 2; numpy 2.4.0 is required",
         ),
         ("Because of something that nobody foresaw, there is no solution.", ""),
     ],
@@ -66,7 +66,7 @@ def test_what_has_no_wheel_is_said_in_a_few_words():
     )
     assert describe_conflict(text) == (
         "library 0.9.0 or newer has no wheel for this Python and machine;"
-        " library newer than 0.8.3 is asked for"
+        " library newer than 0.8.3 is required"
     )
 
 

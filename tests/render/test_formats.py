@@ -80,8 +80,8 @@ def test_what_could_not_be_told_is_well_in_no_format():
     assert (noted["executionSuccessful"], noted["exitCode"]) == (False, 2)
     said = [note["message"]["text"].split()[0] for note in noted["toolExecutionNotifications"]]
     assert said == [*one.report.unknown]
-    assert made(one, "github").startswith("::error title=doctor could not tell::")
-    assert "\nCould not tell: " in made(one, "summary")
+    assert made(one, "github").startswith("::error title=doctor could not decide::")
+    assert "\nUndecided: " in made(one, "summary")
     assert "doctor_ready 0\n" in made(one, "prometheus")
 
 
@@ -138,7 +138,7 @@ def test_a_summary_is_a_table_below_a_megabyte():
         told(report(*(finding(f"e{n}", found="|" * 9_000) for n in range(900)))), "summary"
     )
     assert len(large.encode()) < 1 << 20
-    assert "more causes would not fit here" in large
+    assert "more causes did not fit on this page" in large
 
 
 def test_gitlab_has_an_entry_for_each_cause_that_counts():

@@ -76,8 +76,8 @@ def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known():
     gpus = DRAWN["eight"].report.machine.gpus
     assert [len(one.processes) for one in gpus] == [0, 0, 2, 0, 0, 1, 0, 0]
     says = "".join(page.texts["figure"])
-    words = ("python3 (81234): 41 GiB on GPU 2", "jupyter (9): memory not told")
-    assert [one for one in (*words, "GPU 7: use not known, of 80 GiB") if one not in says] == []
+    words = ("python3 (81234): 41 GiB on GPU 2", "jupyter (9): memory unknown")
+    assert [one for one in (*words, "GPU 7: usage unknown, of 80 GiB") if one not in says] == []
     (jobs,) = (one for one in page.texts["table"] if "QLoRA" in one)
     size, free = gpus[0].memory, gpus[0].free
     for cell in machine_table(Device("", "nvidia", size / 2**30, free / 2**30), Run()).cells:
@@ -85,7 +85,7 @@ def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known():
     apple = machine_of(reports.snapshot_of("healthy-apple-silicon")).gpus[0]
     assert apple.room
     arc = Page(render(reports.told(reports.report_on("healthy-arc"))))
-    assert "Nobody tells how much memory" in arc.texts["main"][0]
+    assert "It is unknown how much memory" in arc.texts["main"][0]
 
 
 @pytest.fixture(scope="module")

@@ -263,7 +263,7 @@ def test_what_has_no_room_is_left_out_and_is_not_told_then():
     ):
         text = written(base.having(*facts))
         assert len(text) <= LARGEST
-        assert f"All facts but {gone}, for want of room" in text
+        assert f"All facts except {gone}, to save space" in text
         assert "driver-too-old" in {one.id for one in report_on(read_report(text)).findings}
     told = read_report(written(base.having(kinds.Packages(distributions=many))))
     assert "too long" in getattr(told.get(kinds.Packages), "why", "")

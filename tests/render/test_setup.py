@@ -79,7 +79,7 @@ def test_every_script_is_one_that_posix_shells_take(tmp_path):
             assert advice == (name.startswith(ADVICE) or old), name
             assert advice != any(f"\n        {word} " in driver for word in OF_ROOT[:4]), name
         if "amd-wsl-" in name:
-            assert "stop 'install ROCm for WSL as AMD says" in text
+            assert "stop 'install ROCm for WSL as AMD describes" in text
     checker = shutil.which("shellcheck")
     assert checker, "pip install 'tunedoctor[test]' brings it"
     # a hostile path in single quotes is what is wanted
@@ -151,7 +151,7 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path):
     failed = shell(tmp_path, script, "root", modinfo="exit 1", dpkg="echo no such file >&2; exit 7")
     assert failed.returncode == 7
     assert "no such file\nfailed: the NVIDIA driver (exit status 7).\n" in failed.stderr
-    assert "run the same again" in failed.stderr
+    assert "run the same command again" in failed.stderr
     assert "nvidia-open" not in (tmp_path / "log").read_text()
     done = shell(tmp_path, script, "root", modinfo="exit 1")
     log = (tmp_path / "log").read_text()
@@ -166,7 +166,7 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path):
     assert (again.returncode, "reboot" in again.stdout) == (3, True)
     before = shell(tmp_path, script)
     assert before.returncode == 1
-    assert "driver is not loaded: run this file's root part first" in before.stderr
+    assert "driver is not loaded: first run the root part of this file" in before.stderr
     assert not (tmp_path / "env").exists()
     assert not (tmp_path / "started").exists()
 
@@ -180,7 +180,7 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
     own = str(tmp_path / "own/python")
     broken = written(tmp_path, plan(str(place), python="/no/python", pins=False), at, own)
     said = shell(tmp_path, broken)
-    assert (said.returncode, "makes no environments" in said.stderr) == (1, True)
+    assert (said.returncode, "cannot create environments" in said.stderr) == (1, True)
     script = written(tmp_path, plan(str(place), pins=False), at, own)
     first = shell(tmp_path, script)
     assert (first.returncode, first.stderr) == (0, "")
@@ -190,14 +190,14 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
     told = subprocess.check_output(["sh", "-c", f'{line}; printf %s "$A_B"'], text=True)
     assert told == "it's"
     again = shell(tmp_path, script)
-    assert "it is there" in again.stdout
+    assert "it exists already" in again.stdout
     (place / "setup-state").write_text("begun\n")  # killed while it was made
     taken_up = shell(tmp_path, script)
-    assert (taken_up.returncode, "made" in taken_up.stdout) == (0, True)
+    assert (taken_up.returncode, "created" in taken_up.stdout) == (0, True)
     assert (place / "bin/activate").read_text().count("A_B") == 1
     (place / "setup-state").unlink()
     foreign = shell(tmp_path, script)
-    assert (foreign.returncode, "did not make it" in foreign.stderr) == (1, True)
+    assert (foreign.returncode, "not created by this script" in foreign.stderr) == (1, True)
     assert shell(tmp_path, script, "other").returncode == 1
     assert not (tmp_path / "started").exists()
 

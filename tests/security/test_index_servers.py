@@ -149,7 +149,7 @@ def test_a_password_goes_to_its_host_alone_and_is_never_told(serve):
     one.told = to(f"{other.url}torch/")
     told = look(secret)
     assert (told.why, told.place, other.asked) == ("", f"{other.url}torch/", [])
-    assert "leads to" in told.of("torch")
+    assert "redirects to" in told.of("torch")
     one.told = lambda handler: handler.send_error(500)
     for text in (told.of("torch"), look(secret).of("torch")):
         assert "cret" not in text

@@ -84,9 +84,9 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(make, hom
     assert ended.returncode == 0, ended.stdout + ended.stderr
     said = " ".join(ended.stderr.split())
     assert f"{ID[:-1]}0.damaged" in said
-    assert f"{site(env)} is no part of" in said
-    assert f"{home} is no part of" in said
-    assert "is no path in an environment" in said
+    assert f"{site(env)} is not part of" in said
+    assert f"{home} is not part of" in said
+    assert "is not a path in an environment" in said
     assert state(home) == before
     assert version(env, "huggingface_hub") == "0.36.2"
 
@@ -100,7 +100,7 @@ def test_damaged_journals_stop_nothing(make, home):
     damaged = {(own / name).read_text() for name in files}
     env.with_name(f".venv.doctor-{ID[:-1]}0").mkdir()
     said = doctor("check", "--target", str(env)).stderr
-    assert "doctor fix finishes it" in " ".join(said.split())
+    assert "doctor fix first finishes or undoes it" in " ".join(said.split())
     assert doctor("undo", "--list", "--target", str(env)).returncode == 0
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -205,7 +205,7 @@ def test_what_leads_out_of_the_environment_is_refused_by_name(make, home, tool, 
     assert ended.returncode in (1, 2), said
     assert state(home) == before
     if way in rows:
-        assert "leads out of the environment" in said
+        assert "points outside the environment" in said
         assert Path(rows[way]).name in said
     if way == "link":  # the control: the installer alone does delete it
         uninstall = [find_uv(), "pip", "uninstall", "-q", "--python", env / "bin/python"]

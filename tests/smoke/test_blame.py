@@ -44,7 +44,7 @@ def test_the_kernels_counter_tells_a_kill_for_memory(for_memory):
     reason = "killed-for-memory" if for_memory else "killed"
     assert (one.outcome, one.reason, one.at_step) == ("crashed", reason, 8)
     cause = blame_of(one).cause
-    assert ("the kernel killed a process for memory" in cause) is (for_memory is True)
+    assert ("the kernel killed a process because memory ran out" in cause) is (for_memory is True)
 
 
 REPORTS = Path(__file__).parents[1] / "reports" / "reports"

@@ -305,4 +305,4 @@ def test_the_stages_run_on_a_model_and_data_of_the_users(planted, tiny_model, tm
     (blame,) = found.blames
     assert (found.verdict, blame.stage, "build" in outcomes(found)) == ("findings", "data", False)
     assert "sample 2: the model's tokenizer or chat template refuses it" in blame.found
-    assert "the data are not what was expected" in blame.cause
+    assert "the data has an unexpected format" in blame.cause

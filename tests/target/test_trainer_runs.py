@@ -257,7 +257,10 @@ def test_a_run_goes_on_as_it_began_or_not_at_all(runs):
 
 def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(runs):
     """Of fewer rows than a batch has it is filled: else less is measured, and processes have unequal parts."""
-    runs("--dry-run", code=SHORT.format(most=2), says=("micro_batch 2", "8 steps of "))
+    ended = runs("--dry-run", code=SHORT.format(most=2), says=("micro_batch 2", "8 steps of "))
+    # neither bars nor announcements of libraries
+    assert "it/s" not in ended.err
+    assert "Warning" not in ended.err
     assert runs.names(".") == ["d.jsonl"]
     (runs.folder / "d.jsonl").write_text("".join(DATA.splitlines(keepends=True)[:3]))
     runs("--dry-run", says=("the longest 8 rows",))

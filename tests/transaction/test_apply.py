@@ -130,7 +130,7 @@ def test_paths_that_lead_out_are_refused(make, tmp_path):
     with unchanged(env, outside):
         for path in ("../x", "/etc/passwd", "a/../../x", "", ".", "leads-out/x", "x\0y"):
             for step in (plans.DeletePath(path=path), plans.WriteFile(path=path, text="bad")):
-                why = "leads out of the environment"
+                why = "points outside the environment"
                 fix(env, plans.Plan(steps=(step,)), end="refused", why=why, before=before)
     assert beside(env) == []
 
@@ -159,7 +159,7 @@ def test_a_change_that_breaks_a_requirement_is_put_back(make):
         for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0"))
     )
     fix(env, plans.Plan(steps=(plans.Install(pins=(picky,)),)), end="applied")
-    why = "picky 1.0 needs alpha<2, and 2.0 is installed"
+    why = "picky 1.0 needs alpha<2, but 2.0 is installed"
     with unchanged(env):
         fix(env, plans.Plan(steps=(plans.Install(pins=tuple(pins)),)), end="failed prove", why=why)
 
@@ -170,7 +170,7 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make):
     command.write_bytes(command.read_bytes() + b"# this environment was moved\n")
     pins = (plans.Pin(name="beta", version="1.0"), plans.Pin(name="gamma", version="1.0"))
     outcome = fix(env, plans.Plan(steps=(plans.Install(pins=pins),)), end="applied")
-    assert "gamma-run of gamma-1.0.dist-info is not what its RECORD says" in outcome.stays
+    assert "gamma-run of gamma-1.0.dist-info differs from its RECORD" in outcome.stays
     again = plans.Install(
         pins=(plans.Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",)
     )
@@ -200,7 +200,7 @@ def test_a_new_environment_is_made_from_nothing(index, tmp_path, tool):
     assert out(path / "bin/alpha-run") == "2.0"
     where = 'cd /; . "$0/bin/activate"; python -c "import sys; print(sys.prefix)"'
     assert out("bash", "-c", where, path) == str(path)
-    again = fix(path, plan, tool, end="refused", why=f"{path} is there already")
+    again = fix(path, plan, tool, end="refused", why=f"{path} already exists")
     assert shlex.split(again.by_hand[0])[-1] == str(path)
     assert undo(str(path)).done
     assert not path.exists()

@@ -162,7 +162,7 @@ def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(make):
         file.write("gamma/pipe,sha256=x,1\n")
     pins = (Pin(name="alpha", version="1.0", was="1.0"), Pin(name="gamma", version="1.0"))
     outcome = fix(env, Plan(steps=(Install(pins=pins, reinstall=("alpha",)),)), end="applied")
-    assert "pipe of gamma-1.0.dist-info is not there" in outcome.stays
+    assert "pipe of gamma-1.0.dist-info is missing" in outcome.stays
 
 
 def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make):
@@ -279,7 +279,7 @@ CONSENT = QUIET._replace(consent=True)
 
 def test_a_python_of_its_own_is_changed_with_consent_alone(prefix):
     with unchanged(site(prefix)):
-        fix(prefix, end="refused", why="no environment of its own")
+        fix(prefix, end="refused", why="is not a separate environment")
     with unchanged(site(prefix)):
         done = fix(prefix, ways=CONSENT)
         assert (done.end, done.why, done.strategy) == ("applied", "", "stash")

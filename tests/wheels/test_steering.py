@@ -74,7 +74,7 @@ def test_a_setting_that_spoils_the_plain_command_is_told(ground, other, row):
     steers = steering(config_of(one, left), chosen(CU126), CU126)
     steer = next(steer for steer in steers if steer.setting == setting)
     assert steer.withstood
-    assert steer.cure.startswith("the command goes without ")
+    assert steer.cure.startswith("the command ignores ")
     plain = commands_for(CU126, None)
     for command in plain.pip if tool == "pip" else plain.uv_pip:
         one.run(command, left)

@@ -88,16 +88,19 @@ def pair_found(one: Broken, said: str = "") -> str:
 
 def pair_means(row: Row) -> str:
     """Return where it bites, and in what words."""
-    return f"{table('known_bad')['stages'].get(row.stage, 'the run stops')}: '{row.says}'"
+    return f"{table('known_bad')['stages'].get(row.stage, 'the run fails')}: '{row.says}'"
 
 
 def pair_note(pairs: Sequence[Broken]) -> str:
     """Return what else could be changed: the script, or the other package."""
     script = next((one.row.note for one in pairs if one.row.note), "")
-    other = next((one.row.fix_alt for one in pairs if one.row.fix_alt), {})
+    row = next((one.row for one in pairs if one.row.fix_alt), None)
     if script:
         return f"or change the script: {script}"
-    return f"or, to keep the other: {' '.join(pinned(other))}" if other else ""
+    if row is None:
+        return ""
+    kept, other = " and ".join(row.fix) or "the other", " ".join(pinned(row.fix_alt))
+    return f"or keep {kept} and install {other}"
 
 
 def pair_finding(facts: Facts, pairs: Sequence[Broken], said: str = "") -> Finding:

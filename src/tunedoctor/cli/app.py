@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from tunedoctor.cli.invocation import remember
 from tunedoctor.core.errors import DoctorError, misuse
 from tunedoctor.render.screen import columns
 
@@ -117,6 +118,7 @@ def run(argv: list[str]) -> int:
 def _run(argv: list[str]) -> int:
     if COMPLETION_VARIABLE in os.environ:
         _complete()
+    remember(argv)
     name, *words = argv or ["help"]
     if name in ("help", "-h", "--help") and words[:1]:
         name, words = words[0], ["--help"]  # doctor help fit

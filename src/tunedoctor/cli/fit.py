@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Literal
 
+from tunedoctor.cli.invocation import typed_words
 from tunedoctor.cli.options import TERMINAL, aim
 from tunedoctor.cli.output import show
 from tunedoctor.core.fit import FitOptions, check_combinations, estimate
@@ -23,5 +24,6 @@ def run_fit(
 
     place = NO_TARGET if given.stack == "doctor" else chosen()
     found = estimate(given, place, chosen, TERMINAL)
-    show(format_, partial(screen.render, asked=given.model or "MODEL"), found)
+    render = partial(screen.render, asked=given.model or "MODEL", words=typed_words())
+    show(format_, render, found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0

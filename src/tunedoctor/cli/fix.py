@@ -3,7 +3,10 @@
 import shlex
 import sys
 
+import msgspec
+
 from tunedoctor.cli.command_options import FixOptions as FixCommand
+from tunedoctor.cli.invocation import typed_words
 from tunedoctor.cli.options import TERMINAL, Options, agreed, aim, settings
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner
@@ -128,7 +131,12 @@ def run_fix(given: FixCommand) -> int:
     if given.script == "":
         misuse("--script is empty", "leave it out, or say what it is to be")
     options = Options.of(given)
-    _check(given)
+    if given.script == "-" and given.format == "json":
+        misuse("--script - and --format json both write to stdout", "name a file for one")
+    asks = not (given.yes or given.dry_run or given.script)
+    # without anyone to agree, the plan is shown and not carried out
+    needs_consent = asks and (given.format == "json" or not sys.stdin.isatty())
+    fix = msgspec.structs.replace(fix, dry_run=given.dry_run or needs_consent)
     place = here(own_python(fix), "--new") if given.new else aim(given.target, own=given.own)
     is_terminal = given.format == "terminal"
     events = TerminalFix(given)
@@ -137,7 +145,7 @@ def run_fix(given: FixCommand) -> int:
         options.criteria,
         place,
         given.target,
-        asks=not given.yes or given.dry_run or bool(given.script),
+        asks=not given.yes or fix.dry_run or bool(given.script),
         settings=settings(),
         ask_sources=is_terminal and not (given.yes or given.script) and sys.stdin.isatty(),
         interaction=TERMINAL,
@@ -146,14 +154,11 @@ def run_fix(given: FixCommand) -> int:
     if events.scripts and is_terminal:
         return 0
     shown = as_shown(result)
-    text = render_end(shown, screen(), verbose=given.verbose) if is_terminal else ""
+    consent = ""
+    if needs_consent and result.end == "planned":
+        consent = shlex.join((*typed_words(), "--yes"))
+    text = ""
+    if is_terminal:
+        text = render_end(shown, screen(), verbose=given.verbose, consent=consent)
     write(text or as_json(shown))
-    return exit_code(result)
-
-
-def _check(given: FixCommand) -> None:
-    if given.script == "-" and given.format == "json":
-        misuse("--script - and --format json both write to stdout", "name a file for one")
-    asks = not (given.yes or given.dry_run or given.script)
-    if asks and (given.format == "json" or not sys.stdin.isatty()):
-        misuse("not interactive", "pass --yes to apply, or --dry-run to preview")
+    return 2 if consent else exit_code(result)

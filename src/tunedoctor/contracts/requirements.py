@@ -242,6 +242,16 @@ def requirements(lines: Iterable[str], environment: Mapping[str, str]) -> Iterat
             yield normalised(one.name), str(one.specifier)
 
 
+def reach(names: Iterable[str], requires: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return the names and all that they require, directly or not. `requires`: name -> what it requires itself."""
+    found, waiting = set[str](), [*names]
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += requires.get(name, ())
+    return found
+
+
 def marker_environment(interpreter: Interpreter | None, host: Host | None) -> dict[str, str]:
     """Return the variables of PEP 508 for the target; what is not known is that of CPython on 64-bit Linux."""
     version = interpreter.version if interpreter else ""

@@ -102,7 +102,7 @@ def cures_shown(
     shown: dict[str, Cure] = {}
     for cause, several in reversed(diagnosis.symptoms.items()):
         ids = (one.check.id for one in several)
-        shown |= dict.fromkeys(ids, advise(f"Cure {cause}: it follows from that"))
+        shown |= dict.fromkeys(ids, advise(f"Fix {cause}: this follows from it"))
     for one in diagnosis.causes:
         cure = one.finding.cure
         if one in ours and cure.installs:

@@ -66,7 +66,7 @@ class FindingDifference(msgspec.Struct, frozen=True, kw_only=True):
     side: Literal["a", "b"] = msgspec.field(name="in")
     found: str
     other: str
-    """What its check says of the other side: "passed", "not for this machine: …", "could not tell: …"."""
+    """What its check says of the other side: "passed", "not for this machine: …", "undecided: …"."""
     explained_by: tuple[Change, ...] = ()
     """What makes it go where it is as on the other side; empty where nothing alone does, and between reports."""
     together: bool = False
@@ -183,7 +183,7 @@ def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
 
 def _outcomes(report: Report) -> dict[str, str]:
     found = dict.fromkeys(report.passed, "passed")
-    found |= {id_: f"could not tell: {why}" for id_, why in report.unknown.items()}
+    found |= {id_: f"undecided: {why}" for id_, why in report.unknown.items()}
     return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}
 
 

@@ -228,10 +228,12 @@ class Heard(NamedTuple):
         if self.why:
             return f"{self.source.shown} did not answer: {self.why}"
         if self.place:
-            return f"{self.source.shown} leads to {self.place} for {name}, where nobody looked"
+            return (
+                f"{self.source.shown} redirects to {self.place} for {name}, which was not searched"
+            )
         held = ", ".join(self.versions[:_NAMED])
         if not held and self.sources:
-            return f"{self.source.shown} has {name} {self.sources[0]} as source alone"
+            return f"{self.source.shown} has {name} {self.sources[0]} only as source"
         return f"{self.source.shown} has {f'{name} {held}' if held else f'no {name}'}"
 
 

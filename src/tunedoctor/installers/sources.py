@@ -34,14 +34,14 @@ class Ban(msgspec.Struct, frozen=True):
 
     def told(self, why: str) -> str:
         """Put what forbids it before the installer's own words."""
-        what = "uv has its cache alone" if self.kind == "offline" else "no index is asked"
-        return why if self.who in why else f"{self.who} is set so that {what}: {why}"
+        what = "uv uses only its cache" if self.kind == "offline" else "no index is used"
+        return why if self.who in why else f"because of {self.who}, {what}: {why}"
 
     @property
     def lifted(self) -> str:
         """The command that takes the ban away for the shell; of a file, what to take out of it."""
         if os.path.isabs(self.who):  # noqa: PTH117
-            return f"# take {self.kind} out of {self.who}"
+            return f"# remove {self.kind} from {self.who}"
         if self.who.startswith("-"):
             return f"# leave out {self.who}"
         return f"Remove-Item Env:{self.who}" if sys.platform == "win32" else f"unset {self.who}"

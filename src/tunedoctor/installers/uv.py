@@ -188,7 +188,7 @@ def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds:
     # with a Python at hand uv does not look for one; --python-version says whose packages are meant
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
-        return Failed("no uv", "uv is not there: it comes with the doctor, install that again")
+        return Failed("no uv", "uv is missing: it comes with doctor, so reinstall doctor")
     with scratch() as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
         kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)
@@ -212,7 +212,7 @@ def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds:
         try:
             text = out.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            return Failed("uv", f"uv wrote no answer: {error.strerror}")
+            return Failed("uv", f"uv wrote no result: {error.strerror}")
     return Solved(locked(text) if question.locked else pins_of(text), text)
 
 
@@ -268,14 +268,14 @@ def _failed(ended: Ended, offline: str) -> NoSolution | Failed:
     if "No solution found" in text:
         return NoSolution(text)
     if _DOWN.search(text):
-        return Failed("network", f"the package index gave no answer: {why(text)}")
+        return Failed("network", f"the package index did not answer: {why(text)}")
     return Failed("uv", f"uv: {why(text)}")
 
 
 def lack(by: str) -> Failed:
     """Return that the cache lacks something, and who forbids to fetch it."""
     by = by or "a setting of uv"
-    return Failed("offline", f"the cache of uv lacks what is needed, and {by} forbids to fetch it")
+    return Failed("offline", f"uv's cache lacks what is needed, and {by} forbids downloading it")
 
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:.*# via (.+))?")
@@ -340,4 +340,4 @@ def why(text: str) -> str:
     # what was done before it failed is no reason; pip ends with what stopped it
     kept = [one for one in lines if not one.startswith(_GONE_WELL)][:3]
     kept = [one for one in lines if one.startswith("ERROR: ")][-1:] or kept
-    return "; ".join(_MARK.sub("", one) for one in kept)[:300] or "it said nothing"
+    return "; ".join(_MARK.sub("", one) for one in kept)[:300] or "it printed nothing"

@@ -111,10 +111,10 @@ def _unmeasured(card: Card, run: Run) -> bool:
 def caveat(card: Card) -> str:
     """Return what is to be known of a card before it is bought; "" for nothing."""
     if card.vendor == "amd":
-        named_by = f"ROCm lists it in {card.rocm}" if card.rocm else "no ROCm release lists it"
+        named_by = f"supported by ROCm {card.rocm}" if card.rocm else "no ROCm release supports it"
         return f"{named_by}; 4 bit needs bitsandbytes built for {card.arch}"
     if card.vendor == "apple":
-        return "4 bit not reckoned; Metal has three quarters of the RAM"
+        return "no estimate for 4 bit; Metal can use three quarters of the RAM"
     if not card.bf16:
         return "no bf16: fp16 with loss scaling"
     return "memory shared with the CPU" if card.unified else ""

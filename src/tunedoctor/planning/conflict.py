@@ -38,7 +38,7 @@ def describe_conflict(text: str) -> str:
     """
     flat = NoSolution(text).flat
     if other := _PYTHON.search(flat):
-        return f"Python {_range(other[2].strip(',.'))} is needed by what is asked for; this is Python {other[1]}"
+        return f"the requested packages need Python {_range(other[2].strip(',.'))}; this is Python {other[1]}"
     needs, requested = _needs(flat), _requested(flat)
     names = {name for name, _ in requested}
     # the last statement of each pair of packages covers the most versions
@@ -53,9 +53,9 @@ def describe_conflict(text: str) -> str:
             for n, range_ in _NEWEST.findall(flat)
             if n in needed
         ]
-        lines += [f"{' and '.join(ranges[:3])} is asked for"] if ranges else available[:1]
+        lines += [f"{' and '.join(ranges[:3])} is required"] if ranges else available[:1]
         return "; ".join(lines)
-    ranges = [f"{name} {_range(range_)} is asked for" for name, range_ in requested if range_]
+    ranges = [f"{name} {_range(range_)} is required" for name, range_ in requested if range_]
     newest = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
     bare = [f"{name} {_range(range_)}".strip() for name, range_ in _NO_WHEEL.findall(flat)]
     no_wheel = [f"{one} has no wheel for this Python and machine" for one in bare]

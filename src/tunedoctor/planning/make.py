@@ -102,8 +102,8 @@ class Made(NamedTuple):
     def why(self) -> dict[str, str]:
         """Name -> why its version is another one."""
         torch = self.torch
-        with_it = dict.fromkeys(PAIRED, f"goes with torch {torch.version}")
-        asked = {name: self.want.why.get(name, "it is asked for") for name in self.want.asked}
+        with_it = dict.fromkeys(PAIRED, f"matches torch {torch.version}")
+        asked = {name: self.want.why.get(name, "it was requested") for name in self.want.asked}
         return asked | self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
 
 
@@ -174,7 +174,7 @@ def make(place: Place, want: Wanted) -> Made:
         end = found
         lacked = {*end.answer.lacked} if isinstance(end, Clash) else set[str]()
         if want.fresh and BITSANDBYTES in lacked - {*dropped, *want.asked}:
-            why = f"no wheel of it fits {question.platform} and Python {question.python}"
+            why = f"it has no wheel for {question.platform} and Python {question.python}"
             dropped |= {BITSANDBYTES: why}
         elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *_demanded(want)}:
             # the clash is about what it takes to build it here, as flash-attn, and here it is built
@@ -251,7 +251,7 @@ def _fitting(
         other_torch = torch_pick(machine, None, wanted)
         if isinstance(other_torch, TorchPick) and other_torch != torch:
             return other_torch
-    why = f"the libraries go with torch {have}, of which no build fits this machine"
+    why = f"the libraries need torch {have}, and no build of it fits this machine"
     return Clash(why, NoSolution(""))
 
 
@@ -264,7 +264,7 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
     plain = short or describe_missing(end.answer.text)
     why = end.why.replace(end.answer.why(), plain) if plain else end.why
     if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
-        why = f"{why}; {' and '.join(owners[:3])} outside the set have a say too"
+        why = f"{why}; {' and '.join(owners[:3])} outside the set also limit the versions"
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif not silent and names and (alone := ask.source_only(names)):
@@ -286,7 +286,9 @@ def _uncompiled(
     ways = [way for name in alone for way in ways_around(name, place.machine, own, place.python)]
     named = " and ".join(f"{name} {version}" for name, version in alone.items())
     verb = "are" if len(alone) > 1 else "is"
-    why = f"{named} {verb} published as source alone: it takes compiling, and the doctor installs wheels alone"
+    why = (
+        f"{named} {verb} published only as source and must be compiled; doctor installs only wheels"
+    )
     owners = [n for n in alone if n not in want.asked]
     if owners:
         why = f"{why}; {end.why}"
@@ -356,7 +358,7 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
     release = ".".join(map(str, parts(variant.removeprefix("rocm"))[:2]))
     served = _bitsandbytes_targets("windows" if machine.platform == "windows" else "linux", release)
     lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
-    why = "its wheel holds no code for {} with ROCm {}"
+    why = "its wheel has no code for {} with ROCm {}"
     return {BITSANDBYTES: why.format(lacks[0], release)} if lacks else {}
 
 
@@ -384,19 +386,19 @@ def _real(pin: Pin, torch: TorchPick) -> Pin:
 
 
 _SETTLES = {
-    "no uv": "install it beside the doctor: pip install uv",
-    "offline": "allow the network once: uv keeps what it reads",
-    "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
-    "time": "run it again: what was read is cached",
-    "uv": "name fewer packages, or another mirror in UV_DEFAULT_INDEX",
+    "no uv": "install uv next to doctor: pip install uv",
+    "offline": "allow the network once: uv caches what it reads",
+    "network": "set UV_DEFAULT_INDEX to a mirror, or use only the cache: doctor set --offline",
+    "time": "run it again: what was read so far is cached",
+    "uv": "request fewer packages, or set UV_DEFAULT_INDEX to another mirror",
 }
 
 
 def _way_out(want: Wanted, clash: Clash) -> str:
     if named := clash.answer.names(want.asked):
-        return f"leave out {' or '.join(named)}, or ask for other versions"
+        return f"leave out {' or '.join(named)}, or request other versions"
     if lacked := clash.answer.lacked:
-        return f"name an index that has {' and '.join(lacked[:3])}: UV_INDEX, or index-url of pip"
+        return f"set UV_INDEX or pip's index-url to an index that has {' and '.join(lacked[:3])}"
     # what the set is for, torch above all, is never advised away
     there = [name for name in clash.answer.names(want.installed) if name not in want.roots]
-    return f"take out {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""
+    return f"remove {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""

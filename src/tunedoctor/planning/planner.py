@@ -105,7 +105,7 @@ def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: 
     """Return the plan for a new environment that replaces the one of `snapshot`. Raises RefusedError."""
     interpreter = snapshot.find(Interpreter)
     if interpreter is None or interpreter.kind != "venv":
-        raise RefusedError("only a virtual environment can be rebuilt in its place")
+        raise RefusedError("only a virtual environment can be rebuilt in place")
     ask.installed = None  # what is installed now is no source of a new environment
     place = _place(snapshot, ask)
     try:
@@ -272,7 +272,7 @@ def _useless(
     found: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
 ) -> RefusedError:
     ways = (one.found.finding.cure.command for one in drafts if one.changes)
-    return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
+    return RefusedError(f"no plan: {found.refused}", *ways, tried=tried)
 
 
 def _taught(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.contracts.requirements import marker_environment, reach, requirements
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import holds, normalised, pep440, requirement
@@ -68,21 +68,12 @@ def _tops(names: Iterable[str], requires: Mapping[str, set[str]]) -> list[str]:
     several = sorted(set(names))
     needed = {one for owner, some in requires.items() for one in some if one != owner}
     tops = [name for name in several if name not in needed]
-    reached = _reached(tops, requires)
+    reached = reach(tops, requires)
     for name in several:
         if name not in reached:
             tops.append(name)
-            reached |= _reached([name], requires)
+            reached |= reach([name], requires)
     return tops
-
-
-def _reached(names: Iterable[str], requires: Mapping[str, set[str]]) -> set[str]:
-    found, todo = set[str](), [*names]
-    while todo:
-        if (name := todo.pop()) not in found:
-            found.add(name)
-            todo += requires.get(name, ())
-    return found
 
 
 def _needs(

@@ -15,7 +15,7 @@ from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.model.findings import parted
 from tunedoctor.model.plan import Pin, Scope
-from tunedoctor.model.versions import specifiers, within
+from tunedoctor.model.versions import at_least, parts, specifiers, within
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
 from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_lacks, broken_pairs
 from tunedoctor.tables.load import table
@@ -28,6 +28,8 @@ class Way(NamedTuple):
     specifier: str
     """What it is held to; "" for being there at all, in any version."""
     why: str = ""
+    is_required: bool = False
+    """The set must hold it in such a version; else the specifier counts only if the set holds it."""
 
 
 class Break(NamedTuple):
@@ -61,7 +63,7 @@ def breaks(
         row = pair.row
         yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
     for one in contract_problems(versions):
-        verb, lacks = ("passes", "take") if one.kind == "keyword" else ("imports", "have")
+        verb, lacks = ("passes", "accept") if one.kind == "keyword" else ("imports", "have")
         asks = f"{one.library} {versions[one.library]} {verb} {one.name or one.module}"
         why = f"{asks}, which {one.neighbour} {versions[one.neighbour]} does not {lacks}"
         ways = (pair for cure in contract_ways(one, versions) for pair in cure.items())
@@ -155,6 +157,10 @@ _WARNING = 5
 """Price of leaving a warning as it is, in packages changed."""
 
 
+_IN_SCRIPTS = frozenset({"transformers", "peft", "trl", "accelerate", "datasets"})
+"""Libraries that training scripts call: another major release of one can break the user's script."""
+
+
 class Task(NamedTuple):
     """What is searched for."""
 
@@ -245,11 +251,16 @@ def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
 
 
 def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
-    asked, wanted = task.question, [way.name for way in one.ways if way.specifier == ""]
+    asked, required = (
+        task.question,
+        [way for way in one.ways if way.is_required or not way.specifier],
+    )
+    wanted = [way.name for way in required]
     lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
     lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
     lines += [f"torch{task.torch_range}"] if one.free else task.torch
-    several = (*asked.requirements, *wanted), (*asked.constraints, *lines)
+    words = (f"{way.name}{way.specifier}" for way in required)
+    several = (*asked.requirements, *words), (*asked.constraints, *lines)
     answer = task.resolve(asked._replace(requirements=several[0], constraints=several[1]))
     return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
 
@@ -272,7 +283,7 @@ def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
         if isinstance(answer, Failed):
             return answer
         if isinstance(answer, NoSolution):
-            clash = clash or Clash(f"{broken.why}; without that, {answer.why()}", answer)
+            clash = clash or Clash(f"{broken.why}; to avoid that, {answer.why()}", answer)
         elif _price(task, other) > _price(task, one) + 1:
             dearer.append(other)
         elif isinstance(end := _led_out(task, other), Clash):
@@ -296,7 +307,12 @@ def _broken(task: Task, one: _Tried) -> Iterator[Break]:
         name, range_, owner, why = lack.name, lack.specifier, lack.owner.name, said(lack)
         met = name in every and (not range_ or within(every[name], range_) is not False)
         if not met and every.get(owner) == task.want.installed.get(owner):
-            ways = (Way(name, range_, why), Way(owner, "", why))
+            ways: tuple[Way, ...] = (Way(name, range_, why), Way(owner, "", why))
+            if (
+                lack.too_new
+            ):  # a newer release of who demands it often takes the version that is there
+                newer = Way(owner, f">{public(lack.owner.version)}", why, is_required=True)
+                ways = (newer, *ways)
             several.append(Break(why, severe=False, ways=ways, why=why))
     return (broken for broken in several if broken.id not in one.left)
 
@@ -310,7 +326,15 @@ def _moved(task: Task, one: _Tried) -> list[str]:
 def _price(task: Task, one: _Tried) -> int:
     torch = task.want.installed.get("torch", "")
     other = one.free and bool(task.torch) and one.versions.get("torch") != torch
-    return len(_moved(task, one)) + _WARNING * len(one.left) + other
+    moved = sum(_move_price(n, task.want.installed[n], one.versions[n]) for n in _moved(task, one))
+    return moved + _WARNING * len(one.left) + other
+
+
+def _move_price(name: str, installed: str, version: str) -> int:
+    """Return the price of another version, in packages that get a newer one."""
+    if not at_least(version, installed):
+        return 2  # it loses fixes, and what others need next
+    return 3 if name in _IN_SCRIPTS and parts(version)[:1] != parts(installed)[:1] else 1
 
 
 def _put_back(task: Task, one: _Tried) -> _Tried:

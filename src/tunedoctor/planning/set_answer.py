@@ -142,7 +142,7 @@ def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
     kind: Literal["kept", "changed", "added"]
     for name, pin in made.pins.items():
         owners = [one for one in pin.via if one in moved] or list(pin.via)
-        goes_with = f"goes with {' and '.join(owners[:2])}" if owners else ""
+        goes_with = f"matches {' and '.join(owners[:2])}" if owners else ""
         kind = "kept" if name not in moved else "changed" if name in there else "added"
         why = made.why.get(name, goes_with) if name in moved else ""
         was = there.get(name, "")
@@ -215,7 +215,7 @@ def frozen(
     pins = tuple(f"{pin.name}=={pin.version}" for pin in every)
     held = resolve(made.question._replace(requirements=pins, hashes=True, dependencies=False))
     if isinstance(held, NoSolution):
-        return Failed("uv", "the pins of the set are no longer on the index")
+        return Failed("uv", "the versions of the set are no longer on the index")
     if isinstance(held, Failed):
         return held
     return f"{_head(answer, made, name)}{held.text}"
@@ -251,7 +251,7 @@ def project(answer: Answer, made: Made) -> str:
     called = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
     arch = called.get(system, {}).get(arch, arch)
     lines = [
-        f"{MARK}: uv sync installs it",
+        f"{MARK}: install it with uv sync",
         "[project]",
         'name = "fine-tune"',
         'version = "0"',

@@ -71,18 +71,18 @@ def _compile_instructions(
     cards = targets(machine).nvidia
     old = [g.compute_capability for g in cards if not at_least(g.compute_capability, row.minimum)]
     if row.minimum and old:
-        yield f"leave out {row.name}: it needs compute capability {row.minimum}, and here is {old[0]}"
+        yield f"leave out {row.name}: it needs compute capability {row.minimum}, but this GPU has {old[0]}"
         return
     if row.wheels and (cards or torch.variant.startswith("cu")):
         yield from _wheel(row.wheels, machine, torch, pip)
     if row.kernel:
         load = f'attn_implementation="{row.kernel}"'
         yield (
-            f"without it, where the hub has a build for that torch, by {load} and\n{pip} install kernels"
+            f"without it, if the hub has a build for that torch: use {load} and\n{pip} install kernels"
         )
     cuda = cuda_of(torch.variant) or "torch's release"
     needs, command = row.needs.format(cuda=cuda), row.command.format(pip=pip)
-    yield f"leave it out of the set and compile it after ({needs}):\n{command}"
+    yield f"leave it out of the set and compile it afterwards ({needs}):\n{command}"
 
 
 def _wheel(wheels: _Wheels, machine: Machine, torch: Torch, pip: str) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _wheel(wheels: _Wheels, machine: Machine, torch: Torch, pip: str) -> Iterato
                 if own == torch
                 else f"with torch {own.version}+{own.variant} ('torch=={minor}.*'), "
             )
-            yield f"{first}the project's own wheel:\n{pip} install {url}"
+            yield f"{first}install the project's own wheel:\n{pip} install {url}"
             return
 
 

@@ -179,7 +179,7 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
                 asked = {pin.name for pin in install.pins}
                 pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
                 return replace(other, pins=tuple(pins))
-            unfit = "the torch without label is for CUDA, and there is no GPU here"
+            unfit = "the torch without a label is for CUDA, but there is no GPU here"
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
         plain = describe_conflict(found.text) or describe_missing(found.text) or found.why()
@@ -188,7 +188,7 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
         words = f"--no-deps {wanted} --index-url {index}"
         silent = index in ask.silent
         raise RefusedError(why, *(elsewhere(words) if silent else ()), ban=ban, partly=silent)
-    again = "doctor fix again, when the package index can be reached"
+    again = "run doctor fix again when the package index can be reached"
     raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
 
 
@@ -196,8 +196,8 @@ def elsewhere(words: str) -> tuple[str, str]:
     """Return how another machine fetches what is out of reach here, and what is said here then."""
     fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
     return (
-        f"{fetch}  # on a machine of this system and Python that reaches the index",
-        'export PIP_FIND_LINKS="$PWD/wheels"  # here, with that folder; then run it again',
+        f"{fetch}  # on a machine with the same system and Python that reaches the index",
+        'export PIP_FIND_LINKS="$PWD/wheels"  # here, with that folder; then run doctor again',
     )
 
 
@@ -219,7 +219,7 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
     for pin in kept.pins:
         name, specifier = _pinned(pin)
         if within(wanted.get(name, ""), specifier) is False:
-            why = f"{name} {wanted[name]} goes against conda-meta/pinned, which says {pin}"
+            why = f"{name} {wanted[name]} conflicts with conda-meta/pinned, which says {pin}"
             way = f"change that line of {interpreter.prefix}/conda-meta/pinned"
             raise RefusedError(why, way, final=True)
     moved = (*wanted, *(name for name in plan.removed if name not in wanted))
@@ -234,11 +234,11 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
         of_pip = [n for n in moved if n not in owned]
         where += " --pypi"
         lines += _lines(f"pixi remove {where}", f"pixi add {where}", "==", of_pip, wanted)
-        why = "pixi keeps this environment by its own file, and takes back what others change"
+        why = "pixi manages this environment with its own file and reverts changes made by other tools"
         raise RefusedError(why, *lines, final=True)
     take, put = f"{kept.tool} remove -p {prefix}", f"{kept.tool} install -p {prefix}"
     named = " and ".join(owned[:3])
-    why = f"{named} came from conda, whose record of it a change by pip or uv would leave untrue"
+    why = f"conda installed {named}; a change by pip or uv would make its records wrong"
     # the way on for what pip put in: the same fix without conda's packages
     rest = ["doctor fix"] if any(name not in owned for name in wanted) else []
     raise RefusedError(why, *_lines(take, put, "=", owned, wanted), *rest, final=True)

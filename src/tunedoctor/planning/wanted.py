@@ -86,10 +86,10 @@ def asked_for(words: Iterable[str]) -> dict[str, str]:
         try:
             one = Requirement(word)
         except InvalidRequirement as error:
-            msg = f"{word[:80]!r} is no package: a name belongs there, with versions or without: trl, 'transformers<5'"
+            msg = f"{word[:80]!r} is not a package; give a name, with versions or without: trl, 'transformers<5'"
             raise RefusedError(msg) from error
         if one.url or one.marker or one.extras:
-            msg = f"{word[:80]!r} has more than a name and versions: the set is resolved from an index"
+            msg = f"{word[:80]!r} has more than a name and versions, but the set is resolved from an index"
             raise RefusedError(msg)
         name = normalised(one.name)
         found[name] = ",".join(filter(None, (found.get(name, ""), str(one.specifier))))
@@ -194,8 +194,8 @@ def wanted_of_roots(
 def said(one: requirements.Unmet) -> str:
     """Return in words what an installed package does not get."""
     there = public(one.installed)
-    state = f"{one.name} {there} is installed" if there else "it is not there"
-    return f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {state}"
+    state = f"{one.name} {there} is installed" if there else "it is not installed"
+    return f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, but {state}"
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:

@@ -8,11 +8,11 @@ user's own script imports.
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.contracts.requirements import marker_environment, reach, requirements
 from tunedoctor.facts import Distribution, Interpreter, Packages
 from tunedoctor.system.reading import read
 from tunedoctor.tables.load import table
@@ -45,26 +45,16 @@ def extra_modules(packages: Packages, interpreter: Interpreter) -> ExtraModules:
     }
     stack = _stack() & installed.keys()
     damaged = {one.name for one in packages.broken}
-    required = _reached(stack, requires) - stack - damaged
+    required = reach(stack, requires) - stack - damaged
     needed = {other for name, others in requires.items() for other in others if other != name}
     tops = installed.keys() - needed - stack - damaged
-    frameworks = (name for name in tops if "torch" in _reached([name], requires))
+    frameworks = (name for name in tops if "torch" in reach([name], requires))
     return ExtraModules(_modules(required, installed), _modules(frameworks, installed))
 
 
 def _stack() -> set[str]:
     """Return the distributions whose modules a deep check imports anyway."""
     return {"numpy", "torch", *(brought_by(one["module"]) for one in table("imports")["stack"])}
-
-
-def _reached(names: Iterable[str], requires: Mapping[str, Collection[str]]) -> set[str]:
-    """Return the names and all that they require, directly or not."""
-    found, waiting = set[str](), [*names]
-    while waiting:
-        if (name := waiting.pop()) not in found:
-            found.add(name)
-            waiting += requires[name]
-    return found
 
 
 def _modules(names: Iterable[str], installed: Mapping[str, Distribution]) -> tuple[str, ...]:

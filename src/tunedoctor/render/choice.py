@@ -30,11 +30,11 @@ def render(answer: Answer, screen: Screen) -> str:
         screen.line()
         screen.line(mark(kind), f" {one.setting} = {one.value}  ({one.place})")
         screen.wrap(one.does, INDENT)
-        screen.row("cure", one.cure)
+        screen.row("fix", one.cure)
     _commands(answer, screen)
     if known := answer.knowledge:
         screen.line()
-        newer = ": doctor update reads what came since" if known.old else ""
+        newer = ": doctor update fetches newer data" if known.old else ""
         text = f"wheel table of {known.date}, {many(known.days, 'day')} old{newer}"
         screen.wrap(text, kind="warning" if known.old else "dim")
     if answer.torch_version is not None:
@@ -77,7 +77,7 @@ def _installed(answer: Answer) -> str:
     if not near or near == f"{answer.torch_version}+{answer.variant}":
         return answer.installed
     release = near.partition("+")[0]
-    return f"{answer.installed}; {near} is nearest to it: doctor fix, or --torch {release}"
+    return f"{answer.installed}; the closest build that fits is {near}: run doctor fix, or use --torch {release}"
 
 
 def _machine(machine: Machine) -> str:
@@ -92,7 +92,7 @@ def _machine(machine: Machine) -> str:
     ]
     if machine.platform != "macos":
         parts += counted(map(_label, machine.gpus)) or ["no GPU"]
-    parts += [f"wanted torch {machine.torch}"] if machine.torch else []
+    parts += [f"requested torch {machine.torch}"] if machine.torch else []
     return ", ".join(part.replace(" ", BOUND) for part in parts if part)
 
 
@@ -133,7 +133,9 @@ def render_matrix(found: Matrix, screen: Screen) -> str:
     rows = [_cells(row, first=not i) for some in _releases(found) for i, row in enumerate(some)]
     screen.table("|torch|build|Python|driver|code for|here", rows)
     if not rows:
-        screen.wrap("no build of a release in range is for this platform", 2, mark("error"))
+        screen.wrap(
+            "no release in the requested range has a build for this platform", 2, mark("error")
+        )
     screen.next(("doctor wheel", "see which one to take, why, and the install commands"))
     return screen.text()
 

@@ -69,8 +69,8 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
 
 
 def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
-    how = "by turn" if rows[0].parts[0][0] else "as the template writes them"
-    screen.line(("rows", "bold"), f"  {how}; ", (screen.marked("learned"), "green"))
+    how = "turn by turn" if rows[0].parts[0][0] else "as the chat template writes them"
+    screen.line(("rows", "bold"), f"  {how}; the model learns ", (screen.marked("this"), "green"))
     for row in rows:
         screen.line(f"  {row.file} line {row.line}")
         left = len(row.parts) - _PARTS
@@ -92,11 +92,11 @@ def _file(one: DataFile, screen: Screen) -> None:
     forms = f"; {', '.join(one.forms)}: {', '.join(filter(None, names))}" * bool(one.forms)
     screen.wrap(", ".join(counts) + forms, 2)
     if one.guessed:
-        screen.wrap(f"columns are guessed, as if by --columns {said(one.read_as)}", 2)
+        screen.wrap(f"columns were guessed, as with --columns {said(one.read_as)}", 2)
     read = layout(tuple(one.columns))[1]
-    others = [name or "one without a name" for name in own if name not in (*read, "system")]
+    others = [name or "an unnamed column" for name in own if name not in (*read, "system")]
     if len(one.forms) == 1 and read and others:
-        screen.wrap(f"not read: {', '.join(others)}", 2)
+        screen.wrap(f"columns not used: {', '.join(others)}", 2)
 
 
 def _fault(fault: DataFault, screen: Screen, most: int, *, several: bool) -> None:
@@ -115,7 +115,7 @@ def _fault(fault: DataFault, screen: Screen, most: int, *, several: bool) -> Non
         for one in detailed:
             screen.wrap(f"{one.line}: {one.detail}" if one.line else one.detail, 11)
     if kind == "error":
-        screen.row("cure", fault.cure, 9)
+        screen.row("fix", fault.cure, 9)
 
 
 def spans(numbers: Sequence[int], most: int = _MOST) -> str:
@@ -133,7 +133,7 @@ def spans(numbers: Sequence[int], most: int = _MOST) -> str:
 
 def _lengths(found: Lengths, screen: Screen) -> None:
     how = {
-        "estimate": "estimated from bytes; --model counts with its tokenizer",
+        "estimate": "estimated from the file size; --model counts with the model's tokenizer",
         "tokenizer": "counted by the model's tokenizer and template",
         "tokenizer, of a sample": f"counted by the model's tokenizer on {found.counted:,} rows",
     }[found.by]
@@ -142,17 +142,17 @@ def _lengths(found: Lengths, screen: Screen) -> None:
     size, rows = screen.room(_BAR, 40), list[tuple[str, ...]]()
     for one in found.bars:
         bar = "█" * round(one.rows / most * size) or ("▏" if one.rows else "")
-        cut = "cut in part" if found.seq and one.high > found.seq else ""
+        cut = "partly cut" if found.seq and one.high > found.seq else ""
         cut = "cut" if cut and one.low > (found.seq or 0) else cut
         rows.append(("", f"{one.low:,} -", f"{one.high:,}", bar, f"{one.rows:,}", cut))
     screen.table("|>|>||>|", rows)
     spread = f"median {found.median:,}, 90 % {found.p90:,}, 99 % {found.p99:,}"
-    screen.wrap(f"{spread}, longest {found.longest:,}; {found.tokens:,} in all", 2)
-    screen.wrap(f"{found.masked_share:.0%} masked (prompts), {found.learned:,} learned", 2)
+    screen.wrap(f"{spread}, longest {found.longest:,}; {found.tokens:,} in total", 2)
+    screen.wrap(f"{found.masked_share:.0%} masked (prompts), {found.learned:,} tokens learned", 2)
     if found.seq:
         text = f"--seq {found.seq:,} cuts {many(found.cut_rows, 'row')} and {found.cut_tokens:,} tokens"
         if found.nothing_left:
-            text += f"; of {found.nothing_left:,} rows no answer is left"
+            text += f"; {many(found.nothing_left, 'row')} would have no answer left"
         screen.wrap(text, 2)
 
 
@@ -162,9 +162,9 @@ def _costs(found: Costs, screen: Screen) -> None:
     steps = f"{found.steps:,} steps over {found.rows:,} rows, {found.tokens:,} tokens"
     screen.wrap(f"{steps}; peak {found.peak_gib:.1f} GiB", 2)
     if found.device is None:
-        screen.wrap("there is no GPU here to judge by: --gpu NAME names one", 2)
+        screen.wrap("no GPU here to compare with: --gpu NAME selects one", 2)
         return
-    time = "its speed is not known"
+    time = "speed unknown"
     if found.hours is not None and found.hours_low is not None and found.hours_high is not None:
         some = (found.hours, found.hours_low, found.hours_high)
         likely, low, high = map(span, (3600 * one for one in some))

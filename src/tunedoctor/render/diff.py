@@ -14,7 +14,7 @@ LONGEST = 160
 """Characters of a value."""
 _WIDE = 4 + max(len(kind.__name__) for kind in KINDS)
 _FIRST = {kind.__name__: f"{kind.__struct_fields__[0]}[" for kind in KINDS}
-_VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "could not be judged"}
+_VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "is undecided"}
 
 
 def render(
@@ -37,7 +37,7 @@ def render(
         if one.findings:
             continue
         names = listed(side.name for side in (one.a, one.b) if side)
-        said = "no finding differs" if one.facts else "nothing differs"
+        said = "same findings" if one.facts else "nothing differs"
         said = said if one.a and one.b else "the other folder has no such file"
         screen.wrap(f"{names}: {said}", 2, mark("ok" if one.a and one.b else "unknown"))
     findings = [finding for one in found for finding in one.findings]
@@ -52,7 +52,9 @@ def render(
             0, (f"doctor fix{there}", "see a plan that fixes it; asks before changing anything")
         )
     if any(side.kind == "report" for side in sides):
-        screen.wrap("A report holds few facts: snapshots tell which of them a finding hangs on.")
+        screen.wrap(
+            "A report holds few facts. Compare snapshots to see which facts a finding depends on."
+        )
         ways = [("doctor snapshot -o FILE", "write a snapshot on each machine")]
     screen.next(*ways)
     return screen.text()
@@ -64,7 +66,7 @@ def _pair(one: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -
     for finding in one.findings:
         _finding(finding, a, b, screen)
     if not one.findings:
-        screen.wrap("No finding differs.", 2, mark("ok"))
+        screen.wrap("Both have the same findings.", 2, mark("ok"))
         screen.gap()
     others: dict[str, list[str]] = {}
     for fact in one.facts:
@@ -78,10 +80,10 @@ def _pair(one: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -
             more = f"; and {len(values) - few} more" if len(values) > few else ""
             screen.wrap("; ".join(values[:few]) + more, _WIDE, f"  {name}")
         if rest := [*others][2 * few :]:
-            screen.wrap(f"and of {listed(rest)}", 2, " ")
+            screen.wrap(f"and in {listed(rest)}", 2, " ")
         screen.gap()
-    equal = f"{many(one.same, 'kind')} of fact the same"
-    left = f", {many(one.left_out, 'path or passing value')} left out" if one.left_out else ""
+    equal = f"{many(one.same, 'kind')} of facts are the same"
+    left = f", {many(one.left_out, 'path or changing value')} left out" if one.left_out else ""
     screen.wrap(equal + left, kind="dim")
 
 
@@ -110,7 +112,7 @@ def markdown(found: Sequence[Difference]) -> str:
     lines: list[str] = []
     for one in found:
         a, b = (_cell(_told(side)) if side else "nothing" for side in (one.a, one.b))
-        lines += [f"{a}; {b}{'' if one.findings else '; no finding differs'}", ""]
+        lines += [f"{a}; {b}{'' if one.findings else '; same findings'}", ""]
         heads = [_cell(side.name) if side else "" for side in (one.a, one.b)]
         rows: list[Iterable[str]] = []
         for finding in one.findings:

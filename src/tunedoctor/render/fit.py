@@ -1,7 +1,7 @@
 """doctor fit on a terminal."""
 
-from collections.abc import Callable, Iterable
-from shlex import quote
+from collections.abc import Callable, Iterable, Sequence
+from shlex import join, quote, split
 from typing import Any
 
 from tunedoctor.memory import overview
@@ -16,16 +16,24 @@ _LEAST = 0.05
 _INDENT = 12
 
 
-def render(found: Answer | overview.Table, screen: Screen, asked: str = "MODEL") -> str:
-    """Return the screen of an answer to what was asked, a model or a configuration, or of one of the tables."""
+def render(
+    found: Answer | overview.Table,
+    screen: Screen,
+    asked: str = "MODEL",
+    words: Sequence[str] = ("doctor", "fit", "MODEL"),
+) -> str:
+    """Return the screen of an answer, or of one of the tables.
+
+    `asked`: the model or configuration. `words`: the command that was typed; the one that fits adds options to it.
+    """
     _SHOWN[type(found)](found, screen)
     if isinstance(found, Answer):
-        _next(found, screen, quote(asked))
+        _next(found, screen, quote(asked), words)
     return screen.text()
 
 
 def _answer(answer: Answer, screen: Screen) -> None:
-    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} train"
+    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
     screen.line((answer.model, "bold"), counts)
     screen.wrap(_settings(answer), 2)
     screen.line()
@@ -34,9 +42,9 @@ def _answer(answer: Answer, screen: Screen) -> None:
     terms = sorted(answer.terms.items(), key=lambda item: -item[1])
     size = screen.room(_BAR, 38)
     rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
-    peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
+    peak = f"{low:.2f} to {high:.2f}; reached during: {answer.phase}"
     rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
-    where, context = "on the card", f"gaps and {answer.context_gib:g} GiB of context"
+    where, context = "on the card", f"fragmentation and {answer.context_gib:g} GiB of GPU context"
     if any(one.device.vendor == "cpu" for one in answer.devices):
         where, context = "in RAM", "libraries"
     low, high = answer.range
@@ -53,21 +61,21 @@ def _answer(answer: Answer, screen: Screen) -> None:
         text = f"{t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
         screen.wrap(text, _INDENT, "  speed")
     if costs := answer.costs:
-        screen.wrap(_place(costs.own, "of power"), _INDENT, "  own card")
+        screen.wrap(_place(costs.own, "for power"), _INDENT, "  own card")
         if costs.rented:
-            screen.wrap(_place(costs.rented, "of rent"), _INDENT, "  rented")
+            screen.wrap(_place(costs.rented, "for rent"), _INDENT, "  rented")
         if costs.even_trainings is not None:
             hours = f", {costs.even_hours:,.0f} hours" if costs.even_hours else ""
-            text = f"pays after {costs.even_trainings:,.0f} such trainings{hours}"
+            text = f"pays off after {costs.even_trainings:,.0f} such trainings{hours}"
             screen.wrap(text, _INDENT, "  buying")
     ram, d = answer.ram, answer.disk
-    mapped = f" (and up to {_two(ram.mapped_gib)} of mapped files, if free)"
+    mapped = f" (plus up to {_two(ram.mapped_gib)} GiB of mapped files, if free)"
     text = f"{_two(ram.loading_gib)} GiB while loading"
     text += mapped if ram.mapped_gib >= _LEAST else ""
     merging = f", {_two(ram.merging_gib)} GiB to merge" if ram.merging_gib else ""
-    screen.wrap(f"{text}, {_two(ram.training_gib)} GiB in training{merging}", _INDENT, "  RAM")
-    text = f"{_two(d.download_gb)} GB of weights, {_two(d.checkpoint_gb)} GB a checkpoint, "
-    screen.wrap(f"{text}{_two(d.total_gb)} GB in all", _INDENT, "  disk")
+    screen.wrap(f"{text}, {_two(ram.training_gib)} GiB during training{merging}", _INDENT, "  RAM")
+    text = f"{_two(d.download_gb)} GB of weights, {_two(d.checkpoint_gb)} GB per checkpoint, "
+    screen.wrap(f"{text}{_two(d.total_gb)} GB in total", _INDENT, "  disk")
     for note in answer.notes:
         screen.wrap(note, 4, mark("note"))
 
@@ -76,13 +84,34 @@ def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def _next(answer: Answer, screen: Screen, asked: str) -> None:
+def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> None:
     if answer.verdict in (None, "doesn't fit"):
-        screen.next((f"doctor fit {asked} --cards", "list the GPUs it fits on"))
+        others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
+        fitting = fitting_command(answer, words)
+        screen.next(*[(fitting, "see the settings that fit")] * bool(fitting), others)
     elif asked.strip("'").endswith(".toml"):
         screen.next((f"doctor train {asked}", "train"))
     else:
         screen.next(("doctor init", "write a training configuration for this machine"))
+
+
+def fitting_command(answer: Answer, words: Sequence[str]) -> str:
+    """Return the command with the options of all changes that make it fit; "" if none do, or a file holds them."""
+    free = min((one.device.usable for one in answer.devices), default=0.0)
+    if not answer.advice or answer.advice[-1].need_gib > free:
+        return ""
+    if any(word.endswith(".toml") for word in words):
+        return ""
+    new = [split(one.option) for one in answer.advice]
+    replaced = {option[0] for option in new if option}
+    kept, skips = list[str](), False
+    for word in words:
+        name, _, value = word.partition("=")
+        if not skips and name not in replaced:
+            kept.append(word)
+        # the value of an option that is replaced is the next word
+        skips = not skips and name in replaced and not value
+    return join([*kept, *(word for option in new for word in option)])
 
 
 def _settings(answer: Answer) -> str:
@@ -97,20 +126,20 @@ def _settings(answer: Answer) -> str:
 def _verdicts(answer: Answer, screen: Screen) -> None:
     lines = {
         f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
-        f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'lacking'}": one.verdict
+        f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'missing'}": one.verdict
         for one in answer.devices
     }
     for text, verdict in lines.items():
         screen.line(mark(_MARK[verdict]), f" {text}")
     if not lines:
-        text = "there is no GPU here to judge by: --gpu NAME or --vram GIB names one"
+        text = "no GPU here to compare with: --gpu NAME or --vram GIB selects one"
         screen.wrap(text, 2, mark("unknown"))
 
 
 def _advice(answer: Answer, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
         return
-    nothing = "nothing that the doctor knows makes it fit: a larger card, or a smaller model"
+    nothing = "no setting that doctor knows makes it fit: use a larger card or a smaller model"
     words = [
         f"{one.words}: {one.need_gib:.2f} GiB on the card   {one.option}" for one in answer.advice
     ]
@@ -124,7 +153,8 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
     screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
     size = screen.room(_BAR, 56)
-    for cell in found.cells:
+    shown, hopeless = _worth_showing(found.cells)
+    for cell in shown:
         name = cell.model.rpartition("/")[2]
         need, longest = f"{cell.need_gib:.1f}", f"{cell.longest or '-'}"
         sign = mark(_MARK[cell.verdict])
@@ -133,11 +163,28 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
         )
         last = name
     screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
+    if any(cell.verdict == "tight" for cell in shown):
+        screen.wrap(
+            "tight: the estimate may be too low by more than what is left", 2, mark("warning")
+        )
+    if hopeless:
+        least = min(cell.need_gib for cell in hopeless)
+        text = f"{len(hopeless)} other combinations need {least:.1f} GiB or more"
+        screen.wrap(f"{text}; doctor fit --cards lists the GPUs for them", 2)
     screen.next(("doctor fit MODEL", "see one model in detail"))
 
 
+def _worth_showing(
+    cells: Sequence[overview.Cell],
+) -> tuple[list[overview.Cell], list[overview.Cell]]:
+    """Return the rows that fit, at least tightly, and those left out; if none fit, the three smallest are shown."""
+    shown = [cell for cell in cells if cell.verdict != "doesn't fit"]
+    shown = shown or sorted(cells, key=lambda cell: cell.need_gib)[:3]
+    return shown, [cell for cell in cells if cell not in shown]
+
+
 def _cards(found: overview.CardTable, screen: Screen) -> None:
-    head = "The largest model that each card trains"
+    head = "Largest model that each card can train"
     screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
     rows = list[tuple[str, ...]]()
@@ -147,7 +194,7 @@ def _cards(found: overview.CardTable, screen: Screen) -> None:
         rows.append((name, f"{one.memory_gib:.0f}", watts, *sizes, speed))
     screen.table("card|>GiB|>W|>qlora|>lora|>full|>tokens/s", rows)
     _notes(found.cards, screen)
-    screen.wrap("tokens/s of the largest model by the leftmost method that the card has.")
+    screen.wrap("tokens/s: with the largest model of the first method that works on the card.")
     screen.next(("doctor fit MODEL --gpu CARD", "see one GPU in detail"))
 
 
@@ -165,8 +212,8 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
         rows.append((sign, _short(one.name), *sizes, watts, speed))
     screen.table("|card|>GiB|>needs|>W|>tokens/s", rows)
     _notes(found.offers, screen)
-    least = f"the smallest that fits: {found.smallest}"
-    screen.wrap(least if found.smallest else "it fits on none of them")
+    least = f"smallest card that fits: {found.smallest}"
+    screen.wrap(least if found.smallest else "it does not fit on any of them")
     screen.next(("doctor fit MODEL --gpu CARD", "see what needs the memory"))
 
 
@@ -181,7 +228,7 @@ _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
 def _place(one: Place, of_what: str) -> str:
     parts = [one.device, *([one.verdict] if one.verdict != "fits" else [])]
     if one.hours is None or one.hours_range is None:
-        parts.append("its speed is not known")
+        parts.append("speed unknown")
     else:
         low, high = one.hours_range
         parts.append(f"{one.hours:,.1f} hours ({low:,.1f} to {high:,.1f})")

@@ -17,7 +17,7 @@ from tunedoctor.render.screen import Screen, mark
 FEW, MOST, LONGEST = 12, 1000, 60
 """Lines of a section; with --verbose and on a page; characters of a value."""
 _WORDS = {
-    "ready": "ready", "findings": "with findings", "unknown": "could not be told",
+    "ready": "ready", "findings": "with findings", "unknown": "undecided",
     "unreached": "not reached",
 }  # fmt: skip
 _CELLS = """
@@ -38,7 +38,7 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
             kind, count = one.severity, many(cause.count, "machine")
             screen.line(mark(kind), " ", (one.id, kind), f"  {count}: {who}")
             if number < few:
-                screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
+                screen.row("", f"{one.title}. Fix: {one.cure.command}", 4)
     screen.gap()
     for title, lines in () if quiet else _sections(found):
         if lines:
@@ -68,13 +68,13 @@ def _counts(found: Fleet) -> str:
 
 
 def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
-    yield "Odd ones out", [odd_line(one) for one in rows_of(found)]
+    yield "Outliers", [odd_line(one) for one in rows_of(found)]
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
-    yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
+    yield "Undecided", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
-    yield "Older answers, left out", [f"{name}: {n:,}" for name, n in found.older.items()]
+    yield "Older answers, ignored", [f"{name}: {n:,}" for name, n in found.older.items()]
     newer = [f"{one}: {many(n, 'answer')}" for one, n in found.left_out.items()]
-    yield "Of newer doctors, unknown here and left out", newer
+    yield "Ignored: from newer doctor versions, unknown here", newer
     yield "Times and speeds", [_spread(one) for one in found.times]
     if since := found.since:
         moved = [(since.new, "new"), (since.gone, "gone")]
@@ -137,7 +137,7 @@ def prometheus(found: Fleet) -> str:
         for name, value in told.items():
             samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
     return text_of(
-        (f"doctor_fleet_{name}", "As doctor fleet --format json.", some)
+        (f"doctor_fleet_{name}", "The same as in doctor fleet --format json.", some)
         for name, some in samples.items()
     )
 
@@ -159,7 +159,7 @@ def html(found: Fleet) -> str:
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
     body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p>"
     body += f'<h2>{shown} with a cause or without a verdict</h2><div class="heat">{table(heads, rows, "heat")}</div>'
-    told = [f"{c.id}: {c.title}: {c.means}. Cure: {c.cure.command}" for c in causes]
+    told = [f"{c.id}: {c.title}: {c.means}. Fix: {c.cure.command}" for c in causes]
     for title, lines in (*_sections(found), ("Causes", told)):
         items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])
         body += f"<h2>{clean(title)}</h2><ul>{items}</ul>" if items else ""

@@ -20,8 +20,10 @@ Numbered = tuple[int, ReportGpu]
 def memory(machine: ReportMachine) -> str:
     """Return a part for each kind of GPU; what is not known is said in its place."""
     if not machine.gpus:
-        none = "There is no GPU." if machine.gpus_known else "Which GPUs there are is not known."
-        return f"<p>{none} <code>doctor fit --gpu NAME</code> reckons with one.</p>"
+        none = "There is no GPU." if machine.gpus_known else "The GPUs are unknown."
+        return (
+            f"<p>{none} <code>doctor fit --gpu NAME</code> estimates for a GPU that you name.</p>"
+        )
     kinds = groupby(
         enumerate(machine.gpus), key=lambda one: (one[1].name, one[1].room or one[1].memory)
     )
@@ -32,8 +34,8 @@ def _kind(name: str, size: int | None, gpus: Sequence[Numbered]) -> str:
     count = f"{len(gpus)} \u00d7 " if len(gpus) > 1 else ""
     head = f"<h3>{count}{clean(name)}</h3>"
     if not size:
-        gap = "Nobody tells how much memory a training can have here."
-        return f'{head}<p class="gap">{gap} <code>doctor fit --vram GIB</code> reckons with a size.</p>'
+        gap = "It is unknown how much memory training can use here."
+        return f'{head}<p class="gap">{gap} <code>doctor fit --vram GIB</code> estimates for a given size.</p>'
     return head + _use(size, gpus) + _jobs(size, gpus)
 
 
@@ -44,19 +46,19 @@ def _use(size: int, gpus: Sequence[Numbered]) -> str:
         name, parts, told = f"GPU {number}", list[tuple[str, float]](), list[str]()
         for one in gpu.processes:
             kind, hue = f"hue{hue % _HUES}", hue + 1
-            held = gib(one.memory) if one.memory else "memory not told"
+            held = gib(one.memory) if one.memory else "memory unknown"
             told.append(f"{one.name or 'a program'} ({one.pid}): {held}")
             key.setdefault(kind, []).append(f"{told[-1]} on {name}")
             parts.append((kind, (one.memory or 0) / GIB))
         if gpu.free is None:
-            key["untold"], parts = ["how much is in use is not known"], [("untold", size / GIB)]
+            key["untold"], parts = ["usage unknown"], [("untold", size / GIB)]
         elif (rest := (size - gpu.free) / GIB - sum(part for _, part in parts)) > 0:
-            key["rest"] = ["driver, and what no program is named for"]
+            key["rest"] = ["driver, and memory of unknown programs"]
             parts.append(("rest", rest))
-        free = "use not known" if gpu.free is None else f"{gib(gpu.free)} free"
+        free = "usage unknown" if gpu.free is None else f"{gib(gpu.free)} free"
         free = f"{free}, of {gib(size)}"
         rows.append(Bar(name, free, parts))
-        who = "; ".join(told) or "no program is named"
+        who = "; ".join(told) or "no program is known"
         cells.append(f'<tr><th scope="row">{name}</th><td>{free}</td><td>{clean(who)}</td></tr>')
     says = "; ".join(f"{row.name}: {row.says}" for row in rows)
     swatches = "".join(
@@ -82,11 +84,13 @@ def _jobs(size: int, gpus: Sequence[Numbered]) -> str:
         f"{''.join(_job(one, size / GIB, found.device.usable) for one in cells)}</tr>"
         for name, cells in groupby(found.cells, key=lambda cell: cell.model)
     )
-    room = f"the {gib(best.free)} that are free now" if best.free is not None else "all of it"
-    which = f"GPU {number}, judged by {room}" if len(gpus) > 1 else f"judged by {room}"
-    about = f"GiB that it needs, {many(found.seq, 'token')} a sample, one at a time; {which}"
+    room = (
+        f"the {gib(best.free)} that are free now" if best.free is not None else "all of the memory"
+    )
+    which = f"compared with {room} of GPU {number}" if len(gpus) > 1 else f"compared with {room}"
+    about = f"GiB needed with {many(found.seq, 'token')} per sample, one sample at a time; {which}"
     heads = ("model", *(_METHODS[one] for one in METHODS))
-    return f'<h4>What it trains</h4><p class="dim">{about}</p>{table(heads, rows, "jobs")}'
+    return f'<h4>What it can train</h4><p class="dim">{about}</p>{table(heads, rows, "jobs")}'
 
 
 def _job(cell: Cell, size: float, usable: float) -> str:

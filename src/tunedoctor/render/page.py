@@ -41,7 +41,7 @@ def render_page(check: Check, source: str, screen: Screen) -> str:
             for paragraph in text.split("\n\n"):
                 screen.wrap(" ".join(paragraph.split()), 2)
         screen.line()
-    screen.wrap(f"To leave it out: doctor check --skip {check.id}, or in pyproject.toml:")
+    screen.wrap(f"To skip this check: doctor check --skip {check.id}, or in pyproject.toml:")
     screen.line("  [tool.doctor]")
     screen.line(f'  skip = ["{check.id}"]')
     screen.next((f"doctor check --only {check.id}", "check this machine for it"))

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
     "fetch": ("fetched", "all hashes match", "saving the old state"),
-    "make": ("made", "an empty environment", "fetching {}"),
+    "make": ("created", "an empty environment", "fetching {}"),
     "save": ("saved", "the old state is kept", "changing packages"),
-    "change": ("changed", "with no network", "reading what was changed"),
-    "verify": ("verified", "files are as their records say", "importing its packages"),
-    "import": ("proved", "by import", "looking at it again"),
-    "prove": ("proved", "the checks find nothing worse", "switching"),
-    "switch": ("switched", "the environment is now the new one", ""),
+    "change": ("changed", "without network access", "reading what was changed"),
+    "verify": ("verified", "files match their records", "importing its packages"),
+    "import": ("proved", "by import", "checking again"),
+    "prove": ("proved", "the checks find no new problem", "switching"),
+    "switch": ("switched", "the new environment is in place", ""),
 }
 """What is said of a stage that ended, and what goes on after it."""
 _SHOWN = 4
@@ -54,7 +54,7 @@ def render_plan(
         _costs(answer, plan, screen)
     for why in answer.stays:
         screen.gap()
-        screen.wrap(f"stays as it is: {why}", 2, mark("warning"))
+        screen.wrap(f"left unchanged: {why}", 2, mark("warning"))
     if plan.told:
         screen.gap()
         told(answer, screen)
@@ -71,14 +71,14 @@ _SCOPE_NAMES = {
 def render_next_scope(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
     """Return the lines that say why a larger scope comes now, and what it keeps."""
     last = answer.earlier[-1]
-    did = "cannot be planned" if last.end == "refused" else "did not help and was taken back"
+    did = "cannot be planned" if last.end == "refused" else "did not help and was undone"
     screen.gap()
     screen.wrap(f"{_SCOPE_NAMES[last.rung]} {did}: {last.why}", 2, mark("warning"))
     names = listed(kept, 6)
     if answer.rung is Scope.REBUILD:
         text = f"Next: a new environment with {names}. Once proved, it replaces the old one."
     else:
-        text = f"Next: keep {names}; every other package may move."
+        text = f"Next: keep {names}; every other package can change."
     screen.wrap(text, 2)
     screen.line()
     return screen.text()
@@ -113,12 +113,12 @@ def _heading(answer: FixResult, plan: Plan) -> str:
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
     tail = f"  ({answer.installer}, {many(count, 'package')})" if plan.changes and count else ""
     if plan.new is not None:
-        return f"makes {plan.new.path}{tail}"
+        return f"creates {plan.new.path}{tail}"
     if plan.rebuild is not None:
         return f"rebuilds {answer.target}{tail}"
     if mine:
-        return f"cures {', '.join(mine)} in {answer.target}{tail}"
-    return f"nothing in {answer.target} is the doctor's to change{tail}"
+        return f"fixes {', '.join(mine)} in {answer.target}{tail}"
+    return f"nothing that doctor can change in {answer.target}{tail}"
 
 
 def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: bool) -> None:
@@ -138,8 +138,7 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
         for pin in (*first, *moved, *(rest if verbose or len(rest) == 1 else ()))
     ]
     if len(rest) > 1 and not verbose:
-        verb = "it brings" if len(first) == 1 else "they bring"
-        said = f"and {len(rest)} that {verb}" if first else _and_more([p.name for p in rest])
+        said = f"and {len(rest)} dependencies" if first else _and_more([p.name for p in rest])
         rows.append(("", "+", said, "", _size(*rest)))
     if same:
         rows.append(
@@ -156,7 +155,7 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
 
 def _versions(pin: Pin, again: set[str]) -> str:
     if pin.was in ("", pin.version):
-        return f"{pin.version} (put in anew)" if pin.name in again else pin.version
+        return f"{pin.version} (reinstalled)" if pin.name in again else pin.version
     return f"{pin.was} → {pin.version}"
 
 
@@ -179,32 +178,30 @@ def _others(plan: Plan, screen: Screen) -> None:
             case WriteFile(path=path):
                 screen.line(f"  +  {path}")
             case SetEnv(name=name, value=value):
-                said = f"{name} is unset" if value is None else f"{name}={value}"
-                screen.wrap(f"{said}, when the environment is activated", 5, "  ~")
+                said = f"unset {name}" if value is None else f"set {name}={value}"
+                screen.wrap(f"{said} when the environment is activated", 5, "  ~")
             case _:
                 pass
 
 
 def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
     if plan.pins:
-        free = f"; {megabytes(answer.free_bytes)} is free" if answer.free_bytes else ""
-        takes = "the index tells no sizes"
+        free = f"; {megabytes(answer.free_bytes)} free" if answer.free_bytes else ""
+        takes = "unknown, as the index gives no sizes"
         if plan.download_bytes:
-            takes = f"{megabytes(plan.disk_bytes)} while it runs"
+            takes = f"{megabytes(plan.disk_bytes)} needed during the change"
         screen.row("disk", takes + free, 10)
         if answer.rung is not Scope.SMALLEST:
             size = megabytes(plan.download_bytes) if plan.download_bytes else "of unknown size"
-            screen.row(
-                "download", f"{size} at most: what the installer has cached is not fetched", 10
-            )
-            screen.row(
-                "time", f"about {_minutes(plan)}, a slow connection or disk takes longer", 10
-            )
+            screen.row("download", f"{size} at most; cached files are not downloaded again", 10)
+            screen.row("time", f"about {_minutes(plan)}; longer with a slow connection or disk", 10)
     if users := answer.users:
         named = listed((f"{one.name} ({one.pid}) {one.how}" for one in users), 3)
         word = "it" if len(users) == 1 else "them"
         screen.row("in use", f"{named}; restart {word} afterwards", 10)
-    does = "takes it away again" if plan.new else "brings back today's state; three are kept"
+    does = (
+        "removes it again" if plan.new else "restores today's state; the last three states are kept"
+    )
     screen.row("undo", f"{answer.undo} {does}", 10)
 
 
@@ -216,7 +213,7 @@ def _minutes(plan: Plan) -> str:
 
 def told(answer: FixResult, screen: Screen) -> None:
     """Add what is the user's to do."""
-    screen.line(("Yours to do", "bold"))
+    screen.line(("Manual steps", "bold"))
     for one in answer.findings:
         if not one.changes:
             sign, kind = mark(one.severity)
@@ -251,11 +248,19 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def render_end(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
-    """Return the last lines: what is cured, what is left, how to go back or on."""
+def render_end(
+    answer: FixResult, screen: Screen, *, verbose: bool = False, consent: str = ""
+) -> str:
+    """Return the last lines: what is fixed, what is left, how to go back or on.
+
+    `consent`: the command that applies the plan, where there was no terminal to ask on.
+    """
     outcome = answer.outcome
     if answer.end == "nothing":
         _nothing(answer, screen)
+    elif consent:
+        screen.line("Nothing was changed: there is no terminal to ask for consent on.")
+        screen.next((consent, "apply this plan without being asked"))
     elif answer.end == "planned":
         screen.line("Nothing was changed: this is a dry run.")
         screen.next(
@@ -266,8 +271,8 @@ def render_end(answer: FixResult, screen: Screen, *, verbose: bool = False) -> s
     elif answer.end == "told":
         only = answer.findings and all(one.advice for one in answer.findings)
         pieces = many(len(answer.findings), "piece")
-        advice = f"nothing that fix can change; {pieces} of advice: {answer.look}"
-        screen.wrap(f"Nothing was changed: {advice if only else 'what is left is yours to do'}.")
+        advice = f"there is nothing that fix can change; for {pieces} of advice: {answer.look}"
+        screen.wrap(f"Nothing was changed: {advice if only else 'only manual steps are left'}.")
     elif answer.end == "applied" and outcome is not None:
         _applied(answer, outcome, screen)
     else:
@@ -278,7 +283,7 @@ def render_end(answer: FixResult, screen: Screen, *, verbose: bool = False) -> s
 def _nothing(answer: FixResult, screen: Screen) -> None:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
     proof += f"; {answer.unproved}" if answer.unproved else ""
-    head, ways = "Nothing to cure in", list[str]()
+    head, ways = "Nothing to fix in", list[str]()
     if answer.why:
         proof = f": {answer.why}"
     elif answer.notes:
@@ -296,16 +301,16 @@ def _nothing(answer: FixResult, screen: Screen) -> None:
 def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
     screen.line()
     activated = [one.id for one in answer.findings if one.held == "activation"]
-    hold = "the variables hold once the environment is activated anew"
+    hold = "the variables take effect when you activate the environment again"
     unhashed = ", ".join(outcome.unhashed[:4])
     users = ", ".join(f"{one.name} ({one.pid})" for one in outcome.users[:3])
     for kind, text in (
         ("note", outcome.recovered),
-        ("warning", unhashed and f"the index gives no hash of {unhashed}"),
+        ("warning", unhashed and f"the index gives no hash for {unhashed}"),
         ("note", f"{' and '.join(activated)}: {hold}" if activated else ""),
         ("note", users and f"restart {users}"),
         ("warning", outcome.unproved),
-        ("note", "broken before, and not by this fix:" if outcome.stays else ""),
+        ("note", "already broken before this fix:" if outcome.stays else ""),
     ):
         if text:
             screen.wrap(text, 2, mark(kind))
@@ -320,7 +325,7 @@ def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
         mine = {one.id for one in answer.findings if one.changes}
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
-        head = f"{cured} cured" + (f", {left} left" if left else "")
+        head = f"{cured} fixed" + (f", {left} left" if left else "")
     if outcome.imports:
         head += f", proved by import in {_time(outcome.seconds.get('import', 0.0))}"
     elif outcome.unproved:
@@ -339,7 +344,7 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
         resolver_output(answer.details, screen)
     screen.line(f"  {'Nothing was changed.' if refused else 'The old state is back.'}")
     if answer.findings:
-        screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to cure")
+        screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to fix")
     if outcome is not None and outcome.log:
         screen.line(f"  log      {outcome.log}")
     for number, command in enumerate(answer.by_hand):
@@ -370,11 +375,11 @@ def render_set(
         if answer.verdict == "none":
             screen.line(mark("error"), " ", ("No set exists", "bold"))
         else:
-            screen.line(mark("unknown"), " Could not tell whether there is a set")
+            screen.line(mark("unknown"), " It is unknown whether a set exists")
         screen.row("because", answer.why)
         for number, way in enumerate(answer.ways_out):
             text, *commands = way.split("\n")
-            screen.row("or" if number else "way out", text)
+            screen.row("or" if number else "try", text)
             # a command stays whole on one line: a broken one can't be pasted
             for command in commands:
                 screen.line(" " * 11, command)
@@ -398,11 +403,11 @@ def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
         names = [f"{one.name} {one.version or one.was}" for one in some if one.change == change]
         screen.row(word, ", ".join(names), 9)
     if others:
-        screen.wrap(f"and {others} more that these bring", 9)
+        screen.wrap(f"and {others} more dependencies", 9)
     for name, why in answer.dropped.items():
         screen.wrap(f"{name} is left out: {why}", 2, "-")
     for why in answer.left:
-        screen.wrap(f"stays as it is: {why}", 2, mark("warning"))
+        screen.wrap(f"left unchanged: {why}", 2, mark("warning"))
     screen.line()
 
 

@@ -11,7 +11,7 @@ MARK = "#!/bin/sh\n# doctor fix"
 
 
 _NO_UV = (
-    'command -v uv >/dev/null || { echo "there is no uv here: pip install uv, or take a script of '
+    'command -v uv >/dev/null || { echo "uv is not installed: run pip install uv, or write the script with '
     'doctor fix --installer pip" >&2; exit 1; }'
 )
 
@@ -40,9 +40,9 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
                 lines += ["", f'mkdir -p -- "$(dirname -- {place})"']
                 lines += [f"printf %s {quoted} > {place}"]
             case steps.SetEnv():
-                lines += ["", "# in the shell that trains:", *_commented(step.command)]
+                lines += ["", "# in the shell that starts the training:", *_commented(step.command)]
             case steps.Tell():
-                lines += ["", f"# yours to do ({step.who}): {flat(step.why)}"]
+                lines += ["", f"# manual step ({step.who}): {flat(step.why)}"]
                 lines += [*_commented(step.command)]
             case _:  # a rebuild is never written as a script: only the doctor can take it back
                 pass
@@ -53,12 +53,12 @@ def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
     lines = [f"{MARK}: {flat(', '.join(plan.cures) or 'a new environment')}"]
     lines += [f"# {flat(reason)}" for reason in plan.reasons]
     lines += [
-        "# It changes the environment in place. doctor fix does the same on a clone.",
+        "# It changes the environment in place. doctor fix makes the same changes on a clone.",
         "set -eu",
     ]
     lines += [f"python={shlex.quote(python)}", f"prefix={shlex.quote(prefix)}"]
     if plan.new is None:
-        lines += ['[ -x "$python" ] || { echo "there is no interpreter $python" >&2; exit 1; }']
+        lines += ['[ -x "$python" ] || { echo "no interpreter at $python" >&2; exit 1; }']
     if tool == "uv" and any(isinstance(step, (Install, Remove)) for step in plan.steps):
         lines += [_NO_UV]
     return lines

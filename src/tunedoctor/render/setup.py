@@ -183,13 +183,13 @@ def _driver(plan: Plan, at: Setting) -> Iterator[str]:
         return
     need = f"NVIDIA driver {floor} or newer" if floor else "the NVIDIA driver"
     note = f" ({row['note']})" if row and "note" in row else ""
-    how = f", as yourself: {command}{note}" if row else " as this system's maker says"
+    how = f", as yourself: {command}{note}" if row else " as the maker of this system describes"
     yield f"stop {shlex.quote(f'install {need}{how}; then run this again')}"
 
 
 def _ready(at: Setting) -> Iterator[str]:
     for one in _steps(at, "ready"):
-        says = f"{one.says}: run this file's root part first, with sudo"
+        says = f"{one.says}: first run the root part of this file, with sudo"
         yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
 
 

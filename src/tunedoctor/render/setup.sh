@@ -1,6 +1,6 @@
 #!/bin/sh
 #: head
-# Each step looks before it acts, so both parts can be run again:
+# Each step first checks whether it is already done, so both parts can be run again:
 #   sudo sh THIS-FILE root   what needs root; the doctor never runs it: read root_part first
 #   sh THIS-FILE             the environment, as yourself; it ends in doctor smoke
 #: reasons
@@ -13,7 +13,7 @@ begin() {
     printf '%s\n' "== $step"
 }
 
-# a step that is done says so; one that is not fails here, and what it said stands above
+# a step that succeeds says so; one that fails ends the script, and its output is above
 done_with() {
     printf '%s\n' "   $1"
     step=
@@ -29,7 +29,7 @@ ended() {
     code=$?
     if [ "$code" -ne 0 ] && [ -n "$step" ]; then
         printf '%s\n' "failed: $step (exit status $code)." >&2
-        printf '%s\n' 'Mend what it says above, then run the same again: what is done stays.' >&2
+        printf '%s\n' 'Fix the error above, then run the same command again: finished steps are not repeated.' >&2
     fi
 }
 trap ended EXIT
@@ -48,31 +48,31 @@ root_part() {
         printf '%s\n' "still to do:$later" "then run it again: sudo sh $0 root"
         exit 3
     fi
-    [ -z "$relogin" ] || echo 'log out and in again, so that the groups hold'
+    [ -z "$relogin" ] || echo 'log out and in again, so that the new groups take effect'
     printf '%s\n' "Next, as yourself: sh $0"
 }
 
 user_part() {
-    # what is no work of this script is left alone
+    # never change what this script did not create
     if [ -e "$prefix" ] && [ ! -e "$state" ]; then
-        stop "$prefix is there, and this script did not make it; doctor fix --new names another place"
+        stop "$prefix exists already and was not created by this script; choose another path with doctor fix --new"
     fi
 #: ready
     begin "the environment $prefix"
     if [ "$(cat "$state" 2>/dev/null)" = "$wanted" ]; then
-        done_with 'it is there'
+        done_with 'it exists already'
     else
-        [ -x "$python" ] || command -v "$python" >/dev/null || stop "there is no interpreter $python"
+        [ -x "$python" ] || command -v "$python" >/dev/null || stop "no interpreter at $python"
         mkdir -p -- "$prefix"
         echo begun >"$state"
         "$python" -I -m venv "$prefix"
         requirements="$prefix/setup-requirements.txt"
 #: installs
         printf '%s\n' "$wanted" >"$state"
-        done_with 'made'
+        done_with 'created'
     fi
 
-    begin 'a tiny training proves it'
+    begin 'a tiny training to prove that it works'
     if [ -x "$doctor" ]; then
         "$doctor" smoke --target "$prefix"
     elif command -v doctor >/dev/null; then

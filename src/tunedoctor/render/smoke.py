@@ -31,7 +31,7 @@ def render(answer: Answer, screen: Screen, *, verbose: bool = False, quiet: bool
         screen.wrap(f"{answer.device}{named}, {answer.half}", 9, "device")
     screen.line()
     if answer.verdict == "unknown":
-        screen.wrap("Could not tell: the smoke training did not start", 2, mark("unknown"))
+        screen.wrap("Undecided: the smoke training did not start", 2, mark("unknown"))
         screen.row("because", answer.why)
         return screen.text()
     blamed = {one.stage: one for one in answer.blames}
@@ -40,7 +40,7 @@ def render(answer: Answer, screen: Screen, *, verbose: bool = False, quiet: bool
             _blame(one, blamed[one.name], screen, verbose=verbose)
         elif one.outcome == "skipped" and verbose and not quiet:
             last = one.error.splitlines()[-1] if one.error else ""
-            _beside(screen, f"not tried: {last}", one.name)
+            _beside(screen, f"not run: {last}", one.name)
         elif one.outcome != "skipped" and not quiet:
             _stage(one, answer, screen)
     if not quiet:
@@ -87,9 +87,9 @@ def _blame(one: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> N
     screen.row("means", blame.means)
     screen.row("cause", blame.cause + (f" ({blame.finding})" if blame.finding else ""))
     if blame.cure and blame.finding:  # a command stays whole
-        screen.line(f"{'cure':>9}  {blame.cure}")
+        screen.line(f"{'fix':>9}  {blame.cure}")
     else:
-        screen.row("cure", blame.cure)
+        screen.row("fix", blame.cure)
     for line in one.error.splitlines() if verbose else ():
         screen.line(f"{'':11}{line}")
 
@@ -106,7 +106,7 @@ def _numbers(answer: Answer, screen: Screen) -> None:
     speed, load = answer.tokens_per_second, answer.load
     rows: list[tuple[str, str]] = []
     if speed:
-        small = "" if answer.model else "   of a tiny model: to compare machines, no forecast"
+        small = "" if answer.model else "   with a tiny model: only for comparing machines"
         rows.append(("speed", f"{speed:,.0f} tokens/s{small}"))
     if answer.peak:
         total = f" of {gib(answer.memory_total)}" if answer.memory_total else ""
@@ -115,15 +115,15 @@ def _numbers(answer: Answer, screen: Screen) -> None:
     if answer.forecast:
         text = f"{gib(answer.forecast)} forecast"
         if answer.allocated:
-            text += f", {gib(answer.allocated)} handed out by the allocator"
+            text += f", {gib(answer.allocated)} allocated"
         elif answer.libraries:
-            text += f", and {gib(answer.libraries)} of libraries before it"
+            text += f", and {gib(answer.libraries)} for libraries loaded before"
         rows.append(("", text))
     if load and load.before and load.after:
         rows.append(("load", f"{load.before:,.0f} tokens/s at first, {load.after:,.0f} at the end"))
     if answer.ranks:
         each = ", ".join(f"{rank}: {1000 * s:.1f} ms" for rank, s in enumerate(answer.ranks))
-        rows.append(("ranks", f"{each}   the same work on each"))
+        rows.append(("ranks", f"{each}   for the same work"))
     if rows:
         screen.gap()
     for name, text in rows:
@@ -146,9 +146,9 @@ def _verdict(answer: Answer, screen: Screen) -> None:
     errors = [one for one in answer.blames if one.severity == "error"]
     if errors:
         first = errors[0]
-        sentence = f"This environment does not fine-tune: {first.stage} fails"
+        sentence = f"This environment cannot fine-tune: {first.stage} fails"
         if first.stage == "data":
-            sentence = "No training begins with these data"
+            sentence = "Training cannot start with this data"
         screen.line(mark("error"), " ", (sentence, "bold"), took)
         if first.finding:
             screen.next((f"doctor explain {first.finding}", "read more about this finding"))

@@ -94,8 +94,8 @@ def _heading(report: Report, screen: Screen) -> None:
         for gpu in machine.gpus
         for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]
     )
-    parts = [machine.system or "system not told"]
-    parts += gpus or ["no GPU" if machine.gpus_known else "GPUs not known"]
+    parts = [machine.system or "system unknown"]
+    parts += gpus or ["no GPU" if machine.gpus_known else "GPUs unknown"]
     parts += [f"driver {machine.driver}"] if machine.driver else []
     parts += [f"{gib(machine.ram)} RAM"] if machine.ram else []
     # lines end between items, never inside one
@@ -121,10 +121,10 @@ def _finding(
     screen.row("means", one.means)
     _cure(one, screen)
     if one.settle:
-        screen.line(f"{'settle':>9}  {one.settle}")
+        screen.line(f"{'confirm':>9}  {one.settle}")
     if one.explains:
         follow = "follows" if len(one.explains) == 1 else "follow"
-        screen.wrap(f"clears {listed(one.explains)} too, which {follow} from it", 11)
+        screen.wrap(f"fixing it also clears {listed(one.explains)}, which {follow} from it", 11)
     if verbose:
         for id_ in one.explains:
             if id_ in symptoms:
@@ -137,7 +137,7 @@ def _cure(one: ReportFinding, screen: Screen) -> None:
     """Keep a command whole on one line, however long: a broken line can't be pasted."""
     command, note = one.cure.command, one.cure.note
     if command and one.cure.kind == "command":
-        whole = f"{'cure':>9}  {command}"
+        whole = f"{'fix':>9}  {command}"
         if note and len(whole) + 3 + len(note) <= screen.width:
             return screen.line(whole, "   ", (note, "dim"))
         screen.line(whole)
@@ -157,12 +157,12 @@ def suspects(report: Report) -> list[ReportSuspect]:
 def _suspected(report: Report, screen: Screen) -> None:
     some, said = suspects(report), ""
     if some:
-        screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))
+        screen.line(mark("unknown"), " ", ("no cause is proven; most likely:", "unknown"))
     for one in some:
         screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
         screen.row("because", one.because if one.because != said else "")
         said = one.because
-        screen.line(f"{'settle':>9}  {one.settle}")
+        screen.line(f"{'confirm':>9}  {one.settle}")
     screen.gap()
 
 
@@ -177,11 +177,11 @@ def _trained(report: Report, screen: Screen) -> None:
 def _ages(report: Report, screen: Screen) -> None:
     """Say in quiet lines how old imports and advice are; and why a newer table is not used."""
     if report.remembered:
-        text = f"imports as they were {ago(report.remembered)}; doctor check --deep imports again"
+        text = f"imports tested {ago(report.remembered)}; doctor check --deep repeats them"
         screen.wrap(text, kind="dim")
     if one := report.knowledge:
         age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
-        screen.wrap(f"PyTorch wheels as known on {one.date}, {age}", kind="dim")
+        screen.wrap(f"table of PyTorch wheels: {one.date}, {age}", kind="dim")
         if one.problem:
             screen.wrap(one.problem, 2, "!")
 

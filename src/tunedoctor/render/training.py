@@ -57,13 +57,15 @@ def page(
     head += [("steps", f"{facts.steps:,}"), ("tokens", f"{facts.tokens:,}")]
     head += [
         ("time", span(facts.seconds)),
-        ("tokens a second", f"{median(speeds):,.0f}" if speeds else ""),
-        ("memory at the peak", f"{facts.memory_gib:.2f} GiB" if facts.memory_gib else ""),
+        ("tokens per second", f"{median(speeds):,.0f}" if speeds else ""),
+        ("peak memory", f"{facts.memory_gib:.2f} GiB" if facts.memory_gib else ""),
     ]
     again = PurePath(facts.resumed_from).name
     again = f" It was resumed from {again}." if again else ""
     toml = clean("\n".join(f"{key} = {json.dumps(one)}" for key, one in facts.config.items()))
-    config = f"<summary>config.toml, which repeats it</summary><pre><code>{toml}</code></pre>"
+    config = (
+        f"<summary>config.toml, to repeat this training</summary><pre><code>{toml}</code></pre>"
+    )
     config = f"<details>{config}</details>"
     steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
     parts = [
@@ -107,8 +109,8 @@ def _numbers(log: list[Logged]) -> str:
 
 def _curves(log: list[Logged]) -> str:
     rate = svg("Learning rate", "learning rate", {"learning rate": points(log, "lr")})
-    speed = svg("Speed", "tokens a second", {"tokens a second": points(log, "tokens_per_s")})
-    both = _figure(rate, "Of each step.") + _figure(speed, "Of all devices together.")
+    speed = svg("Speed", "tokens per second", {"tokens per second": points(log, "tokens_per_s")})
+    both = _figure(rate, "At each step.") + _figure(speed, "All devices together.")
     return _section("Learning rate and speed", f'<div class="two">{both}</div>')
 
 
@@ -133,16 +135,20 @@ def _data(facts: Facts) -> list[tuple[str, object]]:
         ("file", facts.config.get("data", "")),
         ("rows", f"{facts.rows:,}"),
         ("tokens", f"{facts.row_tokens:,} in these rows, {facts.tokens:,} over all steps"),
-        ("held out", f"{many(facts.held_out, 'row')}: {held}" if facts.held_out else "no row"),
+        ("held out", f"{many(facts.held_out, 'row')}: {held}" if facts.held_out else "none"),
         ("sha256", facts.sha256),
     ]
 
 
 def _memory(facts: Facts, forecast: Answer | None) -> list[tuple[str, object]]:
-    predicted = "no forecast is known for this model"
+    predicted = "no forecast for this model"
     if forecast:
-        longest = f"for rows of {forecast.settings.seq:,} tokens, beside libraries"
+        longest = f"for rows of {forecast.settings.seq:,} tokens, not counting libraries"
         predicted = f"{forecast.peak_gib:.2f} GiB at the peak, {longest}"
-    of = "of the whole process, libraries too" if "cpu" in facts.device else "by torch's allocator"
-    measured = f"{facts.memory_gib:.2f} GiB at the peak, {of}" if facts.memory_gib else "not known"
+    of = (
+        "for the whole process, including libraries"
+        if "cpu" in facts.device
+        else "in torch's allocator"
+    )
+    measured = f"{facts.memory_gib:.2f} GiB at the peak, {of}" if facts.memory_gib else "unknown"
     return [("predicted", predicted), ("measured", measured)]

@@ -21,6 +21,7 @@ import shutil
 import sys
 import time
 import timeit
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ if __name__ == "__main__":  # before the seconds that torch takes
 # whoever loads a pickle: it runs no code
 os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# what libraries draw and announce is no news of this training
+for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
+    os.environ.setdefault(name, "1")
+warnings.filterwarnings("ignore", category=FutureWarning)
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F  # noqa: N812  as everybody calls it
@@ -563,7 +568,9 @@ class Run:
         took, loss = time.perf_counter() - began, row["loss"]
         say(f"the longest {len(rows)} rows, up to {len(rows[0].ids)} tokens: loss {loss:.4g}")
         say(f"micro_batch {self.micro}: {self.memory():.2f} GiB at the peak")
-        say(f"{self.total} steps of {took:.3g} s take {self.total * took / 60:.1f} min at most")
+        seconds = self.total * took
+        time_ = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{max(seconds, 1):.0f} s"
+        say(f"{self.total} steps of {took:.3g} s take {time_} at most")
         return 0
 
 

@@ -21,7 +21,7 @@ def open_fix(prefix: str, sites: Iterable[str]) -> str:
 
         if open_in(folder):
             return (
-                "a fix of this environment is at work, or was broken off: what is shown can be half of it. "
-                "doctor fix finishes it, or takes it back, before anything else"
+                "a fix of this environment is running or was interrupted, so this may show a half-changed state. "
+                "doctor fix first finishes or undoes it"
             )
     return ""

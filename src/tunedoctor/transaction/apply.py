@@ -130,11 +130,11 @@ def _carried_out(task: Task) -> Outcome:
     plan, ground, journal = task.plan, task.ground, task.journal
     base = ground.live.parent
     free = shutil.disk_usage(base).free
-    why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
+    why = f"{base} has {megabytes(free)} free; this needs {megabytes(plan.disk_bytes)}"
     FailureError.when(free < plan.disk_bytes, why, refused=True, number=errno.ENOSPC)
     for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
         none = not _REQUIREMENT.fullmatch(word)
-        FailureError.when(none, f"{word!r} is no package", refused=True)
+        FailureError.when(none, f"{word!r} is not a package", refused=True)
     moved = (f"{p.name} {f'{p.was} -> ' if p.was else ''}{p.version}" for p in plan.pins)
     first = Record(
         step="begin",
@@ -220,7 +220,7 @@ def _installed(task: Task) -> str:
 def _switch(task: Task, seen: str) -> None:
     ground, journal = task.ground, task.journal
     to_disk(journal.other)
-    why = f"{ground.prefix} was changed by another program meanwhile"
+    why = f"{ground.prefix} was changed by another program in the meantime"
     if _installed(task) != seen:
         error = FailureError(why)
         error.final = True
@@ -232,4 +232,6 @@ def _switch(task: Task, seen: str) -> None:
     task.clock.begin("start")
     if isinstance(ask(ground.executable), Unknown):
         swap(journal, "gone")
-        raise FailureError(f"the new environment does not start in its place: {ground.executable}")
+        raise FailureError(
+            f"the new environment does not start at its final path: {ground.executable}"
+        )

@@ -65,7 +65,7 @@ def choose_tool(
     """Return uv where it is there, else pip; the user's own site is pip's alone. Refuse what is not there."""
     there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
     uv = asked == "uv" or (asked is None and bool(find_uv()) and not ground.user)
-    FailureError.when(uv and not find_uv(), "uv is not there", "pip install uv", refused=True)
+    FailureError.when(uv and not find_uv(), "uv is not installed", "pip install uv", refused=True)
     why = "uv does not install into the user's own site-packages"
     FailureError.when(uv and ground.user, why, f"doctor fix{there} --installer pip", refused=True)
     folders = [ground.site, *ground.prefix.glob("lib/python*/site-packages")]
@@ -96,15 +96,15 @@ def fetch(task: Task, python: str) -> list[Fetched]:
         held = (str(folder), str(requirements), install.index, user, checked)
         job = installers.Job(python, *held)
         try:
-            _call(task, tool.fetch(job), job, f"{tool.name} did not fetch", network=True)
+            _call(task, tool.fetch(job), job, f"{tool.name} could not download", network=True)
         except FailureError as error:
             ban, again = tool.sources.ban, "doctor fix"
             if ban:  # it can be the user's own will
                 raise FailureError(ban.told(error.why), ban.lifted, again) from None
-            again = f"{again} again, when the package index can be reached"
+            again = f"run {again} again when the package index can be reached"
             raise FailureError(error.why, again) from None
         files, wanted = tool.files(folder), len(install.pins)
-        why = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
+        why = f"{wanted} wheels were requested, but {tool.name} downloaded {files.wheels}"
         FailureError.when(files.wheels != wanted, why)
         found.append((install, job, files))
     return found
@@ -150,7 +150,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
     for folder in {os.path.dirname(name) for name in files.inside if name.endswith(".py")}:  # noqa: PTH120
         remove_tree(ground.site / folder / "__pycache__")
     job = fetched._replace(python=ground.executable)
-    _call(task, task.tool.install(job), job, f"{task.tool.name} did not install")
+    _call(task, task.tool.install(job), job, f"{task.tool.name} could not install")
 
 
 def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
@@ -164,7 +164,7 @@ def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
     if isinstance(new, Rebuild) and new.system_site:
         argv += ["--system-site-packages"]
     job = installers.Job(python, str(journal.wheels))
-    _call(task, argv, job, "the environment was not made")
+    _call(task, argv, job, "the environment could not be created")
     config = other / "pyvenv.cfg"
     replace(config, config.read_bytes().replace(journal.token.encode(), b""))
     records.relocate(other / SCRIPTS, journal.token, ())
@@ -217,9 +217,9 @@ def _set_variables(plan: Plan, ground: Ground) -> None:
     wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):
         none = not _NAME.fullmatch(step.name)
-        FailureError.when(none, f"{step.name!r} is no name of a variable")
+        FailureError.when(none, f"{step.name!r} is not the name of a variable")
         control = any(ord(char) < 32 for char in step.value or "")
-        FailureError.when(control, f"the value of {step.name} holds a control character")
+        FailureError.when(control, f"the value of {step.name} contains a control character")
         wanted[step.where][step.name] = step.value
     forms: dict[str, Any] = table("probes")["activation_scripts"]
     if wanted["activate"]:
@@ -254,5 +254,5 @@ def _conda(path: Path, wanted: Mapping[str, str | None]) -> None:
         # conda's own word for a variable that activation takes away
         variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
     except (ValueError, AttributeError, TypeError, RecursionError):
-        raise FailureError(f"{path} is not what conda writes") from None
+        raise FailureError(f"{path} does not have the format that conda writes") from None
     replace(path, json.dumps(held).encode())

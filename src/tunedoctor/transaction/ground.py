@@ -74,14 +74,14 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     python = Path(interpreter.executable)
     folder = Path(os.path.realpath(python.parent))
     lacks = not interpreter.site_packages or not folder.is_relative_to(prefix)
-    _refuse(lacks, f"no site-packages folder of {python} is known")
+    _refuse(lacks, f"{python} has no known site-packages folder")
     scripts = prefix / SCRIPTS
     out = not Path(os.path.realpath(scripts)).is_relative_to(prefix)
-    _refuse(out, f"{scripts} leads out of the environment")
+    _refuse(out, f"{scripts} points outside the environment")
     sites = [Path(os.path.realpath(p)) for p in interpreter.site_packages]
     site, user = next((p for p in sites if p.is_relative_to(prefix)), sites[0]), False
     out = own and not site.is_relative_to(prefix)
-    _refuse(out, f"the site-packages folder of {prefix} lies outside of it: {site}")
+    _refuse(out, f"the site-packages folder of {prefix} is outside it: {site}")
     if own and os.access(site, os.W_OK) and _movable(prefix):
         in_place = interpreter.kind == "conda" or sys.platform == "win32"
         executable = str(folder.relative_to(prefix) / python.name)
@@ -93,9 +93,9 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
         site, user = Path(os.path.realpath(interpreter.user_site)), True
         scripts = (site.parent if sys.platform == "win32" else site.parents[2]) / SCRIPTS
     foreign = scripts.parent not in site.parents[:3]
-    _refuse(foreign, f"{site} is no site-packages folder of {scripts.parent}")
+    _refuse(foreign, f"{site} is not a site-packages folder of {scripts.parent}")
     barred = not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev
-    why = f"the old packages cannot be kept beside {site}: its folder is not writable"
+    why = f"the old packages cannot be kept next to {site}: its folder is not writable"
     _refuse(barred, why)
     return Ground("stash", prefix, interpreter.executable, site, scripts, user)
 
@@ -103,7 +103,7 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
 def to_rebuild(ground: Ground) -> Ground:
     """Return the ground of an environment that a new one is to replace, or refuse one that cannot be swapped."""
     where = ground.strategy == "stash" or not (ground.prefix / "pyvenv.cfg").is_file()
-    why = f"{ground.prefix} cannot be replaced as a whole: it is no virtual environment, or cannot be renamed"
+    why = f"{ground.prefix} cannot be replaced as a whole: it is not a virtual environment, or cannot be renamed"
     FailureError.when(where, why, NEW, refused=True)
     return ground._replace(strategy="switch")
 
@@ -115,16 +115,16 @@ def ground_for(new: NewEnvironment) -> Ground:
     base = Path(os.path.realpath(path.parent)) if whole else path
     why, ways = "", [NEW]
     if not whole:
-        why = f"{new.path!r} is no absolute path"
+        why = f"{new.path!r} is not an absolute path"
     elif os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
         there = (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()
         other = path if there else path.with_name(f"{path.name}-2")
-        why = f"{path} is there already"
+        why = f"{path} already exists"
         ways = [f"doctor fix {'--target' if there else '--new'} {shlex.quote(str(other))}"]
     elif _is_the_systems(base):
-        why = f"{path} would lie among the files of the system"
+        why = f"{path} would be inside a system folder"
     elif not base.is_dir() or not os.access(base, os.W_OK):
-        why = f"{base} is not there or not writable by this user"
+        why = f"{base} does not exist or is not writable by this user"
         ways.insert(0, f"ls -ld {shlex.quote(str(base))}")
     FailureError.when(why, why, *ways, refused=True)
     prefix = base / path.name
@@ -136,18 +136,18 @@ def ground_for(new: NewEnvironment) -> Ground:
 def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) -> None:
     python = interpreter.executable
     system = interpreter.externally_managed or _is_the_systems(prefix, _SYSTEM)
-    why = f"{python} belongs to the system, whose package manager looks after it"
+    why = f"{python} belongs to the system and is managed by its package manager"
     _refuse(not own and system, why, python)
-    why = f"{python} is no environment of its own: a change is felt by all that use it"
+    why = f"{python} is not a separate environment: a change affects everything that uses it"
     _refuse(not own and not consent, why, python)
-    _refuse(own and _is_the_systems(prefix), f"{prefix} lies among the files of the system")
+    _refuse(own and _is_the_systems(prefix), f"{prefix} is inside a system folder")
     if sys.platform != "win32" and (number := prefix.stat().st_uid) != os.geteuid():
         # files of ours in it would be out of the owner's hands
         name, owner = f"#{number}", f"user {number}"  # sudo takes a number that has no name
         with suppress(KeyError):
             name = owner = prefix.owner()
         command = f"sudo -u {shlex.quote(name)} doctor fix --target {shlex.quote(str(prefix))}"
-        raise FailureError(f"{prefix} belongs to {owner}, and not to you", command, refused=True)
+        raise FailureError(f"{prefix} belongs to {owner}, not to you", command, refused=True)
 
 
 def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
@@ -199,7 +199,7 @@ def users(prefix: Path) -> tuple[User, ...]:
         elif _has_mapped(process.pid, root):
             how = "has its files loaded"
         elif os.path.normcase(f"{told['cwd'] or ''}{os.sep}").startswith(root):
-            how = "works in its folder"
+            how = "runs in its folder"
         else:
             continue
         if process.pid != os.getpid():

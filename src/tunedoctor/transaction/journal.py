@@ -107,12 +107,12 @@ class Journal:
         """Return what the file tells; DamagedError where no doctor wrote it of this environment."""
         self.record = record = _decoded(self.file)
         ground = record.ground
-        DamagedError.when(ground.live != self.live, f"{ground.live} is no part of {self.live}")
+        DamagedError.when(ground.live != self.live, f"{ground.live} is not part of {self.live}")
         stray = ground.strategy == "stash" and ground.root not in ground.site.parents[:3]
-        DamagedError.when(stray, f"{ground.root} is no part of {self.live}")
+        DamagedError.when(stray, f"{ground.root} is not part of {self.live}")
         for path in map(PurePath, record.saved):
             stray = bool(path.anchor) or not path.parts or ".." in path.parts
-            DamagedError.when(stray, f"'{path}' is no path in an environment")
+            DamagedError.when(stray, f"'{path}' is not a path in an environment")
         return record
 
 
@@ -166,7 +166,7 @@ def locked(entry: Path) -> Generator[None]:
     except Timeout:
         one = _holder(signed)
         who = f" (process {one[0]} on {one[1]})" if one else ""
-        why = f"another doctor{who} is changing this environment; wait until it has ended"
+        why = f"another doctor{who} is changing this environment; wait until it has finished"
         raise FailureError(why, refused=True) from None
     dead = _holder(signed)  # who ends well takes it away
     if dead and dead != (os.getpid(), host) and dead[1] == host:

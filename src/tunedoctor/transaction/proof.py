@@ -96,9 +96,9 @@ def prove(
     if ways.smoke:
         why = ways.smoke(work.executable)
         FailureError.when(why, why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
-        task.clock.words = "a tiny model trains"
+        task.clock.words = "a tiny training succeeds"
     names, why = sorted(_names(plan)), "" if isinstance(told, kinds.Runtime) else told.why
-    moved = f", neither {listed(names)} nor what builds on it" if names else ""
+    moved = f", including {listed(names)} and what depends on it" if names else ""
     why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
     grave = {f.check.id: f.severity for f in has.causes if f.severity != "note"}
     errors = [id_ for id_, severity in grave.items() if severity == "error" and not plan.new]
@@ -110,7 +110,7 @@ def prove(
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
         errors=tuple(id_ for id_ in errors if id_ not in known),
         stays=(*stays, *(f"{name}: {imports.last(stage)}" for name, stage in dead.items())),
-        unproved=why and f"{why}: whether the packages start was not proved{moved}",
+        unproved=why and f"{why}, so it is not proved that the packages can be imported{moved}",
         imports=imports.up(told),
     )
     return proved, after
@@ -135,7 +135,7 @@ def _judged(
         old = was or _imported(task, task.ground, old=True)
         found, has = compare(imports.with_imports(before, old), after, checks, grades)
     hold(imports.worse(old, told))
-    why = f"the change brings in {' and '.join(found.bred[:3])}"
+    why = f"the change would cause {' and '.join(found.bred[:3])}"
     FailureError.when(found.bred, why, *map("doctor explain {}".format, found.bred[:3]))
     return found, has, bool(imports.deaths(old).keys() - imports.deaths(told).keys())
 
@@ -225,12 +225,12 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
     if packages is None:
         return ["the packages of the changed environment could not be read"]
     found = [
-        f"{pin.name} {pin.version} was to be installed, and {have or 'none'} is there"
+        f"{pin.name} {pin.version} should have been installed, but {have or 'none'} is there"
         for pin in plan.pins
         if not _same(have := packages.version(pin.name), pin.version)
     ]
     stays = (name for name in plan.removed if packages.get(name))
-    return found + [f"{name} was to be removed, and is there" for name in stays]
+    return found + [f"{name} should have been removed, but is still there" for name in stays]
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
@@ -243,7 +243,7 @@ def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
     interpreter, host = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Host)
     for one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
         have, owner = one.installed or "none", one.owner
-        said = f"{owner.name} {owner.version} needs {one.wanted}, and {have} is installed"
+        said = f"{owner.name} {owner.version} needs {one.wanted}, but {have} is installed"
         found[owner.name, one.name] = said
     for broken in packages.broken:
         said = f"{broken.name}: {broken.problem}: {broken.detail}"

@@ -96,8 +96,8 @@ def faults(site: Path, names: Collection[str]) -> Iterator[str]:
         for path, digest, name in rows(info):
             have = _digest(path, digest.partition("=")[0]) if digest else ""
             if have != digest and not (have and _is_of_another(site, info, name, have)):
-                how = "what its RECORD says" if have else "there"
-                yield f"{path.name} of {info.name} is not {how}"
+                how = "differs from its RECORD" if have else "is missing"
+                yield f"{path.name} of {info.name} {how}"
 
 
 def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
@@ -183,7 +183,7 @@ def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tupl
     for info in info_folders(site, names):
         yield info / "RECORD", ""
         for path, *_ in rows(info):
-            yield path, f", which the RECORD of {info.name} names,"
+            yield path, f", which the RECORD of {info.name} lists,"
     yield from _of_eggs(site, names)
     yield from ((path, "") for one in wheels for path in brought(ground, one))
 
@@ -198,7 +198,7 @@ def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
                     base = egg if file.startswith("installed") else site
                     for line in filter(None, text.split("\n")):
                         path = Path(os.path.normpath(base / line))
-                        yield path, f", which {file} of {egg.name} names,"
+                        yield path, f", which {file} of {egg.name} lists,"
 
 
 def brought(ground: Ground, files: Files) -> Iterator[Path]:
@@ -226,7 +226,7 @@ def inside(ground: Ground, path: str) -> Path:
 
 
 def _hold(inner: object, path: str, owner: str = "") -> None:
-    why = f"{path!r}{owner} leads out of the environment"
+    why = f"{path!r}{owner} points outside the environment"
     FailureError.when(not inner, why, NEW, refused=True)
 
 
@@ -245,7 +245,7 @@ def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
             ups = path.parents[: path.parents.index(root)]
             lacking |= {up for up in ups if not os.path.lexists(up)}
         else:
-            raise FailureError(f"{path} is not among the packages that are kept", NEW, refused=True)
+            raise FailureError(f"{path} is outside the folders that are saved", NEW, refused=True)
     outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
     saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
     # the deepest first, as they go

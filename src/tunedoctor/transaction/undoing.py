@@ -31,7 +31,7 @@ KEEP = 3
 DAYS = 30
 """A state that is older goes, but the newest stays."""
 _BACK = "The environment is back in its old state."
-_DROPPED = "What a fix that was broken off had prepared was removed; the environment is as it was."
+_DROPPED = "An interrupted fix was cleaned up; the environment is unchanged."
 
 
 def swap(journal: Journal, then: Then) -> None:
@@ -43,7 +43,7 @@ def swap(journal: Journal, then: Then) -> None:
     record, live, other, aside = journal.record, journal.live, journal.other, journal.aside
     there = os.path.lexists(live)
     if there and not record.live:  # somebody else's
-        raise FileExistsError(errno.EEXIST, "it is there already", str(live))
+        raise FileExistsError(errno.EEXIST, "it already exists", str(live))
     journal.step("swapping", live=record.live if there else "", then=then, was=record.step)
     if there:
         mark(live, record.live)
@@ -92,7 +92,7 @@ def undo(target: str | None, id_: str = "") -> Undone:
         found = _find_state(kept(lives), id_)
         if found is None:
             left = "left to undo" if any(map(known, lives)) else "kept"
-            why = f"no state is called {id_}" if id_ else f"no fix of this environment is {left}"
+            why = f"there is no state {id_}" if id_ else f"no fix of this environment is {left}"
             return Undone(done=False, why=why, recovered=recovered)
         with locked(found[0].entry):
             return Undone(done=True, state=_bring_back(*found), recovered=recovered)
@@ -176,9 +176,9 @@ def recover(live: Path) -> str:
             aside = journal.file.with_suffix(".damaged")
             journal.file.replace(aside)
             damaged = f"The record of an earlier fix is damaged ({error})"
-            said.append(f"{damaged} and was set aside: {aside}.")
+            said.append(f"{damaged} and was moved to {aside}.")
             if journal.other.exists():
-                said.append(f"{journal.other} stays where it is.")
+                said.append(f"{journal.other} was left in place.")
     return " ".join(filter(None, said))
 
 
@@ -204,10 +204,10 @@ def _recovered(journal: Journal) -> str:
     if record.step == "swapping":
         done = swapped(journal)
         if record.was in ("done", "undone"):
-            end = "was finished" if done else "before it began was dropped"
-            said = f"An undo that was broken off {end}."
+            end = "was finished" if done else "before it changed anything was dropped"
+            said = f"An undo that was interrupted {end}."
         elif done and record.then == "done":
-            said = "A fix that was broken off after its switch was finished."
+            said = "A fix that was interrupted after it had switched environments was finished."
         record = journal.record
     if record.ended:
         # without a state the environment was removed, and its state with it

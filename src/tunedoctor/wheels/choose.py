@@ -379,7 +379,7 @@ def _lacks(q: pick.Question, vendors: Iterable[str], row: Row) -> Iterator[str]:
         yield f"no {'Intel' if row.kind == 'xpu' else _VENDORS[row.kind].upper()} GPU"
         return
     if not q.reaches(row.kind):
-        yield "AMD's own builds alone reach it"
+        yield "only AMD's own builds run here"
     if q.driver < row.drivers[q.windows]:
         yield f"driver {floor_words(row.drivers[q.windows])}"
     if code := pick.lacking(row, sorted(q.wanted(row.kind))):

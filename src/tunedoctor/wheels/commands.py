@@ -330,11 +330,11 @@ def _cure(one: Steer, *, held: bool, windows: bool) -> str:
     if not held:
         if one.variable:
             return f"remove the variable {place} before the command"
-        return f"mend {place}" if option == "unreadable" else f"take {option} out of {place}"
+        return f"repair {place}" if option == "unreadable" else f"remove {option} from {place}"
     if pip and windows:
-        return "the command is --isolated: without pip's variables (certificates, proxies too) and your pip.ini"
-    files = f"configuration files{' of pip' if pip else ''}"
-    return f"the command goes without {place if one.variable else files}"
+        return "the command uses --isolated: pip ignores its variables (certificates, proxies too) and your pip.ini"
+    files = "pip's configuration files" if pip else "configuration files"
+    return f"the command ignores {place if one.variable else files}"
 
 
 def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:

@@ -105,10 +105,10 @@ def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
             return Way(tell(line), note, of_amd=True)
     if vendor_builds().issuperset(gfx):
         extras = ",".join(f"device-{one}" for one in gfx) or "device-all"
-        todo = f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
+        todo = f"Install AMD's own PyTorch, torch[{extras}], as the releases page of ROCm/TheRock describes"
         note = "PyTorch's own index has no build for this GPU on this system"
         return Way(advise(todo), note, of_amd=True)
-    note = "neither PyTorch's index nor AMD has a build with code for this one"
+    note = "neither PyTorch's index nor AMD has a build with code for this GPU"
     return Way(advise("Train on another GPU, or on the CPU"), note)
 
 
@@ -211,7 +211,7 @@ def install_driver(
     place = "wsl" if host.wsl else "windows" if host.os == "windows" else place
     row = driver_row(host, floor, old_card=old_card) if place == "other" else None
     if row:
-        note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
+        note = "; ".join(filter(None, ("needs root and a reboot", row.get("note"))))
         return Way(tell(row["command"], "reboot"), note)
     todo, who, note = table("driver_install")["elsewhere"][place]
     return Way(advise(todo.format(driver=wanted), who), note)
@@ -237,6 +237,6 @@ def rebuild_module(host: Host) -> Way:
     """Return how to build the installed driver's module for the running kernel."""
     for row in table("driver_install")["rebuild"]:
         if host.distro in row["ids"]:
-            return Way(tell(row["command"], "root"), "root; a few minutes, no reboot")
+            return Way(tell(row["command"], "root"), "needs root; takes a few minutes, no reboot")
     command = "sudo dkms autoinstall && sudo modprobe nvidia"
-    return Way(tell(command), "root; a few minutes")
+    return Way(tell(command), "needs root; takes a few minutes")

@@ -37,9 +37,9 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
     """Return machine and target of a snapshot. Raises MachineError where its system or Python isn't known."""
     facts, answer = Facts(snapshot), snapshot.get(Interpreter)
     host, python = facts.host, facts.interpreter
-    why = answer.why if isinstance(answer, Unknown) else "it is not there"
-    _refuse(not python, f"the target's Python could not be asked: {why}")
-    wrong = "this system is not known: Linux, WSL, Windows and macOS have wheels"
+    why = answer.why if isinstance(answer, Unknown) else "there is none"
+    _refuse(not python, f"could not examine the target's Python: {why}")
+    wrong = "unknown system: only Linux, WSL, Windows and macOS have wheels"
     _refuse(not host or host.os == "other", wrong)
     own = [one for one in gpus_of(snapshot) if one.vendor != "apple"]
     nvidia = [one for one in own if one.vendor == "nvidia"]
@@ -99,27 +99,32 @@ def machines_from(text: str) -> list[Machine]:
             try:
                 data += [json.loads(line)] if line.strip() else []
             except (ValueError, RecursionError) as error:
-                raise MachineError(f"line {number} is no JSON of a machine: {error}") from error
+                raise MachineError(
+                    f"line {number} is not the JSON of a machine: {error}"
+                ) from error
     rows = data if isinstance(data, list) else [data]
-    _refuse(not rows, "it is empty: a JSON object with platform, arch, python … belongs there")
+    _refuse(not rows, "it is empty; expected a JSON object with platform, arch, python …")
     return [machine_from(row) for row in rows]
 
 
 def machine_from(row: object) -> Machine:
     """Return the machine that one JSON object describes; other keys are passed over. Raises MachineError."""
     if not isinstance(row, dict):
-        raise MachineError("a machine is a JSON object")
+        raise MachineError("a machine must be a JSON object")
     said = {key: _text(row, key) for key in _TEXTS}
     if said["driver_version"].lower() in _NO_DRIVER:
         said["driver_version"] = ""
     gpus, platforms, driver = row.get("gpus") or [], get_args(Platform), said["driver_version"]
     known_platform = said["platform"] in platforms
-    _refuse(not known_platform, f"platform is {said['platform']!r}: one of {', '.join(platforms)}")
-    wrong = "python is missing: as in 3.12, or 3.13t where it is free-threaded"
+    _refuse(
+        not known_platform,
+        f"platform is {said['platform']!r}; expected one of {', '.join(platforms)}",
+    )
+    wrong = "python is missing, for example 3.12, or 3.13t for a free-threaded one"
     _refuse(not said["python"], wrong)
     listed = isinstance(gpus, list) and len(gpus) <= MOST_GPUS
-    _refuse(not listed, f"gpus is no list of at most {MOST_GPUS} GPUs")
-    wrong = f"driver_version is {driver[:60]!r}: as in 580.65.06, or null where there is none"
+    _refuse(not listed, f"gpus is not a list of at most {MOST_GPUS} GPUs")
+    wrong = f"driver_version is {driver[:60]!r}; expected a version such as 580.65.06, or null for no driver"
     _refuse(driver and not parts(driver), wrong)
     said["arch"] = said["arch"] or ("arm64" if said["platform"] == "macos" else "x86_64")
     said["torch"] = wanted(said["torch"])
@@ -138,17 +143,17 @@ def wanted(torch: str) -> str:
     text = torch.strip().removeprefix("py").removeprefix("torch").strip()
     if text[:1].isdigit():
         text = f"=={text}" if "+" in text or text.count(".") > 1 else f"=={text}.*"
-    wrong = f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there"
+    wrong = f"torch is {torch!r}; expected a range such as >=2.6 or ==2.14.1"
     _refuse(specifiers(text) is None, wrong)
     return text
 
 
 def _gpu(number: int, row: object) -> _Row:
     if not isinstance(row, dict):
-        raise MachineError(f"gpus[{number}] is no JSON object")
+        raise MachineError(f"gpus[{number}] is not a JSON object")
     said = {key: _text(row, key) for key in _GPU_TEXTS}
     capability, memory = said["compute_capability"], row.get("memory_gib")
-    wrong = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
+    wrong = f"gpus[{number}].compute_capability is {capability!r}; expected a number such as 8.9"
     _refuse(capability and len(parts(capability)) < 2, wrong)
     sized = memory if isinstance(memory, int | float) and 0 < memory < MOST_MEMORY else 0
     return {**said, "excluded": row.get("excluded") is True, "memory_gib": float(sized)}
@@ -157,7 +162,7 @@ def _gpu(number: int, row: object) -> _Row:
 def _text(row: _Row, key: str) -> str:
     """Return a cleaned string; numbers are taken as they are written. Raises MachineError."""
     value = "" if row.get(key) is None else row[key]
-    wrong = f"{key} is {type(value).__name__}: a string belongs there"
+    wrong = f"{key} is {type(value).__name__}; expected a string"
     _refuse(not isinstance(value, str | int | float) or isinstance(value, bool), wrong)
     text = clean(str(value)).strip()
     return text.lower() if key in _LOWER else text
@@ -167,7 +172,7 @@ def _strings(row: _Row, key: str) -> dict[str, str]:
     value = row.get(key) or {}
     if isinstance(value, str):
         return {"args": clean(value)}
-    _refuse(not isinstance(value, dict), f"{key} is no JSON object")
+    _refuse(not isinstance(value, dict), f"{key} is not a JSON object")
     try:
         return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
     except RecursionError as error:
@@ -214,8 +219,8 @@ def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[st
     if machine.system != "linux" or machine.glibc or machine.libc == "musl":
         return machine, ()
     same = bool(own) and one_spelling(arch) == one_spelling(machine.arch)
-    glibc, where = (own, ", as here") if same else (USUAL_GLIBC, "")
-    return replace(machine, glibc=glibc), (f"glibc {glibc}{where} (--glibc names another)",)
+    glibc, where = (own, ", like this machine") if same else (USUAL_GLIBC, "")
+    return replace(machine, glibc=glibc), (f"glibc {glibc}{where} (--glibc sets another)",)
 
 
 def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
@@ -251,7 +256,7 @@ def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
         named = word.strip().lower()
         hit = {g for g in gpus if named and (named == g.target or named in g.name.lower())}
         have = ", ".join(g.name for g in gpus) or "none"
-        wrong = f"--without is {word[:60]!r}, and no GPU is called so; the GPUs are: {have}"
+        wrong = f"--without is {word[:60]!r}, but no GPU has that name; the GPUs are: {have}"
         _refuse(not hit, wrong)
         gpus = tuple(replace(g, excluded=True) if g in hit else g for g in gpus)
     return gpus
@@ -264,7 +269,7 @@ def _none(words: Iterable[str]) -> bool:
 def _numbers(text: str, option: str, example: str) -> str:
     plain = text.strip()
     fits = plain[:1].isdigit() and len(plain) < 40 and plain.isascii()
-    wrong = f"{option} is {text[:60]!r}: a version such as {example} belongs there"
+    wrong = f"{option} is {text[:60]!r}; expected a version such as {example}"
     _refuse(plain and not fits, wrong)
     return plain
 
@@ -293,7 +298,7 @@ def _named(text: str) -> Gpu:
         name, kind = names[0] if len(names) == 1 else text, kinds.pop()
         return Gpu(name, "nvidia", kind) if nvidia else Gpu(name, "amd", gfx=kind)
     ways = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
-    said = f"no GPU is known as {text[:60]!r}"
+    said = f"unknown GPU {text[:60]!r}"
     if kinds:
-        said = f"several kinds of GPU are called {text[:60]!r} ({', '.join(names[:4])} ...)"
+        said = f"several kinds of GPU match {text[:60]!r} ({', '.join(names[:4])} ...)"
     raise MachineError(f"{said}: give {ways}")

@@ -141,8 +141,8 @@ def _compat(s: Situation) -> str:
         known = row.get("confidence") != "unverified" and (row["branch"],) == s.question.driver[:1]
         most = str(row["max_cuda"])
         if known and parts(shown) > parts(most):
-            said = f"nvidia-smi shows CUDA {shown}, and this driver has {most} at most"
-            return f"{said}, so a cuda-compat library is at work"
+            said = f"nvidia-smi shows CUDA {shown}, but this driver supports {most} at most"
+            return f"{said}, so a cuda-compat library is in use"
     return ""
 
 
@@ -155,7 +155,7 @@ def about_release(s: Situation, best: Found) -> Iterator[Said]:
     key = ":in_one_release" if len(within) == 1 else key
     served = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}.get(kind, ())
     known = [g for g in served if g.target or g.vendor == "intel"]
-    because = [f"holds code for {names_of(known)}"] if known else []
+    because = [f"has code for {names_of(known)}"] if known else []
     because += [f"runs on {driver_words(s.machine)}"] if kind == "cuda" else []
     text = f": it {' and '.join(because)}" if because else ""
     yield say(key, build=best.build, wanted=q.torch, because=text)
@@ -214,11 +214,11 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
             yield from _with_compat(s, best, newer)
         sure = next((one for one in pick.of_each(q, kind) if one.verified), best)
         if not best.verified and sure.build != best.build:
-            yield Alternative(sure.build, "whose publication was seen")
+            yield Alternative(sure.build, "(confirmed to be on the index)")
     if kind in ("rocm", "xpu"):
         newest = next(pick.of_each(q, kind), None)  # the newest cards may want it
         if newest and newest.release in pick.newer_than(best.release, q.torch):
-            yield Alternative(newest.build, "whose publication was not seen")
+            yield Alternative(newest.build, "(not confirmed to be on the index)")
 
 
 def _after_driver(s: Situation, best: Found) -> Found | None:

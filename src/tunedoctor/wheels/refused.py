@@ -242,7 +242,7 @@ def _system(platform: str, host: Host) -> Refused | None:
     system = next((f for word, f in _SYSTEMS.items() if word in platform), "")
     if not system or host.os not in _SYSTEMS.values():
         return None
-    said = f"for {platform}, and this is {host.name or host.os} {host.machine}".rstrip()
+    said = f"for {platform}, but this is {host.name or host.os} {host.machine}".rstrip()
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
     named = (machine.removesuffix("universal2"), host.machine)
     wanted, mine = map(rules.one_spelling, named)
@@ -254,7 +254,7 @@ def _system(platform: str, host: Host) -> Refused | None:
     have = parts(host.libc_version) if host.libc == "glibc" else ()
     if floor and have and have < floor:
         needs = f"for glibc {'.'.join(map(str, floor))} and newer"
-        return Refused("glibc-too-old", f"{needs}, and here is {host.libc_version}")
+        return Refused("glibc-too-old", f"{needs}, but this system has {host.libc_version}")
     return None
 
 
@@ -268,5 +268,5 @@ def _python(python: str, abi: str, own: Interpreter) -> Refused | None:
     if fits and own.free_threaded == abi.endswith("t"):
         return None
     free = ", free-threaded" if own.free_threaded else ""
-    said = f"for {python}-{abi}, and this is Python {own.version}{free}"
+    said = f"for {python}-{abi}, but this is Python {own.version}{free}"
     return Refused("python-unsupported", said)

@@ -305,9 +305,7 @@ def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime) -> b
     return any(stage is not None and stage.outcome == "ok" for stage in stages)
 
 
-NO_KERNEL = (
-    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
-)
+NO_KERNEL = "the first kernel on this GPU fails with 'no kernel image is available for execution on the device'"
 _CARD = pattern(
     r"Found GPU\d{1,2} (?P<name>[^\n]{2,80}?) which is of (?:cuda|compute) capability (?P<listed>\(CC\) )?"
     r"(?P<of>\d{1,2}\.\d)"
@@ -329,8 +327,8 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
         codes = (arch for arch in seen.archs if arch.startswith("sm_"))
         return f"{name} has code for {listed(codes, most=99)}"
     if build and build.cuda:
-        return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
-    return f"{name} says that it is not compatible"
+        return f"{name} is built with CUDA {build.cuda}, which does not support this GPU"
+    return f"{name} reports that it is not compatible"
 
 
 def card_refused(errors: Errors) -> NvidiaGpu | None:
@@ -359,7 +357,7 @@ def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) ->
         found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
         means=f"{NO_KERNEL}; Trainer and device_map='auto' use all GPUs",
         cure=set_variable(host, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
-        cure_note="leaves that GPU out",
+        cure_note="hides that GPU",
         evidence=(seen.source,) if seen.source else (),
     )
 

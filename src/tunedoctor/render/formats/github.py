@@ -22,7 +22,7 @@ def render(told: Told) -> str:
     many_of, left = Counter[str](), list[str]()
     if why := why_unknown(told.report):
         many_of["error"] = 1
-        shown.append(_command("error", "doctor could not tell", why))
+        shown.append(_command("error", "doctor could not decide", why))
     for one in told.counted:
         kind = _KINDS[one.severity]
         if many_of[kind] == _SHOWN - (kind == "notice"):  # the last line is a notice too
@@ -57,23 +57,23 @@ def summary(told: Told) -> str:
     report = told.report
     text = f"## doctor: {_verdict(told)}\n\n{literal(_looked_at(report))}\n"
     if report.findings:
-        text += "\n| | cause | found | cure |\n| --- | --- | --- | --- |\n"
+        text += "\n| | cause | found | fix |\n| --- | --- | --- | --- |\n"
     size, rows = len(text.encode()), [_row(one) for one in report.findings]
     for number, row in enumerate(rows):
         size += len(row.encode())
         if size > _LARGEST * 9 // 10:
-            text += f"\n{many(len(rows) - number, 'more cause')} would not fit here.\n"
+            text += f"\n{many(len(rows) - number, 'more cause')} did not fit on this page.\n"
             break
         text += row
     said = "; ".join(filter(None, (why_unknown(report), listed(report.unknown, 20))))
-    text += f"\nCould not tell: {literal(said)}\n" if said else ""
+    text += f"\nUndecided: {literal(said)}\n" if said else ""
     if told.counted:
-        text += f"\n<code>doctor explain {literal(told.counted[0].id)}</code> tells more.\n"
+        text += f"\n<code>doctor explain {literal(told.counted[0].id)}</code> explains more.\n"
     return text
 
 
 def _verdict(told: Told) -> str:
-    said = {"ready": "ready", "findings": "not ready", "unknown": "could not tell"}
+    said = {"ready": "ready", "findings": "not ready", "unknown": "undecided"}
     part = ["checks were left out"] if told.partial else []
     return ", ".join([said[told.report.verdict], *told.found, *part])
 
@@ -81,7 +81,7 @@ def _verdict(told: Told) -> str:
 def _looked_at(report: Report) -> str:
     machine, target = report.machine, report.target
     gpus = counted(f"{one.name} {gib(one.memory) if one.memory else ''}" for one in machine.gpus)
-    parts = [machine.system, *(gpus or ["no GPU" if machine.gpus_known else "GPUs not known"])]
+    parts = [machine.system, *(gpus or ["no GPU" if machine.gpus_known else "GPUs unknown"])]
     versions = {"driver": machine.driver, "Python": target.version, **target.packages}
     parts += [f"{name} {version}" for name, version in versions.items() if version]
     return ", ".join(filter(None, parts))[:1000]

@@ -1,4 +1,4 @@
-"""The report as one HTML page: verdict, causes and cures, memory, facts, and what was not told.
+"""The report as one HTML page: verdict, causes and fixes, memory, facts, and undecided checks.
 
 All of it is read without scripts; the only one copies commands.
 """
@@ -25,7 +25,7 @@ from tunedoctor.render.terminal import (
 from tunedoctor.target.train_plot import svg
 
 _MARKS = MARKS | {"note": "i"}
-_VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "could not tell"}
+_VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "undecided"}
 
 
 def render(told: Told) -> str:
@@ -33,7 +33,7 @@ def render(told: Told) -> str:
     report = told.report
     symptoms = {one.id: one for one in report.symptoms}
     accepted = [one for one in report.findings if one.accepted]
-    packages = ((name, version or "not told") for name, version in report.target.packages.items())
+    packages = ((name, version or "unknown") for name, version in report.target.packages.items())
     facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
@@ -42,13 +42,13 @@ def render(told: Told) -> str:
         "Findings": counts,
         "Suspected": _suspects(report),
         "Accepted findings": _folded(
-            f"{many(len(accepted), 'finding')} not counted for the verdict", others
+            f"{many(len(accepted), 'finding')} that do not count for the verdict", others
         ),
         "Environments": _nearby(report),
         "Memory": memory(report.machine),
         "Tiny training": report.smoke and _smoke(report.smoke),
         "Machine and environment": facts,
-        "Not told": _reasons(report.unknown),
+        "Undecided checks": _reasons(report.unknown),
         "Other checks": _others(report),
     }
     shown = {name: body for name, body in sections.items() if body}
@@ -105,7 +105,7 @@ def _about(report: Report) -> str:
     pairs = (
         ("host", report.host),
         ("node", report.node),
-        ("looked at", taken),
+        ("checked", taken),
         ("took", f"{report.seconds:.2f} s" if report.seconds else ""),
         ("profile", report.profile),
         ("policy", report.policy),
@@ -127,8 +127,8 @@ def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
     cure = one.cure
     told = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
     if cure.kind == "command" and cure.command:
-        told = _command(cure.command, f"the cure of {one.id}")
-    kind = "Cure" if cure.kind == "command" else "Advice"
+        told = _command(cure.command, f"the fix for {one.id}")
+    kind = "Fix" if cure.kind == "command" else "Advice"
     follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
     heads = ((f"{clean(each.title)} <code>{clean(each.id)}</code>", each) for each in follow)
     below = (_folded(head, _told(each, {})) for head, each in heads)
@@ -139,8 +139,8 @@ def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
         "Means": clean(one.means),
         kind + ("" if cure.who == "user" else ", as root"): told
         + (cure.note and f'<p class="dim">{clean(cure.note)}</p>'),
-        "Settle": one.settle and _command(one.settle, f"what settles {one.id}"),
-        "Clears too": "".join(below),
+        "Confirm": one.settle and _command(one.settle, f"what confirms {one.id}"),
+        "Also clears": "".join(below),
         "Evidence": evidence and f'<ul class="dim">{evidence}</ul>',
     }
     some = (f"<dt>{name}</dt><dd>{says}</dd>" for name, says in pairs.items() if says)
@@ -162,9 +162,7 @@ def _suspects(report: Report) -> str:
 
 def _nearby(report: Report) -> str:
     named = rows((one.path, one.holds) for one in report.target.nearby)
-    says = (
-        f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
-    )
+    says = f"<p>{clean(report.target.own)} is doctor's own environment: doctor check --self examines it.</p>"
     return (named if report.target.nearby else "") + (report.target.own and says)
 
 
@@ -177,15 +175,15 @@ def _facts(report: Report) -> str:
     machine, target = report.machine, report.target
     gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
     of_machine = (
-        ("system", machine.system or "not told"),
+        ("system", machine.system or "unknown"),
         ("processor", machine.architecture),
-        ("RAM", gib(machine.ram) if machine.ram else "not told"),
-        ("GPUs", gpus or ("none" if machine.gpus_known else "not known")),
+        ("RAM", gib(machine.ram) if machine.ram else "unknown"),
+        ("GPUs", gpus or ("none" if machine.gpus_known else "unknown")),
         ("NVIDIA driver", machine.driver),
-        *(("it needs", f"{name} {what}") for name, what in report.needs.items()),
+        *(("needs", f"{name} {what}") for name, what in report.needs.items()),
     )
     of_target = (
-        ("asked for", "" if target.asked == target.python else target.asked),
+        ("requested", "" if target.asked == target.python else target.asked),
         ("chosen by", "" if target.chosen_by == "none" else target.chosen_by),
         ("interpreter", target.python),
         ("Python", target.version),
@@ -201,11 +199,11 @@ def _codes(ids: Iterable[str]) -> str:
 def _smoke(smoke: ReportSmoke) -> str:
     pace = smoke.tokens_per_second
     first = [("verdict", _VERDICTS[smoke.verdict]), ("device", smoke.device_name or smoke.device)]
-    first.append(("tokens a second", f"{pace:,.0f}" if pace else ""))
-    head = numbers([*first, ("memory at the peak", gib(smoke.peak) if smoke.peak else "")])
+    first.append(("tokens per second", f"{pace:,.0f}" if pace else ""))
+    head = numbers([*first, ("peak memory", gib(smoke.peak) if smoke.peak else "")])
     losses = [*enumerate(smoke.losses, 1)]
     drawn = [one for one in losses if isfinite(one[1])]
-    picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": drawn})
+    picture = svg("Loss of a tiny training", "loss, nats per token", {"loss": drawn})
     steps = "".join(f"<tr><td>{step}</td><td>{loss:.4g}</td></tr>" for step, loss in losses)
     values = steps and table(("step", "loss"), steps, "")
     curve = f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>" if drawn else ""
@@ -242,8 +240,8 @@ def _others(report: Report) -> str:
 def _ages(report: Report) -> str:
     said = [f"Made by tunedoctor {report.doctor}. This page loads nothing and sends nothing."]
     if report.remembered:
-        said.append(f"Imports are as they were on {report.remembered.replace('T', ' ')}.")
+        said.append(f"Imports were tested on {report.remembered.replace('T', ' ')}.")
     if one := report.knowledge:
         age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
-        said += [f"PyTorch wheels are as known on {one.date}, {age}.", one.problem]
+        said += [f"Table of PyTorch wheels: {one.date}, {age}.", one.problem]
     return f"<p>{clean(' '.join(filter(None, said)))}</p>"

@@ -21,7 +21,7 @@ def render(told: Told) -> str:
     report, cases = told.report, [*_cases(told)]
     count = Counter(tag for _, tag, _, _ in cases)
     if (why := why_unknown(report)) and not count["error"]:
-        cases.append(("verdict", "error", f"could not tell: {why}", ""))
+        cases.append(("verdict", "error", f"undecided: {why}", ""))
         count["error"] = 1
     head = {"name": "doctor check", "tests": str(len(cases)), "skipped": str(count["skipped"])}
     head |= {f"{tag}s": str(count[tag]) for tag in ("failure", "error")}
@@ -51,7 +51,7 @@ def _cases(told: Told) -> Iterator[Case]:
         yield id_, "skipped", f"not for this machine: {why}", ""
     open_ = untold(report)
     for id_, why in report.unknown.items():
-        yield id_, "error" if id_ in open_ else "skipped", f"could not tell: {why}", ""
+        yield id_, "error" if id_ in open_ else "skipped", f"undecided: {why}", ""
 
 
 def _outcome(one: ReportFinding, told: Told) -> tuple[str, str]:

@@ -28,7 +28,7 @@ _FINDINGS, _FACTS, _SENTENCE = 20_000, 6_000, 1_500
 """Characters of what people read."""
 _FRAMES = 5
 """Of a traceback where all have no room."""
-_NO_ROOM = "left out of a text that was too long for an issue"
+_NO_ROOM = "left out because the text was too long for an issue"
 _PLAIN = pattern(r"(?i)(?!\S*www\.)(?:[^\W_]|[.,;:()'\"/+=?%-](?!/))*")
 """A word that is no more than that in any Markdown."""
 _WORD = pattern(r"(?<!\S)`[^`\n]{1,200}`(?=[.,;:)]{0,3}(?:\s|$))|\S+")
@@ -45,7 +45,7 @@ def render(told: Told) -> str:
         text = "\n\n".join(_finding(one))
         room -= len(text)
         (parts if room > 0 else more).append(text if room > 0 else f"`{one.id}`")
-    parts += [f"Not shown for want of room: {listed(more, 100)}"] * bool(more)
+    parts += [f"Left out to save space: {listed(more, 100)}"] * bool(more)
     parts += [*_suspected(report), *_untold(report)]
     rows = (" ".join(row.split()) for row in _facts(report, told.facts))
     parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
@@ -56,10 +56,10 @@ def render(told: Told) -> str:
 
 
 def _head(told: Told, report: Report) -> str:
-    said = {"ready": ["ready"], "unknown": ["could not tell"], "findings": []}[report.verdict]
+    said = {"ready": ["ready"], "unknown": ["undecided"], "findings": []}[report.verdict]
     rows = [f"### doctor check: {', '.join([*said, *told.found])}"]
     rows += ["Some checks were left out (`--only`, `--skip`)."] * told.partial
-    rows += [f"Asked of it: `--profile {report.profile}`"] * (report.profile != "project")
+    rows += [f"Profile: `{report.profile}`"] * (report.profile != "project")
     rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)
     return "\n\n".join([*rows, *([f"Next: {_words(report.next)}"] if report.next else [])])
 
@@ -71,28 +71,28 @@ def _finding(one: ReportFinding) -> Iterator[str]:
         "found": one.found,
         "means": one.means,
         "accepted": one.accepted,
-        "clears too": listed(one.explains, 20),
-        "cure": advice,
+        "also clears": listed(one.explains, 20),
+        "fix": advice,
     }
     yield "\n".join(f"- {name}: {_words(text)}" for name, text in rows.items() if text)
     if one.cure.command and not advice:
-        yield f"Cure:\n\n{_fenced(one.cure.command, 'sh')}"
+        yield f"Fix:\n\n{_fenced(one.cure.command, 'sh')}"
     if one.cure.note:
         yield _words(one.cure.note)
     if one.settle:
-        yield f"What settles it:\n\n{_fenced(one.settle, 'sh')}"
+        yield f"To confirm:\n\n{_fenced(one.settle, 'sh')}"
 
 
 def _suspected(report: Report) -> Iterator[str]:
     if report.suspected:
-        yield "#### Nothing is proved; most likely"
+        yield "#### No cause is proven; most likely"
         some = ((one, _words(f"{one.title}. {one.because}")) for one in report.suspected)
         yield "\n".join(f"- {one.likelihood:.0%} `{one.id}`: {words}" for one, words in some)
 
 
 def _untold(report: Report) -> Iterator[str]:
     if report.unknown:
-        yield "#### Could not be told"
+        yield "#### Undecided checks"
         some = islice(by_reason(report.unknown).items(), 12)
         yield "\n".join(f"- {listed(ids, 6)}: {_words(why[:300])}" for why, ids in some)
 
@@ -101,12 +101,12 @@ def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:
     """Yield the main facts, under the names that torch's collect_env gives them."""
     target, machine = report.target, report.machine
     rows = {
-        "OS": f"{machine.system or 'not told'} {machine.architecture}".strip(),
+        "OS": f"{machine.system or 'unknown'} {machine.architecture}".strip(),
         "Python version": f"{target.version} {target.kind}".strip(),
         "PyTorch version": target.packages.get("torch", "N/A" if target.version else ""),
         "Nvidia driver version": machine.driver,
         "RAM": gib(machine.ram) if machine.ram else "",
-        "GPU": "" if machine.gpus else "none" if machine.gpus_known else "not known",
+        "GPU": "" if machine.gpus else "none" if machine.gpus_known else "unknown",
     }
     yield from (f"{name}: {text}" for name, text in rows.items() if text)
     for number, one in enumerate(machine.gpus):
@@ -134,7 +134,7 @@ def _all(facts: Snapshot, room: int) -> str:
 
 
 def _folded(facts: Snapshot, left_out: Sequence[str]) -> str:
-    but = f" but {listed(left_out)}, for want of room" if left_out else ""
+    but = f" except {listed(left_out)}, to save space" if left_out else ""
     about = f"All facts{but}: <code>doctor triage FILE</code> reads them from this text"
     block = _fenced(text_of(facts), "json")
     return f"<details>\n<summary>{about}</summary>\n\n{block}\n\n</details>"

@@ -40,33 +40,41 @@ def _metrics(told: Told) -> Iterator[tuple[str, str, list[Sample]]]:
     report = told.report
     ready = report.verdict == "ready"
     info = {"version": report.doctor, "profile": report.profile}
-    yield "doctor_info", "Which doctor looked, and at what.", [(info, 1)]
-    yield "doctor_ready", "1 if this machine can train.", _one(ready)
-    yield "doctor_exit_code", "0 ready, 1 findings, 2 could not tell.", _one(told.code)
+    yield "doctor_info", "Version and profile of doctor.", [(info, 1)]
+    yield "doctor_ready", "1 if the verdict is ready.", _one(ready)
+    yield "doctor_exit_code", "Exit code: 0 ready, 1 findings, 2 undecided.", _one(told.code)
     tally: list[Sample] = [({"severity": one}, number) for one, number in told.tally.items()]
-    yield "doctor_findings", "Causes that count, by severity.", tally
+    yield "doctor_findings", "Causes that count for the verdict, by severity.", tally
     causes: list[Sample] = [({"id": f.id, "severity": f.severity}, 1) for f in told.counted]
-    yield "doctor_finding_info", "A cause that counts.", causes
+    yield "doctor_finding_info", "A cause that counts for the verdict.", causes
     outcomes = {"passed": report.passed, "skipped": report.skipped, "unknown": report.unknown}
     checks: list[Sample] = [({"outcome": name}, len(some)) for name, some in outcomes.items()]
     yield "doctor_checks", "Checks without a finding, by outcome.", checks
     silent: list[Sample] = [({"id": id_}, 1) for id_ in report.unknown]
-    yield "doctor_check_unknown_info", "A check that could not tell.", silent
+    yield "doctor_check_unknown_info", "A check that could not be decided.", silent
     taken = _one(_time(report.taken))
-    yield "doctor_run_timestamp_seconds", "When the facts were looked up.", taken
-    yield "doctor_run_duration_seconds", "From start to verdict.", _one(report.seconds)
+    yield "doctor_run_timestamp_seconds", "Time when the facts were collected.", taken
+    yield "doctor_run_duration_seconds", "Seconds from start to verdict.", _one(report.seconds)
     machine = report.machine
-    yield "doctor_memory_bytes", "RAM that a process can have.", _one(machine.ram)
+    yield "doctor_memory_bytes", "RAM that a process can use.", _one(machine.ram)
     gpus = [({"gpu": str(i), "name": g.name}, g) for i, g in enumerate(machine.gpus)]
-    yield "doctor_gpus", "GPUs that were found.", _one(len(gpus) if machine.gpus_known else None)
+    yield "doctor_gpus", "Number of GPUs.", _one(len(gpus) if machine.gpus_known else None)
     yield "doctor_gpu_memory_bytes", "Memory of a GPU.", _known((n, g.memory) for n, g in gpus)
     free = _known((names, gpu.free) for names, gpu in gpus)
-    yield "doctor_gpu_memory_free_bytes", "Memory of a GPU that other programs leave.", free
+    yield "doctor_gpu_memory_free_bytes", "Memory of a GPU that no program uses.", free
     if smoke := report.smoke:
-        yield "doctor_smoke_ready", "1 if a tiny model learned.", _one(smoke.verdict == "ready")
+        yield (
+            "doctor_smoke_ready",
+            "1 if the tiny training succeeded.",
+            _one(smoke.verdict == "ready"),
+        )
         speed = _one(smoke.tokens_per_second)
         yield "doctor_smoke_tokens_per_second", "Speed of the tiny training.", speed
-        yield "doctor_smoke_peak_memory_bytes", "Memory that it took at most.", _one(smoke.peak)
+        yield (
+            "doctor_smoke_peak_memory_bytes",
+            "Peak memory of the tiny training.",
+            _one(smoke.peak),
+        )
 
 
 def _one(value: float | None) -> list[Sample]:

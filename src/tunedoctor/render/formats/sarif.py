@@ -35,7 +35,7 @@ def render(told: Told) -> str:
 
 def _invocation(report: Report, code: int) -> dict[str, Any]:
     grave = untold(report)
-    some = ((id_, f"{id_} could not tell: {why}") for id_, why in report.unknown.items())
+    some = ((id_, f"{id_} is undecided: {why}") for id_, why in report.unknown.items())
     levels = {True: "error", False: "note"}
     notes = [{"level": levels[id_ in grave], **_text("message", text)} for id_, text in some]
     return {
@@ -49,7 +49,7 @@ def _invocation(report: Report, code: int) -> dict[str, Any]:
 def _rule(one: ReportFinding) -> dict[str, Any]:
     """Return what is said of a cause: GitHub shows its help beside the alert."""
     page = str(table("pages")["rows"].get(one.id, ""))
-    more = f"`doctor explain {one.id}` tells more."
+    more = f"`doctor explain {one.id}` explains more."
     parts = "\n\n".join(filter(None, (one.title, one.means, page.strip(), more)))
     cause = causes().get(one.id)
     severity = (cause and cause.severity) or one.severity
@@ -67,7 +67,7 @@ def _rule(one: ReportFinding) -> dict[str, Any]:
 def _result(one: ReportFinding, rule: int, told: Told, cause: str) -> dict[str, Any]:
     place = told.place(one)
     where = {"artifactLocation": {"uri": quote(place.file)}, "region": {"startLine": place.line}}
-    follows = [f"It follows from {cause}, whose cure clears it too."] if cause else []
+    follows = [f"It follows from {cause}; fixing that clears it too."] if cause else []
     said = "\n".join([f"{one.title}.", *follows, *lines(one)])
     why = {"kind": "external", "status": "accepted", "justification": one.accepted}
     return {

@@ -32,8 +32,8 @@ def lines(one: ReportFinding) -> list[str]:
     """Return what a person is told of a finding, besides its title."""
     cure, note = one.cure.command, one.cure.note if one.cure.command else ""
     parts = {"Found": one.found, "Means": one.means}
-    parts |= {"Cure" if one.cure.kind == "command" else "Advice": cure, "Note": note}
-    return [f"{name}: {text}" for name, text in {**parts, "Settle": one.settle}.items() if text]
+    parts |= {"Fix" if one.cure.kind == "command" else "Advice": cure, "Note": note}
+    return [f"{name}: {text}" for name, text in {**parts, "Confirm": one.settle}.items() if text]
 
 
 def group_of(id_: str) -> str:
@@ -76,4 +76,4 @@ def why_unknown(report: Report) -> str:
             return f"{one.id} is suspected: {flat(one.found)}"
     for id_, why in untold(report).items():
         return f"{id_}: {flat(why)}"
-    return flat(report.next) or "too little is known of this machine"
+    return flat(report.next) or "too little is known about this machine"
