@@ -1,17 +1,45 @@
 """Examine the arguments of a public function: a program gets one error type, with the way out in its message."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from os import PathLike
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from tunedoctor.core.errors import DoctorError, misuse
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Place = str | PathLike[str] | None
+"""A `target`: an interpreter or the folder of an environment; None for the active one, or the one that is found."""
 
 
-def examine_argument(name: str, value: object, hint: Any) -> None:  # noqa: ANN401  an annotation
+def public(function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that raises only DoctorError for input that cannot be used, or is of another type."""
+
+    @wraps(function)
+    def examined(*args: P.args, **named: P.kwargs) -> T:
+        # a command calls none of these functions
+        from tunedoctor.model.snapshot import SnapshotError  # noqa: PLC0415
+        from tunedoctor.tables.config import ConfigError, mirrors  # noqa: PLC0415
+
+        hints = function.__annotations__
+        given = {**dict(zip(hints, args, strict=False)), **named}
+        for name, value in given.items():
+            if name in hints:  # Python itself reports a name that does not exist
+                _examine(name, value, hints[name])
+        try:
+            mirrors()
+            return function(*args, **named)
+        except (ConfigError, SnapshotError) as error:
+            raise DoctorError(str(error)) from error
+
+    return examined
+
+
+def _examine(name: str, value: object, hint: Any) -> None:  # noqa: ANN401  an annotation
     """Raise DoctorError if a value is not of the type that a parameter has."""
     types = _types(hint)
     inner = value if isinstance(value, list | tuple) else ()

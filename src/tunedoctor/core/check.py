@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.environment import choose_target, take_snapshot
-from tunedoctor.core.errors import Place, misuse, public
+from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.gate import ProfileName, prepared, profile

@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tunedoctor.core.arguments import options_of
+from tunedoctor.core.arguments import Place, options_of, public
 from tunedoctor.core.environment import choose_target, take_snapshot
-from tunedoctor.core.errors import Place, misuse, public, refusing
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable
 from tunedoctor.core.fit import named_card
 from tunedoctor.core.interaction import SILENT, Interaction

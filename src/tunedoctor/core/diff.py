@@ -8,10 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.check import judge
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import choose_target, take_snapshot
-from tunedoctor.core.errors import Place, misuse, public, refusing
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import read_input
 from tunedoctor.diagnosis.differences import Difference, Seen, compare
 from tunedoctor.diagnosis.redaction import public as redacted

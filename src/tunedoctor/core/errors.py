@@ -1,17 +1,11 @@
-"""The error for input that cannot be used, and the functions that raise no other error for it."""
+"""The error for input that cannot be used: it says what is wrong and what to do instead."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from functools import wraps
-from os import PathLike
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 from tunedoctor.facts.clean import clean_text
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Place = str | PathLike[str] | None
-"""A `target`: an interpreter or the folder of an environment; None for the active one, or the one that is found."""
 _LONGEST = 2000
 
 
@@ -41,27 +35,3 @@ def refusing(
         yield
     except kinds as error:
         misuse(f"{what}{getattr(error, 'strerror', None) or error}", way_out)
-
-
-def public(function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that raises only DoctorError for input that cannot be used, or is of another type."""
-
-    @wraps(function)
-    def examined(*args: P.args, **named: P.kwargs) -> T:
-        # a command calls none of these functions
-        from tunedoctor.core.arguments import examine_argument  # noqa: PLC0415
-        from tunedoctor.model.snapshot import SnapshotError  # noqa: PLC0415
-        from tunedoctor.tables.config import ConfigError, mirrors  # noqa: PLC0415
-
-        hints = function.__annotations__
-        given = {**dict(zip(hints, args, strict=False)), **named}
-        for name, value in given.items():
-            if name in hints:  # Python itself reports a name that does not exist
-                examine_argument(name, value, hints[name])
-        try:
-            mirrors()
-            return function(*args, **named)
-        except (ConfigError, SnapshotError) as error:
-            raise DoctorError(str(error)) from error
-
-    return examined

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from tunedoctor.core.arguments import options_of
+from tunedoctor.core.arguments import Place, options_of, public
 from tunedoctor.core.configuration import values_of
 from tunedoctor.core.environment import (
     announce_start,
@@ -18,7 +18,7 @@ from tunedoctor.core.environment import (
     require_working,
     take_snapshot,
 )
-from tunedoctor.core.errors import Place, misuse, public, refusing
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import read_input
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.models import cards_near, config_file, here, model_of, refuse_stdin

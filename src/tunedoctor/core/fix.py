@@ -9,6 +9,7 @@ from typing import Literal, overload
 
 import msgspec
 
+from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import (
     announce_start,
@@ -17,7 +18,7 @@ from tunedoctor.core.environment import (
     take_snapshot,
     target_argument,
 )
-from tunedoctor.core.errors import Place, misuse, public
+from tunedoctor.core.errors import misuse
 from tunedoctor.core.fix_scopes import FixCase, FixEvents, FixOptions, as_shown, fix_findings
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asking

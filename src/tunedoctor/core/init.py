@@ -10,9 +10,9 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from tunedoctor.core.arguments import options_of
+from tunedoctor.core.arguments import Place, options_of, public
 from tunedoctor.core.environment import choose_target, take_snapshot
-from tunedoctor.core.errors import Place, misuse, public
+from tunedoctor.core.errors import misuse
 from tunedoctor.core.models import model_of, refuse_stdin
 from tunedoctor.core.preflight import INPUT, check_model, check_words, devices_of
 from tunedoctor.core.training_data import judged, paths_of

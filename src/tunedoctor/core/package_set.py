@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.core import errors
+from tunedoctor.core import arguments
+from tunedoctor.core.arguments import public
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import (
     announce_start,
@@ -15,7 +16,7 @@ from tunedoctor.core.environment import (
     require_target,
     take_snapshot,
 )
-from tunedoctor.core.errors import misuse, public, refusing
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable, write_file
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asking
@@ -50,7 +51,7 @@ class SetFiles(NamedTuple):
 @public
 def package_set(  # noqa: PLR0913  the options of the command
     packages: Sequence[str] = (),
-    target: errors.Place = None,
+    target: arguments.Place = None,
     *,
     gpus: Sequence[str] = (),
     driver: str = "",
@@ -58,8 +59,8 @@ def package_set(  # noqa: PLR0913  the options of the command
     platform: str = "",
     arch: str = "",
     glibc: str = "",
-    freeze: errors.Place = None,
-    pyproject: errors.Place = None,
+    freeze: arguments.Place = None,
+    pyproject: arguments.Place = None,
     offline: bool = False,
     allow_project_sources: bool = False,
     interaction: Interaction = SILENT,

@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.check import judge
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import choose_target
-from tunedoctor.core.errors import DoctorError, Place, misuse, public
+from tunedoctor.core.errors import DoctorError, misuse
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target

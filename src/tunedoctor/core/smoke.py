@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.core.arguments import options_of
+from tunedoctor.core.arguments import Place, options_of, public
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import (
     announce_start,
@@ -25,7 +25,7 @@ from tunedoctor.core.environment import (
     require_target,
     take_snapshot,
 )
-from tunedoctor.core.errors import Place, misuse, public
+from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.models import check_folder
 from tunedoctor.diagnosis.redaction import public as redacted

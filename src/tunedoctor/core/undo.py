@@ -3,13 +3,14 @@
 import os
 import shlex
 
+from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.environment import (
     announce_start,
     choose_target,
     require_changeable,
     target_argument,
 )
-from tunedoctor.core.errors import Place, misuse, public
+from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity

@@ -4,7 +4,8 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from tunedoctor.core.errors import misuse, public
+from tunedoctor.core.arguments import public
+from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asker
 from tunedoctor.installers.sources import own

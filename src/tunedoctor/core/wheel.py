@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.environment import choose_target, take_snapshot
-from tunedoctor.core.errors import Place, misuse, public, refusing
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
 from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
