@@ -5,15 +5,15 @@ from typing import NamedTuple
 from tunedoctor import api
 
 ELSEWHERE = frozenset({"torchvision", "torchaudio", "xformers"})
-"""What these require of torch is told by torch-companion-mismatch."""
+"""torch-companion-mismatch reports what these require of torch."""
 CHECKS_AT_IMPORT = frozenset({"transformers"})
-"""It compares its requirements when it is imported and raises ImportError."""
+"""It checks its requirements at import and raises ImportError."""
 QUANTISERS = frozenset({"bitsandbytes", "torchao"})
-"""quantisation-library-mismatch tells of them."""
+"""quantisation-library-mismatch reports these."""
 NEWER_CODE = "Use a newer release of that code, one that is written for this torch"
 OF_TORCH = "Upgrade the library that imports it; torch decides which triton is installed"
 BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
-"""Options of pip for what is compiled against the torch that is there."""
+"""pip options for packages that are compiled against the installed torch."""
 
 
 class _Told(NamedTuple):
@@ -24,11 +24,11 @@ class _Told(NamedTuple):
     means: str
     fix: dict[str, str]
     said: str = ""
-    """The error that tells it, "" where versions do."""
+    """The error text that shows it, "" if versions do."""
     rests_on: frozenset[str] = frozenset()
-    """Libraries whose present release asks for the fix, and which the fix leaves."""
+    """Libraries whose installed release needs the fix, and which the fix does not change."""
     names: Sequence[str] = ()
-    """The two that do not fit together."""
+    """The two incompatible packages."""
     note: str = ""
     proved: bool = False
 
@@ -37,7 +37,7 @@ class _Told(NamedTuple):
 def library_version_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
-    """Join declared clashes and known pairs; the worst gives severity and title."""
+    """Combine declared clashes and known pairs; the worst one sets severity and title."""
     pairs = api.pairs_of("library-version-clash", facts)
     known_ = [_of_caller(facts, one) or _pair(one, api.pair_note(pairs)) for one in pairs]
     declared = [
@@ -53,7 +53,7 @@ def library_version_clash(
         return _suspected(facts) or (packages if isinstance(packages, api.Unknown) else None)
     shown = [one for one in found if one.severity == found[0].severity]
     fix = api.lasting([(one.fix, one.rests_on) for one in shown], api.known(packages))
-    # of names without versions pip leaves what is there, unless it is told to look for newer ones
+    # for a name without a version pip keeps the installed release unless --upgrade is given
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
     command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
     named = [*(one for one in known_ if one in shown), *code, *declared]
@@ -92,9 +92,9 @@ def _pair(one: api.Broken, note: str) -> _Told:
 
 
 def _of_caller(facts: api.Facts, one: api.Broken) -> _Told | None:
-    """Return the clash as that of an installed library, where its code asked for what a newer neighbour gave up.
+    """Return the clash as one of an installed library whose code uses something that a newer library removed.
 
-    A row that moves the neighbour back is for a script of the user's: a library has newer releases.
+    Rows that downgrade the other library are meant for user scripts; an installed library has newer releases.
     """
     ((neighbour, range_), *more) = one.row.fix.items() or (("", ""),)
     if not one.said or more or not range_.startswith("<"):
@@ -116,7 +116,7 @@ def _of_caller(facts: api.Facts, one: api.Broken) -> _Told | None:
 
 
 def _suspected(facts: api.Facts) -> api.Finding | None:
-    """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
+    """Suspect the version of a library from which unnamed code uses something it does not have."""
     others = (m for m in api.misfits(facts.errors, loosely=True) if m.other not in QUANTISERS)
     one = next(others, None)
     if one is None or api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
@@ -130,7 +130,7 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
 
 
 def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:
-    """Return clashes that metadata declare; those with a check of their own are left out."""
+    """Return clashes that package metadata declares, except those that another check reports."""
     versions = api.versions_of(facts.packages, facts.torch)
     proved = [{b.library, b.neighbour} for b in api.broken_contracts(facts.contracts, versions)]
 
@@ -141,9 +141,9 @@ def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet
             any(pair <= names for names in covered)
             or (one.name == "torch" and (owner in ELSEWHERE or not (one.too_new or one.beyond)))
             or (owner == "torch" and one.too_new)
-            # numpy-abi tells what no NumPy 2 meets
+            # numpy-abi reports requirements that no NumPy 2 meets
             or (two and api.within("2.0.0", one.specifier) is False)
-            # import-contract-clash tells what a neighbour that is too new no longer has
+            # import-contract-clash reports what a too new library no longer has
             or (one.too_new and owner not in CHECKS_AT_IMPORT and pair in proved)
         )
 
@@ -173,7 +173,7 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
 
 
 def _from_pip(facts: api.Facts) -> Iterator[_Told]:
-    """Read what pip itself said after an install; torch's companions have a check of their own."""
+    """Read the conflicts that pip printed after an install, except those of torch's companions."""
     for line in facts.readings("/conflict"):
         owner, version, name, specifier, have = line.groups()
         if owner not in ELSEWHERE:
@@ -186,7 +186,7 @@ def _from_pip(facts: api.Facts) -> Iterator[_Told]:
 
 
 def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
-    """Read what a resolver said of two requirements of one package that exclude each other."""
+    """Read what a resolver printed about two requirements that exclude each other."""
     asked = [m.groups() for m in facts.readings("/user-asks")]
     pairs = [m.groups() for m in facts.readings("/poetry")]
     for depends in facts.readings("/depends"):
@@ -205,7 +205,7 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
 
 
 def _from_check(facts: api.Facts) -> Iterator[_Told]:
-    """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
+    """Read the error of a library that checks another library's version before anything else runs."""
     if one := api.compares(facts.errors):
         means = f"{one.owner or 'a library'} refuses to run with this release of {one.other}"
         stated = facts.expression("/states").match(one.said)
@@ -214,7 +214,7 @@ def _from_check(facts: api.Facts) -> Iterator[_Told]:
 
 
 def _from_code(facts: api.Facts) -> Iterator[_Told]:
-    """Yield what an error says of code: of a name that torch gave up, that others have, then what is left."""
+    """Yield what errors say about code: names that torch removed, that other releases have, then the rest."""
     torch = facts.torch.version
     gone = api.given_up(facts.errors, torch)
     if gone and gone.owner not in QUANTISERS:
@@ -251,7 +251,7 @@ COMPILED = frozenset(
 
 @api.check("numpy-abi")
 def numpy_abi(facts: api.Facts) -> api.Finding | None:
-    """Known pairs and an old torch first, then caps that the stack declares, then errors."""
+    """Use known pairs and an old torch first, then upper bounds that the stack declares, then errors."""
     pairs = [one for one in api.pairs_of("numpy-abi", facts) if one.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
@@ -264,7 +264,7 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     if not old and not capped and not said:
         return _numpy_declared(facts, numpy)
     if numpy and not two and not old and not capped and facts.expression("/bridge").match(said):
-        # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
+        # a NumPy 1 older than the one torch was built for: NumPy 2 is not the reason
         return facts.worded("/bridge", said=said, numpy=numpy)
     return facts.worded(
         ":windows" if old else ":capped" if capped else "",
@@ -277,7 +277,7 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
 
 
 def _warned(facts: api.Facts) -> str:
-    """Return the warning of an import that went on without NumPy."""
+    """Return the warning of an import that continued without NumPy."""
     bridge = facts.runtime.stage("numpy bridge")
     failed = bridge.error if bridge is not None and bridge.outcome == "failed" else ""
     for text in filter(None, (*facts.runtime.warnings, failed)):
@@ -287,7 +287,7 @@ def _warned(facts: api.Facts) -> str:
 
 
 def _capped(facts: api.Facts, numpy: str) -> api.Unmet | None:
-    """Return what a compiled package of the stack that no NumPy 2 fits requires."""
+    """Return the requirement of a compiled stack package that no NumPy 2 meets."""
     own = (facts.packages, facts.interpreter, facts.host, facts.torch)
     for one in api.unmet(*own, names=COMPILED):
         two = one.installed and api.release(numpy)[:1] >= (2,)
@@ -297,9 +297,9 @@ def _capped(facts: api.Facts, numpy: str) -> api.Unmet | None:
 
 
 def _numpy_is_older(facts: api.Facts) -> bool:
-    """Tell a binary that was built for a younger NumPy than the one that runs, both of them 1.x or both 2.x.
+    """Return whether a binary was built for a newer NumPy than the running one, both 1.x or both 2.x.
 
-    A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
+    A dtype has 96 bytes in NumPy 1 and 88 in NumPy 2; with these sizes the running NumPy is the newer one.
     """
     if stated := facts.matched("/api"):
         built, runs = stated[1], stated[2]
@@ -309,7 +309,7 @@ def _numpy_is_older(facts: api.Facts) -> bool:
 
 
 def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
-    """Tell of further packages that declare a NumPy below 2."""
+    """Report other packages that require a NumPy below 2."""
     for one in facts.packages.distributions if numpy else ():
         for line in one.requires if one.name not in COMPILED else ():
             wanted = line[5:].strip().strip("()").replace(" ", "")
@@ -321,7 +321,7 @@ def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
 
 @api.check("quantisation-library-mismatch")
 def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
-    """Known pairs, then the binary for the build's CUDA, then what an error says."""
+    """Use known pairs, then the binary for the build's CUDA, then errors."""
     if pairs := api.pairs_of("quantisation-library-mismatch", facts):
         return api.pair_finding(facts, pairs[:1])
     version, said = facts.packages.version("bitsandbytes"), facts.heard()
@@ -347,7 +347,7 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
 
 
 def _lacks(facts: api.Facts, version: str) -> str:
-    """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
+    """Return why a release has no binary for the build's CUDA; "" if it has one or that is unknown."""
     other = facts.host and (facts.host.os, facts.host.machine) != ("linux", "x86_64")
     cuda = facts.torch.cuda if facts.torch.accelerator == "cuda" else ""
     if not cuda or other or facts.environment.get("BNB_CUDA_VERSION"):

@@ -3,12 +3,12 @@ import re
 from tunedoctor import api
 
 OTHERS = [f"/{tool}" for tool in ("nvcc", "rocm", "oneapi", "ninja")]
-"""Builds that lack another tool than a C compiler."""
+"""Builds that lack a tool other than a C compiler."""
 
 
 @api.check("compiler-missing")
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
-    """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
+    """Use an error first; otherwise find Triton and a GPU without a compiler on Linux."""
     said = facts.heard()
     if other := facts.if_heard(*OTHERS):
         return other
@@ -25,7 +25,7 @@ def compiler_missing(facts: api.Facts) -> api.Finding | None:
 
 
 def _windows(facts: api.Facts, said: str) -> bool:
-    """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
+    """Recognise Windows by the system, the error text or a file in its traceback."""
     if facts.host:
         return facts.host.os == "windows"
     files = (frame.file for error in facts.errors.errors for frame in error.frames)
@@ -35,12 +35,12 @@ def _windows(facts: api.Facts, said: str) -> bool:
 
 @api.check("toolkit-build-mismatch")
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
-    """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
+    """Use an error first; versions alone are a note, and only with DeepSpeed installed."""
     if refused := facts.if_heard(*(f"/{one}" for one in ("host", "arch", "standard"))):
         return refused
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
     if own := facts.matched("/own-build"):
-        # an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch
+        # an extension compiled here by an nvcc newer than the CUDA runtime that torch uses
         case = "/newer-nvcc:home" if cuda else ""
         said = f"undefined symbol: {own['symbol']}, version {own['library']}"
         return facts.worded(case, "/newer-nvcc", said=said, library=own["library"])
@@ -58,18 +58,18 @@ def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
 OF_TORCH = api.expression("extension-abi-mismatch/of-torch")
 PROCEDURE = api.expression("extension-abi-mismatch/procedure")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
-"""They have checks of their own."""
+"""Other checks report these."""
 ANEW = "Reinstall the extension named before 'undefined symbol', built for this torch"
 OWN = ("flash_attn", "xformers", "vllm", "bitsandbytes", "torchao", "deepspeed", "causal_conv1d")
 NAMED = {one: one.replace("_", "-") for one in (*OWN, "mamba_ssm", "torch_scatter", "torch_sparse")}
 NAMED["selective_scan"] = "mamba-ssm"
-"""Part of a path -> what brings it."""
+"""Part of a path -> the distribution that installs it."""
 REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-deps")
 
 
 @api.check("extension-abi-mismatch")
 def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
-    """Read the symbol that is missing; without an error, the label of flash-attn."""
+    """Read the missing symbol; without an error, compare the label of flash-attn."""
     for error in facts.errors.errors:
         found = facts.search("/undefined", error.text)
         if found is None or facts.expression("/of-sycl").match(found[2]):
@@ -80,7 +80,7 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     if found := PROCEDURE.search(api.told(facts.errors, PROCEDURE.pattern)):
         return _from_symbol(facts, found[1], "")
     if found := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
-        # the extension that is installed, or how to find it
+        # the installed extension, or how to find it
         name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
         key, symbol = "/from-bare-symbol", found[1]
         cure = _rebuild(facts, name) if name else api.advise(ANEW)
@@ -97,9 +97,9 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
 
 
 def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
-    """Tell of an extension; Windows names no symbol, and a module in place of a path."""
+    """Report an extension; Windows names no symbol, and a module instead of a path."""
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    # of a folder that is not known no guess is given to pip
+    # pip gets no guess for an unknown folder
     tops = facts.expression("/installed").findall(path)
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "")
     of = of or (api.distribution_of(tops[-1]) if tops else "")

@@ -8,7 +8,7 @@ REFUSALS = ("rootless", "no-cgroup", "nothing-to-bring")
 
 @api.check("container-gpu-not-passed")
 def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
-    """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
+    """Compare the host's GPUs with the container's device files; with a CPU build it is a note."""
     if not facts.container:
         return _from_text(facts)
     # NVML's answers in a container that was given a GPU: 999 after systemd reloaded, 4 under SELinux.
@@ -17,7 +17,7 @@ def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
         if facts.nvidia_answer.says(code):
             return facts.worded(f"/{part}", said=SAID[part])
     shown = bool(facts.nvidia.gpus)
-    # the GPUs that a report lists can be the host's, shown beside the failure in the container
+    # the GPUs in a report can be the host's, listed next to the failure in the container
     asked_in_vain = facts.container.gpu_asked and (not shown or facts.heard(UNSEEN[0]))
     if facts.container.gpu_asked is False or asked_in_vain:
         early = _from_start(facts)
@@ -39,22 +39,22 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     if facts.rocm.kfd != "missing":
         return None
     driven = any(card.driver == "amdgpu" for card in facts.pci.of("1002"))
-    # what a tool reaches is passed in
+    # a GPU that a tool reaches was passed into the container
     if driven and not facts.amd.told_by and build == "rocm":
         name = facts.amd.gpus[0].name if facts.amd.gpus else ""
         return facts.worded("/amd", *_command(facts, "amd"), name=name)
-    # rocminfo inside finds the host's module loaded, and no device file
+    # rocminfo in the container finds the host's module loaded, but no device file
     loaded = facts.heard("/loaded")
     return facts.worded("/loaded", *_command(facts, "amd"), said=loaded) if loaded else None
 
 
 def _command(facts: api.Facts, vendor: str) -> tuple[str, str]:
-    """Return the keys of how a container of this kind is given the GPU, docker's where it is not known."""
+    """Return the keys for giving a container of this kind the GPU; docker's if the kind is unknown."""
     return f"/run-{vendor}:{facts.container.kind}", f"/run-{vendor}:docker"
 
 
 def _in_words(facts: api.Facts) -> api.Finding | None:
-    """Believe a text that shows by its form that it failed in a container: the host can have all that is needed.
+    """Use an error whose form shows that it happened in a container, even if the host is fine.
 
     A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
     enroot's doc/standard-hooks.md, 98-nvidia.sh.
@@ -65,7 +65,7 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
 
 
 def _from_start(facts: api.Facts) -> api.Finding | None:
-    """Take the command of a report that started the container, and what shows that there is no GPU in it."""
+    """Use the report's command that started the container and the sign that it has no GPU."""
     said = facts.heard(*UNSEEN)
     seen = f"the error '{said}'" if said else "torch.cuda.is_available() is False"
     desktop = facts.container.evidence == "Docker Desktop"
@@ -82,13 +82,13 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
 
 
 def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
-    """NVIDIA's images print this at their start; nothing else does."""
+    """Read what NVIDIA's images print at startup; nothing else prints it."""
     if refused := facts.if_heard(*(f"/{one}" for one in REFUSALS)):
         return refused
     said = facts.heard("/detected", "/not-injected")
     if not said or (bus and facts.pci):
         return None
-    # crun is podman's runtime, and podman takes --gpus without doing anything
+    # crun is podman's runtime, and podman accepts --gpus but ignores it
     engine = f"/run-nvidia:{'podman' if '`' in said else 'docker'}"
     return facts.worded("/detected", engine, said=said)
 
@@ -98,7 +98,7 @@ DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 
 @api.check("container-toolkit-missing")
 def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Result:
-    """Only by what an engine said."""
+    """Decide only by an error of the container engine."""
     if cdi := facts.if_heard("/cdi"):
         return cdi
     said = facts.heard("/no-driver")

@@ -5,7 +5,7 @@ from tunedoctor import api
 
 @api.check("driver-hung")
 def driver_hung(facts: api.Facts) -> api.Finding | None:
-    """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
+    """Report NVML or nvidia-smi hanging; otherwise an error text that says so."""
     answer = facts.nvidia_answer
     asked = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
     stuck = [name for name, how in asked.items() if how == "hung" and answer.nvml != "ok"]
@@ -22,7 +22,7 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
 
 @api.check("driver-library-mismatch")
 def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
-    """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
+    """Decide by NVML's error 18 or CUDA's 803; by two versions alone unless NVML works."""
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
     refused, said = answer.says(18), facts.heard()
     library = api.parts(driver.library)
@@ -33,7 +33,7 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
         return None
     by_cuda = facts.search("/cuda", said) is not None
     case = "versions" if differ else "nvml" if refused else "said"
-    # CUDA's own error alone leaves open whose libcuda was loaded
+    # CUDA's error alone does not show whose libcuda was loaded
     unsettled = ":open" if by_cuda and not refused and not differ else ""
     where = (":inside", unsettled) if facts.container else (unsettled, ":else")
     triplet = "aarch64-linux-gnu" if facts.host.machine == "aarch64" else "x86_64-linux-gnu"
@@ -48,15 +48,15 @@ DRACUT = ("fedora", "rhel", "almalinux", "rocky", "ol", "centos", "amzn")
 
 @api.check("driver-missing")
 def driver_missing(facts: api.Facts) -> api.Finding | None:
-    """Take the state from the kernel's files; from an error text only where those are not known."""
+    """Read the state from the kernel's files, or from an error text if those are unknown."""
     if facts.torch.accelerator in ("rocm", "xpu", "mps"):
         return None
     cards, state = facts.pci.of("10de"), facts.nvidia_module
-    # where no environment tells what is computed on, the more cards do: the other has a screen
+    # without an environment, the vendor with more cards counts: the other one drives a screen
     others = [] if facts.torch else [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     if facts.pci and (not any(map(_trains, cards)) or len(cards) <= len(others)):
         return None
-    # of a report, which names no card: whether it says why the module is not loaded
+    # a report that names no card: does it say why the module is not loaded?
     tells = state.loaded or state.nouveau or state.secure_boot or state.on_disk is False
     if not state or not (facts.pci or tells):
         return _from_text(facts)
@@ -64,13 +64,13 @@ def driver_missing(facts: api.Facts) -> api.Finding | None:
 
 
 def _served(facts: api.Facts) -> bool:
-    """Tell whether GPUs that a report names were shown by a driver; a name alone is what the user says."""
+    """Return whether a driver listed the GPUs in a report; a name alone is only the user's word."""
     shown = any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
     return bool(facts.nvidia and (facts.runtime.gpu_available or facts.nvidia_driver or shown))
 
 
 def _trains(card: api.PciDevice) -> bool:
-    """Tell whether a current torch runs on a card: not on Kepler and older, which the table leaves out."""
+    """Return whether current torch runs on a card: not on Kepler and older, which the table omits."""
     model = api.nvidia_by_pci(card.device)
     if model is None and card.device and card.device < FIRST_MAXWELL:
         return False
@@ -136,14 +136,14 @@ BEFORE_11 = {"10.2": "440.33", "10.1": "418.39", "10.0": "410.48", "9.2": "396.2
 
 @api.check("driver-too-old")
 def driver_too_old(facts: api.Facts) -> api.Finding | None:
-    """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
+    """Compare the driver with the minimum for the build's CUDA major; torch's own message comes first."""
     if facts.runtime.gpu_works:
         return None
     torch, driver, windows = facts.torch, facts.nvidia_driver, facts.host.windows_driver
     said = facts.heard()
     floor = "" if windows else BEFORE_11.get(".".join(torch.cuda.split(".")[:2]), "")
     floor = floor or (api.driver_floor(torch.cuda, windows=windows) if torch.cuda else "")
-    # JetPack 5 states the release of its own system, as in 35.4.1
+    # JetPack 5 reports the release of its system, for example 35.4.1
     comparable = api.parts(driver.version)[:1] >= (100,)
     low = bool(floor) and comparable and not api.at_least(driver.version, floor)
     # a cuda-compat library can raise what the driver offers to the release of the build
@@ -185,7 +185,7 @@ def _cuda_of(said: str) -> str:
 
 @api.check("cuda-compat-unsupported-gpu")
 def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
-    """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
+    """Decide by error 804, or by a libcuda from a compat folder newer than the module on a GeForce card."""
     if facts.runtime.gpu_works:
         return None
     said, file = facts.heard(), _compat_file(facts)
@@ -214,12 +214,12 @@ def _compat_file(facts: api.Facts) -> str:
 
 WAITING = ("not started", "in progress")
 OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | cut -d. -f1)"
-"""Where the report does not tell the driver, the machine does."""
+"""Shell command that reads the driver branch if a report does not contain it."""
 
 
 @api.check("fabric-manager-missing")
 def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
-    """Go by the fabric state or error 802; NVSwitches alone say nothing."""
+    """Decide by the fabric state or error 802; NVSwitches alone prove nothing."""
     if facts.runtime.gpu_works:
         return None
     waiting = [card for card in facts.nvidia.gpus if card.fabric_state in WAITING]
@@ -253,7 +253,7 @@ def no_gpu(
     apple: api.AppleGpu | None,
     pci: api.PciBus | None,
 ) -> api.Finding | None:
-    """Every vendor has to be known not to be there."""
+    """Report it only if every vendor is known to be absent."""
     radeon = any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in (amd.gpus if amd else ()))
     cards = (nvidia and nvidia.gpus) or (pci and pci.of("10de")) or facts.nvidia_driver
     mac = (facts.host.os, facts.host.machine) == ("macos", "arm64")
@@ -269,7 +269,7 @@ SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm'
 
 @api.check("uvm-module-broken")
 def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
-    """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
+    """Decide by a missing device node that nothing creates on demand, and by CUDA's messages."""
     state, reload = facts.nvidia_module, facts.expression("/reloads")
     reloads = any(reload.search(command) for command in facts.typed.commands)
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
@@ -293,7 +293,7 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
 
 @api.check("xpu-driver")
 def xpu_driver(facts: api.Facts) -> api.Finding | None:
-    """Only for an XPU build, unless an error says it."""
+    """Only for an XPU build, unless an error shows it."""
     said = facts.heard("/oneapi", "/sycl-name", "")
     build, denied = facts.torch.accelerator, facts.intel.render_denied
     if facts.runtime.gpu_works or build not in ("xpu", "unknown"):

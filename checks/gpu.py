@@ -7,7 +7,7 @@ from tunedoctor import api
 
 @api.check("gpu-does-not-compute")
 def gpu_does_not_compute(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
-    """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
+    """Use the first stage `matmul DEVICE DTYPE` that failed."""
     ended = [one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung")]
     mine = (s for s in ended if s.name.startswith("matmul ") and " cpu" not in s.name)
     build = facts.expression("/of-the-build")
@@ -26,7 +26,7 @@ TAKEN_BACK = re.compile(r"to 0x0\b|\(None\)\s*$")
 
 @api.check("gpu-faulty")
 def gpu_faulty(facts: api.Facts) -> api.Finding | None:
-    """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
+    """Report the worst first: lost, beyond repair, needs a reset now, then earlier faults in the log."""
     lost = facts.nvidia_answer.says(15)
     newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
     if lost or facts.kernel_log.fell_off_bus or newest:
@@ -47,7 +47,7 @@ SEVERE = ("/beyond-repair", "/asks", "/asks-later", "/memory-errors")
 
 
 def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what the driver says of each card now: the words for it, and what they need."""
+    """Yield the driver's current state of each card: a description and what it needs."""
     for card in facts.nvidia.gpus:
         known: dict[str, str] = api.table("xids")["recovery"]
         card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
@@ -69,7 +69,7 @@ def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _logged(facts: api.Facts) -> api.Finding | None:
-    """Return what the log of this boot says, unless a later Xid 154 took it back."""
+    """Return the faults in the log of this boot, unless a later Xid 154 cleared them."""
     cleared: set[str] = set()
     for xid in reversed(facts.kernel_log.xids):
         if xid.number == 154 and TAKEN_BACK.search(xid.text):
@@ -89,7 +89,7 @@ OLD = ("gfx103", "gfx101", "gfx900", "gfx906")
 
 @api.check("gpu-lacks-bf16")
 def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
-    """Go by the best GPU of the build's vendor; an error text makes an error of it."""
+    """Judge the best GPU of the build's vendor; an error text makes it an error."""
     said = facts.heard()
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     told_ = [card for card in cards if card.compute_capability]
@@ -103,19 +103,19 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     said = said or (facts.heard("/on-old") if names else "")
     if not names and not said:
         return None
-    # a Trainer says so where no GPU is seen as well: it names Ampere only where one is
+    # a Trainer also says this if it sees no GPU; it names Ampere only if it sees one
     setup = facts.heard("/anywhere")
     case = ":anywhere" if setup and not names and not facts.heard("/ampere") else ""
     return facts.worded(case, found=names, said=said)
 
 
 SHARE = 0.3
-"""Part of the memory that has to be taken before it is worth a word."""
+"""Share of the memory that must be in use before it is reported."""
 
 
 @api.check("gpu-memory-taken")
 def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Take the GPU that is fullest."""
+    """Report the GPU with the least free memory."""
     full = [
         (1 - card.memory_free / card.memory_total, card)
         for card in api.visible_gpus(gpus.gpus, facts.environment)
@@ -137,7 +137,7 @@ def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
 
 @api.check("gpu-not-started")
 def gpu_not_started(facts: api.Facts) -> api.Finding | None:
-    """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
+    """Decide by an empty GPU list with cards on the bus; otherwise by a driver message."""
     cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
     empty = facts.nvidia_module.loaded and facts.nvidia_module.gpus_in_proc == 0 and cards
     named = facts.heard("/said-why")
@@ -145,7 +145,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     if facts.nvidia.gpus:
         return None
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
-    # nvidia-smi reached the driver and was given no GPU; in WSL that has reasons of its own
+    # nvidia-smi reached the driver but got no GPU; in WSL that has other reasons
     none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
     if none and not said and not facts.pci and not facts.container:
         read = next((e.text for e in facts.errors.errors if "No devices" in e.text), "")
@@ -176,7 +176,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
 
 @api.check("gpu-throttled")
 def gpu_throttled(facts: api.Facts) -> api.Finding | None:
-    """Take the reasons as the driver gives them, of AMD's tool what a text shows; else a limit that was lowered."""
+    """Use the driver's reasons, for AMD the tool's output; otherwise a lowered power limit."""
     slow = [c for c in facts.nvidia.gpus if c.throttle]
     if not slow:
         hot = [c for c in facts.amd.gpus if c.throttle]
@@ -200,10 +200,10 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @api.check("mig-misconfigured")
 def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
-    """No instance on any MIG GPU, or a run that failed without naming one of several."""
+    """Report MIG GPUs without instances, or a failed run that did not name one of several."""
     split, source = [card for card in facts.nvidia.gpus if card.mig], facts.nvidia.source
     if not split:
-        # what a library or the driver's own tools said, where no card in MIG mode is shown
+        # errors of a library or the driver's tools if no card in MIG mode is listed
         return facts.if_heard("/read-as-number", "/asked")
     asserted = facts.heard("/assertion")
     if facts.runtime.gpu_works and not asserted:
@@ -214,7 +214,7 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     indexes = [str(card.index) for card in split]
     failed = asserted or facts.runtime.gpu_available is False
     if instances == 0 and len(split) == len(facts.nvidia.gpus) and source != "report":
-        # a report seldom shows the instances: without a failure it proves nothing
+        # a report rarely lists the instances: without a failure this proves nothing
         if not failed and (source != "nvml" or named):
             return None
         return facts.worded(
@@ -244,8 +244,8 @@ HIDES = "hides every GPU"
 
 @api.check("visible-devices-wrong")
 def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
-    """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
-    # what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device
+    """Report variables that hide all NVIDIA cards or have a bad entry; for AMD check each variable."""
+    # two ranks use one GPU: too many ranks, a variable, or a script that names the device
     doubled = facts.if_heard("/duplicate")
     if not facts.environment:
         return _from_text(facts) or _ranks(facts) or _beyond(facts) or doubled
@@ -261,7 +261,7 @@ def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
 
 
 def _nameless(facts: api.Facts) -> api.Finding | None:
-    """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
+    """Find a list that is wrong on any machine: "all" is valid only in NVIDIA_VISIBLE_DEVICES."""
     said, setting = facts.heard(), facts.environment.get(CUDA)
     problem = _problem(setting, 1 << 20, [])
     if not said or not problem:
@@ -271,7 +271,7 @@ def _nameless(facts: api.Facts) -> api.Finding | None:
 
 
 def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
-    """Return what is wrong with a list, "" for a good one. Without UUIDs to compare, any UUID is good."""
+    """Return what is wrong with a list, or "". Without UUIDs to compare, any UUID is accepted."""
     if setting is None:
         return ""
     listed_ = api.entries(setting)
@@ -298,7 +298,7 @@ def _judged(
     if not problem:
         return None
     said = "" if left or uuids is None else facts.heard()
-    # hiding all may be meant, unless something asked for a GPU and was told that there is none
+    # hiding all GPUs can be intended, unless something failed because it found none
     return facts.worded(
         ":some" if left else "",
         ":meant" if problem == HIDES and not said else "",
@@ -317,19 +317,19 @@ def _in_mig(facts: api.Facts) -> bool:
 
 
 def _from_text(facts: api.Facts) -> api.Finding | None:
-    """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
+    """Without known variables: the driver lists GPUs, but CUDA finds none."""
     if passed := facts.if_heard("/unknown"):
         return passed
     said, count = facts.heard(), len(facts.nvidia.gpus)
     if not said or not count or _in_mig(facts):
         return None
     names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
-    # a container that got no GPU says the same, while nvidia-smi ran outside of it
+    # a container without a GPU gives the same error while nvidia-smi ran outside it
     return facts.worded("/none-seen", said=said, names=names)
 
 
 def _ranks(facts: api.Facts) -> api.Finding | None:
-    """Find a launcher that was asked for more processes than there are GPUs."""
+    """Find a launcher with more processes than GPUs."""
     said = facts.heard("/slot", "/ranks")
     ranks = facts.expression("/ranks")
     asked = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
@@ -339,7 +339,7 @@ def _ranks(facts: api.Facts) -> api.Finding | None:
 
 
 def _ordinal(facts: api.Facts) -> api.Finding | None:
-    """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
+    """Find a process that uses a GPU number beyond those the list allows: more ranks than GPUs."""
     left = api.entries(facts.environment.get(CUDA) or "")
     said = facts.heard("/ranks")
     if not said or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
@@ -348,7 +348,7 @@ def _ordinal(facts: api.Facts) -> api.Finding | None:
 
 
 def _beyond(facts: api.Facts) -> api.Finding | None:
-    """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
+    """Trust a launcher that counted the GPUs; CUDA's error does not show who requested which."""
     sure = facts.heard("/counted")
     said = sure or facts.heard("/ordinal")
     if not said or facts.nvidia:

@@ -7,7 +7,7 @@ ON = ("1", "true", "yes", "on")
 
 @api.check("hub-cache-permission")
 def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
-    """Make a note of it where the Hub is switched off, since reading is enough then."""
+    """Report a note if the Hub is switched off, because reading is enough then."""
     said = facts.heard()
     disks = (d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable)
     folder = next((disk.path for disk in disks), "")
@@ -27,7 +27,7 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
 
 @api.check("hub-gated-access")
 def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
-    """Take the answer 403 and what says that the licence was not accepted."""
+    """Use a 403 answer and messages about a licence that was not accepted."""
     said = facts.heard()
     if not said:
         return None
@@ -40,7 +40,7 @@ PLACE = api.expression("hub-network/place")
 
 @api.check("hub-network")
 def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
-    """Tell a certificate that is not trusted from a route that is closed."""
+    """Distinguish an untrusted certificate from a blocked network."""
     about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
     if tls := api.heard(about, "hub-network/tls") or _tls_of_no_host(errors):
         return facts.worded("/tls", said=tls)
@@ -49,7 +49,7 @@ def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
 
 
 def _tls_of_no_host(errors: api.Errors) -> str:
-    """Return a failed handshake that names no host, where the same text or its frames speak of the Hub."""
+    """Return a failed handshake without a host name if the text or its frames mention the Hub."""
     host = api.expression("hub-network/host")
     files = (frame.file for error in errors.errors for frame in error.frames)
     speaks = any(PLACE.search(error.text) for error in errors.errors)
@@ -60,7 +60,7 @@ def _tls_of_no_host(errors: api.Errors) -> str:
 
 @api.check("hub-no-token")
 def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
-    """Take the answer 401 and what says that there is no token."""
+    """Use a 401 answer and messages about a missing token."""
     said = facts.heard("", "/unauthorised")
     if not said and facts.heard("/not-logged-in"):
         said = facts.heard("/private")
@@ -80,7 +80,7 @@ VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 @api.check("hub-offline")
 def hub_offline(facts: api.Facts) -> api.Finding | None:
-    """Make a note of the variable alone, an error where something had to be fetched."""
+    """Report the variable alone as a note, as an error if a download failed."""
     said = facts.heard()
     unreached = facts.heard("/unreached")
     on = [name for name in VARIABLES if (facts.environment.get(name) or "").lower() in ON]

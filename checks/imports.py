@@ -10,9 +10,9 @@ from tunedoctor import api
 def import_contract_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
-    """Return broken contracts, except for pairs that library-version-clash knows more about.
+    """Return broken import contracts, except pairs that library-version-clash reports better.
 
-    What only a command of a library asks is a note: its import works, and so does a training.
+    If only a command of a library is affected it is a note: the import and training work.
     """
     versions = api.versions_of(facts.packages, facts.torch)
     covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
@@ -21,7 +21,7 @@ def import_contract_clash(
         for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
         if not one.too_new or one.owner.name == "transformers"
     ]
-    # broken-install tells of these, and torch-missing of a torch that is not there
+    # broken-install reports these, and torch-missing a missing torch
     damaged = {one.name for one in facts.packages.broken}
     left = [
         one
@@ -59,7 +59,7 @@ def import_contract_clash(
 
 
 def _named(one: api.BrokenContract) -> str:
-    """Return the distribution that brings what is asked."""
+    """Return the distribution that should provide the name."""
     return one.neighbour or api.brought_by(one.module.partition(".")[0])
 
 
@@ -83,14 +83,14 @@ def _found(
 def _change(
     facts: api.Facts, shown: Iterable[api.BrokenContract], versions: dict[str, str]
 ) -> dict[str, str]:
-    """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
+    """Return what to install: missing packages, releases that keep the contract, else fixes of known errors."""
     change: dict[str, str] = {}
     for one in shown:
         if one.kind == "missing":
             change[api.distribution_of(one.module) or one.library] = "*"
             continue
         fits = api.contract_cure(one, versions)
-        if one.kind == "module" and "*" in fits.values():  # no release is known to fit
+        if one.kind == "module" and "*" in fits.values():  # no fitting release is known
             text = f"ModuleNotFoundError: No module named '{one.module}'"
             said = api.Errors(errors=(api.ErrorText(text=text),))
             rows = api.broken_pairs(
@@ -106,23 +106,23 @@ MAIN = (
     *("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub"),
     *("accelerate", "peft", "trl", "datasets"),
 )
-"""What a fine-tune imports; others of the stack are a warning."""
+"""Libraries that every fine-tune imports; others of the stack are a warning."""
 
 
 @api.check("library-import-fails")
 def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
-    """Find stages "import X" that failed, crashed or hung; torch itself has checks of its own."""
+    """Find "import X" stages that failed, crashed or hung; other checks cover torch itself."""
     ended = (one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung"))
     bad = [one for one in ended if api.is_import(one.name) and one.name != "import torch"]
     if not bad:
         return None
     late = api.late_stages()
     main = [stage for stage in bad if api.module_of(stage.name) in MAIN or stage.name in late]
-    # what a library loads late fails for another's sake as well: whose plain import fails comes first
+    # lazily loaded parts can fail because of another library: plain import failures come first
     plain = [stage for stage in main if stage.name not in late]
     first = _blamed((plain or main or bad)[0], bad)
     module, lines = api.module_of(first.name), first.error.splitlines()
-    # of a chain of exceptions the innermost, which comes first, tells
+    # the innermost exception of a chain, which comes first, names the cause
     message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
     inner, asks = _stood_in(first), facts.search("/asks", message)
     other = api.brought_by(asks[1]) if asks else ""
@@ -151,7 +151,7 @@ def _stood_in(stage: api.Stage) -> str:
 
 
 def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
-    """Return the stage of the library in whose files the first exception of a chain ended, where that one fails too."""
+    """Return the stage of the library in which the first exception of a chain was raised, if it failed too."""
     cause = first.error.partition("\nThe above exception was")[0]
     cause = cause.partition("\nDuring handling of the above")[0]
     files = api.expression("library-import-fails/in-package").findall(cause)
@@ -159,28 +159,28 @@ def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
 
 
 STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
-"""What a fine-tune script imports besides torch."""
+"""Libraries that a fine-tune script imports besides torch."""
 
 OPTIONAL = frozenset(api.table("distributions")["optional"])
-"""Declared, yet training runs without them: faster downloads, torch.compile."""
+"""Declared requirements that training does not need: faster downloads, torch.compile."""
 CHECKS_AT_IMPORT = frozenset({"transformers"})
-"""It compares its requirements when it is imported, so that each of them counts as used."""
+"""It checks its requirements at import, so each of them counts as used."""
 
 LIBRARIES = {"BeautifulSoup": "beautifulsoup4"}
 
 CUDA = ("nvidia-", "cuda-toolkit")
 ALONE = 2
-"""Errors of a text in which such words are believed."""
+"""Number of errors in a text up to which such advice is trusted."""
 
 
 @api.check("missing-dependency")
 def missing_dependency(facts: api.Facts) -> api.Finding | None:
-    """Tell what is declared and missing, then what an error says, then which libraries are simply absent.
+    """Report declared but missing requirements, then errors, then absent libraries of the stack.
 
-    What no import of the stack reaches is a warning: pip check complains about it, and a training runs.
+    Requirements that no import uses are a warning: pip check complains, but training works.
     """
     every = api.unmet_by_all(facts.packages, facts.interpreter, facts.host, facts.torch)
-    # torch and its CUDA wheels are told elsewhere
+    # other checks report torch and its CUDA wheels
     lacks = [one for one in every if not (one.installed or one.name.startswith(CUDA))]
     declared = {one.name: one for one in reversed(lacks) if one.name != "torch"}
     needed = [one for one in lacks if one.name in declared and one.name not in OPTIONAL]
@@ -207,7 +207,7 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
 
 
 def _imported(facts: api.Facts, one: api.Unmet) -> bool:
-    """Return whether the import of a library stops without a missing requirement, as far as its source was read."""
+    """Return whether importing a library fails without the requirement, as far as its source shows."""
     if one.owner.name in CHECKS_AT_IMPORT:
         return True
     rows = facts.packages.missing_imports
@@ -218,7 +218,7 @@ def _imported(facts: api.Facts, one: api.Unmet) -> bool:
 def _asked_for(facts: api.Facts) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
     found: dict[str, str] = {}
-    # an advice to install stands in errors of other causes too: alone, it is believed
+    # errors of other causes also advise to install: trust the advice only if it stands alone
     kinds = ["not-found", "no-module", "no-metadata"]
     kinds += ["advice"] if len(facts.errors.errors) <= ALONE else []
     for error in facts.errors.errors:
@@ -239,7 +239,7 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
 
 
 def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
-    """Tell what nobody knows here and is its own distribution: an advice has pip install it, or transformers asks."""
+    """Return whether an unknown module is its own distribution: pip advice or transformers names it."""
     if api.expression("missing-dependency/installs").search(match[0]):
         return match.string[match.end() : match.end() + 1] not in tuple("+:/.[")
     whole = match.string[match.start() :].startswith(f"No module named '{match[1]}'")
@@ -276,7 +276,7 @@ def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
 
 
 def _amdsmi(facts: api.Facts) -> api.Finding | None:
-    """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
+    """Read vLLM's platform search: without amdsmi it uses no AMD GPU. Source: vllm/platforms/__init__.py."""
     amd = facts.torch.accelerator == "rocm"
     lacks = facts.heard("/lacks")
     if not facts.heard("/none") or not lacks or not (amd or facts.heard("/amdsmi")):

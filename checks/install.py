@@ -5,21 +5,21 @@ from typing import Any
 from tunedoctor import api
 
 WHAT: dict[str, str] = api.table("probes")["faults"]
-"""Fault -> its words, worst first."""
+"""Fault -> its description, worst first."""
 OF_TORCH = {"sympy", "networkx", "typing-extensions", "mpmath", "setuptools"}
 STACK = frozenset(api.table("probes")["stack"]) | OF_TORCH
-"""The stack and what it imports."""
+"""The stack and its dependencies."""
 REMAINS = tuple(sorted(name[1:] for name in STACK))
 
 
 @api.check("broken-install")
 def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None) -> api.Result:
-    """Take the worst fault of the stack; leftovers of others are a note."""
+    """Report the worst fault in the stack; leftovers of other packages are a note."""
     faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
-    # metadata of which conda is the owner are common and harmless
+    # missing metadata of conda's own packages is common and harmless
     harmless = {("no metadata", name) for name in facts.packages.conda}
     ours = [one for one in faults if one.problem != "leftover" and one.name in STACK]
-    # what PYTHONPATH puts before an installed copy is not the environment's: local-file-shadowing tells of it
+    # local-file-shadowing reports copies that PYTHONPATH puts before the installed one
     before = {(one.name, one.hidden_by) for one in facts.packages.copies}
     before = {one for one in before if one[1] in facts.interpreter.pythonpath}
     real = [one for one in ours if (one.problem, one.name) not in harmless]
@@ -30,7 +30,7 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
         if found := _from_error(facts, error):
             return found
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
-        # it stops pip for every package, not for this one alone
+        # pip then fails for every package, not only for this one
         return facts.worded("/gone", said=gone.said, name=gone.name, version=gone.version)
     for error in facts.errors.errors:
         if found := _mixed(facts, error) or _part_missing(facts, error):
@@ -43,7 +43,7 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
 def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
     first = real[0]
     held = facts.packages.get(first.name)
-    # what an editable install was of no index need have
+    # an index need not have the version of an editable install
     version = held.version if held and not held.editable else ""
     cure = api.put_anew(facts.interpreter, facts.torch, first.name, version)
     if first.name == "torch" and version and not facts.torch:
@@ -83,7 +83,7 @@ def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Findin
 
 
 def _differs(one: api.DamagedFile) -> str:
-    """Return what is known about a damaged file in one clause."""
+    """Return one clause about a damaged file."""
     lacks = api.listed(one.names, 2)
     missed = (
         f", and {api.listed(one.dependents, 2)} cannot import {lacks}" if one.dependents else ""
@@ -103,7 +103,7 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("compiled", "uv-read"):
         if part := facts.search(f"/{kind}", error.text):
             name = api.brought_by(_module(part))
-            # an import that the doctor ran itself in an environment that holds it leaves nothing open
+            # doctor's own import in an environment that has the package needs no confirmation
             own = error.where.startswith("import ") and facts.packages.version(name)
             show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
             settle = "" if own or kind == "uv-read" else show
@@ -116,19 +116,19 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     if half is None or name not in STACK:
         return None
     if facts.torch if name == "torch" else facts.packages.version(name):
-        # it is whole: pip passes the remains over and says so at each run
+        # the package is complete: pip ignores the leftovers and says so on each run
         rest = name[1:].replace("-", "_")
         return facts.worded("/left-beside", said=half[0], name=name, rest=rest)
     return facts.worded("/half-removed:half", said=half[0], name=name)
 
 
 def _whole(name: str) -> str:
-    """Return the name of the stack that pip's ~ has taken the first letter from, or the name as it is."""
+    """Return the stack name whose first letter pip replaced with ~, or the name unchanged."""
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
 def _module(part: re.Match[str]) -> str:
-    """Return the module of a compiled part, or the package of which uv speaks."""
+    """Return the module of a compiled part, or the package that uv names."""
     named = {key: value for key, value in part.groupdict().items() if value}
     module = next((named[n] for n in ("package", "torch", "other", "mac") if n in named), "")
     module = module or named.get("from", "").partition(".")[0]
@@ -136,7 +136,7 @@ def _module(part: re.Match[str]) -> str:
 
 
 def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
-    """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
+    """Find a package whose file imports a missing part of itself: files of two releases are mixed."""
     missing = facts.search("/own-part", error.text)
     folder = facts.search("/of-package", error.frames[-1].file if error.frames else "")
     if missing is None or folder is None or folder[1] != missing[1]:
@@ -148,7 +148,7 @@ def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
 
 
 def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
-    """Find a part that a stage of the doctor's own missed and that no pair of versions accounts for.
+    """Find a part that doctor's own import missed and that no version pair explains.
 
     Only a package's own files show what belongs to it: what another library asks for can be of another release.
     """
@@ -157,7 +157,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         return None
     module = found["part"] or found["folder"]
     name = api.brought_by(module)
-    # a part that lacks can be of another version; a folder without its code is never meant
+    # a missing part can belong to another version; a folder without code is always a fault
     meant = name in STACK or found["folder"]
     if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
         return None
@@ -189,11 +189,11 @@ def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Fi
 
 @api.check("leftover-library")
 def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
-    """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
+    """Find a torch library or a cached extension that lacks a symbol of torch."""
     for part in ("cached", "launcher", "outside", "own"):
         if found := facts.matched(f"/{part}"):
             named: dict[str, Any] = {"symbol": "", "file": "", **found.groupdict()}
-            # a symbol of the driver lacks as well where no real libcuda is loaded
+            # driver symbols are also missing if no real libcuda is loaded
             open_ = part == "cached" and not named["symbol"].startswith("_Z")
             return facts.worded(
                 "" if part == "own" else f"/{part}",

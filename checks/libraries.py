@@ -3,15 +3,15 @@ from collections import defaultdict
 from tunedoctor import api
 
 LOADERS = ("torch", "nvidia")
-"""They load what others bring."""
+"""These load libraries that other packages install."""
 ANEW = ("--force-reinstall", "--no-deps")
 
 
 @api.check("cuda-library-missing")
 def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
-    """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
+    """Use an error first; then torch's missing requirements, unless torch was seen to import."""
     every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",))
-    # conda brings them itself
+    # conda installs them itself
     mine = every if facts.torch.accelerator == "cuda" and not facts.torch.conda else ()
     lost = [one for one in mine if one.name.startswith("nvidia-") and not one.installed]
     for error in facts.errors.errors:
@@ -19,7 +19,7 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
             if found := facts.search(f"/{kind}", error.text):
                 library = next(filter(None, found.groups()))
                 return _missing_from_error(facts, library, _importer(error), lost)
-    # the linker's error in a build: what follows, a module that is not found, is its result
+    # a linker error in a build: the missing module reported later is its result
     if linker := facts.matched("/linker"):
         return facts.worded("/unlinked", said=linker[0], what=linker[1])
     stage = facts.runtime.stage("import torch")
@@ -37,7 +37,7 @@ def _missing_from_error(
     major = number.strip(".").split(".")[0]
     own = str((api.parts(facts.torch.cuda) or ("",))[0])
     module = api.brought_by(package)
-    # of these alone the number of the file is that of CUDA
+    # only for these is the number of the file that of CUDA
     numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
     if stem in ("torch_cuda", "c10_cuda"):
         case, cure = "no-cuda-build", facts.pip("uninstall", module) if package else None
@@ -57,7 +57,7 @@ def _missing_from_error(
 
 
 def _importer(error: api.ErrorText) -> str:
-    """Return the module that wants the library that is missing; "" where none is known, so that pip gets no guess."""
+    """Return the module that needs the missing library; "" if unknown, so that pip gets no guess."""
     if error.where.startswith("import "):
         return error.where.removeprefix("import ")
     installed = api.expression("cuda-library-missing/installed")
@@ -70,12 +70,12 @@ def _importer(error: api.ErrorText) -> str:
 
 
 COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
-"""Wheels of these for two majors own the same files. Source: their RECORDs."""
+"""Wheels of these for two CUDA majors install the same files. Source: their RECORDs."""
 
 
 @api.check("mixed-cuda-wheels")
 def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
-    """Find one library in two majors; else wheels whose major is not that of torch."""
+    """Find one library for two CUDA majors; otherwise wheels of another major than torch's."""
     if not facts.cuda_wheels:
         return _mixed_from_error(facts)
     own = (api.parts(facts.torch.cuda) or (0,))[0]
@@ -110,7 +110,7 @@ def _library(name: str) -> str:
 
 
 def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
-    """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
+    """Report an NCCL without a needed symbol if the installed wheels are unknown."""
     said = facts.heard("/symbol")
     hidden = any(shadow.library == "libnccl" for shadow in facts.library_path.shadows)
     if not said or hidden:
@@ -122,14 +122,14 @@ def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
 
 FROM_ERROR = "/from-error"
 SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
-"""Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
+"""Parts of two cuDNNs are loaded: from a search path, the system, or mismatched wheels."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
-"""Newer is as good as the own one: only an older one breaks."""
+"""A newer copy works as well as the own one: only an older one fails."""
 
 
 @api.check("library-path-shadowing")
 def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
-    """Compare the versions of the file that wins and of the wheel's own."""
+    """Compare the version of the loaded file with that of the wheel's own."""
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
     cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
     if cxx is not None and cxx.whose in ("search path", "system before conda"):
@@ -143,14 +143,14 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
     gpu_build = facts.torch.accelerator in ("cuda", "rocm")
-    # it was run and everything on the GPU went well: the foreign library does
+    # a run on the GPU succeeded: the foreign library works
     fine = facts.runtime.gpu_available is True and stages <= {"ok"}
     stub = first.library == "libcuda"
     used, broken = gpu_build or facts.cuda_wheels or stub, not fine
     if not first.own and not stub:
-        # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
+        # nothing to compare with: it replaces the wheel's own library, or a removed one
         version = None if facts.torch.conda else api.pep440(facts.torch.version)
-        # a release wheel brings its own cuDNN, builds of conda and of vendors do not
+        # a release wheel includes cuDNN; builds of conda and vendors do not
         plain = version and not version.is_prerelease and api.release_row(facts.torch.version)
         if not plain or (gpu_build and fine):
             return facts.worded(FROM_ERROR, said=f"{said}'; it is '{first.path}") if said else None
@@ -167,7 +167,7 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
 
 
 def _matters(shadow: api.LibraryShadow) -> bool:
-    """Tell a library that differs, or that nobody can compare, from one of the same version."""
+    """Return whether a library's version differs from the own one or cannot be compared."""
     mine, theirs = api.parts(shadow.own_version), api.parts(shadow.version)
     if shadow.library in EITHER_WAY:
         return bool(mine and theirs) and theirs < mine
@@ -176,7 +176,7 @@ def _matters(shadow: api.LibraryShadow) -> bool:
 
 
 def _open(facts: api.Facts, said: str) -> bool:
-    """Tell where a text shows neither a search path nor wheels of two releases."""
+    """Return whether a text shows neither a search path nor wheels of two releases."""
     shown = facts.environment.get("LD_LIBRARY_PATH") or ""
     if SUBLIBRARY in said and not facts.search("/of-cuda", shown):
         shown = ""
@@ -185,7 +185,7 @@ def _open(facts: api.Facts, said: str) -> bool:
 
 @api.check("nccl-unavailable")
 def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
-    """Make a note of the number of GPUs, an error where NCCL was asked for."""
+    """Report a note for several GPUs, an error if NCCL was requested."""
     said, count = facts.heard(), len(facts.nvidia.gpus)
     if not said and not (facts.host.os == "windows" and count > 1):
         return None
@@ -194,7 +194,7 @@ def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
 
 @api.check("conda-binary-clash")
 def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
-    """Three errors, or conda's MKL beside an old torch of conda."""
+    """Report three known errors, or conda's MKL with an old conda torch."""
     if omp := facts.if_heard("/omp"):
         return omp
     cxx = api.cxx_too_old(facts.errors)

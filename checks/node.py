@@ -5,7 +5,7 @@ from tunedoctor import api
 
 
 def limit(name: str) -> int:
-    """Return a threshold of the table, which has its source."""
+    """Return a threshold from the table, which also names its source."""
     return int(api.table("node")["limits"][name]["value"])
 
 
@@ -23,7 +23,7 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
         return None
     cards = pci.of("10de")
     bound = {card.device for card in cards if card.driver == "nvidia"}
-    # a card of the same kind without a driver was given up by it
+    # the driver gave up a card of the same kind that has no driver
     due = {c.slot for c in cards if c.driver == "nvidia" or (not c.driver and c.device in bound)}
     lost = sorted(due - offered) if len(due) > len(gpus.gpus) else []
     nodes = facts.nvidia_module.nodes
@@ -36,7 +36,7 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
 
 @api.check("amd-gpu-missing")
 def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api.Finding | None:
-    """Compare bus, driver and render nodes, of the kinds that are offered: others need not compute."""
+    """Compare bus, driver and render nodes for the available kinds; others need not compute."""
     offered = {card.slot for card in gpus.gpus}
     cards = [card for card in pci.of("1002") if card.driver in ("amdgpu", "", None)]
     due = {c.slot for c in cards if any(c.device == d.device and d.slot in offered for d in cards)}
@@ -49,7 +49,7 @@ def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api
 
 @api.check("gpu-link-reduced")
 def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Lanes at any time, the generation only in the fastest state; a fault where most of its kind have more."""
+    """Compare lanes always, the generation only in the fastest state; a fault if most cards of the kind have more."""
     notes, faults = list[str](), list[str]()
     for card in gpus.gpus:
         links = [("{} of {} lanes", card.pcie_width or 0, card.pcie_width_most or 0)]
@@ -74,7 +74,7 @@ def _link(card: api.NvidiaGpu) -> tuple[int, int]:
 
 @api.check("nvlink-inactive")
 def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Compare with the best of its kind; a card without any has no bridge, but where switches join all of them."""
+    """Compare with the best card of the kind; a card without links has no bridge, unless switches join all."""
     short: list[str] = []
     for card in gpus.gpus:
         active, peers = card.nvlinks_active, [one for one in gpus.gpus if one.name == card.name]
@@ -96,7 +96,7 @@ def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
 
 @api.check("nvlink-errors")
 def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Spread the counts, which have no time of their own, over the time since boot, an hour at least."""
+    """Spread the counts, which carry no time, over the time since boot, at least one hour."""
     since, rows = max(facts.rdma.uptime or 1 << 40, 3600), api.table("node")["nvlink_errors"]
     told = [(c, n, r) for c in gpus.gpus for n, r in zip(c.nvlink_errors, rows, strict=False) if n]
     often = [(c, n, r) for c, n, r in told if n * r["seconds"] >= since * r["count"]]
@@ -107,7 +107,7 @@ def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
 
 @api.check("nvswitch-faults")
 def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
-    """Worst first, by the driver's word and the manual's rows; with all links up again it is past."""
+    """Report the worst first, by the driver and the manual; if all links are up again it is over."""
     rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
     told = [(rows.get(str(one.number), {}), one) for one in kernel_log.xids if one.of_switch]
     asks = [(row.get("asks") or one.text.partition(",")[0].lower(), one) for row, one in told]
@@ -119,7 +119,7 @@ def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding 
 
 @api.check("persistence-off")
 def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Only where no screen keeps the driver awake."""
+    """Report it only if no screen keeps the driver loaded."""
     off = [card for card in gpus.gpus if card.persistence is False and card.display is False]
     if not off or facts.host.windows_driver or any("Laptop" in card.name for card in off):
         return None
@@ -128,7 +128,7 @@ def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
 
 @api.check("gpu-process-left")
 def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Take those that hold memory and are no more; in a container and WSL the driver counts those of outside."""
+    """Find ended processes that hold memory; in containers and WSL the driver also counts outside ones."""
     if facts.container or facts.host.windows_driver:
         return None
     dead = [(card, one) for card in gpus.gpus for one in card.processes if one.state]
@@ -146,7 +146,7 @@ OFF = ("", "0", "false", "no", "off")
 
 @api.check("variable-slows-training")
 def variable_slows_training(facts: api.Facts, environment: api.Environment) -> api.Finding | None:
-    """Go by the table; the worst first."""
+    """Decide by the table, worst first."""
     ports = any(port.works and port.layer == "InfiniBand" for port in facts.rdma.ports)
     found: dict[str, dict[str, str]] = {}
     for name, row in api.table("node")["variables"].items():
@@ -155,7 +155,7 @@ def variable_slows_training(facts: api.Facts, environment: api.Environment) -> a
         if value is not None and counts and (ports or row.get("needs") != "rdma"):
             found[name] = row
     worst = min(found, key=lambda one: found[one]["severity"] != "warning", default="")
-    if not worst or facts.errors.errors:  # where a run failed, they were set to find out why
+    if not worst or facts.errors.errors:  # after a failed run, they were set to find out why
         return None
     severity: api.Severity = "warning" if found[worst]["severity"] == "warning" else "note"
     cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in found]
@@ -172,7 +172,7 @@ def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
 
 @api.check("infiniband-down")
 def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
-    """Blame a port that was up since boot, of a text any; tell of one that never was where most of its kind are up."""
+    """Report ports that went down since boot (in a text, any), and ports never up if most of the kind are."""
     works = Counter(_of_kind(port) for port in rdma.ports if port.works)
     every = Counter(map(_of_kind, rdma.ports))
     down = [port for port in rdma.ports if port.state and not port.works]
@@ -182,7 +182,7 @@ def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     odd = [
         p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
     ]
-    # a text counts from no boot; who pasted it asks of these ports
+    # a text has no boot time; the user asks about these ports
     dark = [p for p in down if p.layer == "InfiniBand"] if rdma.uptime is None and not works else []
     return (
         facts.worded(":never" if odd else ":dark", each=_ports(odd or dark))
@@ -203,7 +203,7 @@ def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
 
 @api.check("infiniband-flaps")
 def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
-    """Spread the count, which has no time of its own, over the windows since boot."""
+    """Spread the count, which carries no time, over the windows since boot."""
     least, windows = limit("flaps"), max((rdma.uptime or 0) / limit("flap-window"), 1)
     many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= least]
     often = rdma.uptime is not None and any((p.link_downed or 0) / windows >= least for p in many)
@@ -214,7 +214,7 @@ def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
 
 @api.check("process-hung")
 def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
-    """Where the kernel has named one, or it is a tool of the driver, it is more than a slow disk."""
+    """If the kernel named a process, or it is a driver tool, it is more than a slow disk."""
     logged = facts.kernel_log.hung
     if not processes.stuck:
         return facts.worded(":past", each=logged[-4:]) if logged else None
@@ -225,7 +225,7 @@ def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | No
 
 @api.check("zombie-processes")
 def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
-    """Compare with what fleets allow."""
+    """Compare with the limits that fleet operators use."""
     most = min(limit("zombies"), limit("zombies-per-core") * max(facts.cpu.count, 1))
     return facts.worded(most=most) if processes.zombies > most else None
 
@@ -234,7 +234,7 @@ def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding 
 def peermem_missing(
     facts: api.Facts, rdma: api.Rdma, module: api.NvidiaModule
 ) -> api.Finding | None:
-    """Only with the proprietary module: the open one reaches GPU memory by dma-buf too."""
+    """Only with the proprietary module: the open one can also use dma-buf."""
     ports = any(port.works and port.layer == "InfiniBand" for port in rdma.ports)
     closed = facts.nvidia_driver.open_module is False
     return facts.worded() if ports and closed and module.peermem is False else None
@@ -242,9 +242,9 @@ def peermem_missing(
 
 @api.check("peer-traffic-detour")
 def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding | None:
-    """Only where GPUs have no links of their own, or meet adapters; GeForce cards do not reach each other anyhow."""
+    """Only if GPUs have no direct links, or use adapters; GeForce cards have no peer access anyway."""
     links = [c.nvlinks_active for c in facts.nvidia.gpus if "GeForce" not in c.name]
-    # those of data centres have XGMI, of which not all drivers tell
+    # data-centre cards have XGMI, which not all drivers report
     links += [c.gfx.startswith("gfx9") for c in facts.amd.gpus]
     meet = any(port.works for port in facts.rdma.ports) or not all(links)
     found = meet and (paths.translated or paths.redirecting)
@@ -253,14 +253,14 @@ def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding |
 
 @api.check("intel-gpu-unhealthy")
 def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Finding | None:
-    """Take the tool's own verdict."""
+    """Use the tool's own verdict."""
     each = (*health.critical, *health.warning)[:4]
     return facts.worded(":critical" if health.critical else "", each=each) if each else None
 
 
 @api.check("gpu-program-faults")
 def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
-    """Those that the catalogue lays on the program; beside others nobody knows that the card is well."""
+    """Report Xids that the catalogue attributes to the program; with others it is unclear whether the card is fine."""
     known, xids = api.table("xids")["programs"], [x for x in kernel_log.xids if not x.of_switch]
     if not xids or any(str(xid.number) not in known for xid in xids):
         return None

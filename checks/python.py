@@ -18,7 +18,7 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
 
 @api.check("python-headers-missing")
 def python_headers_missing(facts: api.Facts) -> api.Finding | None:
-    """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
+    """Use an error first; otherwise find Triton with a GPU and a compiler but no headers on Linux."""
     said, own = facts.heard(), facts.interpreter
     gpu = facts.nvidia or facts.amd
     triton = any(facts.packages.get(name) for name in api.TRITON)
@@ -45,7 +45,7 @@ def python_old(facts: api.Facts, interpreter: api.Interpreter) -> api.Finding | 
 OLDEST = "3.8"
 """First Python of torch 2. Source: torch_wheels.json."""
 OLDEST_FOR_NEW = "3.9"
-"""Below it transformers 5 and torch 2.5 and newer have nothing."""
+"""Below it transformers 5 and torch 2.5 and newer have no wheel."""
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
 SETTLE = (
@@ -56,7 +56,7 @@ SETTLE = (
 
 @api.check("python-unsupported")
 def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
-    """Judge the version alone, then with the torch that is or is not there, then what pip said."""
+    """Judge the version alone, then with the installed or missing torch, then pip's messages."""
     own = facts.interpreter
     why = api.refused(facts.index_answer, own, facts.host)
     if why is not None and why.cause != "python-unsupported":
@@ -86,13 +86,13 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
     wanted = installed.requires_python if installed else ""
     if not why and wanted and api.within(own.version, wanted) is False:
-        # its own metadata exclude this Python
+        # its own metadata excludes this Python
         why = f"{facts.torch.named} requires Python {wanted}, but this is {own.version}"
     return facts.worded(why=why) if why else None
 
 
 def _too_old(version: str, *, absent: bool) -> str:
-    """Tell of a Python that has ended; one of the 3.x that has the torch of its time goes on working."""
+    """Return why a Python is too old; a 3.x with a torch of its time keeps working."""
     two = api.parts(version)[:1] < (3,)
     if api.at_least(version, OLDEST) or not (absent or two):
         return ""
@@ -100,7 +100,7 @@ def _too_old(version: str, *, absent: bool) -> str:
 
 
 def _absent(own: api.Interpreter, where: api.Family) -> str:
-    """Tell why no torch can be had for this Python; "" where one can."""
+    """Return why no torch exists for this Python; "" if one does."""
     if not api.at_least(own.version, OLDEST_FOR_NEW):
         return f"Python {own.version} reached its end of life; no torch since 2.5 and no transformers 5 is built for it"
     tag = api.python_tag(own)
@@ -129,12 +129,12 @@ def _from_errors(facts: api.Facts) -> api.Finding | None:
     said = api.told(facts.errors, facts.expression("/none-fit").pattern)
     if not said:
         return None
-    old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
+    old = "0.1.2" in said  # for a Python without wheels pip offers only source archives from 2016
     return facts.worded("/none-fit", said=said, settle="" if facts.interpreter or old else SETTLE)
 
 
 def _excluded_by_pip(facts: api.Facts) -> str:
-    """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
+    """Return pip's or uv's sentence that a torch needs another Python, or ""."""
     if said := facts.heard("/excluded-by-pip"):
         return said
     asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("/asked"))
@@ -154,7 +154,7 @@ def target_missing(
     interpreter: api.Interpreter | api.Unknown | None,
     runtime: api.Runtime | api.Unknown | None,
 ) -> api.Result:
-    """Find a live target that gave no interpreter, or one that stops before any script."""
+    """Find a live target without an interpreter, or one that fails before any script runs."""
     if not facts.target or facts.target.chosen_by == "none":
         return None
     if isinstance(interpreter, api.Interpreter):
@@ -168,6 +168,6 @@ def target_missing(
         return api.Unknown(why=why) if may_end and not isinstance(runtime, api.Runtime) else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and re.search("doctor check --deep|--timeout", why):
-        return interpreter  # its files do not tell, or it had no time to
+        return interpreter  # its files do not show it, or the time ran out
     lost = facts.search("/lost", why)
     return facts.worded("/lost" if lost else "", "target-missing", why=why, base=lost and lost[1])

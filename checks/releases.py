@@ -5,20 +5,20 @@ from typing import Any
 from tunedoctor import api
 
 LAST_TORCHAUDIO = ">=2.11"
-"""From here on torchaudio names no torch: its last release goes with newer ones too."""
+"""From here on torchaudio requires no specific torch: its last release also works with newer ones."""
 COMPANIONS = ("torchvision", "torchaudio", "xformers")
 NIGHTS = 45
-"""Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
+"""Maximum days between nightlies of one set: a build that fails is taken from an earlier night."""
 
 
 _Bad = tuple[str, str]
-"""What is wrong with a companion, and the release that would fit, "" where not known."""
+"""What is wrong with a companion, and the release that would fit, or ""."""
 
 
 @api.check("torch-companion-mismatch")
 def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
-    """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
-    # what libmamba says where it has a companion for another CUDA alone
+    """Compare releases, then declared pins, then labels; an error text decides if these show nothing."""
+    # libmamba's message if it has a companion only for another CUDA
     if asked := facts.matched("/conda-cuda"):
         slots: dict[str, Any] = asked.groupdict()
         return facts.worded("/from-conda", said=asked[0], **slots)
@@ -61,7 +61,7 @@ def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
     for name in COMPANIONS:
         version = facts.packages.version(name)
         found = _judged(facts, name, version, pins.get(name)) if version else None
-        # what was imported without a fault does fit
+        # a library that imports without an error fits
         stage = facts.runtime.stage(f"import {name}")
         if found is not None and not (stage and stage.outcome == "ok"):
             bad[name] = found
@@ -69,7 +69,7 @@ def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
 
 
 def _of_release(facts: api.Facts, name: str) -> bool:
-    """Tell a companion of the very release of torch on a Mac, whose wheels come in one variant."""
+    """Return whether a companion on a Mac is of torch's release; Mac wheels have one variant."""
     own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
     version = facts.packages.version(name)
     same = bool(own and version) and api.minor(version) == api.minor(own)
@@ -77,7 +77,7 @@ def _of_release(facts: api.Facts, name: str) -> bool:
 
 
 def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
-    """Tell what is wrong with a companion; None where it fits or nobody knows."""
+    """Return what is wrong with a companion; None if it fits or that is unknown."""
     torch = facts.torch.version
     if night := _nightly(torch):
         return _other_night(name, version, torch, night)
@@ -89,7 +89,7 @@ def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) ->
     beside = f"{name} {version} with torch {torch}"
     if own and name != "xformers" and api.minor(version) != api.minor(own):
         return f"{beside}; this torch needs {name} {own}", own
-    # a pin on another patch release of the same minor breaks nothing
+    # a pin on another patch release of the same minor is harmless
     if pin is not None and not own:
         return f"{beside}; it requires {pin.wanted}", own
     odd = _odd_label(facts, name, version)
@@ -106,7 +106,7 @@ def _nightly(version: str) -> date | None:
 
 
 def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | None:
-    """Judge beside a nightly: its companions keep numbers of their own, so that only their nights tell."""
+    """Judge a companion of a nightly: only the build date counts, since version numbers differ."""
     other = _nightly(version)
     if other is not None and abs((other - night).days) <= NIGHTS:
         return None
@@ -116,12 +116,12 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
 
 
 def _odd_label(facts: api.Facts, name: str, version: str) -> str:
-    """Tell of two variants that do not go together; "" where they do."""
+    """Return how two variants are incompatible; "" if they are compatible."""
     torch = facts.torch
     label, mine = _label(version), _label(torch.version)
     plain_linux = (facts.host.os, facts.host.machine) == ("linux", "x86_64")
     if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
-        # without a label it is the default index's build for Linux, which links CUDA
+        # without a label it is the default index's Linux build, which links CUDA
         return "" if label == "cpu" else f"it is a {label or 'CUDA'} build and torch is a CPU build"
     if torch.accelerator in ("cuda", "rocm") and label == "cpu":
         return f"it is a CPU build and torch is a {torch.variant or torch.accelerator} build"
@@ -143,7 +143,7 @@ SETTLE = 'python -c "import torch; print(torch.__version__)"'
 def torch_too_old_for_library(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
-    """Take the highest floor, hidden or declared, that the build does not reach."""
+    """Report the highest minimum, hidden or declared, that the build does not meet."""
     pairs = api.pairs_of("torch-too-old-for-library", facts)
     every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     asks = (one for one in every if one.name == "torch" and one.owner.name not in COMPANIONS)
@@ -159,7 +159,7 @@ def torch_too_old_for_library(
             f"{both}: transformers treats a torch older than {wanted.lstrip('>=')} as not installed"
         )
         keep = api.pinned(worst.row.fix_alt)
-        # a torch that is missing, or whose import fails, counts as not found in the same words
+        # a missing torch, or one whose import fails, gives the same message
         settle = SETTLE if not both and "is required but found" not in worst.said else ""
         means = f"'{worst.row.says}', and from_pretrained fails: no model can be loaded"
     elif declared:
@@ -197,7 +197,7 @@ def torch_too_old_for_library(
 
 
 def _asked(facts: api.Facts) -> tuple[str, str] | None:
-    """Return what an error says that states a floor of torch itself, and the floor."""
+    """Return the error that states a minimum torch version, and that minimum."""
     said = facts.heard("/asked")
     for error in facts.errors.errors if not said else ():
         raised = error.type and not error.type.endswith("Warning") and "you have" not in error.text
@@ -214,7 +214,7 @@ def _asked(facts: api.Facts) -> tuple[str, str] | None:
 
 
 def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
-    """Return what an error says of a public name that this torch lacks, and since when it is there."""
+    """Return the error about a public name that this torch lacks, and the release that added it."""
     theirs = facts.expression("/quantisers")
     for error in facts.errors.errors:
         if any(theirs.search(frame.file) for frame in error.frames[-1:]):
@@ -229,7 +229,7 @@ def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
 
 
 def _floor(specifier: str, installed: str) -> str:
-    """Return the floor of a specifier that the installed version does not reach, as ">=2.4"; "" for none."""
+    """Return the minimum of a specifier that the installed version does not meet, such as ">=2.4", or ""."""
     for one in specifier.split(","):
         floor = one.lstrip(">~=").replace(".*", "")
         if one[:1] in (">", "~", "=") and api.release(installed) < api.release(floor):
@@ -243,7 +243,7 @@ ROPE_TYPE_SINCE = "4.43.0"
 
 @api.check("transformers-too-old-for-model")
 def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
-    """Look the model type of the error up; without a release to compare, the error's own words decide."""
+    """Look up the model type in the error; without a release to compare, the error text decides."""
     advised = facts.matched("/update") is not None
     have = facts.packages.version("transformers")
     rope = facts.heard("/llama-31")
@@ -256,7 +256,7 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
             return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
         model, said = _model(error, advised=advised)
         since = api.first_transformers(model) if model else ""
-        # where this release knows it, something else hides it
+        # if this release knows the model, something else is wrong
         known = since and have and api.at_least(have, since)
         if model and not known and (since or advised):
             return _finding(facts, model, said, since, have)
@@ -264,13 +264,13 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
 
 
 def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
-    """Return the model type or class that an error names, and its words."""
+    """Return the model type or class that an error names, and the error text."""
     for named in api.expressions("transformers-too-old-for-model/named"):
         if found := named.search(error.text):
             return found[1], found[0]
     key = api.expression("transformers-too-old-for-model/key").search(error.text)
     in_config = any("configuration_auto" in f.file for f in error.frames)
-    # the rest of the traceback is cut off: a model type as a key, asked for where a model is loaded
+    # the traceback is cut off: a model type as a missing key while loading a model
     loading = not error.frames or "from_pretrained(" in error.frames[-1].code
     typed = key is not None and loading and any(c in key[1] for c in "_0123456789")
     if key and (advised or in_config or (typed and api.first_transformers(key[1]))):

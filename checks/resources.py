@@ -5,7 +5,7 @@ from tunedoctor import api
 
 @api.check("cpu-quota")
 def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
-    """Only a quota that is well below what programs count, and no OMP_NUM_THREADS that heeds it."""
+    """Report a quota far below the counted cores, unless OMP_NUM_THREADS respects it."""
     granted = max(1, math.ceil(cpu.quota)) if cpu.quota is not None else cpu.usable
     threads = facts.environment.get("OMP_NUM_THREADS")
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
@@ -21,7 +21,7 @@ MODEL = 20 * GIB
 
 @api.check("disk-full")
 def disk_full(facts: api.Facts) -> api.Finding | None:
-    """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
+    """Judge free space: below 1 GiB an error or a warning, below 20 GiB for models a note."""
     said = facts.heard()
     if said and api.speaks_of_shared_memory(said, facts.errors):
         said = ""
@@ -57,7 +57,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
 
 
 def _moved(facts: api.Facts, name: str, folder: str) -> api.Cure:
-    """Set the variable to a folder with room; where none is known the user names it."""
+    """Set the variable to a folder with room; if none is known, the user has to choose one."""
     if folder:
         return facts.set_variable(name, folder)
     return api.tell(facts.set_variable(name, "/path/on/a/larger/disk").command)
@@ -78,12 +78,12 @@ def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
 
 LEAST_LIMIT = 4 * GIB
 RAM_ENOUGH = 62
-"""GiB from which on there is no note."""
+"""GiB above which there is no note."""
 
 
 @api.check("ram-too-small")
 def ram_too_small(facts: api.Facts) -> api.Finding | None:
-    """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
+    """Warn about kills and tiny limits; an error text is an error, otherwise a note below 62 GiB."""
     said = facts.heard()
     killed = "" if said else facts.heard("/killed")
     if killed and facts.ram.oom_kills:  # the kernel counted it
@@ -113,7 +113,7 @@ def ram_too_small(facts: api.Facts) -> api.Finding | None:
 
 
 def _ram_note(facts: api.Facts, seen: str) -> api.Finding:
-    """Name the largest models that can be loaded and merged, by the table that doctor fit's own reckoning gave."""
+    """Name the largest models that can be loaded and merged, from a table made with doctor fit."""
     tiers, size = api.table("what_fits")["tiers"], facts.ram.usable
     merged = [tier for tier in tiers if tier["merging"] * GIB <= size]
     beyond = next((tier for tier in tiers if tier not in merged), None)
@@ -124,7 +124,7 @@ def _ram_note(facts: api.Facts, seen: str) -> api.Finding:
 
 
 def _silent(facts: api.Facts, silent: str) -> api.Finding:
-    """Tell of a load that ended without a word: proved where the model is larger than the RAM, else suspected."""
+    """Report a load that ended silently: proven if the model is larger than the RAM, else suspected."""
     sized = facts.expression("/sized")
     typed = next((m for c in facts.typed.commands if (m := sized.search(c))), None)
     need = int(float(typed[2]) * 2e9) if typed else 0
@@ -140,12 +140,12 @@ def _silent(facts: api.Facts, silent: str) -> api.Finding:
 
 
 SHM_ENOUGH = 1 << 30
-"""Bytes with which a few workers get along."""
+"""Bytes that are enough for a few workers."""
 
 
 @api.check("shm-too-small")
 def shm_too_small(facts: api.Facts) -> api.Finding | None:
-    """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
+    """Judge its size in a container; an error text makes it an error, a CPU build without a GPU a note."""
     said = api.shared_memory(facts.errors)
     memory = facts.shared_memory
     small = memory and memory.total < SHM_ENOUGH
@@ -167,7 +167,7 @@ VRAM_ENOUGH = 30
 
 @api.check("vram-too-small")
 def vram_too_small(facts: api.Facts) -> api.Finding | None:
-    """Call it an error where a run ended so; else name what fits, below 30 GiB."""
+    """Report an error if a run failed this way; otherwise name what fits, below 30 GiB."""
     sure = facts.heard()
     said = sure or facts.heard("/guess")
     name, size = _largest(facts)
@@ -181,7 +181,7 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
 
 
 def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
-    """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
+    """Report memory held by other programs, or fragmented in torch's cache."""
     if not short.by_others:
         return facts.worded("/in-pieces", said=said, short=short) if short.by_pieces else None
     who = [*map(str, short.processes[:3])]
@@ -191,7 +191,7 @@ def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | Non
 
 
 def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
-    """Name the largest models that fit, by the table that doctor fit's own reckoning gave."""
+    """Name the largest models that fit, from a table made with doctor fit."""
     found = api.table("what_fits")
     methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
     largest = {
@@ -205,7 +205,7 @@ def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
 
 
 def _largest(facts: api.Facts) -> tuple[str, int]:
-    """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
+    """Return name and bytes of the largest GPU; for one that shares the RAM, the RAM."""
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     shared = facts.ram.usable
     sizes = [(c.name, c.memory_total or (shared if c.unified_memory else 0)) for c in cards]
@@ -217,5 +217,5 @@ def _largest(facts: api.Facts) -> tuple[str, int]:
 
 @api.check("knowledge-old")
 def knowledge_old(facts: api.Facts, knowledge: api.Knowledge) -> api.Finding | None:
-    """Only by its age: a table that was updated is as good as a shipped one."""
+    """Judge by age only: an updated table is as good as a shipped one."""
     return facts.worded() if knowledge.old else None

@@ -8,7 +8,7 @@ from tunedoctor import api
 
 @api.check("gpu-arch-not-in-rocm-build")
 def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
-    """Compare the targets; integrated GPUs count only where there is no other."""
+    """Compare the targets; integrated GPUs count only if there is no other."""
     if facts.torch and facts.torch.accelerator != "rocm":
         return None
     ran = [d for d in facts.runtime.devices if d.kind == "rocm"]
@@ -16,7 +16,7 @@ def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     every = [*(facts.amd.gpus or seen)]
     gpus = [gpu for gpu in every if not gpu.integrated] or every
     version = facts.torch.version
-    # a nightly has what it has: the table is about releases
+    # the table covers releases, not nightlies
     dated = not version or ".dev" in version or ".git" in version
     archs = api.gfx_targets(facts) or (() if dated else api.rocm_archs(version, facts.torch.hip))
     override = facts.environment.get("HSA_OVERRIDE_GFX_VERSION")
@@ -64,7 +64,7 @@ def _arch_from_text(
 
 @api.check("rocm-device-permission")
 def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
-    """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
+    """Only for a ROCm build, unless an error shows it; all render nodes must be inaccessible."""
     rocm, torch = facts.rocm, facts.torch
     said = facts.heard()
     if rocm.kfd not in ("missing", "no memory", "ok"):
@@ -87,7 +87,7 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
 
 @api.check("rocm-driver-not-bound")
 def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
-    """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
+    """Only for a ROCm build, unless an error shows it; never in WSL, which has no /dev/kfd."""
     build = facts.torch.accelerator if facts.torch else "rocm"
     if facts.host.wsl or (facts.host and facts.host.os != "linux") or build != "rocm":
         return None
@@ -112,7 +112,7 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
 
 
 def _name(card: api.PciDevice) -> str:
-    """Name a card by its id and slot; a report has a name instead, and no slot from some tools."""
+    """Name a card by id and slot; a report has a name instead, and sometimes no slot."""
     name = f"AMD GPU 1002:{card.device}" if card.device else card.name or "the AMD GPU"
     return f"{name} at {card.slot}" if card.slot else name
 
@@ -122,7 +122,7 @@ VARIABLES = (*(f"{one}_VISIBLE_DEVICES" for one in ("HIP", "ROCR", "CUDA")), "GP
 
 @api.check("rocm-igpu-confusion")
 def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
-    """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
+    """Only for a ROCm build; also if a log names two devices and fails on the second."""
     chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
     cards = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     both = bool(chips and cards)
@@ -132,7 +132,7 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     if blind or (both and not facts.torch):
         return _igpu_from_text(facts) or _first_is_integrated(facts, cards)
     hidden = any(facts.environment.get(name) is not None for name in VARIABLES)
-    # torch may leave the integrated GPU out by itself: then nothing is wrong
+    # torch can skip the integrated GPU automatically: then nothing is wrong
     counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
     if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
         return None
@@ -147,7 +147,7 @@ def _named(gpu: api.AmdGpu) -> str:
 def _landed(
     facts: api.Facts, chips: list[api.AmdGpu], cards: list[api.AmdGpu]
 ) -> api.Finding | None:
-    """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
+    """Find an integrated GPU for which rocBLAS had no code while there is a discrete card."""
     said = facts.heard("/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in cards if gpu.gfx), None)
@@ -158,7 +158,7 @@ def _landed(
 
 
 def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
-    """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
+    """Suspect the integrated GPU if it comes first and the program crashed silently."""
     full = facts.heard("/full")
     died = full or facts.heard("/crashed", "/died")
     first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
@@ -170,7 +170,7 @@ def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Findi
 
 
 def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
-    """Take a device above 0 without code for the integrated one."""
+    """Treat a device above 0 without code as the integrated GPU."""
     lacks = facts.matched("/function")
     second = facts.expression("/second")
     if not lacks or not any(second.search(error.text) for error in facts.errors.errors):
@@ -183,7 +183,7 @@ NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 @api.check("rocm-override-wrong")
 def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  the value, the GPU and the build
-    """Judge the value, set or not passed on, against the first discrete GPU; one that is only needless is a warning."""
+    """Judge the value, set or not passed on, for the first discrete GPU; an unneeded one is a warning."""
     value, gpus = facts.environment.get(NAME), facts.amd
     crashes = facts.heard("/crashes")
     if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
@@ -218,7 +218,7 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
 
 
 def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
-    """Tell of a crash under a value of another family than the product, as rocminfo tells that of the variable."""
+    """Report a crash with a value of another GPU family; rocminfo itself shows the variable's target."""
     real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
     if not real or not target or target[:-2] == real[:-2] or gpu.gfx not in (real, target):
         return None
@@ -226,7 +226,7 @@ def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | Non
 
 
 def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
-    """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
+    """Report a GPU that needs the variable, if it was set in a shell but is not in the environment."""
     named = any(NAME in command for command in facts.typed.commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
     archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
@@ -241,13 +241,13 @@ def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -
 
 
 def _wanted(gfx: str) -> str:
-    """Return the value that serves a GPU; "" for none."""
+    """Return the value that works for a GPU, or ""."""
     found = api.rocm_override(gfx)
     return found.value if found is not None and found.grade != "fails" else ""
 
 
 def _target(value: str) -> str:
-    """Return the target that a value stands for: "10.3.0" -> gfx1030; "" for no such value."""
+    """Return the target of a value: "10.3.0" -> gfx1030; "" if the value is invalid."""
     if not re.fullmatch(r"\d{1,2}\.\d{1,3}\.\d{1,3}", value):
         return ""
     major, minor, step = api.parts(value)
@@ -256,7 +256,7 @@ def _target(value: str) -> str:
 
 @api.check("rocm-path-with-space")
 def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
-    """Look at the environment's path, the working folder, or a traceback's, unless a computation was seen to work."""
+    """Check the path of the environment, the working folder or a traceback, unless a computation worked."""
     if torch.accelerator != "rocm" or api.parts(torch.hip)[:1] != (6,):
         return None
     stages = (s for s in facts.runtime.stages if s.name.startswith("matmul cuda:"))
@@ -266,7 +266,7 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     prefix = facts.interpreter.prefix or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
     said = "" if place else facts.heard()
-    # the program is outermost in a traceback
+    # the program is the outermost frame of a traceback
     files = (e.frames[0].file for e in facts.errors.errors if e.frames and said)
     program = next((file for file in files if " " in file), "")
     if not place and not program:
@@ -283,7 +283,7 @@ _FIRMWARE = re.compile(r"rejects atomics (\d{1,9})<(\d{1,9})")
 
 @api.check("rocm-unsupported-hardware")
 def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
-    """Only where no AMD GPU with a target is offered for computing, and for a ROCm build, unless an error says it."""
+    """Only if no AMD GPU is available for computing, with a ROCm build unless an error shows it."""
     other = facts.torch and facts.torch.accelerator != "rocm"
     if other or any(gpu.gfx for gpu in facts.amd.gpus):
         return None
@@ -316,7 +316,7 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
 def rocm_wsl_runtime_library(
     facts: api.Facts, host: api.Host, torch: api.TorchBuild
 ) -> api.Finding | None:
-    """Call it an error where torch was seen to fail; without a run warn of wheels of the PyTorch index."""
+    """Report an error if torch failed in a run; without a run, warn about wheels from PyTorch's index."""
     if host.wsl != 2 or torch.accelerator != "rocm":
         return None
     failed = facts.runtime.gpu_available is False

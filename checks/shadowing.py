@@ -13,11 +13,11 @@ HOW = {
 
 @api.check("local-file-shadowing")
 def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
-    """Libraries first, then standard modules, what a run imported from elsewhere, copies by PYTHONPATH, errors."""
+    """Report libraries first, then standard modules, stray imports of a run, PYTHONPATH copies, errors."""
     found = facts.shadowed.shadows
     libraries = [s for s in found if api.distribution_of(s.module)]
     standard = [s for s in found if not api.distribution_of(s.module)]
-    # live, the folders themselves tell; what runs in the target does not start from the working folder
+    # on a live machine the folders decide; the target's runs do not start in the working folder
     errors = () if facts.shadowed else facts.errors.errors
     return (
         _local_finding(facts, [s for s in libraries if s.hides], "error")
@@ -66,7 +66,7 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
 
 
 def _strays(facts: api.Facts) -> api.Finding | None:
-    """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
+    """Report packages that a run imported from another folder, which code added to the path."""
     path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
     away = (one for one in facts.runtime.strays if not one.file.startswith(path))
     pairs = ((one, facts.packages.get(api.brought_by(one.module))) for one in away)
@@ -81,7 +81,7 @@ def _strays(facts: api.Facts) -> api.Finding | None:
 
 
 def _is_mine(file: str, module: str) -> bool:
-    """Tell a folder or file of the user's that has a library's name; a checkout of that library is none."""
+    """Return whether a user's file or folder has a library's name; a checkout of the library does not count."""
     name = re.escape(module)
     checkout = re.search(rf"[\\/]{name}[\w.-]*[\\/]{name}[\\/]", file)
     installed = api.expression("local-file-shadowing/installed").search(file)
@@ -89,14 +89,14 @@ def _is_mine(file: str, module: str) -> bool:
 
 
 def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
-    """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
+    """Report a user's file (group 2) that is imported as the module in group 1."""
     folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
     renamed, said = _renamed(folder), found[0][:100]
     return facts.worded(f"/{part}", folder=folder, renamed=renamed, match=found, words=said)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
-    """Take what an error says of a file or folder that has the name of a library or standard module."""
+    """Read an error about a file or folder with the name of a library or standard module."""
 
     def said(kind: str) -> re.Match[str] | None:
         return facts.search(f"/{kind}", error.text)
@@ -158,7 +158,7 @@ def _hidden(facts: api.Facts) -> api.Finding | None:
 
 
 def _by_order(facts: api.Facts) -> api.Finding | None:
-    """Suspect what a printed sys.path shows: a package has to lie in both places to be the wrong one."""
+    """Suspect the order in a printed sys.path: it matters only if a package is in both places."""
     path = [] if facts.interpreter.executable else [*facts.interpreter.path]
     user = next((folder for folder in path if USER_SITE.fullmatch(folder)), "")
     later = path[path.index(user) + 1 :] if user else []
@@ -169,13 +169,13 @@ def _by_order(facts: api.Facts) -> api.Finding | None:
 
 
 def _user_elsewhere(error: api.ErrorText) -> list[str]:
-    """Return the files of a traceback that lie in other site-packages than the user's."""
+    """Return the files of a traceback in site-packages other than the user's."""
     files = [frame.file for frame in error.frames]
     return [file for file in files if SITE.search(file) and not USER_SITE.search(file)]
 
 
 def _missed(facts: api.Facts, error: api.ErrorText) -> str:
-    """Tell that a module was not found which is installed: another interpreter runs than the one that lists it."""
+    """Return the error for an installed module that was not found: another interpreter is running."""
     missing = api.expression("wrong-interpreter/no-module").search(error.text)
     name = api.brought_by(missing[1]) if missing else ""
     if missing is None or facts.packages.get(name) is None:
@@ -184,7 +184,7 @@ def _missed(facts: api.Facts, error: api.ErrorText) -> str:
 
 
 def _binary(error: api.ErrorText) -> tuple[str, str] | None:
-    """Return that a binary of the user site was loaded into a torch of another place, and did not fit it."""
+    """Return the error of a user-site binary that was loaded into a torch from elsewhere and does not fit."""
     said = api.expression("user-site-shadowing/unfit").search(error.text)
     in_torch = api.expression("user-site-shadowing/torch-file")
     core = next((file for file in _user_elsewhere(error) if in_torch.search(file)), "")
@@ -197,7 +197,7 @@ def _binary(error: api.ErrorText) -> tuple[str, str] | None:
 
 
 def _launched(facts: api.Facts) -> api.Finding | None:
-    """Tell of a launcher of the user site that missed a package that the environment's list has."""
+    """Report a user-site launcher that did not find a package installed in the environment."""
     user = facts.expression("/user-bin")
     for one in facts.launchers.launchers if facts.packages else ():
         for error in facts.errors.errors if user.search(one.path) and not one.in_target else ():
@@ -208,7 +208,7 @@ def _launched(facts: api.Facts) -> api.Finding | None:
 
 
 def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
-    """Return that code of an environment got a library of the user site, and missed a name in it."""
+    """Return the error of environment code that imported a user-site library without a needed name."""
     missed = api.expression("user-site-shadowing/missed").search(error.text)
     importer = next((file for file in _user_elsewhere(error) if OF_AN_ENVIRONMENT.search(file)), "")
     if missed is None or not importer:
@@ -236,14 +236,14 @@ OF_PYTHON = api.expression("wrong-interpreter/of-python")
 
 @api.check("stale-process")
 def stale_process(facts: api.Facts) -> api.Finding | None:
-    """Compare what an error asks for with what the list of packages has."""
+    """Compare the version in an error with the installed packages."""
     found, said = next(_signs(facts), ("", ""))
     finding = facts.worded(found=found, said=said) if found else None
     return finding.proved() if finding and found.startswith("the warning") else finding
 
 
 def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
-    """Yield what tells of it, and the error that says so."""
+    """Yield each sign of a stale process, and the error that shows it."""
     resolver, other = map(facts.expression, ("/resolver", "/other"))
     said = [error for error in facts.errors.errors if not resolver.search(error.text)]
     for held in facts.packages.in_memory:
@@ -260,7 +260,7 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
             yield f"the error asks for {name}{wanted}, but {name} {there} is installed", ""
     restart = facts.heard("/restart")
     if restart and len(said) > 1:
-        # an error after an install that the kernel has not seen looks as if nothing were installed
+        # after an install that the kernel has not loaded, errors look as if nothing were installed
         yield f"the warning '{restart}'", restart
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=True):
         yield f"the error '{gone.said}', after a cell installed another {gone.name}", gone.said
@@ -272,7 +272,7 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
 
 
 def _elsewhere_than(there: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
-    """Return the Python whose folder holds the code that failed, where the package that is listed lies in another's."""
+    """Return the Python of the failing code if the listed package belongs to another Python."""
     mine = OF_PYTHON.search(there.location) if there else None
     files = (frame.file for error in errors for frame in error.frames)
     runs = [found[1] for file in files if (found := OF_PYTHON.search(file))]
@@ -282,13 +282,13 @@ def _elsewhere_than(there: api.Distribution | None, errors: Iterable[api.ErrorTe
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
 TWO = "/two"
 ISOLATED = "/isolated"
-"""A build in isolation has none of the packages around it: there the error says nothing."""
+"""An isolated build sees no installed packages, so the error proves nothing."""
 
 
 @api.check("wrong-interpreter")
 def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
-    """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
-    # a library that a new process imports in another version than the one that pip or conda lists
+    """Only for an activated environment, whose commands the user expects. In a report, an error contradicts a list."""
+    # a new process imports another version than pip or conda lists
     held = next((one for one in facts.packages.in_memory if not one.notebook), None)
     running = facts.worded(TWO, "/running", held=held) if held else None
     if denied := _denied(facts) or _interpreter_elsewhere(facts) or running or _imported(facts):
@@ -298,7 +298,7 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         return facts.worded("/gone", said=gone.string.partition("\n")[0][:140], python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
-    # a venv without pip is common: only what the target ought to bring itself
+    # a venv without pip is common: check only what the target itself should provide
     absent = [name for name in BRINGS.values() if name and not facts.packages.get(name)]
     whole = facts.packages.complete
     foreign = [o for o in found if active and not (whole and BRINGS[o.name] in absent)]
@@ -311,7 +311,7 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
 
 
 def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
-    """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
+    """Report a requirement that the listed package meets, but in another Python than the failing one."""
     for one in facts.request.requirements:
         there = facts.packages.get(one.name)
         if there is None or not api.within(there.version, one.specifier):
@@ -326,7 +326,7 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
 
 
 def _imported(facts: api.Facts) -> api.Finding | None:
-    """Tell of a torch that one command imported and another one missed."""
+    """Report a torch that one command imported and another did not find."""
     stage = facts.runtime.stage("import torch")
     said = facts.heard("/imported")
     if stage is None or stage.outcome != "ok" or not said or facts.matched(ISOLATED):
@@ -336,7 +336,7 @@ def _imported(facts: api.Facts) -> api.Finding | None:
 
 
 def _denied(facts: api.Facts) -> api.Finding | None:
-    """Tell of a module that an error calls missing and that a list, shown by a command, has."""
+    """Report a module that an error calls missing although a command lists it as installed."""
     lists = facts.expression("/lists")
     listing = next((c for c in facts.typed.commands if lists.search(c)), "")
     if not listing or facts.matched(ISOLATED):

@@ -12,7 +12,7 @@ BLOCKED = "GPU access blocked by the operating system"
 def platform_unsupported(
     facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
 ) -> api.Finding | None:
-    """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
+    """Judge by wheel family; an installed torch is fine, unless a release is requested that never existed."""
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
     if facts.heard("/stops-at-222"):
@@ -39,13 +39,13 @@ def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
 
 
 def _system(facts: api.Facts) -> str:
-    """Return the case of the cure: an image with glibc in place of musl, or another machine."""
+    """Return the case of the fix: an image with glibc instead of musl, or another machine."""
     musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
     return "/system:musl" if musl else "/system:else"
 
 
 def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
-    """Find a card that Windows drives without a display model: WSL 2 needs WDDM (NVIDIA, CUDA on WSL User Guide)."""
+    """Find a card that is not in WDDM mode on Windows, which WSL 2 needs (NVIDIA, CUDA on WSL User Guide)."""
     gpus = facts.nvidia.gpus
     cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
     if not facts.nvidia_answer.says(17):
@@ -65,7 +65,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
             return facts.worded("/rosetta")
         asked = [o.specifier for o in facts.request.requirements if o.name == "torch"]
         bound = (one for one in asked if ">" in one or "==" in one)
-        # one that Intel Macs never had
+        # a release that never existed for Intel Macs
         wanted = absent or any(api.within(api.LAST_INTEL_MAC, one) is False for one in bound)
         return facts.worded(INTEL_MAC, what=machine) if wanted else None
     if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
@@ -77,7 +77,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
 
 
 def _of_device(facts: api.Facts) -> api.Finding | None:
-    """Find a library without kernels for a kind of device, by its own words (flash-attn, flash_api.cpp)."""
+    """Find a library without kernels for this device, by its own message (flash-attn, flash_api.cpp)."""
     mac = bool(facts.apple) or facts.host.os == "macos"
     said = facts.heard("/quantised")
     if said and (mac or not facts.host):
@@ -89,7 +89,7 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
 
 @api.check("glibc-too-old")
 def glibc_too_old(facts: api.Facts) -> api.Finding | None:
-    """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
+    """Use an error first, then a failed install, then the minimum of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
     if found := facts.matched("/needed"):
         by = found[2] or ""
@@ -124,10 +124,10 @@ def macos_too_old(
     host: api.Host | api.Unknown | None,
     torch: api.TorchBuild | api.Unknown | None,
 ) -> api.Result:
-    """Compare with the floor of the wheel and of MPS."""
+    """Compare macOS with the minimum of the wheel and of MPS."""
     have, own = facts.host.macos_version, facts.interpreter
     why = api.refused(facts.index_answer, own, facts.host)
-    # the releases whose MPS runs on this macOS; "" where all do, or none
+    # the releases whose MPS runs on this macOS; "" if all do, or none
     above = [since for since, floor in MPS_FLOOR if not api.at_least(have, floor)]
     wanted = f"<{above[-1]}" if 0 < len(above) < len(MPS_FLOOR) else ""
     if why is not None and why.cause == "macos-too-old":
@@ -152,7 +152,7 @@ def macos_too_old(
 
 
 def _floor(facts: api.Facts) -> str:
-    """Return the higher of both floors."""
+    """Return the higher of the two minimums."""
     own, version = facts.interpreter, facts.torch.version
     wheel = api.macos_floor(version, api.python_tag(own)) if own else ""
     mps = next((f for since, f in MPS_FLOOR if api.release(version) >= api.release(since)), "")
@@ -164,7 +164,7 @@ OF_TORCH = ("torch", "torchvision", "torchaudio")
 
 @api.check("wheel-not-on-index")
 def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
-    """Only where the Python and the system have wheels of the release."""
+    """Report it only if the release has wheels for this Python and system."""
     why = api.refused(facts.index_answer, facts.interpreter, facts.host)
     if why is None or why.cause != "wheel-not-on-index":
         return None

@@ -3,9 +3,9 @@ import re
 from tunedoctor import api
 
 HALO = "gfx1151"
-"""Part of a processor, and as good for training as a card."""
+"""Integrated GPUs that train as well as a card."""
 SMALL = 4 << 30
-"""Bytes of GPU memory below which a CPU build is no fault."""
+"""Bytes of GPU memory below which a CPU build is only a note."""
 OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
 
@@ -16,7 +16,7 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     nvidia: api.NvidiaGpus | api.Unknown | None,
     host: api.Host | api.Unknown | None,
 ) -> api.Finding | None:
-    """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
+    """Find a GPU that another build supports and this one does not; without facts, an error decides."""
     said = facts.heard()
     kind = facts.torch.accelerator
     if facts.runtime.gpu_works:
@@ -51,7 +51,7 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
 def _of_no_gpu(
     facts: api.Facts, name: str, said: str, *, absent: bool, told: bool
 ) -> api.Finding | None:
-    """Judge a CPU build where no GPU is known: `absent`, NVIDIA's are known not to be there."""
+    """Judge a CPU build without known GPUs; `absent`: there is certainly no NVIDIA GPU."""
     if facts.torch.accelerator != "cpu":
         return None
     if said and not absent and facts.host.os != "macos":
@@ -60,7 +60,7 @@ def _of_no_gpu(
     if facts.runtime.gpu_available is False:
         known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
         return None if known else _on_nvidia(facts, "bare-excerpt", said=said, name=name)
-    # somebody has NVIDIA's toolkit and misses CUDA
+    # NVIDIA's toolkit is installed, but CUDA is not available
     missed = facts.heard("/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
@@ -69,13 +69,13 @@ def _of_no_gpu(
 
 
 def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
-    """Answer where no machine is told: it has an NVIDIA GPU, if any."""
+    """Report it for an unknown machine, assuming an NVIDIA GPU."""
     fit = api.rebuild_cuda((None, None, None), OLDEST_DRIVER, ())
     return facts.worded(f"/{part}", said=said, cure=fit and fit.cure, name=name)
 
 
 def _fallen_back(facts: api.Facts) -> api.Finding | None:
-    """Tell of an install over several indexes, of which the default one had the build that pip took."""
+    """Report an install with several indexes in which pip took the default index's build."""
     cards = bool(facts.amd or facts.nvidia)
     extra = facts.expression("/extra-index")
     install = next((c for c in facts.typed.commands if extra.search(c)), "")
@@ -116,7 +116,7 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
 
 
 def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
-    # the name first: a tool prints the target of an override, or of an early stepping
+    # use the name first: tools print the target of an override or an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), gfx)
     return facts.worded(
@@ -144,7 +144,7 @@ def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
 def cuda_old(
     facts: api.Facts, torch: api.TorchBuild, driver: api.NvidiaDriver, gpus: api.NvidiaGpus
 ) -> api.Finding | None:
-    """Only where a newer build would run on every GPU under this driver."""
+    """Report it only if a newer build would run on every GPU with this driver."""
     capabilities = tuple({card.compute_capability for card in gpus.gpus if card.compute_capability})
     if not torch.cuda or api.parts(torch.cuda) >= (12,) or not capabilities:
         return None
@@ -157,7 +157,7 @@ def cuda_old(
 
 
 NEW = (10, 0)
-"""From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
+"""From here on builds before torch 2.7 have no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 BLACKWELL = "cu128"
 """First variant with code for compute capability 10.0 and newer. Source: the wheel table."""
 
@@ -199,13 +199,13 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
 
 
 def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
-    """Return the finding for a compiler beside torch that does not know the GPU: Triton's ptxas, or a builder."""
+    """Return the finding for a compiler that does not know the GPU: Triton's ptxas or a build tool."""
     said = facts.heard("/unknown-arch")
     if not said:
         return None
     if (named := facts.search("/gpu-name", said)) and (own := _ptxas(facts, said, named)):
         return own
-    # an index of an older CUDA than the installed one would be a step back
+    # an index for an older CUDA than the installed one would be a downgrade
     variant = facts.torch.variant if facts.torch.accelerator == "cuda" else ""
     newer = variant if api.at_least(facts.torch.cuda, api.cuda_of(BLACKWELL)) else ""
     newest = api.pip(None, "install", "--upgrade", "torch", index=api.index_of(newer or BLACKWELL))
@@ -213,9 +213,9 @@ def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
 
 
 def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | None:
-    """Return the finding where torch has code for the GPU and ptxas alone does not know it; None where torch has none.
+    """Return the finding if torch has code for the GPU but ptxas does not know it; None if torch has none.
 
-    Of an unknown torch, a GPU that CUDA 12.8 does not know decides: no ptxas before torch 2.10 compiles for it.
+    If torch is unknown, the GPU must be one that CUDA 12.8 and so ptxas before torch 2.10 do not know.
     """
     capability = f"{named['major']}.{named['minor']}"
     needed, torch = api.first_cuda(capability), facts.torch
@@ -247,7 +247,7 @@ def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | N
 
 
 def _without_ptx(seen: api.Coverage) -> api.Coverage:
-    """Count compiled code alone: a run that says it has none got none from PTX either."""
+    """Count compiled code only: a run that fails for lack of code did not use PTX either."""
     compiled = [arch for arch in seen.archs if arch.startswith("sm_")]
     newest = max((api.parts(f"{a[3:-1]}.{a[-1]}") for a in compiled if a[3:].isdigit()), default=())
     younger = [c for c in seen.works if newest and api.parts(c.compute_capability) > newest]
@@ -257,7 +257,7 @@ def _without_ptx(seen: api.Coverage) -> api.Coverage:
 
 
 def _from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
-    """Return the card that torch's warning refuses, or those of a machine that has only new ones, by their error."""
+    """Return the card in torch's warning, or the cards of a machine that has only new ones and failed."""
     refused = api.card_refused(facts.errors)
     # 8.0 and newer were never dropped
     if refused is not None and api.parts(refused.compute_capability) >= (8, 0):
@@ -284,7 +284,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     if not cards and not said and not facts.torch:
         image = facts.heard("/no-image")
         own = facts.nvidia.gpus if image else ()
-        # a machine that has only old ones: an error of theirs tells of a build that dropped them
+        # with only old cards, the error shows a build that dropped them
         cards = own if all(() < api.parts(c.compute_capability) < KEPT for c in own) else ()
     if triton := facts.if_heard("/triton-too-old"):
         return triton
@@ -304,7 +304,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     return facts.worded(
         ":code" if fit else "",
         ":never" if any(api.parts(c) < (5,) for c in capabilities) else ":dropped",
-        # an extension built without code for the card ends with the same words
+        # an extension without code for the card fails with the same message
         ":image" if image else "",
         found=found,
         said=said or image,
@@ -314,7 +314,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
 
 
 def _never_supported(facts: api.Facts) -> api.Finding | None:
-    """Take a capability that a text itself tells, beside the error of a card without code."""
+    """Use a compute capability stated in the text together with the error for missing code."""
     spoken = facts.heard("/spoken")
     said = facts.heard(*("/no-image", "/no-kernel")) if spoken else ""
     if not said:
@@ -327,7 +327,7 @@ def _never_supported(facts: api.Facts) -> api.Finding | None:
 def torch_import_crash(
     facts: api.Facts, runtime: api.Runtime, torch: api.TorchBuild | api.Unknown | None
 ) -> api.Finding | None:
-    """Find a first stage that failed or crashed, though a torch is there."""
+    """Report import torch failing or crashing although torch is installed."""
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome not in ("failed", "crashed"):
         return None
@@ -354,7 +354,7 @@ def torch_import_crash(
 
 @api.check("torch-import-hang")
 def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
-    """Find a first stage that hung."""
+    """Report import torch hanging."""
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome != "hung":
         return None
@@ -368,7 +368,7 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
 
 @api.check("torch-missing")
 def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
-    """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
+    """Report a target without torch; if no target was examined, use the import error."""
     if isinstance(torch, api.TorchBuild):
         return None
     own = facts.interpreter
@@ -387,7 +387,7 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
 
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
-    """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
+    """Use an import error if no list shows torch; in a build, only if a list shows none."""
     said, there = facts.heard(), facts.packages.get("torch")
     if not said or there:
         return None
@@ -404,7 +404,7 @@ RECOMMENDED = "2.5"
 
 @api.check("torch-old")
 def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
-    """Compare with the floor of current libraries."""
+    """Compare with the minimum of current libraries."""
     if api.within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
     cure = api.torch_install(facts, f">={RECOMMENDED}").cure
@@ -413,7 +413,7 @@ def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
 
 @api.check("torch-sees-no-gpu")
 def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
-    """Go by what torch said of the GPUs that the drivers list."""
+    """Report that torch does not see the GPUs that the drivers list."""
     if runtime.gpu_available is not False:
         return None
     names = [card.name for card in facts.nvidia.gpus]
@@ -422,7 +422,7 @@ def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         names += facts.intel.names
     if not names:
         return None
-    # of a pasted report, which tells only a part, the cause is still open
+    # a pasted report shows only a part, so the cause is still open
     return facts.worded(
         "" if runtime.torch_file else ":report",
         name=f"torch {runtime.torch_version}".strip(),

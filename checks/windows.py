@@ -6,7 +6,7 @@ LEAST = 8 << 30
 
 @api.check("pagefile-too-small")
 def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
-    """Go by what is left; WinError 1455, in whatever language, makes an error of it."""
+    """Judge the remaining memory; WinError 1455, in any language, makes it an error."""
     cpu = facts.torch.accelerator == "cpu"
     said = facts.heard()
     free, total = facts.ram.commit_free, facts.ram.commit_total
@@ -19,12 +19,12 @@ def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
 
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
-"""DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
+"""DLLs of Intel's extension and its own torch, which need libuv and oneAPI. Source: its installation guide."""
 
 
 @api.check("windows-missing-dll")
 def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
-    """Error 126 in a library."""
+    """Report error 126 in a library."""
     if found := facts.matched("/failed"):
         name = found[1]
         case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
@@ -35,7 +35,7 @@ def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> a
 
 @api.check("windows-vcredist")
 def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
-    """Error 1114 in a library of torch."""
+    """Report error 1114 in a torch library."""
     if absent := facts.if_heard("/absent"):
         return absent
     stated = facts.heard("/stated")
@@ -50,23 +50,23 @@ def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.
 
 @api.check("wsl1-no-gpu")
 def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
-    """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
+    """Report an error if a GPU build is installed or was requested, otherwise a note."""
     if host.wsl != 1:
         return None
     build = facts.torch.accelerator in ("cuda", "rocm", "xpu") and facts.torch.version
     said = facts.heard()
-    # whoever runs the tools of the driver wants the GPU
+    # someone who runs the driver's tools wants the GPU
     asked = facts.nvidia_answer.smi == "error"
     return facts.worded(":wanted" if build or asked else "", said=said, build=build)
 
 
 @api.check("wsl-container-toolkit-stale")
 def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
-    """Only error 500, and only where the system is not known to be another than WSL."""
+    """Report only error 500, and only if the system is WSL or unknown."""
     said = facts.heard()
     windows = facts.host.os == "windows" or bool(facts.host.wsl)
     if not said and (windows or facts.container or not facts.host):
-        # a kernel that a module lacks has the same name: only where a container starts CUDA is this one meant
+        # a missing kernel in a module gives the same error name: only CUDA startup in a container counts
         said = facts.heard("/unnumbered")
     if not said or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
         return None

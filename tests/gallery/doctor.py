@@ -138,7 +138,7 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
         found += [] if (info / "RECORD").is_file() else [f"{info.name} has no RECORD"]
         for path, digest in wanted:
             if not path.is_file():
-                found.append(f"{path} of {info.name} is not there")
+                found.append(f"{path} of {info.name} is missing")
             elif (
                 base64.urlsafe_b64encode(bytes.fromhex(_of(path, known)))
                 != f"{digest[7:]}=".encode()

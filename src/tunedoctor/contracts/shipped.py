@@ -163,7 +163,7 @@ class Lacking(NamedTuple):
         """Return what is wrong, in words."""
         has = f"{self.library} {self.have}" if self.have else f"the installed {self.library}"
         whose = f" in the code of {self.asker}" if self.asker else ""
-        way = "gave it up" if self.too_new else "does not have it yet"
+        way = "removed it" if self.too_new else "does not have it yet"
         return f"the error '{self.said}'{whose}; {self.library}{self.fits} has it, {has} {way}"
 
     @property
@@ -182,7 +182,7 @@ class Lacking(NamedTuple):
         if not self.too_new:
             return ""
         if self.asker:
-            return f"or, to keep {self.asker}: {self.library}{self.fits}"
+            return f"or keep {self.asker} and install {self.library}{self.fits}"
         return f"or change the script: {self.library} no longer has {self.name or self.place}"
 
 

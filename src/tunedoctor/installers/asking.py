@@ -276,7 +276,7 @@ def _digest(file: Path) -> str:
 
 
 def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:
-    """Write wheels without files of what is installed, as a source of metadata; `but` names what is put in anew.
+    """Write wheels without files of what is installed, as a source of metadata; `but` names what is reinstalled.
 
     A wheelhouse holds what is to be put in, seldom all that is there already; the resolver needs the requirements of
     both. Nothing is ever installed from it: what stays as it is stays.

@@ -43,7 +43,7 @@ def render(answer: Answer, screen: Screen) -> str:
 
 
 def head(machine: Machine, assumed: tuple[str, ...], screen: Screen) -> None:
-    """Say which machine it is about, and what of it nobody told."""
+    """Show the machine and what was assumed about it."""
     screen.wrap(_machine(machine), INDENT, "machine")
     if assumed:
         screen.wrap(", ".join(assumed), INDENT, "assumed")
@@ -104,11 +104,11 @@ def _label(gpu: Gpu) -> str:
 
 
 def _commands(answer: Answer, screen: Screen) -> None:
-    """Commands stand unwrapped, each at the start of its line: they are there to be pasted."""
+    """Print commands unwrapped, each at the start of its line, so that they can be pasted."""
     commands = answer.commands
     if commands is None:
         return
-    # nothing is to be installed where the build is there
+    # nothing to install if the build is already there
     there = bool(answer.installed_fits) and not answer.machine.driver_supposed
     variables = answer.environment if answer.machine.platform != "windows" else {}
     for name, text in (

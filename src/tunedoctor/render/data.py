@@ -1,4 +1,4 @@
-"""doctor data on a terminal, and the same as one HTML page that needs nothing beside itself."""
+"""doctor data on a terminal, and the same as one self-contained HTML page."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from tunedoctor.target.train_rows import layout
 
 _BAR = 40
 _PARTS = 6
-"""Parts of a row that are shown."""
+"""Number of parts of a row that are shown."""
 _MOST = 6
-"""Places that are shown of a fault; the page and JSON have more."""
+"""Number of places shown for a fault; the page and JSON have more."""
 _ON_PAGE = 200
 _STYLE = """
 :root{color-scheme:light dark}pre{white-space:pre-wrap;font:14px/1.4 ui-monospace,monospace}

@@ -1,4 +1,4 @@
-"""What differs between two machines, on a screen and in Markdown: findings with what they hang on, then the rest."""
+"""What differs between two machines, on a screen and in Markdown: findings with their causes, then the rest."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -9,7 +9,7 @@ from tunedoctor.render.formats.words import flat, literal
 from tunedoctor.render.screen import Screen, mark
 
 MOST = 5
-"""Values of a subject that are shown without --verbose; of subjects, twice as many."""
+"""Values of a fact kind shown without --verbose; twice as many kinds are shown."""
 LONGEST = 160
 """Characters of a value."""
 _WIDE = 4 + max(len(kind.__name__) for kind in KINDS)
@@ -25,7 +25,7 @@ def render(
     *,
     verbose: bool = False,
 ) -> str:
-    """Return the screen: pairs whose findings differ, of others a line, and what to do next.
+    """Return the screen: pairs whose findings differ, a line for each other pair, and what to do next.
 
     `asked`: the words of the command, behind its name; `there`: the option that names the target to others.
     """
@@ -108,7 +108,7 @@ def _placed(value: str, side: Side) -> str:
 
 
 def markdown(found: Sequence[Difference]) -> str:
-    """Return tables of findings with what they hang on, and of the other facts."""
+    """Return tables of findings with the facts they depend on, and of the other facts."""
     lines: list[str] = []
     for one in found:
         a, b = (_cell(_told(side)) if side else "nothing" for side in (one.a, one.b))
@@ -150,7 +150,7 @@ def _at(side: Side) -> str:
 
 
 def _because(one: FindingDifference) -> Iterator[tuple[str, Change]]:
-    """Yield what explains a finding, and what stands before it: a further fact is needed too, or is enough alone."""
+    """Yield the facts that explain a finding, each with its label: "and" if both are needed, "or" if one is enough."""
     last, word = "", "because"
     for change in one.explained_by:
         yield "" if change.fact == last else word, change
@@ -158,7 +158,7 @@ def _because(one: FindingDifference) -> Iterator[tuple[str, Change]]:
 
 
 def _label(change: Change) -> str:
-    """Return a field as it is told below its fact: "torch" for "distributions[torch]"."""
+    """Return a field's short name: "torch" for "distributions[torch]"."""
     first = _FIRST.get(change.fact, " ")
     return change.field.removeprefix(first).replace("]", "", change.field.startswith(first))
 
@@ -175,7 +175,7 @@ def word_of(value: Value, most: int, *, sizes: bool = False) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if sizes and isinstance(value, int) and value >= 1 << 24:  # nothing but bytes is so large
+    if sizes and isinstance(value, int) and value >= 1 << 24:  # only byte counts are that large
         return gib(value)
     text = flat(listed(value) if isinstance(value, tuple) else str(value))
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -242,7 +242,7 @@ def _short(name: str) -> str:
 
 
 def _notes(rows: Iterable[overview.CardRow | overview.Offer], screen: Screen) -> None:
-    """Add what is to be said of cards, what is said of several once."""
+    """Add the notes on cards; a note shared by several cards appears once."""
     notes: dict[str, list[str]] = {}
     for one in rows:
         notes.setdefault(one.note, []).append(_short(one.name))

@@ -28,7 +28,7 @@ body{max-width:none}.heat{overflow-x:auto}.heat td{text-align:center}.heat td,.h
 
 
 def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
-    """Return the screen: causes, who is otherwise than most, who was not reached, and what to do next."""
+    """Return the screen: causes, outliers, nodes that were not reached, and what to do next."""
     few = MOST if verbose else FEW
     screen.wrap(f"{_counts(found)}   {found.seconds:.1f} s", kind="bold")
     screen.line()
@@ -47,7 +47,7 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
             for text in [*lines[:few], *[more] * (len(lines) > few)]:
                 screen.wrap(text, 4, "  ")
             screen.gap()
-    # the worst, and of the worst what not all share
+    # the worst cause, and among equals one that not all nodes share
     worst = sorted(found.causes, key=lambda c: (SEVERITIES.index(c.finding.severity), not c.nodes))
     keep = (
         "doctor fleet --format json > FILE",
@@ -95,7 +95,7 @@ def _spread(one: Spread) -> str:
 
 
 def rows_of(found: Fleet) -> Iterator[Odd]:
-    """Yield what is odd, once for all the nodes that are so."""
+    """Yield each difference once, with all nodes that have it."""
     return (one for one in found.odd if one.nodes)
 
 
@@ -104,7 +104,7 @@ def odd_line(one: Odd) -> str:
     both = one.value, one.others.value
     sizes = word_of(both[0], LONGEST, sizes=True) != word_of(both[1], LONGEST, sizes=True)
     own, usual = (word_of(value, LONGEST, sizes=sizes) for value in both)
-    if "." not in one.fact:  # all of it is there, or is not
+    if "." not in one.fact:  # the whole fact is present or missing
         own = "there" if one.value is None else own
         usual = "have it" if one.others.value is None else usual
     others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
@@ -125,7 +125,7 @@ def line(found: Fleet) -> str:
 
 
 def prometheus(found: Fleet) -> str:
-    """Return metrics of each machine and of all."""
+    """Return metrics for each machine and for all."""
     odd, samples = Counter(chain(*(one.nodes for one in rows_of(found)))), dict[str, list[Sample]]()
     samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
     samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
@@ -143,7 +143,7 @@ def prometheus(found: Fleet) -> str:
 
 
 def html(found: Fleet) -> str:
-    """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
+    """Return a page: a heat map of machines and causes as a table, and the content of the screen."""
     causes = [one.finding for one in found.causes][:40]
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for one in (wrong := [n for n in found.nodes if n.findings or n.verdict != "ready"]):

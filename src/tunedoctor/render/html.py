@@ -1,6 +1,6 @@
-"""The frame of the doctor's HTML pages: one file that needs nothing beside itself, light and dark, on any width.
+"""The frame of doctor's HTML pages: one self-contained file, light and dark, for any width.
 
-Bars are SVG that takes any width: what they say stays as large as the text around them.
+Bars are SVG of flexible width; their labels keep the size of the surrounding text.
 """
 
 from base64 import b64encode
@@ -14,7 +14,7 @@ from tunedoctor.target.train_plot import STYLE as CURVES
 from tunedoctor.target.train_plot import short, ticks
 
 BEGIN = '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-"""What every page begins with: by that the doctor knows its own."""
+"""How every page begins: doctor recognises its own pages by it."""
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--dim:#59636e;--line:#d1d9e0;--soft:#f6f8fa;--paper:#fff}
 @media screen and (prefers-color-scheme:dark){
@@ -38,9 +38,9 @@ details{margin:.4rem 0}summary{cursor:pointer;color:var(--dim)}
 
 
 def frame(title: str, body: str, style: str = STYLE, script: str = "") -> str:
-    """Return a page, in ASCII: what it is written to has no say in what it holds. It loads nothing.
+    """Return a page in ASCII, so that no encoding can change it. It loads nothing.
 
-    Of styles and scripts, both in ASCII, a browser takes these alone, and those of curves, by their hashes.
+    The browser accepts only these styles and scripts, and those of curves, by their hashes.
     """
     runs = f"; script-src {_hash(script)}" if script else ""
     policy = f"default-src 'none'; style-src {_hash(style)} {_hash(CURVES)}{runs}"
@@ -59,12 +59,12 @@ def _hash(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return text of others, which marks nothing up and holds no control characters."""
+    """Return foreign text without markup or control characters."""
     return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
 
 
 def rows(pairs: Iterable[tuple[str, object]]) -> str:
-    """Return a table of names and what they are."""
+    """Return a table of names and values."""
     some = (
         f'<tr><th scope="row">{clean(name)}</th><td>{clean(str(value))}</td></tr>'
         for name, value in pairs
@@ -73,13 +73,13 @@ def rows(pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def table(heads: Iterable[str], body: str, kind: str) -> str:
-    """Return a table of rows of others under names of its columns."""
+    """Return a table of given rows under column names."""
     named = "".join(f'<th scope="col">{one}</th>' for one in heads)
     return f'<table class="{kind}"><tr>{named}</tr>{body}</table>'
 
 
 def numbers(pairs: Iterable[tuple[str, str]], kind: str = "numbers") -> str:
-    """Return numbers that are seen first, what is empty left out."""
+    """Return prominent numbers; empty ones are left out."""
     some = (f"<div><dt>{clean(a)}</dt><dd>{clean(b)}</dd></div>" for a, b in pairs if b)
     return f'<dl class="{kind}">{"".join(some)}</dl>'
 
@@ -89,7 +89,7 @@ _ROW, _THICK = 46, 16
 
 
 class Bar(NamedTuple):
-    """One bar, of parts that stand in a row."""
+    """One bar, made of parts in a row."""
 
     name: str
     says: str

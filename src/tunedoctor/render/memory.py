@@ -1,4 +1,4 @@
-"""The memory of GPUs on a page: who holds it, and which trainings the rest is enough for."""
+"""The memory of GPUs on a page: which programs use it, and what fits in the rest."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -18,7 +18,7 @@ Numbered = tuple[int, ReportGpu]
 
 
 def memory(machine: ReportMachine) -> str:
-    """Return a part for each kind of GPU; what is not known is said in its place."""
+    """Return a part for each kind of GPU, with unknown values marked."""
     if not machine.gpus:
         none = "There is no GPU." if machine.gpus_known else "The GPUs are unknown."
         return (
@@ -40,7 +40,7 @@ def _kind(name: str, size: int | None, gpus: Sequence[Numbered]) -> str:
 
 
 def _use(size: int, gpus: Sequence[Numbered]) -> str:
-    """Return one bar a GPU, what the colours are, and the same as a table."""
+    """Return one bar per GPU, a colour key, and the same as a table."""
     rows, cells, key, hue = list[Bar](), list[str](), dict[str, list[str]](), 0
     for number, gpu in gpus:
         name, parts, told = f"GPU {number}", list[tuple[str, float]](), list[str]()

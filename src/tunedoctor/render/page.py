@@ -1,4 +1,4 @@
-"""Pages: all about a check, and those of docs/, as text."""
+"""Pages about checks, and those of docs/, as text."""
 
 import re
 

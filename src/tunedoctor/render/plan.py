@@ -1,4 +1,4 @@
-"""What doctor fix and doctor set show: a plan, its stages as they end, what came of it and the way back; a set."""
+"""Screens of doctor fix and doctor set: a plan, its stages, the result and how to undo it; a set."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -33,15 +33,15 @@ STAGES: dict[Stage, tuple[str, str, str]] = {
     "prove": ("proved", "the checks find no new problem", "switching"),
     "switch": ("switched", "the new environment is in place", ""),
 }
-"""What is said of a stage that ended, and what goes on after it."""
+"""Verb and result of a finished stage, and what runs next."""
 _SHOWN = 4
-"""Faults from before that are named, then counted."""
+"""Number of earlier faults that are listed; the rest are counted."""
 
 
 def render_plan(
     answer: FixResult, screen: Screen, kept: Iterable[str] = (), *, verbose: bool = False
 ) -> str:
-    """Return the screen of a plan; `kept` are packages of the stack that stay as they are."""
+    """Return the screen of a plan; `kept` are stack packages that do not change."""
     plan = answer.plan
     if plan is None:
         return ""
@@ -123,11 +123,9 @@ def _heading(answer: FixResult, plan: Plan) -> str:
 
 def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: bool) -> None:
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
-    # first what was asked for, then what else moves of what is there, then what these bring
+    # requested packages first, then other installed ones that change, then new dependencies
     first = [p for name in plan.asked for p in plan.pins if p.name == name]
-    if (
-        plan.rebuild and not verbose
-    ):  # all of it is installed; what changes is what people want to see
+    if plan.rebuild and not verbose:  # everything is reinstalled, so show only what changes
         first = [pin for pin in first if pin.was != pin.version]
     moved = [pin for pin in plan.pins if pin.was and pin not in first]
     same = [pin for pin in moved if pin.was == pin.version and plan.rebuild and not verbose]
@@ -212,7 +210,7 @@ def _minutes(plan: Plan) -> str:
 
 
 def told(answer: FixResult, screen: Screen) -> None:
-    """Add what is the user's to do."""
+    """Add the steps that the user has to do."""
     screen.line(("Manual steps", "bold"))
     for one in answer.findings:
         if not one.changes:
@@ -233,7 +231,7 @@ def resolver_output(details: str, screen: Screen) -> None:
 
 
 def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> str:
-    """Return the line of a stage that ended; "" for one that nobody wants to know."""
+    """Return the line of a finished stage; "" for an internal one."""
     verb, always, _ = STAGES.get(stage, ("", "", ""))
     if not verb:
         return ""

@@ -1,4 +1,4 @@
-"""Answers as JSON, or as a screen: lines, wrapped text and tables, as wide and as colourful as a stream can show.
+"""Results as JSON, or as a screen of lines, wrapped text and tables, in the width and colours of a stream.
 
 Rich paints and draws tables, for a pipe too; it is imported where there is one of both, so that a check in a pipe does
 not pay for it.
@@ -27,13 +27,13 @@ from tunedoctor.target import safe_text
 Part = str | tuple[str, str]
 """Text, or text with its kind: a severity, ok, unknown, dim or bold."""
 NextStep = tuple[str, str]
-"""A command, and what it is for: ("doctor smoke", "prove it with a tiny training"); the command can be ""."""
+"""A command and its purpose: ("doctor smoke", "prove it with a tiny training"); the command can be ""."""
 MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-"}
-"""They differ in shape; colour only repeats them."""
+"""The marks differ in shape, so colour is not needed."""
 COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan", "note": ""}
 NARROW, WIDE, PIPE = 40, 200, 80
 BOUND = "\u00a0"
-"""A space where no line ends."""
+"""A space at which no line is broken."""
 _SPELLED = {
     "\u00d7": "x", "✗": "x", "✖": "x", "✘": "x", "✓": ".", "✔": ".", "•": "*", "·": "-", "▶": ">",
     "→": "->", "←": "<-", "⇒": "=>", "…": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2011": "-",
@@ -52,7 +52,7 @@ def mark(kind: str) -> tuple[str, str]:
 
 
 class Screen:
-    """Collects what is to be shown; `text` returns it."""
+    """Collect lines and tables; `text` returns the screen."""
 
     def __init__(self, width: int = PIPE, encoding: str = "utf-8", *, colour: bool = False) -> None:
         """Begin with nothing."""
@@ -61,7 +61,7 @@ class Screen:
         self._rows: list[tuple[tuple[str, str], ...] | Table] = []
 
     def line(self, *parts: Part) -> None:
-        """Add a line that stays whole, however long: a command that is broken can't be pasted."""
+        """Add a line that is never wrapped: a broken command can't be pasted."""
         pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
         self._rows.append(tuple((self.spelled(word), kind) for word, kind in pairs))
 
@@ -86,19 +86,19 @@ class Screen:
                 head = ""
 
     def row(self, name: str, text: str, indent: int = 11) -> None:
-        """Add text behind a name, which ends two columns before it; nothing where there is no text."""
+        """Add text after a right-aligned name; nothing if the text is empty."""
         if text.strip():
             self.wrap(text, indent, f"{name:>{indent - 2}}")
 
     def next(self, *steps: NextStep) -> None:
-        """Add the next steps, two at most: what for, and the command alone on its line, so that it can be copied."""
+        """Add at most two next steps: the purpose, then the command on its own line for copying."""
         for number, (command, purpose) in enumerate(steps[:2]):
             self.wrap(purpose, 6, "Or:" if number else "Next:")
             if command:
                 self.line("  ", (command, "bold"))
 
     def marked(self, text: str) -> str:
-        """Return a text that colour sets off, in brackets where there is none."""
+        """Return a text marked by colour, or by brackets without colour."""
         return text if self._colour else f"[[{text}]]"
 
     def table(self, head: str, rows: Iterable[Iterable[Part]]) -> None:
@@ -119,7 +119,7 @@ class Screen:
         self._rows.append(table)
 
     def room(self, most: int, beside: int) -> int:
-        """Return how wide a bar can be where the rest of its line takes `beside`."""
+        """Return the width left for a bar if the rest of its line takes `beside`."""
         return max(8, min(most, self.width - beside))
 
     def text(self) -> str:
@@ -156,7 +156,7 @@ class Screen:
         )
         rows = [self._text(*row) if isinstance(row, tuple) else row for row in self._rows]
         for table in rows:
-            if not isinstance(table, Text):  # what has no room sticks out, and is not cut
+            if not isinstance(table, Text):  # a table that is too wide overflows and is not cut
                 least = console.measure(table, options=console.options.update(max_width=WIDE))
                 table.width = least.minimum if least.minimum > self.width else None
         console.print(*rows, sep="\n", soft_wrap=True)
@@ -172,7 +172,7 @@ class Screen:
 
 
 def columns(stream: TextIO) -> int:
-    """Return how wide a terminal is, 80 for what is none."""
+    """Return the width of a terminal, or 80 for other streams."""
     width = 0
     if stream.isatty():
         with suppress(OSError, ValueError):
@@ -181,7 +181,7 @@ def columns(stream: TextIO) -> int:
 
 
 def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
-    """Return a screen of a stream: NO_COLOR and FORCE_COLOR hold, an encoding that is not UTF-8 gets ASCII."""
+    """Return a screen for a stream; NO_COLOR and FORCE_COLOR apply, encodings other than UTF-8 get stand-ins."""
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().removesuffix("-sig")
     colour = stream.isatty() and environ.get("TERM") != "dumb"
     if environ.get("FORCE_COLOR"):
@@ -191,7 +191,7 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
 
 
 def spelled(text: str, encoding: str) -> str:
-    """Return text with a stand-in for what the encoding lacks: `→` is `->`, `é` is `e`, `中` is `<U+4E2D>`."""
+    """Return text with stand-ins for characters the encoding lacks: `→` is `->`, `é` is `e`, `中` is `<U+4E2D>`."""
     return text.encode(encoding, _ERRORS).decode(encoding)
 
 
@@ -222,6 +222,6 @@ def as_line(answer: object, **first: str) -> str:
 
 
 def ascii_of(text: bytes) -> str:
-    """Return JSON in ASCII, which no stream spells otherwise and no CI runner obeys, with a line end."""
+    """Return JSON in ASCII with a line end; no stream changes it and no CI runner executes it."""
     plain = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text.decode())
     return f"{safe_text.as_json(plain)}\n"

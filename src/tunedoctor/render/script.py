@@ -1,4 +1,4 @@
-"""A plan as a shell script that a person can read, and run elsewhere."""
+"""A plan as a shell script that people can read and run elsewhere."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
             case steps.Tell():
                 lines += ["", f"# manual step ({step.who}): {flat(step.why)}"]
                 lines += [*_commented(step.command)]
-            case _:  # a rebuild is never written as a script: only the doctor can take it back
+            case _:  # a rebuild is never written as a script: only doctor can undo it
                 pass
     return "\n".join(lines) + "\n"
 
@@ -74,21 +74,21 @@ def _install(step: Install, tool: str) -> Iterator[str]:
 
 
 def parted(step: Install) -> Iterator[tuple[str, list[Pin]]]:
-    """Yield the options and pins of each command: what has hashes is held to them, what has none stands apart."""
+    """Yield options and pins of each command; pins with hashes are separate and require them."""
     for words, hashed in ((" --require-hashes", True), ("", False)):
         if pins := [pin for pin in step.pins if bool(pin.hashes) is hashed]:
             yield f"--no-deps --only-binary :all:{words}", pins
 
 
 def source_of(step: Install, tool: str) -> str:
-    """Return the options that name the index of an install beside the default one."""
+    """Return the options that add an install's index to the default one."""
     more = "--index-strategy unsafe-best-match --index" if tool == "uv" else "--extra-index-url"
     return f" {more} {shlex.quote(step.index)}" if step.index else ""
 
 
 def pin_lines(pins: Iterable[Pin]) -> list[str]:
     """Return the lines of a file of requirements."""
-    # one line each, whatever a plug-in calls a package: the text ends at a line of its own
+    # one line each, whatever a plug-in calls a package: the here-document ends at its own line
     return [
         flat(" ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)]))
         for pin in pins

@@ -1,4 +1,4 @@
-"""The set-up of a bare machine as a shell script: what root does apart, what the user does, each step after a look."""
+"""The set-up of a bare machine as a shell script: a root part and a user part, each step checked first."""
 
 import re
 import shlex
@@ -25,11 +25,11 @@ from tunedoctor.wheels.pick import KINDS
 from tunedoctor.wheels.rules import driver_floor
 
 _SCRIPT = Path(__file__).with_suffix(".sh")
-"""The script; a line `#: NAME` is replaced by what a machine needs there."""
+"""The script template; each line `#: NAME` is replaced for the machine."""
 
 
 class Setting(NamedTuple):
-    """What a set-up goes by."""
+    """What a set-up depends on."""
 
     host: Host
     place: str
@@ -56,7 +56,7 @@ class _Step(msgspec.Struct, frozen=True):
 def render_plan_script(
     plan: Plan, snapshot: Snapshot, tool: str, cures: Iterable[object] = ()
 ) -> str:
-    """Return a plan as a script: of a new environment on Linux with all that the machine needs before it.
+    """Return a plan as a script; for a new environment on Linux with the set-up of the machine.
 
     `tool` is pip or uv; of `cures` the variables are set.
     """
@@ -68,12 +68,12 @@ def render_plan_script(
 
 
 def is_setup(plan: Plan, snapshot: Snapshot) -> bool:
-    """Tell whether a plan's script is a set-up, with a part for root: a new environment on Linux."""
+    """Return whether a plan's script is a set-up with a root part: a new environment on Linux."""
     return plan.new is not None and Facts(snapshot).host.os == "linux"
 
 
 def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> Setting:
-    """Return what a snapshot tells of the machine, a plan of the GPUs that count, steps of cures of variables."""
+    """Return the machine from a snapshot, the GPUs from a plan, and variables from fixes."""
     facts = Facts(snapshot)
     pci = snapshot.find(PciBus)
     models = [nvidia_by_pci(one.device) for one in pci.of("10de")] if pci else []
@@ -90,12 +90,12 @@ def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> 
 
 
 def _variant(plan: Plan) -> str:
-    """Return the label of the torch that a plan puts in: cpu, cu130; "" for the default index's own."""
+    """Return the label of the torch in a plan: cpu, cu130; "" for the default index's build."""
     return next((p.version.partition("+")[2] for p in plan.pins if p.name == "torch"), "")
 
 
 def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys.executable) -> str:
-    """Return the whole set-up as a POSIX script; `python` is the doctor's, beside which its command stands."""
+    """Return the set-up as a POSIX script; `python` is doctor's, with its command in the same folder."""
     installs = [step for step in plan.steps if isinstance(step, Install)]
     pins = [line for step in installs for line in pin_lines(step.pins)]
     name = f"{flat(at.host.name)} ({' and '.join(at.vendors) or 'no GPU'})"
@@ -145,7 +145,7 @@ def _root(words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
 
 
 def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
-    """Yield the rows that are for this machine, of several with one id the first."""
+    """Yield the rows for this machine; of several with one id, the first."""
     seen: set[str] = set()
     for one in rows("setup", key, _Step):
         ours = not one.vendors or not {*one.vendors}.isdisjoint(at.vendors)
@@ -157,7 +157,7 @@ def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
 
 
 def _commands(one: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
-    """Yield the lines of a step, with what the tables have for this distribution."""
+    """Yield the lines of a step, filled in for this distribution."""
     for line in one.do:
         if line == "{driver}":
             driver = [*_driver(plan, at)]
@@ -169,9 +169,9 @@ def _commands(one: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Ite
 
 
 def _driver(plan: Plan, at: Setting) -> Iterator[str]:
-    """Yield how the driver comes that the wheel needs: the source of its packages, then these.
+    """Yield how to install the driver that the wheel needs: the package source, then the packages.
 
-    What nobody has verified, or has a source that is not known here, is advice for the user.
+    Unverified packages, or ones with an unknown source, become advice for the user.
     """
     variant = _variant(plan)
     floor = driver_floor(cuda_of(variant), windows=False)

@@ -19,7 +19,7 @@ PLOT = 24
 
 
 def render(answer: Answer, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
-    """Return the screen. `verbose` shows whole errors, `quiet` what is not well and the verdict."""
+    """Return the screen. `verbose` shows whole errors, `quiet` only problems and the verdict."""
     shown = ("torch", "transformers", "peft")
     packages = [f"{name} {answer.packages[name]}" for name in shown if name in answer.packages]
     place = f"{answer.target or 'no target'}  Python {answer.python or '?'}"
@@ -53,12 +53,12 @@ def render(answer: Answer, screen: Screen, *, verbose: bool = False, quiet: bool
 
 
 def _gathered(stages: Sequence[SmokeStage]) -> list[SmokeStage]:
-    """Put imports that went well on one line, and leave out what the heading says."""
+    """Put successful imports on one line, and leave out what the heading shows."""
     imports = [one for one in stages if one.name.startswith("import ") and one.outcome == "ok"]
     rest = [one for one in stages if one not in imports and (one.name != "device" or one.bad)]
     if not imports:
         return rest
-    # each part of the run imports anew: a library is told once, with the time of its first
+    # each part of the run imports again: list a library once, with its first import time
     first: dict[str, SmokeStage] = {}
     for one in imports:
         first.setdefault(one.name, one)

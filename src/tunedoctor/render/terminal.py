@@ -11,7 +11,7 @@ from tunedoctor.render.formats import Told
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
 NONE_CHECKED = "no Python environment was checked"
-"""What people read for NO_ENVIRONMENT, which stands in snapshots."""
+"""What people read for NO_ENVIRONMENT, the text in snapshots."""
 _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
@@ -106,7 +106,7 @@ def _heading(report: Report, screen: Screen) -> None:
 
 
 def nowhere_to_look(report: Report) -> bool:
-    """Tell whether an environment was wanted, and none was found."""
+    """Return whether an environment was wanted but none was found."""
     return report.target.chosen_by == "none" and profile(report.profile).environment == "wanted"
 
 
@@ -134,7 +134,7 @@ def _finding(
 
 
 def _cure(one: ReportFinding, screen: Screen) -> None:
-    """Keep a command whole on one line, however long: a broken line can't be pasted."""
+    """Print the fix; a command stays on one line, since a broken line can't be pasted."""
     command, note = one.cure.command, one.cure.note
     if command and one.cure.kind == "command":
         whole = f"{'fix':>9}  {command}"
@@ -147,7 +147,7 @@ def _cure(one: ReportFinding, screen: Screen) -> None:
 
 
 def suspects(report: Report) -> list[ReportSuspect]:
-    """Return what the errors resemble, where no error is proved: the first, and others that are likely enough."""
+    """Return likely causes if no error is proven: the first, and others that are likely enough."""
     some = report.suspected
     if any(one.severity == "error" for one in report.findings):
         return []
@@ -175,7 +175,7 @@ def _trained(report: Report, screen: Screen) -> None:
 
 
 def _ages(report: Report, screen: Screen) -> None:
-    """Say in quiet lines how old imports and advice are; and why a newer table is not used."""
+    """Print in dim lines how old imports and the wheel table are, and why a newer table is not used."""
     if report.remembered:
         text = f"imports tested {ago(report.remembered)}; doctor check --deep repeats them"
         screen.wrap(text, kind="dim")
@@ -187,7 +187,7 @@ def _ages(report: Report, screen: Screen) -> None:
 
 
 def tally(report: Report) -> list[str]:
-    """Return how many checks passed, and how many there are of those that told nothing."""
+    """Return how many checks passed, and how many gave no result and why."""
     reasons = [*report.skipped.values()]
     bare, deep = reasons.count(NO_ENVIRONMENT), reasons.count(NOT_RUN)
     checks = [f"{many(len(report.passed), 'check')} passed"]
@@ -265,7 +265,7 @@ def _verdict(told: Told, screen: Screen) -> None:
     if report.verdict == "unknown" and not count["error"]:
         why = NONE_CHECKED if nearby else ", ".join([*found, open_] if open_ else found)
         screen.wrap(f"Undecided: {why}" if why else "Undecided", 2, mark("unknown"), "unknown")
-        # what settles a finding stands with it
+        # a finding shows its own command to confirm it
         if nearby:
             screen.next(*nearby_ways(report))
         elif report.next in [one.settle for one in report.suspected]:
@@ -290,7 +290,7 @@ def _nearby(report: Report, screen: Screen) -> None:
 
 
 def there(report: Report) -> str:
-    """Return the option that names the environment again; "" where it is found without."""
+    """Return the option that selects this environment again, or "" if none is needed."""
     target = report.target
     if target.chosen_by == "--target" or target.chosen_by in FOUND:
         return f" --target {quoted_path(target.asked)}"
@@ -298,7 +298,7 @@ def there(report: Report) -> str:
 
 
 def cured(report: Report) -> bool:
-    """Tell whether fix has something to carry out."""
+    """Return whether fix has something to carry out."""
     counted = (one for one in report.findings if not one.accepted)
     steps = [s for f in counted if f.severity != "note" for s in f.cure.steps]
     ours = any(not isinstance(s, (Advice, Command)) for s in steps)

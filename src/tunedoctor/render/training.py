@@ -1,4 +1,4 @@
-"""What came of a training as one HTML page: curves, answers, data, memory, and how the result is used."""
+"""The result of a training as one HTML page: curves, answers, data, memory, and how to use it."""
 
 import json
 import shlex
@@ -94,7 +94,7 @@ def _figure(picture: str, caption: str) -> str:
 
 
 def _numbers(log: list[Logged]) -> str:
-    """Return the curve as a table, for who can't see it: at most forty rows of it."""
+    """Return the curve as a table of at most forty rows, for readers who can't see it."""
     every = [row for row in log if "loss" in row or "eval_loss" in row]
     gap = -(-len(every) // 40)
     some = [row for i, row in enumerate(every) if i % gap == 0 or row is every[-1]]

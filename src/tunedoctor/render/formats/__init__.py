@@ -1,6 +1,6 @@
-"""What a report becomes for other programs: a module of the format's name, whose `render` returns the text.
+"""Reports for other programs: one module per format, whose `render` returns the text.
 
-Each is a pure function of what stands here, and may fail without harm to the others.
+Each is a pure function of the data here and can fail without affecting the others.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from tunedoctor.model.wording import many
 
 
 class Place(NamedTuple):
-    """A line of a file, as the folder that was checked names it."""
+    """A line of a file, relative to the checked folder."""
 
     file: str
     """Relative, with slashes: "requirements.txt"."""
@@ -24,23 +24,23 @@ class Place(NamedTuple):
 
 
 ANYWHERE = Place("pyproject.toml", 1)
-"""Where nothing is to blame: a file that need not be there."""
+"""Used if no line is to blame; the file need not exist."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A report, redacted, with what a format wants besides."""
+    """A redacted report, and what formats need besides."""
 
     report: Report
     code: int
-    """Exit code: 0 ready, 1 findings, 2 could not tell."""
+    """Exit code: 0 ready, 1 findings, 2 undecided."""
     places: Mapping[str, Place] = {}
-    """Id of a finding -> the line that is to blame, else the file that comes nearest: each finding has one."""
+    """Id of a finding -> the line to blame, otherwise the closest file; each finding has one."""
     facts: Snapshot | None = None
-    """What was judged: for a format that hands the facts on, which hides what names a person or a machine."""
+    """The facts, for a format that passes them on; it hides names of people and machines."""
     partial: bool = False
     """Checks were left out by --only or --skip: it proves nothing as a whole."""
     here: bool = True
-    """It is about this machine, so that its other commands are the next step."""
+    """The report is about this machine, so next steps can run here."""
 
     @property
     def counted(self) -> tuple[ReportFinding, ...]:
@@ -53,7 +53,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tally(self) -> dict[str, int]:
-        """How many of them there are, by severity, worst first."""
+        """Number of causes by severity, worst first."""
         return {s: sum(one.severity == s for one in self.counted) for s in SEVERITIES}
 
     @property

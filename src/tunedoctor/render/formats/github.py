@@ -10,14 +10,14 @@ from tunedoctor.target import safe_text
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN = 10
-"""Annotations of a kind that GitHub shows of a step; others vanish."""
+"""Annotations per level that GitHub shows for a step; more are dropped."""
 _LARGEST = 1 << 20
 """Bytes of a summary: GitHub drops a larger one whole."""
 _MARKS = {"error": "\u274c", "warning": "\u26a0\ufe0f", "note": "\u2139\ufe0f"}
 
 
 def render(told: Told) -> str:
-    """Return a command of the workflow for each cause, worst first, and last how many GitHub would not show."""
+    """Return a workflow command for each cause, worst first, then how many GitHub would not show."""
     shown: list[str] = []
     many_of, left = Counter[str](), list[str]()
     if why := why_unknown(told.report):
@@ -47,13 +47,13 @@ def _command(kind: str, title: str, message: str, place: Place | None = None) ->
 
 
 def _data(text: str) -> str:
-    """Return text as a value in a command, of GitHub or of another runner that reads the same log."""
+    """Return text escaped for a workflow command, harmless to other runners that read the log."""
     plain = safe_text.as_plain_text(text)
     return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def summary(told: Told) -> str:
-    """Return the page of $GITHUB_STEP_SUMMARY in Markdown: verdict, machine, causes with cures, what was not told."""
+    """Return the page of $GITHUB_STEP_SUMMARY in Markdown: verdict, machine, causes with fixes, undecided checks."""
     report = told.report
     text = f"## doctor: {_verdict(told)}\n\n{literal(_looked_at(report))}\n"
     if report.findings:

@@ -11,13 +11,13 @@ from tunedoctor.render.formats.words import group_of, lines, untold, why_unknown
 from tunedoctor.target import safe_text
 
 Case = tuple[str, str, str, str]
-"""Id of a check, its outcome as a tag, why, and all that is told of it."""
+"""Id of a check, its outcome as a tag, the reason, and the details."""
 _FORBIDDEN = pattern(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no document of XML 1.0 may hold, escaped or not."""
+"""Characters that XML 1.0 forbids, even escaped."""
 
 
 def render(told: Told) -> str:
-    """Return the document. What does not count, and what is not for this machine, is skipped, and says why."""
+    """Return the document. Accepted findings and checks for other machines are skipped with a reason."""
     report, cases = told.report, [*_cases(told)]
     count = Counter(tag for _, tag, _, _ in cases)
     if (why := why_unknown(report)) and not count["error"]:
@@ -55,7 +55,7 @@ def _cases(told: Told) -> Iterator[Case]:
 
 
 def _outcome(one: ReportFinding, told: Told) -> tuple[str, str]:
-    """Return tag and message of a cause: it fails where it makes the verdict, notes only where nothing is worse."""
+    """Return tag and message of a cause: a failure if it decides the verdict; notes only if nothing is worse."""
     said = f"{one.severity}: {one.title}"
     worse = any(other.severity != "note" for other in told.counted)
     if one.accepted:

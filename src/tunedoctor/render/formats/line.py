@@ -12,7 +12,7 @@ from tunedoctor.render.screen import spelled
 LONGEST = 80
 """Bytes that node-problem-detector keeps of what a plug-in prints."""
 _OTHER = pattern(r"[^A-Za-z0-9.,:+/_\[\]-]+")
-"""What a shell, scontrol or a table of sinfo could take for more than a letter."""
+"""Characters that a shell, scontrol or a table of sinfo could interpret."""
 
 _QUOTES = str.maketrans("", "", "'\"`")
 
@@ -31,13 +31,13 @@ def render(told: Told) -> str:
 
 def worst_of(causes: Iterable[ReportFinding]) -> str:
     """Return the worst cause, who has to act, and short words."""
-    # of two that are as bad the node's: else a user's would hide that it has to be drained
+    # among equals the node's comes first: a user's must not hide that the node needs draining
     worst = sorted(causes, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
     return f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
 
 
 def line_of(text: str) -> str:
-    """Return a line of what is told, in characters that no program takes for more."""
+    """Return the text as one line of harmless characters."""
     plain = _OTHER.sub(" ", spelled(f"doctor: {text}", "ascii").translate(_QUOTES))
     if len(plain) > LONGEST:  # between words, where one ends late enough
         head, _, _ = plain[: LONGEST + 1].rpartition(" ")

@@ -1,4 +1,4 @@
-"""Markdown for an issue or a chat: what people read first, then all facts, from which triage comes to the same.
+"""Markdown for an issue or a chat: a readable part, then all facts, from which triage gets the same result.
 
 It is to be given away, so this machine's own name is hidden too. Words that could be more than words, as tags, links
 and mentions, stand in spans of code; facts and commands in blocks of code, which nothing in them ends.
@@ -27,10 +27,10 @@ LARGEST = 60_000
 _FINDINGS, _FACTS, _SENTENCE = 20_000, 6_000, 1_500
 """Characters of what people read."""
 _FRAMES = 5
-"""Of a traceback where all have no room."""
+"""Frames kept of a traceback that is too long."""
 _NO_ROOM = "left out because the text was too long for an issue"
 _PLAIN = pattern(r"(?i)(?!\S*www\.)(?:[^\W_]|[.,;:()'\"/+=?%-](?!/))*")
-"""A word that is no more than that in any Markdown."""
+"""A word without meaning in any Markdown."""
 _WORD = pattern(r"(?<!\S)`[^`\n]{1,200}`(?=[.,;:)]{0,3}(?:\s|$))|\S+")
 _AROUND = "(.,;:)\"'"
 _TICKS = pattern(r"`+")
@@ -118,7 +118,7 @@ def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:
 
 
 def _all(facts: Snapshot, room: int) -> str:
-    """Return the facts in a block that can be folded away; of those that have no room the largest are left out."""
+    """Return the facts in a collapsible block; if there is no room, the largest are left out."""
     text, left_out = _folded(facts, ()), list[str]()
     if len(text) > room and (told := facts.find(Errors)):
         inner = (replace(one, frames=one.frames[-_FRAMES:]) for one in told.errors)
@@ -147,7 +147,7 @@ def _fenced(text: str, language: str) -> str:
 
 
 def _words(text: str) -> str:
-    """Return a text, in one line, that is nothing but words to Markdown."""
+    """Return a text in one line that Markdown shows as plain words."""
     short = text if len(text) <= _SENTENCE else f"{text[:_SENTENCE]} […]"
     return _WORD.sub(_word, " ".join(short.split())).replace("` `", " ")
 

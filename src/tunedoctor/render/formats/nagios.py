@@ -1,4 +1,4 @@
-"""What Nagios, Icinga and their like take from a plug-in: a line of text, numbers behind a bar, a code of its own."""
+"""Output for Nagios, Icinga and similar: a line of text, numbers after a bar, and its own exit codes."""
 
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.model.wording import many
@@ -34,7 +34,7 @@ def render(told: Told) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a line without the bar, behind which numbers would begin."""
+    """Return a line without a bar, which would start the numbers."""
     plain = flat("".join(c if c.isprintable() else " " for c in text)).replace("|", "/")
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
 

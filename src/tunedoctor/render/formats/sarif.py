@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, as GitHub's code scanning takes it: it refuses a whole file for one result without a place."""
+"""SARIF 2.1.0 for GitHub's code scanning, which rejects a whole file for one result without a place."""
 
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +47,7 @@ def _invocation(report: Report, code: int) -> dict[str, Any]:
 
 
 def _rule(one: ReportFinding) -> dict[str, Any]:
-    """Return what is said of a cause: GitHub shows its help beside the alert."""
+    """Return the rule of a cause; GitHub shows its help next to the alert."""
     page = str(table("pages")["rows"].get(one.id, ""))
     more = f"`doctor explain {one.id}` explains more."
     parts = "\n\n".join(filter(None, (one.title, one.means, page.strip(), more)))
@@ -82,5 +82,5 @@ def _result(one: ReportFinding, rule: int, told: Told, cause: str) -> dict[str, 
 
 
 def _text(name: str, text: str) -> dict[str, dict[str, str]]:
-    """Return a message; what would be a link in it is none."""
+    """Return a message in which nothing becomes a link."""
     return {name: {"text": text.replace("](", "] (")}}

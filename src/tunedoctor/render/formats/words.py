@@ -1,4 +1,4 @@
-"""What several formats say alike: a finding as lines, who has to act, and why nothing could be told."""
+"""Text that several formats share: a finding as lines, who has to act, and why a verdict is open."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from tunedoctor.tables.load import table
 
 _MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\`*_[]{}()|~!@#$:"})
 OF_NODE = ("machine", "driver")
-"""What a check is about whose findings are the node's: its administrator's."""
+"""Groups of checks whose findings the node's administrator handles."""
 
 
 def flat(text: str) -> str:
@@ -21,15 +21,15 @@ def flat(text: str) -> str:
 
 
 def literal(text: str, most: int = 1_000) -> str:
-    """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
+    """Return text for one table row without Markdown or HTML markup."""
     short = text if len(text) <= most else f"{text[:most]}…"
     rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
-    # GitHub makes a link of www. by itself, and takes what is escaped behind it for a part
+    # GitHub turns www. into a link automatically, and includes escaped text after it
     return "<br>".join(row.translate(_MARKUP).replace("www.", "www&#46;") for row in rows)
 
 
 def lines(one: ReportFinding) -> list[str]:
-    """Return what a person is told of a finding, besides its title."""
+    """Return the lines that people read about a finding, besides its title."""
     cure, note = one.cure.command, one.cure.note if one.cure.command else ""
     parts = {"Found": one.found, "Means": one.means}
     parts |= {"Fix" if one.cure.kind == "command" else "Advice": cure, "Note": note}
@@ -37,7 +37,7 @@ def lines(one: ReportFinding) -> list[str]:
 
 
 def group_of(id_: str) -> str:
-    """Return what a check is about: "driver"; of one that nobody told of, "other"."""
+    """Return the group of a check, such as "driver"; "other" if unknown."""
     if cause := causes().get(id_):
         return cause.group
     key, rows = id_.removeprefix(PREFIX), table("policy")["rows"]
@@ -46,7 +46,7 @@ def group_of(id_: str) -> str:
 
 
 def owner(one: ReportFinding) -> Literal["node", "user"]:
-    """Tell who has to act: the machine's administrator, or whose environment it is."""
+    """Return who has to act: the machine's administrator, or the environment's owner."""
     if one.cure.who != "user":
         return "node"
     if any(isinstance(step, PipStep | Variable) for step in one.cure.steps):
@@ -55,18 +55,18 @@ def owner(one: ReportFinding) -> Literal["node", "user"]:
 
 
 def grave(report: Report) -> dict[str, str]:
-    """Return which checks could not tell and would find an error, id -> why."""
+    """Return the undecided checks that would report an error, id -> why."""
     light = {id_ for id_, one in causes().items() if one.severity not in (None, "error")}
     return {id_: why for id_, why in report.unknown.items() if id_ not in light}
 
 
 def untold(report: Report) -> dict[str, str]:
-    """Return which checks left the verdict open, id -> why: those that would find an error, else all of them."""
+    """Return the checks that left the verdict open, id -> why: those that would report an error, else all."""
     return (grave(report) or report.unknown) if report.verdict == "unknown" else {}
 
 
 def why_unknown(report: Report) -> str:
-    """Return why a verdict is unknown, in a line; "" where it is not."""
+    """Return why a verdict is unknown, in one line; "" if it is known."""
     if report.verdict != "unknown":
         return ""
     if report.target.chosen_by == "none" and profile(report.profile).environment == "wanted":
