@@ -2,8 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 from typed import inside as doctor
+
+from tunedoctor.memory.answer import Answer
+from tunedoctor.render.fit import fitting_command
 
 
 def fit(*options: str):
@@ -45,3 +49,28 @@ def test_the_table_shows_what_fits_and_counts_the_rest():
 
 def test_where_nothing_fits_the_smallest_are_shown():
     assert fit("--vram", "1").stdout.count("✗") == 3
+
+
+def advised(*options: str) -> Answer:
+    """Return an answer on a card of 8 GiB that all of these options together make fit."""
+    advice = [{"words": "", "option": one, "peak_gib": 1.0, "need_gib": 1.0} for one in options]
+    said = json.loads(fit("qwen3-4b", "--vram", "8", "--format", "json").stdout)
+    return msgspec.convert({**said, "advice": advice}, Answer)
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "command"),
+    [
+        ("--no-checkpointing --seq 4096", ("--checkpointing",), "--seq 4096 --checkpointing"),
+        ("--batch 8 --accum=2", ("--batch 1 --accum 16",), "--batch 1 --accum 16"),
+        ("", ("--optimizer adamw_fused", "--optimizer adamw_8bit"), "--optimizer adamw_8bit"),
+        ("--checkpointing", ("--seq 512",), "--checkpointing --seq 512"),
+    ],
+)
+def test_options_replace_those_that_were_typed(typed, options, command):
+    words = ("doctor", "fit", "qwen3-4b", *typed.split())
+    assert fitting_command(advised(*options), words) == f"doctor fit qwen3-4b {command}"
+
+
+def test_a_configuration_holds_its_settings_itself():
+    assert fitting_command(advised("--seq 512"), ("doctor", "fit", "config.toml")) == ""

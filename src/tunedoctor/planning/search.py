@@ -251,10 +251,8 @@ def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
 
 
 def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
-    asked, required = (
-        task.question,
-        [way for way in one.ways if way.is_required or not way.specifier],
-    )
+    asked = task.question
+    required = [way for way in one.ways if way.is_required or not way.specifier]
     wanted = [way.name for way in required]
     lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
     lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
@@ -308,9 +306,8 @@ def _broken(task: Task, one: _Tried) -> Iterator[Break]:
         met = name in every and (not range_ or within(every[name], range_) is not False)
         if not met and every.get(owner) == task.want.installed.get(owner):
             ways: tuple[Way, ...] = (Way(name, range_, why), Way(owner, "", why))
-            if (
-                lack.too_new
-            ):  # a newer release of who demands it often takes the version that is there
+            if lack.too_new:
+                # a newer release of the owner often accepts the installed version
                 newer = Way(owner, f">{public(lack.owner.version)}", why, is_required=True)
                 ways = (newer, *ways)
             several.append(Break(why, severe=False, ways=ways, why=why))
@@ -333,7 +330,7 @@ def _price(task: Task, one: _Tried) -> int:
 def _move_price(name: str, installed: str, version: str) -> int:
     """Return the price of another version, in packages that get a newer one."""
     if not at_least(version, installed):
-        return 2  # it loses fixes, and what others need next
+        return 2  # an older version loses fixes, and others may soon require the newer one
     return 3 if name in _IN_SCRIPTS and parts(version)[:1] != parts(installed)[:1] else 1
 
 

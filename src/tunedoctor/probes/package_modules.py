@@ -5,8 +5,6 @@ is needed when datasets loads from the hub, not before. And a framework such as 
 user's own script imports.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,7 +19,8 @@ from tunedoctor.tables.small import brought_by
 _LARGEST_RECORD = 8 << 20
 _MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__)?\.py", re.ASCII)
 """A top-level module or package, as RECORD names its file."""
-_NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
+NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
+"""Top-level modules that packages install by mistake: importing them tells nothing."""
 _MOST = 100
 """Modules of each kind: an environment for training has some 50."""
 
@@ -64,12 +63,15 @@ def _modules(names: Iterable[str], installed: Mapping[str, Distribution]) -> tup
 
 def _module_of(one: Distribution) -> str:
     """Return the module that carries the distribution's name, else its first one; "" if it brings none."""
+    import csv  # noqa: PLC0415  only what runs the packages reads these files
+    import io  # noqa: PLC0415
+
     if not (one.location and one.metadata):
         return ""
     text = read(Path(one.location, one.metadata, "RECORD"), _LARGEST_RECORD) or ""
     paths = (row[0] for row in csv.reader(io.StringIO(text)) if row)
     try:
-        modules = {match[1] for path in paths if (match := _MODULE.fullmatch(path))} - _NO_LIBRARY
+        modules = {match[1] for path in paths if (match := _MODULE.fullmatch(path))} - NO_LIBRARY
     except csv.Error:
         return ""
     like = one.name.replace("-", "_")

@@ -102,16 +102,25 @@ def fitting_command(answer: Answer, words: Sequence[str]) -> str:
         return ""
     if any(word.endswith(".toml") for word in words):
         return ""
-    new = [split(one.option) for one in answer.advice]
-    replaced = {option[0] for option in new if option}
-    kept, skips = list[str](), False
+    options: dict[str, list[str]] = {}  # name -> its value, [] for a switch
+    for one in answer.advice:
+        name = ""
+        for word in split(one.option):
+            if word.startswith("--"):
+                name = word
+                options[name] = []
+            else:
+                options[name].append(word)
+    kept, skips_value = list[str](), False
     for word in words:
-        name, _, value = word.partition("=")
-        if not skips and name not in replaced:
+        name, equals, _ = word.partition("=")
+        if skips_value:
+            skips_value = False
+        elif name in options:
+            skips_value = bool(options[name]) and not equals
+        elif name.replace("--no-", "--", 1) not in options:
             kept.append(word)
-        # the value of an option that is replaced is the next word
-        skips = not skips and name in replaced and not value
-    return join([*kept, *(word for option in new for word in option)])
+    return join([*kept, *(word for name, value in options.items() for word in (name, *value))])
 
 
 def _settings(answer: Answer) -> str:

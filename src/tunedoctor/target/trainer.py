@@ -55,7 +55,7 @@ if __name__ == "__main__":  # before the seconds that torch takes
 # whoever loads a pickle: it runs no code
 os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# what libraries draw and announce is no news of this training
+# progress bars and deprecation notices of libraries hide what the trainer prints
 for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
     os.environ.setdefault(name, "1")
 warnings.filterwarnings("ignore", category=FutureWarning)

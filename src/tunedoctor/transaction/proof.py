@@ -22,7 +22,7 @@ from tunedoctor.model.wording import clauses, listed
 from tunedoctor.probes import imports
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.live import NOT_DEEP, take
-from tunedoctor.probes.package_modules import extra_modules
+from tunedoctor.probes.package_modules import NO_LIBRARY, extra_modules
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of
@@ -38,7 +38,6 @@ _MOST = 3
 """Modules of one distribution that are imported, the one of its name first."""
 _MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w.-]+)?\.(?:so|pyd))", re.ASCII)
 """What begins a module, in a RECORD."""
-_NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
 
 Modules = dict[str, tuple[str, ...]]
 """Normalised name of a distribution -> those of its modules that are imported."""
@@ -209,7 +208,7 @@ def _modules_of(ground: Ground, plan: Plan) -> Modules:
     for info in info_folders(ground.site, _names(plan)):
         tops = (match[1] for *_, name in rows(info) if (match := _MODULE.fullmatch(name)))
         like = name_of(info).replace("-", "_")
-        several = sorted({*tops} - _NO_LIBRARY, key=lambda top: (top != like, top))
+        several = sorted({*tops} - NO_LIBRARY, key=lambda top: (top != like, top))
         found[name_of(info)] = tuple(several[:_MOST])
     return found
 
