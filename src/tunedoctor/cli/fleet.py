@@ -52,7 +52,7 @@ _TELLS = "doctor explain fleet tells how machines are named"
 
 
 def run_fleet(given: FleetOptions) -> int:
-    """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
+    """Judge many machines; returns the exit code: 1 for findings, else 2 if one was not reached or is undecided."""
     check_combinations(given)
     began, last = time.perf_counter(), None
     options = Options.of(given)

@@ -101,7 +101,7 @@ def _wrong(
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
-            wrong.append(f"{who}: {one.finding.id}: {one.finding.title}. Cure: {cure}")
+            wrong.append(f"{who}: {one.finding.id}: {one.finding.title}. Fix: {cure}")
         if not found.unreached:
             wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
             wrong += _too_little(rows, how, values, is_trial="--dry-run" in words)

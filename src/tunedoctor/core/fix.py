@@ -245,7 +245,7 @@ def own_python(given: FixOptions) -> str:
 
 
 def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
-    """Return the findings to cure, and the case with all that was looked at for them.
+    """Return the findings to fix, and the case with all facts that were found for them.
 
     Where a look without running finds nothing, what the last deep look of the unchanged environment told counts; else
     its packages are imported.
@@ -259,7 +259,7 @@ def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     seen = case.given.deep or case.given.no_import or remembered(case.snapshot)
     if seen or _applicable(case, found):
         return case, found
-    case.interaction.say("its files show nothing that fix can cure; importing its packages")
+    case.interaction.say("its files show nothing that can be fixed; importing its packages")
     with case.interaction.progress() as progress:
         who = (interpreter.executable, interpreter.version)
         words = importing(extra=extra_modules(packages, interpreter))
@@ -269,7 +269,7 @@ def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
 
 
 def nothing(case: FixCase) -> FixResult:
-    """Return the answer where there is nothing to cure, with the notes that are advice."""
+    """Return the result if there is nothing to fix, with the notes that are advice."""
     if ids := case.given.ids:
         why = f"{' and '.join(ids)} was not found here"
         return FixResult(end="nothing", target=case.place, why=why)

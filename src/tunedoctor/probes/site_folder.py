@@ -92,7 +92,8 @@ class AskedExtra(NamedTuple):
 def asked_extras(requirements: Iterable[str]) -> Iterable[AskedExtra]:
     """Yield the extras that requirements ask for."""
     for line in requirements:
-        if match := _ASKED_EXTRAS.match(line):
+        # few lines name an extra, and an environment has thousands
+        if "[" in line and (match := _ASKED_EXTRAS.match(line)):
             marker = line.partition(";")[2].strip()
             for extra in filter(None, map(str.strip, match[2].split(","))):
                 yield AskedExtra(normalised(match[1]), normalised(extra), marker)
