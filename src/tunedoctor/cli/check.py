@@ -70,7 +70,12 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         if interpreter and (open_ := open_fix(interpreter.prefix, interpreter.site_packages)):
             TERMINAL.say(open_)
     limit.report = report = judge(
-        examined.snapshot, criteria, examined.checks, began=limit.began, smoke=examined.smoke
+        examined.snapshot,
+        criteria,
+        examined.checks,
+        began=limit.began,
+        smoke=examined.smoke,
+        live=given.source is None,
     )
     if given.write_baseline:
         from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415

@@ -12,6 +12,7 @@ from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.project import declare_causes
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.gate import ProfileName, prepared, profile
 from tunedoctor.diagnosis.redaction import public as redacted
@@ -81,7 +82,7 @@ def check(  # noqa: PLR0913  the options of the command
         needed=target is not None or deep,
     )
     examined = examine(place, criteria, checks, deep=deep)
-    return judge(examined.snapshot, criteria, checks, began=began)
+    return judge(examined.snapshot, criteria, checks, began=began, live=True)
 
 
 @public
@@ -132,9 +133,11 @@ def judge(
     *,
     began: float | None = None,
     smoke: ReportSmoke | None = None,
+    live: bool = False,
 ) -> Report:
     """Diagnose a snapshot and return the report, redacted. `began`: time.perf_counter at the start of the work.
 
+    `live`: it is of this machine and this moment, so that the files of the environment's project can be read.
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
     """
     began = time.perf_counter() if began is None else began
@@ -145,6 +148,7 @@ def judge(
     found, gate = diagnose(snapshot, checks), criteria.gate()
     how = (snapshot, found, checks, criteria.fixes)
     report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
+    report = declare_causes(report, snapshot) if live else report
     return redacted(report, this_identity(shared=criteria.shared))
 
 

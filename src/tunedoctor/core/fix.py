@@ -75,6 +75,7 @@ def fix(
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
     events: FixEvents = ...,
@@ -94,6 +95,7 @@ def fix(
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
     events: FixEvents = ...,
@@ -113,6 +115,7 @@ def fix(  # noqa: PLR0913  the options of the command
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
     events: FixEvents = FixEvents(),  # noqa: B008  it holds nothing
@@ -122,7 +125,8 @@ def fix(  # noqa: PLR0913  the options of the command
     `ids`: findings to fix, by default all errors and warnings. `smallest`: try no larger change if the smallest one
     does not help. `new`: make an environment there with `packages`, of the interpreter `python`. `installer`: who
     makes the change. `deep`, `smoke` and `imports` say how the result is proved: by running the packages, by a tiny
-    training, by importing them. `system`: change a Python that is no virtual environment. A change is made as a whole
+    training, by importing them. `system`: change a Python that is no virtual environment. The files of the environment's project change with it,
+    but not with `environment_only`. A change is made as a whole
     or not at all; `undo` takes it back. Asks the user's package indexes and starts the environment's interpreter.
     """
     options = FixOptions(
@@ -137,6 +141,7 @@ def fix(  # noqa: PLR0913  the options of the command
         smoke=smoke,
         no_import=not imports,
         system=system,
+        environment_only=environment_only,
     )
     check_combinations(options, target=target is not None)
     criteria = Criteria.over(plugins=tuple(plugins))

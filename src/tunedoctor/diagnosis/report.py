@@ -43,6 +43,16 @@ class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[AnyCureStep, ...] = ()
 
 
+class ReportDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of the project's files that asks for what is wrong."""
+
+    file: str
+    """Relative to the working folder if it is inside of it."""
+    line: int
+    text: str
+    """The requirement as it is written there: "numpy<2"."""
+
+
 class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding in a report."""
 
@@ -57,6 +67,8 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
+    declared: ReportDeclaration | None = None
+    """Where the project asks for it; None if no file does."""
     accepted: str = ""
     """Why it does not count for the verdict: it is in the baseline, or ignored until a day; "" where it counts."""
 
