@@ -5,10 +5,12 @@ What is offered to other programs are the names of `__all__`; docs/library.md de
 
 __version__ = "0.1.0"
 __all__ = [
+    "ChatResult",
     "Configuration",
     "DataReport",
     "Difference",
     "DoctorError",
+    "ExportResult",
     "Finding",
     "Fit",
     "FixEvents",
@@ -22,9 +24,11 @@ __all__ = [
     "SmokeResult",
     "UndoResult",
     "Wheel",
+    "chat",
     "check",
     "check_data",
     "diff",
+    "export",
     "fit",
     "fix",
     "init",
@@ -38,10 +42,12 @@ __all__ = [
     "wheel",
 ]
 _HOMES = {
+    "ChatResult": ("core.chat", "ChatResult"),
     "Configuration": ("core.init", "Configuration"),
     "DataReport": ("data.report", "Report"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
+    "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
     "Fit": ("memory.answer", "Answer"),
     "FixEvents": ("core.fix_scopes", "FixEvents"),
@@ -55,9 +61,11 @@ _HOMES = {
     "SmokeResult": ("smoke.answer", "Answer"),
     "UndoResult": ("transaction.outcome", "Undone"),
     "Wheel": ("wheels.choose", "Answer"),
+    "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
     "diff": ("core.diff", "diff"),
+    "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
     "init": ("core.init", "init"),
@@ -75,10 +83,12 @@ _HOMES = {
 # type checkers know this name; importing typing takes longer than this package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tunedoctor.core.chat import ChatResult, chat
     from tunedoctor.core.check import check, snapshot, triage
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
     from tunedoctor.core.errors import DoctorError
+    from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
     from tunedoctor.core.fix_scopes import FixEvents

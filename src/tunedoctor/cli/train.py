@@ -22,18 +22,15 @@ from tunedoctor.core.environment import require_working, target_option
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable
 from tunedoctor.core.preflight import check_model, check_words, needed
+from tunedoctor.core.scripts import LAUNCHER, TRAINER, require_libraries, trainer_source
 from tunedoctor.core.training_data import Readers, handed
-from tunedoctor.facts import Interpreter, Packages, Target
+from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.html import BEGIN
 from tunedoctor.running.command import Own
 
-TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
-LAUNCHER = TRAINER.with_name("launch.py")
 GENTLE = 600.0
 """Seconds that a training has to save a checkpoint when the doctor is killed."""
-_OF_PARTS = re.compile(r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
-"""An import of one part by another."""
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
 
@@ -42,7 +39,7 @@ def run_train(given: TrainOptions) -> int:
     """Write the trainer down, or train by the words that are no options; returns the exit code."""
     check_combinations(given)
     if given.eject:
-        return write_for_user(given.eject, whole_trainer(), force=given.force)
+        return write_for_user(given.eject, trainer_source(), force=given.force)
     words, alone = iter(given.rest), r"(?!--)|--(dry-run|merge|help)$|.*="
     # the trainer takes an option and its value as one word
     rest = [one if re.match(alone, one) else f"{one}={next(words, '')}" for one in words]
@@ -141,7 +138,7 @@ def _trainer(
     words = handed(values, arguments, readers, TERMINAL)
     readers.started()
     snapshot = look(place, start=True)
-    libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
+    require_libraries(snapshot, place.python, gguf=model.endswith(".gguf"))
     if how.nodes:
         start = import_module("tunedoctor.cli.nodes").training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
@@ -155,25 +152,6 @@ def _trainer(
         sys.stderr.write(f"doctor: {found.told}\n")
     start = [str(LAUNCHER), str(count)] if count > 1 else []
     return [place.python, *start, str(TRAINER), *_readable(snapshot, words)]
-
-
-def whole_trainer() -> str:
-    """Return the trainer as one file: its parts without torch stand where they are imported."""
-    before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("plot", "input", "rows", "screen", "data", "state"):
-        text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
-        before += _OF_PARTS.sub("", text.partition("from __future__ import annotations\n\n")[2])
-    return before + after.partition("# The other parts end here.\n")[2]
-
-
-def libraries(snapshot: Snapshot, python: str, *more: str) -> None:
-    """Exit with 2 where the target lacks what a model is loaded with."""
-    packages = snapshot.find(Packages)
-    needs = ("torch", "transformers", "peft", *more) if packages else ()
-    if lacking := [name for name in needs if packages and packages.get(name) is None]:
-        way = "doctor set says how to install a whole set"
-        way = f"{python} -m pip install gguf" if lacking == ["gguf"] else way
-        misuse(f"{python} lacks {', '.join(lacking)}", way)
 
 
 def _ready(snapshot: Snapshot, options: Options) -> bool:
