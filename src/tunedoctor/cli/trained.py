@@ -1,8 +1,7 @@
 """Print what a training left and what to do with it, and write the page of a run."""
 
 import shlex
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tunedoctor.cli.output import screen, write
 from tunedoctor.core.errors import refusing
 from tunedoctor.core.files import write_file
 from tunedoctor.core.models import config_file, model_of
-from tunedoctor.core.trained import read_json, size_of
+from tunedoctor.core.train import TrainResult
 from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
@@ -22,60 +21,43 @@ from tunedoctor.system.reading import read_regular
 
 _LARGEST = 64 << 20
 """Bytes of a log, or of a configuration beside weights."""
-_BAD_INPUT = 2
-"""Exit status of a trainer that refused what it was given."""
 
 
-def begun(
-    values: Mapping[str, object], words: Sequence[str], target: str, more: str
-) -> Callable[..., None]:
-    """Look at a run before it begins; return what says what came of it, and what can be run next.
+def print_end(result: TrainResult, words: Sequence[str], target: str, more: str) -> None:
+    """Print what a training left, and what can be run next; nothing if it failed and cannot go on.
 
-    `is_told`: who failed, but not how to go on. `target` and `more`: options said again, `more` of train alone.
+    `words`: those of the training. `target` and `more`: options to repeat, `more` of train alone.
     """
-    out, at = Path(str(values.get("out") or "out")), time.time() - 1
-
-    def ended(code: int, *, is_told: bool = False) -> None:
-        one, final = screen(), out / "final"
-        is_merge, is_trial = "--merge" in words, "--dry-run" in words
-        steps = [p for p in out.glob("step-*") if p.name[5:].isdigit() and int(p.name[5:])]
-        last = max(steps, key=lambda p: int(p.name[5:]), default=None)
-        is_explained = code not in (0, 130) and (code != 1 or not is_told)  # by the diagnosis
-        if is_explained and (last is None or code == _BAD_INPUT or is_merge or is_trial):
-            return
-        plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
-        again = f"doctor train {shlex.join(plain)}{more}{target}"
-        place = shlex.quote(str(out / "merged" if is_merge else out))
-        ways = [
-            (f"doctor chat {place}{target}", "chat with it"),
-            (f"doctor export {place}{target}", "convert it for Ollama, llama.cpp or vLLM"),
-        ]
-        one.line("")
-        if code and (is_merge or is_trial):
-            one.line(mark("note"), " Stopped; nothing was written")
-            ways = [(f"doctor train {shlex.join(words)}{more}{target}", "start again")]
-        elif is_trial:
-            ways = [(again, "train")]
-        elif not is_merge and (code or not final.is_dir() or final.stat().st_mtime < at):
-            saved = f"after step {int(last.name[5:])}, saved in {last}" if last else ""
-            one.line(mark("note"), f" Stopped {saved or 'before a step was saved'}")
-            ways = [(f"{again} --resume=true", "continue the training")]
-        elif not is_merge:
-            config, result = final / "adapter_config.json", f"a model in {final}"
-            if config.is_file():
-                base = str(read_json(config).get("base_model_name_or_path"))
-                result = f"an adapter in {final}, on the base {base}"
-            one.row("result", f"{megabytes(size_of(final))}: {result}")
-            one.row("card", f"{final / 'README.md'} says how it was made and is used")
-        one.next(*ways)
-        write(one.text())
-
-    return ended
-
-
-def is_finished(out: Path) -> bool:
-    """Return whether a folder has a training that ended."""
-    return (out / "final").is_dir() and (out / "run.json").is_file()
+    if result.end in ("failed", "refused"):
+        return
+    shown = screen()
+    plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
+    again = f"doctor train {shlex.join(plain)}{more}{target}"
+    out = shlex.quote(result.model if result.end == "merged" else result.out)
+    ways = [
+        (f"doctor chat {out}{target}", "chat with it"),
+        (f"doctor export {out}{target}", "convert it for Ollama, llama.cpp or vLLM"),
+    ]
+    shown.line("")
+    if result.end == "stopped" and {"--merge", "--dry-run"} & {*words}:
+        shown.line(mark("note"), " Stopped; nothing was written")
+        ways = [(f"doctor train {shlex.join(words)}{more}{target}", "start again")]
+    elif result.end == "stopped":
+        saved = "before a step was saved"
+        if result.checkpoint:
+            saved = f"after step {result.step}, saved in {result.checkpoint}"
+        shown.line(mark("note"), f" Stopped {saved}")
+        ways = [(f"{again} --resume=true", "continue the training")]
+    elif result.end == "tried":
+        ways = [(again, "train")]
+    elif result.end == "trained":
+        what = f"a model in {result.model}"
+        if result.base:
+            what = f"an adapter in {result.model}, on the base {result.base}"
+        shown.row("result", f"{megabytes(result.size)}: {what}")
+        shown.row("card", f"{Path(result.model) / 'README.md'} says how it was made and is used")
+    shown.next(*ways)
+    write(shown.text())
 
 
 def report(name: str, out: Path) -> None:
