@@ -351,6 +351,35 @@ def test_a_model_that_does_not_load_is_reported(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
+def test_a_training_says_why_it_failed(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = json.dumps({"prompt": "Who runs the lighthouse?", "completion": "Ada."})
+    plant(
+        tmp_path,
+        {
+            "d.jsonl": f"{row}\n" * 20,
+            "m/config.json": json.dumps(TINY),
+            "m/model.safetensors": "x",
+            "m/tokenizer.json": "{}",
+        },
+    )
+    values = {"model": Path("m"), "data": "d.jsonl", "max_steps": 2}
+    with pytest.raises(DoctorError, match="no configuration is named"):
+        tunedoctor.train(None, torch_target())
+    with pytest.raises(DoctorError, match="batch 16 is no multiple of 3 processes"):
+        tunedoctor.train(None, torch_target(), values=values, processes=3)
+    with pytest.raises(DoctorError, match="rank is 'x'"):
+        tunedoctor.train(None, torch_target(), values={**values, "rank": "x"})
+    said: list[str] = []
+    ended = tunedoctor.train(
+        None, torch_target(), values=values, dry_run=True, check=False, output=said.append
+    )
+    assert (ended.end, ended.status, ended.model, ended.step) == ("failed", 2, "", 0)
+    assert "model m does not load" in "".join(said)
+    assert capfd.readouterr() == ("", "")
+
+
 CORE = Path(tunedoctor.__file__).parent / "core"
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "RunResult",
     "SavedState",
     "SmokeResult",
+    "TrainResult",
     "UndoResult",
     "Wheel",
     "chat",
@@ -37,6 +38,7 @@ __all__ = [
     "smoke_test",
     "snapshot",
     "states",
+    "train",
     "triage",
     "undo",
     "wheel",
@@ -59,6 +61,7 @@ _HOMES = {
     "RunResult": ("core.run", "RunResult"),
     "SavedState": ("transaction.outcome", "State"),
     "SmokeResult": ("smoke.answer", "Answer"),
+    "TrainResult": ("core.train", "TrainResult"),
     "UndoResult": ("transaction.outcome", "Undone"),
     "Wheel": ("wheels.choose", "Answer"),
     "chat": ("core.chat", "chat"),
@@ -74,6 +77,7 @@ _HOMES = {
     "smoke_test": ("core.smoke", "smoke_test"),
     "snapshot": ("core.check", "snapshot"),
     "states": ("core.undo", "states"),
+    "train": ("core.train", "train"),
     "triage": ("core.check", "triage"),
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.package_set import package_set
     from tunedoctor.core.run import RunResult, run
     from tunedoctor.core.smoke import smoke_test
+    from tunedoctor.core.train import TrainResult, train
     from tunedoctor.core.undo import states, undo
     from tunedoctor.core.wheel import wheel
     from tunedoctor.data.report import Report as DataReport
