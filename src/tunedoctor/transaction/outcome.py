@@ -143,7 +143,7 @@ applied the environment is what it was."""
 
 
 class Treated(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding and what is done about it."""
+    """A finding and what the plan does about it."""
 
     id: str
     title: str
@@ -173,7 +173,7 @@ class EarlierRung(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FixResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor fix --format json` prints."""
+    """The result that `doctor fix --format json` prints."""
 
     schema: Literal["doctor.fix/1"] = "doctor.fix/1"
     doctor: str = __version__
