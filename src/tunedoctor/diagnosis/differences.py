@@ -27,7 +27,7 @@ TRIES = 100
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two that are compared."""
+    """One of the two compared sides."""
 
     name: str
     """Its file without the ending, or "here"."""

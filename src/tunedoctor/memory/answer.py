@@ -33,7 +33,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The run as it was reckoned."""
+    """The run as it was estimated."""
 
     method: str
     rank: int | None

@@ -87,7 +87,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How it ended, and what is left to do."""
+    """How the change ended, and what is left to do."""
 
     end: End
     stage: Stage = "switch"
