@@ -32,7 +32,7 @@ _BY_SIGNAL = pattern(
 
 
 class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
-    """What cures a finding."""
+    """How to fix a finding."""
 
     kind: Literal["command", "advice"]
     command: str
@@ -74,7 +74,7 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """The environment that was looked at."""
+    """The Python environment that was examined."""
 
     asked: str = ""
     chosen_by: str = ""
@@ -108,7 +108,7 @@ class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine that was looked at."""
+    """The machine that was examined."""
 
     system: str = ""
     architecture: str = ""
@@ -122,7 +122,7 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):
-    """A tiny training that was part of the look."""
+    """A tiny training run that was part of the check."""
 
     verdict: Verdict
     device: str = ""
@@ -137,7 +137,7 @@ class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor check --format json` prints."""
+    """The report that `doctor check --format json` prints."""
 
     schema: Literal["doctor.report/1"] = "doctor.report/1"
     doctor: str = __version__

@@ -90,7 +90,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How it ended, and what is left to do."""
+    """How the change ended, and what is left to do."""
 
     end: End
     stage: Stage = "switch"
@@ -150,7 +150,7 @@ applied the environment is what it was."""
 
 
 class Treated(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding and what is done about it."""
+    """A finding and what the plan does about it."""
 
     id: str
     title: str
@@ -180,7 +180,7 @@ class EarlierRung(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FixResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor fix --format json` prints."""
+    """The result that `doctor fix --format json` prints."""
 
     schema: Literal["doctor.fix/1"] = "doctor.fix/1"
     doctor: str = __version__
