@@ -15,6 +15,7 @@ from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, Torc
 from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.model.findings import Check, Finding
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.readers.read import read_report
 from tunedoctor.render import choice, terminal
 from tunedoctor.render.formats import Told
 from tunedoctor.render.page import render_page, render_text
@@ -131,6 +132,15 @@ def test_notes_about_the_machine_do_not_follow_an_unrelated_answer():
     assert "vram-too-small" not in screened(report, Screen())
     assert "vram-too-small" in screened(report, Screen(), verbose=True)
     assert "vram-too-small" in screened(replace(report, findings=(note,)), Screen())
+
+
+def test_the_size_of_the_gpu_comes_from_the_error_where_nothing_else_knows_it():
+    text = (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total "
+        "capacity of 7.79 GiB of which 1.05 GiB is free.\n"
+    )
+    (found,) = diagnose(read_report(text), all_checks()).causes
+    assert found.finding.found.endswith("; the GPU has 7.8 GiB")
 
 
 def test_a_symptom_shows_the_fix_of_its_cause_and_no_note_of_its_own():
