@@ -96,11 +96,9 @@ def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> N
 
 
 def fitting_command(answer: Answer, words: Sequence[str]) -> str:
-    """Return the command with the options of all changes that make it fit; "" if none do, or a file holds them."""
+    """Return the command with the options of all changes that make it fit; "" if none do."""
     free = min((one.device.usable for one in answer.devices), default=0.0)
     if not answer.advice or answer.advice[-1].need_gib > free:
-        return ""
-    if any(word.endswith(".toml") for word in words):
         return ""
     options: dict[str, list[str]] = {}  # name -> its value, [] for a switch
     for one in answer.advice:
