@@ -175,6 +175,8 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
     if short and (finding := _held(facts, short, said)):
         return finding
     if said:
+        if short and not size:  # the error itself says how large the GPU is
+            name, size = "the GPU", short.total
         settle, shown = "" if sure else "nvidia-smi", api.gib(size) if size else ""
         return facts.worded(said=said, settle=settle, name=name, size=shown)
     return _vram_note(facts, name, size) if 0 < size < VRAM_ENOUGH * GIB else None

@@ -72,5 +72,16 @@ def test_options_replace_those_that_were_typed(typed, options, command):
     assert fitting_command(advised(*options), words) == f"doctor fit qwen3-4b {command}"
 
 
-def test_a_configuration_holds_its_settings_itself():
-    assert fitting_command(advised("--seq 512"), ("doctor", "fit", "config.toml")) == ""
+def test_typed_options_replace_the_settings_of_a_configuration():
+    command = fitting_command(advised("--seq 512"), ("doctor", "fit", "config.toml"))
+    assert command == "doctor fit config.toml --seq 512"
+
+
+def test_a_configuration_gets_a_command_that_fits_too(tmp_path):
+    """Options that are typed override those of the configuration."""
+    config = tmp_path / "c.toml"
+    config.write_text('model = "qwen3-4b"\ndata = "x.jsonl"\n')
+    ended = fit(str(config), "--vram", "8")
+    (command,) = [x.strip() for x in ended.stdout.splitlines() if x.startswith("  doctor fit")][:1]
+    assert "--method qlora" in command
+    assert fit(*command.split()[2:]).returncode == 0

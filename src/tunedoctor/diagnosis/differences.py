@@ -4,6 +4,7 @@ A finding that one side alone has is explained by experiment: facts of the side 
 other's, and its check is asked again. What makes it go explains it; no list says what belongs to what.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -18,10 +19,20 @@ from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
 from tunedoctor.model.wording import counted, listed
+from tunedoctor.tables.load import table
 from tunedoctor.tables.small import incidental
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """null: not there, or not told. Of two lists each side holds what it alone has."""
+_FIRST_KINDS = (
+    *("TorchBuild", "NvidiaDriver", "NvidiaGpus", "AmdGpus", "RocmStack", "IntelGpu", "AppleGpu"),
+    *("CudaWheels", "Packages", "Runtime", "Smoke", "target", "machine", "Interpreter"),
+)
+"""Kinds of fact whose differences matter most, in this order."""
+_LAST_KINDS = ("Launchers", "InstallerConfig", "ImportContracts", "Node", "Target", "Knowledge")
+"""Kinds of fact that are bookkeeping: who installed what, names, dates."""
+_BOOKKEEPING = re.compile(r"installer|editable|taken|date|\.pip$|^pip$|metadata|record|origin")
+_PACKAGE = re.compile(r"\[([^\]]+)\]")
 TRIES = 100
 """Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
 
@@ -154,11 +165,22 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
         findings=tuple(findings),
         facts=tuple(
             FactDifference(**structs.asdict(one), explains=tuple(explains.get(one, ())))
-            for one in (*explains, *telling)
+            for one in (*explains, *sorted(telling, key=_importance))
         ),
         same=sum(not some for some in changes.values()),
         left_out=len(others) - len(telling),
     )
+
+
+def _importance(change: Change) -> tuple[bool, int, int]:
+    """Return the sort key of a change: bookkeeping last, then by kind of fact, packages as the stack is built."""
+    kinds = (*_FIRST_KINDS, *_LAST_KINDS)
+    place = kinds.index(change.fact) if change.fact in kinds else len(_FIRST_KINDS)
+    stack: list[str] = table("probes")["shown"]
+    named = _PACKAGE.search(change.field)
+    package = stack.index(named[1]) if named and named[1] in stack else len(stack)
+    is_last = change.fact in _LAST_KINDS or bool(_BOOKKEEPING.search(change.field))
+    return is_last, place, package
 
 
 def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:

@@ -313,6 +313,8 @@ def _finding(
 ) -> ReportFinding:
     one, cure = found.finding, cures[found.check.id]
     below = of.symptoms.get(found.check.id, ())
+    # the fix of a symptom is that of its cause: a note on its own fix would contradict it
+    note = one.cure_note if any(found.check.id == cause.check.id for cause in of.causes) else ""
     return ReportFinding(
         id=found.check.id,
         severity=found.severity,
@@ -320,7 +322,7 @@ def _finding(
         found=one.found,
         means=one.means,
         cure=ReportCure(
-            kind=cure.kind, command=cure.command, note=one.cure_note, who=cure.who, steps=cure.steps
+            kind=cure.kind, command=cure.command, note=note, who=cure.who, steps=cure.steps
         ),
         settle=one.settle,
         explains=tuple(symptom.check.id for symptom in below),

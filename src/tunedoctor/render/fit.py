@@ -33,8 +33,8 @@ def render(
 
 
 def _answer(answer: Answer, screen: Screen) -> None:
-    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
-    screen.line((answer.model, "bold"), counts)
+    counts = f"{_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
+    screen.head((answer.model, "bold"), "  ", text=counts, indent=2)
     screen.wrap(_settings(answer), 2)
     screen.line()
     low, high = answer.peak_range
@@ -96,11 +96,9 @@ def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> N
 
 
 def fitting_command(answer: Answer, words: Sequence[str]) -> str:
-    """Return the command with the options of all changes that make it fit; "" if none do, or a file holds them."""
+    """Return the command with the options of all changes that make it fit; "" if none do."""
     free = min((one.device.usable for one in answer.devices), default=0.0)
     if not answer.advice or answer.advice[-1].need_gib > free:
-        return ""
-    if any(word.endswith(".toml") for word in words):
         return ""
     options: dict[str, list[str]] = {}  # name -> its value, [] for a switch
     for one in answer.advice:
@@ -139,7 +137,7 @@ def _verdicts(answer: Answer, screen: Screen) -> None:
         for one in answer.devices
     }
     for text, verdict in lines.items():
-        screen.line(mark(_MARK[verdict]), f" {text}")
+        screen.wrap(text, 2, mark(_MARK[verdict]))
     if not lines:
         text = "no GPU here to compare with: --gpu NAME or --vram GIB selects one"
         screen.wrap(text, 2, mark("unknown"))
@@ -159,7 +157,8 @@ def _advice(answer: Answer, screen: Screen) -> None:
 def _machine(found: overview.MachineTable, screen: Screen) -> None:
     d, rows, last = found.device, list[tuple[Part, ...]](), ""
     free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
-    screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
+    text = f"{free}; {found.seq} tokens, batch 1, stack {found.stack}"
+    screen.head((d.name, "bold"), "  ", text=text, indent=2)
     screen.line()
     size = screen.room(_BAR, 56)
     shown, hopeless = _worth_showing(found.cells)
@@ -209,7 +208,7 @@ def _cards(found: overview.CardTable, screen: Screen) -> None:
 
 def _offers(found: overview.OfferTable, screen: Screen) -> None:
     run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
-    screen.line((found.model, "bold"), f"  {run}")
+    screen.head((found.model, "bold"), "  ", text=run, indent=2)
     screen.line()
     rows = list[tuple[Part, ...]]()
     for one in found.offers:

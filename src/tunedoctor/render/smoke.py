@@ -87,7 +87,7 @@ def _blame(one: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> N
     screen.row("means", blame.means)
     screen.row("cause", blame.cause + (f" ({blame.finding})" if blame.finding else ""))
     if blame.cure and blame.finding:  # a command stays whole
-        screen.line(f"{'fix':>9}  {blame.cure}")
+        screen.command("fix", blame.cure)
     else:
         screen.row("fix", blame.cure)
     for line in one.error.splitlines() if verbose else ():
