@@ -10,7 +10,7 @@ __all__ = [
     "Difference",
     "DoctorError",
     "Finding",
-    "Fit",
+    "FitReport",
     "FixEvents",
     "FixPlan",
     "FixResult",
@@ -21,7 +21,7 @@ __all__ = [
     "SavedState",
     "SmokeResult",
     "UndoResult",
-    "Wheel",
+    "WheelChoice",
     "check",
     "check_data",
     "diff",
@@ -43,18 +43,18 @@ _HOMES = {
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
     "Finding": ("diagnosis.report", "ReportFinding"),
-    "Fit": ("memory.answer", "Answer"),
+    "FitReport": ("memory.fit_report", "FitReport"),
     "FixEvents": ("core.fix_scopes", "FixEvents"),
     "FixPlan": ("core.fix", "FixPlan"),
     "FixResult": ("transaction.outcome", "FixResult"),
     "Interaction": ("core.interaction", "Interaction"),
-    "PackageSet": ("planning.set_answer", "Answer"),
+    "PackageSet": ("planning.package_set", "PackageSet"),
     "Report": ("diagnosis.report", "Report"),
     "RunResult": ("core.run", "RunResult"),
     "SavedState": ("transaction.outcome", "State"),
-    "SmokeResult": ("smoke.answer", "Answer"),
-    "UndoResult": ("transaction.outcome", "Undone"),
-    "Wheel": ("wheels.choose", "Answer"),
+    "SmokeResult": ("smoke.result", "SmokeResult"),
+    "UndoResult": ("transaction.outcome", "UndoResult"),
+    "WheelChoice": ("wheels.choose", "WheelChoice"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
     "diff": ("core.diff", "diff"),
@@ -93,13 +93,12 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding
-    from tunedoctor.memory.answer import Answer as Fit
-    from tunedoctor.planning.set_answer import Answer as PackageSet
-    from tunedoctor.smoke.answer import Answer as SmokeResult
-    from tunedoctor.transaction.outcome import FixResult
+    from tunedoctor.memory.fit_report import FitReport
+    from tunedoctor.planning.package_set import PackageSet
+    from tunedoctor.smoke.result import SmokeResult
+    from tunedoctor.transaction.outcome import FixResult, UndoResult
     from tunedoctor.transaction.outcome import State as SavedState
-    from tunedoctor.transaction.outcome import Undone as UndoResult
-    from tunedoctor.wheels.choose import Answer as Wheel
+    from tunedoctor.wheels.choose import WheelChoice
 else:
 
     def __getattr__(name: str) -> object:

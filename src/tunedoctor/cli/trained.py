@@ -16,7 +16,7 @@ from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import write_file
 from tunedoctor.core.hub import NAME
 from tunedoctor.core.models import check_folder, config_file, gguf_head, model_of
-from tunedoctor.memory.answer import forecast
+from tunedoctor.memory.fit_report import forecast
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import mark
