@@ -12,7 +12,7 @@ __all__ = [
     "DoctorError",
     "ExportResult",
     "Finding",
-    "Fit",
+    "FitReport",
     "FixEvents",
     "FixPlan",
     "FixResult",
@@ -24,7 +24,7 @@ __all__ = [
     "SmokeResult",
     "TrainResult",
     "UndoResult",
-    "Wheel",
+    "WheelChoice",
     "chat",
     "check",
     "check_data",
@@ -51,19 +51,19 @@ _HOMES = {
     "DoctorError": ("core.errors", "DoctorError"),
     "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
-    "Fit": ("memory.answer", "Answer"),
+    "FitReport": ("memory.fit_report", "FitReport"),
     "FixEvents": ("core.fix_scopes", "FixEvents"),
     "FixPlan": ("core.fix", "FixPlan"),
     "FixResult": ("transaction.outcome", "FixResult"),
     "Interaction": ("core.interaction", "Interaction"),
-    "PackageSet": ("planning.set_answer", "Answer"),
+    "PackageSet": ("planning.package_set", "PackageSet"),
     "Report": ("diagnosis.report", "Report"),
     "RunResult": ("core.run", "RunResult"),
     "SavedState": ("transaction.outcome", "State"),
-    "SmokeResult": ("smoke.answer", "Answer"),
+    "SmokeResult": ("smoke.result", "SmokeResult"),
     "TrainResult": ("core.train", "TrainResult"),
-    "UndoResult": ("transaction.outcome", "Undone"),
-    "Wheel": ("wheels.choose", "Answer"),
+    "UndoResult": ("transaction.outcome", "UndoResult"),
+    "WheelChoice": ("wheels.choose", "WheelChoice"),
     "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
@@ -108,13 +108,12 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding
-    from tunedoctor.memory.answer import Answer as Fit
-    from tunedoctor.planning.set_answer import Answer as PackageSet
-    from tunedoctor.smoke.answer import Answer as SmokeResult
-    from tunedoctor.transaction.outcome import FixResult
+    from tunedoctor.memory.fit_report import FitReport
+    from tunedoctor.planning.package_set import PackageSet
+    from tunedoctor.smoke.result import SmokeResult
+    from tunedoctor.transaction.outcome import FixResult, UndoResult
     from tunedoctor.transaction.outcome import State as SavedState
-    from tunedoctor.transaction.outcome import Undone as UndoResult
-    from tunedoctor.wheels.choose import Answer as Wheel
+    from tunedoctor.wheels.choose import WheelChoice
 else:
 
     def __getattr__(name: str) -> object:

@@ -15,7 +15,7 @@ from refresh.test_fetch import OK, raw, to
 
 from tunedoctor.refresh.fetch import Client, Limits
 from tunedoctor.refresh.index import Indexes
-from tunedoctor.refresh.update import Outcome, UpdateError, update, write
+from tunedoctor.refresh.update import UpdateError, UpdateResult, update, write
 from tunedoctor.tables.load import wheel_table_with
 from tunedoctor.tables.updated import Overlay
 
@@ -37,7 +37,7 @@ def fresh(index):
     return index
 
 
-def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) -> Outcome:
+def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) -> UpdateResult:
     return update(file, Indexes(index.url, index.default), now, mode, QUICK)
 
 

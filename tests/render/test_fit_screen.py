@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from typed import inside as doctor
 
-from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.render.fit import fitting_command
 
 
@@ -51,11 +51,11 @@ def test_where_nothing_fits_the_smallest_are_shown():
     assert fit("--vram", "1").stdout.count("✗") == 3
 
 
-def advised(*options: str) -> Answer:
+def advised(*options: str) -> FitReport:
     """Return an answer on a card of 8 GiB that all of these options together make fit."""
     advice = [{"words": "", "option": one, "peak_gib": 1.0, "need_gib": 1.0} for one in options]
     said = json.loads(fit("qwen3-4b", "--vram", "8", "--format", "json").stdout)
-    return msgspec.convert({**said, "advice": advice}, Answer)
+    return msgspec.convert({**said, "advice": advice}, FitReport)
 
 
 @pytest.mark.parametrize(

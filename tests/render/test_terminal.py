@@ -20,7 +20,7 @@ from tunedoctor.render import choice, terminal
 from tunedoctor.render.formats import Told
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import Screen
-from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.wheels.choose import WheelChoice, choose_with_commands
 from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -191,10 +191,10 @@ SCREENS = {
 }
 
 
-def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> Answer:
+def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> WheelChoice:
     machine, assumed = blank(asked, "3.12")
     known = Knowledge(date="2026-11-24", days=days, source="shipped")
-    return answer(machine, snapshot, () if snapshot else assumed, known)
+    return choose_with_commands(machine, snapshot, () if snapshot else assumed, known)
 
 
 @pytest.mark.parametrize("name", SCREENS)

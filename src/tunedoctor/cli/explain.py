@@ -30,13 +30,13 @@ _ON = (
 )
 _SCHEMAS = {
     "report": "diagnosis.report.Report",
-    "wheel": "wheels.choose.Answer",
+    "wheel": "wheels.choose.WheelChoice",
     "matrix": "wheels.choose.Matrix",
-    "set": "planning.set_answer.Answer",
-    "fit": "memory.answer.Answer",
+    "set": "planning.package_set.PackageSet",
+    "fit": "memory.fit_report.FitReport",
     "data": "data.report.Report",
     "fix": "transaction.outcome.FixResult",
-    "smoke": "smoke.answer.Answer",
+    "smoke": "smoke.result.SmokeResult",
     "envs": "probes.environments.Environments",
     "config": "cli.configured.Held",
     "diff": "diagnosis.differences.Difference",

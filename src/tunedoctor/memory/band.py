@@ -148,7 +148,7 @@ class Device(msgspec.Struct, frozen=True):
         return self.total_gib if self.free_gib is None else self.free_gib
 
 
-class Fit(msgspec.Struct, frozen=True):
+class DeviceFit(msgspec.Struct, frozen=True):
     """A run on a device."""
 
     device: Device
@@ -159,19 +159,19 @@ class Fit(msgspec.Struct, frozen=True):
     """What is left of the usable memory at the least; below 0 where it lacks."""
 
 
-def fit(shape: Shape, run: Run, device: Device) -> Fit:
+def fit(shape: Shape, run: Run, device: Device) -> DeviceFit:
     """Judge a run on a device."""
     return judged(device, band(shape, run))
 
 
-def judged(device: Device, found: Band) -> Fit:
+def judged(device: Device, found: Band) -> DeviceFit:
     """Judge what is predicted: it fits where its upper end leaves room, and is tight where only the middle does."""
     needed, usable = need(found, device.vendor), device.usable
     verdict: Verdict = "tight" if needed.least <= usable else "doesn't fit"
     if needed.safe <= ROOM * usable:
         verdict = "fits"
     shown = max(needed.least, min(needed.middle, usable))
-    return Fit(device, verdict, shown, usable - needed.least)
+    return DeviceFit(device, verdict, shown, usable - needed.least)
 
 
 def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:

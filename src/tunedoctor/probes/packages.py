@@ -11,7 +11,6 @@ from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import OPTIONAL, unmet_by_all
 from tunedoctor.model.versions import parts, requirement
 from tunedoctor.probes.probing import probe
-from tunedoctor.project.locks import compare_with_lock
 from tunedoctor.probes.site_folder import (
     AskedExtra,
     SiteFolder,
@@ -24,6 +23,7 @@ from tunedoctor.probes.site_folder import (
     read_headers,
 )
 from tunedoctor.probes.wheel_tags import abi_of, other_python
+from tunedoctor.project.locks import compare_with_lock
 from tunedoctor.system import reading
 from tunedoctor.tables.load import table
 

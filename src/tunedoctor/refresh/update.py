@@ -33,7 +33,7 @@ TRIED = 4
 _FAMILIES = FAMILIES[:3]
 
 
-class Outcome(NamedTuple):
+class UpdateResult(NamedTuple):
     """What an update came to."""
 
     state: Literal["updated", "shown", "recent"]
@@ -63,7 +63,7 @@ def update(
     now: datetime,
     mode: Mode = "due",
     client: Client = Client(),  # noqa: B008  a tuple
-) -> Outcome:
+) -> UpdateResult:
     """Bring the updated table in `file` up to date, unless that was done within a day before `now`.
 
     `mode`: `now` asks within a day too; `show` tells what would change and writes nothing.
@@ -74,7 +74,7 @@ def update(
     in_use = wheel_table_with(file)
     today = now.astimezone(UTC).date().isoformat()
     if mode == "due" and in_use.source == "updated" and _recent(file, now):
-        return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
+        return UpdateResult("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
         msg = f"the clock says {today}, the table in use is of {in_use.date}: set the clock right"
         raise UpdateError(msg)
@@ -88,7 +88,7 @@ def update(
             write(file, overlay, list(said.sources), now)
     except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
-    return Outcome(
+    return UpdateResult(
         state="shown" if mode == "show" else "updated",
         shipped=own["as_of"],
         date=in_use.date if mode == "show" else today,
@@ -122,7 +122,7 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
         raise UpdateError(f"{file} can't be written: {error.strerror or error}") from None
 
 
-class Answer(NamedTuple):
+class IndexContents(NamedTuple):
     """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in words."""
 
     seen: dict[str, Builds]
@@ -136,7 +136,7 @@ Metadata = Callable[[Link], bytes]
 Wheels = tuple[Wheel, ...]
 
 
-def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
+def ask(indexes: Indexes, table: Any, client: Client) -> IndexContents:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
     Raises RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
@@ -186,7 +186,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [*places.values(), *([indexes.default] if default else [])]
     builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
-    return Answer(builds, learned, files, tuple(sources), tuple(untold))
+    return IndexContents(builds, learned, files, tuple(sources), tuple(untold))
 
 
 def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:

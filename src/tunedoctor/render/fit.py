@@ -5,7 +5,7 @@ from shlex import join, quote, split
 from typing import Any
 
 from tunedoctor.memory import overview
-from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.memory.host import Place
 from tunedoctor.render.screen import Part, Screen, mark
 
@@ -17,7 +17,7 @@ _INDENT = 12
 
 
 def render(
-    found: Answer | overview.Table,
+    found: FitReport | overview.Table,
     screen: Screen,
     asked: str = "MODEL",
     words: Sequence[str] = ("doctor", "fit", "MODEL"),
@@ -27,12 +27,12 @@ def render(
     `asked`: the model or configuration. `words`: the command that was typed; the one that fits adds options to it.
     """
     _SHOWN[type(found)](found, screen)
-    if isinstance(found, Answer):
+    if isinstance(found, FitReport):
         _next(found, screen, quote(asked), words)
     return screen.text()
 
 
-def _answer(answer: Answer, screen: Screen) -> None:
+def _answer(answer: FitReport, screen: Screen) -> None:
     counts = f"{_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
     screen.head((answer.model, "bold"), "  ", text=counts, indent=2)
     screen.wrap(_settings(answer), 2)
@@ -84,7 +84,7 @@ def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> None:
+def _next(answer: FitReport, screen: Screen, asked: str, words: Sequence[str]) -> None:
     if answer.verdict in (None, "doesn't fit"):
         others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
         fitting = fitting_command(answer, words)
@@ -95,7 +95,7 @@ def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> N
         screen.next(("doctor init", "write a training configuration for this machine"))
 
 
-def fitting_command(answer: Answer, words: Sequence[str]) -> str:
+def fitting_command(answer: FitReport, words: Sequence[str]) -> str:
     """Return the command with the options of all changes that make it fit; "" if none do."""
     free = min((one.device.usable for one in answer.devices), default=0.0)
     if not answer.advice or answer.advice[-1].need_gib > free:
@@ -121,7 +121,7 @@ def fitting_command(answer: Answer, words: Sequence[str]) -> str:
     return join([*kept, *(word for name, value in options.items() for word in (name, *value))])
 
 
-def _settings(answer: Answer) -> str:
+def _settings(answer: FitReport) -> str:
     s = answer.settings
     parts = [s.method, *[f"rank {s.rank} on {', '.join(s.targets)}"] * bool(s.rank)]
     parts += [f"{s.batch} x {s.seq} tokens", *[f"{s.accum} accumulated"] * (s.accum > 1)]
@@ -130,7 +130,7 @@ def _settings(answer: Answer) -> str:
     return ", ".join([*parts, *[f"{s.gpus} GPUs, {s.sharding}"] * bool(s.sharding)])
 
 
-def _verdicts(answer: Answer, screen: Screen) -> None:
+def _verdicts(answer: FitReport, screen: Screen) -> None:
     lines = {
         f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
         f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'missing'}": one.verdict
@@ -143,7 +143,7 @@ def _verdicts(answer: Answer, screen: Screen) -> None:
         screen.wrap(text, 2, mark("unknown"))
 
 
-def _advice(answer: Answer, screen: Screen) -> None:
+def _advice(answer: FitReport, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
         return
     nothing = "no setting that doctor knows makes it fit: use a larger card or a smaller model"
@@ -226,7 +226,7 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
 
 
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
-    Answer: _answer,
+    FitReport: _answer,
     overview.MachineTable: _machine,
     overview.CardTable: _cards,
     overview.OfferTable: _offers,

@@ -21,7 +21,7 @@ from tunedoctor.render.screen import BOUND, Screen, mark
 from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
 if TYPE_CHECKING:
-    from tunedoctor.planning.set_answer import Answer as SetAnswer
+    from tunedoctor.planning.package_set import PackageSet
 
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
@@ -386,7 +386,7 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
 
 
 def render_set(
-    answer: "SetAnswer", screen: Screen, *, verbose: bool = False, there: str = ""
+    answer: "PackageSet", screen: Screen, *, verbose: bool = False, there: str = ""
 ) -> str:
     """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words.
 
@@ -419,7 +419,7 @@ def render_set(
     return screen.text()
 
 
-def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
+def _set(answer: "PackageSet", screen: Screen, *, verbose: bool) -> None:
     about = {*answer.about} if not verbose else {one.name for one in answer.packages}
     shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
     others = sum(one.change != "removed" for one in answer.packages) - len(shown)
@@ -442,7 +442,7 @@ def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
     screen.line()
 
 
-def _end(answer: "SetAnswer", screen: Screen, there: str) -> None:
+def _end(answer: "PackageSet", screen: Screen, there: str) -> None:
     # each command stays whole on one line: a broken line can't be pasted
     for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
         for number, command in enumerate(some):

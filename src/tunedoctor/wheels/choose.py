@@ -248,7 +248,7 @@ def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     return found if found.build and same else None
 
 
-class Answer(pick.Chosen, frozen=True, kw_only=True):
+class WheelChoice(pick.Chosen, frozen=True, kw_only=True):
     """A choice for one machine, with the commands that carry it out."""
 
     schema: Literal["doctor.wheel/1"] = "doctor.wheel/1"
@@ -273,12 +273,12 @@ class Answer(pick.Chosen, frozen=True, kw_only=True):
     steering: tuple[Steer, ...] = ()
 
 
-def answer(
+def choose_with_commands(
     machine: Machine,
     snapshot: Snapshot | None = None,
     assumed: tuple[str, ...] = (),
     knowledge: Knowledge | None = None,
-) -> Answer:
+) -> WheelChoice:
     """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
     choice, here = choose(machine), snapshot or Snapshot.of(())
     facts, config = Facts(here), here.find(InstallerConfig)
@@ -289,7 +289,7 @@ def answer(
         assumed = (*assumed, f"driver {floor} or newer")
     told = "+" in installed or (installed and machine.platform == "macos")
     there, kept = near(machine, installed) if told else (None, False)
-    return Answer(
+    return WheelChoice(
         **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,
         variant=build.variant if build else None,
@@ -342,7 +342,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     knowledge: Knowledge | None = None
 
 
-def matrix(answer: Answer) -> Matrix:
+def matrix(answer: WheelChoice) -> Matrix:
     """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
     s = situation.situation(answer.machine)
     vendors = frozenset(vendor for vendor in pick.KINDS if s.gpus.of(vendor))

@@ -56,7 +56,7 @@ class Blame(msgspec.Struct, frozen=True):
     """Id of the doctor's finding that is the cause: `doctor explain ID`."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SmokeResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result that `doctor smoke --format json` prints."""
 
     schema: Literal["doctor.smoke/1"] = "doctor.smoke/1"
@@ -228,14 +228,14 @@ def run_all(
     return runs
 
 
-def made(  # noqa: PLR0913  all that is known
+def build_result(  # noqa: PLR0913  all that is known
     runs: Sequence[Run],
     asked: Asked,
     snapshot: Snapshot,
     checks: tuple[Check, ...],
     seconds: float,
     readings: Sequence[Reading] = (),
-) -> tuple[Answer, Snapshot]:
+) -> tuple[SmokeResult, Snapshot]:
     """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
         answer = not_started(snapshot, not_begun(runs[0].ended))
@@ -253,7 +253,7 @@ def made(  # noqa: PLR0913  all that is known
         told = judging.facts_of_load(told, readings)
     before, after = diagnose(snapshot, checks), diagnose(told, checks)
     blames = blames_of(stages, before, after, strict=asked.strict)
-    shared = {*Answer.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
+    shared = {*SmokeResult.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
@@ -269,14 +269,14 @@ def made(  # noqa: PLR0913  all that is known
     return answer, told
 
 
-def not_started(snapshot: Snapshot, why: str) -> Answer:
+def not_started(snapshot: Snapshot, why: str) -> SmokeResult:
     """Return the answer where there is nothing to run: it tells of the target alone."""
     target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
     packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
     if torch:
         versions["torch"] = torch.version
-    return Answer(
+    return SmokeResult(
         verdict="unknown",
         why=why,
         target=target.asked if target else "",
@@ -285,7 +285,7 @@ def not_started(snapshot: Snapshot, why: str) -> Answer:
     )
 
 
-def outcome_check(answer: Answer) -> Check:
+def outcome_check(answer: SmokeResult) -> Check:
     """Return the check of a look of which the training was a part: it finds the gravest stage that failed."""
     blame = next(iter(answer.blames), None)
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
@@ -317,7 +317,7 @@ def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
 
 
 OF_SNAPSHOT = msgspec.structs.replace(
-    outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
+    outcome_check(SmokeResult(verdict="ready")), run=_told, severity="warning"
 )
 """The same of a look that somebody else took; a snapshot that does not tell of a training keeps its verdict."""
 

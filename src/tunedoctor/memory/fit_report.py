@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, seen
+from tunedoctor.memory.band import GIB, Device, DeviceFit, Verdict, band, by_kernels, seen
 from tunedoctor.memory.host import Costs, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
 from tunedoctor.memory.overview import Largest, largest, smallest
 from tunedoctor.memory.parameters import check_targets, of_experts, parameters, reach, targeted
@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     sharding: str | None
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result that `doctor fit MODEL --format json` prints. GiB are 2^30 bytes."""
 
     schema: Literal["doctor.fit/1"] = "doctor.fit/1"
@@ -76,7 +76,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """reserved_gib + context_gib: what nvidia-smi will show."""
     verdict: Verdict | None
     """On the smallest of the GPUs; None where there is no GPU to judge by."""
-    devices: tuple[Fit, ...] = ()
+    devices: tuple[DeviceFit, ...] = ()
     ram: RamGib
     disk: DiskGb
     time: Speed | None
@@ -91,22 +91,22 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def answer(
+def estimate_run(
     shape: Shape,
     run: Run,
     devices: tuple[Device, ...],
     notes: tuple[str, ...] = (),
     prices: Prices | None = None,
-) -> Answer:
+) -> FitReport:
     """Reckon a run on some devices. Raises MemoryModelError where a target names no module."""
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
-    worst: Fit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
+    worst: DeviceFit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
     device = worst.device if worst else None
     lacks = worst and worst.verdict != "fits"
     changes = smallest(shape, run, worst.device, run.gpus) if worst and lacks else ()
-    return Answer(
+    return FitReport(
         model=shape.name,
         parameters=parameters(shape).total,
         trained=found.trained,
@@ -237,9 +237,9 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
 
 def forecast(
     config: Mapping[str, Any], shape: Shape, devices: tuple[Device, ...], processes: int = 1
-) -> Answer:
+) -> FitReport:
     """Return doctor fit's answer for a configuration of doctor train. Raises MemoryModelError, naming the key."""
-    return answer(shape, run_of(config, processes), devices[:processes])
+    return estimate_run(shape, run_of(config, processes), devices[:processes])
 
 
 def refusal(
