@@ -1,7 +1,7 @@
-"""All facts in a text for people, and the way back: what a snapshot holds, as JSON of short lines that is small.
+"""Write all facts of a snapshot into a text for people, as small JSON in short lines, and read them back.
 
-Left out is what has its default, and of packages what no check reads; a package of which nothing else counts is
-"name version". Nothing in it ends a block of code, is a tag or calls somebody.
+Default values are left out, and so are package fields that no check reads; a package without other fields becomes
+"name version". The text cannot end a Markdown code block, form a tag or mention someone.
 """
 
 import json
@@ -24,26 +24,26 @@ from tunedoctor.readers.tidy import tidied
 
 PACKED = "doctor.facts/1"
 WIDTH = 76
-"""Characters of a line: what mail and terminals leave whole, unless a word has more."""
+"""Characters of a line, which mail and terminals do not wrap; longer only if one word is."""
 _TERMINAL = 80
-"""Characters of a line that ends inside of a word from which a terminal broke it; mail breaks at a blank."""
+"""Length of a line at which a terminal may have broken a word; mail breaks at a blank."""
 _TRIES = 3
-"""Blocks of one text that are tried: the first that can be read is taken."""
+"""Most blocks of one text to try: the first readable one is used."""
 _MARKS = (PACKED, SCHEMA, "doctor check: ")
 _BREAK = "\0"
-"""Where a line may end."""
+"""Marks where a line may be broken."""
 _ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)|#(?=#)|(?<= ) ")
 _ESCAPED = pattern(r"\\.")
 
 
 class Held(NamedTuple):
-    """What a text holds of the doctor's own."""
+    """Doctor's own data in a text."""
 
     snapshot: Snapshot | None
     around: str
-    """The text with empty lines in place of the doctor's, so that all keep their numbers."""
+    """The text with doctor's lines made empty, so that all line numbers stay the same."""
     problem: str = ""
-    """Why facts that are there can't be read."""
+    """Why existing facts can't be read."""
 
 
 def text_of(snapshot: Snapshot) -> str:
@@ -98,12 +98,12 @@ def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
 
 
 def held(text: str) -> Held:
-    """Return the facts that a text holds as such lines or as a snapshot, and the rest of it. Linear; never raises."""
+    """Return the facts in a text, as such lines or as a snapshot, and the rest of the text. Linear; never raises."""
     if not any(mark in text for mark in _MARKS):
         return Held(None, text)
     problem, lines = "", text.split("\n")
     for pasted in (False, True):
-        # as it is; then without colours, stamps and what else pasting does
+        # first unchanged, then without colours, timestamps and other results of pasting
         shown, numbers = tidied(text, ()) if pasted else (lines, ())
         whole = "\n".join(shown)
         for found in islice(shape("doctor.facts").finditer(whole), _TRIES):
@@ -115,7 +115,7 @@ def held(text: str) -> Held:
             except SnapshotError as error:
                 problem = problem or str(error)
                 continue
-            # where the report begins whose facts begin here
+            # the beginning of the report in which the facts start
             front, begins = shown[first][:column], shape("doctor.start").match
             above = (at for at in range(first, -1, -1) if begins(shown[at].removeprefix(front)))
             begin, end = next(above, first), first + size
@@ -126,7 +126,7 @@ def held(text: str) -> Held:
 
 
 def _without_findings(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines, empty ones in place of a verdict that no facts prove: its words are no errors of a run."""
+    """Yield the lines, with a verdict without facts made empty: its sentences are not errors of a run."""
     begins, ends = shape("doctor.start").match, shape("doctor.rows").match
     last = max((at for at, line in enumerate(lines) if ends(line)), default=0)
     inside = False
@@ -136,7 +136,7 @@ def _without_findings(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
-    """Return the JSON that begins in the first line, and on how many lines it stands. Raises SnapshotError."""
+    """Return the JSON that begins in the first line, and its number of lines. Raises SnapshotError."""
     pieces = [*_whole(lines, column)]
     text = "".join(pieces)
     try:
@@ -152,7 +152,7 @@ def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
 
 
 def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
-    """Yield the lines without what a quotation or a log puts in front of each; words that were broken are whole."""
+    """Yield the lines without prefixes from quoting or logging; broken words are joined."""
     front, inside, last = lines[0][:column], False, 0
     for line in lines:
         row = line.removeprefix(front if line.startswith(front) else front.rstrip())
@@ -161,13 +161,13 @@ def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
             yield f"{row}\n"
         elif len(line) >= _TERMINAL and (" " in row.strip() or len(line) == last):
             yield row
-        else:  # mail leaves a word whole that is longer than its lines
+        else:  # mail does not break a word that is longer than its lines
             yield f"{row.rstrip()} "
         last = len(line)
 
 
 def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
-    """Return plain data of a snapshot, for `from_data` to judge. Raises SnapshotError where there is no such form."""
+    """Return the plain data of a snapshot, for `from_data` to check. Raises SnapshotError if the form is unknown."""
     if not isinstance(data, dict) or data.get("schema") != PACKED:
         return data
     try:
@@ -180,5 +180,5 @@ def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
         )
         told.get("Packages", {})["distributions"] = [{"location": site, **one} for one in named]
     except (AttributeError, LookupError, TypeError) as error:
-        raise SnapshotError(f"its facts are of another form: {error}") from None
+        raise SnapshotError(f"its facts have an unknown form: {error}") from None
     return {**data, "schema": SCHEMA}

@@ -18,11 +18,11 @@ Os = Literal["linux", "windows", "macos", "other"]
 _WINDOWS_11, _WSL_2 = 22000, 18362
 """First builds of Windows 11 and of Windows with WSL 2."""
 _OLDEST = (2, 17)
-"""Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
+"""Oldest glibc that torch, and conda's Python 3.8 and newer, ran on."""
 _LONGEST_TYPED, _LONGEST, _EARLY = 60, 200, 40
-"""Characters: a system is named early in what is told of it."""
+"""Character limits: a text about a system names it early."""
 _DARWIN = ((25, 1), (20, -9))
-"""Least release of Darwin, what macOS counts more: Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
+"""First release of Darwin, and the difference to macOS: Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
 _FAMILIES: tuple[Os, ...] = ("windows", "macos", "linux")
 
 
@@ -31,7 +31,7 @@ def _search(name: str, text: str) -> re.Match[str] | None:
 
 
 def family_of(text: str) -> Os | None:
-    """Return the family of systems that a text names, None for none."""
+    """Return the family of the system that a text names, None if it names none."""
     found: Os | None = next((one for one in _FAMILIES if _search(one, text)), None)
     return "linux" if found == "windows" and _search("in_windows", text) else found
 
@@ -90,7 +90,7 @@ def _libc(
     found = _search("libc", said.first("libc")) or _search("libc", both)
     if found and found[1] == "musl":
         return "musl", found[2] or ""
-    # an older one is a symbol version that builds of Python tell in platform.platform()
+    # an older one is a symbol version, which builds of Python report in platform.platform()
     if found and parts(found[2]) >= _OLDEST:
         return "glibc", found[2]
     name, version = (distro[1], distro[2] or "") if distro else ("", "")
@@ -161,11 +161,11 @@ def _mac_version(both: str) -> str:
 _LONGEST_VALUE = 4000
 _VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
 _WORDS = 3
-"""Most words of a variable's value: what has more is prose about it."""
+"""Most words of a variable's value: a longer one is prose about it."""
 
 
 def filled(said: Collected) -> list[Fact]:
-    """Make the facts that labels fill; of the table "NAME=WORD" is WORD where NAME is told, "NAME=" its value."""
+    """Return the facts from labels; in the table, "NAME=WORD" means WORD if NAME is present, "NAME=" its value."""
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
         value = said.value(key) if "fills" in row else None
@@ -185,13 +185,13 @@ def filled(said: Collected) -> list[Fact]:
 
 
 def variables(said: Collected, shown: int) -> list[Fact]:
-    """Make the Environment of "NAME=value" and "NAME: value"; names that steer nothing are left out.
+    """Return the Environment from "NAME=value" and "NAME: value"; irrelevant names are left out.
 
-    `shown`: number of GPUs where the report lists those that torch counted, from 0; numbers of further ones then say
-    nothing. 0 where it lists all.
+    `shown`: number of GPUs that torch counted, from 0, if the report lists those; then numbers of other GPUs mean
+    nothing. 0 if the report lists all GPUs.
     """
     found: dict[str, str] = {}
-    # set in the shell, not handed on to programs
+    # set in the shell, but not exported
     missing = tuple(one.value for one in said.all("not exported"))
     for key in said.beginning("env "):
         name = key.removeprefix("env ")

@@ -1,4 +1,4 @@
-"""Lists of packages: pip and conda list, poetry show, freeze, requirements, pip show; what they tell of torch."""
+"""Read package lists: pip and conda list, poetry show, freeze, requirements, pip show; and what they say of torch."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     found: re.Match[str] | None
 
     def told(self, field: str) -> str:
-        """Return what the line holds of a field, "" for nothing."""
+        """Return the text of a field in the line, "" if it is missing."""
         return (self.found.groupdict().get(field) or "") if self.found is not None else ""
 
     @property
@@ -45,25 +45,25 @@ class Row(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Empty where none is told."""
+        """Empty if unknown."""
         return self.told("version").lstrip("-").rstrip(".-")
 
 
 class Block(NamedTuple):
-    """Rows that stand together."""
+    """Consecutive rows."""
 
     rows: list[Row]
     kind: str = ""
-    """pip or conda, by the header of a table."""
+    """pip or conda, according to the header of a table."""
     before: str = ""
-    """The two lines in front of it."""
+    """The two lines before it."""
 
 
 def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
-    """Yield what all lists in these lines tell: packages, what is wanted, and the interpreter of a conda list.
+    """Yield the statements of all lists in these lines: packages, requirements, and the interpreter of a conda list.
 
-    `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
-    was asked for, not what is there.
+    `refused` are requirements that an installer could not meet, such as "torch==2.9.1+cu128": a block with one of them
+    lists requirements, not installed packages.
     """
     python = ""
     for block in _blocks(lines):
@@ -89,7 +89,7 @@ def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[Block]:
-    """Yield the lines that stand together: a header begins a block, another line ends it, and a blank one a table."""
+    """Yield blocks of lines: a header begins a block, any other line ends it, and a blank line ends a table."""
     block = Block([])
     front = ["", ""]
     for number, line in enumerate([*lines, "\0"]):
@@ -147,7 +147,7 @@ def _table(block: Block) -> Iterator[Entry]:
 
 
 def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
-    """Tell a row, which keeps to the columns of its block, from prose; `plain`: no text stands behind the version."""
+    """Return whether a row keeps to its block's columns and is not prose; `plain`: nothing follows the version."""
     if no_package(row.name) and not (row.name == "python" and build):
         return False
     gap, dotted = len(row.told("gap")), "." in row.version
@@ -159,7 +159,7 @@ def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -
 
 
 def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
-    """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
+    """Return whether a block lists requirements rather than the output of a freeze; `last` is the line before it."""
     for one in block.rows:
         loose = one.shape == "loose" and (one.told("spec") or known(one.name))
         marks = "# via" in one.text or one.text.rstrip().endswith("\\")
@@ -178,7 +178,7 @@ def _wanted(one: Row) -> Requirement | None:
 
 
 def _frozen(block: Block) -> Iterator[Entry]:
-    """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
+    """Yield the packages of a freeze; a single line counts if it names the stack or follows such a command."""
     exact = [one for one in block.rows if one.shape in _EXACT]
     pinned = [one for one in exact if one.shape != "typed"]
     several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
@@ -193,11 +193,11 @@ def _frozen(block: Block) -> Iterator[Entry]:
 
 _LONGEST_SENTENCE = 600
 _SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
-""" "Name:" and "Version:" alone stand in many texts."""
+"""Fields that identify `pip show`: "Name:" and "Version:" alone occur in many texts."""
 
 
 def shown(lines: Sequence[str]) -> Iterator[Entry]:
-    """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
+    """Yield the packages of `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
     for number, line in enumerate([*lines, "Name: end"]):
         rule = not line.strip() or line.startswith("---")
@@ -223,10 +223,10 @@ def shown(lines: Sequence[str]) -> Iterator[Entry]:
 
 
 def in_passing(lines: Sequence[str]) -> Iterator[Entry]:
-    """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
+    """Yield the packages that sentences call installed, if they name two or more of the stack with exact versions.
 
-    They count only where no list tells. A sentence about what to install, what is required or what helped tells of
-    other versions than those that fail.
+    They count only if no list names them. Sentences about what to install, what is required or what helped name other
+    versions than the failing ones, and are ignored.
     """
     for number, line in enumerate(lines):
         form = "pin" if "==" in line else "brackets" if "(" in line else ""
@@ -245,7 +245,7 @@ _LONGEST_TYPED = 1000
 
 
 def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> tuple[InMemory, ...]:
-    """Return the libraries of which an import told another version than `state`, what lists tell, by name."""
+    """Return the libraries for which an import reported another version than `state`, the result of lists."""
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
     for held in text.said("held"):
@@ -274,16 +274,16 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
 
 
 def _installs(line: str) -> bool:
-    """Tell whether a line installs: a command, or its result; an advice to install does not."""
+    """Return whether a line is an install command or its output; advice to install is not."""
     done = line.lstrip().startswith("Successfully ")
     return done or bool(shape("installs").search(typed_in(line)))
 
 
 def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
-    """Return the build of the torch in a list; None where there is none or its version is not told.
+    """Return the build of the torch in a list; None if there is none or its version is unknown.
 
-    A version without a label shows no build; then the conda build string decides, or the one CUDA runtime wheel that is
-    installed beside it.
+    A version without a label does not show the build; then the conda build string decides, or the only CUDA runtime
+    wheel that is installed with it.
     """
     row = state.get("torch")
     if row is None or not row.version:
@@ -312,7 +312,7 @@ def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
 
 
 def _by_wheels(state: Mapping[str, Entry]) -> str:
-    """Return the variant of the one CUDA runtime wheel; "" where there is none, or more than one."""
+    """Return the variant of the only CUDA runtime wheel; "" if there is none, or more than one."""
     names = (f"nvidia-cuda-runtime{end}" for end in ("", "-cu13", "-cu12"))
     releases = {parts(state[name].version)[:2] for name in names if name in state}
     digits = "".join(map(str, releases.pop())) if len(releases) == 1 else ""
