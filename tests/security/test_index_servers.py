@@ -98,7 +98,7 @@ def test_https_leads_to_https_alone(serve, update):
     one = serve(tls=True)
     plain = one.url.replace("https:", "http:")
     one.told = to(f"{plain}there/")
-    assert f"leads from HTTPS to {plain}" in update(one.url, SSL_CERT_FILE=str(PEM))
+    assert f"redirects from HTTPS to {plain}" in update(one.url, SSL_CERT_FILE=str(PEM))
     known = {"plain": (("PIP_CERT", str(PEM)),)}
     assert look(one.url, **known).place == f"{plain}there/"
 

@@ -29,9 +29,9 @@ def plan(
     """
     ours = {name: why for name, (out, why, _) in held.items() if out and OURS.match(why)}
     if verb.startswith("un"):
-        left = {name: causes.get(name, "not seen ready") for name in ours if name not in well}
+        left = {name: causes.get(name, "not reported ready") for name in ours if name not in well}
         return {name: why for name, why in ours.items() if name in well}, left
-    has = {name: held.get(name, (True, "not known there", False)) for name in causes}
+    has = {name: held.get(name, (True, "unknown to the cluster", False)) for name in causes}
     # one that is out by another cause gets this one as its reason
     acts = {n: why for n, why in causes.items() if not has[n][0] or ours.get(n, why) != why}
     return acts, {name: why for name, (_, why, _) in has.items() if name not in acts}
@@ -40,11 +40,12 @@ def plan(
 def refusal(acts: Collection[str], held: Held, asked: Collection[str], at_most: int) -> str:
     """Return why so many are not taken out, of the cluster or of those that were asked; "" where they may be."""
     out = {name for name, (*_, serves) in held.items() if not serves or name in acts}
-    for some, what in ((held.keys(), "the cluster's"), (held.keys() & {*asked}, "the asked")):
+    for some, what in ((held.keys(), "the cluster's"), (held.keys() & {*asked}, "the requested")):
         n, most = len(out & some), at_most or max(1, len(some) // SHARE)
         if n > most and any(held[name][2] for name in acts):
             return (
-                f"{n} of {what} {len(some)} nodes would be out, above {most}: --at-most {len(out)}"
+                f"{n} of {what} {len(some)} nodes would be out of service, more than {most}; "
+                f"to allow it: --at-most {len(out)}"
             )
     return ""
 
@@ -67,7 +68,7 @@ def held_by(verb: Verb, only: str = "") -> Held:
         ours = any("f:unschedulable" in one.get("fieldsV1", {}).get("f:spec", {}) for one in sets)
         if verb.endswith("label"):
             out = ours = "tunedoctor/cause" in about.get("labels", {})
-        why = about.get("annotations", {}).get(_note(verb), "") if ours else "by somebody else"
+        why = about.get("annotations", {}).get(_note(verb), "") if ours else "by someone else"
         found[about["name"]] = out, plain(why), serves
     return found
 

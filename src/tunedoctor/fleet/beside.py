@@ -37,7 +37,9 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
 def expect(program: str) -> None:
     """Raise ValueError where a program is not on PATH."""
     if not find_program(program, os.environ):
-        raise ValueError(f"no command `{program}` is on PATH: run this where it is")
+        raise ValueError(
+            f"there is no command `{program}` on PATH; run this on a machine that has it"
+        )
 
 
 def checked(form: re.Pattern[str], text: str, what: str) -> str:
@@ -61,7 +63,7 @@ def items_of(*argv: str) -> list[Any]:
     told = json.loads(said(*argv))
     items = told.get("items") if isinstance(told, dict) else None
     if not isinstance(items, list):
-        msg = f"{argv[0]} answers no list"
+        msg = f"the answer of {argv[0]} is not a list"
         raise ValueError(msg)  # noqa: TRY004  as all that it can say wrong
     return items
 

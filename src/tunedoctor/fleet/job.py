@@ -66,7 +66,7 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
     None of those excluded, a list of Slurm's. Raises ValueError where there are not as many.
     """
     if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PTY_PORT" not in os.environ:
-        msg = "srun runs several doctors: leave srun out, one doctor starts it for all nodes"
+        msg = "srun started several doctors; run doctor without srun: one starts the training on all nodes"
         raise ValueError(msg)
     hang_up_ends()  # else salloc stays in the queue
     if "SLURM_JOB_ID" in os.environ:
@@ -95,7 +95,7 @@ def _job(nodes: int, exclude: str) -> Job:
     without, given = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
     names = [name for name in given if name not in without]
     if len(names) < nodes:
-        raise ValueError(f"{len(names)} of {nodes} nodes are given")
+        raise ValueError(f"{len(names)} of {nodes} nodes are allocated")
     told = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
     where = told[1] if told else names[0], port_of()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
@@ -106,7 +106,7 @@ def port_of(usual: int = 0) -> int:
     # below the ports that systems hand out by themselves
     port = os.environ.get("MASTER_PORT") or str(usual or 20_000 + secrets.randbelow(12_000))
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
-        raise ValueError(f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT")
+        raise ValueError(f"MASTER_PORT={plain(port, 99)} is not a port; unset MASTER_PORT")
     return int(port)
 
 
@@ -123,7 +123,7 @@ def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
     down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
     if len(known) - len(down) < nodes:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
-        raise ValueError(f"there are {len(known) - len(down)} of {nodes} nodes{why}")
+        raise ValueError(f"{len(known) - len(down)} of {nodes} nodes are available{why}")
     argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
     is_part = wanted in {part for part, *_ in known.values()}
     wanted = wanted if is_part or not exclude else ",".join(known) * bool(wanted)
@@ -171,7 +171,7 @@ def met(
     if silent := [name for name in job.names if name not in by_node]:
         said_ = re.findall(table("slurm")["said"], ended.err, re.MULTILINE)
         why = plain(said_[0] if said_ else ended.death, 300)
-        return [f"{listed(silent)}: {argv[0]} does not start there: {why}"], replies
+        return [f"{listed(silent)}: {argv[0]} does not start on them: {why}"], replies
     return [*_unlike(by_node, f"no answer ({ended.death})")], replies
 
 
@@ -184,7 +184,7 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
-            yield f"{name}: its clock is {off}; chronyc makestep sets it"
+            yield f"{name}: its clock is {off}; chronyc makestep corrects it"
     for path in told[first]["files"]:
         seen = {name: one["files"][path] for name, one in told.items() if path in one["files"]}
         # what is there is right, even where most do not see it

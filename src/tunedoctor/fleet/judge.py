@@ -113,7 +113,7 @@ class Judge:
         except OSError as error:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
-            why = f"is neither a snapshot nor a report that can be judged: {error}"
+            why = f"is neither a snapshot nor a readable report: {error}"
         return Judged(replace(told, reached=False, why=_public(why)))
 
     def _new(

@@ -19,7 +19,7 @@ from tunedoctor.tables.load import table
 
 _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
 _STAND_IN = "NAME_OF_NODE"
-_SELECTOR, _NONE = re.compile(r"[\w./=!, ()-]*"), "is no label selector as gpu=a100"
+_SELECTOR, _NONE = re.compile(r"[\w./=!, ()-]*"), "is not a label selector such as gpu=a100"
 SOON = "--request-timeout=30s"
 GET = ("kubectl", "get", "--output=json", SOON)
 _START = 120
@@ -43,13 +43,15 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
     nodes = items_of(*GET, "nodes", f"--selector={checked(_SELECTOR, wanted, _NONE)}")
     if not nodes:
-        raise ValueError(f"no node has the labels {wanted!r}: kubectl get nodes --show-labels")
+        raise ValueError(
+            f"no node has the labels {wanted!r}; list them with kubectl get nodes --show-labels"
+        )
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
         told = readiness(node)
         if told.get("status") == "True":
-            waiting[name] = "no pod was made"
+            waiting[name] = "no pod was created"
         else:
             why = told.get("message", "Kubernetes gives no reason")
             yield Reply(name, problem=f"not ready: {why}")
@@ -106,7 +108,7 @@ def _read(node: str, pod: str, seconds: float) -> Reply:
     if (begin := log.find("{")) >= 0 and log.endswith("}"):
         return Reply(node, log[begin:].encode(), seconds=seconds)
     return Reply(
-        node, problem=f"the doctor ended and said {log.rpartition(chr(10))[2] or 'nothing'}"
+        node, problem=f"doctor ended and printed {log.rpartition(chr(10))[2] or 'nothing'}"
     )
 
 

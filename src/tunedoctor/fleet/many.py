@@ -78,7 +78,7 @@ def _named(row: Judged) -> Judged:
     """Return a row; of a report that calls a finding as none can be called, that it tells nothing."""
     if all(map(_ID.fullmatch, row.told.findings)):
         return row
-    why = "is a report with a finding whose name is none"
+    why = "is a report with a finding that has no valid name"
     told = replace(row.told, reached=False, verdict="unknown", findings=(), why=why)
     return row._replace(told=told)  # its values can be those of others too
 

@@ -71,10 +71,11 @@ def reply(name: str, text: str, seconds: float) -> Reply:
     why, _, body = answer.partition("\n")
     if not found or why.strip():
         return Reply(
-            name, problem=plain(why, 300) if found else f"no answer; it said {plain(text[-200:])!r}"
+            name,
+            problem=plain(why, 300) if found else f"no answer; it printed {plain(text[-200:])!r}",
         )
     unpacker, snapshot = zlib.decompressobj(), b""
     with suppress(ValueError, zlib.error):
         snapshot = unpacker.decompress(base64.b64decode(body), LARGEST)
-    problem = "" if unpacker.eof else "its answer is cut off, or is none"
+    problem = "" if unpacker.eof else "its answer is cut off or is not valid"
     return Reply(name, b"" if problem else snapshot, problem, seconds)

@@ -24,7 +24,9 @@ from tunedoctor.system.programs import started
 from tunedoctor.tables.load import table
 
 _KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
-_NO_PODS = "the training operator has not made all pods: kubectl get pods -A shows whether it runs"
+_NO_PODS = (
+    "the training operator has not created all pods; kubectl get pods -A shows whether it runs"
+)
 _LABELS = re.compile(r"([\w./-]+=[\w.-]*(,[\w./-]+=[\w.-]*)*)?", re.ASCII)
 _NAMES = re.compile(r"[\w.,-]*", re.ASCII)
 
@@ -33,8 +35,8 @@ def manifest(
     nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what names no nodes."""
-    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
-    checked(_NAMES, exclude, "are no names of nodes as n3,n7")
+    checked(_LABELS, labels, "are not node labels such as gpu=a100,zone=b")
+    checked(_NAMES, exclude, "are not node names such as n3,n7")
     text = msgspec.json.encode(table("kubernetes")["training"]).decode()
     text = text.replace("NAME_OF_JOB", f"train-{secrets.token_hex(4)}")
     job: dict[str, Any] = msgspec.json.decode(text)
@@ -54,7 +56,7 @@ def manifest(
 
 def resource(labels: str, *, asks: bool) -> str:
     """Return by what name most nodes offer GPUs; the commonest where they offer none, or nobody may ask."""
-    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
+    checked(_LABELS, labels, "are not node labels such as gpu=a100,zone=b")
     has: dict[str, int] = dict.fromkeys(table("kubernetes")["gpus"], 0)
     with suppress(ValueError):
         for node in items_of(*GET, "nodes", f"--selector={labels}") if asks else ():
@@ -85,7 +87,7 @@ def trained(
     ValueError where it can't be made.
     """
     name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
-    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod is there"
+    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod exists"
     delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
     hang_up_ends()
     said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
@@ -109,7 +111,7 @@ def trained(
             for line in words.splitlines():
                 say(f"{failed}: {plain(line, 300)}")
     except KeyboardInterrupt:
-        say("the pods end when their step is taken and saved")
+        say("the pods end after they have finished and saved their step")
         delete()
         if logs:
             logs.wait()

@@ -20,7 +20,7 @@ from tunedoctor.system.programs import find_program
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"((ray://)?([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5})?")
-_NO_ADDRESS = "is no address of a Ray cluster: HOST:6379, or ray://HOST:10001"
+_NO_ADDRESS = "is not the address of a Ray cluster, such as HOST:6379 or ray://HOST:10001"
 
 
 class _Told(msgspec.Struct):
@@ -114,5 +114,5 @@ def python_of() -> str:
         return str(beside)
     if find_spec("ray"):
         return sys.executable
-    msg = "no command `ray` is on PATH, and none in the doctor's environment: activate the one that has it"
+    msg = "there is no command `ray` on PATH or in doctor's own environment; activate the environment that has it"
     raise ValueError(msg)

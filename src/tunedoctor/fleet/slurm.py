@@ -39,12 +39,12 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
 
 def _not_begun(name: str, state: str, reason: str) -> Reply:
     why = "" if reason == "none" else f" ({plain(reason)})"
-    return Reply(name, problem=f"not begun: {state}{why}")
+    return Reply(name, problem=f"not started: {state}{why}")
 
 
 def known(wanted: str) -> dict[str, list[str]]:
     """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
-    checked(_WANTED, wanted, "is no partition and no list of nodes as n[1-40]")
+    checked(_WANTED, wanted, "is neither a partition nor a list of nodes such as n[1-40]")
     rows = [*rows_of("%N|%R|%T|%G|%E")]
     # a node of several partitions is asked in one of them
     if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
@@ -55,7 +55,7 @@ def known(wanted: str) -> dict[str, list[str]]:
 
 def names_of(listed: str) -> list[str]:
     """Return the nodes of a list, none for ""; raises ValueError."""
-    checked(_WANTED, listed, "is no list of nodes as n[1-40]")
+    checked(_WANTED, listed, "is not a list of nodes such as n[1-40]")
     return said("scontrol", "show", "hostnames", listed).split() if listed else []
 
 

@@ -31,7 +31,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
         text = ",".join(line.partition("#")[0] for line in lines)
     hosts = list(dict.fromkeys(text.replace(",", " ").split()))
     if wrong := [one for one in hosts or [wanted] if not _HOST.fullmatch(one)]:
-        raise ValueError(f"{plain(wrong[0])!r} is no host")
+        raise ValueError(f"{plain(wrong[0])!r} is not a host name")
     expect("ssh")
     sent = parcel.payload(how)
     return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)

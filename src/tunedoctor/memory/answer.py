@@ -259,10 +259,10 @@ def refusal(
         f"and {worst.device.name} has {worst.device.usable:.1f} GiB"
         f"{'' if worst.device.free_gib is None else ' free'}"
     )
-    remedy = "no setting makes it fit: take a smaller model or a larger card"
+    remedy = "no setting makes it fit: choose a smaller model or a larger GPU"
     if found.advice:
-        remedy = "what makes it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
-    return f"{what}; {remedy}; --no-check begins all the same"
+        remedy = "these make it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
+    return f"{what}; {remedy}; --no-check trains anyway"
 
 
 def _key_of(option: str) -> str:

@@ -40,7 +40,7 @@ def named(text: str) -> Shape:
             return _variant(wanted, found[0])
     near = [row.name for row in found] or _near(_short(wanted), rows)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
-    raise MemoryModelError(f"no model of the catalogue is called {wanted[:80]!r}{hint}")
+    raise MemoryModelError(f"the catalogue has no model {wanted[:80]!r}{hint}")
 
 
 def like(text: str, most: int = 3) -> list[str]:
@@ -75,7 +75,7 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
     nearest = min(dense, key=distance)
     ratio = max(nearest.params / wanted, wanted / nearest.params)
     if ratio > _BETWEEN:
-        what = f"the catalogue has no model of about {text} parameters to go by"
+        what = f"the catalogue has no model of about {text} parameters"
         raise MemoryModelError(f"{what}; give its config.json")
     shape = _shape(nearest, f"{text} (shape of {nearest.name})")
     return replace(shape, exact=False, like=nearest.name)
@@ -113,7 +113,7 @@ _SHORT, _LONG = 64, 4096
 _KEYS, _TENSORS, _ENTRIES = 10_000, 100_000, 16 << 20
 """Keys, tensors and entries of a list that a head may have; real ones have 60, 3,000 and 300,000 at the most."""
 _VERSIONS = (2, 3)
-_CUT = "it is cut off: download it anew"
+_CUT = "it is cut off; download it again"
 
 
 class CutOffError(MemoryModelError):
@@ -183,14 +183,14 @@ class _Cursor:
 
 def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
     if str(kind) not in among:
-        raise MemoryModelError(f"it holds a {what} of type {kind}, which no .gguf file has")
+        raise MemoryModelError(f"it has a {what} of type {kind}, which .gguf files do not have")
     return among[str(kind)]
 
 
 def _sane(count: int, most: int, what: str) -> int:
     """Return a count that a file states. Raises MemoryModelError where no real file has as many."""
     if count > most:
-        raise MemoryModelError(f"it is damaged: it states {count:,} {what}; download it anew")
+        raise MemoryModelError(f"it is damaged: it claims {count:,} {what}; download it again")
     return count
 
 
@@ -198,9 +198,9 @@ def head_of(data: bytes) -> Head:
     """Read the first bytes of a file. Raises CutOffError where the head goes on, MemoryModelError where it is none."""
     cursor = _Cursor(data)
     if cursor.skip(4) != MAGIC:
-        raise MemoryModelError("it is no .gguf file")
+        raise MemoryModelError("it is not a .gguf file")
     if (version := cursor.number("I")) not in _VERSIONS:
-        what = f"it is of version {version}; the doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, of little endian"
+        what = f"it has version {version}; doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, little endian"
         raise MemoryModelError(what)
     tensors = _sane(cursor.number("Q"), _TENSORS, "tensors")
     count = _sane(cursor.number("Q"), _KEYS, "keys")
@@ -223,7 +223,7 @@ def shape_of_head(head: Head, name: str) -> Shape:
     """Return the shape of what a file holds. Raises MemoryModelError where the doctor knows none of that kind."""
     told, kind = table("gguf")["read"], str(head.values.get("general.architecture"))
     if kind not in told["kinds"]:
-        what = f"the doctor does not know the architecture {kind[:_SHORT]!r} of a .gguf file"
+        what = f"its architecture {kind[:_SHORT]!r} is unknown to doctor"
         raise MemoryModelError(what)
     vocab = head.values.get("tokenizer.ggml.tokens")
     config = {"vocab_size": vocab if isinstance(vocab, int) else None}
@@ -233,6 +233,6 @@ def shape_of_head(head: Head, name: str) -> Shape:
     config |= {"model_type": told["kinds"][kind], "tie_word_embeddings": not head.own_head}
     shape = shape_of(config, name)
     if abs(parameters(shape).total - head.elements) > head.elements / 1000:
-        what = f"its tensors hold {head.elements:,} parameters, and its keys say {parameters(shape).total:,}"
+        what = f"its tensors have {head.elements:,} parameters, but its keys give {parameters(shape).total:,}"
         raise MemoryModelError(what)
     return shape

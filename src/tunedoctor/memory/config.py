@@ -30,7 +30,7 @@ _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "lang
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
     """Read a model's shape from its parsed config.json. Raises MemoryModelError where it can't be one."""
     if not isinstance(data, Mapping):
-        raise MemoryModelError("a config.json holds an object")
+        raise MemoryModelError("a config.json must contain an object")
     whole = Fields(data)
     config = _text_part(whole)
     model_type = (config.word("model_type") or whole.word("model_type"))[:60]
@@ -43,7 +43,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
             raise MemoryModelError(says.format(model_type or "it"))
     keys = (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
     if all(config.data.get(key) is None for key in keys):
-        what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
+        what = "it is not the config.json of a language model: it has no hidden_size, num_hidden_layers and vocab_size"
         raise MemoryModelError(what)
     family, known = family_of(model_type)
     config.depth = depth = _depth(config)
@@ -184,18 +184,18 @@ LARGEST = 2 << 20
 def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
     """Return parsed JSON, cleaned; Infinity, which configs of Mamba hold, passes. Raises MemoryModelError."""
     if data[:4] == b"GGUF" or data[8:10] == b'{"':
-        what = "these are weights; the doctor reckons by the config.json of the model"
+        what = "these are weights; the estimate needs the model's config.json"
         raise MemoryModelError(what)
     if not data.strip():
         raise MemoryModelError("it is empty")
     try:
         return cleaned(json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object))
     except UnicodeDecodeError:
-        what = "it is no JSON: not UTF-8 text"
+        what = "it is not JSON: not UTF-8 text"
     except RecursionError:
-        what = "its JSON is nested too deep"
+        what = "its JSON is nested too deeply"
     except ValueError as error:
-        what = f"it is no JSON: {str(error)[:100]}"
+        what = f"it is not JSON: {str(error)[:100]}"
     raise MemoryModelError(what) from None
 
 
@@ -203,7 +203,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found and found[key] != value:
-            what = f"{clean_text(key)[:60]} stands there twice, with different values"
+            what = f"{clean_text(key)[:60]} occurs twice, with different values"
             raise MemoryModelError(what)
         found[key] = value
     return found

@@ -156,7 +156,7 @@ def senseless(key: str, value: Any, wanted: str) -> MemoryModelError:  # noqa: A
     """Return the error of a key that holds no `wanted`."""
     shown = repr(value)
     shown = f"{shown[:40]} …" if len(shown) > 40 else shown
-    return MemoryModelError(f"{key} is {shown}; {wanted} is needed")
+    return MemoryModelError(f"{key} is {shown}; expected {wanted}")
 
 
 def _is_number(value: Any, least: int) -> bool:  # noqa: ANN401
@@ -200,7 +200,7 @@ class Fields:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         if len(data) > _MOST_KEYS:
-            what = f"it has {len(data)} keys, and no model has more than {_MOST_KEYS}"
+            what = f"it has {len(data)} keys; no model has more than {_MOST_KEYS}"
             raise MemoryModelError(what)
         long = {k: one[: DEEPEST + 1] for k, one in data.items() if isinstance(one, list)}
         self.data = _Watched({**data, **long}, set())
@@ -260,7 +260,7 @@ class Fields:
         """Return what `whole` does; raises MemoryModelError where it is not there."""
         found = self.whole(*keys, least=1)
         if found is None:
-            raise MemoryModelError(f"it names no {keys[0]}")
+            raise MemoryModelError(f"it has no {keys[0]}")
         return found
 
     def or_else(self, default: int, *keys: str, least: int = -1) -> int:

@@ -245,7 +245,7 @@ def tokens_of(text: str) -> int:
     found = _NUMBER.match(text.strip())
     number = round(float(found[1]) * _SCALE[found[2].lower()]) if found else 0
     if not 1 <= number <= 10**15:
-        raise MemoryModelError(f"--tokens is {text[:40]!r} where a number belongs, as in 20M")
+        raise MemoryModelError(f"--tokens is {text[:40]!r}; expected a number, for example 20M")
     return number
 
 

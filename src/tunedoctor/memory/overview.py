@@ -112,9 +112,9 @@ def caveat(card: Card) -> str:
     """Return what is to be known of a card before it is bought; "" for nothing."""
     if card.vendor == "amd":
         named_by = f"supported by ROCm {card.rocm}" if card.rocm else "no ROCm release supports it"
-        return f"{named_by}; 4 bit needs bitsandbytes built for {card.arch}"
+        return f"{named_by}; 4 bits need bitsandbytes built for {card.arch}"
     if card.vendor == "apple":
-        return "no estimate for 4 bit; Metal can use three quarters of the RAM"
+        return "no estimate for 4 bits; Metal can use three quarters of the RAM"
     if not card.bf16:
         return "no bf16: fp16 with loss scaling"
     return "memory shared with the CPU" if card.unified else ""

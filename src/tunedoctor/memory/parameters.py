@@ -140,10 +140,10 @@ def check_targets(shape: Shape, run: Run) -> None:
         return
     for name in run.targets:
         if name not in shape.names:
-            what = f"{shape.name} has no module {name[:40]!r}: {', '.join(shape.names)}"
+            what = f"{shape.name} has no module {name[:40]!r}; its modules are {', '.join(shape.names)}"
             raise MemoryModelError(what)
     if any(m.refused and m.name in run.targets for one in shape.layers for m in one.matrices):
-        what = f"peft gives out_proj of {shape.model_type} no adapter: name the others"
+        what = f"peft cannot adapt out_proj of {shape.model_type}: name other modules"
         raise MemoryModelError(what)
     pair = next((one.experts.names[:2] for one in shape.layers if one.experts), ())
     if len(set(pair) & set(run.targets)) == 1:
@@ -224,7 +224,9 @@ def optimizer_name(name: str) -> str:
     plain = name.strip().lower().replace("-", "_")
     found: str = table("optimizers")["also"].get(plain, plain)
     if found not in OPTIMIZERS:
-        raise MemoryModelError(f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}")
+        raise MemoryModelError(
+            f"there is no optimizer {name[:40]!r}; choose one of {', '.join(OPTIMIZERS)}"
+        )
     return found
 
 

@@ -71,7 +71,7 @@ def peak(shape: Shape, run: Run) -> Peak:
             continue
         terms["gathered weights"] = share.gathered
         if "backward" in name:
-            terms["gradients on their way"] = share.reduced
+            terms["gradients in transit"] = share.reduced
     if run.accum > 1:  # gradients of the micro-batches before lie there all along
         static["gradients"] = gradients
         phases = {name: terms | {"gradients": 0} for name, terms in phases.items()}

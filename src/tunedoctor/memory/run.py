@@ -105,7 +105,9 @@ def stack_named(name: str) -> Stack:
     """Return a stack by name. Raises MemoryModelError for another name."""
     found = STACKS.get(name.strip().lower())
     if found is None:
-        raise MemoryModelError(f"no stack is called {name[:40]!r}: {', '.join(STACKS)}")
+        raise MemoryModelError(
+            f"there is no stack {name[:40]!r}; choose one of {', '.join(STACKS)}"
+        )
     return found
 
 
@@ -130,7 +132,7 @@ def versions_of(text: str) -> dict[str, str]:
         name, _, version = part.replace("==", "=").partition("=")
         name, version = name.strip().lower(), version.strip() or "0"
         if name not in LIBRARIES or not version[:1].isdigit():
-            what = f"--with has {part[:60]!r}; it wants LIBRARY=RELEASE of {', '.join(LIBRARIES)}"
+            what = f"--with has {part[:60]!r}; expected LIBRARY=RELEASE, with one of {', '.join(LIBRARIES)}"
             raise MemoryModelError(what)
         found[name] = version
     return found

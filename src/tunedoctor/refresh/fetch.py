@@ -105,7 +105,7 @@ class Client(NamedTuple):
         """Return a file, checked by the sha256 that a page states, if any. Raises FetchError, RefusedError."""
         data = self.get(url)
         if stated and sha256(data).hexdigest() != stated:
-            raise RefusedError(f"{url} has another hash than its page states: refused")
+            raise RefusedError(f"{url} was refused: its hash differs from the one on its page")
         return data
 
     def _get(self, url: str, *, whole: bool) -> bytes:
@@ -150,7 +150,7 @@ class Client(NamedTuple):
                 by = "PIP_CLIENT_CERT"
                 context.load_cert_chain(file)
         except OSError as error:
-            raise FetchError("", f"{by}={file} holds no certificates: {error}") from None
+            raise FetchError("", f"{by}={file} has no certificates: {error}") from None
         named = {one.rpartition("//")[2].strip("/").lower() for one in self.trusted}
         if all({host, urlsplit(f"//{host}").hostname} & named for host in hosts):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -161,31 +161,33 @@ class Client(NamedTuple):
         if isinstance(reason, TimeoutError):
             return self._slow
         if isinstance(error, http.client.IncompleteRead):
-            return "was cut: less came than was announced"
+            return "was cut off: it is shorter than announced"
         text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         return f"can't be reached: {text[:200]}"
 
     def _body(self, url: str, stream: http.client.HTTPResponse, end: float) -> bytes:
         coding = stream.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
-            raise FetchError(url, f"is packed ({coding[:20]}), which nobody asked for")
+            raise FetchError(url, f"is compressed ({coding[:20]}), which was not requested")
         chunks: list[bytes] = []
         size = 0
         while chunk := stream.read1(65536):
             chunks.append(chunk)
             size += len(chunk)
             if size > self.limits.size:
-                raise FetchError(url, f"has more than {self.limits.size >> 10} KiB and is left")
+                raise FetchError(
+                    url, f"is larger than {self.limits.size >> 10} KiB and was refused"
+                )
             if time.monotonic() > end:
                 raise FetchError(url, self._slow)
         announced = stream.headers.get("Content-Length", "")
         if announced.isascii() and announced.isdigit() and int(announced) != size:
-            raise FetchError(url, f"was cut: {size} of {int(announced)} bytes came")
+            raise FetchError(url, f"was cut off: {size} of {int(announced)} bytes arrived")
         return b"".join(chunks)
 
     @property
     def _slow(self) -> str:
-        return f"gave no whole answer in {self.limits.seconds:g} s"
+        return f"gave no complete answer in {self.limits.seconds:g} s"
 
 
 def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
@@ -196,7 +198,7 @@ def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or host not in hosts:
-        what = f"is on none of the allowed hosts ({', '.join(sorted(hosts))})"
+        what = f"is not on an allowed host ({', '.join(sorted(hosts))})"
         raise FetchError(_plain(url), what, status, _plain(url) if status else "")
 
 
@@ -233,7 +235,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         check(newurl, self.hosts, code)
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             place = _plain(newurl)
-            raise FetchError(req.full_url, f"leads from HTTPS to {place[:200]}", code, place)
+            raise FetchError(req.full_url, f"redirects from HTTPS to {place[:200]}", code, place)
         new = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
         if new and host_of(newurl) != host_of(req.full_url):
             new.remove_header("Authorization")

@@ -58,7 +58,7 @@ def indexes(asked: str, default: str) -> Indexes:
     """Return the indexes: `asked` or PyTorch's own, and the default one, else that of pip and uv. Raises ValueError."""
     torch = asked.strip() or index_of()
     if not _is_url(torch) or "?" in torch or "#" in torch:
-        raise ValueError(f"{torch[:100]!r} is no URL of an index")
+        raise ValueError(f"{torch[:100]!r} is not the URL of an index")
     default = default or standard_index()
     # a folder in its place has no pages
     default = f"{default.rstrip('/')}/" if _is_url(default) else ""

@@ -98,7 +98,7 @@ def told(data: bytes) -> dict[str, Told]:
     try:
         file = msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"it is no variants.json: {str(error)[:120]}") from None
+        raise ValueError(f"it is not a variants.json: {str(error)[:120]}") from None
     found: dict[str, set[Told]] = {}
     for label, properties in file.variants.items():
         nvidia, amd = properties.get("nvidia", {}), properties.get("amd", {})
@@ -175,13 +175,13 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         cuda = sorted({v for _, v, _ in one if v.startswith("cu")})
         told = learned.get(version, Learned())
         unknown = [v for v in cuda if not _drivers(v, told, in_use)]
-        no_floor = "no driver floor is known for CUDA"
+        no_floor = "the oldest driver is unknown for CUDA"
         left_out += [f"{version}+{v}: {no_floor} {cuda_of(v)}" for v in unknown]
         old = rows.get(version)
         builds = {key: found for key, found in one.items() if key[1] not in unknown}
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
         if old is None and not any(v.startswith("c") for v in linux):
-            left_out.append(f"{version}: no wheel for Linux on x86_64 is there yet")
+            left_out.append(f"{version}: it has no wheel for Linux on x86_64 yet")
             continue
         base = old or _new(version, one, told, rows)
         rows[version] = _joined(version, base, builds, told, rows, in_use)
@@ -321,7 +321,7 @@ def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
     said += [f"Python {' '.join(pythons)}"] if pythons else []
     settled = [name for name, seen, b in told if seen is False and b.seen]
     settled += [mark for mark in old.unverified if mark not in new.unverified]
-    said += [f"seen now: {', '.join(settled)}"] if settled else []
+    said += [f"now confirmed: {', '.join(settled)}"] if settled else []
     said = said or (["details of its files"] if old != new else [])
     return [f"{version}: {'; '.join(dict.fromkeys(said))}"] if said else []
 

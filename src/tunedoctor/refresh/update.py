@@ -76,7 +76,9 @@ def update(
     if mode == "due" and in_use.source == "updated" and _recent(file, now):
         return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
-        msg = f"the clock says {today}, the table in use is of {in_use.date}: set the clock right"
+        msg = (
+            f"the clock says {today}, but the table in use is from {in_use.date}: correct the clock"
+        )
         raise UpdateError(msg)
     try:
         said = ask(indexes, in_use.data, client)
@@ -159,7 +161,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     default: dict[str, Wheels] = {}
     untold: list[str] = []
     if undefault and not indexes.default:
-        untold = ["no default index is known: neither pip nor uv is here to name it"]
+        untold = ["the default index is unknown: neither pip nor uv was found to name it"]
     elif undefault:
         try:
             default = releases(_page(client, f"{indexes.default}torch/").links)
@@ -182,7 +184,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
         by_default, audio = _variants(default.get(version, ()), client), audio if audio_sure else ""
         learned[version] = Learned(by_default, vision, audio, pair_sure=sure, code=code)
         if version in undefault and not by_default:
-            untold.append(f"{version}: the default index does not tell its CUDA variant")
+            untold.append(f"{version}: the default index does not say which CUDA variant it has")
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [*places.values(), *([indexes.default] if default else [])]
     builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
@@ -192,9 +194,9 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
 def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
     page = parsed(client.get(url), url)
     found = page.files(project)
-    wrong = f"names {found} files of {project}, and {least} are known" if found < least else ""
+    wrong = f"lists {found} files of {project}, but {least} are known" if found < least else ""
     if not page.whole:
-        wrong = "ends before its end" if page.links else "is no page of an index"
+        wrong = "is cut off" if page.links else "is not a page of an index"
     if wrong:
         raise RefusedError(f"{url} {wrong}: refused")
     return page

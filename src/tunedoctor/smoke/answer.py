@@ -111,7 +111,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 REASONS = msgspec.convert(TABLE["reasons"], dict[str, Reason])
 BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
-OTHER = Reason("a training stops here with this error")
+OTHER = Reason("a training run fails here with this error")
 
 
 def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:

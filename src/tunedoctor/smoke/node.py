@@ -45,7 +45,9 @@ def slower(cards: Mapping[str, CardSpeed]) -> dict[str, list[str]]:
         for key, speed in speeds_of(card).items():
             usual = median([one[key] for one in like if key in one] or [0.0])
             if speed < TABLE["measures"][key]["neighbours"] * usual:
-                text = f"{_words(key, speed)}, where others of its name here do {usual:.4g}"
+                text = (
+                    f"{_words(key, speed)}, while other GPUs of this model here reach {usual:.4g}"
+                )
                 found[name].append(f"{text}: {speed / usual:.0%}")
     return found
 
@@ -91,4 +93,4 @@ def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
         for text, _ in below(name, sums):
             found.append(stage("speed all-reduce", "failed", error=text, reason="slow-links"))
     known = name in CARDS or len(cards) > 1
-    return tuple(found) or (stage("speed", "ok", says="no card is slow for its kind"),) * known
+    return tuple(found) or (stage("speed", "ok", says="no GPU is slow for its model"),) * known

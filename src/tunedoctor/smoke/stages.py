@@ -127,9 +127,9 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
         failed = next((i for i, one in enumerate(found) if one.bad), None)
         if failed is not None:
             heard = {line.rank for line in run.lines}  # the others told of no end
-            left = [f"rank {rank} said nothing" for rank in begun if rank not in heard]
+            left = [f"rank {rank} sent nothing" for rank in begun if rank not in heard]
             there = [(rank, name) for rank, name in begun.items() if name and rank in heard]
-            left += [f"rank {rank} stood in {name}" for rank, name in there]
+            left += [f"rank {rank} was in {name}" for rank, name in there]
             error = "; ".join(filter(None, [found[failed].error, *left]))
             found[failed] = msgspec.structs.replace(found[failed], error=error)
             return tuple(found)
@@ -326,7 +326,7 @@ def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage,
 def _heat(load: Load) -> SmokeStage:
     name = "load heat"
     if not load.cards:
-        return stage(name, "skipped", error="no NVIDIA driver tells of heat and clocks")
+        return stage(name, "skipped", error="no NVIDIA driver reports temperatures and clocks")
     hot = [one for one in load.cards if any(count > 1 for count in one.slowed.values())]
     each: list[str] = []
     for one in hot[:4]:
@@ -356,7 +356,7 @@ def _errors(load: Load, *, told: bool) -> SmokeStage:
     if found:
         return stage(name, "failed", error="; ".join(found), reason="hardware-errors")
     if not counted and not told:
-        why = "neither memory errors are counted here, nor is the kernel log readable"
+        why = "no memory error counter is available, and the kernel log is not readable"
         return stage(name, "skipped", error=why)
     says = ["no new memory error"] * bool(counted) + ["no new Xid"] * told
     return stage(name, "ok", says=", ".join(says))

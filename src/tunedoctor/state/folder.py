@@ -94,7 +94,7 @@ def make_entry(environment: Path) -> Path:
     entry = root / _name(environment)
     for folder in (root, entry):
         if why := _made(folder, spare=folder == entry):
-            why = f"{why}; the doctor keeps there how to take a fix back"
+            why = f"{why}; doctor keeps there what it needs to undo a fix"
             way = f"ls -ld {shlex.quote(str(folder))}"
             raise FailureError(why, way, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True)
     return entry
@@ -103,7 +103,7 @@ def make_entry(environment: Path) -> Path:
 def _made(folder: Path, *, spare: bool) -> str:
     """Make a folder, and say why it is not good; `spare`: what stands in its place is set aside."""
     if not folder.is_absolute():
-        return f"{folder} is no absolute path"
+        return f"{folder} is not an absolute path"
     try:
         if spare and os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
             folder.replace(folder.with_name(f"{folder.name}.damaged"))
@@ -112,7 +112,7 @@ def _made(folder: Path, *, spare: bool) -> str:
         if not why and POSIX:
             folder.chmod(0o700)
     except OSError as error:
-        return f"{folder} cannot be made: {error.strerror}"
+        return f"{folder} cannot be created: {error.strerror}"
     if not why and not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder} is not writable by this user"
     return why

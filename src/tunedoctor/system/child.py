@@ -46,8 +46,8 @@ class Ended(msgspec.Struct, frozen=True):
             return f"signal {known.get(self.code, self.code)}"
         words = {
             "hung": f"no answer in {self.seconds:.0f} s",
-            "flooded": "more output than any answer has",
-            "grown": f"it took {self.grown}",
+            "flooded": "far too much output",
+            "grown": f"it used {self.grown}",
             "not started": self.err,
         }
         return words.get(self.how, f"exit status {self.code}")

@@ -45,7 +45,7 @@ _OTHERS: set[int] = set()
 _GUARDIANS: list["subprocess.Popen[bytes]"] = []
 """The one guardian of this process, once there is one."""
 _ONLY: set[str] = set()
-"""Programs that are started where the doctor was stopped; empty else."""
+"""Programs that are started where doctor was stopped; empty else."""
 _SHARED = threading.Event()
 """Set where other code of this process starts children too, in whatever session: who has no mark is theirs."""
 
@@ -74,7 +74,7 @@ def start(
         around["PATH"] = programs.safe_path(around)
     with _LOCK:
         if _ONLY and argv[0] not in _ONLY:
-            raise OSError("the doctor was stopped")
+            raise OSError("doctor was stopped")
         if guarded:
             guard()
         if not _LIVING:

@@ -37,7 +37,7 @@ def started(name: str, environ: Mapping[str, str]) -> str:
         return name
     if path := find_program(name, environ):
         return path
-    raise FileNotFoundError(errno.ENOENT, "no such program on PATH that may be started", name)
+    raise FileNotFoundError(errno.ENOENT, "PATH has no such program that may be started", name)
 
 
 def safe_path(environ: Mapping[str, str]) -> str:

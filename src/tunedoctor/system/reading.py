@@ -118,7 +118,7 @@ def toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ValueError("its values lie too deep in each other") from None
+        raise ValueError("its values are nested too deeply") from None
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -139,7 +139,7 @@ def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
     if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise NotRegularError(errno.EINVAL, kind, os.fspath(path))
 
 

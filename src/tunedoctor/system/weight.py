@@ -44,7 +44,7 @@ class Watch:
         if limit.most and taken > limit.most:
             self.passed = f"more than {limit.most / 2**30:.1f} GiB of memory"
         elif left is not None and left < limit.reserve:
-            self.passed = f"{taken / 2**30:.1f} GiB of memory, all that there was"
+            self.passed = f"{taken / 2**30:.1f} GiB of memory, all that was available"
         now, began = time.monotonic(), now
         self._next = now + max(_OFTEN, _PAUSE * (now - began))
         return bool(self.passed)

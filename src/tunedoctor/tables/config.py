@@ -104,13 +104,13 @@ def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
     known = rows()
     for key in policy:
         if key not in known:
-            like = near(key, known) or "; a package stands in policy.packages"
-            raise EntryError(key, f"no policy is called {key[:60]!r}{like}")
+            like = near(key, known) or "; packages belong in policy.packages"
+            raise EntryError(key, f"there is no policy {key[:60]!r}{like}")
     every = tuple(r for key, value in policy.items() for r in _entries(key, value, known[key]))
     ids: set[str] = set()
     for rule in every:
         if rule.id in ids:
-            raise EntryError(rule.name or rule.key, f"{rule.id} is said twice")
+            raise EntryError(rule.name or rule.key, f"{rule.id} is set twice")
         ids.add(rule.id)
     return every
 
@@ -123,14 +123,14 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
         yield Rule(key, row.plain, _value(key, value, row))
         return
     if not isinstance(value, dict):
-        raise EntryError(key, f"policy.{key} is no table; write as {key} = {{{row.example}}}")
+        raise EntryError(key, f"policy.{key} is not a table; write it as {key} = {{{row.example}}}")
     shape = _PACKAGE if key == "packages" else _VARIABLE
     for name, one in value.items():
         if name not in row.names if row.names else not shape.fullmatch(name):
             said = f"it is one of {', '.join(row.names)}" if row.names else "that is no name of one"
             raise EntryError(name, f"policy.{key} names {name[:60]!r}; {said}")
         if isinstance(one, str) and row.kind == "variable" and unseen(name):
-            says = f"policy.{key}.{name}: nobody looks at the value; true asks that it is set"
+            says = f"policy.{key}.{name}: the value is not compared; true requires that it is set"
             raise EntryError(name, says)
         own = normalised(name) if key == "packages" else name
         yield Rule(key, own, _value(f"{key}.{name}", one, row))
@@ -140,7 +140,7 @@ def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any ki
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
     if flag or (found := _read(row.kind, value)) is None:
         # what it is stays untold: it can be a secret
-        says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, as {row.example}"
+        says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, for example {row.example}"
         raise EntryError(key.rpartition(".")[2], says)
     return found
 
@@ -245,13 +245,13 @@ def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
         if Path(name).name != "pyproject.toml":
             beside = min(whole.keys() & {*Config.__struct_fields__}, default="") if held else ""
             if beside:
-                says = f"{beside!r} stands beside [tool.doctor]; put it there, or leave that out"
+                says = f"{beside!r} is outside [tool.doctor]; move it into that table, or remove the table"
                 raise _wrong(name, line_of(name, text, beside), says)
             held = whole if held is None else held  # a file can be as pyproject.toml is
         if held is not None and (text or named is not None):
             return _settings(name, text, held)._replace(doubt=doubt)
     if named is not None:
-        raise ConfigError(doubt) if doubt else _wrong(named, 0, "there is no [tool.doctor] in it")
+        raise ConfigError(doubt) if doubt else _wrong(named, 0, "it has no [tool.doctor]")
     return Settings(Config(), doubt=doubt)
 
 
@@ -265,13 +265,13 @@ def _doubt(file: str, whole: Mapping[str, Any]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  many have no such file
 
     close = get_close_matches("tool.doctor", tables, 1, 0.84)
-    says = "is not read; settings stand in [tool.doctor]"
+    says = "is not read; settings belong in [tool.doctor]"
     return clean_text(f"{file}: [{tables[close[0]]}] {says}") if close else ""
 
 
 def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any TOML
     if not isinstance(held, dict):
-        raise _wrong(name, 0, "tool.doctor is no table")
+        raise _wrong(name, 0, "tool.doctor is not a table")
     try:
         named = _named(held)
         config = msgspec.convert(named, Config)
@@ -295,9 +295,9 @@ def _named(held: Mapping[str, object]) -> dict[str, object]:
     keys = [field.replace("_", "-") for field in Config.__struct_fields__]
     for key, value in held.items():
         if (plain := key.replace("_", "-")) not in keys:
-            raise EntryError(key, f"no setting is called {key[:60]!r}{near(plain, keys)}")
+            raise EntryError(key, f"there is no setting {key[:60]!r}{near(plain, keys)}")
         if (field := plain.replace("-", "_")) in found:
-            raise EntryError(key, f"{plain} is said twice")
+            raise EntryError(key, f"{plain} is set twice")
         found[field] = value
     return found
 
@@ -386,5 +386,5 @@ def _checked(named: Mapping[Any, str]) -> None:
         if not _URL.fullmatch(url):
             # what could hold a password or a token is not shown
             shown = "" if {*"@?#"} & {*url} else f" {url[:100]!r}, which is"
-            key, says = "mirrors", f"mirrors.{name} is{shown} no URL of an index"
+            key, says = "mirrors", f"mirrors.{name} is{shown} not the URL of an index"
             raise EntryError(key, says)

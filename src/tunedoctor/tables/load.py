@@ -70,7 +70,7 @@ def wheel_table_with(file: Path) -> WheelTable:
         why = getattr(error, "strerror", "") or str(error)
         return own._replace(problem=f"{file} can't be read: {why}")
     if not there:
-        return own._replace(problem=f"{file} is no file")
+        return own._replace(problem=f"{file} is not a file")
     from tunedoctor.tables.updated import UpdatedError, laid_over, read  # noqa: PLC0415  few have it
 
     try:
@@ -79,7 +79,7 @@ def wheel_table_with(file: Path) -> WheelTable:
             return own  # this doctor is newer than the last update
         merged = laid_over(data, overlay)
     except UpdatedError as error:
-        return own._replace(problem=f"{file} is left out: {error}")
+        return own._replace(problem=f"{file} was ignored: {error}")
     contracts = msgspec.to_builtins(overlay.contracts)
     return WheelTable(merged, overlay.as_of, "updated", contracts=contracts)
 

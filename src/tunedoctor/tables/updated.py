@@ -78,13 +78,13 @@ def decoded(data: bytes) -> tuple[Overlay, str]:
     """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
     from hashlib import sha256  # noqa: PLC0415
 
-    wrong = f"it has more than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
+    wrong = f"it is larger than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
     try:
         file = msgspec.json.decode(data, type=_File)
         if file.schema != SCHEMA:
             wrong = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
         elif sha256(bytes(file.payload)).hexdigest() != file.sha256:
-            wrong = "its hash is not that of its contents"
+            wrong = "its hash does not match its contents"
         overlay = msgspec.json.decode(file.payload, type=Overlay)
         if not wrong:
             checked(overlay)

@@ -37,7 +37,7 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
     """Return machine and target of a snapshot. Raises MachineError where its system or Python isn't known."""
     facts, answer = Facts(snapshot), snapshot.get(Interpreter)
     host, python = facts.host, facts.interpreter
-    why = answer.why if isinstance(answer, Unknown) else "there is none"
+    why = answer.why if isinstance(answer, Unknown) else "it has none"
     _refuse(not python, f"could not examine the target's Python: {why}")
     wrong = "unknown system: only Linux, WSL, Windows and macOS have wheels"
     _refuse(not host or host.os == "other", wrong)
