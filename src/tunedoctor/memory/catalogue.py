@@ -1,4 +1,4 @@
-"""A shape from what a user calls a model, a name of the catalogue or a size, or from the head of a .gguf file."""
+"""Find a model's shape from a catalogue name, a size such as "7B", or the header of a .gguf file."""
 
 import re
 import struct
@@ -17,17 +17,17 @@ from tunedoctor.tables.small import ModelRow, models
 
 _SIZE = re.compile(r"^(\d{1,4}(?:\.\d{1,3})?)\s*([bBmM])$")
 _BETWEEN = 1.35
-"""A size is taken for the model of the catalogue that is no further off than this factor."""
+"""Largest factor between a requested size and the catalogue model that stands for it."""
 _TYPICAL = ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-13b-hf", "meta-llama/Llama-3.3-70B-Instruct",
             "meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-3B")  # fmt: skip
-"""Of several as near, the plainest."""
+"""If several models are equally near, the plainest one."""
 
 
 def named(text: str) -> Shape:
-    """Return the shape of a model of the catalogue, of a variant of one, or of one that is as large as "7B" says.
+    """Return the shape of a catalogue model, of a variant of one, or of one with about the size given as "7B".
 
-    A name is taken without its owner and without the words of the catalogue that stand for a stage of training or for a
-    packing: these leave the shape as it is. Raises MemoryModelError, with near names, where not exactly one fits.
+    The owner is ignored, and so are words for a stage of training or a packing, because they do not change the shape.
+    Raises MemoryModelError, with similar names, unless exactly one model matches.
     """
     rows = models()
     wanted = text.strip()
@@ -44,7 +44,7 @@ def named(text: str) -> Shape:
 
 
 def like(text: str, most: int = 3) -> list[str]:
-    """Return names of the catalogue that have all the words of a text, else some that are written much like it."""
+    """Return names of the catalogue that contain all words of a text, else some with a similar spelling."""
     words, rows = text.lower().replace("/", " ").split(), models()
     names = dict.fromkeys(name for row in rows for name in (row.name, *row.alike) if "/" in name)
     found = [n for n in names if len(text) > 2 and all(word in n.lower() for word in words)]
@@ -91,7 +91,7 @@ def _words(name: str) -> list[str]:
 
 
 def _short(name: str) -> str:
-    """Return what names the shape: "Meta-Llama-3.1-8B-Instruct" and "llama3.1-8b" are both "llama3.1-8b"."""
+    """Return the part that identifies the shape: "Meta-Llama-3.1-8B-Instruct" and "llama3.1-8b" -> "llama3.1-8b"."""
     idle: dict[str, str] = table("models")["words"]
     return "".join(word for word in _words(name) if word not in idle)
 
@@ -107,33 +107,33 @@ def _near(wanted: str, rows: tuple[ModelRow, ...]) -> list[str]:
 MAGIC = b"GGUF"
 _STRING, _ARRAY = 8, 9
 _LISTED = 1024
-"""Numbers of an array that are kept: there are some with one for each layer."""
+"""Most numbers of an array to keep: some have one for each layer."""
 _SHORT, _LONG = 64, 4096
-"""Bytes of a name, and of a text that is kept."""
+"""Most bytes of a name, and of a text to keep."""
 _KEYS, _TENSORS, _ENTRIES = 10_000, 100_000, 16 << 20
-"""Keys, tensors and entries of a list that a head may have; real ones have 60, 3,000 and 300,000 at the most."""
+"""Most keys, tensors and list entries of a header; real ones have at most 60, 3,000 and 300,000."""
 _VERSIONS = (2, 3)
 _CUT = "it is cut off; download it again"
 
 
 class CutOffError(MemoryModelError):
-    """The bytes end within the head."""
+    """The data ends within the header."""
 
 
 class Head(NamedTuple):
-    """What stands before the weights."""
+    """The header, which precedes the weights."""
 
     values: dict[str, Any]
-    """Numbers, texts and short lists of numbers; of another array, how long it is."""
+    """Numbers, texts and short lists of numbers; for other arrays their length."""
     elements: int
     own_head: bool
-    """Embeddings and head are two matrices."""
+    """Embeddings and output head are two matrices."""
     end: int
-    """Bytes that the whole file has at the least."""
+    """Least size of the whole file in bytes."""
 
 
 class _Cursor:
-    """A place in the bytes, which only goes on: the work is linear in them, whatever they say."""
+    """A position in the data that only moves forward, so the work is linear whatever the data says."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -171,7 +171,7 @@ class _Cursor:
         return count
 
     def _skip_texts(self, count: int) -> int:
-        """Pass over texts, of which a vocabulary has hundreds of thousands; each takes 8 bytes at the least."""
+        """Skip texts, of which a vocabulary has hundreds of thousands; each takes at least 8 bytes."""
         size, at, end = struct.Struct("<Q").unpack_from, self.at, len(self.data)
         for _ in range(count):
             if at + 8 > end:
@@ -188,14 +188,14 @@ def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN4
 
 
 def _sane(count: int, most: int, what: str) -> int:
-    """Return a count that a file states. Raises MemoryModelError where no real file has as many."""
+    """Return a count from a file. Raises MemoryModelError if it is larger than in any real file."""
     if count > most:
         raise MemoryModelError(f"it is damaged: it claims {count:,} {what}; download it again")
     return count
 
 
 def head_of(data: bytes) -> Head:
-    """Read the first bytes of a file. Raises CutOffError where the head goes on, MemoryModelError where it is none."""
+    """Read the first bytes of a file. Raises CutOffError if the header is longer, MemoryModelError if it is invalid."""
     cursor = _Cursor(data)
     if cursor.skip(4) != MAGIC:
         raise MemoryModelError("it is not a .gguf file")
@@ -220,7 +220,7 @@ def head_of(data: bytes) -> Head:
 
 
 def shape_of_head(head: Head, name: str) -> Shape:
-    """Return the shape of what a file holds. Raises MemoryModelError where the doctor knows none of that kind."""
+    """Return the shape of a file's model. Raises MemoryModelError if its architecture is unknown."""
     told, kind = table("gguf")["read"], str(head.values.get("general.architecture"))
     if kind not in told["kinds"]:
         what = f"its architecture {kind[:_SHORT]!r} is unknown to doctor"

@@ -1,4 +1,4 @@
-"""A shape from the config.json of a Hugging Face model, whose text is parsed, cleaned, and has each key once."""
+"""Read a shape from the config.json of a Hugging Face model, after parsing, cleaning and rejecting duplicate keys."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "lang
 
 
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
-    """Read a model's shape from its parsed config.json. Raises MemoryModelError where it can't be one."""
+    """Read a model's shape from its parsed config.json. Raises MemoryModelError if it can't be one."""
     if not isinstance(data, Mapping):
         raise MemoryModelError("a config.json must contain an object")
     whole = Fields(data)
@@ -85,14 +85,14 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         ),
         streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
-        # scores beside those of the tokens, or capped ones, are eager's alone
+        # additional scores next to the tokens', or capped ones, exist only in eager attention
         stored=quantised.word("quant_method")[:40] if quantised else "",
         sdpa=family.sdpa and not family.sinks and not config.number("attn_logit_softcapping"),
     )
 
 
 _GATED = ("silu", "swish", "swiglu")
-"""Activations that unknown architectures have between a gate and what it weighs."""
+"""Activations with which unknown architectures have a gate."""
 
 
 def _unread(config: Fields) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def _unread(config: Fields) -> tuple[str, ...]:
 
 
 def _text_part(whole: Fields) -> Fields:
-    """Return the language model's own config, which multimodal ones keep one or two levels down."""
+    """Return the language model's own config, which is one or two levels deep in multimodal ones."""
     config = whole
     for _ in range(3):
         inner = config.part(*_TEXT)
@@ -113,13 +113,13 @@ def _text_part(whole: Fields) -> Fields:
         config = inner
     if config is whole:
         return _flat(whole)
-    # what is as its class has it isn't written there
+    # values that equal the class's defaults are not written there
     usual = table("config_defaults")["types"].get(config.data.get("model_type"), {})
     return _flat(Fields({**usual, **config.data}))
 
 
 def _flat(config: Fields) -> Fields:
-    """Return the config with what DBRX and MPT keep in parts for attention and feed-forward."""
+    """Return the config with the nested attention and feed-forward parts of DBRX and MPT moved to the top level."""
     parts = [one for key in ("attn_config", "ffn_config") if (one := config.part(key))]
     if not parts:
         return config
@@ -156,7 +156,7 @@ def _layer(  # noqa: PLR0913  what makes a layer
             mixing = mixers.mamba1(config, n.hidden)
         case "mamba2":
             mixing = mixers.mamba2(config, n.hidden)
-        case "both":  # Falcon H1: attention and Mamba side by side
+        case "both":  # Falcon H1: attention and Mamba in parallel
             one, two = attention(n, family, kind), mixers.mamba2(config, n.hidden)
             first, second = one[1], two[1]
             joined = replace(
@@ -178,11 +178,11 @@ def _layer(  # noqa: PLR0913  what makes a layer
 _PROJECTIONS: dict[str, mixers.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
 
 LARGEST = 2 << 20
-"""Bytes of a config.json; those with a name for each of 20,000 labels have 1 MB. Parsed it can be 50 times as large."""
+"""Most bytes of a config.json; one with names for 20,000 labels has 1 MB. Parsed, it can be 50 times larger."""
 
 
 def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
-    """Return parsed JSON, cleaned; Infinity, which configs of Mamba hold, passes. Raises MemoryModelError."""
+    """Return parsed JSON, cleaned; Infinity, as in configs of Mamba, is allowed. Raises MemoryModelError."""
     if data[:4] == b"GGUF" or data[8:10] == b'{"':
         what = "these are weights; the estimate needs the model's config.json"
         raise MemoryModelError(what)
