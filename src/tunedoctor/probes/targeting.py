@@ -123,8 +123,8 @@ def _none(several: list[Found], own: str, cwd: str) -> Target:
 def doubt(place: Target) -> str:
     """Return why the interpreter may have come with the folder; "" if the user named it, or it can't have.
 
-    An environment in the folder is started, as every tool does. One that a tool created has a marker file, a Python that
-    is a program and not a script, and is not part of the repository.
+    An environment in the folder is started, as every tool does. One that a tool created has a marker file, a
+    Python that is a program and not a script, and is not part of the repository.
     """
     if not place.python or place.chosen_by in ("--target", "--self", *ACTIVE):
         return ""
@@ -213,7 +213,7 @@ def _fault(path: str) -> str:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 return f"{path} is a link that points to itself."
-        return f"{path} is a link to {gone}, which does not exist."
+        return f"{path} is a broken link to {gone}."
     if not os.path.isfile(path):
         return f"{path} {'is not a file' if os.path.exists(path) else 'does not exist'}."
     if not os.access(path, os.X_OK):

@@ -207,7 +207,7 @@ class _Middle:
         """Lines that occurred too often to keep the lines around them."""
 
     def feed(self, before: list[str], lines: list[str], number: int, taken: int) -> None:
-        """Search a block after `number` lines of the log, `before` being the last of these; `taken`: lines already kept."""
+        """Search a block after `number` lines of the log, `before`: the last of these; `taken`: lines already kept."""
         near, above = before + lines, number - len(before)
         if taken:
             self._done = number + taken

@@ -247,7 +247,7 @@ def agents(paste: Paste) -> list[Told]:
     """Return the GPUs that rocminfo lists, in order."""
     found: list[dict[str, str]] = []
     targets: list[str] = []
-    agent, named = dict[str, str](), True  # the agent of the following lines, and whether its name was read
+    agent, named = dict[str, str](), True  # of the lines that follow; was it named?
     told = "ame:" in paste.text or "gfx" in paste.text
     for _, row, match in paste.each("rocminfo") if told else ():
         if row == "agent":
