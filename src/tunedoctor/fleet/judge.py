@@ -1,4 +1,4 @@
-"""One machine of many, judged: what is equal in two of them is read, laid out and judged once."""
+"""Evaluate one machine of many: what two machines have in common is read, converted and evaluated once."""
 
 import re
 import zlib
@@ -29,34 +29,34 @@ from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.small import incidental
 
 Job = Reply | tuple[str, str]
-"""A reply, or name and path of a file."""
+"""A reply, or the name and path of a file."""
 _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
-"""Facts, and outcomes of checks, that are remembered."""
+"""Most facts, and most outcomes of checks, to cache."""
 _TRIED = 1 << 19
-"""Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
+"""Largest snapshot to experiment with, in bytes: a real one has a fifth of that."""
 _STRANGE, _MOST_STRANGE = re.compile(r"contains unknown field `(\w+)`(?: - at `\$(\S*)`)?"), 40
 _numbers = count(1)
 
 
 class Judged(NamedTuple):
-    """What came of one reply."""
+    """The result for one reply."""
 
     told: FleetNode
     facts: Mapping[str, bytes] = {}
     """Kind of fact -> token of its values."""
     values: Mapping[bytes, Mapping[str, Value]] = {}
-    """Token -> values by path, where this process tells it for the first time; so is a cause."""
+    """Token -> values by path, if this process reports it for the first time; the same holds for causes."""
     causes: tuple[ReportFinding, ...] = ()
     figures: Mapping[tuple[str, str, str], float] = {}
-    """What was measured, on what, and which of its cards -> how fast: of the smoke training, where one ran."""
+    """Measurement, device and card -> speed, from the smoke training if one ran."""
     source: str | bytes = ""
-    """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
+    """Where its snapshot can be read again: a file, or the packed snapshot; "" if that of an equal one is known."""
     strange: tuple[str, ...] = ()
-    """What is left out of it: facts, and fields of facts, that this doctor does not know."""
+    """What was ignored: facts, and fields of facts, that this doctor does not know."""
 
 
 class _Held(NamedTuple):
-    """An answer as it came: equal bytes have one number."""
+    """An answer as received: equal bytes have the same number."""
 
     answer: Answer
     number: int
@@ -66,7 +66,7 @@ class _Held(NamedTuple):
 
 
 class _Head(msgspec.Struct):
-    """A snapshot whose facts are not read yet, or a report."""
+    """A snapshot whose facts are not parsed yet, or a report."""
 
     schema: str = ""
     taken: str = ""
@@ -75,7 +75,7 @@ class _Head(msgspec.Struct):
 
 
 class Judge:
-    """Judges one after another."""
+    """Evaluates machines one after another."""
 
     def __init__(
         self,
@@ -86,9 +86,9 @@ class Judge:
         *,
         by_node: bool,
     ) -> None:
-        """Judge by these checks; `why`: a line why a verdict is as it is; no profile: as the snapshot is.
+        """Use these checks; `why`: give the reason for a verdict in a line; without a profile, use the snapshot's own.
 
-        `by_node`: a machine is called as its cluster calls it, if at all.
+        `by_node`: use the machine's name in its cluster, if it has one.
         """
         self._report, self._why, self._by_node = report, why, by_node
         self._profile: ProfileName | None = profile
@@ -101,7 +101,7 @@ class Judge:
         self._told: set[object] = set()
 
     def judged(self, job: Job) -> Judged:
-        """Judge a reply or a file; what is wrong with it is its row."""
+        """Evaluate a reply or a file; errors become part of its row."""
         reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
         told = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
         why, data = reply.problem, reply.snapshot
@@ -119,7 +119,7 @@ class Judge:
     def _new(
         self, told: FleetNode, report: Report, held: Mapping[str, _Held], data: bytes, file: str
     ) -> Judged:
-        """Return a row with what this process did not tell before."""
+        """Return a row with the values that this process did not report before."""
         causes, before = [one for one in report.findings if not one.accepted], self._told
         ids, facts = tuple(one.id for one in causes), {k: one.token for k, one in held.items()}
         why = _public(self._why(report))
@@ -134,7 +134,7 @@ class Judge:
             for what, speed in speeds_of(card).items()
         }
         if node and node.cards and node.all_reduce:
-            names = {plain(card.name) for card in node.cards}  # nodes with the same are compared
+            names = {plain(card.name) for card in node.cards}  # compared if equal
             cards = f"{node.ranks} x {' and '.join(sorted(names))}"
             figures["all_reduce", cards, ""] = node.all_reduce
         new = tuple(one for one in causes if (one.id, one.severity) not in before)
@@ -171,14 +171,14 @@ class Judge:
         return told, report, held, (*map(plain, names[:_MOST_STRANGE]), *fields)
 
     def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
-        """Return the report of a machine where each check came out as here, if there was one.
+        """Return the report of an earlier machine whose checks all had the same outcome, if there was one.
 
-        No field is left out of that: what moves, as free memory, can be a finding.
+        No field is ignored for that: even a changing one, such as free memory, can cause a finding.
         """
         target, machine = snapshot.find(Target), machine_of(snapshot)
         bare = target is None or target.chosen_by == "none"
         profile: ProfileName = self._profile or ("node" if bare else "project")
-        # what a verdict goes by besides the checks
+        # what a verdict depends on besides the checks
         outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
         outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
         if len(self._outcomes) > _MOST_OUTCOMES:
@@ -191,7 +191,7 @@ class Judge:
 
         def outcome(id_: str) -> tuple[object, ...]:
             said: tuple[object, ...] = ()
-            if one := found.get(id_):  # with what tells whose it is
+            if one := found.get(id_):  # with what decides whose fault it is
                 said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
                 said += tuple(map(type, one.finding.cure.steps))
             return (*said, id_ in seen.passed, id_ in seen.skipped, seen.unknown.get(id_))
@@ -205,12 +205,12 @@ class Judge:
 
 
 def plain(text: str, most: int = 100) -> str:
-    """Return text of others in one line, clean and short."""
+    """Return foreign text as one clean, short line."""
     return " ".join(clean_text(text).split())[:most]
 
 
 def _public(text: str) -> str:
-    """Return a line of what a node or a report says: it can hold secrets; an address is how a node is found."""
+    """Return a line from a node or a report without secrets; addresses stay, because they identify nodes."""
     return redact_text(plain(text, 300), this_identity(), addresses=False)
 
 
@@ -224,7 +224,7 @@ def _snapshot(held: Mapping[str, _Held]) -> Snapshot:
 
 @lru_cache(_MOST_HELD)
 def _held(name: str, raw: bytes) -> _Held:
-    """Read one fact of a snapshot: a token that is the same for the same values, of those that tell something."""
+    """Read one fact of a snapshot: the token is the same for equal values, irrelevant ones ignored."""
     answer, strange = _answer(KIND_CALLED[name], msgspec.json.decode(raw, type=dict[str, Any]))
     values: dict[str, Value] = {"": None}
     if isinstance(answer, Absent | Unknown):
@@ -236,7 +236,7 @@ def _held(name: str, raw: bytes) -> _Held:
 
 
 def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, ...]]:
-    """Return an answer of plain data, and the fields of a newer doctor that were left out; raises SnapshotError."""
+    """Return an answer from plain data, and the ignored fields of a newer doctor. Raises SnapshotError."""
     strange = list[str]()
     while True:
         try:
@@ -264,7 +264,7 @@ _incidental = lru_cache(1 << 16)(incidental)
 
 
 def read_again(source: str | bytes) -> Snapshot:
-    """Return the snapshot of a row; raises OSError and SnapshotError, for one that is larger than any real one too."""
+    """Return the snapshot of a row. Raises OSError and SnapshotError, also if it is larger than any real one."""
     data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
     if len(data) > _TRIED:
         raise SnapshotError("too large for experiments")

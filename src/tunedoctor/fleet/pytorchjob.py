@@ -1,6 +1,6 @@
-"""A training in pods: a PyTorchJob of Kubeflow's training operator, made by kubectl, followed, and deleted again.
+"""A training in pods: a PyTorchJob for Kubeflow's training operator, created, followed and deleted with kubectl.
 
-Pods meet in their container and not in one before it: the operator's services name only pods that are ready.
+Pods meet in their container and not before it starts: the operator's services only name pods that are ready.
 """
 
 import os
@@ -34,7 +34,7 @@ _NAMES = re.compile(r"[\w.,-]*", re.ASCII)
 def manifest(
     nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what names no nodes."""
+    """Return a job; `claim`: NAME:FOLDER, `container`: its own fields. Raises ValueError for invalid node names."""
     checked(_LABELS, labels, "are not node labels such as gpu=a100,zone=b")
     checked(_NAMES, exclude, "are not node names such as n3,n7")
     text = msgspec.json.encode(table("kubernetes")["training"]).decode()
@@ -55,7 +55,7 @@ def manifest(
 
 
 def resource(labels: str, *, asks: bool) -> str:
-    """Return by what name most nodes offer GPUs; the commonest where they offer none, or nobody may ask."""
+    """Return the resource name of GPUs on most nodes; the most common one if there are none, or access is denied."""
     checked(_LABELS, labels, "are not node labels such as gpu=a100,zone=b")
     has: dict[str, int] = dict.fromkeys(table("kubernetes")["gpus"], 0)
     with suppress(ValueError):
@@ -66,7 +66,7 @@ def resource(labels: str, *, asks: bool) -> str:
 
 
 def here(seconds: int) -> Job:
-    """Return the job of which this is a pod, when the first one has an address; raises ValueError."""
+    """Return the job that this pod belongs to, once the first pod has an address. Raises ValueError."""
     host, end = f"{os.environ['DOCTOR_JOB']}-worker-0", time.monotonic() + seconds
     while time.monotonic() < end:
         with suppress(OSError):
@@ -81,10 +81,10 @@ def here(seconds: int) -> Job:
 def trained(
     job: Mapping[str, Any], nodes: int, seconds: int, say: Callable[[str], None]
 ) -> tuple[str, str]:
-    """Make a job, show what its first pod prints, and delete it; return the pod that failed first, if any, and how.
+    """Create a job, show the output of its first pod, and delete it; return the pod that failed first and how, if any.
 
-    Pods that do not all run within some seconds have failed. Those that Ctrl-C ends save what they have. Raises
-    ValueError where it can't be made.
+    If not all pods run within some seconds, they have failed. After Ctrl-C they save their state. Raises
+    ValueError if the job can't be created.
     """
     name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
     first, logs, failed, told = f"{name}-worker-0", None, "", "no pod exists"
@@ -94,11 +94,11 @@ def trained(
     try:
         while told and not failed:
             time.sleep(TURN)
-            with suppress(ValueError):  # the next look may get an answer
+            with suppress(ValueError):  # the next attempt may succeed
                 pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
             phases = {one["metadata"]["name"]: one["status"].get("phase") for one in pods}
             if not logs and phases.get(first) in ("Running", "Succeeded", "Failed"):
-                # in a session of its own: Ctrl-C is not for it
+                # in a separate session, so that Ctrl-C does not reach it
                 argv = ["kubectl", "logs", "--follow", first]
                 logs = subprocess.Popen(  # noqa: S603
                     argv, executable=started("kubectl", os.environ), start_new_session=True
@@ -127,7 +127,7 @@ def trained(
 
 
 def _seen(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
-    """Return the pod that failed and how, else "" and what is waited for; "" twice where all have trained."""
+    """Return the pod that failed and how, else "" and what is missing; "" twice if all have trained."""
     ended = [(_end(one), one["status"].get("phase")) for one in pods]
     if failed := [one for one, phase in ended if phase == "Failed"]:
         return min(failed)[1:]

@@ -1,4 +1,4 @@
-"""Hosts by OpenSSH, as the user's own configuration reaches them."""
+"""Hosts reached by OpenSSH with the user's own configuration."""
 
 import re
 import time
@@ -13,14 +13,14 @@ from tunedoctor.system import child
 from tunedoctor.system.reading import read_regular
 
 _HOST = re.compile(r"[A-Za-z0-9_\[][\w.@:\[\]-]{0,254}", re.ASCII)
-"""A host that neither ssh nor a command of its configuration takes for more."""
+"""A host name that cannot be an option for ssh or a command in its configuration."""
 _SETTINGS = ("BatchMode=yes", "ControlMaster=no", "ClearAllForwardings=yes", "LogLevel=ERROR")
-"""Nobody is there to type; a connection that the user holds open is used, and none is left open."""
+"""No one is there to type; an open connection of the user's is reused, and none is left open."""
 _CONNECT = 15
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask hosts named with commas, or in the lines of @FILE; ValueError where there are none."""
+    """Ask hosts, separated by commas or in the lines of @FILE. Raises ValueError if there are none."""
     text = wanted
     if wanted.startswith("@"):
         try:
