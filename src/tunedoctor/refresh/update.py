@@ -1,4 +1,4 @@
-"""One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
+"""Run one update: ask the indexes, apply the result to the table in use, and store it in the cache, atomically."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -29,24 +29,24 @@ PROJECTS = ("torch", "torchvision", "torchaudio")
 DETAILED = 6
 """Releases whose metadata is read, newest first: between two updates there are one or two new ones."""
 TRIED = 4
-"""Releases of a companion whose metadata is read to find the pair of a torch."""
+"""Releases of a companion whose metadata is read to find the match for a torch."""
 _FAMILIES = FAMILIES[:3]
 
 
 class Outcome(NamedTuple):
-    """What an update came to."""
+    """The result of an update."""
 
     state: Literal["updated", "shown", "recent"]
-    """`shown`: asked, and nothing was written; `recent`: not asked, since a day has not gone by."""
+    """`shown`: asked, but nothing was written; `recent`: not asked, because the last update was less than a day ago."""
     shipped: str
     date: str
-    """Date of the table in use from now on."""
+    """Date of the table that is now in use."""
     before: str
-    """Date of the table in use until now."""
+    """Date of the table that was in use before."""
     file: str
     changes: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
-    """Releases that came with this update. Pages don't tell for which GPUs they hold code."""
+    """Releases added by this update. Pages don't say which GPUs they have code for."""
     left_out: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
 
 class UpdateError(Exception):
-    """No update; the cache is as it was. The message is a sentence without its full stop."""
+    """The update failed and the cache is unchanged. The message is a sentence without its full stop."""
 
 
 def update(
@@ -66,9 +66,9 @@ def update(
 ) -> Outcome:
     """Bring the updated table in `file` up to date, unless that was done within a day before `now`.
 
-    `mode`: `now` asks within a day too; `show` tells what would change and writes nothing.
+    `mode`: `now` asks even within a day; `show` returns what would change and writes nothing.
 
-    Raises UpdateError: unreachable, refused, or not to be written.
+    Raises UpdateError: unreachable, refused, or not writable.
     """
     own = shipped(WHEELS)
     in_use = wheel_table_with(file)
@@ -106,16 +106,16 @@ def update(
 
 
 def _recent(file: Path, now: datetime) -> bool:
-    """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
+    """Return whether the index was asked within a day before `now`; False for a future or invalid time."""
     try:
         age = now - datetime.fromisoformat(read(file)[1])
-    except (ValueError, TypeError):  # an UpdatedError is one; a time without a zone
+    except (ValueError, TypeError):  # includes UpdatedError; a time without a zone
         return False
     return timedelta() <= age < timedelta(hours=24)
 
 
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
-    """Write beside `file`, then rename: whatever fails leaves the old one as it was. Raises UpdateError."""
+    """Write next to `file`, then rename: any failure leaves the old one unchanged. Raises UpdateError."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
@@ -125,7 +125,7 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
 
 
 class Answer(NamedTuple):
-    """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in words."""
+    """The indexes' data; `untold`: what could not be learned and is copied from older releases, as sentences."""
 
     seen: dict[str, Builds]
     learned: dict[str, Learned]
@@ -141,8 +141,8 @@ Wheels = tuple[Wheel, ...]
 def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
-    Raises RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
-    FetchError: PyTorch's index can't be had.
+    Raises RefusedError: a page is cut off, invalid, or lists fewer files than the table; a hash is wrong.
+    FetchError: PyTorch's index can't be reached.
     """
     own = client._replace(hosts=indexes.hosts)
     places = {one: f"{indexes.torch}{one}/" for one in PROJECTS}
@@ -171,7 +171,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
-        # gfx targets that requirements of its ROCm wheels name
+        # gfx targets in the requirements of its ROCm wheels
         each = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
         rocm = ((v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in each.items())
         code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
@@ -210,7 +210,7 @@ def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a n
 
 
 def _metadata(client: Client, link: Link) -> bytes:
-    """Return the metadata of a wheel; b"" where none can be had."""
+    """Return the metadata of a wheel; b"" if there is none."""
     try:
         stated = link.metadata_sha256
         return client.checked(f"{link.url}.metadata", stated) if stated else b""
@@ -219,18 +219,18 @@ def _metadata(client: Client, link: Link) -> bytes:
 
 
 def _variants(seen: Wheels, client: Client) -> dict[str, str]:
-    """Return platform family -> CUDA variant of the wheels of the default index, as far as their metadata tells."""
+    """Return platform family -> CUDA variant of the default index's wheels, as far as their metadata says."""
     found: dict[str, str] = {}
     for family in _FAMILIES:
         one = max((w for w in seen if w.family == family), key=_plainest, default=None)
-        # files lie on hosts of their own; what comes from there is checked by the hash of the page
+        # files are on other hosts; they are checked against the hash on the page
         if one and (metadata := _metadata(client, one.link)):
             found[family] = needs(metadata, family, one.python).variant
     return found
 
 
 def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) -> tuple[str, bool]:
-    """Return the newest release that allows this torch, and whether it pins exactly this one; "" if none is found."""
+    """Return the newest release that allows this torch, and whether it pins exactly this one; "" if there is none."""
     allows = ""
     for version in list(seen)[: -TRIED - 1 : -1]:
         one = max(seen[version], key=_plainest)
@@ -250,9 +250,9 @@ def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
 
 
 SECONDS = 900.0
-"""For the reading of all wheels: some 60 of CPU where every library has a new release."""
+"""Time limit for reading all wheels: about 60 s of CPU if every library has a new release."""
 _LARGEST = 64 << 20
-"""Bytes of a wheel; the largest of the table has 17 MiB."""
+"""Most bytes of a wheel; the largest in the table has 17 MiB."""
 
 
 def learned_contracts(
@@ -262,8 +262,8 @@ def learned_contracts(
 ) -> tuple[Contracts | None, list[str], list[str]]:
     """Extend the table in use by the newest release of each of its libraries; `before`: an updated one, or None.
 
-    Returns the table, None where nothing is new and that in use stays; the changes; and what could not be told.
-    A new release and the newest known one of each library are read, so that what either asks and lacks is told.
+    Returns the table, or None if there is nothing new; the changes; and what could not be learned.
+    A new release and the newest known one of each library are read, to find what either imports and lacks.
     """
     known = shipped(CONTRACTS)
     if before and before["as_of"] >= known["as_of"]:
@@ -317,7 +317,7 @@ def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Lin
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
-    """Read wheels in a child of limited time. Raises ValueError: no whole table came."""
+    """Read wheels in a child with a time limit. Raises ValueError: the table is incomplete."""
     before = folder / "known.json"
     before.write_bytes(msgspec.json.encode(known))
     argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]
