@@ -1,6 +1,6 @@
-"""Run the smoke training and answer: its parts in turn, the verdict, and who is to blame for each failed stage.
+"""Run the parts of the smoke training in turn; return the verdict, and the cause of each failed stage.
 
-A cause goes by what the script measured, and by the doctor's findings.
+A cause is found from the script's measurements and doctor's findings.
 """
 
 import re
@@ -35,78 +35,78 @@ NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelera
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
 """The last line of a traceback."""
 COMPILING = 180.0
-"""Seconds in which a compiler gives no sign."""
+"""Seconds in which a compiler may print nothing."""
 RANK = 8
-"""Of the adapters."""
+"""Rank of the adapters."""
 
 
 class Blame(msgspec.Struct, frozen=True):
-    """What failed, why, and what cures it."""
+    """What failed, why, and what fixes it."""
 
     stage: str
     severity: Literal["error", "warning"]
     found: str
     """The failure in one sentence, with numbers."""
     means: str = ""
-    """What it does to a training."""
+    """The effect on a training."""
     cause: str = ""
-    """The likely cause; "" where none is known."""
+    """The likely cause; "" if unknown."""
     cure: str = ""
     finding: str = ""
-    """Id of the doctor's finding that is the cause: `doctor explain ID`."""
+    """Id of doctor's finding that is the cause: `doctor explain ID`."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor smoke --format json` prints."""
+    """The output of `doctor smoke --format json`."""
 
     schema: Literal["doctor.smoke/1"] = "doctor.smoke/1"
     doctor: str = __version__
     verdict: Verdict
     why: str = ""
-    """Where the verdict is unknown: what kept the training from starting."""
+    """If the verdict is unknown: what prevented the training from starting."""
     target: str = ""
     python: str = ""
-    """Version of the target's interpreter."""
+    """Version of the target's Python."""
     packages: dict[str, str] = {}
     model: str = ""
     """Folder of the user's model; "" for the tiny one."""
     device: str = ""
     device_name: str = ""
     half: str = ""
-    """16-bit type that training takes on the device."""
+    """16-bit type that the training uses on the device."""
     stages: tuple[SmokeStage, ...] = ()
     blames: tuple[Blame, ...] = ()
-    """One for each stage that is not well, errors first."""
+    """One for each stage that is not ok, errors first."""
     losses: tuple[float, ...] = ()
-    """Nats a token, by step."""
+    """Nats per token, by step."""
     tokens_per_second: float | None = None
     peak: int | None = None
-    """Bytes: reserved on the device; on the CPU, of the whole process."""
+    """Bytes: reserved on the device; on the CPU, those of the whole process."""
     memory_total: int | None = None
     """Bytes of the device."""
     libraries: int | None = None
-    """On the CPU, bytes of the process before there was a model."""
+    """On the CPU, bytes of the process before the model was loaded."""
     allocated: int | None = None
-    """Most bytes that the device's allocator handed out; None on the CPU."""
+    """Most bytes that the device's allocator provided; None on the CPU."""
     forecast: int | None = None
-    """Of the user's model, what `doctor fit` reckons that the allocator must hand out, bytes."""
+    """For the user's model: the `doctor fit` estimate of what the allocator must provide, in bytes."""
     ranks: tuple[float, ...] = ()
-    """Seconds of the same work on each rank."""
+    """Seconds for the same work on each rank."""
     load: Load | None = None
-    """Of --long."""
+    """Result of --long."""
     node: kinds.NodeSpeed | None = None
-    """Of --node."""
+    """Result of --node."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """What is known of one kind of failure."""
+    """What is known about one kind of failure."""
 
     means: str
     cause: str = ""
     cure: str = ""
     certain: bool = False
-    """The evidence leaves no other cause: findings of the doctor are not asked."""
+    """The evidence rules out other causes, so doctor's findings are not used."""
 
 
 REASONS = msgspec.convert(TABLE["reasons"], dict[str, Reason])
@@ -115,11 +115,11 @@ OTHER = Reason("a training run fails here with this error")
 
 
 def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:
-    """Return findings that explain a failure, the likeliest first, of those without and with the errors of the run."""
+    """Return findings that explain a failure, likeliest first, from the diagnoses without and with the run's errors."""
     first, old = stage.name.split()[0], {one.check.id for one in before.causes}
     ids = RELATED.get(stage.name, RELATED.get(first, ()))
     libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
-    # a note, as of a library that this training does without, breaks nothing
+    # a note, such as an unused missing library, breaks nothing
     grave = [one for one in after.causes if one.severity != "note"]
     known = [one for one in after.causes if one.check.id in ids]
     known += [one for one in grave if one.check.id in libraries]
@@ -129,7 +129,7 @@ def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Fo
 def blames_of(
     stages: Sequence[SmokeStage], before: Diagnosis, after: Diagnosis, *, strict: bool
 ) -> tuple[Blame, ...]:
-    """Return one blame for each stage that is not well, errors first. `strict`: warnings are errors."""
+    """Return one entry for each stage that is not ok, errors first. `strict`: warnings are errors."""
     found: list[Blame] = []
     for one in (stage for stage in stages if stage.bad):
         reason = reason_of(one)
@@ -143,7 +143,7 @@ def blames_of(
 
 
 def reason_of(stage: SmokeStage) -> Reason:
-    """Return what is known of a failure: by its reason, its error text, its stage."""
+    """Return what is known about a failure: by its reason, its error text, its stage."""
     if stage.outcome == "failed" and not stage.reason:
         told = {one.cause for one in shipped().matches(stage.error)}
         if not told.isdisjoint(TABLE["of_memory"]):
@@ -153,7 +153,7 @@ def reason_of(stage: SmokeStage) -> Reason:
 
 
 def found_in(stage: SmokeStage) -> str:
-    """Return the failure in a sentence: the verdict, or the last line of the exception, or how it died and where."""
+    """Return the failure in a sentence: the verdict, the last line of the exception, or how and where it died."""
     lines = [line for line in stage.error.splitlines() if line.strip()]
     if not lines:
         return f"{stage.name} {stage.outcome}"
@@ -161,7 +161,7 @@ def found_in(stage: SmokeStage) -> str:
     if stage.rank:
         where += f" on rank {stage.rank}"
     if stage.outcome == "failed":
-        # an exception of libraries has paragraphs; its first line after the frames, which are indented, says most
+        # exceptions of libraries have paragraphs; the first line after the indented frames says most
         start = max((i for i, line in enumerate(lines) if line.startswith("  ")), default=-1) + 1
         return lines[min(start, len(lines) - 1)].removeprefix("Wrong: ") + where
     frames = [line.strip() for line in lines[1:]]
@@ -170,7 +170,7 @@ def found_in(stage: SmokeStage) -> str:
 
 
 class Asked(NamedTuple):
-    """What the user asks for."""
+    """The user's options."""
 
     device: str = ""
     model: str = ""
@@ -181,12 +181,12 @@ class Asked(NamedTuple):
     strict: bool = False
     seconds: float = 60.0
     minutes: float = 0.0
-    """Of load after the training; 0: none."""
+    """Minutes of load after the training; 0: none."""
     node: bool = False
 
 
 def parts_of(asked: Asked) -> tuple[Part, ...]:
-    """Return what is to be run, in order."""
+    """Return the parts to run, in order."""
     device = ("--device", asked.device) if asked.device else ()
     own = (("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or "")))
     words = tuple(word for pair in own if pair[1] for word in pair)
@@ -194,14 +194,14 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
     if asked.full:
         parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
         parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
-    if asked.node:  # before a load has warmed the cards
+    if asked.node:  # before a load has warmed up the cards
         parts.append(Part("node", device, seconds=asked.seconds))
     if asked.minutes:
         minutes = (*device, "--minutes", str(asked.minutes))
         overall = 60 * asked.minutes + judging.OVERALL
         parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
     if asked.ranks > 1:
-        # ranks that wait for one that never comes do no work, and tell so after a minute
+        # ranks that wait for a missing one are idle, and report that after a minute
         parts.append(Part("ranks", device, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
     return tuple(parts)
 
@@ -213,9 +213,9 @@ def run_all(
     watch: Callable[[list[str]], None],
     reading: AbstractContextManager[None],
 ) -> list[Run]:
-    """Run the parts in turn; the first failure of what nothing trains without ends it.
+    """Run the parts in turn; stop after the first failure of a required stage.
 
-    `reading` looks at the hardware during the load.
+    `reading` reads the hardware's state during the load.
     """
     runs, parts = list[Run](), [*parts_of(asked)]
     for part in parts:
@@ -236,7 +236,7 @@ def made(  # noqa: PLR0913  all that is known
     seconds: float,
     readings: Sequence[Reading] = (),
 ) -> tuple[Answer, Snapshot]:
-    """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
+    """Judge the runs together with the facts on machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
         answer = not_started(snapshot, not_begun(runs[0].ended))
         return msgspec.structs.replace(answer, seconds=round(seconds, 2)), snapshot
@@ -270,7 +270,7 @@ def made(  # noqa: PLR0913  all that is known
 
 
 def not_started(snapshot: Snapshot, why: str) -> Answer:
-    """Return the answer where there is nothing to run: it tells of the target alone."""
+    """Return the result if nothing could run: it only describes the target."""
     target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
     packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
@@ -286,7 +286,7 @@ def not_started(snapshot: Snapshot, why: str) -> Answer:
 
 
 def outcome_check(answer: Answer) -> Check:
-    """Return the check of a look of which the training was a part: it finds the gravest stage that failed."""
+    """Return the check for a diagnosis that includes the training: it reports the worst stage that failed."""
     blame = next(iter(answer.blames), None)
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
     return Check(
@@ -319,13 +319,13 @@ def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
 OF_SNAPSHOT = msgspec.structs.replace(
     outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
 )
-"""The same of a look that somebody else took; a snapshot that does not tell of a training keeps its verdict."""
+"""The same for another machine's snapshot; without a training in it the verdict does not change."""
 
 
 def forecast(folder: str, built: Mapping[str, object]) -> int | None:
-    """Return the bytes that the device's allocator hands out at most; None where the model is not understood.
+    """Return the most bytes that the device's allocator should provide; None if the model is unknown.
 
-    `built` is what the stage `build` found: the type of the weights, and the tokens of the longest sample.
+    `built` is the result of the stage `build`: the type of the weights, and the tokens of the longest sample.
     """
     longest = built.get("longest")
     if not isinstance(longest, int):
@@ -338,7 +338,7 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
             seq=longest,
             batch=1,
             checkpointing=False,
-            # LoRA through peft with the loss of transformers, as a Trainer has it
+            # LoRA with peft and the loss of transformers, as in a Trainer
             stack=STACKS["hf"],
             precision="fp32" if built.get("dtype") == "float32" else "bf16",
         )
@@ -350,7 +350,7 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
 def _facts(
     runs: Sequence[Run], stages: Sequence[SmokeStage]
 ) -> tuple[kinds.Runtime, *tuple[kinds.Errors, ...]]:
-    """Return the facts that checks read of a run of the target's packages."""
+    """Return the facts about a run of the target's packages that checks use."""
     types = {line.end: line.type for run in runs for line in run.lines if line.end}
     facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
     warnings = dict.fromkeys(w for run in runs for line in run.lines for w in line.warnings)
@@ -364,7 +364,7 @@ def _facts(
     )
     errors = [error for fact in facts for error in texts(fact)]
     for run in runs if any(one.bad for one in stages) else ():
-        # workers and ranks tell theirs on standard error alone
+        # workers and ranks report theirs only on standard error
         found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
         errors += [kinds.ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
     return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
