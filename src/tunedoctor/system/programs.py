@@ -93,7 +93,7 @@ def _of_folder(folder: str, here: str) -> str:
 
 
 def _is_open(path: str, *, sticky: bool = True) -> bool:
-    """Return whether every user can write to a file or folder; `sticky`: even if only their own files in it."""
+    """Return whether every user can write to a file or folder; `sticky`: also if only the owner can remove files."""
     if sys.platform == "win32":
         return False  # its access lists are not read
     try:
