@@ -195,7 +195,7 @@ BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
     ("said", "problem"),
     [
         ("", "no answer; it printed ''"),
-        ("\x1b[31mBus error\x07\n" * 9999, "no answer; it said"),
+        ("\x1b[31mBus error\x07\n" * 9999, "no answer; it printed"),
         ("doctor-reply \n!!!!", "its answer is cut off or is not valid"),
         (
             "doctor-reply \n" + encodebytes(b"no zlib").decode(),

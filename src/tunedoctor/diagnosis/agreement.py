@@ -117,16 +117,16 @@ def cures_shown(
 
 def _narrowed(cure: Cure, beside: Sequence[Cure], target: Target | None) -> Cure:
     """Return a cure with the range that all cures next to it allow, or the planner's command if no range is enough."""
-    asked: dict[str, list[str]] = {}
+    requested: dict[str, list[str]] = {}
     for one in (step for other in beside for step in other.installs):
         for name, specifier in map(parted, one.requirements):
-            asked.setdefault(name, []).append(specifier)
+            requested.setdefault(name, []).append(specifier)
     steps: list[AnyCureStep] = []
     for step in cure.steps:
         if not isinstance(step, PipInstall):
             steps.append(step)
             continue
-        left = {text: narrowed(asked[parted(text)[0]]) for text in step.requirements}
+        left = {text: narrowed(requested[parted(text)[0]]) for text in step.requirements}
         if None in left.values():
             there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
             return tell(f"doctor fix{there}")

@@ -47,7 +47,7 @@ def _exceptions() -> dict[str, str]:
 
 def _status(name: str, diagnosis: Diagnosis) -> AreaStatus:
     symptoms = (one for several in diagnosis.symptoms.values() for one in several)
-    found = [one for one in (*diagnosis.causes, *symptoms) if area_of(one.check.id) == name]
+    found = [cause for cause in (*diagnosis.causes, *symptoms) if area_of(cause.check.id) == name]
     severities = {one.severity for one in found}
     for severity in SEVERITIES:
         if severity in severities:

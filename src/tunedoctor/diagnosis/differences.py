@@ -114,12 +114,10 @@ class Seen(NamedTuple):
 
 def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
     """Return the differences; `checks` are those of both reports."""
-    by_id = {one.id: one for one in checks}
+    by_id = {check.id: check for check in checks}
     if a.snapshot and b.snapshot:
-        asked = Counter(kind for one in by_id.values() for kind in kinds_of(one))
-        kinds = sorted(
-            KINDS, key=lambda kind: -asked[kind]
-        )  # kinds that most checks use come first
+        uses = Counter(kind for one in by_id.values() for kind in kinds_of(one))
+        kinds = sorted(KINDS, key=lambda kind: -uses[kind])  # kinds that most checks use come first
         subjects = [(kind.__name__, a.snapshot.get(kind), b.snapshot.get(kind)) for kind in kinds]
     else:
         subjects = [(n, getattr(a.report, n), getattr(b.report, n)) for n in ("target", "machine")]
@@ -155,8 +153,8 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
         b=b.side,
         findings=tuple(findings),
         facts=tuple(
-            FactDifference(**structs.asdict(one), explains=tuple(explains.get(one, ())))
-            for one in (*explains, *telling)
+            FactDifference(**structs.asdict(explain), explains=tuple(explains.get(explain, ())))
+            for explain in (*explains, *telling)
         ),
         same=sum(not some for some in changes.values()),
         left_out=len(others) - len(telling),
@@ -165,22 +163,22 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
 
 def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
     """Return the changes inside some items; the meaningful ones only, if there are any."""
-    found: dict[Change, None] = {}
+    result: dict[Change, None] = {}
     for item in items:
         every = changes[item.kind.__name__]
         some = [one for one in every if item.covers(one.field)] or every
         telling = [one for one in some if not incidental(one.fact, one.field)]
-        found |= dict.fromkeys(telling or some)
-    return found
+        result |= dict.fromkeys(telling or some)
+    return result
 
 
 def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
     """Yield the findings that count and that `there` lacks, without symptoms of a finding that is already listed."""
-    has = {one.id for one in (*there.findings, *there.symptoms)}
-    told = {id_ for one in here.findings if one.id not in has for id_ in one.explains}
-    for one in (*here.findings, *(found for found in here.symptoms if found.id not in told)):
-        if one.id not in has and not one.accepted:
-            yield one
+    has = {finding.id for finding in (*there.findings, *there.symptoms)}
+    told = {id_ for finding in here.findings if finding.id not in has for id_ in finding.explains}
+    for finding in (*here.findings, *(found for found in here.symptoms if found.id not in told)):
+        if finding.id not in has and not finding.accepted:
+            yield finding
 
 
 def _outcomes(report: Report) -> dict[str, str]:
@@ -237,8 +235,8 @@ def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snaps
     """Return `failing` with these items replaced by those of `well`."""
     answers = failing.answers()
     by_field: dict[tuple[type[Fact], str], list[tuple[str | None, str]]] = {}
-    for one in items:
-        by_field.setdefault((one.kind, one.field), []).append((one.key, one.name))
+    for item in items:
+        by_field.setdefault((item.kind, item.field), []).append((item.key, item.name))
     for (kind, field), keys in by_field.items():
         own, other = answers.get(kind), well.get(kind)
         new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
@@ -339,10 +337,10 @@ def flat(of: msgspec.Struct) -> dict[str, Value]:
 
     An item of a list is named by its first field: "distributions[torch]" stands for its second field.
     """
-    found: dict[str, Value] = {}
+    result: dict[str, Value] = {}
     for name in of.__struct_fields__:
-        _flatten(found, name, getattr(of, name))
-    return found
+        _flatten(result, name, getattr(of, name))
+    return result
 
 
 def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: ANN401  of any field

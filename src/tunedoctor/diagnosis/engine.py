@@ -62,7 +62,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     """Run every check; a check that raises counts as undecided."""
-    by_id = {one.id: one for one in checks}
+    by_id = {check.id: check for check in checks}
     found: dict[str, Found] = {}
     passed: list[str] = []
     quiet: list[str] = []
@@ -94,7 +94,9 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             case finding:
                 found[id_] = Found(one, finding.told_by(one))
     weighed = [one for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
-    less = [found.pop(one.check.id) for one in weighed if not _seen(one.check, snapshot)]
+    less = [
+        found.pop(one.check.id) for one in weighed if not _shown_by_machine(one.check, snapshot)
+    ]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     pairs = ((cause, symptom) for cause, several in below.items() for symptom in several)
     # two findings that explain each other are both causes
@@ -120,7 +122,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     )
 
 
-def _seen(check: Check, snapshot: Snapshot) -> bool:
+def _shown_by_machine(check: Check, snapshot: Snapshot) -> bool:
     """Return whether an examined machine shows it without any error text; then no resemblance outweighs it."""
     return snapshot.find(Target) is not None and bool(
         diagnose(snapshot.having(Errors=_NO_TEXT), [check]).causes

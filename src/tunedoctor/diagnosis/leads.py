@@ -54,10 +54,10 @@ def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first, without those that were found or that facts rule out."""
-    told = [one.check for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
+    told = [cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
     cleared = {id_ for one in told for id_ in one.clears}
     found = {one.id for one in told} | cleared
-    some = [one for one in checks if one.id not in found | diagnosis.skipped.keys()]
+    some = [check for check in checks if check.id not in found | diagnosis.skipped.keys()]
     quiet = {one.id for one in some if one.id in diagnosis.quiet and _ruled_out(one, snapshot)}
     open_ = {one.id: one for one in some if one.id not in quiet}
     alike = snapshot.find(kinds.Resembles)
@@ -76,10 +76,10 @@ def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSus
     """
     told = snapshot.find(kinds.Resembles)
     leads: list[ReportSuspect] = []
-    for one in told.causes if told else ():
-        check = checks.get(one.cause)
+    for cause in told.causes if told else ():
+        check = checks.get(cause.cause)
         if check and not any(check.id in checks[lead.id].explains for lead in leads):
-            leads.append(_suspect(check, one.likelihood, one.because))
+            leads.append(_suspect(check, cause.likelihood, cause.because))
     return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
 
 
@@ -92,24 +92,24 @@ def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
 def doubtful(snapshot: Snapshot) -> str:
     """Return what to ask if an error in a report can have many causes; a GPU that works does not rule them out."""
     errors = snapshot.find(kinds.Errors)
-    return question("\n".join(one.text for one in errors.errors)[-_ENOUGH:]) if errors else ""
+    return question("\n".join(error.text for error in errors.errors)[-_ENOUGH:]) if errors else ""
 
 
 def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect] = ()) -> str:
     """Return what to run or to ask for next if a report does not settle it."""
-    for one in diagnosis.causes:
-        if one.finding.settle:
-            return one.finding.settle
+    for cause in diagnosis.causes:
+        if cause.finding.settle:
+            return cause.finding.settle
     errors = snapshot.find(kinds.Errors)
-    if asked := doubtful(snapshot):
-        return asked
+    if question := doubtful(snapshot):
+        return question
     for lead in leads:
         if lead.likelihood >= _LIKELY:
             return lead.settle
     stack = [snapshot.find(kind) for kind in (kinds.TorchBuild, kinds.Runtime)]
     machine = [snapshot.find(kind) for kind in (kinds.NvidiaGpus, kinds.AmdGpus, kinds.Host)]
     if not any(stack) or not any(machine):
-        facts = {type(one) for one in snapshot.answers().values()}
+        facts = {type(answer) for answer in snapshot.answers().values()}
         facts -= {kinds.Absent, kinds.Unknown, *_ALWAYS}
         return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:

@@ -21,16 +21,16 @@ def policy_checks(rules: Iterable[Rule], file: str) -> tuple[findings.Check, ...
     """Return a check for each entry of the policy in `file`."""
     return tuple(
         findings.Check(
-            id=one.id,
-            title=f"{_what(one)} differs from the policy"[:60],
-            means=one.row.means,
-            run=_bound(_JUDGES[one.key], one),
+            id=rule.id,
+            title=f"{_what(rule)} differs from the policy"[:60],
+            means=rule.row.means,
+            run=_bound(_JUDGES[rule.key], rule),
             origin=file,
-            group=one.row.of,
-            settle=f"doctor check --only {one.id}",
-            page=f"The policy in {file} requires this of {_what(one)}: {one.said}.",
+            group=rule.row.of,
+            settle=f"doctor check --only {rule.id}",
+            page=f"The policy in {file} requires this of {_what(rule)}: {rule.said}.",
         )
-        for one in rules
+        for rule in rules
     )
 
 
@@ -136,7 +136,7 @@ def _count(*several: Fact | Unknown | None) -> int:
 def _cards(amd: Fact | Unknown | None) -> Sequence[kinds.AmdGpu]:
     """Return AMD's GPUs without those that are part of a processor."""
     gpus = amd.gpus if isinstance(amd, kinds.AmdGpus) else ()
-    return [one for one in gpus if not one.integrated]
+    return [gpu for gpu in gpus if not gpu.integrated]
 
 
 def _each(
@@ -148,7 +148,7 @@ def _each(
     """Check every GPU: `wrong` describes those that fail, `told` has the value that the driver reports for each."""
     if some := listed(counted(wrong)):
         return _breach(rule, f"{rule.row.what} is {some}")
-    if silent := next((one for one in drivers if isinstance(one, Unknown)), None):
+    if silent := next((driver for driver in drivers if isinstance(driver, Unknown)), None):
         return silent
     if not told:
         return _breach(rule, rule.row.none, findings.advise("Run on a machine with such GPUs"))
@@ -161,14 +161,14 @@ def _gpu_memory(
 ) -> findings.Result:
     gpus: list[kinds.NvidiaGpu | kinds.AmdGpu] = [*_cards(amd)]
     gpus += nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one.index, one.memory_total or None) for one in gpus]
+    told = [(gpu.index, gpu.memory_total or None) for gpu in gpus]
     small = (f"{gib(size)} (GPU {i})" for i, size in told if size and size < rule.wanted)
     return _each(rule, (nvidia, amd), small, [size for _, size in told])
 
 
 def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one, getattr(one, rule.key.replace("-", "_"))) for one in gpus]
+    told = [(gpu, getattr(gpu, rule.key.replace("-", "_"))) for gpu in gpus]
     if rule.row.kind == "flag":
         is_ = "off" if rule.wanted else "on"
         wrong = [f"{is_} (GPU {one.index})" for one, flag in told if flag is (not rule.wanted)]
@@ -179,7 +179,7 @@ def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> finding
 
 
 def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> findings.Result:
-    told = [one.gfx for one in _cards(amd)]
+    told = [card.gfx for card in _cards(amd)]
     return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
 
 
@@ -246,7 +246,7 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     """
     facts = Facts(snapshot)
     cards, amd = facts.nvidia.gpus, _cards(snapshot.find(kinds.AmdGpus))
-    each = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
+    each = [card.memory_total or 0 for card in cards] + [one.memory_total or 0 for one in amd]
     sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
     codes = sorted({x.compute_capability for x in cards if pep440(x.compute_capability)}, key=parts)
@@ -259,7 +259,7 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     found |= {"compute-capability": f">={codes[0]}"} if codes else {}
     found |= {"gfx": targets} if targets else {}
     for name in ("mig", "ecc"):
-        told = {getattr(one, name) for one in cards}
+        told = {getattr(card, name) for card in cards}
         found |= {name: told.pop()} if len(told) == 1 and None not in told else {}
     found |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
     versions = {d.name: d.version for d in facts.packages.distributions if pep440(d.version)}

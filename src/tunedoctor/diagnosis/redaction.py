@@ -172,7 +172,7 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
 
 def _is_public(host: str) -> bool:
     """Return whether a host is that of a public service, which identifies no one."""
-    return any(host == one or host.endswith(f".{one}") for one in names("public hosts"))
+    return any(host == name or host.endswith(f".{name}") for name in names("public hosts"))
 
 
 def _without_tokens(found: "re.Match[str]") -> str:
@@ -213,10 +213,10 @@ def _assigned(text: str) -> str:
     for hit in shape("hit").finditer(text):
         if hit.start() < done or shape("done").match(text, hit.start()):
             continue
-        if found := shape("value").match(text, hit.start()):
+        if match := shape("value").match(text, hit.start()):
             before = text[max(done, hit.start() - 60) : hit.start()]
             left = _LEFT.match(before)
-            if span := _value(text, hit.start() - len(before) + (left.end() if left else 0), found):
+            if span := _value(text, hit.start() - len(before) + (left.end() if left else 0), match):
                 out += [text[done : span[0]], hashed("secret", text[span[0] : span[1]])]
                 done = span[1]
     return "".join([*out, text[done:]]) if done else text

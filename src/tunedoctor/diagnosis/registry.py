@@ -91,18 +91,18 @@ def _builtin(room: str) -> list[ModuleType]:
 
 
 def _plugins(names: Iterable[str]) -> list[ModuleType]:
-    found: list[ModuleType] = []
+    result: list[ModuleType] = []
     installed = installed_plugins() if (wanted := tuple(names)) else {}
     for name in wanted:
         if name not in installed:
             msg = f"there is no plug-in {name!r}; installed: {', '.join(installed) or 'none'}"
             raise RegistryError(msg)
         try:
-            found.append(import_module(installed[name]))
+            result.append(import_module(installed[name]))
         except Exception as error:
             msg = f"plug-in {name!r} ({installed[name]}) could not be loaded: {type(error).__name__}: {error}"
             raise RegistryError(msg) from error
-    return found
+    return result
 
 
 def _of(module: ModuleType) -> list[Check]:

@@ -186,7 +186,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     fixes, loaded only if a cure needs them. `gate`: what counts for the verdict.
     """
     diagnosis = raised(diagnosis, gate.profile)
-    accepted = {one.check.id: gate.accepts(one) for one in diagnosis.causes}
+    accepted = {cause.check.id: gate.accepts(cause) for cause in diagnosis.causes}
     verdict = _verdict(snapshot, diagnosis, gate, accepted)
     target, node = snapshot.find(kinds.Target), snapshot.find(kinds.Node)
     open_ = verdict == "unknown" and target is None
@@ -199,7 +199,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         target=shown_target,
         machine=machine,
         areas=areas_of(diagnosis, summaries) if target else (),
-        findings=tuple(_finding(one, cures, diagnosis, accepted) for one in diagnosis.causes),
+        findings=tuple(_finding(cause, cures, diagnosis, accepted) for cause in diagnosis.causes),
         symptoms=tuple(_finding(one, cures, diagnosis, {}) for one in symptoms_of(diagnosis)),
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
@@ -229,7 +229,7 @@ def _summaries(
         for gpu in machine.gpus
         for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]
     )
-    free = min((one.free for one in disks.disks), default=None) if disks else None
+    free = min((disk.free for disk in disks.disks), default=None) if disks else None
     libraries = ("torch", "transformers", "peft", "trl", "datasets")
     versions = [f"{name} {target.packages[name]}" for name in libraries if name in target.packages]
     place = target.asked or target.python
@@ -358,11 +358,11 @@ def _needs(snapshot: Snapshot) -> dict[str, str]:
     torch = snapshot.find(kinds.TorchBuild)
     if torch is None:
         return {}
-    found = {"torch": torch.version}
+    result = {"torch": torch.version}
     if torch.cuda and (floor := driver_floor(torch.cuda, windows=False)):
-        found["NVIDIA driver"] = f">={floor}"
+        result["NVIDIA driver"] = f">={floor}"
     if torch.hip:
-        found["ROCm driver"] = f"for ROCm {torch.hip}"
+        result["ROCm driver"] = f"for ROCm {torch.hip}"
     if torch.archs:
-        found["GPU code"] = " ".join(torch.archs)
-    return found
+        result["GPU code"] = " ".join(torch.archs)
+    return result

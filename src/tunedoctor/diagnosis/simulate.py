@@ -131,7 +131,11 @@ def packages_after(
     plan: Plan, packages: kinds.Packages, metadata: Mapping[str, kinds.Distribution]
 ) -> kinds.Packages:
     """Return the packages after a plan."""
-    held = {one.name: one for one in packages.distributions if one.name not in plan.removed}
+    held = {
+        distribution.name: distribution
+        for distribution in packages.distributions
+        if distribution.name not in plan.removed
+    }
     for pin in plan.pins:
         old, told = packages.get(pin.name), metadata.get(pin.name)
         if told is not None:

@@ -59,7 +59,7 @@ def held_by(verb: Verb, only: str = "") -> Held:
             name: (words["drained"] in state, plain(why), not state.startswith(gone))
             for name, state, why in rows
         }
-    found: dict[str, tuple[bool, str, bool]] = {}
+    result: dict[str, tuple[bool, str, bool]] = {}
     for node in items_of("kubectl", "get", "nodes", "--output=json", "--show-managed-fields"):
         about, out = node["metadata"], bool(node["spec"].get("unschedulable"))
         serves = not out and readiness(node).get("status") == "True"
@@ -69,8 +69,8 @@ def held_by(verb: Verb, only: str = "") -> Held:
         if verb.endswith("label"):
             out = ours = "tunedoctor/cause" in about.get("labels", {})
         why = about.get("annotations", {}).get(_note(verb), "") if ours else "by someone else"
-        found[about["name"]] = out, plain(why), serves
-    return found
+        result[about["name"]] = out, plain(why), serves
+    return result
 
 
 def argv_of(verb: Verb, node: str, reason: str) -> list[str]:

@@ -141,7 +141,7 @@ def natural(name: str) -> tuple[str, str]:
 
 def since(last: Fleet, now: Fleet) -> Since:
     """Return what changed since an earlier result."""
-    old, new = ({one.node: one for one in fleet.nodes} for fleet in (last, now))
+    old, new = ({node.node: node for node in fleet.nodes} for fleet in (last, now))
     changed: dict[str, tuple[str, ...]] = {}
     for name in sorted(old.keys() & new.keys(), key=natural):
         was, is_ = ({*one.findings} for one in (old[name], new[name]))

@@ -52,10 +52,10 @@ def checked(form: re.Pattern[str], text: str, what: str) -> str:
 def said(*argv: str, stdin: bytes = b"") -> str:
     """Return the output of a cluster's program. Raises ValueError with the reason if it fails."""
     expect(argv[0])
-    ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
-    if not ended.ok:
-        raise ValueError(f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}")
-    return ended.out
+    completed = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
+    if not completed.ok:
+        raise ValueError(f"{argv[0]}: {plain(completed.err[-300:], 300) or completed.death}")
+    return completed.out
 
 
 def items_of(*argv: str) -> list[Any]:
@@ -71,7 +71,7 @@ def items_of(*argv: str) -> list[Any]:
 def readiness(node: Any) -> dict[str, str]:  # noqa: ANN401  any JSON
     """Return the condition by which Kubernetes says whether a node is ready; empty if there is none."""
     conditions = node["status"].get("conditions", ())
-    return next((one for one in conditions if one["type"] == "Ready"), {})
+    return next((condition for condition in conditions if condition["type"] == "Ready"), {})
 
 
 def rows_of(form: str, *words: str) -> Iterator[list[str]]:

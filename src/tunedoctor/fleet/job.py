@@ -96,8 +96,8 @@ def _job(nodes: int, exclude: str) -> Job:
     names = [name for name in given if name not in without]
     if len(names) < nodes:
         raise ValueError(f"{len(names)} of {nodes} nodes are allocated")
-    told = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
-    where = told[1] if told else names[0], port_of()
+    match = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
+    where = match[1] if match else names[0], port_of()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 

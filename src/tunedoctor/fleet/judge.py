@@ -55,7 +55,7 @@ class Judged(NamedTuple):
     """What was ignored: facts, and fields of facts, that this doctor does not know."""
 
 
-class _Held(NamedTuple):
+class _ParsedFact(NamedTuple):
     """An answer as received: equal bytes have the same number."""
 
     answer: Answer
@@ -94,8 +94,8 @@ class Judge:
         self._profile: ProfileName | None = profile
         self._checks: dict[ProfileName, dict[Any, list[Check]]] = {"node": {}, "project": {}}
         for name, groups in self._checks.items():
-            for one in checks(name):
-                groups.setdefault(tuple(k.__name__ for k in kinds_of(one)), []).append(one)
+            for check in checks(name):
+                groups.setdefault(tuple(k.__name__ for k in kinds_of(check)), []).append(check)
         self._outcomes: dict[tuple[object, ...], object] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
@@ -117,11 +117,19 @@ class Judge:
         return Judged(replace(told, reached=False, why=_public(why)))
 
     def _new(
-        self, told: FleetNode, report: Report, held: Mapping[str, _Held], data: bytes, file: str
+        self,
+        told: FleetNode,
+        report: Report,
+        held: Mapping[str, _ParsedFact],
+        data: bytes,
+        file: str,
     ) -> Judged:
         """Return a row with the values that this process did not report before."""
-        causes, before = [one for one in report.findings if not one.accepted], self._told
-        ids, facts = tuple(one.id for one in causes), {k: one.token for k, one in held.items()}
+        causes, before = (
+            [finding for finding in report.findings if not finding.accepted],
+            self._told,
+        )
+        ids, facts = tuple(cause.id for cause in causes), {k: one.token for k, one in held.items()}
         why = _public(self._why(report))
         told = replace(told, verdict=report.verdict, findings=ids, why=why)
         values = {one.token: one.values for one in held.values() if one.token not in before}
@@ -137,14 +145,14 @@ class Judge:
             names = {plain(card.name) for card in node.cards}  # compared if equal
             cards = f"{node.ranks} x {' and '.join(sorted(names))}"
             figures["all_reduce", cards, ""] = node.all_reduce
-        new = tuple(one for one in causes if (one.id, one.severity) not in before)
+        new = tuple(cause for cause in causes if (cause.id, cause.severity) not in before)
         before.update((key, *((one.id, one.severity) for one in new), *values))
         return Judged(told, facts, values, new, figures, source)
 
     def _read(
         self, told: FleetNode, data: bytes
-    ) -> tuple[FleetNode, Report, Mapping[str, _Held], tuple[str, ...]]:
-        head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()
+    ) -> tuple[FleetNode, Report, Mapping[str, _ParsedFact], tuple[str, ...]]:
+        head, held = msgspec.json.decode(data, type=_Head), dict[str, _ParsedFact]()
         who: Node | Report
         smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
@@ -153,11 +161,11 @@ class Judge:
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
-            held = _known(head)
+            held = _parse_facts(head)
             snapshot = _snapshot(held).having(knowledge())
             who, smoke = snapshot.find(Node) or Node(host=""), snapshot.find(Smoke)
             name = who.name
-            report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
+            report = self._report_for(snapshot, {kind: one.number for kind, one in held.items()})
         else:
             raise SnapshotError(f'its "schema" is {head.schema[:60]!r}')
         name = plain(name) if self._by_node else ""
@@ -170,7 +178,7 @@ class Judge:
         fields = chain(*(one.strange for one in held.values()))
         return told, report, held, (*map(plain, names[:_MOST_STRANGE]), *fields)
 
-    def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
+    def _report_for(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
         """Return the report of an earlier machine whose checks all had the same outcome, if there was one.
 
         No field is ignored for that: even a changing one, such as free memory, can cause a finding.
@@ -214,16 +222,16 @@ def _public(text: str) -> str:
     return redact_text(plain(text, 300), this_identity(), addresses=False)
 
 
-def _known(head: _Head) -> dict[str, _Held]:
-    return {k: _held(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
+def _parse_facts(head: _Head) -> dict[str, _ParsedFact]:
+    return {k: _parse_fact(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
 
 
-def _snapshot(held: Mapping[str, _Held]) -> Snapshot:
+def _snapshot(held: Mapping[str, _ParsedFact]) -> Snapshot:
     return Snapshot({KIND_CALLED[kind]: one.answer for kind, one in held.items()})
 
 
 @lru_cache(_MOST_HELD)
-def _held(name: str, raw: bytes) -> _Held:
+def _parse_fact(name: str, raw: bytes) -> _ParsedFact:
     """Read one fact of a snapshot: the token is the same for equal values, irrelevant ones ignored."""
     answer, strange = _answer(KIND_CALLED[name], msgspec.json.decode(raw, type=dict[str, Any]))
     values: dict[str, Value] = {"": None}
@@ -232,7 +240,7 @@ def _held(name: str, raw: bytes) -> _Held:
     else:
         values |= {p: v for p, v in flat(answer).items() if not _incidental(name, p)}
     token = blake2b(msgspec.msgpack.encode((name, values)), digest_size=12).digest()
-    return _Held(answer, next(_numbers), token, values, strange)
+    return _ParsedFact(answer, next(_numbers), token, values, strange)
 
 
 def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, ...]]:
@@ -242,16 +250,16 @@ def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, 
         try:
             return snapshots.answer_of(kind, data), tuple(strange)
         except SnapshotError as error:
-            found = _STRANGE.search(str(error))
-            if not found or len(strange) == _MOST_STRANGE:
+            match = _STRANGE.search(str(error))
+            if not match or len(strange) == _MOST_STRANGE:
                 raise
             parts = [data.get("value")]
-            for key in re.findall(r"\w+|\.{3}", found[2] or ""):
-                parts = [*chain(*(_within(one, key) for one in parts))]
-            for one in parts:
-                if isinstance(one, dict):
-                    one.pop(found[1], None)
-            strange.append(f"{kind.__name__}{re.sub('[0-9]+', '', found[2] or '')}.{found[1]}")
+            for key in re.findall(r"\w+|\.{3}", match[2] or ""):
+                parts = [*chain(*(_within(part, key) for part in parts))]
+            for part in parts:
+                if isinstance(part, dict):
+                    part.pop(match[1], None)
+            strange.append(f"{kind.__name__}{re.sub('[0-9]+', '', match[2] or '')}.{match[1]}")
 
 
 def _within(part: Any, key: str) -> Iterable[Any]:  # noqa: ANN401  any JSON
@@ -269,6 +277,6 @@ def read_again(source: str | bytes) -> Snapshot:
     if len(data) > _TRIED:
         raise SnapshotError("too large for experiments")
     try:
-        return _snapshot(_known(msgspec.json.decode(data, type=_Head)))
+        return _snapshot(_parse_facts(msgspec.json.decode(data, type=_Head)))
     except msgspec.DecodeError as error:
         raise SnapshotError(str(error)) from None

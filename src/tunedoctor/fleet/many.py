@@ -74,7 +74,7 @@ def _when(row: Judged) -> float:
     return -inf
 
 
-def _named(row: Judged) -> Judged:
+def _with_valid_ids(row: Judged) -> Judged:
     """Return a row; a report with an invalid finding name counts as having none."""
     if all(map(_ID.fullmatch, row.told.findings)):
         return row
@@ -85,7 +85,7 @@ def _named(row: Judged) -> Judged:
 
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return the result for many machines; if files have the same machine twice, the newest counts."""
-    every = [*map(_named, every)]
+    every = [*map(_with_valid_ids, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
     mildest = sorted(
         chain(*(row.causes for row in every)), key=lambda one: SEVERITIES.index(one.severity)

@@ -78,7 +78,10 @@ def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Colu
 
 def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
     """Yield a fact within each pool defined by another fact: the one that determines it best, at least half of it."""
-    parts = {(one.kind, frozenset(map(frozenset, one.nodes.values()))): one for one in columns}
+    parts = {
+        (column.kind, frozenset(map(frozenset, column.nodes.values()))): column
+        for column in columns
+    }
     mixed = sorted(parts.values(), key=lambda one: -sorted(map(len, one.nodes.values()))[-2])
     for one in (few := mixed[:MOST_MIXED]):
         own, left, by = {n: v for v, some in one.nodes.items() for n in some}, one.entropy / 2, one
@@ -101,7 +104,7 @@ def _entropy(counts: Collection[int]) -> float:
 
 def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
     runs: list[list[int]] = []
-    for size in sorted(one for one in nodes if isinstance(one, int) and one >= _SIZE):
+    for size in sorted(node for node in nodes if isinstance(node, int) and node >= _SIZE):
         if runs and size <= runs[-1][0] * (1 + JITTER):
             runs[-1].append(size)
         else:
@@ -114,11 +117,11 @@ def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
 def marks_of(columns: Iterable[Column]) -> Marks:
     """Return what distinguishes each node from others."""
     found: dict[int, dict[str, list[tuple[str, Value]]]] = defaultdict(lambda: defaultdict(list))
-    for one in columns:
-        for value, numbers in one.nodes.items():
-            mark = one.path, value
+    for column in columns:
+        for value, numbers in column.nodes.items():
+            mark = column.path, value
             for number in numbers:
-                found[number][one.kind].append(mark)
+                found[number][column.kind].append(mark)
     return {
         number: {k: tuple(some) for k, some in kinds.items()} for number, kinds in found.items()
     }
@@ -126,7 +129,10 @@ def marks_of(columns: Iterable[Column]) -> Marks:
 
 def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
     """Return the facts of these kinds that differ from most nodes, even if few facts are known."""
-    values, found = {token: held for row in rows for token, held in row.values.items()}, list[Odd]()
+    values, result = (
+        {token: held for row in rows for token, held in row.values.items()},
+        list[Odd](),
+    )
     for kind in kinds:
         (usual, count), *others = Counter(row.facts.get(kind, b"") for row in rows).most_common()
         for token, _ in others:
@@ -139,15 +145,15 @@ def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
                 others=Others(value=well.get(first), count=count if count > 1 else 0),
                 more=len(more),
             )
-            found.append(told)
-    return found
+            result.append(told)
+    return result
 
 
 def odd(
     rows: Sequence[Judged], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
     """Return the differing nodes, most surprising first."""
-    by_id = {one.id: one for one in checks}
+    by_id = {check.id: check for check in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
     found: dict[tuple[object, ...], Odd] = {}
     for one in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
@@ -175,8 +181,8 @@ def odd(
             bits = row.bits + log2(len(rows) / having[id_])
             row = replace(row, bits=bits, explains=(*row.explains, id_))
         found[key] = row
-    asked = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
-    return _together(found.values(), asked)
+    uses = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
+    return _together(found.values(), uses)
 
 
 def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:

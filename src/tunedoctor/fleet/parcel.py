@@ -54,7 +54,7 @@ def _files() -> Iterator[tuple[str, bytes]]:
     held = table("parcel")
     left = {HERE / one for one in held["left_out"]}
     specs = map(importlib.util.find_spec, held["modules"])
-    found = [Path(one.origin) for one in specs if one and one.origin]
+    found = [Path(spec.origin) for spec in specs if spec and spec.origin]
     for place in (HERE, *(one.parent if one.name == "__init__.py" else one for one in found)):
         for file in [place] if place.is_file() else place.rglob("*.*"):
             if (

@@ -46,7 +46,7 @@ def manifest(
     kept = pod["volumes"][0]["persistentVolumeClaim"], pod["containers"][0]["volumeMounts"][0]
     kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
     if labels:
-        pod["nodeSelector"] = dict(one.split("=") for one in labels.split(","))
+        pod["nodeSelector"] = dict(part.split("=") for part in labels.split(","))
     names = [name for name in exclude.split(",") if name]
     if fields := [{"key": "metadata.name", "operator": "NotIn", "values": [n]} for n in names]:
         terms = {"nodeSelectorTerms": [{"matchFields": fields}]}
@@ -96,14 +96,17 @@ def trained(
             time.sleep(TURN)
             with suppress(ValueError):  # the next attempt may succeed
                 pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
-            phases = {one["metadata"]["name"]: one["status"].get("phase") for one in pods}
+            phases = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in pods}
             if not logs and phases.get(first) in ("Running", "Succeeded", "Failed"):
                 # in a separate session, so that Ctrl-C does not reach it
                 argv = ["kubectl", "logs", "--follow", first]
                 logs = subprocess.Popen(  # noqa: S603
                     argv, executable=started("kubectl", os.environ), start_new_session=True
                 )
-            before, (failed, told) = told, _seen(pods, name, nodes, is_late=time.monotonic() > end)
+            before, (failed, told) = (
+                told,
+                _progress(pods, name, nodes, is_late=time.monotonic() > end),
+            )
             if told not in ("", before) and not failed:
                 say(told)
         with suppress(ValueError):
@@ -126,7 +129,7 @@ def trained(
     return failed, told
 
 
-def _seen(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
+def _progress(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
     """Return the pod that failed and how, else "" and what is missing; "" twice if all have trained."""
     ended = [(_end(one), one["status"].get("phase")) for one in pods]
     if failed := [one for one, phase in ended if phase == "Failed"]:

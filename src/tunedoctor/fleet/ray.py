@@ -92,11 +92,11 @@ def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told]
         return limit
 
     argv = [python_of(), ray_nodes.__file__]
-    ended = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
-    why = (ended.err.strip().splitlines() or [ended.death])[-1]
-    if ended.code == ray_nodes.NO_CLUSTER:
+    completed = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
+    why = (completed.err.strip().splitlines() or [completed.death])[-1]
+    if completed.code == ray_nodes.NO_CLUSTER:
         raise ValueError(f"Ray: {why}")
-    if not ended.ok:  # for some it is unknown
+    if not completed.ok:  # for some it is unknown
         put(_Told("Ray", problem=why))
 
 

@@ -47,8 +47,8 @@ def known(wanted: str) -> dict[str, list[str]]:
     checked(_WANTED, wanted, "is neither a partition nor a list of nodes such as n[1-40]")
     rows = [*rows_of("%N|%R|%T|%G|%E")]
     # a node in several partitions is asked in one of them
-    if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
-        return found
+    if result := {name: about for name, *about in rows if wanted in ("", about[0])}:
+        return result
     every = {name: about for name, *about in rows}
     return {one: every.get(one, _NONE) for one in names_of(wanted)}
 
@@ -78,7 +78,7 @@ def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
 
 def inside(names: Sequence[str], how: How) -> list[Reply]:
     """Ask nodes of the job that doctor runs in."""
-    return _asked(["--overlap", "--mem=0"], names, how, os.environ)[0]
+    return _run_srun(["--overlap", "--mem=0"], names, how, os.environ)[0]
 
 
 def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
@@ -88,10 +88,10 @@ def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
     words += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
     kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
     env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
-    return _asked(words, names, how, env, job)
+    return _run_srun(words, names, how, env, job)
 
 
-def _asked(
+def _run_srun(
     words: Sequence[str], names: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
 ) -> tuple[list[Reply], str]:
     """Return the nodes' answers, and the messages about nodes that printed nothing."""

@@ -30,11 +30,11 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
             raise ValueError(msg) from None
         text = ",".join(line.partition("#")[0] for line in lines)
     hosts = list(dict.fromkeys(text.replace(",", " ").split()))
-    if wrong := [one for one in hosts or [wanted] if not _HOST.fullmatch(one)]:
+    if wrong := [host for host in hosts or [wanted] if not _HOST.fullmatch(host)]:
         raise ValueError(f"{plain(wrong[0])!r} is not a host name")
     expect("ssh")
     sent = parcel.payload(how)
-    return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)
+    return replies([partial(_answer, host, how.seconds, sent) for host in hosts], how.at_once)
 
 
 def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
@@ -43,8 +43,8 @@ def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
     ]
     argv = ["ssh", "-T", "-x", "-a", *settings, "--", host, f"exec sh -c '{parcel.COMMAND}'"]
     began = time.monotonic()
-    ended = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
+    completed = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
     seconds = time.monotonic() - began
-    why = (ended.how == "exit" and plain(ended.err[-200:], 200)) or ended.death
+    why = (completed.how == "exit" and plain(completed.err[-200:], 200)) or completed.death
     silent = Reply(host, problem=why, seconds=seconds)
-    put(parcel.reply(host, ended.out, seconds) if ended.out else silent)
+    put(parcel.reply(host, completed.out, seconds) if completed.out else silent)

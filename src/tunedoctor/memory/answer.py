@@ -121,12 +121,12 @@ def answer(
         costs=costs(shape, run, device, prices) if device and prices else None,
         advice=tuple(
             Advice(
-                one.words,
-                one.option,
-                peak(shape, one.run).total / GIB,
-                seen(band(shape, one.run), devices)["need_gib"],
+                change.words,
+                change.option,
+                peak(shape, change.run).total / GIB,
+                seen(band(shape, change.run), devices)["need_gib"],
             )
-            for one in changes
+            for change in changes
         ),
         notes=(*notes, *_notes(shape, run)),
         **told,
@@ -212,7 +212,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         stack = replace(stack, loss="whole")
     if pure:  # neither autocast nor adapters in fp32
         stack = replace(stack, autocast=False, adapters=2, qlora_adapters=2)
-    names = tuple(one.strip() for one in told.targets.split(",") if one.strip())
+    names = tuple(part.strip() for part in told.targets.split(",") if part.strip())
     # full weights are trained in fp32 under autocast, unless 16 bit is set
     half: Precision = "mixed" if full and not pure else "bf16"
     return Run(

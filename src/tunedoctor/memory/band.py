@@ -69,10 +69,12 @@ transformers' own models were 0.4 to 2.8 times the estimate by similarity."""
 def by_kernels(shape: Shape) -> Shape:
     """Return the shape if mamba-ssm's or flash-linear-attention's kernels mix the tokens."""
     layers = (
-        replace(one, mixer=replace(one.mixer, kept=one.mixer.by_kernels, kept_fp32=0, scan=None))
-        if one.mixer and one.mixer.by_kernels
-        else one
-        for one in shape.layers
+        replace(
+            layer, mixer=replace(layer.mixer, kept=layer.mixer.by_kernels, kept_fp32=0, scan=None)
+        )
+        if layer.mixer and layer.mixer.by_kernels
+        else layer
+        for layer in shape.layers
     )
     return replace(shape, layers=tuple(layers))
 
@@ -83,8 +85,8 @@ def relative_error(shape: Shape, run: Run) -> float:
         (run.stack.error, True),
         (0.15, not shape.exact),
         # kernels of linear attention and Mamba differ in what they keep
-        (0.12, any(one.mixer and one.mixer.kind != "attention" for one in shape.layers)),
-        (0.08, run.sharded or any(one.experts for one in shape.layers)),
+        (0.12, any(layer.mixer and layer.mixer.kind != "attention" for layer in shape.layers)),
+        (0.08, run.sharded or any(layer.experts for layer in shape.layers)),
         # separate inputs for each layer: 13 % if the layers outweigh the loss
         (0.15, shape.beside),
         # towers are counted as the plain transformers that they usually are

@@ -49,12 +49,12 @@ def attention(
     query, key = n.heads * head, kv_heads * head
     value, given = kv_heads * (n.value_dim or head), n.heads * (n.value_dim or head)
     names = family.names
-    asked = query * (2 if family.query_gate else 1)
+    query_width = query * (2 if family.query_gate else 1)
     if family.fused:
         widths, out = [query + key + value], names[1]
     else:
         own = 1 if kind.borrows else 2 if kind.one_for_both else 3
-        widths, out = [asked, key, value][:own], names[3]
+        widths, out = [query_width, key, value][:own], names[3]
     matrices = [
         Matrix(name, n.hidden, width, "mixer", n.qkv_bias)
         for name, width in zip(names, widths, strict=False)
@@ -91,7 +91,7 @@ def attention(
 
 
 def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
-    found: list[Norm] = []
+    result: list[Norm] = []
     # for an unknown architecture the config's own switch decides
     if n.query_norm if not family.query_norm else n.query_norm is not False:
         head, weights = kind.head_dim or n.head_dim, family.query_norm or family.asked_norm
@@ -99,12 +99,12 @@ def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[N
         for width in (mixer.query, mixer.key):
             if width:
                 size = {"head": double * head, "bare": 0}.get(weights, width)
-                found.append(Norm(width, size, 0 if weights == "full" else width // head))
+                result.append(Norm(width, size, 0 if weights == "full" else width // head))
     if family.value_norm and mixer.value:
-        found.append(Norm(mixer.value, 0, mixer.value // (kind.head_dim or n.head_dim)))
+        result.append(Norm(mixer.value, 0, mixer.value // (kind.head_dim or n.head_dim)))
     if family.sub_norms:
-        found.append(norm_of(mixer.expanded_value, family))
-    return found
+        result.append(norm_of(mixer.expanded_value, family))
+    return result
 
 
 def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:

@@ -34,9 +34,9 @@ def named(text: str) -> Shape:
     if size := _SIZE.match(wanted):
         return _sized(wanted, float(size[1]) * (1e9 if size[2] in "bB" else 1e6), rows)
     for told in (str.lower, _bare, _short):
-        asked = told(wanted)
-        found = [row for row in rows if asked in (told(row.name), *map(told, row.alike))]
-        if asked and len(found) == 1:
+        needle = told(wanted)
+        found = [row for row in rows if needle in (told(row.name), *map(told, row.alike))]
+        if needle and len(found) == 1:
             return _variant(wanted, found[0])
     near = [row.name for row in found] or _near(_short(wanted), rows)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
@@ -101,7 +101,7 @@ def _near(wanted: str, rows: tuple[ModelRow, ...]) -> list[str]:
 
     shorts = {_short(name): name for row in rows for name in (*row.alike, row.name)}
     inside = [full for short, full in shorts.items() if len(wanted) > 2 and wanted in short]
-    return inside[:3] or [shorts[one] for one in get_close_matches(wanted, shorts, 2)]
+    return inside[:3] or [shorts[match] for match in get_close_matches(wanted, shorts, 2)]
 
 
 MAGIC = b"GGUF"
@@ -160,11 +160,11 @@ class _Cursor:
         if kind == _STRING:
             return self.text()
         if kind != _ARRAY:
-            return self.number(_known(letters, kind, "value"))
+            return self.number(_lookup(letters, kind, "value"))
         inner, count = self.number("I"), _sane(self.number("Q"), _ENTRIES, "entries in a list")
         if inner == _STRING:
             return self._skip_texts(count)
-        letter = _known(letters, inner, "value")
+        letter = _lookup(letters, inner, "value")
         if count <= _LISTED:
             return [self.number(letter) for _ in range(count)]
         self.skip(count * struct.calcsize(f"<{letter}"))
@@ -181,7 +181,7 @@ class _Cursor:
         return count
 
 
-def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
+def _lookup(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
     if str(kind) not in among:
         raise MemoryModelError(f"it has a {what} of type {kind}, which .gguf files do not have")
     return among[str(kind)]
@@ -212,7 +212,7 @@ def head_of(data: bytes) -> Head:
     for _ in range(tensors):
         names.add(cursor.text()[:_SHORT])
         dimensions = [cursor.number("Q") for _ in range(min(cursor.number("I"), 5))]
-        many, (each, size) = prod(dimensions), _known(blocks, cursor.number("I"), "weight")
+        many, (each, size) = prod(dimensions), _lookup(blocks, cursor.number("I"), "weight")
         elements, last = elements + many, max(last, cursor.number("Q") + many // each * size)
     step = values.get("general.alignment", 32)
     step = step if isinstance(step, int) and 0 < step <= 1 << 20 else 32

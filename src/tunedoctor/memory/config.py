@@ -97,7 +97,7 @@ _GATED = ("silu", "swish", "swiglu")
 
 def _unread(config: Fields) -> tuple[str, ...]:
     names = ("hidden_act", "hidden_activation", "activation_function")
-    key = next((one for one in names if config.data.get(one)), "hidden_act")
+    key = next((name for name in names if config.data.get(name)), "hidden_act")
     if str(config.data.get(key)).lower() in _GATED:
         return config.unread()
     return (key, *config.unread())
@@ -123,7 +123,9 @@ def _flat(config: Fields) -> Fields:
     parts = [one for key in ("attn_config", "ffn_config") if (one := config.part(key))]
     if not parts:
         return config
-    inner = {key: value for one in parts for key, value in one.data.items() if key != "model_type"}
+    inner = {
+        key: value for part in parts for key, value in part.data.items() if key != "model_type"
+    }
     return Fields({**inner, **config.data})
 
 
@@ -200,10 +202,10 @@ def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found and found[key] != value:
+        if key in result and result[key] != value:
             what = f"{clean_text(key)[:60]} occurs twice, with different values"
             raise MemoryModelError(what)
-        found[key] = value
-    return found
+        result[key] = value
+    return result

@@ -176,7 +176,7 @@ def speed(
     if not tflops or not bandwidth_gb_s:
         return None
     shares = (_LOW, _MIDDLE, _HIGH)
-    low, middle, high = (_seconds(shape, run, tflops, bandwidth_gb_s, one) for one in shares)
+    low, middle, high = (_seconds(shape, run, tflops, bandwidth_gb_s, share) for share in shares)
     tokens = run.tokens * run.gpus
     return Speed(tokens / middle, tokens / low, tokens / high, middle * run.accum)
 
@@ -186,9 +186,9 @@ def operations(shape: Shape, run: Run) -> float:
     matrices = active(shape)
     passes = 4 + (2 if run.method == "full" else 0) + (2 if run.checkpointing else 0)
     attention = sum(
-        one.repeat * 2 * one.mixer.query * min(run.seq, one.mixer.window or run.seq)
-        for one in shape.layers
-        if one.mixer and one.mixer.kind == "attention"
+        layer.repeat * 2 * layer.mixer.query * min(run.seq, layer.mixer.window or run.seq)
+        for layer in shape.layers
+        if layer.mixer and layer.mixer.kind == "attention"
     )
     return passes * matrices + attention * passes / 2
 
@@ -243,8 +243,8 @@ class Costs(msgspec.Struct, frozen=True):
 
 def tokens_of(text: str) -> int:
     """Parse a number of tokens: 20000000, 20M, 1.5B. Raises MemoryModelError."""
-    found = _NUMBER.match(text.strip())
-    number = round(float(found[1]) * _SCALE[found[2].lower()]) if found else 0
+    match = _NUMBER.match(text.strip())
+    number = round(float(match[1]) * _SCALE[match[2].lower()]) if match else 0
     if not 1 <= number <= 10**15:
         raise MemoryModelError(f"--tokens is {text[:40]!r}; expected a number, for example 20M")
     return number

@@ -53,7 +53,9 @@ def moments(layer: Layer, shape: Shape, run: Run, *, first: bool = False) -> Mom
         del hidden
         below = tape.peak = 0
         tape.backward(size)
-    return Moments(kept, forward, tape.peak - below, sum(one.size for one in tape.gradients))
+    return Moments(
+        kept, forward, tape.peak - below, sum(gradient.size for gradient in tape.gradients)
+    )
 
 
 def _sides(layer: Layer) -> tuple[tuple[Norm, ...], ...]:
@@ -76,11 +78,11 @@ class _Program(Modules):
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the stream after the layer; of parallel streams, one passes the layer and the others are corrected."""
         if self.shape.streams == 1:
-            return self._one(hidden)
+            return self._run_single(hidden)
         own = self.tape.op((hidden,), self.tokens * self.shape.hidden, hidden.width, view=True)
-        return self.tape.op((hidden, self._one(own)), hidden.count, hidden.width)
+        return self.tape.op((hidden, self._run_single(own)), hidden.count, hidden.width)
 
-    def _one(self, hidden: Tensor) -> Tensor:
+    def _run_single(self, hidden: Tensor) -> Tensor:
         layer = self.layer
         before, behind, before_feed, behind_feed = self.sides
         normed = self._normed(hidden, before)

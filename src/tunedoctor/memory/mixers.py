@@ -21,16 +21,16 @@ def latent(config: Fields, n: Numbers, family: Family, *, indexed: bool) -> Mixi
     rope = config.or_else(64, "qk_rope_head_dim")
     nope = config.or_else(128, "qk_nope_head_dim")
     value = config.or_else(128, "v_head_dim")
-    asked = config.whole("q_lora_rank")
+    requested = config.whole("q_lora_rank")
     query = heads * (nope + rope)
     matrices: list[Matrix] = []
     norms: list[Norm] = []
-    if asked:
+    if requested:
         matrices += [
-            Matrix("q_a_proj", hidden, asked, "mixer", bias),
-            Matrix("q_b_proj", asked, query, "q latent"),
+            Matrix("q_a_proj", hidden, requested, "mixer", bias),
+            Matrix("q_b_proj", requested, query, "q latent"),
         ]
-        norms.append(Norm(asked, asked))
+        norms.append(Norm(requested, requested))
     else:
         matrices.append(Matrix("q_proj", hidden, query, "mixer"))
     matrices += [
@@ -41,10 +41,10 @@ def latent(config: Fields, n: Numbers, family: Family, *, indexed: bool) -> Mixi
     norms.append(Norm(rank, rank))
     if family.head_gate and n.gate:
         matrices.append(Matrix(family.head_gate, hidden, heads, "mixer"))
-    if indexed and asked:
+    if indexed and requested:
         chosen, width = config.needed("index_n_heads"), config.needed("index_head_dim")
         matrices += [
-            Matrix("wq_b", asked, chosen * width, "q latent"),
+            Matrix("wq_b", requested, chosen * width, "q latent"),
             Matrix("wk", hidden, width, "mixer"),
             Matrix("weights_proj", hidden, chosen, "mixer"),
         ]

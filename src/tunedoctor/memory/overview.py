@@ -85,7 +85,7 @@ def device_of(card: Card) -> Device:
 
 def card_table(cards: tuple[Card, ...], base: Run) -> CardTable:
     """Return what each card can train."""
-    rows = tuple(_card(one, base) for one in cards)
+    rows = tuple(_card(card, base) for card in cards)
     return CardTable(seq=base.seq, stack=base.stack.name, cards=rows)
 
 
@@ -93,7 +93,7 @@ def _card(card: Card, base: Run) -> CardRow:
     best, rate = dict.fromkeys(METHODS, ""), None
     for method in METHODS:
         run = replace(base, method=method)
-        fitting = (one for one in reversed(SIZES) if fits_well(named(one), run, device_of(card)))
+        fitting = (size for size in reversed(SIZES) if fits_well(named(size), run, device_of(card)))
         best[method] = "" if _unmeasured(card, run) else next(fitting, "")
         if best[method] and rate is None:
             rate = speed(named(best[method]), run, card.tflops, card.bandwidth_gb_s)
@@ -208,7 +208,7 @@ def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Cha
                 changed = said[-1].run if said else run
                 if (fields := _open(changed, shape, gpus)[name]) is None:
                     break
-                words = (one.format_map(fields) for one in _WORDS[name])
+                words = (word.format_map(fields) for word in _WORDS[name])
                 said.append(Change(replace(changed, **fields), *words))
             if len(said) == count and fits_well(shape, said[-1].run, device):
                 return tuple(_mildest(shape, run, device, said))

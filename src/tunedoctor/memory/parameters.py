@@ -31,12 +31,12 @@ class Parameters(NamedTuple):
 def parameters(shape: Shape) -> Parameters:
     """Count the parameters of a model."""
     beside = sum(m.size for m in shape.beside)
-    linear = beside + sum(one.repeat * m.size for one in shape.layers for m in one.matrices)
-    experts = sum(one.repeat * one.experts.matrices for one in shape.layers if one.experts)
+    linear = beside + sum(layer.repeat * m.size for layer in shape.layers for m in layer.matrices)
+    experts = sum(layer.repeat * layer.experts.matrices for layer in shape.layers if layer.experts)
     embedding = shape.vocab * shape.hidden
     head = 0 if shape.tied else shape.vocab * shape.hidden
     around = shape.final_norm + shape.positions + (shape.vocab if shape.head_bias else 0)
-    layers = sum(one.repeat * one.size for one in shape.layers)
+    layers = sum(layer.repeat * layer.size for layer in shape.layers)
     total = layers + beside + embedding + head + around + shape.outside
     other = layers + beside - linear - experts + around
     return Parameters(total, linear, experts, embedding, head, shape.outside, other)
@@ -45,10 +45,12 @@ def parameters(shape: Shape) -> Parameters:
 def active(shape: Shape) -> int:
     """Return the elements of matrices used for one token: layers and head, without the embedding lookup."""
     found = shape.vocab * shape.hidden
-    for one in shape.layers:
-        found += one.repeat * sum(m.size for m in one.matrices)
-        if one.experts:
-            found += one.repeat * one.experts.matrices * one.experts.active // one.experts.count
+    for layer in shape.layers:
+        found += layer.repeat * sum(m.size for m in layer.matrices)
+        if layer.experts:
+            found += (
+                layer.repeat * layer.experts.matrices * layer.experts.active // layer.experts.count
+            )
     return found
 
 
@@ -77,12 +79,12 @@ def weights(shape: Shape, run: Run) -> int:
     counts = parameters(shape)
     if run.method != "qlora":
         return counts.total * run.weight_bytes
-    every = [(one.repeat, m.size, m.outputs) for one in shape.layers for m in one.matrices]
+    every = [(layer.repeat, m.size, m.outputs) for layer in shape.layers for m in layer.matrices]
     every += [(1, m.size, m.outputs) for m in shape.beside]
     rest = counts.total - counts.linear
     if run.stack.experts_quantised:
         rest -= counts.experts
-        routed = ((one.repeat, one.experts) for one in shape.layers if one.experts)
+        routed = ((layer.repeat, layer.experts) for layer in shape.layers if layer.experts)
         every += [(repeat, one.matrices, one.count * one.width * 2) for repeat, one in routed]
     packed = (n * matrix_bytes(size, outputs, run.quantisation) for n, size, outputs in every)
     return sum(packed) + rest * run.rest_bytes
@@ -142,10 +144,10 @@ def check_targets(shape: Shape, run: Run) -> None:
         if name not in shape.names:
             what = f"{shape.name} has no module {name[:40]!r}; its modules are {', '.join(shape.names)}"
             raise MemoryModelError(what)
-    if any(m.refused and m.name in run.targets for one in shape.layers for m in one.matrices):
+    if any(m.refused and m.name in run.targets for layer in shape.layers for m in layer.matrices):
         what = f"peft cannot adapt out_proj of {shape.model_type}: name other modules"
         raise MemoryModelError(what)
-    pair = next((one.experts.names[:2] for one in shape.layers if one.experts), ())
+    pair = next((layer.experts.names[:2] for layer in shape.layers if layer.experts), ())
     if len(set(pair) & set(run.targets)) == 1:
         what = f"peft adapts {' and '.join(pair)} of routed experts together: name both or none"
         raise MemoryModelError(what)
@@ -189,9 +191,9 @@ def embedding_elements(shape: Shape, run: Run) -> int:
 
 def reach(shape: Shape, run: Run) -> Reach:
     """Return how much of the model the adapters reach."""
-    layers = sum(one.repeat for one in shape.layers if targeted(one, run))
-    size = sum(one.repeat * m.size for one in shape.layers for m in targeted(one, run))
-    size += sum(one.repeat * of_experts(one, run).weights for one in shape.layers)
+    layers = sum(layer.repeat for layer in shape.layers if targeted(layer, run))
+    size = sum(layer.repeat * m.size for layer in shape.layers for m in targeted(layer, run))
+    size += sum(layer.repeat * of_experts(layer, run).weights for layer in shape.layers)
     counts = parameters(shape)
     whole = counts.linear + counts.experts
     return Reach(layers, shape.depth, size / whole if whole else 0.0)
@@ -254,7 +256,7 @@ def step_copies(shape: Shape, run: Run) -> int:
     if run.sharding.startswith("zero"):  # its kernel is fused
         return 0
     if run.step_in_backward:
-        largest = max((m.size for one in shape.layers for m in one.matrices), default=0)
+        largest = max((m.size for layer in shape.layers for m in layer.matrices), default=0)
         return kind.copies * run.trained_bytes * max(largest, shape.vocab * shape.hidden)
     if kind.factored:  # the update of one parameter in fp32, and its square
         largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
@@ -263,16 +265,16 @@ def step_copies(shape: Shape, run: Run) -> int:
 
 
 def _matrices(shape: Shape, run: Run) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
+    result: list[tuple[int, int, int]] = []
     for layer in shape.layers:
         if run.method == "full":
-            found += [(m.outputs, m.inputs, layer.repeat) for m in layer.matrices]
+            result += [(m.outputs, m.inputs, layer.repeat) for m in layer.matrices]
             if layer.experts:
                 one = layer.experts
-                found.append((one.inputs, one.width, 3 * one.count * layer.repeat))
+                result.append((one.inputs, one.width, 3 * one.count * layer.repeat))
         else:
             for m in targeted(layer, run):
-                found += [(run.rank, m.inputs, layer.repeat), (m.outputs, run.rank, layer.repeat)]
+                result += [(run.rank, m.inputs, layer.repeat), (m.outputs, run.rank, layer.repeat)]
     if run.method == "full" or run.embeddings:
-        found.append((shape.vocab, shape.hidden, 1 if shape.tied else 2))
-    return found
+        result.append((shape.vocab, shape.hidden, 1 if shape.tied else 2))
+    return result

@@ -90,7 +90,7 @@ def peak(shape: Shape, run: Run) -> Peak:
 
 
 def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]:
-    layers = [(one.repeat, moments(one, shape, run)) for one in shape.layers]
+    layers = [(layer.repeat, moments(layer, shape, run)) for layer in shape.layers]
     again, loss = run.checkpointing, loss_term(shape, run)
     cast = run.upcast and run.method != "full"  # FSDP casts a unit's inputs
     width = 4 if shape.wide_residual or cast else run.stream_width
@@ -111,7 +111,7 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
     last = max((one.backward - one.gradients for _, one in layers), default=0)
     ahead = max((one.forward for _, one in layers), default=0)
     held = {"logits and loss": loss.held}
-    found = {
+    result = {
         "forward": {"autocast copies": casts, kind: saved, "one layer": ahead},
         "loss": {kind: saved, "logits and loss": loss.peak},
         "backward, first layer": {kind: saved, "one layer": work + adding, "gradients": loss.gradients, **held},
@@ -128,14 +128,14 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
         },
     }  # fmt: skip
     if loss.forward + casts > loss.peak:  # the casts are freed before the backward pass of the loss
-        found["loss"] |= {"autocast copies": casts, "logits and loss": loss.forward}
+        result["loss"] |= {"autocast copies": casts, "logits and loss": loss.forward}
     if whole:  # of a tied one: the head's gradient, the embedding's, and their sum
-        found["embedding's gradient"] = {
+        result["embedding's gradient"] = {
             "gradients": gradients,
             "tied embedding": (2 if shape.tied else 1) * embedding,
             **held,
         }
-    return found
+    return result
 
 
 def _casts(shape: Shape, run: Run) -> int:
@@ -228,7 +228,9 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
     forward = tape.peak
     tape.backward(4)
     del output
-    return LossTerm(tape.peak, forward, held, cached, sum(one.size for one in tape.gradients))
+    return LossTerm(
+        tape.peak, forward, held, cached, sum(gradient.size for gradient in tape.gradients)
+    )
 
 
 class _Head(Modules):

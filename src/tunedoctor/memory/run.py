@@ -97,7 +97,7 @@ _TABLE = msgspec.convert(table("stacks"), _Table)
 STACKS = {one.name: one for one in _TABLE.stacks}
 LEAST, MOST = _TABLE.least, _TABLE.most
 """The most and the least economical behaviour of an unknown stack."""
-LIBRARIES = tuple(dict.fromkeys(one.library for one in _TABLE.releases))
+LIBRARIES = tuple(dict.fromkeys(release.library for release in _TABLE.releases))
 """Libraries whose release makes a difference."""
 
 
@@ -113,10 +113,10 @@ def stack_named(name: str) -> Stack:
 
 def of_releases(stack: Stack, versions: Mapping[str, str], model_type: str = "") -> Stack:
     """Return a stack with these library releases; a library that isn't named counts as the newest."""
-    for one in _TABLE.releases:
-        version = versions.get(one.library)
-        if version is not None and one.counts(stack, version, model_type):
-            stack = changed(stack, one.set)
+    for release in _TABLE.releases:
+        version = versions.get(release.library)
+        if version is not None and release.counts(stack, version, model_type):
+            stack = changed(stack, release.set)
     return stack
 
 
@@ -127,15 +127,15 @@ def changed(stack: Stack, values: Mapping[str, Any]) -> Stack:
 
 def versions_of(text: str) -> dict[str, str]:
     """Parse releases such as "transformers=4.48.1,peft=0.13". Raises MemoryModelError if that is impossible."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
         name, _, version = part.replace("==", "=").partition("=")
         name, version = name.strip().lower(), version.strip() or "0"
         if name not in LIBRARIES or not version[:1].isdigit():
             what = f"--with has {part[:60]!r}; expected LIBRARY=RELEASE, with one of {', '.join(LIBRARIES)}"
             raise MemoryModelError(what)
-        found[name] = version
-    return found
+        result[name] = version
+    return result
 
 
 Method = Literal["lora", "qlora", "full"]
@@ -214,8 +214,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def kbit(self) -> bool:
         """Whether prepare_model_for_kbit_training was called; no library does that with sharded weights."""
-        asked = self.stack.prepared if self.prepared is None else self.prepared
-        return self.method == "qlora" and asked and not self.sharded
+        prepared = self.stack.prepared if self.prepared is None else self.prepared
+        return self.method == "qlora" and prepared and not self.sharded
 
     @property
     def weight_bytes(self) -> int:

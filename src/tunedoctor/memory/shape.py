@@ -153,8 +153,10 @@ class Layer(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """Elements of one of these layers."""
-        found = sum(one.size + (one.outputs if one.bias else 0) for one in self.matrices)
-        found += sum(one.size for one in self.norms)
+        found = sum(
+            matrix.size + (matrix.outputs if matrix.bias else 0) for matrix in self.matrices
+        )
+        found += sum(norm.size for norm in self.norms)
         return found + (self.experts.size if self.experts else 0) + self.other
 
 
@@ -203,7 +205,7 @@ class Shape(msgspec.Struct, frozen=True):
     @property
     def depth(self) -> int:
         """Number of layers."""
-        return sum(one.repeat for one in self.layers)
+        return sum(layer.repeat for layer in self.layers)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -223,7 +225,7 @@ class Depths(NamedTuple):
 
 def depths(shape: Shape, seq: int) -> Depths:
     """Return the fewest layers to trace, whole periods apart, since the first and the last layer differ."""
-    kinds = [_plain(one, seq) for one in shape.layers for _ in range(one.repeat)]
+    kinds = [_plain(layer, seq) for layer in shape.layers for _ in range(layer.repeat)]
     whole = len(kinds)
     found = Depths(whole, whole)
     for length in range(1, whole // 2 + 1):

@@ -138,7 +138,7 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for 
     if isinstance(pattern, str) and i < len(pattern):  # Nemotron H: one letter for each layer
         part = {"M": Kind("mamba2", feeds=False), "*": Kind("attention", feeds=False)}
         return part.get(pattern[i], Kind("none", moe=pattern[i] == "E"))
-    said = _said(config, i)
+    said = _layer_type(config, i)
     if name == "nemotron_h" and said:
         return _single(said)
     if "mamba" in said or (said == "linear_attention" and name in KNOWN.mamba2_hybrids):
@@ -191,7 +191,7 @@ def _single(said: str) -> Kind:
     return Kind(mixer, feeds=mixer == "none", moe=said == "moe")
 
 
-def _said(config: Fields, i: int) -> str:
+def _layer_type(config: Fields, i: int) -> str:
     """Return the config's own name for the layer; "" if it has none."""
     for key in ("layer_types", "layers_block_type", "block_types"):
         words = config.words(key)

@@ -222,14 +222,14 @@ _PARTS = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([<>=!~][^;@]*)
 
 def parted(requirement: str) -> tuple[str, str]:
     """Return ("transformers", ">=4.56") for "transformers>=4.56"; ("", "") if the requirement has more parts."""
-    found = _PARTS.fullmatch(requirement)
-    return (normalised(found[1]), found[2] or "") if found else ("", "")
+    match = _PARTS.fullmatch(requirement)
+    return (normalised(match[1]), match[2] or "") if match else ("", "")
 
 
 def name_of(requirement: str) -> str:
     """Return the normalised name in a requirement."""
-    found = _PARTS.match(requirement)
-    return normalised(found[1]) if found else ""
+    match = _PARTS.match(requirement)
+    return normalised(match[1]) if match else ""
 
 
 def exact(requirement: str) -> tuple[str, str] | None:

@@ -253,14 +253,14 @@ def _agree(steps: list[AnyStep]) -> None:
         if (have := wants.setdefault(pin.name, want)) != want:
             _contradict(f"{have} and {want}")
     for step in steps:
-        key, value = _said(step)
+        key, value = _target_of(step)
         if key and said.setdefault(key, value) != value:
             _contradict(f"two values for {key}")
     for name in (n for s in steps if isinstance(s, Remove) for n in s.names if n in wants):
         _contradict(f"one installs {wants[name]}, another removes {name}")
 
 
-def _said(step: AnyStep) -> tuple[str, str | None]:
+def _target_of(step: AnyStep) -> tuple[str, str | None]:
     match step:
         case WriteFile(path=path, text=text):
             return f"the file {path}", text

@@ -242,20 +242,20 @@ class NotRun(NamedTuple):
 @cache
 def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     """Return what each parameter takes, without the first `given`. Raises TypeError if an annotation is not a fact."""
-    found: dict[str, Want] = {}
+    result: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
         if _is_view(hint):
-            for field in sorted(_named(function, set())):
-                found[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
+            for field in sorted(_fields_used(function, set())):
+                result[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
             continue
         options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
         if len(kinds) != 1 or not (isinstance(kinds[0], type) and issubclass(kinds[0], Fact)):
             msg = f"{function.__module__}: parameter {name!r} is annotated {hint!r}, which is not a fact type"
             raise TypeError(msg)
-        found[name] = Want(kinds[0], NoneType in options, Unknown in options)
-    return found
+        result[name] = Want(kinds[0], NoneType in options, Unknown in options)
+    return result
 
 
 def call(
@@ -286,14 +286,14 @@ def _is_view(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, Facts)
 
 
-def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
+def _fields_used(function: Callable[..., Any], seen: set[object]) -> set[str]:
     """Return the fields of Facts that a function's code names, including in functions that it passes Facts to."""
     seen.add(function)
     codes, names = [function.__code__], set[str]()
     while codes:
         code = codes.pop()
         names.update(code.co_names)
-        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+        codes += [co_const for co_const in code.co_consts if isinstance(co_const, CodeType)]
     known = function.__globals__
     spaces = [known, *(vars(one) for n in names if isinstance(one := known.get(n), ModuleType))]
     called = [space[name] for space in spaces for name in names if name in space]
@@ -301,5 +301,5 @@ def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
     for one in called:
         if isinstance(one, FunctionType) and one not in seen:
             takes = any(map(_is_view, one.__annotations__.values()))
-            found |= _named(one, seen) if takes else set()
+            found |= _fields_used(one, seen) if takes else set()
     return found

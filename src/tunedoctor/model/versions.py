@@ -18,8 +18,8 @@ LONGEST = 4096
 @lru_cache(maxsize=2048)
 def parts(text: str) -> tuple[int, ...]:
     """Return the dotted numbers at the start of `text`: "550.144.03" -> (550, 144, 3), "" -> ()."""
-    found = re.match(r"\d{1,9}(?:\.\d{1,9}){0,7}", text.strip())
-    return tuple(map(int, found[0].split("."))) if found else ()
+    match = re.match(r"\d{1,9}(?:\.\d{1,9}){0,7}", text.strip())
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def normalised(name: str) -> str:
@@ -103,9 +103,9 @@ def narrowed(several: Iterable[str]) -> str | None:
         return ",".join(clauses)
     if whole.is_unsatisfiable():
         return None
-    for one in tuple(clauses) if len(clauses) > 1 else ():
-        rest = [other for other in clauses if other != one]
-        others, own = specifiers(",".join(rest)), specifiers(one)
+    for clause in tuple(clauses) if len(clauses) > 1 else ():
+        rest = [other for other in clauses if other != clause]
+        others, own = specifiers(",".join(rest)), specifiers(clause)
         if rest and others and own and others.is_subset(own):
             clauses = rest
     return ",".join(clauses)

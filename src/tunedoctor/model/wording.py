@@ -33,10 +33,10 @@ def counted(names: Iterable[str]) -> list[str]:
 
 def by_reason(told: Mapping[str, str]) -> dict[str, list[str]]:
     """Return reason -> ids that have this reason."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for id_, why in told.items():
-        found.setdefault(why, []).append(id_)
-    return found
+        result.setdefault(why, []).append(id_)
+    return result
 
 
 def ago(taken: str) -> str:
@@ -83,5 +83,5 @@ def near(word: str, words: Iterable[str], most: int = 1) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
     plain = {one.lower(): one for one in words}
-    close = [plain[one] for one in get_close_matches(word.lower(), plain, most)]
+    close = [plain[match] for match in get_close_matches(word.lower(), plain, most)]
     return f" (is it {' or '.join(close)}?)" if close else ""

@@ -60,10 +60,10 @@ def exe_interpreter(path: str) -> str:
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.path.getsize(path) - 64 * 1024))
-            lines = [one.partition(b"\n")[0] for one in file.read().split(b"#!")[:0:-1]]
+            lines = [part.partition(b"\n")[0] for part in file.read().split(b"#!")[:0:-1]]
     except OSError:
         return ""
-    named = (one.decode("utf-8", "replace").strip().strip('"') for one in lines)
+    named = (line.decode("utf-8", "replace").strip().strip('"') for line in lines)
     found = (one for one in named if one.lower().endswith(".exe") and _is_python(one.lower()))
     return next(found, "")
 
@@ -109,8 +109,8 @@ def compilers(*, variables: Mapping[str, str] = os.environ, root: Path = Path("/
     places = [*(os.path.join(home, "bin") for home in homes), *folders]
     nvcc = _first(("nvcc",), [*places, str(root / "usr/local/cuda/bin")])
     return Compilers(
-        cc=_named(variables.get("CC", ""), folders) or _first(C_COMPILERS, folders),
-        cxx=_named(variables.get("CXX", ""), folders) or _first(CXX_COMPILERS, folders),
+        cc=_program_in(variables.get("CC", ""), folders) or _first(C_COMPILERS, folders),
+        cxx=_program_in(variables.get("CXX", ""), folders) or _first(CXX_COMPILERS, folders),
         nvcc=nvcc,
         nvcc_version=_nvcc_version(nvcc) if nvcc else "",
     )
@@ -122,7 +122,7 @@ def _first(names: Iterable[str], folders: list[str]) -> str:
     return next((found for name in names if (found := which(name, path))), "")
 
 
-def _named(value: str, folders: list[str]) -> str:
+def _program_in(value: str, folders: list[str]) -> str:
     """Return the program in a variable such as CC="ccache gcc-13 -m64", found as a shell would."""
     folder, name = os.path.split((value.split() or [""])[0])
     return _first((name,), [folder] if folder else folders) if name else ""
@@ -144,9 +144,9 @@ def _nvcc_version(nvcc: str) -> str:
 
 def toolkit_release(text: str) -> str:
     """Return the release in a file of a CUDA toolkit or in nvcc's output: "12.4"; "" if there is none."""
-    if not (found := _RELEASE.search(text)):
+    if not (match := _RELEASE.search(text)):
         return ""
-    return found[1] or f"{int(found[2]) // 1000}.{int(found[2]) % 1000 // 10}"
+    return match[1] or f"{int(match[2]) // 1000}.{int(match[2]) % 1000 // 10}"
 
 
 _BEFORE = frozenset(table("probes")["starters"])

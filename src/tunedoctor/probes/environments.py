@@ -95,11 +95,11 @@ def _size(path: str) -> int:
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
-                for one in entries:
-                    if one.is_dir(follow_symlinks=False):
-                        folders.append(one.path)
-                    elif one.is_file(follow_symlinks=False):
-                        found += one.stat(follow_symlinks=False).st_size
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        found += entry.stat(follow_symlinks=False).st_size
         except OSError:
             continue
     return found

@@ -145,10 +145,10 @@ def tools_say(
             from tunedoctor.facts.clean import inert  # noqa: PLC0415
             from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
-            ended = run([path, *arguments], timeout=left, limit=_MOST_SAID)
-            left -= ended.seconds
-            if ended.how == "exit" and not ended.truncated:
-                yield name, inert(ended.out).splitlines()
+            completed = run([path, *arguments], timeout=left, limit=_MOST_SAID)
+            left -= completed.seconds
+            if completed.how == "exit" and not completed.truncated:
+                yield name, inert(completed.out).splitlines()
 
 
 @probe(kinds.IntelGpu)
@@ -165,7 +165,7 @@ def intel_gpu(
     if pci is not None:
         found = tuple(Adapter(one.vendor, one.device) for one in pci.of(_INTEL))
     elif host.os == "windows":
-        found = tuple(one for one in adapters() or () if one.vendor == _INTEL)
+        found = tuple(adapter for adapter in adapters() or () if adapter.vendor == _INTEL)
     told = None
     if linux and not any(is_supported(one.device) for one in found):
         told = _intel_told(variables)
@@ -262,11 +262,11 @@ def kernel_log(
         return kinds.Absent(why="this machine has no NVIDIA or AMD GPU")
     from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
-    ended = run(["dmesg"], timeout=3.0, limit=_LARGEST)
-    if ended.ok and _STAMP.search(ended.out):
-        return parse_kernel_log(ended.out)
-    if ended.ok or ended.how not in ("exit", "not started"):
-        return kinds.Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
+    completed = run(["dmesg"], timeout=3.0, limit=_LARGEST)
+    if completed.ok and _STAMP.search(completed.out):
+        return parse_kernel_log(completed.out)
+    if completed.ok or completed.how not in ("exit", "not started"):
+        return kinds.Unknown(why=f"dmesg: {'no kernel log' if completed.ok else completed.death}")
     return kinds.Absent(why="kernel log not readable by this user")
 
 
@@ -279,16 +279,16 @@ def parse_kernel_log(text: str) -> kinds.KernelLog:
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
-        if "Xid" in one and (found := _XID.search(one)):
-            xid = kinds.Xid(int(found[2]), slot=_slot(found[1]), text=(found[3] or "")[:_LONGEST])
+        if "Xid" in one and (match := _XID.search(one)):
+            xid = kinds.Xid(int(match[2]), slot=_slot(match[1]), text=(match[3] or "")[:_LONGEST])
             seen[xid.number, xid.slot] += 1
             xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
-        if "kfd" in one and (found := _KFD.search(one)):
-            kfd[one[found.start() :][:_LONGEST]] = None
-        if "rocess" in one and (found := _KILL.search(one)):
-            kills.append(found[0][:_LONGEST])
-        if "blocked for" in one and (found := _HUNG.search(one)):
-            hung[f"{found[1]} ({found[2]})"] = f"{found[3]} s"
+        if "kfd" in one and (match := _KFD.search(one)):
+            kfd[one[match.start() :][:_LONGEST]] = None
+        if "rocess" in one and (match := _KILL.search(one)):
+            kills.append(match[0][:_LONGEST])
+        if "blocked for" in one and (match := _HUNG.search(one)):
+            hung[f"{match[1]} ({match[2]})"] = f"{match[3]} s"
     return kinds.KernelLog(
         xids=tuple(xids[-_MOST:]),
         # newer drivers split this message into lines without an Xid
@@ -334,7 +334,7 @@ def nvidia_module(
     nodes = cards(dev)
     wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
     there = {name: may_open(dev / name) for name in wanted if (dev / name).exists()}
-    asked = loaded and gpu_on_bus
+    expected = loaded and gpu_on_bus
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # not readable in a container
     return kinds.NvidiaModule(
         loaded=loaded,
@@ -342,8 +342,10 @@ def nvidia_module(
         nouveau=(modules / "nouveau").is_dir(),
         secure_boot=None if secure is None else secure[-1:] == b"\1",
         uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
-        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
-        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
+        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if expected else (),
+        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_)
+        if expected
+        else (),
         gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
         nodes=len(nodes) if loaded else None,
         peermem=(modules / "nvidia_peermem").is_dir() if loaded else None,
@@ -360,7 +362,7 @@ def _on_disk(modules: Path) -> bool:
     try:
         with (modules / "modules.dep").open(errors="replace") as index:
             paths = (one.partition(":")[0] for one in index)
-            named = (one for one in paths if _MODULE.fullmatch(one.rpartition("/")[2]))
+            named = (path for path in paths if _MODULE.fullmatch(path.rpartition("/")[2]))
             return any((modules / one).exists() for one in named)
     except OSError:
         return False

@@ -34,7 +34,7 @@ _LINKER = "/etc/ld.so.cache"
 @probe(kinds.Errors, deep=True)
 def errors(runtime: kinds.Runtime) -> kinds.Errors | kinds.Absent:
     """Return the errors of failed stages and of the GPU's initialisation."""
-    found = [one for stage in runtime.stages for one in texts(stage)]
+    found = [text for stage in runtime.stages for text in texts(stage)]
     if runtime.gpu_error:
         found.append(kinds.ErrorText(text=runtime.gpu_error, where="init gpu"))
     distinct = {one.text: one for one in reversed(found)}
@@ -91,7 +91,9 @@ def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
 def deaths(answer: Answer) -> dict[str, kinds.Stage]:
     """Return the stages in which a library failed to import, by name; {} if unknown."""
     stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
-    return {one.name: one for one in stages if is_import(one.name) and one.outcome in _DEAD}
+    return {
+        stage.name: stage for stage in stages if is_import(stage.name) and stage.outcome in _DEAD
+    }
 
 
 def worse(before: Answer, after: Answer) -> list[str]:
@@ -105,7 +107,9 @@ def worse(before: Answer, after: Answer) -> list[str]:
 
 def last(stage: kinds.Stage) -> str:
     """Return the line that says why a stage ended."""
-    lines = [one for one in stage.error.splitlines() if one.strip() and not one.startswith("  ")]
+    lines = [
+        line for line in stage.error.splitlines() if line.strip() and not line.startswith("  ")
+    ]
     return clean_text((lines[0] if lines else stage.error.strip() or stage.outcome)[:200])
 
 
@@ -115,13 +119,13 @@ def unheld(
     also: Mapping[str, tuple[str, ...]],
 ) -> dict[str, str]:
     """Return the findings whose own library still fails to import, with a sentence that says so."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for id_, names in asks.items():
         modules = {m for name in names for m in also.get(name, ())}
         for name, stage in dead.items():
             if module_of(name) in modules:
-                found.setdefault(id_, f"{name} still fails: {last(stage)}")
-    return found
+                result.setdefault(id_, f"{name} still fails: {last(stage)}")
+    return result
 
 
 def up(answer: Answer) -> tuple[str, ...]:
@@ -137,8 +141,8 @@ def import_contracts(
     target: kinds.Target, interpreter: kinds.Interpreter, packages: kinds.Packages
 ) -> kinds.ImportContracts | Lack:
     """Read files only on request; the cached result of the same environment is used, except in a deep check."""
-    asked = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
-    held = read_look(*asked) if _steady(packages) else None
+    cache_key = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
+    held = read_look(*cache_key) if _steady(packages) else None
     if not target.read or (held and not target.anew):
         return held[0] if held else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file
@@ -148,7 +152,7 @@ def import_contracts(
 
 def _steady(packages: kinds.Packages) -> bool:
     """Return whether every package change leaves a trace; an editable package changes without one."""
-    return not any(one.editable for one in packages.distributions)
+    return not any(distribution.editable for distribution in packages.distributions)
 
 
 def _by() -> str:

@@ -94,18 +94,18 @@ def interpreter(target: Target) -> Interpreter | Lack:
 
 def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
     """Start an interpreter and read the files of the one that runs. Unknown: it hangs, crashes or is not a Python."""
-    ended = child.run([python, "-I", "-S", "-B", "-c", _WHO], timeout=seconds)
-    if ended.how == "exit" and ended.code != 0:  # Python 2.7 does not have -I
-        ended = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)
-    if not ended.ok:
-        said = ended.err.strip().splitlines() if ended.how != "not started" else []
+    completed = child.run([python, "-I", "-S", "-B", "-c", _WHO], timeout=seconds)
+    if completed.how == "exit" and completed.code != 0:  # Python 2.7 does not have -I
+        completed = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)
+    if not completed.ok:
+        said = completed.err.strip().splitlines() if completed.how != "not started" else []
         last = f": {said[-1][:200]}" if said else ""
-        return Unknown(why=f"{python} does not start: {ended.death}{last}")
-    match ended.out.splitlines()[-2:]:
+        return Unknown(why=f"{python} does not start: {completed.death}{last}")
+    match completed.out.splitlines()[-2:]:
         case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
             return find(executable, base)
         case _:
-            said_ = ended.out.strip()[:100]
+            said_ = completed.out.strip()[:100]
             return Unknown(why=f"{python} does not answer as a Python does: {said_!r}")
 
 
@@ -151,12 +151,12 @@ def settings_of(venv: str | None) -> dict[str, str]:
 
 def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _Base | None:
     """Search the parent folders for lib/pythonX.Y/os.py, as an interpreter does."""
-    named = _NAME.fullmatch(os.path.basename(real))
+    match = _NAME.fullmatch(os.path.basename(real))
     stated = settings.get("version") or settings.get("version_info", "")
     for folder in folders:
         for _ in range(_LEVELS):
             for place in (os.path.join(folder, "lib"), os.path.join(folder, "lib64")):
-                names = [named] if named else map(_NAME.fullmatch, listed(place))
+                names = [match] if match else map(_NAME.fullmatch, listed(place))
                 whole = [n for n in names if n and os.path.isfile(f"{place}/{n[1]}/os.py")]
                 if len(whole) > 1:
                     whole = [one for one in whole if f"{stated}.".startswith(f"{one[2]}.")]
@@ -173,12 +173,12 @@ def _windows(folders: Sequence[str]) -> _Base | None:
     """Find python3XX.dll, which is next to python.exe."""
     for folder in folders:
         for name in listed(folder):
-            if found := _DLL.fullmatch(name.lower()):
+            if match := _DLL.fullmatch(name.lower()):
                 archive = os.path.join(folder, name[:-4] + ".zip")
                 library = os.path.join(folder, "Lib")
                 path = (archive, os.path.join(folder, "DLLs"), library, folder)
                 whole = os.path.isfile(os.path.join(library, "os.py"))
-                return folder, library if whole else archive, f"{found[1]}.{found[2]}", path
+                return folder, library if whole else archive, f"{match[1]}.{match[2]}", path
     return None
 
 
@@ -281,9 +281,9 @@ def _version(one: Installation) -> str:
     for place in (one.python, *beside[:_FEW], os.path.join(one.prefix, f"python{one.digits}.dll")):
         code, at = start(place, _LIBRARY) or b"", -1
         while (at := code.find(begin, at + 1)) >= 0:  # a regular expression takes 80 ms
-            found = _RELEASE.match(code[at : at + 20])
-            if found and code[at - 1 : at] not in b".0123456789":
-                return found[0].decode()
+            match = _RELEASE.match(code[at : at + 20])
+            if match and code[at - 1 : at] not in b".0123456789":
+                return match[0].decode()
     return one.short
 
 
@@ -388,14 +388,14 @@ def _ends(text: str) -> bool:
 
     try:
         parts = [*ast.walk(ast.parse(text))]
-        ends: list[ast.AST | None] = [one.func for one in parts if isinstance(one, ast.Call)]
-        ends += [one.exc for one in parts if isinstance(one, ast.Raise)]
-        ends += [one for one in parts if isinstance(one, ast.alias)]
-        return any(ast.unparse(one).split(".")[-1] in _ENDS for one in ends if one)
+        ends: list[ast.AST | None] = [part.func for part in parts if isinstance(part, ast.Call)]
+        ends += [part.exc for part in parts if isinstance(part, ast.Raise)]
+        ends += [part for part in parts if isinstance(part, ast.alias)]
+        return any(ast.unparse(end).split(".")[-1] in _ENDS for end in ends if end)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
 
 
 def _files(module: str, folders: Iterable[str]) -> list[str]:
-    places = (f"{one}/{module}{end}" for one in folders for end in ("/__init__.py", ".py"))
+    places = (f"{folder}/{module}{end}" for folder in folders for end in ("/__init__.py", ".py"))
     return [*filter(os.path.isfile, places)]

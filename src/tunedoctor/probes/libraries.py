@@ -48,7 +48,7 @@ def find_library(name: str, root: Path, environ: Mapping[str, str]) -> Path | No
         ),
         *(folder / name for folder in (*system_folders(root), root / WSL_FOLDER)),
     ]
-    return next((one for one in places if (start(one, 5) or b"")[4:] == _WIDE), None)
+    return next((place for place in places if (start(place, 5) or b"")[4:] == _WIDE), None)
 
 
 def library_version(path: str | Path | None) -> str:
@@ -73,7 +73,7 @@ def library_path(
         return kinds.Absent(why="LD_LIBRARY_PATH is not set")
     winners, own = _first_of_each(folders), _first_of_each(_own_folders(interpreter))
     unnumbered = table("probes")["unnumbered_libraries"]
-    torch = any(one.name == "torch" for one in distributions)
+    torch = any(distribution.name == "torch" for distribution in distributions)
     found: dict[str, kinds.LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
@@ -116,7 +116,7 @@ def split(value: str, cwd: str) -> tuple[str, ...]:
 def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
     """Return file name -> the path that the loader uses, for the libraries that matter."""
     known: tuple[str, ...] = tuple(table("probes")["stack_libraries"])
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for folder in folders:
         for name in listed(folder):
             stem, ending, numbers = name.partition(".so")
@@ -125,8 +125,8 @@ def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
             if not numbers.replace(".", "0").isdecimal() and numbers:
                 continue
             if os.path.exists(path := os.path.join(folder, name)):  # not a dangling link
-                found.setdefault(name, path)
-    return found
+                result.setdefault(name, path)
+    return result
 
 
 def _own_folders(interpreter: kinds.Interpreter) -> Iterable[str]:
@@ -149,7 +149,9 @@ def of_wheel(stem: str, path: str, distributions: Iterable[kinds.Distribution]) 
     wanted = table("probes")["wheel_of_library"].get(library, usual)
     versions = [
         one.version
-        for name, _, cuda, one in ((*one.name.rpartition("-cu"), one) for one in distributions)
+        for name, _, cuda, one in (
+            (*distribution.name.rpartition("-cu"), distribution) for distribution in distributions
+        )
         if wanted == one.name or (wanted == name and cuda.isdecimal())
     ]
     return versions[0] if len(versions) == 1 else ""
@@ -204,8 +206,8 @@ def places(
 ) -> tuple[Place, ...]:
     """Return the working folder, then the folders of sys.path, in search order."""
     owned: dict[str, set[str]] = {}
-    for one in distributions:
-        owned.setdefault(one.location, set()).add(one.name)
+    for distribution in distributions:
+        owned.setdefault(distribution.location, set()).add(distribution.name)
     stdlib = interpreter.stdlib
     found = [Place(work, "work", names=_names(work))]
     for folder in interpreter.path:

@@ -57,7 +57,7 @@ class _Search:
     """The sources of an environment's distributions."""
 
     def __init__(self, packages: Packages) -> None:
-        self.owners = {one.name: one for one in packages.distributions}
+        self.owners = {distribution.name: distribution for distribution in packages.distributions}
         self.always_imported = cache(self._always_imported)
         self.top_modules = cache(self._top_modules)
 
@@ -72,7 +72,7 @@ class _Search:
 
     def imported(self, owner: Distribution, modules: Iterable[str]) -> tuple[str, int] | None:
         """Return the file and line in which a distribution imports one of these modules."""
-        choice = b"|".join(re.escape(one.encode()) for one in modules)
+        choice = b"|".join(re.escape(module.encode()) for module in modules)
         pattern = re.compile(
             rb"^(?:from[ \t]+(?:%s)[ \t.]|import[ \t]+(?:[\w., \t]*,[ \t]*)?(?:%s)(?![\w]))"
             % (choice, choice),
@@ -81,13 +81,13 @@ class _Search:
         late = owner.name in STACK
         for path in self.sources(owner) if late else self.always_imported(owner.name):
             text = self.read(owner, path)
-            if found := pattern.search(text):
-                return path, text.count(b"\n", 0, found.start()) + 1
+            if match := pattern.search(text):
+                return path, text.count(b"\n", 0, match.start()) + 1
         return None
 
     def by_the_stack(self, modules: Iterable[str]) -> tuple[str, int] | None:
         """Return the file and line in which a library of the stack imports one of some modules, required or not."""
-        stack = (one for one in self.owners.values() if one.name in STACK - _WHOLE)
+        stack = (owner for owner in self.owners.values() if owner.name in STACK - _WHOLE)
         return next(filter(None, (self.imported(one, modules) for one in stack)), None)
 
     def _used(self, name: str, steps: int) -> bool:
@@ -100,12 +100,12 @@ class _Search:
         if self.by_the_stack(modules):
             return True
         askers = (
-            one
-            for one in self.owners.values()
-            if one.name != name and any(_asks(line, name) for line in one.requires)
+            owner
+            for owner in self.owners.values()
+            if owner.name != name and any(_asks(line, name) for line in owner.requires)
         )
         return any(
-            self.imported(one, modules) and self._used(one.name, steps + 1) for one in askers
+            self.imported(asker, modules) and self._used(asker.name, steps + 1) for asker in askers
         )
 
     def sources(self, owner: Distribution) -> Iterator[str]:
@@ -169,5 +169,5 @@ def _imported_modules(text: bytes, path: str) -> Iterator[str]:
         for name in re.findall(r"\w+", re.sub(r"#[^\n]*|\bas\b[ \t]+\w+", "", names)):
             yield ".".join([*parts, name])
     for found in _IMPORT.finditer(text):
-        for one in found[1].decode("ascii", "replace").split(","):
-            yield one.strip().partition(" ")[0]
+        for part in found[1].decode("ascii", "replace").split(","):
+            yield part.strip().partition(" ")[0]

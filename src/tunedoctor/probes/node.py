@@ -113,10 +113,10 @@ def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths 
         return Absent(why="not an x86_64 machine with two GPUs of the same model")
     if "hypervisor" in (read(root / "proc/cpuinfo", 4096) or "").split():
         return Absent(why="a virtual machine: its host needs IOMMU and ACS, and controls them")
-    groups = ((one.name, one / "iommu_group") for one in places)
+    groups = ((place.name, place / "iommu_group") for place in places)
     types = {name: line(group / "type")[:20] for name, group in groups if group.exists()}
     adapters = (root / "sys/class/infiniband").glob("*/device")
-    ends, slot = [str(one.resolve()) for one in (*places, *adapters)], r"\w{4,}:\w\w:\w\w\.\d"
+    ends, slot = [str(place.resolve()) for place in (*places, *adapters)], r"\w{4,}:\w\w:\w\w\.\d"
     paths = [re.findall(slot, end) for end in ends]
     # a switch has one port that leads up and some that lead down; AMD's cards contain a switch with one of each
     switch = {path[n]: path[n - 1] for path in paths for n in range(2, len(path) - 1, 2)}

@@ -111,7 +111,7 @@ def read_world(
         # WSL has no kernel module of its own: files there that say so are from something else
         driver=None if elsewhere == "WSL" else driver_files(root),
         library=next(
-            (one for one in versions if "." in one), ""
+            (version for version in versions if "." in version), ""
         ),  # in WSL the file names have no version
         gpus_on_bus=gpus_on_bus,
         nodes=bool(cards(root / "dev")),
@@ -323,8 +323,8 @@ def smi_table_said(ended: Ended) -> Said:
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
     facts = said_in(Paste(ended.out.splitlines()))
-    driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
-    gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
+    driver = next((fact for fact in facts if isinstance(fact, NvidiaDriver)), None)
+    gpus = next((fact.gpus for fact in facts if isinstance(fact, NvidiaGpus)), ())
     # a table without GPUs was cut off: if there are none, nvidia-smi says so in words
     said = Said(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(ended)
     if driver is None:

@@ -37,7 +37,7 @@ class ExtraModules(NamedTuple):
 def extra_modules(packages: Packages, interpreter: Interpreter) -> ExtraModules:
     """Return the modules to import in addition to the stack: one for each distribution, none of damaged ones."""
     environment = marker_environment(interpreter, None)
-    installed = {one.name: one for one in packages.distributions}
+    installed = {distribution.name: distribution for distribution in packages.distributions}
     requires = {
         name: {other for other, _ in requirements(one.requires, environment)} & installed.keys()
         for name, one in installed.items()

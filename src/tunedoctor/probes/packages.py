@@ -104,26 +104,26 @@ _MOST_EXTRAS = 500
 
 def _add_extras(installed: dict[str, kinds.Distribution]) -> None:
     """Add to each distribution the requirements of its extras that an installed one asks for, as an installer does."""
-    waiting = [one for found in installed.values() for one in asked_extras(found.requires)]
+    waiting = [extra for found in installed.values() for extra in asked_extras(found.requires)]
     done = set[AskedExtra]()
     while waiting and len(done) < _MOST_EXTRAS:
-        asked = waiting.pop()
-        one = installed.get(asked.name)
-        if asked in done or one is None or not one.metadata.endswith(".dist-info"):
+        requested = waiting.pop()
+        one = installed.get(requested.name)
+        if requested in done or one is None or not one.metadata.endswith(".dist-info"):
             continue
-        done.add(asked)
+        done.add(requested)
         text = read_headers(os.path.join(one.location, one.metadata, "METADATA")) or b""  # noqa: PTH118
-        more = extra_requirements(text, asked.extra, asked.marker)
+        more = extra_requirements(text, requested.extra, requested.marker)
         waiting += asked_extras(more)
         new = tuple(line for line in more if line not in one.requires)
-        installed[asked.name] = msgspec.structs.replace(one, requires=(*one.requires, *new))
+        installed[requested.name] = msgspec.structs.replace(one, requires=(*one.requires, *new))
 
 
 def _faults(
     folder: SiteFolder, conda: dict[str, str], soabi: str, *, own: bool
 ) -> Iterable[kinds.BrokenDistribution]:
     """Find faults in the code of the stack's distributions; code without metadata is a fault only in a site folder."""
-    held = {one.name: one for one in folder.distributions}
+    held = {distribution.name: distribution for distribution in folder.distributions}
     known, place = held.keys() | {one.name for one in folder.broken}, folder.place
     for name, module in table("probes")["stack"].items():
         one = held.get(name)
@@ -194,8 +194,8 @@ def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.Bro
     if not module_there(folder.names, folder.place, module):
         return
     first = f"{module}/__init__.".encode()
-    for one in folder.distributions:
-        info = f"{folder.place}{os.sep}{one.metadata}{os.sep}"
+    for distribution in folder.distributions:
+        info = f"{folder.place}{os.sep}{distribution.metadata}{os.sep}"
         record = reading.start(f"{info}RECORD", _LARGEST_RECORD) or b""
         tops = reading.start(f"{info}top_level.txt", 16 * 1024) or b""
         if record.startswith(first) or b"\n" + first in record or module.encode() in tops.split():
@@ -209,10 +209,13 @@ def cuda_wheels(packages: kinds.Packages) -> kinds.CudaWheels | kinds.Absent:
     """Return the nvidia-* wheels among the packages."""
     wheels = tuple(
         kinds.CudaWheel(
-            name=one.name, version=one.version, cuda_major=cuda_major(one.name, one.version)
+            name=distribution.name,
+            version=distribution.version,
+            cuda_major=cuda_major(distribution.name, distribution.version),
         )
-        for one in packages.distributions
-        if one.name.startswith("nvidia-") and one.name not in table("probes")["not_cuda"]
+        for distribution in packages.distributions
+        if distribution.name.startswith("nvidia-")
+        and distribution.name not in table("probes")["not_cuda"]
     )
     none = kinds.Absent(why="no nvidia-* wheel is installed")
     return kinds.CudaWheels(wheels=wheels) if wheels else none

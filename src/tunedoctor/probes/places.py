@@ -75,7 +75,7 @@ def folders(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, set[str
 def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
     """Yield the environments in the tools' usual folders, in the order of the table."""
     places = (p for p in rows("environments", "places", _Place) if not (p.here or p.project))
-    return _checked(one for place in places for one in _kept(environ, place))
+    return _checked(one for place in places for one in _environments_of(environ, place))
 
 
 def is_environment(path: str) -> bool:
@@ -139,11 +139,11 @@ def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Ite
             for path in expanded(folder, place.here):
                 yield Found(path, place.kind, place.first)
         elif not names.isdisjoint(place.project):
-            named = msgspec.structs.replace(place, glob=_named(place, folder))
-            yield from _kept(environ, named, folder)
+            named = msgspec.structs.replace(place, glob=_project_pattern(place, folder))
+            yield from _environments_of(environ, named, folder)
 
 
-def _named(place: _Place, folder: str) -> str:
+def _project_pattern(place: _Place, folder: str) -> str:
     """Return the pattern of a project's environments; one that matches nothing if the project's file names none."""
     if "{hash}" in place.glob:
         return place.glob.replace("{hash}", _hash(os.path.join(folder, place.hashed)))
@@ -161,7 +161,9 @@ def _hash(path: str) -> str:
     return urlsafe_b64encode(sha256(text).digest()[:6]).decode()
 
 
-def _kept(environ: Mapping[str, str], place: _Place, folder: str = os.sep) -> Iterator[Found]:
+def _environments_of(
+    environ: Mapping[str, str], place: _Place, folder: str = os.sep
+) -> Iterator[Found]:
     """Yield the environments of a row outside projects, or those of the project in `folder`."""
     home = _home(environ)
     said = environ.get(place.base) if place.base else ""
@@ -178,7 +180,7 @@ def _kept(environ: Mapping[str, str], place: _Place, folder: str = os.sep) -> It
             paths = [*filter(None, map(_kernel, expanded(base, place.kernels)))]
         else:
             paths = expanded(base, place.glob)
-        yield from (Found(os.path.normpath(one), place.kind) for one in paths)
+        yield from (Found(os.path.normpath(path), place.kind) for path in paths)
 
 
 def _kernel(path: str) -> str:

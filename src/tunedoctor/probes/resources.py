@@ -219,7 +219,7 @@ def file_limit() -> kinds.FileLimit | kinds.Absent:
     import resource  # noqa: PLC0415  Windows has no such module
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    soft, hard = (-1 if one == resource.RLIM_INFINITY else one for one in limits)
+    soft, hard = (-1 if limit == resource.RLIM_INFINITY else limit for limit in limits)
     return kinds.FileLimit(soft=soft, hard=hard)
 
 
@@ -236,8 +236,8 @@ def disks(
     cache, hint = hub_cache(os.environ)
     tmp = measure("tmp", temporary(os.environ, folders), "TMPDIR")
     found = [measure("hf-cache", cache, hint), tmp]
-    asked = target.asked if isinstance(target, kinds.Target) else ""
-    folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
+    requested = target.asked if isinstance(target, kinds.Target) else ""
+    folder = os.path.dirname(requested) if os.path.isfile(requested) else requested
     if isinstance(interpreter, kinds.Interpreter) and interpreter.prefix:
         folder = interpreter.prefix
     found += [measure("target", folder)] if folder else []
@@ -290,8 +290,8 @@ def size_of(folder: str) -> tuple[int, int, str]:
 
         usage = disk_usage(folder)
         return usage.free, usage.total, device
-    asked = os.statvfs(folder)
-    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device
+    stats = os.statvfs(folder)
+    return stats.f_bavail * stats.f_frsize, stats.f_blocks * stats.f_frsize, device
 
 
 def _full(path: str, *below: str) -> str:

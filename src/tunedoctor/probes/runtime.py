@@ -116,7 +116,7 @@ class Run(NamedTuple):
     @property
     def done(self) -> bool:
         """Whether every rank finished."""
-        return sum(one.done for one in self.lines) >= self.ranks
+        return sum(line.done for line in self.lines) >= self.ranks
 
     def stands_in(self, rank: int = 0) -> str:
         """Return the stage that a rank last began and did not end, "" if there is none."""
@@ -132,13 +132,15 @@ class Run(NamedTuple):
     def death(self, stage: str) -> tuple[float, str]:
         """Return the time limit that it exceeded (0 for a crash), and how it ended and where Python was."""
         hung = self.ended.how == "hung"
-        limit = max([self.seconds, *(one.limit for one in self.lines if one.begin == stage)])
+        limit = max([self.seconds, *(line.limit for line in self.lines if line.begin == stage)])
         # only the wait after faulthandler's report, at the end of the limit, is shorter than GRACE
         if self.ended.seconds >= GRACE:
             limit = min(limit, self.ended.seconds)
         lines = [f"no answer in {limit:.0f} s" if hung else self.ended.death, *frames(self.words)]
         if len(lines) == 1:
-            lines += ["  " + one[:300] for one in self.ended.err.splitlines()[-3:] if one.strip()]
+            lines += [
+                "  " + line[:300] for line in self.ended.err.splitlines()[-3:] if line.strip()
+            ]
         return limit if hung else 0.0, "\n".join(lines)
 
 
@@ -189,7 +191,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     # settings that keep the run off the network and the disk
     caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
     env = {**environment, **table("probes")["run_variables"], **caches}
-    ended = child.run_lines(
+    completed = child.run_lines(
         argv,
         heard=heard,
         silence=allowed,
@@ -198,7 +200,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
         env=env,
         memory=child_limit(),
     )
-    return Run(tuple(lines), ended, tuple(words), seconds)
+    return Run(tuple(lines), completed, tuple(words), seconds)
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
@@ -238,7 +240,7 @@ def runtime_of(
         if runs[-1].broke_in in ("", "import torch", "between stages"):
             break
         argv += ["--skip", runs[-1].broke_in]
-    if not any(one.begin for one in runs[0].lines):
+    if not any(line.begin for line in runs[0].lines):
         return Unknown(why=not_begun(runs[0].ended))
     return fold(runs)
 

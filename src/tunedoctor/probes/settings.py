@@ -92,9 +92,9 @@ def settings_of(
 
 def of_folder(folder: Path) -> list[Setting]:
     """Return the settings that only a folder and its parents have: uv's project, and options of requirements.txt."""
-    found: list[Setting] = []
+    result: list[Setting] = []
     if project := project_file():
-        found += in_uv_toml(project[1], project[0])
+        result += in_uv_toml(project[1], project[0])
     file = folder / "requirements.txt"
     said: dict[str, list[str]] = {}
     for line in (read(file, 1 << 20) or "").splitlines():
@@ -103,8 +103,8 @@ def of_folder(folder: Path) -> list[Setting]:
             value = value.split(" #")[0].strip()
             said.setdefault(option, []).append(value or ("1" if option == "--no-index" else ""))
     for name, values in said.items():
-        found += _taken("pip", name, "\n".join(filter(None, values)), str(file))
-    return found
+        result += _make_settings("pip", name, "\n".join(filter(None, values)), str(file))
+    return result
 
 
 def on(value: str) -> bool:
@@ -115,7 +115,7 @@ def on(value: str) -> bool:
 def together(settings: Iterable[Setting]) -> InstallerConfig:
     """Return the fact; if several settings have the same name, the last wins."""
     held = STEERING | {"unreadable"}
-    last = {one.name: one for one in settings if one.name.partition(".")[2] in held}
+    last = {setting.name: setting for setting in settings if setting.name.partition(".")[2] in held}
     plain = {name: without_credentials(" ".join(one.value.split())) for name, one in last.items()}
     return InstallerConfig(plain, places={name: one.place for name, one in last.items()})
 
@@ -174,11 +174,11 @@ def in_pip_conf(text: str, place: str) -> list[Setting]:
         parser.read_string(re.sub(r"(?<=\S)[^\S\n]{2,}", " ", text))
     except (configparser.Error, ValueError) as error:
         return [Setting("pip.unreadable", type(error).__name__, place)]
-    found: list[Setting] = []
+    result: list[Setting] = []
     for section in filter(parser.has_section, ("global", "install")):
         for name, value in parser.items(section):
-            found += _taken("pip", name, value, place, section)
-    return found
+            result += _make_settings("pip", name, value, place, section)
+    return result
 
 
 def uv_settings(
@@ -201,14 +201,14 @@ def in_uv_toml(text: str, place: str) -> list[Setting]:
         return [Setting("uv.unreadable", type(error).__name__, place)]
     if place.endswith("pyproject.toml"):
         data = _table(_table(data, "tool"), "uv")
-    found: list[Setting] = []
+    result: list[Setting] = []
     for settings in (data, _table(data, "pip")):
         for name, value in settings.items():
             if name == "index" and isinstance(value, list):
-                found += _indexes(value, place)
+                result += _indexes(value, place)
             else:
-                found += _taken("uv", name, _words(value), place)
-    return found
+                result += _make_settings("uv", name, _words(value), place)
+    return result
 
 
 def _indexes(rows: list[Any], place: str) -> list[Setting]:
@@ -217,11 +217,11 @@ def _indexes(rows: list[Any], place: str) -> list[Setting]:
     plain: list[str] = []
     for row in (one for one in rows if isinstance(one, dict) and not one.get("explicit")):
         if row.get("default"):
-            found += _taken("uv", "default-index", _words(row), place)
+            found += _make_settings("uv", "default-index", _words(row), place)
         else:
             named = f"{row['name']}=" if row.get("name") else ""
             plain.append(f"{named}{_words(row)}".strip())
-    return found + _taken("uv", "index", "\n".join(plain), place) if plain else found
+    return found + _make_settings("uv", "index", "\n".join(plain), place) if plain else found
 
 
 def _table(data: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  parsed TOML
@@ -256,11 +256,15 @@ def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
     """Read PIP_INDEX_URL and similar variables."""
     start = f"{tool.upper()}_"
     named = sorted(name for name in variables if name.startswith(start) and variables[name])
-    taken = (_taken(tool, name.removeprefix(start), variables[name], name) for name in named)
+    taken = (
+        _make_settings(tool, name.removeprefix(start), variables[name], name) for name in named
+    )
     return [one for some in taken for one in some]
 
 
-def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:
+def _make_settings(
+    tool: str, name: str, value: str, place: str, section: str = ""
+) -> list[Setting]:
     plain = name.lower().replace("_", "-").removeprefix("--")
     plain = table("probes")["setting_names"].get(plain, plain)
     if plain not in _REACHING:

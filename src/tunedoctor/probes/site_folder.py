@@ -188,11 +188,15 @@ def read_folder(place: str) -> SiteFolder | None:
 def _faults(place: str, copies: list[Distribution]) -> Iterable[BrokenDistribution]:
     """Find faults in the metadata folders of one name in one folder."""
     name = copies[0].name
-    for one in copies:
-        if not one.version:
-            yield BrokenDistribution(name, "no version", f"{one.metadata} states no version", place)
+    for copy in copies:
+        if not copy.version:
+            yield BrokenDistribution(
+                name, "no version", f"{copy.metadata} states no version", place
+            )
     if len(copies) > 1:
-        yield BrokenDistribution(name, "doubled", ", ".join(one.metadata for one in copies), place)
+        yield BrokenDistribution(
+            name, "doubled", ", ".join(copy.metadata for copy in copies), place
+        )
 
 
 def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> Distribution | None:
@@ -254,7 +258,7 @@ def module_there(names: Iterable[str], place: str, module: str) -> bool:
     """Return whether a folder has a regular package, a module or an extension of that name."""
     held = frozenset(names)
     inits = (f"{module}/__init__{ending}" for ending in (".py", ".pyc", ".so", ".pyd"))
-    if module in held and any(os.path.exists(os.path.join(place, one)) for one in inits):
+    if module in held and any(os.path.exists(os.path.join(place, init)) for init in inits):
         return True
     return f"{module}.py" in held or any(
         name.startswith(f"{module}.") and name.endswith((".so", ".pyd")) for name in held

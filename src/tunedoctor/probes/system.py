@@ -198,7 +198,7 @@ def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]
         lines = [one.split("/") for one in (read(root / name) or "").splitlines()]
         groups = ["/".join(p for p in one if not p.endswith(".service")) for one in lines]
         for mark, kind in known["container_groups"].items():
-            yield kind if any(f"/{mark}" in one for one in groups) else "", f"/{name}"
+            yield kind if any(f"/{mark}" in group for group in groups) else "", f"/{name}"
 
 
 @probe(Knowledge)

@@ -45,7 +45,7 @@ def choose(
     on PATH. Doctor's own environment, that of `own_executable`, is only chosen if it is requested.
     """
     if asked is not None:
-        return _asked(asked, environ, cwd, by)
+        return _requested_target(asked, environ, cwd, by)
     found: dict[str, str] = {}
     for name in ACTIVE:
         if folder := environ.get(name):
@@ -79,14 +79,14 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
 
     for folder, every in projects(environ, cwd):
         theirs = others(every)
-        if one := _told(theirs, first=True):
+        if one := _unambiguous(theirs, first=True):
             name = os.path.join(".", one.path.removeprefix(os.path.join(cwd, "")))
             inside = folder == cwd and not os.path.isabs(name)
             return _environment(one.path, name if inside else PROJECTS)
         if theirs:
             return _none(theirs, own, cwd)
     theirs = others(everywhere(environ))
-    if one := _told(theirs):
+    if one := _unambiguous(theirs):
         return _environment(one.path, ONLY)
     if not theirs and trains(own_prefix := os.path.dirname(os.path.dirname(own_executable))):
         return _interpreter(own_executable, OWN, asked=own_prefix)
@@ -100,7 +100,7 @@ def trains(prefix: str) -> bool:
     return bool(holds(prefix)[1])
 
 
-def _told(several: list[Found], *, first: bool = False) -> Found | None:
+def _unambiguous(several: list[Found], *, first: bool = False) -> Found | None:
     """Return the only one, or a project's first; None if it is ambiguous or belongs to another user."""
     sure = len(several) == 1 or (first and several and several[0].first)
     return several[0] if sure and owned(several[0].path) else None
@@ -166,7 +166,7 @@ def is_own(folder: str, own_executable: str) -> bool:
     return os.path.realpath(folder) in map(os.path.realpath, (inside, os.path.dirname(inside)))
 
 
-def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
+def _requested_target(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if not asked.strip() or "\0" in asked:
         return Target(asked, by, problem=f"{by} names no interpreter or folder.")
     home = environ.get("HOME") or environ.get("USERPROFILE") or "~"

@@ -140,10 +140,10 @@ def from_files(
 
 def assignments(text: str) -> dict[str, str]:
     """Return the strings that a version.py assigns; "" for None. Never raises."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for name, single, double, word in _ASSIGNED.findall(text):
-        found[name] = single or double or (word if word in {"True", "False"} else "")
-    return found
+        result[name] = single or double or (word if word in {"True", "False"} else "")
+    return result
 
 
 def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str) -> str:

@@ -34,8 +34,8 @@ class Abi(NamedTuple):
 
 def abi_of(soabi: str) -> Abi | None:
     """Return the ABI of an interpreter from its SOABI or extension suffix, None if it is not CPython."""
-    found = _SOABI.match(soabi)
-    return Abi(int(found[1]), int(found[2]), bool(found[3])) if found else None
+    match = _SOABI.match(soabi)
+    return Abi(int(match[1]), int(match[2]), bool(match[3])) if match else None
 
 
 def fits(python: str, abi: str, own: Abi) -> bool:
@@ -76,15 +76,15 @@ def other_python(
     own = abi_of(soabi)
     if own is None or _has_own(record, own) or not _EXTENSION.search(record):
         return ""
-    named = _NAMED_FOR.search(record)
+    match = _NAMED_FOR.search(record)
     tags = tags_of(wheel())
     if not tags:
         # without WHEEL the names are all there is; an abi3 library is for any Python
-        return "" if named is None or b".abi3.so," in record else named[1].decode()
+        return "" if match is None or b".abi3.so," in record else match[1].decode()
     if any(fits(*pair, own) for pair in tags):
         return ""
-    if named:
-        return named[1].decode()
+    if match:
+        return match[1].decode()
     return tags[0][0] if any(_initialises(path, library) for path in _untagged(record)) else ""
 
 

@@ -56,7 +56,7 @@ def features(lines: Sequence[str]) -> Features:
     raised = [found for found in map(_EXCEPTION.match, lines) if found]
     seen = "\n".join(lines)[-SEEN:].lower()
     blocks = {
-        "told": _told(lines, (bad or lines[:40])[-FAULTS:], raised),
+        "told": _fault_features(lines, (bad or lines[:40])[-FAULTS:], raised),
         "seen": (f"seen:{word}" for word in _WORD.findall(seen)),
         "prose": (f"p:{word}" for line in seen.split("\n") for word in _prose(line)),
         "shape": _shape(lines, bad, raised),
@@ -80,23 +80,23 @@ def stopped(lines: Sequence[str]) -> bool:
     return any(word in text for word in table("fault_words")["stops"])
 
 
-def _told(
+def _fault_features(
     lines: Sequence[str], told: Sequence[str], raised: Sequence[re.Match[str]]
 ) -> Counter[str]:
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for line in told:
-        found.update(of_line(line))
-    found.update({f"row:{one.cause}" for one in shipped().matches("\n".join(told))})
+        result.update(of_line(line))
+    result.update({f"row:{match.cause}" for match in shipped().matches("\n".join(told))})
     for said in raised[-3:]:
-        found.update("x:" + word for word in _words(f"{said[1]} {said[2]}")[:40])
+        result.update("x:" + word for word in _words(f"{said[1]} {said[2]}")[:40])
     text = "\n".join(lines)
     frames = [name.lower() for name in _FRAME.findall(text)]
-    found.update({f"f:{name}" for name in frames})
-    found.update([f"last:{name}" for name in frames[-1:]])
+    result.update({f"f:{name}" for name in frames})
+    result.update([f"last:{name}" for name in frames[-1:]])
     low = text.lower()
-    found.update(f"env:{name}" for name in table("fault_words")["places"] if name in low)
-    found.update({f"arch:{name}" for name in _ARCH.findall(low)})
-    return found
+    result.update(f"env:{name}" for name in table("fault_words")["places"] if name in low)
+    result.update({f"arch:{name}" for name in _ARCH.findall(low)})
+    return result
 
 
 def _shape(

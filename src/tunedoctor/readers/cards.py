@@ -65,21 +65,21 @@ def _card(text: str) -> Card | None:
     count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
     memory = size(shape("card.ram").sub("", text))
-    gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
+    gfx, match = shape("card.gfx").search(text), shape("card.amd").search(text)
     theirs = text[:7].lower().startswith(("nvidia", "geforce"))
-    if gfx or (found and found[0].strip() and not theirs):
-        return _amd(found[0].strip() if found else "", gfx[0] if gfx else "", memory, times)
+    if gfx or (match and match[0].strip() and not theirs):
+        return _amd(match[0].strip() if match else "", gfx[0] if gfx else "", memory, times)
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
-    if of_intel and (found := shape("card.intel").search(text)):
-        return Card("intel", found[0].strip(), memory=memory, times=times)
+    if of_intel and (match := shape("card.intel").search(text)):
+        return Card("intel", match[0].strip(), memory=memory, times=times)
     each, models = shape("card.nvidia").finditer(text), _models()
     named = (one for one in each if one["model"] is None or one["model"].lower() in models)
     made = shape("card.maker").match(text)
-    if found := next(named, None) or shape("card.bare").match(text):
-        bare = found.lastgroup == "bare"
-        name = found["bare"] if bare else found[0].strip()
+    if match := next(named, None) or shape("card.bare").match(text):
+        bare = match.lastgroup == "bare"
+        name = match["bare"] if bare else match[0].strip()
         if memory is None or "GB" in name:
-            memory = size(text[found.end() :])
+            memory = size(text[match.end() :])
         capability = _capability(name)
         if made:  # the driver's full name
             name = shape("card.size").sub("", made[1])
@@ -102,9 +102,9 @@ def _capability(name: str) -> str:
         families: dict[str, str] = table("labels")["jetson"]
         return next((families[family] for family in families if family in small), "")
     words = _written(name)
-    for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
-        exact = nvidia_by_name(one)
-        models = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
+    for spelling in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
+        exact = nvidia_by_name(spelling)
+        models = {m.compute_capability for m in ([exact] if exact else nvidia_like(spelling))}
         if len(models) == 1:
             return models.pop()
     return ""
@@ -239,8 +239,8 @@ def _driver(said: Collected) -> list[Fact]:
         value = told(one.value)
         prose = one.typed and len(value) > _LONGEST_DRIVER
         other = prose or search("driver.of_others", value)
-        if not other and (found := search("driver.number", value[:200])):
-            cuda = search("driver.cuda", value[:200]) if found["version"] else None
-            version, library = found["version"] or found["branch"], said.first("driver_library")
+        if not other and (match := search("driver.number", value[:200])):
+            cuda = search("driver.cuda", value[:200]) if match["version"] else None
+            version, library = match["version"] or match["branch"], said.first("driver_library")
             return [kinds.NvidiaDriver(version, SOURCE, cuda[1] if cuda else "", library)]
     return []

@@ -183,15 +183,15 @@ class _Last:
 
     def lines(self) -> dict[int, str]:
         """Return the end of the log: number -> line."""
-        found: dict[int, str] = {}
+        result: dict[int, str] = {}
         size = 0
         for lines, number, _ in reversed(self._blocks):
             for back, line in enumerate(reversed(lines)):
                 size += len(line)
-                if len(found) >= self._ends or size > MOST:
-                    return found
-                found[number - back] = line
-        return found
+                if len(result) >= self._ends or size > MOST:
+                    return result
+                result[number - back] = line
+        return result
 
 
 class _Middle:
@@ -211,7 +211,7 @@ class _Middle:
         near, above = before + lines, number - len(before)
         if taken:
             self._done = number + taken
-        telling = self._telling(lines) if self._has_room() and taken < len(lines) else set()
+        telling = self._important(lines) if self._has_room() and taken < len(lines) else set()
         if telling:
             for at in range(taken, len(lines)):
                 line, here = lines[at], number + at + 1
@@ -236,7 +236,7 @@ class _Middle:
             self._size += len(line)
 
     @staticmethod
-    def _telling(lines: list[str]) -> set[str]:
+    def _important(lines: list[str]) -> set[str]:
         """Return the lines that have a sign of a fault. Logs repeat lines, so each is checked once."""
         text = "\n".join(set(lines))
         telling: set[str] = set()
@@ -280,4 +280,4 @@ def _cut(lines: list[str]) -> list[str]:
 def _last_state(line: str) -> str:
     """Return the last state of overwritten progress, after the states that show a fault."""
     *states, last = line.rstrip("\r").split("\r")
-    return " ".join((*(one for one in dict.fromkeys(states) if _SIGNS.search(one)), last))
+    return " ".join((*(state for state in dict.fromkeys(states) if _SIGNS.search(state)), last))

@@ -58,10 +58,10 @@ def text_of(snapshot: Snapshot) -> str:
     rows = [f'"{kind.__name__}": {word(_packed(answer, site, led))}' for kind, answer in answers]
     lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
     harmless = _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", f",{_BREAK}\n".join(rows))
-    for one in harmless.split(_BREAK):
-        if one[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(one) > WIDTH):
+    for part in harmless.split(_BREAK):
+        if part[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(part) > WIDTH):
             lines.append("")
-        lines[-1] += f" {one}" if lines[-1] else one.lstrip("\n")
+        lines[-1] += f" {part}" if lines[-1] else part.lstrip("\n")
     return "\n".join([*lines, "}}"])
 
 
@@ -69,31 +69,36 @@ def _packed(answer: Answer, site: str, led: dict[str, tuple[str, ...]]) -> dict[
     if isinstance(answer, Absent | Unknown):
         return {type(answer).__name__.lower(): answer.why}
     if isinstance(answer, kinds.Packages):
-        rows = [_package(one, site, led.get(one.name, ())) for one in answer.distributions]
-        return {"value": _told(replace(answer, distributions=())) | {"distributions": rows}}
-    return {"value": _told(answer)}
+        rows = [
+            _package(distribution, site, led.get(distribution.name, ()))
+            for distribution in answer.distributions
+        ]
+        return {
+            "value": _without_defaults(replace(answer, distributions=())) | {"distributions": rows}
+        }
+    return {"value": _without_defaults(answer)}
 
 
 def _package(one: kinds.Distribution, site: str, led: tuple[str, ...]) -> str | dict[str, Any]:
     counts = tuple(dict.fromkeys((*counting(one), *led)))
     read = replace(one, requires=counts, metadata="", installer="", requires_python="")
-    told: dict[str, Any] = _told(read) | {"location": one.location}
+    told: dict[str, Any] = _without_defaults(read) | {"location": one.location}
     if one.location == site:
         del told["location"]
     plain = told.keys() == {"name", "version"} and " " not in one.name
     return f"{one.name} {one.version}" if plain else told
 
 
-def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
+def _without_defaults(value: Any) -> Any:  # noqa: ANN401  any part of a fact
     if isinstance(value, Part):
         held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
-        return {name: _told(one) for name, one, usual in held if one != usual}
-    return [_told(one) for one in value] if isinstance(value, tuple) else value
+        return {name: _without_defaults(one) for name, one, usual in held if one != usual}
+    return [_without_defaults(one) for one in value] if isinstance(value, tuple) else value
 
 
 @cache
 def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
-    made = ((one, one.default_factory) for one in fields(kind))
+    made = ((field, field.default_factory) for field in fields(kind))
     return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
 
 
@@ -174,7 +179,7 @@ def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
         told = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
         site = next(iter(told.get("Interpreter", {}).get("site_packages", ())), "")
         rows = told.get("Packages", {}).get("distributions", ())
-        split = (one.split(" ", 1) if isinstance(one, str) else one for one in rows)
+        split = (row.split(" ", 1) if isinstance(row, str) else row for row in rows)
         named = (
             {"name": one[0], "version": one[1]} if isinstance(one, list) else one for one in split
         )

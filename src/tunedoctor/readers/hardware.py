@@ -58,11 +58,16 @@ def _lshw(paste: Paste) -> Devices:
         elif inside:
             blocks[-1].setdefault(match["name"], match["value"].strip())
     found = []
-    for one in blocks:
-        slot, settings = one.get("bus info", "").removeprefix("pci@"), one.get("configuration", "")
+    for block in blocks:
+        slot, settings = (
+            block.get("bus info", "").removeprefix("pci@"),
+            block.get("configuration", ""),
+        )
         driver = search("pci.bound", settings)
-        bound = driver[1] if driver else "" if settings or "UNCL" in one["unclaimed"] else None
-        found.append(_device(one.get("product", ""), slot, _DISPLAY, bound, one.get("vendor", "")))
+        bound = driver[1] if driver else "" if settings or "UNCL" in block["unclaimed"] else None
+        found.append(
+            _device(block.get("product", ""), slot, _DISPLAY, bound, block.get("vendor", ""))
+        )
     return tuple(filter(None, found))
 
 
@@ -110,7 +115,7 @@ def rdma(paste: Paste) -> kinds.Rdma | None:
             ports.append({**adapter, row: found[1]})
         elif adapter:
             (adapter if row == "kind" else ports[-1] if ports else {})[row] = found[1]
-    told = [{**one, "state": one["state"].upper()} for one in ports if "state" in one]
+    told = [{**port, "state": port["state"].upper()} for port in ports if "state" in port]
     return kinds.Rdma(convert(told, tuple[kinds.RdmaPort, ...], strict=False)) if told else None
 
 
@@ -119,8 +124,8 @@ def hung(paste: Paste) -> list[kinds.ErrorText]:
     for line, row, found in paste.each("hung_task"):
         trace = (paste.line(number) for number in range(line, line + _TRACE))
         # a task that is only listed may be waiting briefly: its trace has to mention the driver
-        named = row == "blocked" and search("kernel.nvidia_task", found[0])
-        if named or any(search("kernel.in_nvidia", one) for one in trace):
+        match = row == "blocked" and search("kernel.nvidia_task", found[0])
+        if match or any(search("kernel.in_nvidia", one) for one in trace):
             text = f"{' '.join(found[0].split())} in the NVIDIA driver"
             return [kinds.ErrorText(text=text, where=f"line {line + 1}")]
     return []
@@ -129,8 +134,8 @@ def hung(paste: Paste) -> list[kinds.ErrorText]:
 def module(paste: Paste, devices: Devices, *, on_disk: bool | None) -> kinds.NvidiaModule | None:
     """Return the state of the module if the text says whether it is loaded; else None."""
     names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
-    cards = (one for one in devices if one.device_class.startswith("03"))
-    drivers = [one.driver for one in cards if one.vendor == "10de"]
+    cards = (device for device in devices if device.device_class.startswith("03"))
+    drivers = [card.driver for card in cards if card.vendor == "10de"]
     state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
     loaded = by_lsmod = _loaded(names, paste)
     if loaded is None and ("nvidia" in drivers or (drivers and None not in drivers)):
@@ -158,8 +163,8 @@ def _loaded(names: set[str], paste: Paste) -> bool | None:
     if names:
         return bool(names - {"nouveau"})
     empty = (one for one in paste.shown if not any(line.strip() for line in one.output[:1]))
-    asked = any(search("module_words.asked", one.command) for one in empty)
-    return False if asked or paste.has("lsmod.head") else None
+    requested = any(search("module_words.asked", one.command) for one in empty)
+    return False if requested or paste.has("lsmod.head") else None
 
 
 def _on_disk(paste: Paste) -> bool | None:
@@ -167,8 +172,8 @@ def _on_disk(paste: Paste) -> bool | None:
         return paste.has("module.file")
     built = {found["kernel"] for found in paste.all("module.dkms") if found["state"] == "installed"}
     running = (one.output[:1] for one in paste.shown if one.command.startswith("uname"))
-    asked = (search("module_words.kernel", line.strip()) for lines in running for line in lines)
-    kernel = next(filter(None, asked), None) if paste.has("module.dkms") else None
+    requested = (search("module_words.kernel", line.strip()) for lines in running for line in lines)
+    kernel = next(filter(None, requested), None) if paste.has("module.dkms") else None
     return (kernel[1] or kernel[2]) in built if kernel else None
 
 
@@ -208,19 +213,19 @@ def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
 def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
     """Return what the owners of the device files and the user's groups, if both are known, mean for /dev/kfd."""
     nodes = paste.all("devices.node")[:_MOST]
-    if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
+    if not any("kfd" in node["path"] for node in nodes) and paste.has("devices.no_kfd"):
         return kinds.RocmStack(kfd="missing", dxg=None)
     ids = paste.all("devices.id", longest=2500) if nodes else []
-    mine = [(one[1], frozenset(shape("pci.group").findall(one[2]))) for one in ids[:1]]
-    closed = [one for one in nodes if mine and not _may(one, *mine[0])]
+    mine = [(id_[1], frozenset(shape("pci.group").findall(id_[2]))) for id_ in ids[:1]]
+    closed = [node for node in nodes if mine and not _may(node, *mine[0])]
     if not closed:
         return None
-    path = {one: f"/dev/dri/{one['path'].rpartition('/')[2]}" for one in nodes}
-    renders = [one for one in nodes if "renderD" in one["path"]]
+    path = {node: f"/dev/dri/{node['path'].rpartition('/')[2]}" for node in nodes}
+    renders = [node for node in nodes if "renderD" in node["path"]]
     return kinds.RocmStack(
         kfd="denied" if any("kfd" in one["path"] for one in closed) else "not tried",
-        render_denied=tuple(path[one] for one in renders if one in closed),
-        render_nodes=tuple(path[one] for one in renders),
+        render_denied=tuple(path[render] for render in renders if render in closed),
+        render_nodes=tuple(path[render] for render in renders),
         groups_missing=tuple(dict.fromkeys(one["name"] for one in closed)),
         dxg=None,
     )
@@ -264,14 +269,16 @@ def agents(paste: Paste) -> list[Told]:
         elif agent:
             for name, value in match.groupdict().items():
                 agent.setdefault(name, value)
-    return [_told(one) for one in found] or [{"gfx": one} for one in dict.fromkeys(targets)]
+    return [_gpu_fields(one) for one in found] or [
+        {"gfx": target} for target in dict.fromkeys(targets)
+    ]
 
 
 def properties(paste: Paste) -> list[Told]:
     """Return the devices as torch prints them: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
     lines = paste.all("amd_properties", longest=_LONGEST)
     each = (one for found in lines for one in found.re.finditer(found.string))
-    return [_told(one.groupdict("")) for one in each][:_MOST_GPUS]
+    return [_gpu_fields(one.groupdict("")) for one in each][:_MOST_GPUS]
 
 
 def by_system(paste: Paste) -> dict[int, Told]:
@@ -298,7 +305,7 @@ def by_system(paste: Paste) -> dict[int, Told]:
             told[name.strip()] = f"{value} {unit}"
         if 0 <= number < _MOST_GPUS:
             found[number] = {**told, **found.get(number, {})}
-    return {number: told for number in sorted(found) if (told := _told(found[number]))}
+    return {number: told for number in sorted(found) if (told := _gpu_fields(found[number]))}
 
 
 def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
@@ -325,7 +332,7 @@ def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
     )
 
 
-def _told(values: Mapping[str, str]) -> Told:
+def _gpu_fields(values: Mapping[str, str]) -> Told:
     return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
 
 

@@ -59,8 +59,8 @@ def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
     for one in _each(text):
         before = found.get((one.name, one.specifier))
         found[one.name, one.specifier] = one if before is None else _filled(before, one)
-    asked = {said.fields["index"] for said in text.said("variant")} if found else set()
-    index = asked.pop() if len(asked) == 1 else ""
+    requested = {said.fields["index"] for said in text.said("variant")} if found else set()
+    index = requested.pop() if len(requested) == 1 else ""
     # uv does not name the index: it is that of a variant, if the text requests only that one
     bare = {key for key, one in found.items() if one.installer == "uv" and one.offered is None}
     found |= {key: replace(found[key], index=found[key].index or index) for key in bare}
@@ -79,9 +79,9 @@ def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
         spec = ledger.compact(
             fields.get("spec", "").strip(" ()") or (f"=={version}" if version else "")
         )
-        tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
+        tags = tuple(part.strip(" `") for part in fields.get("tags", "").split(",") if part)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
-        each = (one.strip() for one in fields.get("offered", "").split(","))
+        each = (part.strip() for part in fields.get("offered", "").split(","))
         versions = tuple(one for one in each if one[:1].isdigit())  # "2.0.0, 2.0.1", "none"
         offered = versions if "offered" in fields or tags else None
         near = floors if fields["installer"] == "pip" else []
@@ -139,18 +139,18 @@ _NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
 
 def host_of(tag: str) -> kinds.Host | None:
     """Return the host for manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64 or uv's linux-aarch64; else None."""
-    found = shape("piece.platform").fullmatch(tag.replace("-", "_"))
-    if found is None:
+    match = shape("piece.platform").fullmatch(tag.replace("-", "_"))
+    if match is None:
         return None
     system: Literal["linux", "windows", "macos"]
-    system = "linux" if found["linux"] else "macos" if found["macos"] else "windows"
-    machine, release = found["machine"] or "", (found["release"] or "").replace("_", ".")
-    floor = (found["floor"] or "").replace("_", ".")
+    system = "linux" if match["linux"] else "macos" if match["macos"] else "windows"
+    machine, release = match["machine"] or "", (match["release"] or "").replace("_", ".")
+    floor = (match["floor"] or "").replace("_", ".")
     return kinds.Host(
         os=system,
         name=f"{_NAMES[system]} {release}".strip(),
         machine=_MACHINES.get(system, {}).get(machine, machine),
-        libc=("musl" if found["libc"] == "musl" else "glibc") if floor else "",
+        libc=("musl" if match["libc"] == "musl" else "glibc") if floor else "",
         libc_version=floor,
         macos_version=release,
     )
@@ -208,8 +208,8 @@ def read(paste: Paste) -> list[kinds.Fact]:
     """Return Packages, including the TorchBuild, Wanted, IndexAnswer, Interpreter, Host and installer messages."""
     lines, text = paste.lines, ledger.joined(paste.lines)
     refusals = refused(text)
-    asked = {f"{one.name}{one.specifier}" for one in refusals}
-    lists = [*listed(lines, asked), *shown(lines)]
+    requested = {f"{refusal.name}{refusal.specifier}" for refusal in refusals}
+    lists = [*listed(lines, requested), *shown(lines)]
     facts = _facts([*lists, *packages_said(text), *in_passing(lines)], lines, text)
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))

@@ -50,8 +50,8 @@ def version_of_wheel(file: str) -> tuple[str, str]:
     pieces = plain.split("-")
     if plain.endswith(".whl"):
         return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
-    found = expression("piece.sdist").match(plain)
-    return (normalised(found[1]), found[2]) if found else ("", "")
+    match = expression("piece.sdist").match(plain)
+    return (normalised(match[1]), match[2]) if match else ("", "")
 
 
 _PREFIX = expression("piece.prefix")
@@ -114,11 +114,11 @@ def joined(lines: Sequence[str]) -> Text:
 
 @cache
 def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
-    found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
+    result: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
     for row in table("installer_messages")["rows"]:
         name = row["shape"] if row["fact"] == "line" else row["fact"]
-        found.setdefault(name, []).append((wording(row), row.get("always", {})))
-    return found
+        result.setdefault(name, []).append((wording(row), row.get("always", {})))
+    return result
 
 
 @cache
@@ -180,4 +180,4 @@ Statement = Entry | Requirement | BrokenDistribution | Interpreter
 
 def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Return the last statement about each package by name, including removed ones."""
-    return {one.name: one for one in sorted(entries, key=lambda e: (not e.weak, e.line))}
+    return {entry.name: entry for entry in sorted(entries, key=lambda e: (not e.weak, e.line))}

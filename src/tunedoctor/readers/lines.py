@@ -132,10 +132,10 @@ def _segments(line: str, section: str) -> list[names.Said]:
 
 def _of_line(line: str, section: str) -> list[names.Said]:
     text = headless(line)
-    if found := search("line.split", text):
-        if said := _pair(found["name"].strip(), found["value"], section):
+    if match := search("line.split", text):
+        if said := _pair(match["name"].strip(), match["value"], section):
             return [said]
-        if found["colon"] and not text[found.end("colon") :][:1].isdigit():  # not a time
+        if match["colon"] and not text[match.end("colon") :][:1].isdigit():  # not a time
             return []
     return _typed(text)
 
@@ -210,17 +210,17 @@ def _row(line: str) -> Sequence[names.Said]:
 
 
 def _versioned(part: str) -> names.Said | None:
-    found = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
-    if found is None or not names.version(found["value"]):
+    match = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
+    if match is None or not names.version(match["value"]):
         return None
-    key = names.key_of(found["name"].strip())[0]
+    key = names.key_of(match["name"].strip())[0]
     known = key in ("torch", "python", "driver") or key.startswith("library ")
-    return names.Said(key, found["value"]) if known else None
+    return names.Said(key, match["value"]) if known else None
 
 
 def _fragment(part: str) -> names.Said | None:
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
-        if found := search(f"alone_{key}", part):
-            value = found.groupdict().get("value", part)
+        if match := search(f"alone_{key}", part):
+            value = match.groupdict().get("value", part)
             return names.Said(key, value) if key != "gpu" or cards_in(part) else None
     return None

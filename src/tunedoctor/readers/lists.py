@@ -75,7 +75,7 @@ def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
                 python = next((row.version for row in block.rows if row.name == "python"), python)
         elif not shape("neither").search(last):
             if _is_asked(block, last, refused):
-                yield from filter(None, map(_wanted, block.rows))
+                yield from filter(None, map(_requirement_of, block.rows))
             else:
                 yield from _frozen(block)
     if python:
@@ -115,11 +115,11 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
     marked = bool(_MARKS.search(text))
     exact = _EXACT if marked else ()
     for name in (*exact, "row") if len(text) <= 400 else exact:
-        if found := shape(name).match(text):
-            return Row(number, text, name, found)
+        if match := shape(name).match(text):
+            return Row(number, text, name, match)
     word = among and " " not in text.strip()
-    if (marked or word) and (found := shape("loose").match(text)):
-        return Row(number, text, "loose", found) if found["spec"] or word else None
+    if (marked or word) and (match := shape("loose").match(text)):
+        return Row(number, text, "loose", match) if match["spec"] or word else None
     return None
 
 
@@ -128,8 +128,8 @@ def _table(block: Block) -> Iterator[Entry]:
     several = len(names) >= 3 and any(map(known, names))
     for row in block.rows:
         rest = row.told("rest").rstrip()
-        found, place = shape("build").match(rest), shape("place").search(rest)
-        build, at = (found["build"] if found else ""), (place[0] if place else "")
+        match, place = shape("build").match(rest), shape("place").search(rest)
+        build, at = (match["build"] if match else ""), (place[0] if place else "")
         plain = not rest or bool(build) or rest.strip().startswith(at or "\0")
         if "(!)" in row.told("gap") or not (
             block.kind or _counts(row, block, plain=plain, several=several, build=build)
@@ -138,7 +138,7 @@ def _table(block: Block) -> Iterator[Entry]:
         if not build or block.kind == "pip" or at:
             pip = "pip" if block.kind == "pip" else ""
             yield Entry(row.line, row.name, row.version, pip, at, editable=bool(at))
-        elif build[:4] in ("pypi", "<pip") or (found and found["channel"] == "pypi"):
+        elif build[:4] in ("pypi", "<pip") or (match and match["channel"] == "pypi"):
             yield Entry(row.line, row.name, row.version, "pip")
         elif row.name != "python" and (
             known(row.name) or expression("piece.python_build").match(build)
@@ -160,18 +160,18 @@ def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -
 
 def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
     """Return whether a block lists requirements rather than the output of a freeze; `last` is the line before it."""
-    for one in block.rows:
-        loose = one.shape == "loose" and (one.told("spec") or known(one.name))
-        marks = "# via" in one.text or one.text.rstrip().endswith("\\")
-        unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
+    for row in block.rows:
+        loose = row.shape == "loose" and (row.told("spec") or known(row.name))
+        marks = "# via" in row.text or row.text.rstrip().endswith("\\")
+        unmet = row.shape == "pinned" and f"{row.name}=={row.told('version')}" in refused
         if loose or marks or unmet:
             return True
     return bool(shape("file").search(block.before) or shape("install").search(last))
 
 
-def _wanted(one: Row) -> Requirement | None:
-    found = shape("loose").match(one.text)
-    name, spec = (normalised(found["name"]), found["spec"] or "") if found else ("", "")
+def _requirement_of(one: Row) -> Requirement | None:
+    match = shape("loose").match(one.text)
+    name, spec = (normalised(match["name"]), match["spec"] or "") if match else ("", "")
     if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
         return None
     return Requirement(name=name, specifier=compact(spec), by="a requirements file")
@@ -179,7 +179,7 @@ def _wanted(one: Row) -> Requirement | None:
 
 def _frozen(block: Block) -> Iterator[Entry]:
     """Yield the packages of a freeze; a single line counts if it names the stack or follows such a command."""
-    exact = [one for one in block.rows if one.shape in _EXACT]
+    exact = [row for row in block.rows if row.shape in _EXACT]
     pinned = [one for one in exact if one.shape != "typed"]
     several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
     if not several and not any(known(one.name) for one in exact):
@@ -203,11 +203,11 @@ def shown(lines: Sequence[str]) -> Iterator[Entry]:
         rule = not line.strip() or line.startswith("---")
         if ":" not in line and not rule:
             continue
-        if (named := shape("name").match(line)) is not None or (name and rule):
+        if (match := shape("name").match(line)) is not None or (name and rule):
             version = values.get("Version", "")
             if version[:1].isdigit() and (known(name) or not _SURE.isdisjoint(values)):
                 editable = values.get("Editable project location", "")
-                requires = (one for one in values.get("Requires", "").split(",") if one.strip())
+                requires = (part for part in values.get("Requires", "").split(",") if part.strip())
                 yield Entry(
                     start,
                     name,
@@ -217,7 +217,7 @@ def shown(lines: Sequence[str]) -> Iterator[Entry]:
                     editable=bool(editable),
                     requires=tuple(map(normalised, requires)),
                 )
-            name, start, values = normalised(named["name"]) if named else "", number, {}
+            name, start, values = normalised(match["name"]) if match else "", number, {}
         elif name and (field := shape("field").match(line)) is not None:
             values.setdefault(field["key"], field["value"].strip())
 
@@ -256,13 +256,13 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
     last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST_TYPED])), default=-1)
     versions: dict[str, tuple[str, int]] = {}
     files: dict[str, str] = {}
-    for one in answers(lines):
-        kind, _, name = one.key.partition(" ")
+    for answer in answers(lines):
+        kind, _, name = answer.key.partition(" ")
         name = name or kind
         if kind == "file":
-            files[name] = one.value
-        elif kind in ("library", "torch") and (version := version_in(one.value)):
-            versions[name] = version, one.line
+            files[name] = answer.value
+        elif kind in ("library", "torch") and (version := version_in(answer.value)):
+            versions[name] = version, answer.line
     found: list[InMemory] = []
     for name, (version, line) in versions.items():
         entry = state.get(name)
@@ -303,11 +303,11 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
 
 
 def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
-    found = shape("conda cuda").search(told.partition(" ")[2])
-    if found and not found["cpu"]:
-        return "cu" + "".join(filter(None, found.groups()))
+    match = shape("conda cuda").search(told.partition(" ")[2])
+    if match and not match["cpu"]:
+        return "cu" + "".join(filter(None, match.groups()))
     mutex = state.get("pytorch-mutex")
-    cpu = found or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
+    cpu = match or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
     return "cpu" if cpu else ""
 
 

@@ -85,7 +85,7 @@ def _driver(one: kinds.NvidiaDriver, other: kinds.NvidiaDriver) -> kinds.NvidiaD
     return filled(first, second) if first.version == second.version else first
 
 
-def _known(gpus: kinds.NvidiaGpus) -> tuple[int, int, int]:
+def _completeness(gpus: kinds.NvidiaGpus) -> tuple[int, int, int]:
     sizes = sum(gpu.memory_total is not None for gpu in gpus.gpus)
     return sum(bool(gpu.compute_capability) for gpu in gpus.gpus), sizes, len(gpus.gpus)
 
@@ -114,7 +114,7 @@ _MERGES: dict[type[Fact], Callable[[Any, Any], Any]] = {
     kinds.TorchBuild: _build,
     kinds.Interpreter: _build,
     kinds.AmdGpus: lambda a, b: max(a, b, key=lambda found: len(found.gpus)),
-    kinds.NvidiaGpus: lambda a, b: max(a, b, key=_known),
+    kinds.NvidiaGpus: lambda a, b: max(a, b, key=_completeness),
     kinds.NvidiaDriver: _driver,
     kinds.Runtime: lambda a, b: filled(replace(a, stages=(*a.stages, *b.stages)), b),
 }

@@ -40,11 +40,11 @@ def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
 
 def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
     for importer, imported in pairwise(frames):
-        asked = search("shadow.imports", importer.code)
+        requested = search("shadow.imports", importer.code)
         file = search("shadow.file", imported.file)
-        if not asked or not file or not search("shadow.installed", importer.file):
+        if not requested or not file or not search("shadow.installed", importer.file):
             continue
-        module = asked["name"] or asked["source"]
+        module = requested["name"] or requested["source"]
         if module != file["stem"] or search("shadow.installed", imported.file):
             continue
         own = module in sys.stdlib_module_names
@@ -90,13 +90,13 @@ def read(paste: Paste) -> list[Fact]:
 
 def _in_rows(said: Sequence[traces.Said], told: Errors) -> list[ErrorText]:
     """Return the matches of causes without code in the whole text, without those already in the errors."""
-    known = {(one.cause, one.row) for one in matches(told)}
+    known = {(match.cause, match.row) for match in matches(told)}
     bare = {id_ for id_, cause in causes().items() if not cause.coded}
     lines = [one for one in said if one.text.strip()]
     return [
-        ErrorText(text=one.line, where=f"line {lines[one.where[1]].number}")
-        for one in shipped().matches("\n".join(line.text for line in lines))
-        if one.cause in bare and (one.cause, one.row) not in known
+        ErrorText(text=match.line, where=f"line {lines[match.where[1]].number}")
+        for match in shipped().matches("\n".join(line.text for line in lines))
+        if match.cause in bare and (match.cause, match.row) not in known
     ]
 
 
@@ -108,7 +108,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
-    found: list[ErrorText] = []
+    result: list[ErrorText] = []
     at = 0
     while at < len(said):
         one = said[at]
@@ -124,10 +124,10 @@ def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) ->
         else:
             text, at = _sentence(said, at)
         text = shape("message.ticked").sub(_quoted, text) if "`" in text else text
-        found.append(
+        result.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
         )
-    return found
+    return result
 
 
 def _quoted(ticked: re.Match[str]) -> str:

@@ -23,14 +23,14 @@ _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 def interpreter(said: Collected, host: kinds.Host | None) -> list[kinds.Fact]:
     """Return the Interpreter from the first value that is a version of Python."""
     for one in said.all("python"):
-        found = search("torch.python", instead(one.value))
-        if found is None or (one.typed and search("torch.prose", found["rest"])):
+        match = search("torch.python", instead(one.value))
+        if match is None or (one.typed and search("torch.prose", match["rest"])):
             continue
         narrow = search("torch.narrow", one.value) or said.first("bits") == "32"
         return [
             kinds.Interpreter(
                 executable="",
-                version=found["version"],
+                version=match["version"],
                 bits=32 if narrow else 64,
                 kind="conda" if search("torch.conda", one.value) else "unknown",
                 machine=("x86_64" if host.rosetta else host.machine) if host else "",
@@ -49,7 +49,7 @@ def torch(
     # how a tool that imports torch reports that there is none: collect_env, then the others
     words = [bare(one.value).lower().partition(" (")[0] for one in said.all("torch")][:1]
     untold = not any(version(one.value) for one in said.all("torch"))
-    failed = untold and next((one for one in words if one in ("n/a", "not installed")), "")
+    failed = untold and next((word for word in words if word in ("n/a", "not installed")), "")
     available = _available(said, host)
     if failed:
         listed = packages or conda or failed == "not installed"
@@ -77,8 +77,8 @@ def _build(
     for one in told_:
         if one is told_[0] or ("+" in one and one.startswith(best)):
             best = one
-    found = search("torch.label", best)
-    label = found[1] if found else ""
+    match = search("torch.label", best)
+    label = match[1] if match else ""
     # a plain "CUDA" is torch's if it comes from a script that also printed other values of torch
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
     cuda = said.value(*(keys[:1] if label else keys)) or cuda_of(label)

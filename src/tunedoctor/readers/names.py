@@ -37,8 +37,8 @@ def yes_or_no(value: str) -> bool | None:
 
 def size(value: str) -> int | None:
     """Return the first size in a text, in bytes; GB counts as GiB, as tools that print memory in GB mean it."""
-    found = shape("kind.size").search(value[:300])
-    return bytes_of(f"{found[1]} {found[2] or found[3]}") or None if found else None
+    match = shape("kind.size").search(value[:300])
+    return bytes_of(f"{match[1]} {match[2] or match[3]}") or None if match else None
 
 
 def ram(value: str) -> int | None:
@@ -58,11 +58,11 @@ def version(value: str, *, whole: bool = False) -> str | None:
 
     `whole`: only a remark in brackets may follow.
     """
-    found = shape("kind.version").match(instead(value[:_LONGEST]))
-    after = shape("kind.benign").match(found["rest"]) if found else None
-    if found is None or after is None or (whole and found["rest"].strip() and not after["aside"]):
+    match = shape("kind.version").match(instead(value[:_LONGEST]))
+    after = shape("kind.benign").match(match["rest"]) if match else None
+    if match is None or after is None or (whole and match["rest"].strip() and not after["aside"]):
         return None
-    return found["version"]
+    return match["version"]
 
 
 @lru_cache(maxsize=1024)
@@ -70,8 +70,8 @@ def of_kind(kind: str, value: str) -> Any:  # noqa: ANN401  each kind has its ty
     """Return a value parsed as a kind; None if it does not have the form of that kind."""
     if reader := _READERS.get(kind):
         return reader(value)
-    found = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
-    return ".".join(filter(None, found.groups())) if found else None
+    match = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
+    return ".".join(filter(None, match.groups())) if match else None
 
 
 def _number(value: str, most: int = 9999) -> int | None:
@@ -98,8 +98,8 @@ def slot(text: str) -> str:
     if text.isdecimal():
         place = int(text)
         return f"0000:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}" if place else ""
-    found = shape("piece.slot").search(text.lower())
-    return f"{found[1][-4:]}:{found[2]}" if found else ""
+    match = shape("piece.slot").search(text.lower())
+    return f"{match[1][-4:]}:{match[2]}" if match else ""
 
 
 def driver_model(text: str) -> str:
@@ -163,11 +163,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 def fields_of(section: str, values: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a GPU from labelled values, by the kinds and labels in a section of outputs.json."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for field, (kind, *labels) in table("outputs")[section]["fields"].items():
         told_ = (_READERS[kind](values[label]) for label in labels if values.get(label))
-        found[field] = next((one for one in told_ if one not in (None, "")), _READERS[kind](""))
-    return found
+        result[field] = next((one for one in told_ if one not in (None, "")), _READERS[kind](""))
+    return result
 
 
 MOST_SAID = 5_000
@@ -251,8 +251,8 @@ _LETTERS = shape("piece.letters")
 
 
 def _first_letters(text: str) -> str:
-    found = _LETTERS.search(text)
-    return found[0].lower() if found else ""
+    match = _LETTERS.search(text)
+    return match[0].lower() if match else ""
 
 
 _NUMBERED = ("gpu", "device", "cuda", "xpu")

@@ -140,7 +140,7 @@ class Client(NamedTuple):
 
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
         """Return a context that trusts the bundle that the user names, as in pip, else the system's certificates."""
-        several = ((one, self.variables.get(one)) for one in _BUNDLES)
+        several = ((bundle, self.variables.get(bundle)) for bundle in _BUNDLES)
         by, file = next(((one, file) for one, file in several if file), ("", ""))
         folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
         try:

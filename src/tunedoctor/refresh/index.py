@@ -75,8 +75,8 @@ def standard_index(uv: str = "uv") -> str:
     of_pip = (sys.executable, "-m", "pip", "help", "install")
     for argv in ((uv, "pip", "install", "--help"), of_pip):
         text = run(argv, timeout=20).out
-        if found := re.search(r"default:?\s+<?(https?://[^\s>)\]]+)[>)]", text):
-            return found[1].rstrip("/") + "/"
+        if match := re.search(r"default:?\s+<?(https?://[^\s>)\]]+)[>)]", text):
+            return match[1].rstrip("/") + "/"
     return ""
 
 
@@ -109,7 +109,7 @@ class Page(NamedTuple):
     def files(self, project: str) -> int:
         """Return the number of a project's wheels on the page."""
         start = f"{project}-"
-        return len({one.name for one in self.links if one.name.lower().startswith(start)})
+        return len({link.name for link in self.links if link.name.lower().startswith(start)})
 
 
 SOURCE = (".tar.gz", ".zip")
@@ -178,11 +178,11 @@ def _of_json(data: bytes) -> _Tags:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [], False
     rows: list[tuple[str, dict[str, str]]] = []
-    for one in found.files:
-        values = {"href": f"{one.url}#sha256={one.hashes.get('sha256', '')}"}
-        if isinstance(one.core_metadata, dict):
-            values["data-core-metadata"] = f"sha256={one.core_metadata.get('sha256', '')}"
-        rows.append(("a", values | ({"data-yanked": ""} if one.yanked is not False else {})))
+    for file in found.files:
+        values = {"href": f"{file.url}#sha256={file.hashes.get('sha256', '')}"}
+        if isinstance(file.core_metadata, dict):
+            values["data-core-metadata"] = f"sha256={file.core_metadata.get('sha256', '')}"
+        rows.append(("a", values | ({"data-yanked": ""} if file.yanked is not False else {})))
     return rows, True
 
 
@@ -265,7 +265,9 @@ def _family(platform: str) -> str:
         return platform
     arch = next((one for one in ("x86_64", "aarch64", "arm64") if platform.endswith(one)), "none")
     name, *numbers = platform.removesuffix(arch).rstrip("_").split("_")
-    floored = len(numbers) == 2 and all(one.isdecimal() and len(one) < 4 for one in numbers)
+    floored = len(numbers) == 2 and all(
+        number.isdecimal() and len(number) < 4 for number in numbers
+    )
     plain = name in ("linux", *_LABELS) and not numbers
     if not (floored if name in ("manylinux", "macosx") else plain):
         return ""
@@ -307,7 +309,7 @@ def builds_of(wheels: Iterable[Wheel]) -> Builds:
     The floor is the highest glibc in the names of the variant's files, or each Python's own macOS; "" if the names
     have none. Each Python appears once, under the lowest floor.
     """
-    every = [one for one in wheels if one.family != "any"]
+    every = [wheel for wheel in wheels if wheel.family != "any"]
     found: dict[tuple[str, str, str], list[str]] = {}
     for family, variant in dict.fromkeys((one.family, one.variant) for one in every):
         mine = [one for one in every if (one.family, one.variant) == (family, variant)]

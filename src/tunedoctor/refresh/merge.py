@@ -57,7 +57,7 @@ def needs(metadata: bytes, family: str, python: str) -> Needs:
     own = Interpreter(executable="", version=version, platform=platform, machine=machine)
     lines = map(requirement, parse_email(metadata)[0].get("requires_dist", []))
     environment = marker_environment(own, None)
-    return Needs(tuple(one for one in lines if one and holds(one, environment)))
+    return Needs(tuple(line for line in lines if line and holds(line, environment)))
 
 
 def admits(one: Needs, torch: str) -> str:
@@ -257,7 +257,7 @@ def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
         return " ".join(floors)
     bound = told.code.get(variant, Told("")).cuda
     rows = [one for one in table["cuda"]["toolkits"] if bound and one["cuda"] == bound]
-    pairs = [(one["linux"], one["windows"] or one["linux"]) for one in rows if one["linux"]]
+    pairs = [(row["linux"], row["windows"] or row["linux"]) for row in rows if row["linux"]]
     linux, windows = min(pairs, key=lambda pair: parts(pair[0]), default=("", ""))
     return f"{linux} {windows}".strip()
 

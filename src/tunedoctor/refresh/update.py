@@ -220,13 +220,13 @@ def _metadata(client: Client, link: Link) -> bytes:
 
 def _variants(seen: Wheels, client: Client) -> dict[str, str]:
     """Return platform family -> CUDA variant of the default index's wheels, as far as their metadata says."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for family in _FAMILIES:
         one = max((w for w in seen if w.family == family), key=_plainest, default=None)
         # files are on other hosts; they are checked against the hash on the page
         if one and (metadata := _metadata(client, one.link)):
-            found[family] = needs(metadata, family, one.python).variant
-    return found
+            result[family] = needs(metadata, family, one.python).variant
+    return result
 
 
 def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) -> tuple[str, bool]:
@@ -307,13 +307,16 @@ def learned_contracts(
 
 def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
     url = f"{indexes.default}{name}/"
-    links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
-    found: dict[Version, Link] = {}
+    links = {link.name: link for link in parsed(client.get(url), url).links if not link.yanked}
+    result: dict[Version, Link] = {}
     for file, version, platforms in index.wheels_of(name, links):
-        fits = any(one == "any" or ("x86_64" in one and "linux" in one) for one in platforms)
+        fits = any(
+            platform == "any" or ("x86_64" in platform and "linux" in platform)
+            for platform in platforms
+        )
         if fits and not version.is_prerelease and not version.local:
-            found.setdefault(version, links[file])
-    return found
+            result.setdefault(version, links[file])
+    return result
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
@@ -321,7 +324,9 @@ def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
     before = folder / "known.json"
     before.write_bytes(msgspec.json.encode(known))
     argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]
-    ended = run(argv, timeout=SECONDS)
-    if not ended.ok:
-        raise ValueError(f"reading wheels: {ended.death} {ended.err.strip()[-200:]}".strip())
-    return msgspec.json.decode(ended.out, type=Contracts)
+    completed = run(argv, timeout=SECONDS)
+    if not completed.ok:
+        raise ValueError(
+            f"reading wheels: {completed.death} {completed.err.strip()[-200:]}".strip()
+        )
+    return msgspec.json.decode(completed.out, type=Contracts)

@@ -116,12 +116,12 @@ OTHER = Reason("a training run fails here with this error")
 
 def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:
     """Return findings that explain a failure, likeliest first, from the diagnoses without and with the run's errors."""
-    first, old = stage.name.split()[0], {one.check.id for one in before.causes}
+    first, old = stage.name.split()[0], {cause.check.id for cause in before.causes}
     ids = RELATED.get(stage.name, RELATED.get(first, ()))
     libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
     # a note, such as an unused missing library, breaks nothing
-    grave = [one for one in after.causes if one.severity != "note"]
-    known = [one for one in after.causes if one.check.id in ids]
+    grave = [cause for cause in after.causes if cause.severity != "note"]
+    known = [cause for cause in after.causes if cause.check.id in ids]
     known += [one for one in grave if one.check.id in libraries]
     return [*known, *(one for one in grave if one.check.id not in old)]
 
@@ -145,7 +145,7 @@ def blames_of(
 def reason_of(stage: SmokeStage) -> Reason:
     """Return what is known about a failure: by its reason, its error text, its stage."""
     if stage.outcome == "failed" and not stage.reason:
-        told = {one.cause for one in shipped().matches(stage.error)}
+        told = {match.cause for match in shipped().matches(stage.error)}
         if not told.isdisjoint(TABLE["of_memory"]):
             return REASONS["out-of-memory"]
     by_stage = BY_STAGE.get(stage.name) or BY_STAGE.get(stage.name.split()[0]) or OTHER
@@ -292,14 +292,14 @@ def outcome_check(answer: Answer) -> Check:
     return Check(
         id="smoke-fails",
         title="A tiny training fails in this environment",
-        run=lambda: _found(blame) if blame else why,
+        run=lambda: _finding_of(blame) if blame else why,
         origin=__name__,
         settle="doctor smoke",
         page="doctor smoke trains a tiny model in the target, stage by stage; this stage failed.",
     )
 
 
-def _found(blame: Blame) -> Finding:
+def _finding_of(blame: Blame) -> Finding:
     found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
     return Finding(found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True)
 
@@ -307,17 +307,17 @@ def _found(blame: Blame) -> Finding:
 _NONE = Diagnosis((), {}, (), {}, {})
 
 
-def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
+def _result_of(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
     told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
     bad = [judging.stage(s.name, s.outcome, error=s.error) for s in told]
     bad = [one for one in bad if one.bad]
     if bad:
         bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
-    return next(map(_found, blames_of(bad, _NONE, _NONE, strict=False)), None)
+    return next(map(_finding_of, blames_of(bad, _NONE, _NONE, strict=False)), None)
 
 
 OF_SNAPSHOT = msgspec.structs.replace(
-    outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
+    outcome_check(Answer(verdict="ready")), run=_result_of, severity="warning"
 )
 """The same for another machine's snapshot; without a training in it the verdict does not change."""
 
@@ -352,7 +352,7 @@ def _facts(
 ) -> tuple[kinds.Runtime, *tuple[kinds.Errors, ...]]:
     """Return the facts about a run of the target's packages that checks use."""
     types = {line.end: line.type for run in runs for line in run.lines if line.end}
-    facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
+    facts = tuple(stage.fact(types.get(stage.name, "")) for stage in stages)
     warnings = dict.fromkeys(w for run in runs for line in run.lines for w in line.warnings)
     torch, device = data_of(runs[0], "import torch"), data_of(runs[0], "device")
     runtime = kinds.Runtime(
@@ -363,7 +363,7 @@ def _facts(
         warnings=tuple(warnings)[:50],
     )
     errors = [error for fact in facts for error in texts(fact)]
-    for run in runs if any(one.bad for one in stages) else ():
+    for run in runs if any(stage.bad for stage in stages) else ():
         # workers and ranks report theirs only on standard error
         found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
         errors += [kinds.ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
@@ -377,8 +377,8 @@ def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> k
     lines = [line for run in runs for line in run.lines if line.end == "work" and line.ok]
     work = {line.rank: float(line.data.get("work", 0.0)) for line in lines}
     return kinds.Smoke(
-        stages=tuple(one.fact() for one in stages),
-        reason=next((one.reason for one in stages if one.bad), ""),
+        stages=tuple(stage.fact() for stage in stages),
+        reason=next((stage.reason for stage in stages if stage.bad), ""),
         model=asked.model,
         device=str(device.get("device", "")),
         kind=str(device.get("kind", "")),

@@ -38,7 +38,7 @@ def speed_of(runs: Sequence[Run]) -> NodeSpeed | None:
 
 def slower(cards: Mapping[str, CardSpeed]) -> dict[str, list[str]]:
     """Return in what each card is slower than the others of the same model, in one node or in a fleet."""
-    found: dict[str, list[str]] = {name: [] for name in cards}
+    result: dict[str, list[str]] = {name: [] for name in cards}
     for name, card in cards.items():
         # compared with the others alone: of two cards, the slower would be half of the average
         like = [speeds_of(c) for key, c in cards.items() if c.name == card.name and key != name]
@@ -48,13 +48,13 @@ def slower(cards: Mapping[str, CardSpeed]) -> dict[str, list[str]]:
                 text = (
                     f"{_words(key, speed)}, while other GPUs of this model here reach {usual:.4g}"
                 )
-                found[name].append(f"{text}: {speed / usual:.0%}")
-    return found
+                result[name].append(f"{text}: {speed / usual:.0%}")
+    return result
 
 
 def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
     """Return what is too slow for a card of that name, and whether the expected value was verified."""
-    row, found = CARDS.get(name, {}), list[tuple[str, bool]]()
+    row, result = CARDS.get(name, {}), list[tuple[str, bool]]()
     for key, speed in speeds.items():
         column = row.get(key) or row.get(TABLE["measures"][key].get("as")) or (0.0, 0.0, "")
         wanted = column[0] * column[1]
@@ -62,8 +62,8 @@ def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
             of = f"{column[1]:.0%} of the data sheet; {column[2]}"
             where = f"where {wanted:.3g} is expected ({of}): {speed / wanted:.0%}"
             text = f"{_words(key, speed)}, {where}"
-            found.append((text, len(column) == 3))
-    return found
+            result.append((text, len(column) == 3))
+    return result
 
 
 def speeds_of(card: CardSpeed) -> dict[str, float]:

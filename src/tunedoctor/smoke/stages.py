@@ -114,7 +114,7 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
 
     With several ranks a stage is reported once: the worst rank's result, with the ranks that did not get that far.
     """
-    found = [_told(line) for line in run.lines if line.end]
+    found = [_stage_of(line) for line in run.lines if line.end]
     begun = {rank: run.stands_in(rank) for rank in range(run.ranks)}
     if run.ranks > 1:
         told: dict[str, list[SmokeStage]] = {}
@@ -139,7 +139,7 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
     return tuple(found + broken)
 
 
-def _told(line: Line) -> SmokeStage:
+def _stage_of(line: Line) -> SmokeStage:
     step, reason = line.data.get("at_step"), str(line.data.get("reason", ""))
     return stage(
         line.end,
@@ -186,22 +186,22 @@ def says(name: str, data: Mapping[str, Any]) -> str:
 
 def _derived(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return values that the description of a stage shows in another form than its data."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     if losses := data.get("losses"):
-        found = {"first": losses[0], "last": losses[-1], "steps": data.get("steps", len(losses))}
+        result = {"first": losses[0], "last": losses[-1], "steps": data.get("steps", len(losses))}
     if "device" in data:
         gpu = data["device"] != "cpu"
-        found["place"] = f"{data['device']}  {data['name']}" if gpu else "CPU"
+        result["place"] = f"{data['device']}  {data['name']}" if gpu else "CPU"
         total = data.get("memory_total")
-        found["memory"] = f", {gib(total)}" if total else ""
+        result["memory"] = f", {gib(total)}" if total else ""
     if "units" in data:
-        found["worst"] = max(data["units"].values())
-        found["backends"] = listed([str(one) for one in data["attention"]], 4)
+        result["worst"] = max(data["units"].values())
+        result["backends"] = listed([str(one) for one in data["attention"]], 4)
     if size := data.get("bytes"):
-        found["size"] = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+        result["size"] = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     if "work" in data:
-        found["milliseconds"] = 1000 * data["work"]
-    return found
+        result["milliseconds"] = 1000 * data["work"]
+    return result
 
 
 class Reading(NamedTuple):
@@ -286,8 +286,12 @@ def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
     load, speed = data_of(run, "load"), data_of(run, "load speed")
     if not load.get("rounds"):
         return None
-    seen = [one.gpus.gpus for one in readings if one.gpus]
-    logs = [Counter(x for x in one.log.xids if x.text[:4] != "Non-") for one in readings if one.log]
+    seen = [reading.gpus.gpus for reading in readings if reading.gpus]
+    logs = [
+        Counter(x for x in reading.log.xids if x.text[:4] != "Non-")
+        for reading in readings
+        if reading.log
+    ]
     indices = sorted({card.index for cards in seen for card in cards})
     return Load(
         minutes=float(load.get("minutes", 0.0)),
@@ -320,7 +324,7 @@ def _card(seen: Sequence[NvidiaGpu]) -> Card:
 
 def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage, ...]:
     """Judge temperatures (a warning) and hardware errors."""
-    return _heat(load), _errors(load, told=any(one.log for one in readings))
+    return _heat(load), _errors(load, told=any(reading.log for reading in readings))
 
 
 def _heat(load: Load) -> SmokeStage:
@@ -346,13 +350,13 @@ def _heat(load: Load) -> SmokeStage:
 
 def _errors(load: Load, *, told: bool) -> SmokeStage:
     name = "load errors"
-    counted = [one for one in load.cards if one.new_errors is not None]
+    counted = [card for card in load.cards if card.new_errors is not None]
     found = [
         f"GPU {one.index} ({one.name}): {one.new_errors} uncorrectable memory errors"
         for one in counted
         if one.new_errors
     ]
-    found += [f"Xid {one.number} at {one.slot or 'a GPU'}: {one.text}" for one in load.xids[:4]]
+    found += [f"Xid {xid.number} at {xid.slot or 'a GPU'}: {xid.text}" for xid in load.xids[:4]]
     if found:
         return stage(name, "failed", error="; ".join(found), reason="hardware-errors")
     if not counted and not told:
@@ -364,11 +368,11 @@ def _errors(load: Load, *, told: bool) -> SmokeStage:
 
 def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
     """Return the snapshot with the GPUs as they were under load, for the checks to judge."""
-    gpus = [one.gpus for one in readings if one.gpus]
-    logs = [one.log for one in readings if one.log]
+    gpus = [reading.gpus for reading in readings if reading.gpus]
+    logs = [reading.log for reading in readings if reading.log]
     reasons: dict[int, set[str]] = {}
     links: dict[int, dict[str, int]] = {}
-    for card in (card for one in gpus for card in one.gpus):
+    for card in (card for gpu in gpus for card in gpu.gpus):
         reasons.setdefault(card.index, set()).update(card.throttle)
         if card.performance_state == 0 and card.pcie_generation:  # the link at its best
             best = max(card.pcie_generation, links.get(card.index, {}).get("pcie_generation", 0))
@@ -376,8 +380,8 @@ def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
     for last in gpus[-1:]:
         replace = msgspec.structs.replace
         cards = (
-            replace(one, throttle=tuple(sorted(reasons[one.index])), **links.get(one.index, {}))
-            for one in last.gpus
+            replace(gpu, throttle=tuple(sorted(reasons[gpu.index])), **links.get(gpu.index, {}))
+            for gpu in last.gpus
         )
         snapshot = snapshot.having(replace(last, gpus=tuple(cards)))
     return snapshot.having(logs[-1]) if logs else snapshot

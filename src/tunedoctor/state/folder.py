@@ -93,14 +93,14 @@ def make_entry(environment: Path) -> Path:
     root = user_folder("STATE")
     entry = root / _name(environment)
     for folder in (root, entry):
-        if why := _made(folder, spare=folder == entry):
+        if why := _create(folder, spare=folder == entry):
             why = f"{why}; doctor keeps there what it needs to undo a fix"
             way = f"ls -ld {shlex.quote(str(folder))}"
             raise FailureError(why, way, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True)
     return entry
 
 
-def _made(folder: Path, *, spare: bool) -> str:
+def _create(folder: Path, *, spare: bool) -> str:
     """Create a folder, and return what is wrong with it, or ""; `spare`: another file in its place is moved away."""
     if not folder.is_absolute():
         return f"{folder} is not an absolute path"
@@ -211,7 +211,7 @@ def read_look(
     `also` returns what the result depends on besides installed packages. Never raises for anything on disk.
     """
     entry = entry_of(_prefix(interpreter))
-    held = _held(entry).get(name) if entry else None
+    held = _read_looks(entry).get(name) if entry else None
     # an entry whose digest matches was written by this user; nothing else is trusted
     if held is None or held.digest != digest(interpreter, also()):
         return None
@@ -229,7 +229,7 @@ def write_look(
         entry = make_entry(_prefix(interpreter))
         taken = datetime.now(UTC).isoformat(timespec="seconds")
         look = Look(digest(interpreter, also()), taken, msgspec.to_builtins(data))
-        keep(entry / _LOOKS, msgspec.json.encode({**_held(entry), name: look}))
+        keep(entry / _LOOKS, msgspec.json.encode({**_read_looks(entry), name: look}))
     except (FailureError, OSError, ValueError):  # ValueError: text that is not valid Unicode
         return False
     return True
@@ -268,7 +268,7 @@ def _entries(folder: str) -> Iterator[str]:
             yield told
 
 
-def _held(entry: Path) -> dict[str, Look]:
+def _read_looks(entry: Path) -> dict[str, Look]:
     file = entry / _LOOKS
     if fault(file, file=True):
         return {}

@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
         hung = _waited(child, timeout, watch if memory else None)
     finally:
         descendants.end(child)
-    return _ended(child, readers, began, hung, watch)
+    return _result_of(child, readers, began, hung, watch)
 
 
 def run_lines(  # noqa: PLR0913  each is a knob of one child
@@ -134,7 +134,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     lines.feed(out.rest())
     if not out.truncated:
         lines.close()
-    return _ended(child, (out, err), began, hung, watch)
+    return _result_of(child, (out, err), began, hung, watch)
 
 
 def _waited(child: "subprocess.Popen[bytes]", seconds: float, watch: Watch | None = None) -> float:
@@ -197,7 +197,7 @@ def _feed(pipe: IO[bytes], text: bytes) -> None:
         pipe.close()
 
 
-def _ended(
+def _result_of(
     child: "subprocess.Popen[bytes]",
     readers: "Sequence[_Reader]",
     began: float,
@@ -205,10 +205,10 @@ def _ended(
     watch: Watch,
 ) -> Ended:
     """Return how a child ended; `hung`: the limit that it exceeded, in seconds, or 0."""
-    out, err = (one.rest().decode("utf-8", "replace") for one in readers)
-    cut = any(one.truncated for one in readers)
+    out, err = (reader.rest().decode("utf-8", "replace") for reader in readers)
+    cut = any(reader.truncated for reader in readers)
     seconds, code = hung or time.monotonic() - began, child.returncode or 0
-    flooded = any(one.flooded for one in readers)
+    flooded = any(reader.flooded for reader in readers)
     if watch.passed:
         return Ended("grown", 0, out, err, seconds, cut, watch.passed)
     if flooded or hung:
@@ -280,9 +280,9 @@ class _Reader:
 
     def _read(self) -> None:
         while self._next() is not False:
-            self._there(None)
+            self._wait_for_data(None)
 
-    def _there(self, most: float | None) -> bool:
+    def _wait_for_data(self, most: float | None) -> bool:
         """Wait for bytes or the end, at most this many milliseconds; on Windows only reading shows it."""
         if sys.platform == "win32":
             return True
@@ -294,7 +294,7 @@ class _Reader:
         """Keep the available data; None if there is none, False at the end."""
         with self._turn:
             try:
-                if not self._there(0.0):
+                if not self._wait_for_data(0.0):
                     return None
                 block = os.read(self._stream.fileno(), 1 << 16)
             except (OSError, ValueError):

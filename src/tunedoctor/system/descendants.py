@@ -202,8 +202,8 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
         import psutil  # noqa: PLC0415  Linux does without
 
         with suppress(psutil.Error):
-            for one in psutil.Process(process.pid).children(recursive=True):
-                _kill(one.pid)
+            for child in psutil.Process(process.pid).children(recursive=True):
+                _kill(child.pid)
     # the group is killed even if the child itself has ended: it may have left helpers behind
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -212,9 +212,9 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 def _sweep(mark: bytes) -> None:
     """Kill processes that left the group of a dead child, repeatedly: their orphans come to this process."""
     ends = time.monotonic() + _PATIENCE
-    while strays := [one for one in _candidates() if _is_stray(one, mark)]:
-        for one in strays:
-            _kill(one)
+    while strays := [candidate for candidate in _candidates() if _is_stray(candidate, mark)]:
+        for stray in strays:
+            _kill(stray)
         if time.monotonic() > ends:
             return
         time.sleep(0.002)
@@ -233,7 +233,7 @@ def _candidates() -> list[int]:
     import psutil  # noqa: PLC0415  11 ms, and Linux does without
 
     if sys.platform == "linux":
-        return [one.pid for one in psutil.Process().children()]
+        return [child.pid for child in psutil.Process().children()]
     return list(map(int, psutil.pids()))
 
 

@@ -48,7 +48,7 @@ def marked(mark: bytes) -> list[int]:
     """Return the numbers of the processes that have a mark in their environment, except this one."""
     if sys.platform != "linux":
         return _marked_by_ps(mark)
-    found: list[int] = []
+    result: list[int] = []
     for name in os.listdir("/proc"):  # noqa: PTH208  names alone
         if not name.isdigit() or int(name) == os.getpid():
             continue
@@ -59,8 +59,8 @@ def marked(mark: bytes) -> list[int]:
             continue
         _, _, value = text.partition(b"\0" + VARIABLE)
         if mark in value.partition(b"\0")[0]:
-            found.append(int(name))
-    return found
+            result.append(int(name))
+    return result
 
 
 def _marked_by_ps(mark: bytes) -> list[int]:

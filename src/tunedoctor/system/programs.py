@@ -43,7 +43,9 @@ def started(name: str, environ: Mapping[str, str]) -> str:
 def safe_path(environ: Mapping[str, str]) -> str:
     """Return PATH without the entries from which programs are not started."""
     folders = environ.get("PATH", "").split(os.pathsep)
-    return os.pathsep.join(one for one in folders if one and not _of_folder(one, _here()))
+    return os.pathsep.join(
+        folder for folder in folders if folder and not _of_folder(folder, _here())
+    )
 
 
 def why_not(path: str) -> str:

@@ -89,7 +89,7 @@ def listed(folder: str | os.PathLike[str]) -> list[str]:
 def fields(text: str) -> dict[str, int]:
     """Return name -> number from lines such as "oom_kill 3" and "MemTotal: 16 kB", without the unit."""
     words = (one.split() for one in text.splitlines())
-    found = {one[0].rstrip(":"): _digits(one[1]) for one in words if len(one) > 1}
+    found = {word[0].rstrip(":"): _digits(word[1]) for word in words if len(word) > 1}
     return {name: value for name, value in found.items() if value is not None}
 
 

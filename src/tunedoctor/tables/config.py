@@ -273,7 +273,7 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
     if not isinstance(held, dict):
         raise _wrong(name, 0, "tool.doctor is not a table")
     try:
-        named = _named(held)
+        named = _by_field(held)
         config = msgspec.convert(named, Config)
         _checked(config.mirrors)
         return Settings(config, name, tuple(named), rules_of(config.policy))
@@ -289,17 +289,17 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
         raise _wrong(name, line, says) from None
 
 
-def _named(held: Mapping[str, object]) -> dict[str, object]:
+def _by_field(held: Mapping[str, object]) -> dict[str, object]:
     """Return settings by field name. Raises EntryError for an unknown key, or one that is set in two spellings."""
-    found: dict[str, object] = {}
+    result: dict[str, object] = {}
     keys = [field.replace("_", "-") for field in Config.__struct_fields__]
     for key, value in held.items():
         if (plain := key.replace("_", "-")) not in keys:
             raise EntryError(key, f"there is no setting {key[:60]!r}{near(plain, keys)}")
-        if (field := plain.replace("-", "_")) in found:
+        if (field := plain.replace("-", "_")) in result:
             raise EntryError(key, f"{plain} is set twice")
-        found[field] = value
-    return found
+        result[field] = value
+    return result
 
 
 def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
@@ -345,21 +345,21 @@ def mirrors() -> Mapping[str, Mirror]:
     Raises ConfigError: the file is invalid, or a mirror is not a URL.
     """
     file = config_file(os.environ)
-    found: dict[str, Mirror] = {}
+    result: dict[str, Mirror] = {}
     place = str(file)
     text = _text(file, place)
     try:
         own = msgspec.convert(toml(text) if text else {}, _Own).mirrors
         _checked(own)
-        found = {str(name): Mirror(url, place) for name, url in own.items()}
+        result = {str(name): Mirror(url, place) for name, url in own.items()}
         for name in ("pytorch", "default"):
             place = f"DOCTOR_MIRROR_{name.upper()}"
             if url := os.environ.get(place, "").strip():
                 _checked({name: url})
-                found[name] = Mirror(url, place)
+                result[name] = Mirror(url, place)
     except ValueError as error:
         raise _wrong(place, 0, str(error)) from None
-    return found
+    return result
 
 
 def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> Path:

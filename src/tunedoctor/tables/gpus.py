@@ -133,16 +133,16 @@ def _like(index: dict[str, list[Row]], words: str) -> list[list[Row]]:
 @cache
 def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> dict[str, list[Row]]:
     """Return name or PCI device id -> its rows, without those that were not read from a source."""
-    found: dict[str, list[Row]] = {}
+    result: dict[str, list[Row]] = {}
     for row in table("gpus")[vendor]:
         read = not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
         doubted = row.get("doubted", ())
         for one in (i for i in row[column] if i not in doubted) if read else ():
             # PCI probes find the device: rows of NVIDIA may also name its subsystem, those of AMD name the vendor
             key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
-            if row not in (same := found.setdefault(key, [])):
+            if row not in (same := result.setdefault(key, [])):
                 same.append(row)
-    return found
+    return result
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -203,6 +203,6 @@ def plain(name: str) -> str:
 def same_name(name: str) -> Card | None:
     """Return the card with this driver name; None: unknown, or several with different speeds."""
     key = _words(name)
-    found = [one for one in cards() if _words(one.name) == key]
+    found = [card for card in cards() if _words(card.name) == key]
     speeds = {(one.tflops, one.bandwidth_gb_s) for one in found}
     return found[0] if len(speeds) == 1 else None

@@ -90,8 +90,8 @@ def broken_pairs(
     found: list[Broken] = []
     for row in rows(check):
         fits = _versions_fit(row, installed, complete=packages.complete)
-        belied = _belied(row, installed, seen) if fits is False else ""
-        said = _said(row, seen) if belied or fits is not False else ""
+        belied = _contradicted(row, installed, seen) if fits is False else ""
+        said = _matching_text(row, seen) if belied or fits is not False else ""
         holds = all(environment and environment.get(n) == v for n, v in row.env.items())
         holds = holds and (not row.no_cuda or torch.accelerator in ("cpu", "mps"))
         fires = row.trigger == "versions" or (row.trigger == "versions+env" and holds)
@@ -107,7 +107,7 @@ def broken_pairs(
 
 def versions_of(packages: Packages, torch: TorchBuild) -> dict[str, str]:
     """Return name -> version; torch's from its own files, because metadata lack the local label."""
-    found = {one.name: one.version for one in packages.distributions}
+    found = {distribution.name: distribution.version for distribution in packages.distributions}
     return found | ({"torch": torch.version} if torch.version else {})
 
 
@@ -117,7 +117,7 @@ def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> 
     for want, inside in ((row.when, True), (row.when_not, False)):
         for name, specifier in want.items():
             version = installed.get(name)
-            if version and specifier != "*" and _inside(version, specifier) is not inside:
+            if version and specifier != "*" and _cached_within(version, specifier) is not inside:
                 return False
             if not version and complete:
                 return False
@@ -127,24 +127,24 @@ def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> 
     return None if unknown else True
 
 
-def _belied(row: Row, installed: Mapping[str, str], errors: tuple[ErrorText, ...]) -> str:
+def _contradicted(row: Row, installed: Mapping[str, str], errors: tuple[ErrorText, ...]) -> str:
     """Return the package of a row whose listed version the traceback contradicts; "" if there is none.
 
     The error is the row's own, the other versions match the row, and the failed frame is in the package.
     """
     there = {name: spec for name, spec in row.when.items() if name in installed}
-    off = [n for n, spec in there.items() if spec != "*" and not _inside(installed[n], spec)]
+    off = [n for n, spec in there.items() if spec != "*" and not _cached_within(installed[n], spec)]
     if len(off) != 1 or len(there) < 2 or row.when_not or row.absent:
         return ""
     folder = off[0].replace("-", "_")
-    own = [one for one in errors if one.frames] if row.symptom and not row.generic else []
+    own = [error for error in errors if error.frames] if row.symptom and not row.generic else []
     failed = (e.frames[-1].file for e in own if _expression(row.symptom).search(e.text))
     inside = any(f"/{folder}/" in file.replace("\\", "/") for file in failed)
     return off[0] if inside else ""
 
 
 @cache
-def _inside(version: str, specifier: str) -> bool | None:
+def _cached_within(version: str, specifier: str) -> bool | None:
     """Return `within`, cached: many rows ask for the same few pairs."""
     return within(version, specifier)
 
@@ -155,12 +155,12 @@ def _expression(symptom: str) -> re.Pattern[str]:
     return pattern(symptom)
 
 
-def _said(row: Row, errors: tuple[ErrorText, ...]) -> str:
+def _matching_text(row: Row, errors: tuple[ErrorText, ...]) -> str:
     """Return the line of an error from the position where the row's expression matches."""
-    for text in (one.text for one in errors if row.symptom):
-        if found := _expression(row.symptom).search(text):
-            end = text.find("\n", found.end())
-            line = text[found.start() : end if end >= 0 else None]
+    for text in (error.text for error in errors if row.symptom):
+        if match := _expression(row.symptom).search(text):
+            end = text.find("\n", match.end())
+            line = text[match.start() : end if end >= 0 else None]
             return " ".join(line.split())[:160]
     return ""
 

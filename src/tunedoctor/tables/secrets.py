@@ -57,17 +57,17 @@ class Kind(msgspec.Struct, frozen=True):
 @cache
 def kinds(use: Use) -> tuple[Kind, ...]:
     """Return the kinds that redaction ("text") or `doctor data` searches for, in that order."""
-    return tuple(one for one in rows("secrets", "kinds", Kind) if one.use in (use, "both"))
+    return tuple(row for row in rows("secrets", "kinds", Kind) if row.use in (use, "both"))
 
 
 @cache
 def _by_start(use: Use) -> dict[str, list[tuple[str, int, Kind]]]:
     """Return the words, with positions of their kinds, by their first two characters, which few texts contain."""
-    found: dict[str, list[tuple[str, int, Kind]]] = {}
+    result: dict[str, list[tuple[str, int, Kind]]] = {}
     for i, kind in enumerate(kinds(use)):
         for word in kind.words:
-            found.setdefault(word[:2].lower(), []).append((word, i, kind))
-    return found
+            result.setdefault(word[:2].lower(), []).append((word, i, kind))
+    return result
 
 
 def present(text: str, use: Use) -> list[Kind]:

@@ -100,7 +100,7 @@ def checked(overlay: Overlay) -> None:
         defaults = (f"{family} {variant}" for family, variant in row.pypi_default.items())
         rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)
         loose = (row.date or "", row.torchvision, row.torchaudio, *row.unverified)
-        bad = [one for one in defaults if not _DEFAULT.fullmatch(one)]
+        bad = [default for default in defaults if not _DEFAULT.fullmatch(default)]
         bad += [one for one in rows if not _ROW.fullmatch(one)]
         bad += [one for one in loose if len(one) > LONGEST]
         if bad:

@@ -159,8 +159,8 @@ class Release(
     @cached_property
     def _groups(self) -> dict[tuple[str, str], tuple[Build, ...]]:
         groups: dict[tuple[str, str], list[Build]] = {}
-        for one in self.builds:
-            groups.setdefault((one.platform, one.kind), []).append(one)
+        for build in self.builds:
+            groups.setdefault((build.platform, build.kind), []).append(build)
         return {key: tuple(found) for key, found in groups.items()}
 
     def pythons(self, family: str) -> frozenset[str]:
@@ -169,10 +169,10 @@ class Release(
 
     @cached_property
     def _pythons(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for one in self.builds:
-            found[one.platform] = found.get(one.platform, frozenset()) | one.pythons
-        return found
+        result: dict[str, frozenset[str]] = {}
+        for build in self.builds:
+            result[build.platform] = result.get(build.platform, frozenset()) | build.pythons
+        return result
 
     def floor(self, family: str, python: str) -> Numbers:
         """Return the oldest glibc or macOS of the plain build for a Python; () if there is none."""
@@ -181,7 +181,7 @@ class Release(
 
     def variants(self, family: str = "") -> list[str]:
         """Return the labels of its wheels, on one platform family or on any."""
-        mine = [one for one in self.builds if family in ("", one.platform)]
+        mine = [build for build in self.builds if family in ("", build.platform)]
         mine.sort(key=lambda one: ("cuda", "rocm", "xpu", "cpu").index(one.kind))
         return list(dict.fromkeys("cpu" if b.kind == "cpu" else b.variant for b in mine))
 
@@ -210,4 +210,4 @@ def release_row(version: str) -> Release | None:
 def releases() -> tuple[Release, ...]:
     """Return all releases in the table, newest first."""
     rows = map(release_row, reversed(in_order(table("torch_wheels")["releases"]["items"])))
-    return tuple(one for one in rows if one is not None)
+    return tuple(row for row in rows if row is not None)

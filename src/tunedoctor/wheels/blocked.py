@@ -132,7 +132,7 @@ def label_of(wanted: str) -> str:
 
 def without_label(wanted: str) -> str:
     """Return "==2.6.0" for "==2.6.0+cu124"."""
-    return ",".join(one.partition("+")[0] for one in wanted.split(","))
+    return ",".join(part.partition("+")[0] for part in wanted.split(","))
 
 
 def undriven(s: Situation) -> Choice | None:
@@ -260,7 +260,7 @@ def _direction(action: Action, wanted: str, found: Found) -> Action:
     if inside := [release.parsed for release, _ in allowed(wanted)]:
         older = found.release.parsed <= max(inside)
     else:
-        numbers = (parts(one.version) for one in specifiers(wanted) or ())
+        numbers = (parts(specifier.version) for specifier in specifiers(wanted) or ())
         older = any(n > releases()[0].parsed.release for n in numbers)
     return "use_older_torch" if older else "use_newer_torch"
 
@@ -271,8 +271,8 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     best, actions = first.found[0], {way.action for way in ways}
     label, bare = label_of(wanted), without_label(wanted)
     same = first.action == "fix_requirement" and best.build.variant == label
-    asked, key = f" {wanted}" if wanted else "", ":no_label" if same else f":{first.action}"
-    slots = {"asked": asked, "wanted": wanted, "bare": bare}
+    requested, key = f" {wanted}" if wanted else "", ":no_label" if same else f":{first.action}"
+    slots = {"asked": requested, "wanted": wanted, "bare": bare}
     said = [say(key, **slots, build=best.build, after=first.after)]
     newer = first.action == "use_newer_torch"
     other_python = next((way for way in ways if way.action == "change_python"), None)

@@ -293,7 +293,10 @@ def answer(
         **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,
         variant=build.variant if build else None,
-        alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
+        alternatives=tuple(
+            f"{alternative.build} {alternative.after}".strip()
+            for alternative in choice.alternatives
+        ),
         reason=choice.reasons[0] if choice.reasons else "",
         driver_floor=floor,
         assumed=assumed,

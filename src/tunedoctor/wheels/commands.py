@@ -88,7 +88,7 @@ def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
     own = choice.vendor
     if own is None:
         return None
-    pairs = (one.partition("==") for one in own.requirements)
+    pairs = (requirement.partition("==") for requirement in own.requirements)
     packages = tuple(Pin(name=name.partition("[")[0], version=v) for name, _, v in pairs)
     return Pins(
         packages=packages,
@@ -290,7 +290,7 @@ def steering(
 
 def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) -> list[Steer]:
     switches = table("installer_settings")["switches"]
-    found: list[Steer] = []
+    result: list[Steer] = []
     for name, value in config.settings.items():
         place, option = config.places.get(name, ""), name.partition(".")[2]
         if value.lower() in switches["off"] and option in switches["names"]:
@@ -303,8 +303,8 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
             pip_holds = mine and option not in ("python", "unreadable")
             held = not windows or (pip_holds if one.tool == "pip" else not one.variable)
             one = replace(one, withstood=held, cure=_cure(one, held=held, windows=windows))
-        found += [one] if does else []
-    return found
+        result += [one] if does else []
+    return result
 
 
 def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
@@ -314,8 +314,8 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
     if name in rows["files"]:
         row = None if place.startswith("UV_") else rows["files"][name]
     every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
-    asked = every & {*value.lower().replace(",", " ").split()}
-    if row is None or (name.endswith(".no-binary") and not asked):
+    requested = every & {*value.lower().replace(",", " ").split()}
+    if row is None or (name.endswith(".no-binary") and not requested):
         return "", False
     labelled = all("+" in pin.version for pin in pins.packages)
     of_pytorch = "download.pytorch.org" in value
@@ -340,12 +340,12 @@ def _cure(one: Steer, *, held: bool, windows: bool) -> str:
 def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
     """Return words before a command, and options, that override harmful settings; Windows shells have no `env`."""
     harms = [one for one in found if one.cure and one.tool == tool]
-    files = any(not one.variable for one in harms)
+    files = any(not harm.variable for harm in harms)
     options = ("--no-config",) if tool == "uv" and files else ()
     if windows:
-        isolated = tool == "pip" and any(one.withstood for one in harms)
+        isolated = tool == "pip" and any(harm.withstood for harm in harms)
         return "", ("--isolated",) if isolated else options
-    names = dict.fromkeys(one.place for one in harms if one.variable)
+    names = dict.fromkeys(harm.place for harm in harms if harm.variable)
     words = [f"-u {shlex.quote(name)}" for name in names]
     words += ["PIP_CONFIG_FILE=/dev/null"] if tool == "pip" and files else []
     return " ".join(["env", *words, ""]) if words else "", options

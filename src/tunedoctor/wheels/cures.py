@@ -156,7 +156,7 @@ def _rebuilt(
         return None
     nvidia = vendor == "nvidia"
     codes = filter(None, targets)
-    gpus = tuple(Gpu(one, vendor, *((one, "") if nvidia else ("", one))) for one in codes)
+    gpus = tuple(Gpu(code, vendor, *((code, "") if nvidia else ("", code))) for code in codes)
     known = bool(host and interpreter)
     system = host if host and known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")

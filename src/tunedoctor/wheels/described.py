@@ -55,7 +55,7 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
 def _undriven(facts: Facts) -> Iterator[Gpu]:
     """Yield the NVIDIA GPUs that the bus shows but the driver does not offer."""
     cards = facts.nvidia.gpus
-    slots = {_slot(one.slot) for one in cards}
+    slots = {_slot(card.slot) for card in cards}
     # if the driver reports no slots, only the counts can be compared
     others = [one for one in facts.pci.of("10de") if _slot(one.slot) not in slots]
     for device in others[len(cards) if "" in slots else 0 :]:
@@ -227,7 +227,7 @@ def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machin
     """Return `machine` changed by the options; `driver_known`: also that there is none. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if asked.gpus:
-        gpus = () if _none(asked.gpus) else tuple(map(_named, asked.gpus))
+        gpus = () if _none(asked.gpus) else tuple(map(_gpu_named, asked.gpus))
         # what hides the GPUs of this machine does not apply to others
         env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
     if asked.driver:
@@ -274,12 +274,12 @@ def _numbers(text: str, option: str, example: str) -> str:
     return plain
 
 
-def _named(text: str) -> Gpu:
+def _gpu_named(text: str) -> Gpu:
     """Return the GPU for a word such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
     text = clean(text).strip()
     word = text.lower()
-    if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
-        capability = f"{found[1]}.{found[2]}"
+    if match := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
+        capability = f"{match[1]}.{match[2]}"
         return Gpu(f"compute capability {capability}", "nvidia", capability)
     if named_as("gfx", word):
         return Gpu(word, "amd", gfx=word)

@@ -165,7 +165,7 @@ def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...
 @cache
 def pythons() -> tuple[str, ...]:
     """Return every Python tag for which a release has a wheel, oldest first."""
-    tags = {tag for release in releases() for one in release.builds for tag in one.pythons}
+    tags = {tag for release in releases() for build in release.builds for tag in build.pythons}
     return tuple(sorted(tags, key=lambda tag: (parts(tag), tag)))
 
 
@@ -179,12 +179,12 @@ def allowed(specifier: str) -> tuple[tuple[Release, frozenset[str] | None], ...]
     if wanted is None:
         return ()
     found: list[tuple[Release, frozenset[str] | None]] = []
-    for one in releases():
-        if one.parsed in wanted:
-            found.append((one, None))
+    for release in releases():
+        if release.parsed in wanted:
+            found.append((release, None))
         elif "+" in specifier:
-            fits = frozenset(v for v in one.variants() if f"{one.version}+{v}" in wanted)
-            found += [(one, fits)] if fits else []
+            fits = frozenset(v for v in release.variants() if f"{release.version}+{v}" in wanted)
+            found += [(release, fits)] if fits else []
     return tuple(found)
 
 
@@ -198,7 +198,7 @@ def serves(row: Row, wanted: frozenset[str]) -> bool:
 
 def lacking(row: Row, targets: Iterable[str]) -> list[str]:
     """Return the compute capabilities or gfx targets that a build has no code for."""
-    return [one for one in targets if not serves(row, frozenset({one}))]
+    return [target for target in targets if not serves(row, frozenset({target}))]
 
 
 def fitting(q: Question, kind: str) -> tuple[Found, ...]:

@@ -26,7 +26,7 @@ Slots = dict[str, object]
 
 def _all_of(topic: str, slots: Slots) -> Iterator[Said]:
     for key, *conditions in table("wheel_words")["topics"][topic]:
-        if all(slots[one] for one in conditions):
+        if all(slots[condition] for condition in conditions):
             yield say(key, **slots)
 
 
@@ -244,9 +244,9 @@ def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternativ
     if not paths or not all(map(is_data_centre, s.gpus.nvidia)):
         return
     build: Found | None = newer
-    if found := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
+    if match := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
         any_driver = pick.of_each(s.question._replace(driver=NEWEST), "cuda")
-        fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(found[1]))
+        fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(match[1]))
         build = next(fits, None)
     if build and build.release.parsed >= best.release.parsed and build.build != best.build:
         yield Alternative(build.build, "with cuda-compat kept on the path (opt-in)")

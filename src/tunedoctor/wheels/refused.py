@@ -30,7 +30,7 @@ class Refused(NamedTuple):
 
 def refused(answer: IndexAnswer, own: Interpreter, host: Host) -> Refused | None:
     """Return the cause of the first failed install that can be judged; None if there is none."""
-    judged = (_Case(one, own, host).judged() for one in answer.refusals)
+    judged = (_Case(refusal, own, host).judged() for refusal in answer.refusals)
     return next(filter(None, judged), None)
 
 
@@ -158,9 +158,11 @@ class _Case:
         if one.name == "torch" and last and parts(self.pin) > parts(last):
             return self.because("last of a python", last_torch=last)
         variants = self.release.variants() if self.release is not None else []
-        asked = one.index.rpartition("/whl/")[2]
-        never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
-        label = self.label or (asked if never and one.reason == "version" else "")
+        requested = one.index.rpartition("/whl/")[2]
+        never = (
+            requested.startswith(("cu", "rocm")) and bool(variants) and requested not in variants
+        )
+        label = self.label or (requested if never and one.reason == "version" else "")
         # what poetry locked was on the index: no file of it is for this Python or system
         locked = one.installer == "poetry" and one.reason == "platform"
         if one.reason == "abi" or (locked and label in ("", *variants)):
@@ -198,7 +200,7 @@ class _Case:
         last = self.last.partition("+")[0]
         version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
         known = self.one.name == "torch" and release_row(version) is not None
-        if known and (found := self._ended(version, last)):
+        if known and (found := self._last_release_reason(version, last)):
             return self.because("ended", found.cause, release_=last, why=found.found)
         if self.labels:
             return self.because("ended for labels", release_=last)
@@ -206,7 +208,7 @@ class _Case:
             return self.because("not yet", release_=last)
         return None
 
-    def _ended(self, version: str, last: str) -> Refused | None:
+    def _last_release_reason(self, version: str, last: str) -> Refused | None:
         where, host = self.family, self.host
         # files without a label are those of the default index
         intel_mac = where == "macos_x86_64" or not (where or self.labels)

@@ -206,11 +206,11 @@ def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaG
         return cards
     if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
         cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
-    named = (_named(entry, cards) for entry in entries(setting))
+    named = (_card_for(entry, cards) for entry in entries(setting))
     return tuple(card for card in takewhile(bool, named) if card)
 
 
-def _named(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
+def _card_for(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
     """Return the card that an index or the start of a UUID names; a MIG id names the first with MIG on."""
     if entry.isascii() and entry.isdigit():
         return cards[int(entry)] if int(entry[:9]) < len(cards) else None

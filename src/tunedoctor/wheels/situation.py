@@ -84,8 +84,8 @@ def family_of(machine: Machine) -> str:
 def tag_of(python: str) -> str:
     """Return "3.13t" for "3.13.2t", "cp313t" or "3.13"; "" if it is not CPython."""
     shape = r"(?:c?python|cp)?[ -]?(\d)\.?(\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)"
-    found = re.fullmatch(shape, python.strip().lower())
-    return f"{found[1]}.{found[2]}{found[3]}" if found else ""
+    match = re.fullmatch(shape, python.strip().lower())
+    return f"{match[1]}.{match[2]}{match[3]}" if match else ""
 
 
 def targets(machine: Machine) -> Targets:
@@ -170,11 +170,11 @@ def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
     """Return the positions of the GPUs that a *_VISIBLE_DEVICES variable hides; only indexes are understood."""
     hidden: set[int] = set()
     for variable in VISIBLE.keys() & env.keys():
-        words = [one.strip() for one in env[variable].split(",")]
+        words = [part.strip() for part in env[variable].split(",")]
         if words not in ([""], ["-1"]) and not all(map(str.isdecimal, words)):
             continue
         places = [i for i, gpu in enumerate(gpus) if gpu.vendor == VISIBLE[variable]]
-        seen = {int(one) for one in words if one}
+        seen = {int(word) for word in words if word}
         hidden |= {place for number, place in enumerate(places) if number not in seen}
     return hidden
 
@@ -274,11 +274,11 @@ def jetpack_of(machine: Machine) -> int | None:
     arm = one_spelling(machine.arch) == "arm64"
     words = [v for k, v in machine.env.items() if named_as("jetson_words", f"{k} {v}")]
     text = " ".join(words)
-    if named := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
-        return int(named[1])
+    if match := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
+        return int(match[1])
     l4t = r"(?:\bR|L4T\s*(?:R|release)?\s*|^)(\d{2})(?:\b|_|\.)"
-    if named := re.search(l4t, text, re.IGNORECASE):
-        return _JETPACK_OF_L4T.get(int(named[1]), 7 if int(named[1]) > 36 else 0)
+    if match := re.search(l4t, text, re.IGNORECASE):
+        return _JETPACK_OF_L4T.get(int(match[1]), 7 if int(match[1]) > 36 else 0)
     boards = {g.compute_capability for g in machine.gpus}
     if "11.0" in boards:
         return 7 if arm else None
