@@ -1,6 +1,6 @@
-"""tunedoctor: finds and cures what stops a machine from fine-tuning language models.
+"""tunedoctor: finds and fixes what stops a machine from fine-tuning language models.
 
-What is offered to other programs are the names of `__all__`; docs/library.md describes them.
+Other programs can use the names in `__all__`; docs/library.md describes them.
 """
 
 __version__ = "0.1.0"
@@ -82,9 +82,9 @@ _HOMES = {
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
 }
-"""Name -> module and its name there: only what is used is imported."""
+"""Name -> its module and its name there: only what is used is imported."""
 
-# type checkers know this name; importing typing takes longer than this package
+# type checkers know this name; importing typing takes longer than importing this package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
@@ -117,17 +117,17 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Import what a program asks for, and only that."""
+        """Import what a program uses, and only that."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module  # noqa: PLC0415
 
         from tunedoctor.system.descendants import share  # noqa: PLC0415
 
-        share()  # the process is somebody else's
+        share()  # the process is another program's
         module, own_name = _HOMES[name]
         return getattr(import_module(f"tunedoctor.{module}"), own_name)
 
     def __dir__() -> list[str]:
-        """Return the names that exist, and those that are imported when they are used."""
+        """Return the names that exist, and those that are imported on first use."""
         return sorted({*globals(), *__all__})

@@ -176,7 +176,7 @@ def test_a_card_at_60_percent_of_its_kind_is_named_and_one_at_80_is_not(name, ke
 def test_a_card_slower_than_its_neighbours_needs_no_table():
     new = [card("NVIDIA Z1", f"cuda:{i}", bfloat16=900.0 + i, h2d=50.0) for i in range(7)]
     slow, other = card("NVIDIA Z1", "cuda:7", bfloat16=700.0, h2d=40.0), card("NVIDIA Z2", "cuda:8", bfloat16=9.0)  # fmt: skip
-    text = "bfloat16 products 700 TFLOP/s, where others of its name here do 903: 78%"
+    text = "bfloat16 products 700 TFLOP/s, while other GPUs of this model here reach 903: 78%"
     assert found(*new, slow, other) == {"speed cuda:7": f"cuda:7, NVIDIA Z1: {text}"}
     assert found(new[0], slow).keys() == {"speed cuda:7"}, "of two as well"
     assert [one.outcome for one in judged(NodeSpeed(cards=(*new,)))] == ["ok"]

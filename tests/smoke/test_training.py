@@ -277,7 +277,7 @@ def test_a_rank_that_never_joins_is_named(planted):
     found = planted("rank_sleeps", Asked(ranks=2, seconds=8.0), part=1)
     (blame,) = found.blames
     assert (blame.stage, "firewall" in blame.cause) == ("join", True)
-    assert "rank 1 stood in join" in blame.found
+    assert "rank 1 was in join" in blame.found
 
 
 def test_a_missing_compiler_is_blamed_and_a_training_does_without(planted, tmp_path):
