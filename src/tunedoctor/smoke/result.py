@@ -317,7 +317,7 @@ def _result_of(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
 
 
 OF_SNAPSHOT = msgspec.structs.replace(
-    outcome_check(SmokeResult(verdict="ready")), run=_told, severity="warning"
+    outcome_check(SmokeResult(verdict="ready")), run=_result_of, severity="warning"
 )
 """The same for another machine's snapshot; without a training in it the verdict does not change."""
 
