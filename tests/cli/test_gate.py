@@ -69,7 +69,7 @@ def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(row, che
     code, report = checked(text, machine())
     (error,) = (one for one in report["findings"] if one["severity"] == "error")
     assert (code, error["id"]) == (1, id_)
-    assert "the policy asks for" in error["found"]
+    assert "the policy requires" in error["found"]
     assert error["cure"]["command"]
     silent = machine().having(**{row["fact"]: Unknown(why="nobody answers")})
     code, report = checked(text, silent, "--strict", "--only", id_)
@@ -121,7 +121,7 @@ def test_a_policy_beside_other_settings_is_not_passed_over(tmp_path: Path, insid
     plant(tmp_path, {"doctor.toml": '[tool.doctor]\nskip = []\n[policy]\nram = "1 TiB"\n'})
     ended = inside("check")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
+    assert "doctor.toml, line 3: 'policy' is outside" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -242,9 +242,21 @@ def test_a_plan_leaves_others_alone(verb, causes, well, acts, left):
     ("acts", "held", "asked", "most", "refused"),
     [
         (3, MANY, 40, 0, ""),
-        (1, HELD, 23, 0, "4 of the cluster's 23 nodes would be out of service, more than 2; to allow it: --at-most 4"),
+        (
+            1,
+            HELD,
+            23,
+            0,
+            "4 of the cluster's 23 nodes would be out of service, more than 2; to allow it: --at-most 4",
+        ),
         (1, HELD, 23, 4, ""),
-        (2, MANY, 4, 0, "2 of the requested 4 nodes would be out of service, more than 1; to allow it: --at-most 2"),
+        (
+            2,
+            MANY,
+            4,
+            0,
+            "2 of the requested 4 nodes would be out of service, more than 1; to allow it: --at-most 2",
+        ),
         (1, {"n0": WELL, "n1": WELL, "n2": DOWN}, 3, 0, "2 of the cluster's 3 nodes"),
         (1, {"n0": DOWN, "n1": DOWN}, 2, 0, ""),
         (1, {"n0": WELL}, 1, 0, ""),
@@ -285,7 +297,10 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
         words = f"snapshot --profile node --keep-host -o {name}.json"
         said(words, tmp_path, {**env, "NODE_NAME": name})
     assert "would cordon  n1  doctor: policy-ram [node]" in told("--cordon")
-    assert "2 of the cluster's 4 nodes would be out of service, more than 1; to allow it: --at-most 2" in told("--cordon --yes")
+    assert (
+        "2 of the cluster's 4 nodes would be out of service, more than 1; to allow it: --at-most 2"
+        in told("--cordon --yes")
+    )
     assert not patches()
     assert "left alone  n3  unknown to the cluster" in told("--cordon --yes --at-most 2")
     ((_, cordon),) = patches().items()
@@ -449,7 +464,10 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
             assert not any(id_ in found[other] for other in found if other != name)
         odd = {(*one["nodes"], id_) for one in told["odd"] for id_ in one["explains"]}
         assert {*wants.items()} <= odd, told["odd"]
-        assert "2 of the cluster's 4 nodes would be out of service, more than 1; to allow it: --at-most 2" in why
+        assert (
+            "2 of the cluster's 4 nodes would be out of service, more than 1; to allow it: --at-most 2"
+            in why
+        )
         cluster.until(["idle"] * 4)
         fleet(" --drain --yes --at-most 2")
         states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]
