@@ -77,7 +77,7 @@ def test_a_gguf_file_is_written_read_back_and_trained(torch_python, train, tmp_p
     words = ("--model=x.gguf", "--data=d.jsonl", "--batch=2", "--max-steps=2", "--save-every=1")
     done(train(*words, "--out=whole"))
     ended = done(train(*words, "--max-steps=1"))
-    assert f"x.gguf is unpacked to {tmp_path}/out/base: 0.00 GB" in ended.out
+    assert f"unpacking x.gguf to {tmp_path}/out/base: 0.00 GB" in ended.out
     done(train(*words, "--resume=true"))
     done(train(*words, "--merge"))
     weights = [
