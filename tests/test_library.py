@@ -1,5 +1,6 @@
 """What other programs import: the names that docs/library.md has, and the results of the commands."""
 
+import ast
 import inspect
 import json
 import os
@@ -311,3 +312,85 @@ def test_a_run_is_explained(capfd):
     assert "ModuleNotFoundError" in err
     with pytest.raises(DoctorError, match="no command is named"):
         tunedoctor.run([])
+
+
+def test_a_trained_model_is_asked_and_exported(tmp_path, capfd):
+    plant(
+        tmp_path,
+        {
+            "m/config.json": json.dumps(TINY),
+            "m/model.safetensors": "x",
+            "m/tokenizer.json": "{}",
+        },
+    )
+    found = tunedoctor.export(tmp_path / "m")
+    assert (found.status, found.files, found.adapter) == (0, (), "")
+    assert [one.program for one in found.commands] == ["vLLM", "llama.cpp"]
+    with pytest.raises(DoctorError, match="it needs no --merged"):
+        tunedoctor.export(tmp_path / "m", merged=tmp_path / "new")
+    with pytest.raises(DoctorError, match="holds no adapter"):
+        tunedoctor.chat("Hi", tmp_path / "m", compare=True)
+    with pytest.raises(DoctorError, match="prompt is empty"):
+        tunedoctor.chat("", tmp_path / "m")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
+def test_a_model_that_does_not_load_is_reported(tmp_path, capfd):
+    plant(
+        tmp_path,
+        {
+            "m/config.json": json.dumps(TINY),
+            "m/model.safetensors": "x",
+            "m/tokenizer.json": "{}",
+        },
+    )
+    answered = tunedoctor.chat("Hi", tmp_path / "m", torch_target())
+    assert (answered.status, answered.answer) == (2, "")
+    assert "the tokenizer does not load" in answered.error
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
+def test_a_training_says_why_it_failed(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = json.dumps({"prompt": "Who runs the lighthouse?", "completion": "Ada."})
+    plant(
+        tmp_path,
+        {
+            "d.jsonl": f"{row}\n" * 20,
+            "m/config.json": json.dumps(TINY),
+            "m/model.safetensors": "x",
+            "m/tokenizer.json": "{}",
+        },
+    )
+    values = {"model": Path("m"), "data": "d.jsonl", "max_steps": 2}
+    with pytest.raises(DoctorError, match="no configuration is named"):
+        tunedoctor.train(None, torch_target())
+    with pytest.raises(DoctorError, match="batch 16 is no multiple of 3 processes"):
+        tunedoctor.train(None, torch_target(), values=values, processes=3)
+    with pytest.raises(DoctorError, match="rank is 'x'"):
+        tunedoctor.train(None, torch_target(), values={**values, "rank": "x"})
+    said: list[str] = []
+    ended = tunedoctor.train(
+        None, torch_target(), values=values, dry_run=True, check=False, output=said.append
+    )
+    assert (ended.end, ended.status, ended.model, ended.step) == ("failed", 2, "", 0)
+    assert "model m does not load" in "".join(said)
+    assert capfd.readouterr() == ("", "")
+
+
+CORE = Path(tunedoctor.__file__).parent / "core"
+
+
+@pytest.mark.parametrize("file", sorted(CORE.glob("*.py")), ids=lambda file: file.name)
+def test_the_core_prints_nothing_and_ends_no_process(file):
+    names = {
+        ast.unparse(one.func)
+        for one in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(one, ast.Call)
+    }
+    assert not names & {
+        *("print", "input", "exit", "sys.exit", "os._exit", "SystemExit"),
+        *("sys.stdout.write", "sys.stderr.write", "sys.stdin.readline"),
+    }

@@ -5,10 +5,12 @@ What is offered to other programs are the names of `__all__`; docs/library.md de
 
 __version__ = "0.1.0"
 __all__ = [
+    "ChatResult",
     "Configuration",
     "DataReport",
     "Difference",
     "DoctorError",
+    "ExportResult",
     "Finding",
     "Fit",
     "FixEvents",
@@ -20,11 +22,14 @@ __all__ = [
     "RunResult",
     "SavedState",
     "SmokeResult",
+    "TrainResult",
     "UndoResult",
     "Wheel",
+    "chat",
     "check",
     "check_data",
     "diff",
+    "export",
     "fit",
     "fix",
     "init",
@@ -33,15 +38,18 @@ __all__ = [
     "smoke_test",
     "snapshot",
     "states",
+    "train",
     "triage",
     "undo",
     "wheel",
 ]
 _HOMES = {
+    "ChatResult": ("core.chat", "ChatResult"),
     "Configuration": ("core.init", "Configuration"),
     "DataReport": ("data.report", "Report"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
+    "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
     "Fit": ("memory.answer", "Answer"),
     "FixEvents": ("core.fix_scopes", "FixEvents"),
@@ -53,11 +61,14 @@ _HOMES = {
     "RunResult": ("core.run", "RunResult"),
     "SavedState": ("transaction.outcome", "State"),
     "SmokeResult": ("smoke.answer", "Answer"),
+    "TrainResult": ("core.train", "TrainResult"),
     "UndoResult": ("transaction.outcome", "Undone"),
     "Wheel": ("wheels.choose", "Answer"),
+    "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
     "diff": ("core.diff", "diff"),
+    "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
     "init": ("core.init", "init"),
@@ -66,6 +77,7 @@ _HOMES = {
     "smoke_test": ("core.smoke", "smoke_test"),
     "snapshot": ("core.check", "snapshot"),
     "states": ("core.undo", "states"),
+    "train": ("core.train", "train"),
     "triage": ("core.check", "triage"),
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
@@ -75,10 +87,12 @@ _HOMES = {
 # type checkers know this name; importing typing takes longer than this package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tunedoctor.core.chat import ChatResult, chat
     from tunedoctor.core.check import check, snapshot, triage
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
     from tunedoctor.core.errors import DoctorError
+    from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
     from tunedoctor.core.fix_scopes import FixEvents
@@ -87,6 +101,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.package_set import package_set
     from tunedoctor.core.run import RunResult, run
     from tunedoctor.core.smoke import smoke_test
+    from tunedoctor.core.train import TrainResult, train
     from tunedoctor.core.undo import states, undo
     from tunedoctor.core.wheel import wheel
     from tunedoctor.data.report import Report as DataReport

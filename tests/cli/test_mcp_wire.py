@@ -1,12 +1,13 @@
 """doctor mcp on the bare wire: what is no message gets an error, and calls beyond a few wait for their turn."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 
 import psutil
 import pytest
-from typed import Child, started
+from typed import Child, gone, started, until
 
 
 def sent(child: Child, line: str) -> None:
@@ -26,10 +27,17 @@ def call(number: int, tool: str, **arguments: object) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[Child]:
+def silent_index() -> Iterator[str]:
+    """Return the URL of a package index that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        yield f"http://127.0.0.1:{index.getsockname()[1]}/simple"
+
+
+@pytest.fixture
+def server(silent_index: str) -> Iterator[Child]:
     about = {"protocolVersion": "2025-06-18", "capabilities": {}}
     about["clientInfo"] = {"name": "test", "version": "1"}
-    with started("mcp") as child:
+    with started("mcp", PIP_INDEX_URL=silent_index) as child:
         sent(
             child, json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about})
         )
@@ -62,15 +70,13 @@ def test_what_is_no_message_gets_an_error_and_the_next_one_its_answer(server, li
 
 def test_many_calls_at_once_start_few_processes(server):
     for number in range(1, 46):
-        sent(server, call(number, "check"))
+        sent(server, call(number, "check", deep=True))
     answers: list[dict] = []
     reading = threading.Thread(target=lambda: answers.extend(answer(server) for _ in range(45)))
     reading.start()
     most = 0
     while reading.is_alive():
-        children = [one.info["cmdline"] for one in psutil.process_iter(["cmdline", "ppid"])
-                    if one.info["ppid"] == server.pid]  # fmt: skip
-        most = max(most, sum("check" in (words or ()) for words in children))
+        most = max(most, len(commands(server)))
         reading.join(0.02)
     refused = [one for one in answers if one["result"].get("isError")]
     assert {one["id"] for one in answers} == {*range(1, 46)}
@@ -78,3 +84,37 @@ def test_many_calls_at_once_start_few_processes(server):
     # those that were answered before the last ones came made room for them
     assert 0 < len(refused) <= 45 - 36
     assert "wait for their answers first" in refused[0]["result"]["content"][0]["text"]
+
+
+def commands(server: Child) -> list[int]:
+    """Return the process ids of the commands that the server runs."""
+    found = psutil.process_iter(["cmdline", "ppid"])
+    return [
+        one.pid
+        for one in found
+        if one.info["ppid"] == server.pid and "tunedoctor" in (one.info["cmdline"] or ())
+    ]
+
+
+def test_checks_that_run_in_the_server_do_not_disturb_each_other(server):
+    for number in range(1, 6):
+        sent(server, call(number, "check", profile="node"))
+    found = {one["id"]: one["result"]["structuredContent"] for one in map(answer, [server] * 5)}
+    assert {*found} == {*range(1, 6)}
+    assert {one["verdict"] for one in found.values()} == {found[1]["verdict"]}
+
+
+def test_a_cancelled_call_ends_its_process_and_no_other(server):
+    sent(server, call(1, "set", packages=["peft"], platform="linux", python="3.12"))
+    (pid,) = until(lambda: commands(server))
+    reason = {"requestId": 1, "reason": "the user pressed Esc"}
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": reason}
+    sent(server, json.dumps(cancel))
+    assert gone(pid)
+    sent(server, call(2, "explain", id="no-gpu"))
+    told = answer(server)
+    if told["id"] == 1:  # an SDK may answer a cancelled call with an error
+        assert "error" in told
+        told = answer(server)
+    assert told["id"] == 2
+    assert "no-gpu" in told["result"]["structuredContent"]["text"]

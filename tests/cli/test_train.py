@@ -9,12 +9,12 @@ from torch_target import WHY_NOT, torch_target
 from typed import inside as doctor
 from wrong_inputs import ROWS, hub, targets, tried
 
-from tunedoctor.cli.train import whole_trainer
 from tunedoctor.core.init import HEADLINE, choose, starter
+from tunedoctor.core.scripts import trainer_source
 from tunedoctor.memory.band import Device
 from tunedoctor.memory.catalogue import named
 
-SOURCE = whole_trainer()
+SOURCE = trainer_source()
 TREE = ast.parse(SOURCE, feature_version=(3, 8))
 
 

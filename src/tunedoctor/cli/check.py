@@ -14,17 +14,16 @@ from tunedoctor.cli.command_options import CheckOptions, SnapshotOptions
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.output import write
-from tunedoctor.core.check import Examined, examine, judge, target_of
+from tunedoctor.core.check import Examined, examine, judge, open_fix_note, target_of
 from tunedoctor.core.criteria import NO_SETTINGS
 from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code
-from tunedoctor.facts import Interpreter, Smoke
+from tunedoctor.facts import Smoke
 from tunedoctor.model.findings import Check
 from tunedoctor.probes.system import node
 from tunedoctor.render.screen import ascii_of
-from tunedoctor.transaction import open_fix
 
 _GRACE = 2.0
 """Seconds after --timeout in which what is known by then is told."""
@@ -66,11 +65,15 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         examined = Examined(snapshot, checks)
     else:
         examined = _examined(given, options, checks, limit.left)
-        interpreter = examined.snapshot.find(Interpreter)
-        if interpreter and (open_ := open_fix(interpreter.prefix, interpreter.site_packages)):
-            TERMINAL.say(open_)
+        if note := open_fix_note(examined.snapshot):
+            TERMINAL.say(note)
     limit.report = report = judge(
-        examined.snapshot, criteria, examined.checks, began=limit.began, smoke=examined.smoke
+        examined.snapshot,
+        criteria,
+        examined.checks,
+        began=limit.began,
+        smoke=examined.smoke,
+        live=given.source is None,
     )
     if given.write_baseline:
         from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The parameters of a command for other programs: as words of a command line, and as JSON Schema."""
+"""The parameters of a command as words of a command line."""
 
 import os
 from collections.abc import Mapping
@@ -36,24 +36,3 @@ def command_words(command: str, values: Mapping[str, object]) -> list[str]:
         else:
             flags += [f"{parameter.opts[0]}={one}" for one in texts]
     return [*flags, *arguments]
-
-
-def json_schema(parameter: Any, text: Mapping[str, Any], most: int) -> dict[str, Any]:  # noqa: ANN401  click's types are private in Typer
-    """Return the JSON Schema of a parameter; `text` is that of a string, `most` the entries of a list."""
-    kind = parameter.type
-    form: dict[str, Any] = {**text}
-    if getattr(parameter, "is_flag", False):
-        form = {"type": "boolean"}
-    elif kind.name.startswith(("int", "float")):
-        form = {"type": "integer" if kind.name.startswith("int") else "number"}
-        limits = {"minimum": getattr(kind, "min", None), "maximum": getattr(kind, "max", None)}
-        form |= {key: limit for key, limit in limits.items() if limit is not None}
-    elif parameter.multiple or parameter.nargs == -1:
-        form = {"type": "array", "items": {**text}, "maxItems": most}
-    elif choices := getattr(kind, "choices", None):
-        form = {"enum": [*choices]}
-    default = parameter.default
-    return {
-        **form,
-        **({"default": default} if isinstance(default, str | int | float) and default else {}),
-    }

@@ -17,7 +17,7 @@ from tunedoctor.tables.config import FILES, Config, mirrors
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """A setting that holds."""
+    """A setting in effect."""
 
     name: str
     value: Any

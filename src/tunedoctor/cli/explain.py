@@ -31,7 +31,7 @@ _ON = (
 _SCHEMAS = {
     "report": "diagnosis.report.Report",
     "wheel": "wheels.choose.Answer",
-    "matrix": "wheels.matrix.Matrix",
+    "matrix": "wheels.choose.Matrix",
     "set": "planning.set_answer.Answer",
     "fit": "memory.answer.Answer",
     "data": "data.report.Report",

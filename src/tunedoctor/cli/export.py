@@ -1,130 +1,84 @@
 """doctor chat and doctor export: what was trained, asked here or made ready for other programs."""
 
-import json
-import math
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
-from msgspec.structs import asdict
-
-from tunedoctor.cli.command_options import ChatOptions, ExportOptions
-from tunedoctor.cli.options import TERMINAL, aim, look
+from tunedoctor.cli import command_options
+from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.output import screen, write
-from tunedoctor.cli.run import run_command
-from tunedoctor.cli.train import TRAINER, libraries
-from tunedoctor.cli.trained import Trained, size, trained
-from tunedoctor.core.environment import announce_start, require_working
+from tunedoctor.cli.run import show_failure
+from tunedoctor.core.arguments import values_of
+from tunedoctor.core.chat import ChatOptions, require_comparable, run_chat
+from tunedoctor.core.environment import require_working
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.files import require_writable
+from tunedoctor.core.export import (
+    ExportFiles,
+    ExportOptions,
+    ExportResult,
+    export_result,
+    files_to_write,
+)
+from tunedoctor.core.export import run_export as write_files
+from tunedoctor.core.trained import Trained, find_trained, size_of
 from tunedoctor.model.wording import megabytes
-from tunedoctor.probes.resources import child_limit
-from tunedoctor.running.command import Own
-from tunedoctor.tables.load import table
-from tunedoctor.target.train_input import vllm
-
-_MARK = "# Written by doctor export"
-_SECONDS, _SPEED = 3600.0, 1e6
-"""Seconds that an export may take, and bytes of the model for which it gets another one."""
 
 
-def run_export(given: ExportOptions) -> int:
-    """Write a model in the forms that are asked for, and name the commands of other programs."""
-    found = trained(given.out)
-    asked = {"merged": given.merged, "gguf": given.gguf, "modelfile": given.modelfile}
-    places = {k: str(Path(p).expanduser().absolute()) if p else "" for k, p in asked.items()}
-    _check(given, found, **places)
-    if any(places.values()):
-        needs = ["gguf"] if asked["gguf"] or found.model.endswith(".gguf") else []
-        formats = table("gguf")["write"] if asked["gguf"] else {}
-        told: dict[str, object] = {**found._asdict(), **places, "formats": formats}
-        seconds = _SECONDS + size(Path(found.model)) / _SPEED
-        if code := start(given, "export.py", told, *needs, seconds=seconds):
-            return code
-    _commands(given, found, **places)
+def run_export(given: command_options.ExportOptions) -> int:
+    """Write a model in the forms that are asked for, and print the commands of other programs."""
+    found = find_trained(given.out)
+    files = files_to_write(values_of(ExportOptions, given), found)
+    ended = None
+    if any(files):
+        place = require_working(aim(given.target, own=given.own))
+        options = Options.of()
+        ended = write_files(found, files, place, options.criteria, interaction=TERMINAL)
+        if ended.report:
+            show_failure(ended.report, options)
+        if ended.status:
+            return ended.status
+    _print_commands(given, found, files, export_result(found, files, ended))
     return 0
 
 
-def _check(given: ExportOptions, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
-    """Exit with 2 where something can't be written."""
-    if merged and Path(merged).exists():
-        misuse(f"{merged} is there", "name a folder that is not")
-    if merged and not found.adapter and not found.model.endswith(".gguf"):
-        misuse(f"{given.out} stands alone", "it needs no --merged")
-    if gguf and not gguf.endswith(".gguf"):
-        misuse(f"{gguf} does not end in .gguf", "Ollama and llama.cpp go by that")
-    for name, mark in ((merged, "\0"), (gguf, "\0"), (modelfile, _MARK)):
-        require_writable(name, mark, "choose another name, or --force", force=given.force)
-    needs = size(Path(found.model))
-    for path in filter(None, (merged, gguf)):
-        parent = Path(path).parent
-        if (free := shutil.disk_usage(parent).free) < needs:
-            misuse(f"{parent} has {megabytes(free)}, of {megabytes(needs)}", "choose another disk")
+def _print_commands(
+    given: command_options.ExportOptions, found: Trained, files: ExportFiles, result: ExportResult
+) -> None:
+    shown, out = screen(), shlex.quote(given.out)
+    for path in result.files:
+        shown.row("wrote", f"{path} ({megabytes(size_of(Path(path)))})")
+    for one in result.commands:
+        shown.line(f"{one.program:>9}  {one.command}")
+    if files.modelfile and not (files.gguf or (found.is_gguf and not found.adapter)):
+        shown.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
+    target = f" --target {shlex.quote(given.target)}" if given.target else ""
+    ways: list[tuple[str, str]] = []
+    if not files.modelfile:
+        command = f"doctor export {out} --gguf model.gguf --modelfile Modelfile{target}"
+        ways.append((command, "export for Ollama"))
+    if not files.merged and found.adapter:
+        ways.append((f"doctor export {out} --merged merged{target}", "write one merged model"))
+    model = shlex.quote(files.merged) if files.merged else out
+    shown.next(*ways, (f"doctor chat {model}{target}", "chat with it"))
+    write(shown.text())
 
 
-def _commands(given: ExportOptions, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
-    one, out = screen(), shlex.quote(given.out)
-    is_file, model = found.model.endswith(".gguf"), shlex.quote(merged or found.model)
-    alone = bool(merged) or not (found.adapter or is_file)
-    for path in filter(None, (merged, gguf, modelfile)):
-        one.row("wrote", f"{path} ({megabytes(size(Path(path)))})")
-    if alone or not is_file:
-        served = vllm(merged or found.model, "" if alone else found.adapter, found.rank)
-        one.line(f"     vLLM  {served}")
-    if file := gguf or (found.model if is_file and not found.adapter else ""):
-        one.line(f"llama.cpp  llama-cli -m {shlex.quote(file)}")
-    elif alone:
-        one.line(f"llama.cpp  python convert_hf_to_gguf.py {model} --outfile model.gguf")
-    if modelfile:
-        one.line(f"   Ollama  ollama create tuned -f {shlex.quote(modelfile)}; ollama run tuned")
-        if not (gguf or (is_file and not found.adapter)):
-            one.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
-    more = f" --target {shlex.quote(given.target)}" if given.target else ""
-    way = (
-        f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more}",
-        "export for Ollama",
-    )
-    ways: list[tuple[str, str]] = [] if modelfile else [way]
-    if not merged and found.adapter:
-        ways.append((f"doctor export {out} --merged merged{more}", "write one merged model"))
-    one.next(*ways, (f"doctor chat {model if merged else out}{more}", "chat with it"))
-    write(one.text())
-
-
-def run_chat(given: ChatOptions) -> int:
+def run_chat_command(given: command_options.ChatOptions) -> int:
     """Ask a model one question, or talk with it; returns the exit code."""
-    found = trained(given.out)
+    found = find_trained(given.out)
     if not given.prompt and not sys.stdin.isatty():
         misuse("there is no terminal to talk on", "--prompt TEXT asks one question")
-    if given.compare and not found.adapter:
-        misuse(f"{given.out} holds no adapter to compare with its base", "leave --compare out")
-    needs = ["gguf"] if found.model.endswith(".gguf") else []
-    code = start(given, "chat.py", {**asdict(given), **found._asdict()}, *needs)
-    if code == 0:
-        more = f" --target {shlex.quote(given.target)}" if given.target else ""
+    chat = values_of(ChatOptions, given)
+    require_comparable(chat, found)
+    place = require_working(aim(given.target, own=given.own))
+    options = Options.of()
+    result = run_chat(chat, found, place, options.criteria, interaction=TERMINAL)
+    if result.report:
+        show_failure(result.report, options)
+    if result.status == 0:
+        target = f" --target {shlex.quote(given.target)}" if given.target else ""
         shown = screen(sys.stderr)
-        way = f"doctor export {shlex.quote(given.out)}{more}"
+        way = f"doctor export {shlex.quote(given.out)}{target}"
         shown.next((way, "convert it for other programs"))
         sys.stderr.write(f"{'' if given.prompt else chr(10)}{shown.text()}")
-    return code
-
-
-def start(
-    given: ChatOptions | ExportOptions,
-    script: str,
-    told: dict[str, object],
-    *needs: str,
-    seconds: float = math.inf,
-) -> int:
-    """Run a script in a target that has the libraries; returns its exit code, exits with 2 where there is none."""
-    place = require_working(aim(given.target, own=given.own))
-    libraries(
-        look(announce_start(place, TERMINAL, quiet=bool(told.get("prompt"))), start=True),
-        place.python,
-        *needs,
-    )
-    argv = [place.python, str(TRAINER.with_name(script)), json.dumps(told)]
-    limits = Own(seconds=seconds, memory=child_limit())
-    way = "take a smaller model, or a machine with more memory"
-    return run_command(argv, place, "", told=(2,), own=limits, way=way)
+    return result.status

@@ -1,25 +1,28 @@
-"""doctor mcp: commands as tools of a coding agent, by the Model Context Protocol on stdin and stdout.
+"""doctor mcp: functions of the library as tools of a coding agent, by the Model Context Protocol on stdin and stdout.
 
-Tools are rows of mcp.json, their inputs the parameters of the commands. A call that only computes on its input runs in
-the server's process (mcp_local.py); any other runs a separate doctor as a child process, and what crashes, hangs or
-grows there ends there.
+`mcp_tools.py` lists the tools. A call runs the function in a thread of the server, or the same command of doctor in a
+child process where that is safer (`child_reason`): a child that crashes, hangs or grows harms only its own call.
 """
 
+import asyncio
 import gc
+import inspect
 import json
 import sys
-from collections.abc import Callable
-from functools import cache, partial
-from pathlib import Path
+import threading
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from tunedoctor import __version__
 from tunedoctor.cli.command_options import McpOptions
-from tunedoctor.cli.command_words import command_parameters, command_words, json_schema
-from tunedoctor.cli.mcp_local import local_call
+from tunedoctor.cli.command_words import command_words
+from tunedoctor.cli.mcp_tools import INSTRUCTIONS, TOOLS, Interface, Tool, child_reason
 from tunedoctor.core.errors import DoctorError, misuse, refusing
+from tunedoctor.core.interaction import Interaction
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.system import child
 from tunedoctor.system.descendants import end_living
@@ -31,77 +34,35 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LARGEST = 24_000
-"""Characters of an answer: some 8,000 tokens of an agent's context."""
-_TEXT, _WORD, _MANY = 4 << 20, 4096, 100
-"""Characters of a text for stdin and of another one, and entries of a list."""
+"""The most characters of an answer: some 8,000 tokens of an agent's context."""
 _NO_JSON, _NO_REQUEST = -32700, -32600
-"""Codes of JSON-RPC."""
+"""Error codes of JSON-RPC."""
 _AT_ONCE, _WAITING = 4, 32
-"""Calls that are worked on at the same time, and those that may wait for their turn."""
-_OF_A_FIX = 3600.0
-"""Seconds: it is not ended in the middle for being slow."""
+"""Calls that run at the same time, and calls that may wait for their turn."""
+_FIX_SECONDS = 3600.0
+"""Time limit of a fix, which should not end half-way because it is slow."""
 _CUTS = ((200, 8000), (60, 2000), (30, 1000), (15, 500), (8, 250), (4, 120), (2, 60))
-"""Entries of a list and characters of a text that are kept, until an answer is short enough."""
-
-
-class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A row of mcp.json, which says what each means."""
-
-    command: str
-    title: str
-    help: str
-    options: tuple[str, ...]
-    answer: dict[str, Any]
-    needs: tuple[str, ...] = ()
-    says: dict[str, str] = {}
-    words: dict[str, bool] = {}
-    text: str = ""
-    plain: bool = False
-    leaves: tuple[str, ...] = ()
-    network: bool = False
-    changes: bool = False
-
-    @property
-    def input(self) -> dict[str, Any]:
-        """The JSON Schema of what it takes."""
-        parameters = command_parameters(self.command)
-        takes = {name: _schema(parameters[name], self.says.get(name)) for name in self.options}
-        if self.text:
-            size = {"minLength": 1, "maxLength": _TEXT}
-            takes["text"] = {"type": "string", **size, "description": self.text}
-        if self.leaves:
-            says = f"Do not leave out {', '.join(self.leaves)}."
-            takes["all"] = {"type": "boolean", "default": False, "description": says}
-        form = {"type": "object", "properties": takes, "additionalProperties": False}
-        return {**form, "required": [*self.needs]}
-
-
-class _File(msgspec.Struct, frozen=True):
-    instructions: str
-    tools: dict[str, Tool]
-
-
-@cache
-def _file() -> _File:
-    return msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=_File)
+"""Entries of a list and characters of a text that are kept; tried in this order until an answer is short enough."""
+_THREAD, _MOST_HUNG = "doctor mcp call", 64
+"""Name of the threads that run a call, and how many may be left by calls that hung."""
 
 
 def run_mcp(given: McpOptions) -> int:
     """Serve until stdin ends; returns the exit code."""
-    gc.enable()  # main turns it off for short runs
+    gc.enable()  # main turns it off, because most commands end soon
     try:
         import anyio  # noqa: PLC0415  the extra's
         from mcp.server.stdio import stdio_server  # noqa: PLC0415
 
         server = Service(given).server()
     except ImportError as error:
-        what = f"doctor mcp stands on the package mcp, 2 or newer, which is not here ({error})"
+        what = f"doctor mcp needs the package mcp, version 2 or newer, which cannot be imported ({error})"
         misuse(
-            what, "pip install 'tunedoctor[mcp]' brings it, from a checkout pip install '.[mcp]'"
+            what, "install it: pip install 'tunedoctor[mcp]', or in a checkout pip install '.[mcp]'"
         )
     if sys.stdin.isatty():
         sys.stderr.write(
-            "doctor: an agent is to start this and to speak to it: doctor explain mcp\n"
+            "doctor: a coding agent starts this command and talks to it: doctor explain mcp\n"
         )
 
     async def serve() -> None:
@@ -111,12 +72,12 @@ def run_mcp(given: McpOptions) -> int:
             await server.run(good, writes, server.create_initialization_options())
 
     anyio.run(serve)
-    end_living()  # the agent is gone, and waits for no answer
+    end_living()  # the agent has gone, so no one waits for their answers
     return 0
 
 
 async def _answer_bad(reads: Any, sends: Any, writes: Any) -> None:  # noqa: ANN401  streams of the SDK
-    """Pass messages on, and answer invalid ones with an error: the SDK drops them, and the sender would wait."""
+    """Pass messages on, and answer invalid ones with an error: the SDK drops them, so the sender would wait forever."""
     from mcp import types  # noqa: PLC0415  the extra's
     from mcp.shared.message import SessionMessage  # noqa: PLC0415
 
@@ -143,12 +104,7 @@ def _fault_of(error: Exception) -> tuple[int, str, str | int | None]:
     given = [one.get("input") for one in rows]
     number = next((one["id"] for one in given if isinstance(one, dict) and "id" in one), None)
     number = number if isinstance(number, str | int) and not isinstance(number, bool) else None
-    return _NO_REQUEST, "Invalid request: it is no message of JSON-RPC 2.0", number
-
-
-def _schema(parameter: Any, says: str | None) -> dict[str, Any]:  # noqa: ANN401  click's types are private in Typer
-    form = json_schema(parameter, {"type": "string", "maxLength": _WORD}, _MANY)
-    return {**form, "description": says or parameter.help}
+    return _NO_REQUEST, "Invalid request: not a JSON-RPC 2.0 message", number
 
 
 class Service:
@@ -157,21 +113,24 @@ class Service:
     def __init__(self, given: McpOptions) -> None:
         """Take the options of the command."""
         self._seconds = float(given.timeout)
-        every = _file().tools.items()
-        self._tools = {name: one for name, one in every if given.allow_fix or not one.changes}
+        self._tools = {
+            name: (tool, Interface(tool))
+            for name, tool in TOOLS.items()
+            if given.allow_fix or not tool.changes
+        }
         self._limiter: CapacityLimiter | None = None
         self._calls = 0
         self._shown: dict[str, dict[str, Any]] = {}
-        """plan_id -> what was asked for then."""
+        """plan_id -> the arguments of the call of plan_fix that returned it."""
 
     def server(self) -> "Server[Any]":
-        """Return the server. Raises ImportError where the SDK is not here."""
+        """Return the server. Raises ImportError if the SDK is not installed."""
         from mcp.server import Server  # noqa: PLC0415  the extra's
 
         return Server(
             "tunedoctor",
             version=__version__,
-            instructions=_file().instructions,
+            instructions=INSTRUCTIONS,
             on_list_tools=self._listed,
             on_call_tool=self._called,
         )
@@ -183,9 +142,9 @@ class Service:
             types.Tool(
                 name=name,
                 title=tool.title,
-                description=tool.help,
-                input_schema=tool.input,
-                output_schema={"type": "object", "properties": tool.answer},
+                description=interface.description,
+                input_schema=interface.input,
+                output_schema=interface.output,
                 annotations=types.ToolAnnotations(
                     title=tool.title,
                     read_only_hint=not tool.changes,
@@ -194,7 +153,7 @@ class Service:
                     open_world_hint=tool.network,
                 ),
             )
-            for name, tool in self._tools.items()
+            for name, (tool, interface) in self._tools.items()
         ]
         return types.ListToolsResult(tools=tools)
 
@@ -217,91 +176,170 @@ class Service:
         )
 
     async def _answer(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
-        tool = self._tools.get(name)
-        if tool is None:
-            what = f"there is no tool {name[:60]!r} here"
-            misuse(what, "apply_fix is there with doctor mcp --allow-fix alone")
-        _check(tool, values)
-        everything, text = values.pop("all", False), str(values.pop("text", ""))
-        if tool.changes and values["plan"] not in self._shown:
-            misuse("plan_fix has shown no such plan here", "call it, and show the user its plan")
-        values |= self._shown[values["plan"]] if tool.changes else {}
-        if not tool.words and (local := local_call(tool.command, dict(values), text)):
-            answer = await self._run(local, wait=False)
-            return self._shown_to_agent(tool, values, {**answer, "said": []}, everything)
-        words = command_words(tool.command, {**tool.words, **values})
-        words += ["-"] if text else []
-        form = [] if tool.plain else ["--format=json"]
-        argv = [sys.executable, "-I", "-m", "tunedoctor", tool.command, *form, *words]
-        seconds = _OF_A_FIX if tool.changes else self._seconds
-        stdin = text.encode("utf-8", "replace").decode()
-        work = partial(child.run, argv, timeout=seconds, stdin=stdin)
-        # a fix that was begun is waited for, though the agent goes away
-        ended = await self._run(work, wait=tool.changes)
-        return self._shown_to_agent(tool, values, _read(tool, ended), everything)
+        if name not in self._tools:
+            misuse(
+                f"there is no tool {name[:60]!r} here",
+                "apply_fix exists only with doctor mcp --allow-fix",
+            )
+        tool, interface = self._tools[name]
+        arguments, everything = interface.arguments(values)
+        if tool.changes:
+            if arguments["plan"] not in self._shown:
+                misuse(
+                    "plan_fix has returned no such plan here",
+                    "call it, and show the user its plan",
+                )
+            arguments |= self._shown[arguments["plan"]]
+        if child_reason(tool, arguments):
+            answer = await self._run_child(tool, arguments)
+        else:
+            answer = await self._run_here(tool, arguments)
+        if answer.get("plan_id") and answer["end"] == "planned":
+            self._shown[answer["plan_id"]] = arguments
+        return _for_agent(answer, () if everything else tool.leaves)
 
-    async def _run(self, work: Callable[[], T], *, wait: bool) -> T:
-        """Return what work in a thread returns. `wait`: it is waited for though the agent goes away."""
-        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415
+    async def _run_here(self, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call the function in a thread. At the time limit the agent gets an error, and the thread goes on."""
+        import anyio  # noqa: PLC0415  the extra's
+
+        async with self._turn():
+            if sum(one.name == _THREAD for one in threading.enumerate()) >= _MOST_HUNG:
+                misuse(f"{_MOST_HUNG} earlier calls still hang", "restart doctor mcp")
+            try:
+                with anyio.fail_after(self._seconds):
+                    return await _in_thread(partial(_called_function, tool, arguments))
+            except TimeoutError:
+                misuse(f"doctor {tool.command} gave no answer in {self._seconds:.0f} s", _ELSEWHERE)
+
+    async def _run_child(self, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Run the command in a child process, which ends when the agent cancels the call; a fix runs to its end."""
+        import anyio  # noqa: PLC0415  the extra's
+
+        values = {**tool.fixed, **arguments}
+        text = str(values.pop(tool.text, "")) if tool.text else ""
+        words = command_words(tool.command, values) + (["-"] if text else [])
+        form = [] if tool.is_page else ["--format=json"]
+        argv = [sys.executable, "-I", "-m", "tunedoctor", tool.command, *form, *words]
+        stop = threading.Event()
+        work = partial(
+            child.run,
+            argv,
+            timeout=_FIX_SECONDS if tool.changes else self._seconds,
+            stdin=text.encode("utf-8", "replace").decode(),
+            stop=stop,
+        )
+        async with self._turn():
+            try:
+                with anyio.CancelScope(shield=tool.changes):
+                    ended = await _in_thread(work)
+            finally:
+                stop.set()
+        return _read(tool, ended)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """Wait until few enough other calls run. Raises DoctorError if too many wait already."""
+        from anyio import CapacityLimiter  # noqa: PLC0415  the extra's
 
         self._limiter = self._limiter or CapacityLimiter(_AT_ONCE)
         if self._calls >= _AT_ONCE + _WAITING:
-            misuse(
-                f"{self._calls} calls are worked on or wait here", "wait for their answers first"
-            )
+            misuse(f"{self._calls} calls are running or waiting", "wait for their answers first")
         self._calls += 1
         try:
-            return await to_thread.run_sync(work, abandon_on_cancel=not wait, limiter=self._limiter)
+            async with self._limiter:
+                yield
         finally:
             self._calls -= 1
 
-    def _shown_to_agent(
-        self,
-        tool: Tool,
-        values: dict[str, Any],
-        answer: dict[str, Any],
-        everything: bool,  # noqa: FBT001  as the agent says
-    ) -> dict[str, Any]:
-        """Return an answer as the agent gets it: bounded and redacted; plans are remembered."""
-        plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}
-        if plan and answer["end"] == "planned":
-            self._shown[plan["plan_id"]] = values
-        found = bounded(answer, () if everything else tool.leaves)
-        # what an agent reads goes to its model, wherever that runs; an id looks like a secret
-        return {**redact(found, this_identity(shared=True)), **plan}
+
+_ELSEWHERE = "ask for less, or run it in a shell"
 
 
-def _check(tool: Tool, values: dict[str, Any]) -> None:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  the extra's
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
+class _Notes(Interaction):
+    """Keeps what a function says to its user."""
 
-    if wrong := best_match(Draft202012Validator(tool.input).iter_errors(values)):
-        place = ".".join(map(str, wrong.absolute_path)) or "the input"
-        misuse(f"{place}: {wrong.message[-300:]}", "the tool's schema tells what it takes")
+    def __init__(self) -> None:
+        """Begin without notes."""
+        self.texts: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Keep a note."""
+        self.texts.append(text)
+
+
+def _called_function(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a tool's function as plain data, with what the function said."""
+    notes = _Notes()
+    takes = inspect.signature(tool.function).parameters
+    own = {"interaction": notes} if "interaction" in takes else {}
+    try:
+        result = tool.function(**arguments, **own)
+    except DoctorError:
+        raise
+    except BaseException as error:  # one call must not end the server
+        sys.excepthook(type(error), error, error.__traceback__)
+        what = f"{type(error).__name__}: {error}"[:500]
+        raise DoctorError(f"doctor {tool.command} failed, which is a bug in it: {what}") from error
+    return {**msgspec.json.decode(msgspec.json.encode(result)), "said": notes.texts}
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Return what work in a new thread returns. A cancelled call leaves the thread, which does not hold up the exit."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(done: Callable[[], None]) -> None:
+        if not future.done():  # the agent may have cancelled the call
+            done()
+
+    def hand_over(done: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the server has ended meanwhile
+            loop.call_soon_threadsafe(settle, done)
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001  it is the caller's
+            hand_over(partial(future.set_exception, error))
+        else:
+            hand_over(partial(future.set_result, result))
+
+    threading.Thread(target=run, name=_THREAD, daemon=True).start()
+    return await future
+
+
+def _for_agent(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any]:
+    """Return an answer as the agent gets it: short enough and redacted."""
+    # what an agent reads goes to its model, wherever that runs; the id of a plan looks like a secret
+    plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}
+    return {**redact(bounded(answer, leaves), this_identity(shared=True)), **plan}
 
 
 def _read(tool: Tool, ended: child.Ended) -> dict[str, Any]:
-    """Return what a doctor answered, with what it said besides; it gave none where its input was of no use."""
+    """Return the answer of a command with its messages. Raises DoctorError if it gave none."""
     said = [line.removeprefix("doctor: ") for line in ended.err.splitlines() if line.strip()]
     if ended.how != "exit":
-        misuse(f"doctor {tool.command} gave {ended.death}", "ask for less, or run it in a shell")
-    if not ended.out or (tool.plain and not ended.ok):
+        misuse(f"doctor {tool.command} gave {ended.death}", _ELSEWHERE)
+    if not ended.out or (tool.is_page and not ended.ok):
         raise DoctorError("; ".join(said[-3:]) or ended.death)
     with refusing(
         msgspec.DecodeError, "run it in a shell", f"doctor {tool.command} gave no JSON: "
     ):
-        answer = {"text": ended.out} if tool.plain else msgspec.json.decode(ended.out)
+        answer = {"text": ended.out} if tool.is_page else msgspec.json.decode(ended.out)
     return {**answer, "said": said}
 
 
 def bounded(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any]:
-    """Return an answer without some keys and what is empty in it, cut to at most LARGEST characters."""
+    """Return an answer without some keys and without empty values, cut to at most LARGEST characters."""
     found: dict[str, Any] = _bare(answer, leaves)
     whole = found
     for entries, letters in _CUTS:
         if len(json.dumps(found, ensure_ascii=False)) <= LARGEST:
             break
-        found = {**_cut(whole, entries, letters), "cut": "long parts; a shell's command prints all"}
+        found = {
+            **_cut(whole, entries, letters),
+            "cut": "long parts are cut; the command in a shell prints all",
+        }
     return found
 
 

@@ -17,10 +17,10 @@ from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import criteria_of
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.train import LAUNCHER, TRAINER
 from tunedoctor.core.configuration import values_of
 from tunedoctor.core.errors import refusing
 from tunedoctor.core.preflight import Needed, needed
+from tunedoctor.core.scripts import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
 from tunedoctor.fleet import many, pytorchjob, ray, slurm
 from tunedoctor.fleet.job import Job, failed, held, met, on_ray

@@ -43,11 +43,12 @@ def run_command(  # noqa: PLR0913  each is of one command
         interaction=TERMINAL,
     )
     if ended.report:
-        _show(ended.report, options, report_file)
+        show_failure(ended.report, options, report_file)
     return ended.status
 
 
-def _show(report: Report, options: Options, report_file: str) -> None:
+def show_failure(report: Report, options: Options, report_file: str = "") -> None:
+    """Print why a command failed, and write the diagnosis to a file if one is named."""
     from tunedoctor.cli.output import on_terminal  # noqa: PLC0415  only after a failure
     from tunedoctor.render.screen import as_json  # noqa: PLC0415
 

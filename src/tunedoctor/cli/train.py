@@ -8,115 +8,106 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.command_options import TrainOptions
 from tunedoctor.cli.init import write_for_user
-from tunedoctor.cli.options import TERMINAL, Options, aim, look
-from tunedoctor.cli.run import run_command
-from tunedoctor.cli.trained import begun, is_finished, report
-from tunedoctor.core.check import judge
-from tunedoctor.core.configuration import spelled, values_of, words_of
+from tunedoctor.cli.options import TERMINAL, Options, aim
+from tunedoctor.cli.run import show_failure
+from tunedoctor.cli.trained import print_end, report
+from tunedoctor.core.arguments import values_of as options_from
+from tunedoctor.core.configuration import values_of
+from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import require_working, target_option
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable
-from tunedoctor.core.preflight import check_model, check_words, needed
-from tunedoctor.core.training_data import Readers, handed
-from tunedoctor.facts import Interpreter, Packages, Target
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.core.scripts import trainer_source
+from tunedoctor.core.train import TrainOptions as Training
+from tunedoctor.core.train import TrainResult, is_finished, run_training
+from tunedoctor.facts import Target
 from tunedoctor.render.html import BEGIN
-from tunedoctor.running.command import Own
 
-TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
-LAUNCHER = TRAINER.with_name("launch.py")
-GENTLE = 600.0
-"""Seconds that a training has to save a checkpoint when the doctor is killed."""
-_OF_PARTS = re.compile(r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
-"""An import of one part by another."""
-_NO_TOML = (3, 11)
-"""From this Python on the trainer reads TOML by itself."""
+
+class Nodes:
+    """Trains on the nodes that the options name."""
+
+    def __init__(self, given: TrainOptions) -> None:
+        """Take the options."""
+        self._given = given
+
+    def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> list[str]:
+        """Return what starts a command on each node; [] if it cannot, which was printed."""
+        nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
+        look = not self._given.no_check
+        return list(nodes.training(stack, self._given, place, words, look=look))
+
+    def run(self, command: Sequence[str], log: Path) -> int:
+        """Run the whole command; return its status, after saying which node failed."""
+        return int(import_module("tunedoctor.cli.nodes").run(command, log))
 
 
 def run_train(given: TrainOptions) -> int:
-    """Write the trainer down, or train by the words that are no options; returns the exit code."""
+    """Write the trainer to a file, or train; returns the exit code."""
     check_combinations(given)
     if given.eject:
-        return write_for_user(given.eject, whole_trainer(), force=given.force)
+        return write_for_user(given.eject, trainer_source(), force=given.force)
     words, alone = iter(given.rest), r"(?!--)|--(dry-run|merge|help)$|.*="
     # the trainer takes an option and its value as one word
     rest = [one if re.match(alone, one) else f"{one}={next(words, '')}" for one in words]
     return train(given, rest + [f"--columns={given.columns}"] * bool(given.columns))
 
 
-def train(how: TrainOptions, arguments: Sequence[str]) -> int:
-    """Train in the target, as the options in `how` say; returns the exit code."""
-    page, many = how.report, how.nodes
-    of_pods = how.kubernetes is not None
-    is_pod = of_pods and "DOCTOR_JOB" in os.environ  # of the manifest
-    _sensible(how, arguments, page, many)
-    if page and _told_again(page, arguments):
+def train(given: TrainOptions, arguments: Sequence[str]) -> int:
+    """Train as the options say, and print what came of it; returns the exit code."""
+    page = given.report
+    in_pods = given.kubernetes is not None
+    is_pod = in_pods and "DOCTOR_JOB" in os.environ  # of the manifest
+    _check_output(given, arguments)
+    if page and _page_of_finished(page, arguments):
         return 0
-    place = None if of_pods and not is_pod else require_working(aim(how.target, own=how.own))
-    check_words(arguments)
-    values = values_of(arguments)
-    batch, count = int(values.get("batch", 16)), how.processes * (many or 1)
-    if rest := batch % count:
-        where = f"batch {batch} is no multiple of {count} processes"
-        misuse(where + f" on {many} nodes" * bool(many), f"--batch={batch - rest + count} is one")
-    out = Path(str(values.get("out") or "out"))
-    target = (
-        target_option(place, how.target) if place else f" --target {how.target}" * bool(how.target)
+    training = Training(
+        words=tuple(arguments),
+        processes=given.processes,
+        nodes=given.nodes,
+        check=not given.no_check,
     )
-    ended = begun(values, arguments, target, "".join(_again(how)))
-    try:
-        if place:
-            code = _here(how, place, values, arguments, out / "train.log")
-        else:
-            pods = import_module("tunedoctor.cli.pods")  # with it comes the fleet
-            code = int(pods.training(how, arguments, values))
-    except KeyboardInterrupt:
-        code = 130
-    if page and code == 0 and is_finished(out):
-        report(page, out)
+    if in_pods and not is_pod:
+        from tunedoctor.core.pods import PodOptions  # noqa: PLC0415  with it comes the fleet
+
+        pods = options_from(PodOptions, given, kubernetes=given.kubernetes or "")
+        result = run_training(training, None, Criteria(), pods=pods, interaction=TERMINAL)
+        target = f" --target {given.target}" if given.target else ""
+    else:
+        place, options = require_working(aim(given.target, own=given.own)), Options.of()
+        launcher = Nodes(given) if given.nodes else None
+        result = run_training(
+            training, place, options.criteria, launcher=launcher, interaction=TERMINAL
+        )
+        target = target_option(place, given.target)
+        _print_problem(result, options)
+    if result.end == "printed":
+        _print_manifest(result)
+        return result.status
+    if page and result.status == 0 and is_finished(Path(result.out)):
+        report(page, Path(result.out))
     if not is_pod:
-        ended(code, is_told=bool(many))
-    return code
+        print_end(result, arguments, target, "".join(_again(given)))
+    return result.status
 
 
-def _sensible(how: TrainOptions, arguments: Sequence[str], page: str, many: int) -> None:
-    """Exit with 2 where the options are of something else."""
+def _check_output(given: TrainOptions, arguments: Sequence[str]) -> None:
+    """Raise DoctorError if nothing is named, or options contradict what is to be done."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
-    if {"--merge", "--dry-run"} & {*arguments} if page else many and "--merge" in arguments:
-        misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
-    require_writable(page, BEGIN, "choose another name, or --force", force=how.force)
+    if given.report and {"--merge", "--dry-run"} & {*arguments}:
+        misuse("--report is of a training", "leave it out here")
+    if not given.report and given.nodes and "--merge" in arguments:
+        misuse("--nodes are of a training", "leave it out here")
+    require_writable(given.report, BEGIN, "choose another name, or --force", force=given.force)
 
 
-def _here(
-    how: TrainOptions, place: Target, values: dict[str, Any], arguments: Sequence[str], log: Path
-) -> int:
-    """Train in the target, on nodes too; returns the exit code, exits with 1 where it can't be begun."""
-    with ExitStack() as stack:
-        argv = _trainer(stack, how, place, values, arguments) or sys.exit(1)
-        if how.nodes:
-            return int(import_module("tunedoctor.cli.nodes").run(argv, log))
-        return run_command(argv, place, "", told=(2,), log=log, own=Own(gentle=GENTLE))
-
-
-def _again(how: TrainOptions) -> Iterator[str]:
-    """Yield the options of this command alone, as they are said again."""
-    keys = "no_check processes nodes slurm ray kubernetes exclude wait image claim report"
-    for key in keys.split():
-        value = getattr(how, key)
-        if key in how.typed or (key == "processes" and how.processes > 1):
-            sign = "=" if key in ("slurm", "ray", "kubernetes") else " "
-            given = not isinstance(value, bool) and value != ""
-            yield f" --{key.replace('_', '-')}" + f"{sign}{shlex.quote(str(value))}" * given
-
-
-def _told_again(page: str, arguments: Sequence[str]) -> bool:
-    """Write the page of a run that has ended; False where there is none, or it is to go on."""
+def _page_of_finished(page: str, arguments: Sequence[str]) -> bool:
+    """Write the page of a run that has ended; False if there is none, or it is to go on."""
     with refusing((OSError, ValueError), "name a file of TOML"):
         out = Path(str(values_of(arguments).get("out") or "out"))
     if not is_finished(out) or any(one.startswith("--resume") for one in arguments):
@@ -125,77 +116,35 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
     return True
 
 
-def _trainer(
-    stack: ExitStack,
-    how: TrainOptions,
-    place: Target,
-    values: dict[str, Any],
-    arguments: Sequence[str],
-) -> list[str]:
-    """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
-    count, check = how.processes, not how.no_check
-    model, merges = str(values.get("model", "")), "--merge" in arguments
-    if not merges:
-        check_model(model, reach=check)
-    readers = Readers(place, TERMINAL)
-    words = handed(values, arguments, readers, TERMINAL)
-    readers.started()
-    snapshot = look(place, start=True)
-    libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
-    if how.nodes:
-        start = import_module("tunedoctor.cli.nodes").training(stack, how, place, words, look=check)
-        return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
-    if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
-        return []
-    found = None if merges else needed(snapshot, values, count, os.environ)
-    if found and found.why and check:
-        sys.stderr.write(f"doctor: {found.why}\n")
-        return []
-    if found and "--dry-run" in arguments:
-        sys.stderr.write(f"doctor: {found.told}\n")
-    start = [str(LAUNCHER), str(count)] if count > 1 else []
-    return [place.python, *start, str(TRAINER), *_readable(snapshot, words)]
+def _print_problem(result: TrainResult, options: Options) -> None:
+    """Print why the training was not started, or why it failed."""
+    if result.end != "refused":
+        if result.report:
+            show_failure(result.report, options)
+    elif result.report:
+        quiet = options._replace(quiet=True)
+        sys.stderr.write(output.on_terminal(result.report, quiet, sys.stderr))
+        TERMINAL.say("not begun; --no-check trains all the same")
+    elif result.why:
+        TERMINAL.say(result.why)
 
 
-def whole_trainer() -> str:
-    """Return the trainer as one file: its parts without torch stand where they are imported."""
-    before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("plot", "input", "rows", "screen", "data", "state"):
-        text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
-        before += _OF_PARTS.sub("", text.partition("from __future__ import annotations\n\n")[2])
-    return before + after.partition("# The other parts end here.\n")[2]
+def _print_manifest(result: TrainResult) -> None:
+    output.write(f"{result.manifest}\n")
+    if result.status:
+        TERMINAL.say("no kubectl is on PATH")
+    sys.stderr.write("".join(f"{command}\n" for command in result.commands))
 
 
-def libraries(snapshot: Snapshot, python: str, *more: str) -> None:
-    """Exit with 2 where the target lacks what a model is loaded with."""
-    packages = snapshot.find(Packages)
-    needs = ("torch", "transformers", "peft", *more) if packages else ()
-    if lacking := [name for name in needs if packages and packages.get(name) is None]:
-        way = "doctor set says how to install a whole set"
-        way = f"{python} -m pip install gguf" if lacking == ["gguf"] else way
-        misuse(f"{python} lacks {', '.join(lacking)}", way)
-
-
-def _ready(snapshot: Snapshot, options: Options) -> bool:
-    report = judge(snapshot, options.criteria)
-    if any(one.severity == "error" for one in report.findings):
-        sys.stderr.write(output.on_terminal(report, options, sys.stderr))
-        sys.stderr.write("doctor: not begun; --no-check trains all the same\n")
-        return False
-    return True
-
-
-def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
-    """Return the arguments, with files as options where the target's Python reads no TOML."""
-    found = snapshot.find(Interpreter)
-    version = tuple(int(x) for x in found.version.split(".")[:2]) if found else _NO_TOML
-    if version >= _NO_TOML:
-        return arguments
-    files, _ = words_of(arguments)
-    holds = "it holds TOML, as in: model = 'folder'"
-    with refusing((OSError, ValueError), holds, f"{', '.join(files)}: "):
-        values = values_of(files)
-    return [*spelled(values), *(one for one in arguments if one.startswith("--"))]
+def _again(given: TrainOptions) -> Iterator[str]:
+    """Yield the options of this command alone, to be repeated in a hint."""
+    keys = "no_check processes nodes slurm ray kubernetes exclude wait image claim report"
+    for key in keys.split():
+        value = getattr(given, key)
+        if key in given.typed or (key == "processes" and given.processes > 1):
+            sign = "=" if key in ("slurm", "ray", "kubernetes") else " "
+            has_value = not isinstance(value, bool) and value != ""
+            yield f" --{key.replace('_', '-')}" + f"{sign}{shlex.quote(str(value))}" * has_value
 
 
 def check_combinations(options: TrainOptions) -> None:

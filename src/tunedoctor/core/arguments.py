@@ -1,19 +1,62 @@
-"""Examine the arguments of a public function: a program gets one error type, with the way out in its message."""
+"""The arguments of public functions: types that several share, and one error type for what cannot be used.
+
+`Meta(description=...)` in an annotation is what `doctor mcp` tells an agent about the parameter.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
 from os import PathLike
 from types import UnionType
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
+from msgspec import Meta
 
 from tunedoctor.core.errors import DoctorError, misuse
+from tunedoctor.diagnosis.gate import ProfileName
+from tunedoctor.tables.config import FailOn
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Place = str | PathLike[str] | None
 """A `target`: an interpreter or the folder of an environment; None for the active one, or the one that is found."""
+TargetArgument = Annotated[Place, Meta(description="Interpreter or environment folder to examine.")]
+OnlyArgument = Annotated[Sequence[str], Meta(description="Ids of the only checks to run.")]
+SkipArgument = Annotated[Sequence[str], Meta(description="Ids of checks to skip.")]
+FailOnArgument = Annotated[
+    FailOn | None,
+    Meta(description="Lowest severity that makes the verdict 'findings' (default: error)."),
+]
+StrictArgument = Annotated[
+    bool, Meta(description="Count warnings and undecided checks against the verdict.")
+]
+ProfileArgument = Annotated[
+    ProfileName,
+    Meta(description="What is examined: 'node' is the machine without a Python environment."),
+]
+GpusArgument = Annotated[
+    Sequence[str],
+    Meta(description="GPU models or architectures, for example 8.9; ['none'] for no GPU."),
+]
+DriverArgument = Annotated[str | None, Meta(description="NVIDIA driver version, or 'none'.")]
+PythonArgument = Annotated[str | None, Meta(description="Python version, for example 3.12.")]
+PlatformArgument = Annotated[
+    str | None, Meta(description="Describe another machine: linux, wsl, windows or macos.")
+]
+ArchArgument = Annotated[
+    str | None, Meta(description="CPU architecture: x86_64, aarch64 or arm64.")
+]
+GlibcArgument = Annotated[str | None, Meta(description="glibc version, for example 2.28.")]
 
 
 def public(function: Callable[P, T]) -> Callable[P, T]:
@@ -25,7 +68,7 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
         from tunedoctor.model.snapshot import SnapshotError  # noqa: PLC0415
         from tunedoctor.tables.config import ConfigError, mirrors  # noqa: PLC0415
 
-        hints = function.__annotations__
+        hints = get_type_hints(function)
         given = {**dict(zip(hints, args, strict=False)), **named}
         for name, value in given.items():
             if name in hints:  # Python itself reports a name that does not exist

@@ -5,24 +5,36 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from tunedoctor.core.arguments import Place, public
+from msgspec import Meta
+
+from tunedoctor.core.arguments import (
+    FailOnArgument,
+    OnlyArgument,
+    Place,
+    ProfileArgument,
+    SkipArgument,
+    StrictArgument,
+    TargetArgument,
+    public,
+)
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.project import declare_causes
 from tunedoctor.diagnosis.engine import diagnose
-from tunedoctor.diagnosis.gate import ProfileName, prepared, profile
+from tunedoctor.diagnosis.gate import prepared, profile
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity, unnamed
 from tunedoctor.diagnosis.report import Report, ReportSmoke, report_of
-from tunedoctor.facts import Target
+from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.probes.targeting import NO_TARGET
-from tunedoctor.tables.config import FailOn
+from tunedoctor.transaction import open_fix
 
 
 class Examined(NamedTuple):
@@ -36,19 +48,24 @@ class Examined(NamedTuple):
 
 @public
 def check(  # noqa: PLR0913  the options of the command
-    target: Place = None,
+    target: TargetArgument = None,
     *,
     snapshot: str | bytes | None = None,
-    deep: bool = False,
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
+    deep: Annotated[
+        bool, Meta(description="Also run the environment's own packages, in a child process.")
+    ] = False,
+    only: OnlyArgument = (),
+    skip: SkipArgument = (),
     plugins: Sequence[str] = (),
-    fail_on: FailOn | None = None,
-    strict: bool = False,
-    profile: ProfileName = "project",
+    fail_on: FailOnArgument = None,
+    strict: StrictArgument = False,
+    profile: ProfileArgument = "project",
     config: Place = None,
+    interaction: Interaction = SILENT,
 ) -> Report:
-    """Return a report of what is wrong with this machine and an environment. Reads only; takes a quarter of a second.
+    """Find what is wrong with this machine and a Python environment for fine-tuning.
+
+    Returns a report: causes first, each with evidence and a fix. Reads only; takes a quarter of a second.
 
     `snapshot`: judge this one instead of the machine. `deep`: run the environment's own packages too, in a child.
     `only` and `skip` name checks, `plugins` those that may run. `fail_on` is the least severity that makes the verdict
@@ -80,29 +97,44 @@ def check(  # noqa: PLR0913  the options of the command
         lambda: choose_target(target, settings=settings, found=False),
         needed=target is not None or deep,
     )
-    examined = examine(place, criteria, checks, deep=deep)
-    return judge(examined.snapshot, criteria, checks, began=began)
+    examined = examine(place, criteria, checks, deep=deep, interaction=interaction)
+    if note := open_fix_note(examined.snapshot):
+        interaction.say(note)
+    return judge(examined.snapshot, criteria, checks, began=began, live=True)
 
 
 @public
 def triage(  # noqa: PLR0913  the options of the command
-    text: str,
+    text: Annotated[
+        str, Meta(description="The whole text, including the traceback and the lines above it.")
+    ],
     *,
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
+    here: Annotated[
+        bool,
+        Meta(
+            description="The text comes from this machine: examine it and the target for what the text leaves open."
+        ),
+    ] = False,
+    target: TargetArgument = None,
+    only: OnlyArgument = (),
+    skip: SkipArgument = (),
     plugins: Sequence[str] = (),
-    fail_on: FailOn | None = None,
-    strict: bool = False,
+    fail_on: FailOnArgument = None,
+    strict: StrictArgument = False,
     keep_host: bool = False,
+    interaction: Interaction = SILENT,
 ) -> Report:
-    """Return a diagnosis of a pasted text: a traceback, a log of any length, collect_env, nvidia-smi, pip list.
+    """Diagnose a pasted text: a traceback, a training log, collect_env, nvidia-smi, pip list.
 
-    Nothing of this machine is examined. Its name is hidden in the report unless `keep_host`.
+    Returns a report. This machine is examined only with `here`. Its name is hidden in the report unless `keep_host`.
     """
     from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  a check reads no text
+    from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
 
     began = time.perf_counter()
+    if target is not None and not here:
+        misuse("--target is an environment of this machine", "add --here to look at it too")
     criteria = Criteria.over(
         only=tuple(only),
         skip=tuple(skip),
@@ -112,7 +144,12 @@ def triage(  # noqa: PLR0913  the options of the command
     )
     log = from_stream(io.BytesIO(text.encode("utf-8", "replace")))
     criteria = criteria._replace(shared=not keep_host)
-    return judge(read_report(log.text, log.numbers), criteria, began=began)
+    facts = read_report(log.text, log.numbers)
+    if here:
+        facts, left_out = joined(facts, take_snapshot(choose_target(target), interaction))
+        for why in left_out:
+            interaction.say(why)
+    return judge(facts, criteria, began=began)
 
 
 @public
@@ -125,6 +162,12 @@ def snapshot(target: Place = None, *, deep: bool = False, keep_host: bool = Fals
     return snapshot_json(seen, this_identity(shared=not keep_host)).decode()
 
 
+def open_fix_note(snapshot: Snapshot) -> str:
+    """Return the note on a fix of the environment that was begun and not finished; "" if there is none."""
+    interpreter = snapshot.find(Interpreter)
+    return open_fix(interpreter.prefix, interpreter.site_packages) if interpreter else ""
+
+
 def judge(
     snapshot: Snapshot,
     criteria: Criteria,
@@ -132,9 +175,11 @@ def judge(
     *,
     began: float | None = None,
     smoke: ReportSmoke | None = None,
+    live: bool = False,
 ) -> Report:
     """Diagnose a snapshot and return the report, redacted. `began`: time.perf_counter at the start of the work.
 
+    `live`: it is of this machine and this moment, so that the files of the environment's project can be read.
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
     """
     began = time.perf_counter() if began is None else began
@@ -145,6 +190,7 @@ def judge(
     found, gate = diagnose(snapshot, checks), criteria.gate()
     how = (snapshot, found, checks, criteria.fixes)
     report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
+    report = declare_causes(report, snapshot) if live else report
     return redacted(report, this_identity(shared=criteria.shared))
 
 

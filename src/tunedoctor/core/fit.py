@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from tunedoctor.core.arguments import Place, options_of, public
+from tunedoctor.core.arguments import TargetArgument, options_of, public
 from tunedoctor.core.configuration import values_of
 from tunedoctor.core.environment import (
     announce_start,
@@ -58,23 +58,33 @@ _SAME = (
 """What doctor fit calls as the run's fields are called."""
 
 
+Method = Literal["lora", "qlora", "full"]
+Attention = Literal["sdpa", "eager", "flash"]
+Precision = Literal["bf16", "fp16", "mixed", "fp32"]
+Quantisation = Literal["nf4-dq", "nf4", "gptq", "int8"]
+Sharding = Literal["ddp", "fsdp", "zero1", "zero2", "zero3"]
+_RANK, _SEQ, _BATCH, _ACCUM = (Meta(ge=1, le=1 << n) for n in (14, 24, 16, 20))
+_VRAM, _GPUS = Meta(ge=0.5, le=16384), Meta(ge=1, le=65536)
+"""Limits of numbers: more is a mistake."""
+
+
 class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A model, a run and a machine; docs/fit.md says what each field means."""
 
     model: str = ""
-    method: Literal["lora", "qlora", "full"] = "lora"
-    rank: Annotated[int, Meta(ge=1, le=16384)] = 16
+    method: Method = "lora"
+    rank: Annotated[int, _RANK] = 16
     targets: str = "all-linear"
     dora: bool = False
-    seq: Annotated[int, Meta(ge=1, le=16777216)] = 2048
-    batch: Annotated[int, Meta(ge=1, le=65536)] = 1
-    accum: Annotated[int, Meta(ge=1, le=1048576)] = 1
+    seq: Annotated[int, _SEQ] = 2048
+    batch: Annotated[int, _BATCH] = 1
+    accum: Annotated[int, _ACCUM] = 1
     optimizer: str = "adamw"
     checkpointing: bool = True
-    attention: Literal["sdpa", "eager", "flash"] = "sdpa"
+    attention: Attention = "sdpa"
     stack: str = "doctor"
-    precision: Literal["bf16", "fp16", "mixed", "fp32"] = "bf16"
-    quant: Literal["nf4-dq", "nf4", "gptq", "int8"] = "nf4-dq"
+    precision: Precision = "bf16"
+    quant: Quantisation = "nf4-dq"
     padded: bool = False
     dropout: float = 0.0
     embeddings: bool = False
@@ -102,9 +112,9 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     offload: Literal["none", "activations", "optimizer", "all"] = "none"
     context_parallel: int = 1
     gpu: str = ""
-    vram: Annotated[float, Meta(ge=0.5, le=16384)] = 0.0
-    gpus: Annotated[int, Meta(ge=1, le=65536)] = 1
-    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
+    vram: Annotated[float, _VRAM] = 0.0
+    gpus: Annotated[int, _GPUS] = 1
+    sharding: Sharding = "ddp"
     tokens: str = ""
     price_per_hour: float = 0.0
     rented: str = ""
@@ -118,25 +128,68 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 @public
 def fit(  # noqa: PLR0913  the main options of the command
-    model: str | PathLike[str],
+    model: Annotated[
+        str | PathLike[str],
+        Meta(
+            description=(
+                "Model name such as Qwen/Qwen3-8B, folder, config.json, .gguf file, training configuration,"
+                " or a size such as 7B."
+            )
+        ),
+    ],
     *,
-    method: Literal["lora", "qlora", "full"] | None = None,
-    rank: int | None = None,
-    seq: int | None = None,
-    batch: int | None = None,
-    accum: int | None = None,
-    optimizer: str | None = None,
-    checkpointing: bool | None = None,
-    attention: Literal["sdpa", "eager", "flash"] | None = None,
-    precision: Literal["bf16", "fp16", "mixed", "fp32"] | None = None,
-    stack: str | None = None,
-    gpu: str | None = None,
-    vram: float | None = None,
-    gpus: int | None = None,
-    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] | None = None,
-    target: Place = None,
+    method: Annotated[
+        Method | None, Meta(description="Fine-tuning method (default: lora).")
+    ] = None,
+    rank: Annotated[int | None, _RANK, Meta(description="LoRA rank (default: 16).")] = None,
+    seq: Annotated[
+        int | None, _SEQ, Meta(description="Longest sample in tokens (default: 2048).")
+    ] = None,
+    batch: Annotated[
+        int | None, _BATCH, Meta(description="Samples per step and GPU (default: 1).")
+    ] = None,
+    accum: Annotated[
+        int | None, _ACCUM, Meta(description="Batches per optimizer step (default: 1).")
+    ] = None,
+    optimizer: Annotated[
+        str | None, Meta(description="For example adamw (default), adamw_8bit or adafactor.")
+    ] = None,
+    checkpointing: Annotated[
+        bool | None,
+        Meta(
+            description="Recompute activations in the backward pass to save memory (default: true)."
+        ),
+    ] = None,
+    attention: Annotated[
+        Attention | None, Meta(description="Attention implementation (default: sdpa).")
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        Meta(description="Number format of the weights (default: bf16); mixed keeps them in fp32."),
+    ] = None,
+    quant: Annotated[
+        Quantisation | None, Meta(description="Quantisation for qlora (default: nf4-dq).")
+    ] = None,
+    stack: Annotated[
+        str | None,
+        Meta(description="Training library: doctor (default), hf, trl, unsloth and others."),
+    ] = None,
+    gpu: Annotated[
+        str | None,
+        Meta(description="GPU model, for example RTX 4090 (default: this machine's GPU)."),
+    ] = None,
+    vram: Annotated[
+        float | None, _VRAM, Meta(description="GPU memory in GiB, instead of a model name.")
+    ] = None,
+    gpus: Annotated[int | None, _GPUS, Meta(description="Number of GPUs to train on.")] = None,
+    sharding: Annotated[
+        Sharding | None, Meta(description="How the model is split across GPUs (default: ddp).")
+    ] = None,
+    target: TargetArgument = None,
 ) -> Answer:
-    """Return the memory that a fine-tune needs, whether it fits, and the fewest changes that make it fit.
+    """Estimate the memory that a fine-tune needs, whether it fits, and the fewest changes that make it fit.
+
+    Computed: no model is loaded and no network is asked.
 
     `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
     `doctor train`, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with

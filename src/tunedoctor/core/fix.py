@@ -5,11 +5,12 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, overload
+from typing import Annotated, Literal, overload
 
 import msgspec
+from msgspec import Meta
 
-from tunedoctor.core.arguments import Place, public
+from tunedoctor.core.arguments import Place, TargetArgument, public
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import (
     announce_start,
@@ -66,6 +67,7 @@ def fix(
     *,
     ids: Sequence[str] = (),
     apply: Literal[False] = False,
+    plan: None = None,
     smallest: bool = False,
     new: Place = None,
     packages: Sequence[str] = (),
@@ -75,6 +77,7 @@ def fix(
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
     events: FixEvents = ...,
@@ -85,6 +88,7 @@ def fix(
     *,
     ids: Sequence[str] = (),
     apply: Literal[True],
+    plan: str | None = None,
     smallest: bool = False,
     new: Place = None,
     packages: Sequence[str] = (),
@@ -94,40 +98,52 @@ def fix(
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
     events: FixEvents = ...,
 ) -> FixResult: ...
 @public
 def fix(  # noqa: PLR0913  the options of the command
-    target: Place = None,
+    target: TargetArgument = None,
     *,
-    ids: Sequence[str] = (),
+    ids: Annotated[
+        Sequence[str],
+        Meta(description="Ids of the findings to fix (default: all errors and warnings)."),
+    ] = (),
     apply: bool = False,
+    plan: Annotated[str | None, Meta(description="The plan_id of a result of plan_fix.")] = None,
     smallest: bool = False,
     new: Place = None,
     packages: Sequence[str] = (),
     python: str | None = None,
     installer: Literal["uv", "pip"] | None = None,
-    deep: bool = False,
+    deep: Annotated[
+        bool, Meta(description="Also run the environment's own packages, in a child process.")
+    ] = False,
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
     events: FixEvents = FixEvents(),  # noqa: B008  it holds nothing
 ) -> FixPlan | FixResult:
-    """Plan what fixes the findings of an environment, and return the plan; with `apply`, carry it out.
+    """Plan how to fix the findings of an environment, and return the plan; with `apply`, carry it out.
 
-    `ids`: findings to fix, by default all errors and warnings. `smallest`: try no larger change if the smallest one
-    does not help. `new`: make an environment there with `packages`, of the interpreter `python`. `installer`: who
-    makes the change. `deep`, `smoke` and `imports` say how the result is proved: by running the packages, by a tiny
-    training, by importing them. `system`: change a Python that is no virtual environment. A change is made as a whole
-    or not at all; `undo` takes it back. Asks the user's package indexes and starts the environment's interpreter.
+    `plan` is the `plan_id` of an earlier result: nothing is done if the plan is now another one. `ids`: findings to
+    fix, by default all errors and warnings. `smallest`: try no larger change if the smallest one does not help. `new`:
+    make an environment there with `packages`, of the interpreter `python`. `installer`: who makes the change. `deep`,
+    `smoke` and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
+    `system`: change a Python that is no virtual environment. The files of the environment's project change with it, but
+    not with `environment_only`. A change is made as a whole or not at all; `undo` takes it back. Asks the user's package indexes and starts the environment's interpreter.
     """
+    if plan is not None and not apply:
+        misuse("--plan names a plan that is carried out", "add apply=True, or leave it out")
     options = FixOptions(
         ids=tuple(ids),
         dry_run=not apply,
+        plan=plan or "",
         smallest=smallest,
         installer=installer,
         new=None if new is None else os.fspath(new),
@@ -137,6 +153,7 @@ def fix(  # noqa: PLR0913  the options of the command
         smoke=smoke,
         no_import=not imports,
         system=system,
+        environment_only=environment_only,
     )
     check_combinations(options, target=target is not None)
     criteria = Criteria.over(plugins=tuple(plugins))

@@ -13,6 +13,7 @@ import msgspec
 from tunedoctor.contracts.requirements import STACK
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.interaction import SILENT, Interaction, Progress
+from tunedoctor.core.project import find_project_folder
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
@@ -38,6 +39,8 @@ from tunedoctor.transaction.outcome import (
 if TYPE_CHECKING:
     from tunedoctor.planning.evidence import Evidence
     from tunedoctor.planning.planner import Planned, Rung
+    from tunedoctor.planning.project_change import PlannedEdits
+    from tunedoctor.project.changes import FileEdit
     from tunedoctor.transaction.apply import Attempt
 
 
@@ -60,6 +63,8 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     no_import: bool = False
     system: bool = False
     allow_project_sources: bool = False
+    environment_only: bool = False
+    """The files of the environment's project stay as they are."""
 
 
 class PlannedFix(NamedTuple):
@@ -146,6 +151,10 @@ def as_shown(answer: FixResult) -> FixResult:
     )
     plan = msgspec.structs.replace(clean.plan, steps=steps)
     return msgspec.structs.replace(clean, plan=plan, plan_id=answer.plan_id)
+
+
+_DRIFT = "environment-drift"
+"""The finding that installed versions differ from the project's lock."""
 
 
 class _ScopeTry(NamedTuple):
@@ -261,6 +270,8 @@ class _FixRound:
         if isinstance(prepared, bool):
             return prepared
         result, made, rung = prepared
+        change = _project_change(case, self.drafts, made)
+        result = msgspec.structs.replace(result, project=change.shown if change else None)
         if self.earlier:
             case.events.next_scope(result, _names_kept(rung))
         self.plans.add(made.plan.id)
@@ -268,7 +279,7 @@ class _FixRound:
             self.last = result
             case.events.scripted(_planned_fix(case, result, made))
             return False
-        self.last, tried = _carry_out(case, result, made)
+        self.last, tried = _carry_out(case, result, made, change.edits if change else ())
         self.after = (tried and tried.after) or self.after
         if tried is None or self.last.end != "failed":
             return False
@@ -463,8 +474,37 @@ def _with_plan(
     )
 
 
+def _project_change(
+    case: FixCase, drafts: tuple[Drafted, ...], made: "Planned"
+) -> "PlannedEdits | None":
+    """Return what a plan changes in the files of the environment's project; None if it has none that matter."""
+    folder = find_project_folder(case.snapshot)
+    interpreter = case.snapshot.find(Interpreter)
+    if folder is None or interpreter is None or case.given.new or not made.plan.changes:
+        return None
+    # most environments belong to no project
+    from tunedoctor.planning.project_change import plan_project_change, unchanged  # noqa: PLC0415
+    from tunedoctor.project.read_project import read_project  # noqa: PLC0415
+
+    project = read_project(folder)
+    if not project.declarations:
+        return None
+    if case.given.environment_only or case.given.script:
+        return unchanged(project, made.plan)
+    wanted = [
+        requirement
+        for one in drafts
+        for step in one.found.finding.cure.installs
+        for requirement in step.requirements
+    ]
+    python = interpreter.executable
+    with case.interaction.progress() as progress:
+        progress.watch([f"updating {project.lock}" if project.lock else "reading the project"])
+        return plan_project_change(project, made.plan, wanted, case.asking.best, python)
+
+
 def _carry_out(
-    case: FixCase, answer: FixResult, made: "Planned"
+    case: FixCase, answer: FixResult, made: "Planned", edits: "tuple[FileEdit, ...]" = ()
 ) -> "tuple[FixResult, Attempt | None]":
     """Show a plan, ask, apply it; return how it ended, and what the attempt showed if there was one."""
     shown = _planned_fix(case, answer, made)
@@ -483,10 +523,12 @@ def _carry_out(
         imports=not case.given.no_import,
         consent=case.given.system,
         smoke=_smoke if case.given.smoke else None,
-        checks=case.checks,
+        # the state that is proved stands next to a lock that is written after the proof
+        checks=tuple(one for one in case.checks if one.id != _DRIFT),
         sources=case.asking.best,
         installer=case.given.installer,
         first_state=case.first_state,
+        edits=edits,
     )
     try:
         with case.interaction.progress() as progress:

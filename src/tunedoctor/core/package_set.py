@@ -3,12 +3,22 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from tunedoctor.core import arguments
-from tunedoctor.core.arguments import public
+from tunedoctor.core.arguments import (
+    ArchArgument,
+    DriverArgument,
+    GlibcArgument,
+    GpusArgument,
+    PlatformArgument,
+    PythonArgument,
+    TargetArgument,
+    public,
+)
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import (
     announce_start,
@@ -50,24 +60,27 @@ class SetFiles(NamedTuple):
 
 @public
 def package_set(  # noqa: PLR0913  the options of the command
-    packages: Sequence[str] = (),
-    target: arguments.Place = None,
+    packages: Annotated[
+        Sequence[str],
+        Meta(description="Packages the set must include, for example trl or peft>=0.18."),
+    ] = (),
+    target: TargetArgument = None,
     *,
-    gpus: Sequence[str] = (),
-    driver: str = "",
-    python: str = "",
-    platform: str = "",
-    arch: str = "",
-    glibc: str = "",
+    gpus: GpusArgument = (),
+    driver: DriverArgument = None,
+    python: PythonArgument = None,
+    platform: PlatformArgument = None,
+    arch: ArchArgument = None,
+    glibc: GlibcArgument = None,
     freeze: arguments.Place = None,
     pyproject: arguments.Place = None,
     offline: bool = False,
     allow_project_sources: bool = False,
     interaction: Interaction = SILENT,
 ) -> Answer:
-    """Return one set of training libraries that fits the machine and each other, with the install commands.
+    """Find one set of training libraries that works with the machine and together, with the install commands.
 
-    `packages`: what the set must hold too, such as "trl" or "peft>=0.18". `platform` describes another machine; without
+    For an environment, that is the smallest change towards such a set. `platform` describes another machine; without
     it, what is named replaces that of this one. `freeze` and `pyproject` name files that are written. Asks the user's
     package indexes and starts the environment's interpreter; changes no environment.
     """
@@ -76,11 +89,11 @@ def package_set(  # noqa: PLR0913  the options of the command
             "--platform describes another machine", "leave out --target, or leave out --platform"
         )
     asked = Asked(
-        platform=platform,
-        arch=arch,
-        glibc=glibc,
-        python=python,
-        driver=driver,
+        platform=platform or "",
+        arch=arch or "",
+        glibc=glibc or "",
+        python=python or "",
+        driver=driver or "",
         gpus=tuple(gpus),
     )
     files = SetFiles(

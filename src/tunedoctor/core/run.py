@@ -51,19 +51,21 @@ def run_command(  # noqa: PLR0913  each is of one command
     log: Path | None = None,
     own: running.Own | None = None,
     way: str = "",
+    output: running.Output | None = None,
     interaction: Interaction = SILENT,
 ) -> RunResult:
     """Run a command unchanged, and diagnose it if it fails.
 
     An exit status of `told` needs no diagnosis: the command itself says all about it. What it adds to `log` counts as
     its output. A script of doctor's own has the limits of `own`; `way` says what to do when it passes one.
+    `output` takes what it writes, instead of the standard streams of this process.
     """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
     before = running.kills_now()
     kept = log.stat().st_size if log and log.is_file() else 0
     try:
-        ran = running.run(argv, own=own)
+        ran = running.run(argv, own=own, output=output)
     except running.NotStartedError as error:
         interaction.say(f"{error}")
         return RunResult(error.status)

@@ -1,9 +1,21 @@
 """Choose the PyTorch build for this machine, for a described one, or for the machines of a file."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Annotated
 
-from tunedoctor.core.arguments import Place, public
+from msgspec import Meta
+
+from tunedoctor.core.arguments import (
+    ArchArgument,
+    DriverArgument,
+    GlibcArgument,
+    GpusArgument,
+    PlatformArgument,
+    PythonArgument,
+    TargetArgument,
+    public,
+)
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.diagnosis.redaction import public as redacted
@@ -21,17 +33,21 @@ _HELP = "doctor wheel --help lists the options"
 
 @public
 def wheel(  # noqa: PLR0913  the options of the command
-    target: Place = None,
+    target: TargetArgument = None,
     *,
-    torch: str | None = None,
-    gpus: Sequence[str] = (),
-    driver: str | None = None,
-    python: str | None = None,
-    platform: str | None = None,
-    arch: str | None = None,
-    glibc: str | None = None,
+    torch: Annotated[
+        str | None, Meta(description="Allowed torch versions, for example >=2.6.")
+    ] = None,
+    gpus: GpusArgument = (),
+    driver: DriverArgument = None,
+    python: PythonArgument = None,
+    platform: PlatformArgument = None,
+    arch: ArchArgument = None,
+    glibc: GlibcArgument = None,
 ) -> Answer:
-    """Return which PyTorch build is right, why, and how to install it. Asks no network.
+    """Choose the PyTorch build for this machine or a described one: which, why, and how to install it.
+
+    Uses the table that comes with doctor; asks no network.
 
     `platform` ("linux", "wsl", "windows", "macos") describes another machine as a whole; without it, what is named
     replaces that of this machine. `torch` is a range such as ">=2.6"; `gpus` are "8.9", "gfx1100", names, or "none".

@@ -71,7 +71,7 @@ class RowShown(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A file of JSON Lines that was made of the rows."""
+    """A JSON Lines file to which the rows were written."""
 
     name: str
     rows: int
@@ -139,7 +139,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was found."""
+    """Everything that was found in the training data."""
 
     schema: Literal["doctor.data/1"] = "doctor.data/1"
     verdict: Literal["clean", "faults"]

@@ -27,7 +27,7 @@ TRIES = 100
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two that are compared."""
+    """One of the two compared sides."""
 
     name: str
     """Its file without the ending, or "here"."""
@@ -58,7 +58,7 @@ class FactDifference(Change, frozen=True, kw_only=True):
 
 
 class FindingDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that one side alone has."""
+    """A finding that only one side has."""
 
     id: str
     severity: Severity
@@ -74,7 +74,7 @@ class FindingDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor diff --format json` prints."""
+    """The result that `doctor diff --format json` prints."""
 
     schema: Literal["doctor.diff/1"] = "doctor.diff/1"
     a: Side | None

@@ -32,7 +32,7 @@ _ALWAYS = (kinds.Resembles, kinds.Knowledge)
 
 
 class ReportSuspect(msgspec.Struct, frozen=True):
-    """A cause that the words of a report resemble; nothing proves it."""
+    """A possible cause: the text of the report resembles it, but nothing proves it."""
 
     id: str
     title: str

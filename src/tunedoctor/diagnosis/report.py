@@ -32,7 +32,7 @@ _BY_SIGNAL = pattern(
 
 
 class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
-    """What cures a finding."""
+    """How to fix a finding."""
 
     kind: Literal["command", "advice"]
     command: str
@@ -41,6 +41,16 @@ class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
     """What it costs, or what else to know."""
     who: Who = "user"
     steps: tuple[AnyCureStep, ...] = ()
+
+
+class ReportDeclaration(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of the project's files that asks for what is wrong."""
+
+    file: str
+    """Relative to the working folder if it is inside of it."""
+    line: int
+    text: str
+    """The requirement as it is written there: "numpy<2"."""
 
 
 class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +67,14 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
+    declared: ReportDeclaration | None = None
+    """Where the project asks for it; None if no file does."""
     accepted: str = ""
     """Why it does not count for the verdict: it is in the baseline, or ignored until a day; "" where it counts."""
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """The environment that was looked at."""
+    """The Python environment that was examined."""
 
     asked: str = ""
     chosen_by: str = ""
@@ -96,7 +108,7 @@ class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine that was looked at."""
+    """The machine that was examined."""
 
     system: str = ""
     architecture: str = ""
@@ -110,7 +122,7 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):
-    """A tiny training that was part of the look."""
+    """A tiny training run that was part of the check."""
 
     verdict: Verdict
     device: str = ""
@@ -125,7 +137,7 @@ class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor check --format json` prints."""
+    """The report that `doctor check --format json` prints."""
 
     schema: Literal["doctor.report/1"] = "doctor.report/1"
     doctor: str = __version__

@@ -175,7 +175,7 @@ FRESH = 60
 
 
 class Knowledge(Fact, frozen=True):
-    """How old the wheel table is that the doctor goes by."""
+    """The age of the wheel table that doctor uses."""
 
     date: str
     """What the table says was seen on that day: 2026-11-24."""

@@ -193,6 +193,29 @@ class MissingImport(Part, frozen=True):
     line: Count = 0
 
 
+class LockDifference(Part, frozen=True):
+    """A package whose installed version is not the one that the project's lock holds."""
+
+    name: str
+    installed: str
+    locked: tuple[str, ...]
+    """One version, or several for several platforms or Pythons."""
+
+
+class ProjectLock(Part, frozen=True):
+    """The lock file of the project whose environment this is."""
+
+    folder: str
+    file: str
+    """Its name: uv.lock, poetry.lock or pdm.lock."""
+    manager: str
+    """The tool that writes it: uv, poetry or pdm."""
+    sync: str
+    """The command that installs what it holds: "uv sync"."""
+    differing: tuple[LockDifference, ...] = ()
+    """Packages that are installed in another version, by name."""
+
+
 class Packages(Fact, frozen=True):
     """Everything installed that the target's plain sys.path reaches."""
 
@@ -206,6 +229,8 @@ class Packages(Fact, frozen=True):
     in_memory: tuple[InMemory, ...] = ()
     missing_imports: tuple[MissingImport, ...] = ()
     """A row for each requirement that is missing; none if the sources were not read."""
+    lock: ProjectLock | None = None
+    """None if the environment belongs to no project with a lock."""
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""
 

@@ -45,7 +45,7 @@ class Others(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):
-    """A node that is otherwise than most, in one thing."""
+    """A node that differs from most others in one value."""
 
     node: str = ""
     nodes: tuple[str, ...]

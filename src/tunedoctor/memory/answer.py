@@ -23,7 +23,7 @@ _KEYS: dict[str, str] = table("fit_words")["keys"]
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """One change that, with those before it, makes the run fit."""
+    """One change; together with the changes before it, it makes the run fit."""
 
     words: str
     option: str
@@ -33,7 +33,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The run as it was reckoned."""
+    """The run as it was estimated."""
 
     method: str
     rank: int | None
@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """JSON of `doctor fit MODEL --format json`. GiB of 2^30."""
+    """The result that `doctor fit MODEL --format json` prints. GiB are 2^30 bytes."""
 
     schema: Literal["doctor.fit/1"] = "doctor.fit/1"
     model: str

@@ -217,7 +217,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A training in one place."""
+    """The training in one place: whether it fits, how long it takes and what it costs."""
 
     device: str
     verdict: Verdict
@@ -229,7 +229,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """Both places, and when the card has paid for itself."""
+    """The training at home and on a rented card, and when buying the card pays off."""
 
     tokens: int
     own: Place

@@ -55,13 +55,13 @@ class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
 
 
 class PipUninstall(PipStep, frozen=True, kw_only=True, tag="remove"):
-    """Take distributions out with pip."""
+    """Uninstall packages with pip."""
 
     names: tuple[str, ...]
 
 
 class Variable(CureStep, frozen=True, kw_only=True, tag="setenv"):
-    """Set an environment variable, or take it away."""
+    """Set or unset an environment variable."""
 
     name: str
     value: str | None
@@ -69,13 +69,13 @@ class Variable(CureStep, frozen=True, kw_only=True, tag="setenv"):
 
 
 class Command(CureStep, frozen=True, kw_only=True, tag="tell"):
-    """A line for a shell that the user runs; the doctor never does."""
+    """A shell command for the user to run; doctor never runs it."""
 
     command: str
 
 
 class Advice(CureStep, frozen=True, kw_only=True, tag="advice"):
-    """Something to do that is no command: use a smaller model, exchange a power supply."""
+    """Something to do that is not a command, such as using a smaller model or replacing a power supply."""
 
     text: str
 

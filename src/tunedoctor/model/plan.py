@@ -46,7 +46,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step"):
 
 
 class Install(Step, frozen=True, kw_only=True, tag="install"):
-    """Put packages in, all from one index; what is there in another version goes."""
+    """Install packages, all from one index; other versions of them are removed."""
 
     pins: tuple[Pin, ...]
     index: str = ""
@@ -58,7 +58,7 @@ class Install(Step, frozen=True, kw_only=True, tag="install"):
 
 
 class Remove(Step, frozen=True, kw_only=True, tag="remove"):
-    """Take distributions out."""
+    """Uninstall packages."""
 
     names: tuple[str, ...]
 
@@ -80,7 +80,7 @@ class DeletePath(Step, frozen=True, kw_only=True, tag="delete"):
 
 
 class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
-    """Set a variable, or take it away."""
+    """Set or unset an environment variable."""
 
     name: str
     value: str | None
@@ -91,7 +91,7 @@ class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
 
 
 class Tell(Step, frozen=True, kw_only=True, tag="tell"):
-    """A command that is the user's to run. It is printed and never run."""
+    """A command for the user to run. Doctor prints it and never runs it."""
 
     command: str
     why: str = ""
@@ -99,7 +99,7 @@ class Tell(Step, frozen=True, kw_only=True, tag="tell"):
 
 
 class NewEnvironment(Step, frozen=True, kw_only=True, tag="new"):
-    """Make a virtual environment where there is none."""
+    """Create a new virtual environment."""
 
     path: str
     """Absolute."""

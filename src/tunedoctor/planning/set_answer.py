@@ -57,7 +57,7 @@ class Commands(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer: JSON of `doctor set --format json`."""
+    """The result that `doctor set --format json` prints."""
 
     schema: Literal["doctor.set/1"] = "doctor.set/1"
     verdict: Verdict

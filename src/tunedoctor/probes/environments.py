@@ -41,7 +41,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Environments(msgspec.Struct, frozen=True, kw_only=True):
-    """JSON of `doctor envs --format json`."""
+    """The result that `doctor envs --format json` prints."""
 
     schema: Literal["doctor.envs/1"] = "doctor.envs/1"
     environments: tuple[Environment, ...]

@@ -11,6 +11,7 @@ from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import OPTIONAL, unmet_by_all
 from tunedoctor.model.versions import parts, requirement
 from tunedoctor.probes.probing import probe
+from tunedoctor.project.locks import compare_with_lock
 from tunedoctor.probes.site_folder import (
     AskedExtra,
     SiteFolder,
@@ -57,7 +58,8 @@ def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
             return kinds.Unknown(why=f"{place} cannot be read by this user")
     prefix = Path(interpreter.prefix)
     found = assemble(folders, sites, conda_packages(prefix), interpreter.soabi)
-    found = msgspec.structs.replace(found, prefix=conda_prefix(prefix))
+    lock = compare_with_lock(interpreter.prefix, found.distributions)
+    found = msgspec.structs.replace(found, prefix=conda_prefix(prefix), lock=lock)
     if any(not (one.installed or one.name in OPTIONAL) for one in unmet_by_all(found, interpreter)):
         from tunedoctor.probes.missing_imports import missing_imports  # noqa: PLC0415  rare
 

@@ -16,6 +16,7 @@ from tunedoctor.model.plan import (
     WriteFile,
 )
 from tunedoctor.model.wording import ago, listed, many, megabytes
+from tunedoctor.project.changes import ProjectChange
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
@@ -46,6 +47,8 @@ def render_plan(
     if plan is None:
         return ""
     screen.wrap(_heading(answer, plan), 9, "plan")
+    if answer.project:
+        _project(answer.project, screen, verbose=verbose)
     if plan.changes:
         screen.line()
         _packages(plan, screen, tuple(kept), verbose=verbose)
@@ -59,6 +62,35 @@ def render_plan(
         screen.gap()
         told(answer, screen)
     return screen.text()
+
+
+_MOST_LOCK_CHANGES = 6
+"""Changes of a lock file that are shown; -v shows all."""
+
+
+def _project(change: ProjectChange, screen: Screen, *, verbose: bool) -> None:
+    """Print what changes in the project's files, or why the next sync of the project undoes the fix."""
+    screen.line()
+    if change.why_not:
+        screen.wrap(
+            f"changes only the environment, not {change.folder}: {change.why_not}. "
+            "The next sync of the project can undo it.",
+            2,
+            mark("warning"),
+        )
+        return
+    for file in change.files:
+        if file.diff:
+            screen.line("  ", (file.file, "bold"))
+            for row in file.diff.splitlines():
+                if not row.startswith("@@"):
+                    style = {"+": "ok", "-": "error"}.get(row[:1], "dim")
+                    screen.line("    ", (row, style))
+        else:
+            most = len(file.changes) if verbose else _MOST_LOCK_CHANGES
+            more = f", and {len(file.changes) - most} more" if len(file.changes) > most else ""
+            screen.line("  ", (file.file, "bold"))
+            screen.wrap(", ".join(file.changes[:most]) + more, 4)
 
 
 _SCOPE_NAMES = {

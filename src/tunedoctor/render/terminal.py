@@ -119,6 +119,9 @@ def _finding(
     if one.severity == "note" and not verbose:
         return _cure(one, screen)
     screen.row("means", one.means)
+    if one.declared:
+        place = f"{one.declared.file}:{one.declared.line}"
+        screen.row("declared", f"{place} asks for {one.declared.text}")
     _cure(one, screen)
     if one.settle:
         screen.line(f"{'confirm':>9}  {one.settle}")

@@ -162,6 +162,10 @@ class Ran(NamedTuple):
     """The limit for which the doctor ended it, in words: "more than 3600 s"."""
 
 
+Output = Callable[[int, bytes], None]
+"""Takes what a command writes, as it comes: 1 or 2 for the stream, and the bytes. It is called from a thread."""
+
+
 class Own(NamedTuple):
     """Limits of a script that belongs to the doctor: unlike a command of the user, it ends with the doctor."""
 
@@ -171,17 +175,24 @@ class Own(NamedTuple):
     memory: Limit = Limit()
 
 
-def run(argv: Sequence[str], *, as_key: bool = False, own: Own | None = None) -> Ran:
+def run(
+    argv: Sequence[str],
+    *,
+    as_key: bool = False,
+    own: Own | None = None,
+    output: Output | None = None,
+) -> Ran:
     """Run `argv` to its end; `as_key`: what ends it comes to it as Ctrl-C; it reads nothing. Raises NotStartedError.
 
-    `own`: it is a script of the doctor's own, with limits, and nothing that it started stays.
+    `own`: it is a script of the doctor's own, with limits, and nothing that it started stays. `output` takes what it
+    writes; without it, that goes to the standard streams of this process.
     """
     if own is None:
-        return _run(argv, as_key=as_key)
+        return _run(argv, as_key=as_key, output=output)
     mark = descendants.new_mark()
     descendants.guard(own.gentle)
     try:
-        return _run(argv, as_key=as_key, own=own, more=descendants.variable(mark))
+        return _run(argv, as_key=as_key, own=own, more=descendants.variable(mark), output=output)
     finally:
         if sys.platform != "win32":
             guardian.kill_marked(mark.encode())
@@ -193,11 +204,12 @@ def _run(
     as_key: bool,
     own: Own | None = None,
     more: Mapping[str, str] | None = None,
+    output: Output | None = None,
 ) -> Ran:
     environment = {**os.environ, **(more or {})}
     if sys.platform == "win32":
-        return _run_windows(argv, environment, own)
-    return _run_posix(argv, environment, own, as_key=as_key)
+        return _run_windows(argv, environment, own, output)
+    return _run_posix(argv, environment, own, output, as_key=as_key)
 
 
 class _Keeper:
@@ -225,19 +237,25 @@ class _Keeper:
 
 
 def _run_posix(
-    argv: Sequence[str], environment: Mapping[str, str], own: Own | None, *, as_key: bool
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    own: Own | None,
+    output: Output | None,
+    *,
+    as_key: bool,
 ) -> Ran:
     from tunedoctor.running.streams import (  # noqa: PLC0415  not on Windows
         Passing,
         Pump,
         fit,
+        open_pipes,
         open_streams,
         own_terminal,
     )
 
     passing = Passing(own_group=as_key or not own_terminal(), as_key=as_key)
     began = time.monotonic()
-    streams = open_streams()
+    streams = open_pipes() if output else open_streams()
     spawn = partial(os.posix_spawnp, setpgroup=0) if passing.own_group else os.posix_spawnp
     try:
         pid = spawn(
@@ -257,7 +275,7 @@ def _run_posix(
         raise _not_started(argv[0], error) from None
     for stream in streams:
         os.close(stream.inside)
-    pumps = [Pump(stream) for stream in streams]
+    pumps = [Pump(stream, output) for stream in streams]
 
     def resized() -> None:
         for stream in streams:
@@ -293,7 +311,12 @@ def _not_started(name: str, error: Exception) -> NotStartedError:
     return NotStartedError(f"{name} does not start: {why}", 126)
 
 
-def _run_windows(argv: Sequence[str], environment: Mapping[str, str], own: Own | None) -> Ran:
+def _run_windows(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    own: Own | None,
+    output: Output | None = None,
+) -> Ran:
     """Run with pipes; Ctrl-C reaches every process of the console by itself."""
     import shutil  # noqa: PLC0415
 
@@ -317,7 +340,7 @@ def _run_windows(argv: Sequence[str], environment: Mapping[str, str], own: Own |
     def pump(source: int, outside: int, tail: Tail) -> None:
         while block := os.read(source, 1 << 16):
             tail.feed(block)
-            os.write(outside, block)
+            (output or os.write)(outside, block)
 
     threads = [
         threading.Thread(target=pump, args=(stream.fileno(), number, tail), daemon=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from tunedoctor.running.command import Tail
+from tunedoctor.running.command import Output, Tail
 
 BLOCK = 1 << 16
 _LOWEST = 3
@@ -59,6 +59,11 @@ def open_streams() -> list[Stream]:
     return [_open((number,)) for number in stats]
 
 
+def open_pipes() -> list[Stream]:
+    """Open a pipe for each stream of a command whose output goes to a function. Raises OSError."""
+    return [_pipe((1,)), _pipe((2,))]
+
+
 def _open(numbers: tuple[int, ...]) -> Stream:
     if os.isatty(numbers[0]):
         with suppress(OSError, termios.error):
@@ -68,6 +73,10 @@ def _open(numbers: tuple[int, ...]) -> Stream:
             termios.tcsetattr(inside, termios.TCSANOW, attributes)
             fit(numbers[0], source)
             return Stream(source, inside, numbers, is_terminal=True)
+    return _pipe(numbers)
+
+
+def _pipe(numbers: tuple[int, ...]) -> Stream:
     source, inside = (_high(one) for one in os.pipe())
     return Stream(source, inside, numbers, is_terminal=False)
 
@@ -91,9 +100,10 @@ def fit(outside: int, source: int) -> None:
 class Pump:
     """Passes one stream on as it comes, and keeps its tail."""
 
-    def __init__(self, stream: Stream) -> None:
-        """Start reading."""
+    def __init__(self, stream: Stream, output: Output | None = None) -> None:
+        """Start reading; `output` takes what comes, instead of the standard stream of this process."""
         self.stream = stream
+        self._output = output
         self.tail = Tail()
         self.problem = ""
         """Why the output could not be written where it goes; "" where it could."""
@@ -122,6 +132,8 @@ class Pump:
         os.close(source)
 
     def _write(self, block: bytes) -> bool:
+        if self._output:
+            return self._hand_over(self._output, block)
         view = memoryview(block)
         while view:
             try:
@@ -134,6 +146,14 @@ class Pump:
                 if error.errno != errno.EPIPE:
                     self.problem = error.strerror or str(error)
                 return False
+        return True
+
+    def _hand_over(self, output: Output, block: bytes) -> bool:
+        try:
+            output(self.stream.outside, block)
+        except Exception as error:  # noqa: BLE001  a caller's function must not leave the command waiting
+            self.problem = f"{type(error).__name__}: {error}"
+            return False
         return True
 
     def finish(self) -> None:

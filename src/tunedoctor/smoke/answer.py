@@ -41,7 +41,7 @@ RANK = 8
 
 
 class Blame(msgspec.Struct, frozen=True):
-    """What failed, why, and what cures it."""
+    """What failed, why, and how to fix it."""
 
     stage: str
     severity: Literal["error", "warning"]
@@ -57,7 +57,7 @@ class Blame(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor smoke --format json` prints."""
+    """The result that `doctor smoke --format json` prints."""
 
     schema: Literal["doctor.smoke/1"] = "doctor.smoke/1"
     doctor: str = __version__

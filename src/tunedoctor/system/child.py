@@ -62,11 +62,13 @@ def run(  # noqa: PLR0913  each is a knob of one child
     stdin: str | bytes = "",
     limit: int = 4 << 20,
     memory: Limit | None = None,
+    stop: threading.Event | None = None,
 ) -> Ended:
     """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
 
     Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
-    FLOOD bytes is ended, as is one that takes more memory than it may. Never raises for what the child does.
+    FLOOD bytes is ended, as is one that takes more memory than it may. `stop`: another thread sets it to end the child
+    earlier, which then counts as hung. Never raises for what the child does.
     """
     began = time.monotonic()
     how = subprocess.PIPE if stdin else subprocess.DEVNULL
@@ -77,7 +79,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
     _give(child, stdin)
     watch = Watch(child.pid, memory or Limit())
     try:
-        hung = _waited(child, timeout, watch if memory else None)
+        hung = _waited(child, timeout, watch if memory else None, stop)
     finally:
         descendants.end(child)
     return _ended(child, readers, began, hung, watch)
@@ -137,15 +139,22 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     return _ended(child, (out, err), began, hung, watch)
 
 
-def _waited(child: "subprocess.Popen[bytes]", seconds: float, watch: Watch | None = None) -> float:
-    """Wait for a child; return the seconds if they passed before it ended, else 0."""
+def _waited(
+    child: "subprocess.Popen[bytes]",
+    seconds: float,
+    watch: Watch | None = None,
+    stop: threading.Event | None = None,
+) -> float:
+    """Wait for a child; return the seconds if they passed, or `stop` was set, before it ended, else 0."""
     ends = time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         try:
-            child.wait(min(left, _TICK) if watch else left)
+            child.wait(min(left, _TICK) if watch or stop else left)
         except subprocess.TimeoutExpired:
             if watch and watch.look():
                 return 0.0
+            if stop and stop.is_set():
+                return seconds
         else:
             return 0.0
     return seconds

@@ -23,6 +23,7 @@ from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, to_rebuild, users
 from tunedoctor.transaction.journal import Record, locked, new
 from tunedoctor.transaction.outcome import Clock, End, Outcome, Stage, Watch, Ways
+from tunedoctor.transaction.project_files import settle, write_edits
 from tunedoctor.transaction.proof import hold, look_before, no_target, prove
 from tunedoctor.transaction.records import entries, faults, reach
 from tunedoctor.transaction.tree import clone, fresh_mark, mark, remove_marked, to_disk
@@ -198,10 +199,12 @@ def _steps(task: Task) -> Outcome:
     clock.begin("verify")
     hold(one for one in faults(work.site, {p.name for p in plan.pins}) if one not in stays)
     proved, after = prove(task, work, stays, told)
+    write_edits(journal, task.ways.edits)
     if beside:
         _switch(task, seen)
     else:
         journal.step("done")
+    settle(journal)
     with suppress(OSError):  # the next start does it
         drop(journal, work=True)
     remember(after)

@@ -176,7 +176,7 @@ def _refuse(where: bool, why: str, python: str = "python3") -> None:  # noqa: FB
 
 
 class User(msgspec.Struct, frozen=True):
-    """A process that uses an environment now: it keeps what it has loaded until it is started again."""
+    """A process that uses the environment now; it keeps the code it has loaded until it is restarted."""
 
     pid: int
     name: str

@@ -66,6 +66,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Of a stash: what the change touches, relative to the root -> whether it was there."""
     first_state: str = ""
     """Id of the state before the first change of the same fix; "" for the first change."""
+    files: Literal["none", "pending", "settled"] = "none"
+    """Files of the project that change with the environment. pending: they may not fit the environment yet."""
 
     @property
     def ended(self) -> bool:

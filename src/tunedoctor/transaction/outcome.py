@@ -11,6 +11,7 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.tool import Named
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Plan, Scope, SetEnv, Tell
+from tunedoctor.project.changes import FileEdit, ProjectChange
 from tunedoctor.transaction.ground import Strategy, User
 
 End = Literal["applied", "nothing", "refused", "failed"]
@@ -41,6 +42,8 @@ class Ways(NamedTuple):
     """Who makes the change; None: uv where it is there."""
     first_state: str = ""
     """Id of the state before the first change of the same fix; "" for the first change."""
+    edits: tuple[FileEdit, ...] = ()
+    """Files of the project that are written together with the environment."""
 
 
 class Clock:
@@ -87,7 +90,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How it ended, and what is left to do."""
+    """How the change ended, and what is left to do."""
 
     end: End
     stage: Stage = "switch"
@@ -135,6 +138,10 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     state: State | None = None
     recovered: str = ""
+    files: tuple[str, ...] = ()
+    """Files of the project that have their contents back."""
+    files_left: tuple[str, ...] = ()
+    """Files of the project that were changed since the fix, and stay as they are."""
 
 
 Ended = Literal["nothing", "planned", "told", "declined", "applied", "refused", "failed"]
@@ -143,7 +150,7 @@ applied the environment is what it was."""
 
 
 class Treated(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding and what is done about it."""
+    """A finding and what the plan does about it."""
 
     id: str
     title: str
@@ -173,7 +180,7 @@ class EarlierRung(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FixResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor fix --format json` prints."""
+    """The result that `doctor fix --format json` prints."""
 
     schema: Literal["doctor.fix/1"] = "doctor.fix/1"
     doctor: str = __version__
@@ -214,6 +221,8 @@ class FixResult(msgspec.Struct, frozen=True, kw_only=True):
     """Where there is nothing to cure: when the packages were imported, ISO 8601; "" where they were not."""
     unproved: str = ""
     """Where there is nothing to cure: what was not looked at, and why."""
+    project: ProjectChange | None = None
+    """What changes in the project of the environment; None if it has none, or its files need no change."""
     outcome: Outcome | None = None
 
 

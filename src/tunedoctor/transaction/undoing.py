@@ -24,6 +24,7 @@ from tunedoctor.state.folder import FailureError, failure_of, sync
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
 from tunedoctor.transaction.outcome import State, Undone
+from tunedoctor.transaction.project_files import edited_paths, forget, settle
 from tunedoctor.transaction.records import put_back
 from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
 
@@ -95,7 +96,10 @@ def undo(target: str | None, id_: str = "") -> Undone:
             why = f"there is no state {id_}" if id_ else f"no fix of this environment is {left}"
             return Undone(done=False, why=why, recovered=recovered)
         with locked(found[0].entry):
-            return Undone(done=True, state=_bring_back(*found), recovered=recovered)
+            state, files, files_left = _bring_back(*found)
+            return Undone(
+                done=True, state=state, recovered=recovered, files=files, files_left=files_left
+            )
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
 
@@ -114,18 +118,30 @@ def _find_state(states: list[tuple[Journal, State]], id_: str) -> tuple[Journal,
     return None
 
 
-def _bring_back(journal: Journal, state: State) -> State:
+def _bring_back(journal: Journal, state: State) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+    """Bring back a state; return it, the files of the project that have their contents back, and those that stay."""
     if state.strategy == "stash":
+        files: tuple[str, ...] = ()
+        left: tuple[str, ...] = ()
         for one in reversed(known(journal.live)):
             if one.id >= journal.id:  # it holds what its own change touched alone
                 one.read()
-                _take_back(one)
-        return replace(state, folder="")
+                files += edited_paths(one)
+                left += _take_back(one)[1]
+        return replace(state, folder=""), _without(files, left), left
     record = journal.read()
     if record.other or os.path.lexists(journal.other):  # else it was made from nothing
         _hold(journal, "left there; nothing was changed")
+    if record.files != "none":
+        journal.step(record.step, files="pending")
     swap(journal, "undone" if record.step == "done" else "done")
-    return _state(journal) or state
+    files = edited_paths(journal)
+    left = settle(journal)
+    return _state(journal) or state, _without(files, left), left
+
+
+def _without(files: tuple[str, ...], left: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(one for one in dict.fromkeys(files) if one not in left)
 
 
 def _hold(journal: Journal, what: str) -> None:
@@ -210,18 +226,21 @@ def _recovered(journal: Journal) -> str:
             said = "A fix that was interrupted after it had switched environments was finished."
         record = journal.record
     if record.ended:
+        if record.files == "pending":
+            settle(journal)
         # without a state the environment was removed, and its state with it
         drop(journal, work=_state(journal) is not None)
         return said
     in_place = record.ground.strategy in ("backup", "stash")
     if record.step == "restoring" or (record.step == "changing" and in_place):
-        return _take_back(journal)
+        return _take_back(journal)[0]
+    settle(journal)
     drop(journal)
     return _BACK if record.step == "gone" else _DROPPED
 
 
-def _take_back(journal: Journal) -> str:
-    """Bring back what was saved, and let go of what the change left."""
+def _take_back(journal: Journal) -> tuple[str, tuple[str, ...]]:
+    """Bring back what was saved, and let go of what the change left; return what was done, and files that stay."""
     record = journal.record
     _hold(journal, "saved")
     # room for the journal, where a full disk was the trouble
@@ -231,8 +250,9 @@ def _take_back(journal: Journal) -> str:
         put_back(record.ground, record.saved, journal.other)
     else:
         swap(journal, "gone")
+    left = settle(journal)
     drop(journal)
-    return _BACK
+    return _BACK, left
 
 
 def kept(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
@@ -278,4 +298,5 @@ def drop(journal: Journal, *, work: bool = False) -> None:
         remove_marked(folder, journal.record.marks)
     journal.log.unlink(missing_ok=True)
     if not work:
+        forget(journal)
         journal.file.unlink(missing_ok=True)

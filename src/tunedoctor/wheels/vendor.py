@@ -13,7 +13,7 @@ GLIBC = "2.28"
 
 
 class VendorBuild(msgspec.Struct, frozen=True):
-    """A PyTorch build that the wheel table does not hold."""
+    """A PyTorch build that is not in the wheel table."""
 
     vendor: str
     """Who publishes it: AMD, PyTorch."""

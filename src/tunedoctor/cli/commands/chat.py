@@ -68,9 +68,9 @@ def chat(
 ) -> int:
     """Ask a trained model a question, or chat with it."""
     from tunedoctor.cli.command_options import ChatOptions
-    from tunedoctor.cli.export import run_chat
+    from tunedoctor.cli.export import run_chat_command
 
-    return run_chat(
+    return run_chat_command(
         ChatOptions(
             out=out,
             target=target,

@@ -148,6 +148,14 @@ def fix(
             rich_help_panel="Apply",
         ),
     ] = False,
+    environment_only: Annotated[
+        bool,
+        typer.Option(
+            "--environment-only",
+            help="Leave the project's files alone; its next sync undoes the fix.",
+            rich_help_panel="Apply",
+        ),
+    ] = False,
     allow_project_sources: ProjectSourcesOption = False,
     plugin: PluginOption = None,
 ) -> int:
@@ -176,6 +184,7 @@ def fix(
             smoke=smoke,
             no_import=no_import,
             system=system,
+            environment_only=environment_only,
             allow_project_sources=allow_project_sources,
             plugin=tuple(plugin or ()),
         )

@@ -1,0 +1,199 @@
+"""Convert a trained model for other programs, and name their commands."""
+
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.core.arguments import Place, options_of, public
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.environment import choose_target, require_working
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.files import require_writable
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.run import RunResult
+from tunedoctor.core.scripts import run_script, text_output
+from tunedoctor.core.trained import Trained, find_trained, size_of
+from tunedoctor.diagnosis.report import Report
+from tunedoctor.facts import Target
+from tunedoctor.model.wording import megabytes
+from tunedoctor.running.command import Output
+from tunedoctor.tables.load import table
+from tunedoctor.target.train_input import vllm
+
+_MARK = "# Written by doctor export"
+_SECONDS = 3600.0
+_BYTES_PER_SECOND = 1e6
+"""An export gets an hour, and a second more for so many bytes of the model."""
+
+
+class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The model, and what is written; docs/export.md says what each field means."""
+
+    out: str = "out"
+    merged: str = ""
+    gguf: str = ""
+    modelfile: str = ""
+    force: bool = False
+
+
+class ExportFiles(NamedTuple):
+    """What is written, by absolute paths; "" for what is not."""
+
+    merged: str = ""
+    gguf: str = ""
+    modelfile: str = ""
+
+
+class ExportCommand(msgspec.Struct, frozen=True):
+    """A command of another program that uses the model."""
+
+    program: str
+    """vLLM, llama.cpp or Ollama."""
+    command: str
+
+
+class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What an export wrote, and the commands of other programs that use it."""
+
+    status: int = 0
+    """Exit status of the process that converts; 0 if all was written, or nothing was to be."""
+    model: str = ""
+    """Folder, .gguf file, or name on the hub."""
+    adapter: str = ""
+    """Folder of the adapter on it; "" for a model without one."""
+    files: tuple[str, ...] = ()
+    """Files and folders that were written, by absolute paths."""
+    commands: tuple[ExportCommand, ...] = ()
+    error: str = ""
+    """What the process wrote, if it failed; "" if that went to the standard streams of this process."""
+    report: Report | None = None
+    """The diagnosis of a failure; None if it needs none."""
+
+
+@public
+def export(  # noqa: PLR0913  the options of the command
+    out: str | PathLike[str] = "out",
+    target: Place = None,
+    *,
+    merged: str | PathLike[str] = "",
+    gguf: str | PathLike[str] = "",
+    modelfile: str | PathLike[str] = "",
+    force: bool = False,
+    output: Callable[[str], None] | None = None,
+    interaction: Interaction = SILENT,
+) -> ExportResult:
+    """Convert a trained model for other programs, and return what was written and the commands that use it.
+
+    `out`: the folder of a run, an adapter or a model, or a .gguf file. `merged`: a new folder for the model with its
+    adapter merged in. `gguf`: a .gguf file for llama.cpp and Ollama. `modelfile`: a Modelfile for Ollama. `force`:
+    write over files. `output` takes what the conversion prints. With nothing to write it only returns the commands;
+    else it starts the target's interpreter, which needs torch, transformers and peft.
+    """
+    options = options_of(
+        ExportOptions,
+        out=fspath(out),
+        merged=fspath(merged),
+        gguf=fspath(gguf),
+        modelfile=fspath(modelfile),
+        force=force,
+    )
+    found = find_trained(options.out)
+    files = files_to_write(options, found)
+    if not any(files):
+        return export_result(found, files)
+    place = require_working(choose_target(target))
+    written: list[str] = []
+
+    def printed(text: str) -> None:
+        written.append(text)
+        if output:
+            output(text)
+
+    ended = run_export(
+        found, files, place, Criteria(), output=text_output(printed), interaction=interaction
+    )
+    error = "".join(written).strip() if ended.status else ""
+    return msgspec.structs.replace(export_result(found, files, ended), error=error)
+
+
+def files_to_write(options: ExportOptions, found: Trained) -> ExportFiles:
+    """Return what is to be written. Raises DoctorError before any work if something cannot be written."""
+    names = (options.merged, options.gguf, options.modelfile)
+    files = ExportFiles(*(str(Path(p).expanduser().absolute()) if p else "" for p in names))
+    if files.merged and Path(files.merged).exists():
+        misuse(f"{files.merged} is there", "name a folder that is not")
+    if files.merged and not found.adapter and not found.is_gguf:
+        misuse(f"{options.out} stands alone", "it needs no --merged")
+    if files.gguf and not files.gguf.endswith(".gguf"):
+        misuse(f"{files.gguf} does not end in .gguf", "Ollama and llama.cpp go by that")
+    for name, mark in zip(files, ("\0", "\0", _MARK), strict=True):
+        require_writable(name, mark, "choose another name, or --force", force=options.force)
+    needed = size_of(Path(found.model))
+    for path in filter(None, (files.merged, files.gguf)):
+        parent = Path(path).parent
+        if (free := shutil.disk_usage(parent).free) < needed:
+            misuse(f"{parent} has {megabytes(free)}, of {megabytes(needed)}", "choose another disk")
+    return files
+
+
+def run_export(  # noqa: PLR0913  each is of one export
+    found: Trained,
+    files: ExportFiles,
+    place: Target,
+    criteria: Criteria,
+    *,
+    output: Output | None = None,
+    interaction: Interaction = SILENT,
+) -> RunResult:
+    """Write the files in a target. Without `output` it uses this process's standard streams."""
+    return run_script(
+        "export.py",
+        {
+            **found._asdict(),
+            **files._asdict(),
+            "formats": table("gguf")["write"] if files.gguf else {},
+        },
+        place,
+        criteria,
+        gguf=bool(files.gguf) or found.is_gguf,
+        seconds=_SECONDS + size_of(Path(found.model)) / _BYTES_PER_SECOND,
+        output=output,
+        interaction=interaction,
+    )
+
+
+def export_result(
+    found: Trained, files: ExportFiles, ended: RunResult | None = None
+) -> ExportResult:
+    """Return the result of an export; `ended` says how it went, None if there was nothing to write."""
+    if ended and ended.status:
+        return ExportResult(
+            status=ended.status, model=found.model, adapter=found.adapter, report=ended.report
+        )
+    return ExportResult(
+        model=found.model,
+        adapter=found.adapter,
+        files=tuple(filter(None, files)),
+        commands=tuple(_commands(found, files)),
+    )
+
+
+def _commands(found: Trained, files: ExportFiles) -> Iterator[ExportCommand]:
+    """Yield the command of each program that can use what there is now."""
+    model = files.merged or found.model
+    is_whole = bool(files.merged) or not (found.adapter or found.is_gguf)
+    if is_whole or not found.is_gguf:
+        yield ExportCommand("vLLM", vllm(model, "" if is_whole else found.adapter, found.rank))
+    if file := files.gguf or (found.model if found.is_gguf and not found.adapter else ""):
+        yield ExportCommand("llama.cpp", f"llama-cli -m {shlex.quote(file)}")
+    elif is_whole:
+        convert = f"python convert_hf_to_gguf.py {shlex.quote(model)} --outfile model.gguf"
+        yield ExportCommand("llama.cpp", convert)
+    if files.modelfile:
+        create = f"ollama create tuned -f {shlex.quote(files.modelfile)}; ollama run tuned"
+        yield ExportCommand("Ollama", create)

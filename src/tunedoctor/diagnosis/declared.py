@@ -1,0 +1,77 @@
+"""Say of findings which line of the project's own files asks for what is wrong."""
+
+import os
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from tunedoctor.diagnosis.report import Report, ReportDeclaration, ReportFinding
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.findings import PipInstall, PipUninstall, parted
+from tunedoctor.model.versions import narrowed, normalised
+from tunedoctor.project.declarations import Declaration, Kind, Project
+
+_CAUSES: tuple[Kind, ...] = (
+    "dependency",
+    "optional",
+    "group",
+    "constraint",
+    "override",
+    "conda",
+    "command",
+)
+_LONGEST = 200
+
+
+def with_declarations(report: Report, project: Project, relative_to: Path) -> Report:
+    """Return the report in which findings name the declaration that excludes their fix.
+
+    File names are relative to `relative_to` if the project is inside of it, else absolute.
+    """
+    if not project.declarations:
+        return report
+
+    def declared(one: ReportFinding) -> ReportFinding:
+        found = find_declaration(one, project)
+        if found is None:
+            return one
+        path = os.path.join(project.folder, found.file)  # noqa: PTH118
+        inside = Path(path).is_relative_to(relative_to)
+        shown = os.path.relpath(path, relative_to) if inside else path
+        text = clean_text(found.text)[:_LONGEST]
+        file = Path(shown).as_posix()
+        return replace(one, declared=ReportDeclaration(file=file, line=found.line, text=text))
+
+    return replace(
+        report,
+        findings=tuple(map(declared, report.findings)),
+        symptoms=tuple(map(declared, report.symptoms)),
+    )
+
+
+def find_declaration(one: ReportFinding, project: Project) -> Declaration | None:
+    """Return the first declaration that excludes what a finding's fix installs, or declares what it removes."""
+    for step in one.cure.steps:
+        if isinstance(step, PipInstall):
+            for requirement in step.requirements:
+                name, wanted = parted(requirement)
+                for declaration in _of(project, name):
+                    if excludes(declaration.specifier, wanted):
+                        return declaration
+        elif isinstance(step, PipUninstall):
+            for name in step.names:
+                for declaration in _of(project, normalised(name)):
+                    return declaration
+    return None
+
+
+def excludes(declared: str, wanted: str) -> bool:
+    """Return whether no version meets both specifiers."""
+    if not declared or not wanted:
+        return False
+    # a local label is no matter of a range: ==2.9.1+cpu is ==2.9.1 for it
+    return narrowed((declared, wanted.partition("+")[0])) is None
+
+
+def _of(project: Project, name: str) -> list[Declaration]:
+    return [one for one in project.of(name) if one.kind in _CAUSES]

@@ -1,0 +1,301 @@
+"""What a plan for an environment means for the project's files: the edits, and the lock as the project's manager makes it.
+
+Nothing of the project is written here. The manager runs in a scratch folder that holds copies of the edited files; all
+others are linked. It is told to build nothing, so that no code of the project or of a package runs.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import find_uv, why
+from tunedoctor.model.findings import parted
+from tunedoctor.model.plan import Install, Pin, Plan
+from tunedoctor.model.versions import minor, pep440
+from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
+from tunedoctor.project.declarations import EDITABLE_KINDS, Project
+from tunedoctor.project.edits import (
+    EditError,
+    IndexSource,
+    add_to_pyproject,
+    edit_line,
+    new_specifier,
+    remove_line,
+)
+from tunedoctor.project.locks import read_locked_versions, same_version
+from tunedoctor.project.read_project import workspace_members
+from tunedoctor.system.child import run
+from tunedoctor.system.reading import read_regular
+from tunedoctor.system.scratch import scratch
+
+_LARGEST = 16 << 20
+"""Bytes of a file that is changed."""
+_LOCK_SECONDS = 120.0
+_TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
+"""Packages whose builds PyTorch's own indexes have."""
+_NOT_LINKED = {".venv", ".git", "node_modules", "__pycache__"}
+
+
+class PlannedEdits(NamedTuple):
+    """A change of a project, and the contents to write."""
+
+    shown: ProjectChange
+    edits: tuple[FileEdit, ...] = ()
+
+
+def plan_project_change(
+    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
+) -> PlannedEdits | None:
+    """Return what a plan changes in the project's files; None if they need no change.
+
+    `wanted`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
+    cannot be changed so that the fix lasts, the result says why, and has no edits.
+    """
+    moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
+    if not (moved or plan.removed):
+        return None
+    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    texts: dict[str, str] = {}
+
+    def text_of(file: str) -> str:
+        if file not in texts:
+            data = read_regular(project.folder / file, _LARGEST)
+            texts[file] = data.decode("utf-8")
+        return texts[file]
+
+    try:
+        before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
+        if project.manager == "uv" and project.lock == "uv.lock":
+            return _with_uv_lock(project, plan, moved, before, texts, sources, python)
+    except (EditError, OSError, UnicodeDecodeError) as error:
+        text = error.strerror if isinstance(error, OSError) else str(error)
+        return _refused(project, text or "its files cannot be read")
+    edits = _edits(project, before, texts)
+    if project.manager in ("poetry", "pdm", "pixi") and (edits or project.lock):
+        return _refused(
+            project, f"{project.lock or 'the lock'} is written by {project.manager} alone"
+        )
+    if not edits:
+        return None
+    return PlannedEdits(_shown(project, edits), edits)
+
+
+def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
+    """Return that a plan changes the environment alone, if the project's manager would take the change back."""
+    moved = {pin.name for pin in plan.pins if pin.version != pin.was} | {*plan.removed}
+    if not moved or not (project.lock or any(one.name in moved for one in project.declarations)):
+        return None
+    return _refused(
+        project, "its files stay as they are, because you asked for the environment only"
+    )
+
+
+def _refused(project: Project, text: str) -> PlannedEdits:
+    shown = ProjectChange(folder=str(project.folder), manager=project.manager, why_not=text)
+    return PlannedEdits(shown)
+
+
+def _edit_declarations(  # noqa: PLR0913  what is edited, and by what
+    project: Project,
+    plan: Plan,
+    moved: dict[str, Pin],
+    ranges: dict[str, str],
+    text_of: Callable[[str], str],
+    texts: dict[str, str],
+) -> dict[str, str]:
+    """Change the lines that exclude the plan; return the texts before, by file."""
+    before: dict[str, str] = {}
+    # from the last line of a file to its first, so that line numbers stay
+    for one in sorted(project.declarations, key=lambda one: -one.line):
+        if one.kind not in EDITABLE_KINDS and one.kind != "conda":
+            continue
+        pin = moved.get(one.name)
+        if pin and not one.admits(pin.version):
+            text = text_of(one.file)
+            before.setdefault(one.file, text)
+            wanted = ranges.get(one.name, "")
+            specifier = new_specifier(one.specifier, pin.version, wanted)
+            texts[one.file] = edit_line(text, one, specifier)
+        elif one.name in plan.removed and pin is None:
+            text = text_of(one.file)
+            before.setdefault(one.file, text)
+            texts[one.file] = remove_line(text, one)
+    return before
+
+
+def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
+    project: Project,
+    plan: Plan,
+    moved: dict[str, Pin],
+    before: dict[str, str],
+    texts: dict[str, str],
+    sources: Sources,
+    python: str,
+) -> PlannedEdits:
+    """Return the edits with the lock that uv makes of them."""
+    lock_before = read_regular(project.folder / "uv.lock", _LARGEST)
+    locked = read_locked_versions(lock_before.decode("utf-8", "replace"))
+    declared = {
+        one.name for one in project.declarations if one.kind in ("dependency", "optional", "group")
+    }
+    root = "pyproject.toml"
+    if root not in texts:
+        texts[root] = read_regular(project.folder / root, _LARGEST).decode("utf-8")
+    before.setdefault(root, texts[root])
+    added = [
+        _floor(moved[name])
+        for name in plan.asked
+        if name in moved and name not in declared and (name not in locked or name in _TORCH_FAMILY)
+    ]
+    index_sources = tuple(_index_sources(plan))
+    # a source counts for what the project itself declares
+    for one in index_sources:
+        added += [
+            _floor(moved[name])
+            for name in one.packages
+            if name not in declared and not any(parted(row)[0] == name for row in added)
+        ]
+    texts[root] = add_to_pyproject(texts[root], added, index_sources)
+    lock_after = _run_uv_lock(project, texts, lock_before, moved.values(), sources, python)
+    now = read_locked_versions(lock_after.decode("utf-8", "replace"))
+    differing = [
+        f"{pin.requirement} (uv locks {' or '.join(now[pin.name])})"
+        for pin in moved.values()
+        if pin.name in now and not any(same_version(pin.version, one) for one in now[pin.name])
+    ]
+    if differing:
+        raise EditError(f"its other requirements exclude {', '.join(differing[:3])}")
+    still = [name for name in plan.removed if name in now and name not in moved]
+    if still:
+        raise EditError(f"other packages of the project require {', '.join(still[:3])}")
+    edits = _edits(project, before, texts)
+    if lock_after != lock_before:
+        path = str(project.folder / "uv.lock")
+        edits = (*edits, FileEdit(path=path, before=lock_before, after=lock_after))
+    if not edits:
+        raise EditError("uv.lock does not name what the fix changes")
+    return PlannedEdits(_shown(project, edits, "uv lock"), edits)
+
+
+def _floor(pin: Pin) -> str:
+    """Return "torch>=2.13" for a package that the project is to declare."""
+    return f"{pin.name}>={minor(pin.version) or pin.version}"
+
+
+def _index_sources(plan: Plan) -> Iterable[IndexSource]:
+    """Yield the indexes from which the plan takes builds of PyTorch, as uv's sources for this platform."""
+    platforms = {"linux": "linux", "win32": "win32", "darwin": "darwin"}
+    platform = platforms.get(sys.platform, "")
+    for step in plan.steps:
+        names = () if not isinstance(step, Install) else tuple(pin.name for pin in step.pins)
+        packages = tuple(name for name in _TORCH_FAMILY if name in names)
+        if isinstance(step, Install) and step.index and packages:
+            name = f"pytorch-{PurePosixPath(step.index.rstrip('/')).name}"
+            marker = f"sys_platform == '{platform}'" if platform else ""
+            yield IndexSource(name, step.index, packages, marker)
+
+
+def _run_uv_lock(  # noqa: PLR0913  what uv is asked
+    project: Project,
+    texts: dict[str, str],
+    lock: bytes,
+    pins: Iterable[Pin],
+    sources: Sources,
+    python: str,
+) -> bytes:
+    """Return the uv.lock of the edited project. Raises EditError if uv makes none."""
+    uv = find_uv()
+    if not uv:
+        raise EditError("uv is missing: it comes with doctor, so reinstall doctor")
+    with scratch() as folder:
+        copy = Path(folder, "parent", project.folder.name or "project")
+        _copy_project(project.folder, copy, texts, lock)
+        argv = [uv, "lock", "--project", str(copy), "--python", python, "--no-build"]
+        argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
+        for pin in pins:
+            version = pep440(pin.version)
+            argv += ["--upgrade-package", f"{pin.name}=={version or pin.version}"]
+        argv += [word for word in sources.options() if word == "--no-index"]
+        env = sources.said(os.environ)
+        env.pop("UV_NO_CONFIG", None)  # the project's own table [tool.uv] counts
+        env["UV_PROJECT_ENVIRONMENT"] = str(Path(folder, "none"))
+        ended = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
+        if not ended.ok:
+            raise EditError(f"uv lock failed: {why(ended.err)}")
+        with suppress(OSError):
+            return read_regular(copy / "uv.lock", _LARGEST)
+        raise EditError("uv lock wrote no uv.lock")
+
+
+def _copy_project(folder: Path, copy: Path, texts: dict[str, str], lock: bytes) -> None:
+    """Make a folder like the project's: its declarations are copies, everything else is linked."""
+    root_text = texts.get("pyproject.toml", "")
+    members = workspace_members(folder, root_text)
+    # what stands next to the project can be named by a path such as ../library
+    copy.parent.mkdir(parents=True)
+    copied = {"pyproject.toml", "uv.lock", *(f"{one}/pyproject.toml" for one in members)}
+    made: set[PurePosixPath] = {PurePosixPath(file).parent for file in copied}
+    made |= {parent for one in list(made) for parent in one.parents}
+    for relative in sorted(made, key=lambda one: len(one.parts)):
+        (copy / relative).mkdir(exist_ok=True)
+        for entry in os.scandir(folder / relative):
+            here = (relative / entry.name).as_posix()
+            if here in copied or PurePosixPath(here) in made or entry.name in _NOT_LINKED:
+                continue
+            (copy / relative / entry.name).symlink_to(Path(folder, here).absolute())
+    for file in sorted(copied - {"uv.lock"}):
+        text = texts.get(file)
+        data = text.encode() if text is not None else read_regular(folder / file, _LARGEST)
+        (copy / file).write_bytes(data)
+    (copy / "uv.lock").write_bytes(lock)
+    for name in os.listdir(folder.parent)[:200]:
+        if name != copy.name:
+            with suppress(OSError):
+                (copy.parent / name).symlink_to(folder.parent / name)
+
+
+def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> tuple[FileEdit, ...]:
+    return tuple(
+        FileEdit(path=str(project.folder / file), before=old.encode(), after=texts[file].encode())
+        for file, old in sorted(before.items())
+        if texts[file] != old
+    )
+
+
+def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+    files = []
+    for one in edits:
+        file = Path(one.path).relative_to(project.folder).as_posix()
+        if file.endswith(".lock"):
+            files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
+        else:
+            files.append(ShownEdit(file=file, diff=unified_diff(one)))
+    return ProjectChange(
+        folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
+    )
+
+
+def unified_diff(edit: FileEdit) -> str:
+    """Return the changed lines of a file with one line around them, as a unified diff without its header."""
+    before = edit.before.decode("utf-8", "replace").splitlines()
+    after = edit.after.decode("utf-8", "replace").splitlines()
+    rows = list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
+    return "\n".join(rows)
+
+
+def _lock_changes(edit: FileEdit) -> Iterable[str]:
+    before = read_locked_versions(edit.before.decode("utf-8", "replace"))
+    after = read_locked_versions(edit.after.decode("utf-8", "replace"))
+    for name in sorted({*before, *after}):
+        old, new = " or ".join(before.get(name, ())), " or ".join(after.get(name, ()))
+        if old != new:
+            yield (
+                f"{name} {old} -> {new}"
+                if old and new
+                else f"{name} {new or old} {'added' if new else 'removed'}"
+            )
