@@ -65,7 +65,7 @@ import gguf_file, loading, train_state
 tokenizer = loading.load_tokenizer({'model': 'm', 'adapter': ''})
 model, _ = train_state.merged('m', '')
 table = json.load(open(gguf_file.__file__.replace('target/gguf_file.py', 'tables/gguf.json')))['write']
-assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; read back, the logits differ by ")
+assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; verified: its logits differ by at most ")
 """
 
 

@@ -245,7 +245,7 @@ def test_libraries_speak_to_the_log(runs):
 
 def test_a_run_goes_on_as_it_began_or_not_at_all(runs):
     runs("--max-steps=2", "--save-every=1")
-    runs(status=2, says=("out holds a run",))
+    runs(status=2, says=("out already holds a run",))
     for change in ("--rank=4", "--seed=1", "--batch=4", "--learning-rate=1"):
         runs("--resume=true", change, status=2, says=(" before, now ",))
     (runs.folder / "d.jsonl").write_text(DATA + DATA)
