@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor.core.fit import SCRIPT, request
-from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.fit_report import run_of
 from tunedoctor.memory.peak import WORKSPACES, peak
 from tunedoctor.memory.run import STACKS, Run
 

@@ -115,7 +115,7 @@ def summary(found: list[Compared]) -> str:
     """Return the table in Markdown: each model's runs, and what holds over all."""
     titles = list(RUNS)
     lines = [
-        "Traced GiB, and how far the closed form is off; 2048 tokens, batch 1, rank 16, all linear modules.",
+        "Traced GiB, and the error of the formulas; 2048 tokens, batch 1, rank 16, all linear modules.",
         "",
         f"| model | {' | '.join(titles)} |",
         "| --- |" + " --- |" * len(titles),

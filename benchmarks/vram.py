@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.memory.band import Band, Device, Fit, band, fit, need
+from tunedoctor.memory.band import Band, Device, DeviceFit, band, fit, need
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.parameters import optimizer_name, parameters
 from tunedoctor.memory.peak import peak
@@ -274,7 +274,7 @@ def card_gib(row: Row) -> float | None:
     return known or (float(size[1]) * 0.985 if size else None)
 
 
-def verdicts(found: list[Case]) -> list[tuple[Case, Fit]]:
+def verdicts(found: list[Case]) -> list[tuple[Case, DeviceFit]]:
     """Judge each row whose card is known."""
     sizes = [(case, card_gib(case.row)) for case in found]
     return [
@@ -284,7 +284,7 @@ def verdicts(found: list[Case]) -> list[tuple[Case, Fit]]:
     ]
 
 
-def false_fits(found: list[Case]) -> list[tuple[Case, Fit]]:
+def false_fits(found: list[Case]) -> list[tuple[Case, DeviceFit]]:
     """Return the rows that ran out of memory and yet are said to fit."""
     return [
         (case, one)
@@ -293,7 +293,7 @@ def false_fits(found: list[Case]) -> list[tuple[Case, Fit]]:
     ]
 
 
-def refused(found: list[Case]) -> list[tuple[Case, Fit]]:
+def refused(found: list[Case]) -> list[tuple[Case, DeviceFit]]:
     """Return the rows that ran and yet are said not to fit."""
     return [
         (case, one)

@@ -16,7 +16,7 @@ BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
 """pip options for packages that are compiled against the installed torch."""
 
 
-class _Told(NamedTuple):
+class _Clash(NamedTuple):
     """One clash in words."""
 
     severity: api.Severity
@@ -39,7 +39,7 @@ def library_version_clash(
 ) -> api.Result:
     """Combine declared clashes and known pairs; the worst one sets severity and title."""
     pairs = api.pairs_of("library-version-clash", facts)
-    known_ = [_of_caller(facts, one) or _pair(one, api.pair_note(pairs)) for one in pairs]
+    known_ = [_of_caller(facts, pair) or _pair(pair, api.pair_note(pairs)) for pair in pairs]
     declared = [
         _clash(one, facts) for one in _clash_declared(facts, [set(p.versions) for p in pairs])
     ]
@@ -77,9 +77,9 @@ def _title(names: Sequence[str]) -> str:
     return pair if len(names) > 1 else f"The script does not work with {names[0]}"
 
 
-def _pair(one: api.Broken, note: str) -> _Told:
+def _pair(one: api.Broken, note: str) -> _Clash:
     names, both = one.row.names[:2], api.together(one.versions)
-    return _Told(
+    return _Clash(
         one.row.severity,
         f"the error '{one.said}', with {both}" if one.said and both else api.pair_found(one),
         api.pair_means(one.row),
@@ -91,7 +91,7 @@ def _pair(one: api.Broken, note: str) -> _Told:
     )
 
 
-def _of_caller(facts: api.Facts, one: api.Broken) -> _Told | None:
+def _of_caller(facts: api.Facts, one: api.Broken) -> _Clash | None:
     """Return the clash as one of an installed library whose code uses something that a newer library removed.
 
     Rows that downgrade the other library are meant for user scripts; an installed library has newer releases.
@@ -104,7 +104,7 @@ def _of_caller(facts: api.Facts, one: api.Broken) -> _Told | None:
     version = facts.packages.version(owner)
     if not version or owner == "torch":
         return None
-    return _Told(
+    return _Clash(
         one.row.severity if api.of_stack(owner, facts.packages) else "warning",
         f"{owner} {version} is written for another release of {neighbour}: '{one.said}'",
         f"a script that imports {owner} fails at that import",
@@ -151,7 +151,7 @@ def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet
     return [one for one in every if one.installed and not told_elsewhere(one)]
 
 
-def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
+def _clash(one: api.Unmet, facts: api.Facts) -> _Clash:
     owner = one.owner.name
     stops = not (one.too_new or one.beyond or owner == "torch")
     has = "no longer has" if one.too_new else "does not have yet"
@@ -162,7 +162,7 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
     elif one.own_part:
         means = f"import {owner} fails: it accepts only its own release of {one.name}"
         stops = api.of_stack(owner, facts.packages)
-    return _Told(
+    return _Clash(
         "error" if stops else "warning",
         f"{owner} {one.owner.version} requires {one.wanted}, but {one.name} {one.installed} is installed",
         means,
@@ -172,12 +172,12 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
     )
 
 
-def _from_pip(facts: api.Facts) -> Iterator[_Told]:
+def _from_pip(facts: api.Facts) -> Iterator[_Clash]:
     """Read the conflicts that pip printed after an install, except those of torch's companions."""
     for line in facts.readings("/conflict"):
         owner, version, name, specifier, have = line.groups()
         if owner not in ELSEWHERE:
-            yield _Told(
+            yield _Clash(
                 "error" if owner in CHECKS_AT_IMPORT else "warning",
                 f"{owner} {version} requires {name}{specifier}, but {name} {have} is installed",
                 f"{owner} calls something that {name} {have} does not have",
@@ -185,18 +185,18 @@ def _from_pip(facts: api.Facts) -> Iterator[_Told]:
             )
 
 
-def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
+def _from_resolver(facts: api.Facts) -> Iterator[_Clash]:
     """Read what a resolver printed about two requirements that exclude each other."""
-    asked = [m.groups() for m in facts.readings("/user-asks")]
+    requested = [m.groups() for m in facts.readings("/user-asks")]
     pairs = [m.groups() for m in facts.readings("/poetry")]
     for depends in facts.readings("/depends"):
-        pin = next((pin.strip("=") for name, pin in asked if name == depends[3]), "")
+        pin = next((pin.strip("=") for name, pin in requested if name == depends[3]), "")
         if pin and depends[3] not in ("torch", "python", "numpy"):
             pairs.append((*depends.groups(), "", pin))
     for owner, version, name, specifier, _, pin in dict.fromkeys(pairs):
         wanted = specifier.rstrip(", ")
         if owner not in ELSEWHERE and api.within(pin, wanted) is False:
-            yield _Told(
+            yield _Clash(
                 "error",
                 f"{owner} {version} requires {name}{wanted}, but {name}=={pin} is requested",
                 "the installation fails: no version meets both requirements",
@@ -204,16 +204,16 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
             )
 
 
-def _from_check(facts: api.Facts) -> Iterator[_Told]:
+def _from_check(facts: api.Facts) -> Iterator[_Clash]:
     """Read the error of a library that checks another library's version before anything else runs."""
     if one := api.compares(facts.errors):
         means = f"{one.owner or 'a library'} refuses to run with this release of {one.other}"
         stated = facts.expression("/states").match(one.said)
         fix = {one.other: stated["wanted"] if stated else ""}
-        yield _Told("error", f"the error '{one.said}'", means, fix, one.said)
+        yield _Clash("error", f"the error '{one.said}'", means, fix, one.said)
 
 
-def _from_code(facts: api.Facts) -> Iterator[_Told]:
+def _from_code(facts: api.Facts) -> Iterator[_Clash]:
     """Yield what errors say about code: names that torch removed, that other releases have, then the rest."""
     torch = facts.torch.version
     gone = api.given_up(facts.errors, torch)
@@ -221,25 +221,29 @@ def _from_code(facts: api.Facts) -> Iterator[_Told]:
         who = gone.owner or "the code that uses it"
         found = f"the error '{gone.said}'" + (f" in the code of {who}" if gone.owner else "")
         means = f"{who} is written for a torch older than {gone.since}, which removed it"
-        yield _Told("error", found, means, {gone.owner: ""} if gone.owner else {}, gone.said)
+        yield _Clash("error", found, means, {gone.owner: ""} if gone.owner else {}, gone.said)
     for lack in api.lacking(facts.errors, api.versions_of(facts.packages, facts.torch)):
         if lack.library not in QUANTISERS:
-            yield _Told(
+            yield _Clash(
                 *("error", lack.found, lack.means, lack.fix, lack.said),
                 names=(lack.asker or "the script", lack.library),
                 note=lack.note,
                 proved=True,
             )
     others = ("numpy-abi", "torch-too-old-for-library", "missing-dependency")
-    for one in api.misfits(facts.errors):
-        too_old = one.other == "transformers" and api.first_transformers(one.name)
-        if too_old or {one.owner, one.other} & QUANTISERS or api.lacks(one.module, one.name, torch):
+    for misfit in api.misfits(facts.errors):
+        too_old = misfit.other == "transformers" and api.first_transformers(misfit.name)
+        if (
+            too_old
+            or {misfit.owner, misfit.other} & QUANTISERS
+            or api.lacks(misfit.module, misfit.name, torch)
+        ):
             continue
         if not any(pair.said for id_ in others for pair in api.pairs_of(id_, facts)):
-            names = (one.owner, one.other)
-            means = f"{one.owner} calls something that this {one.other} no longer has or does not have yet"
-            found = f"the error '{one.said}' in the code of {one.owner}"
-            yield _Told("error", found, means, dict.fromkeys(names, ""), one.said, names=names)
+            names = (misfit.owner, misfit.other)
+            means = f"{misfit.owner} calls something that this {misfit.other} no longer has or does not have yet"
+            found = f"the error '{misfit.said}' in the code of {misfit.owner}"
+            yield _Clash("error", found, means, dict.fromkeys(names, ""), misfit.said, names=names)
 
 
 WINDOWS_SINCE = "2.4.1"
@@ -255,21 +259,21 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     pairs = [one for one in api.pairs_of("numpy-abi", facts) if one.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
-    said = facts.heard() or _warned(facts)
-    if pairs and not (said and pairs[0].row.trigger == "symptom"):
-        return api.pair_finding(facts, pairs, said)
+    error = facts.heard() or _warned(facts)
+    if pairs and not (error and pairs[0].row.trigger == "symptom"):
+        return api.pair_finding(facts, pairs, error)
     capped = _capped(facts, numpy)
     windows = two and facts.host.os == "windows"
     old = windows and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
-    if not old and not capped and not said:
+    if not old and not capped and not error:
         return _numpy_declared(facts, numpy)
-    if numpy and not two and not old and not capped and facts.expression("/bridge").match(said):
+    if numpy and not two and not old and not capped and facts.expression("/bridge").match(error):
         # a NumPy 1 older than the one torch was built for: NumPy 2 is not the reason
-        return facts.worded("/bridge", said=said, numpy=numpy)
+        return facts.worded("/bridge", said=error, numpy=numpy)
     return facts.worded(
         ":windows" if old else ":capped" if capped else "",
         ":younger" if not capped and _numpy_is_older(facts) else ":older",
-        said=said,
+        said=error,
         numpy=numpy,
         by=capped,
         wanted=capped.wanted if capped else "numpy<2",
@@ -310,12 +314,12 @@ def _numpy_is_older(facts: api.Facts) -> bool:
 
 def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
     """Report other packages that require a NumPy below 2."""
-    for one in facts.packages.distributions if numpy else ():
-        for line in one.requires if one.name not in COMPILED else ():
+    for distribution in facts.packages.distributions if numpy else ():
+        for line in distribution.requires if distribution.name not in COMPILED else ():
             wanted = line[5:].strip().strip("()").replace(" ", "")
             plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
             if plain and api.within(numpy, wanted) is api.within("2.0.0", wanted) is False:
-                return facts.worded("/declared", owner=one, wanted=wanted, numpy=numpy)
+                return facts.worded("/declared", owner=distribution, wanted=wanted, numpy=numpy)
     return None
 
 
@@ -329,18 +333,20 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     if lacks or said:
         return facts.worded("/no-binary" if lacks else "", said=said, lacks=lacks, version=version)
     for part, settle in (("misfit", ""), ("suspected", api.pip_line(facts.interpreter, "check"))):
-        for one in api.misfits(facts.errors, loosely=part == "suspected"):
-            if mine := QUANTISERS & {one.owner, one.other}:
+        for misfit in api.misfits(facts.errors, loosely=part == "suspected"):
+            if mine := QUANTISERS & {misfit.owner, misfit.other}:
                 cure = _fitting(facts, max(mine), facts.torch.version)
-                return facts.worded(f"/{part}", said=one.said, cure=cure, settle=settle, one=one)
+                return facts.worded(
+                    f"/{part}", said=misfit.said, cure=cure, settle=settle, one=misfit
+                )
     if kernels := facts.matched("/kernels"):
         said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
         return facts.worded("/kernels", said=said, settle=listing)
     skipped = facts.heard("/torchao")
     if not skipped:
         return None
-    asked = facts.matched("/torch")
-    torch = facts.torch.version or (asked[1] if asked else "")
+    requested = facts.matched("/torch")
+    torch = facts.torch.version or (requested[1] if requested else "")
     case = "/torchao:own" if api.minor(torch) in api.table("known_bad")["torchao"] else "/torchao"
     version, cure = facts.packages.version("torchao"), _fitting(facts, "torchao", torch)
     return facts.worded(case, said=skipped, cure=cure, version=version)

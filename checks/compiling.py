@@ -9,19 +9,19 @@ OTHERS = [f"/{tool}" for tool in ("nvcc", "rocm", "oneapi", "ninja")]
 @api.check("compiler-missing")
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton and a GPU without a compiler on Linux."""
-    said = facts.heard()
+    error = facts.heard()
     if other := facts.if_heard(*OTHERS):
         return other
-    if "-lcuda" in said:
-        return facts.worded("/libcuda", said=said)
+    if "-lcuda" in error:
+        return facts.worded("/libcuda", said=error)
     version = next(filter(None, map(facts.packages.version, api.TRITON)), "")
     gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
     lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
-    if not said and not (lacks and version and gpu and linux):
+    if not error and not (lacks and version and gpu and linux):
         return None
     system = f":{facts.host.distro if facts.host else 'debian'}"
-    cases = ":said" if said else ":not-on-path", ":windows" if _windows(facts, said) else system
-    return facts.worded(*cases, ":root", said=said, version=version)
+    cases = ":said" if error else ":not-on-path", ":windows" if _windows(facts, error) else system
+    return facts.worded(*cases, ":root", said=error, version=version)
 
 
 def _windows(facts: api.Facts, said: str) -> bool:
@@ -71,22 +71,22 @@ REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-
 def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     """Read the missing symbol; without an error, compare the label of flash-attn."""
     for error in facts.errors.errors:
-        found = facts.search("/undefined", error.text)
-        if found is None or facts.expression("/of-sycl").match(found[2]):
+        match = facts.search("/undefined", error.text)
+        if match is None or facts.expression("/of-sycl").match(match[2]):
             continue
-        path = f"/{found[1]}".replace("\\", "/")
+        path = f"/{match[1]}".replace("\\", "/")
         if not any(part in path for part in NOT_THESE):
-            return _from_symbol(facts, found[1], found[2])
-    if found := PROCEDURE.search(api.told(facts.errors, PROCEDURE.pattern)):
-        return _from_symbol(facts, found[1], "")
-    if found := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
+            return _from_symbol(facts, match[1], match[2])
+    if match := PROCEDURE.search(api.told(facts.errors, PROCEDURE.pattern)):
+        return _from_symbol(facts, match[1], "")
+    if match := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         # the installed extension, or how to find it
         name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
-        key, symbol = "/from-bare-symbol", found[1]
+        key, symbol = "/from-bare-symbol", match[1]
         cure = _rebuild(facts, name) if name else api.advise(ANEW)
         return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
-    if said := facts.heard():
-        return facts.worded("/deepspeed", said=said, cure=_rebuild(facts, "deepspeed"))
+    if message := facts.heard():
+        return facts.worded("/deepspeed", said=message, cure=_rebuild(facts, "deepspeed"))
     version = facts.packages.version("flash-attn")
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):

@@ -59,38 +59,38 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
     A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
     enroot's doc/standard-hooks.md, 98-nvidia.sh.
     """
-    kind, said = facts.container.kind, facts.heard(*UNSEEN)
+    kind, error = facts.container.kind, facts.heard(*UNSEEN)
     known = kind in ("docker", "enroot", "kubernetes") and facts.container.evidence == "the text"
-    return facts.worded(f"/{kind}", said=said) if known and said else None
+    return facts.worded(f"/{kind}", said=error) if known and error else None
 
 
 def _from_start(facts: api.Facts) -> api.Finding | None:
     """Use the report's command that started the container and the sign that it has no GPU."""
-    said = facts.heard(*UNSEEN)
-    seen = f"the error '{said}'" if said else "torch.cuda.is_available() is False"
+    error = facts.heard(*UNSEEN)
+    seen = f"the error '{error}'" if error else "torch.cuda.is_available() is False"
     desktop = facts.container.evidence == "Docker Desktop"
     blind = facts.runtime.gpu_available is False
     cpu = facts.torch.accelerator == "cpu"
-    if not (said or blind) or cpu or (facts.container.gpu_asked and not desktop):
+    if not (error or blind) or cpu or (facts.container.gpu_asked and not desktop):
         return None
-    amd = facts.torch.accelerator == "rocm" or "HIP" in said
+    amd = facts.torch.accelerator == "rocm" or "HIP" in error
     vendor = "amd" if amd else "nvidia"
     if desktop:
-        return facts.worded(f"/desktop:{vendor}", said=said, seen=seen)
+        return facts.worded(f"/desktop:{vendor}", said=error, seen=seen)
     command, toolkit = _command(facts, vendor), "" if amd else "nvidia-container-toolkit"
-    return facts.worded("/start", *command, said=said, seen=seen, toolkit=toolkit)
+    return facts.worded("/start", *command, said=error, seen=seen, toolkit=toolkit)
 
 
 def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
     """Read what NVIDIA's images print at startup; nothing else prints it."""
-    if refused := facts.if_heard(*(f"/{one}" for one in REFUSALS)):
+    if refused := facts.if_heard(*(f"/{refusal}" for refusal in REFUSALS)):
         return refused
-    said = facts.heard("/detected", "/not-injected")
-    if not said or (bus and facts.pci):
+    error = facts.heard("/detected", "/not-injected")
+    if not error or (bus and facts.pci):
         return None
     # crun is podman's runtime, and podman accepts --gpus but ignores it
-    engine = f"/run-nvidia:{'podman' if '`' in said else 'docker'}"
-    return facts.worded("/detected", engine, said=said)
+    engine = f"/run-nvidia:{'podman' if '`' in error else 'docker'}"
+    return facts.worded("/detected", engine, said=error)
 
 
 DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
@@ -101,11 +101,11 @@ def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown
     """Decide only by an error of the container engine."""
     if cdi := facts.if_heard("/cdi"):
         return cdi
-    said = facts.heard("/no-driver")
-    if not said:
+    error = facts.heard("/no-driver")
+    if not error:
         return None
-    if "amd" in said.lower():
-        return facts.worded("/amd", said=said)
+    if "amd" in error.lower():
+        return facts.worded("/amd", said=error)
     kind = "podman" if facts.container.kind == "podman" else "docker"
     install = "sudo dnf install -y" if facts.host.distro in DNF else "sudo apt-get install -y"
-    return facts.worded(f":{kind}", said=said, install=install)
+    return facts.worded(f":{kind}", said=error, install=install)

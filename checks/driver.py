@@ -7,16 +7,16 @@ from tunedoctor import api
 def driver_hung(facts: api.Facts) -> api.Finding | None:
     """Report NVML or nvidia-smi hanging; otherwise an error text that says so."""
     answer = facts.nvidia_answer
-    asked = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
-    stuck = [name for name, how in asked.items() if how == "hung" and answer.nvml != "ok"]
-    said = facts.heard()
-    waits = "" if said else facts.heard("/waits")
-    if not stuck and not said and not waits:
+    tools = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
+    stuck = [name for name, how in tools.items() if how == "hung" and answer.nvml != "ok"]
+    error = facts.heard()
+    waits = "" if error else facts.heard("/waits")
+    if not stuck and not error and not waits:
         return None
     names = " and ".join(stuck)
     case = ":stuck" if stuck else ":waits" if waits else ""
     return facts.worded(
-        case, said=said or waits, evidence=tuple(stuck), stuck=names, inside=facts.container
+        case, said=error or waits, evidence=tuple(stuck), stuck=names, inside=facts.container
     )
 
 
@@ -24,20 +24,20 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
 def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Decide by NVML's error 18 or CUDA's 803; by two versions alone unless NVML works."""
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
-    refused, said = answer.says(18), facts.heard()
+    refused, error = answer.says(18), facts.heard()
     library = api.parts(driver.library)
     differ = len(library) > 1 and library != api.parts(driver.version)
-    if facts.host.wsl or facts.host.os == "windows" or (answer.nvml == "ok" and not said):
+    if facts.host.wsl or facts.host.os == "windows" or (answer.nvml == "ok" and not error):
         return None
-    if not (refused or said or (differ and answer)):
+    if not (refused or error or (differ and answer)):
         return None
-    by_cuda = facts.search("/cuda", said) is not None
+    by_cuda = facts.search("/cuda", error) is not None
     case = "versions" if differ else "nvml" if refused else "said"
     # CUDA's error alone does not show whose libcuda was loaded
     unsettled = ":open" if by_cuda and not refused and not differ else ""
     where = (":inside", unsettled) if facts.container else (unsettled, ":else")
     triplet = "aarch64-linux-gnu" if facts.host.machine == "aarch64" else "x86_64-linux-gnu"
-    return facts.worded(f":{case}", *where, ":read" if driver else "", said=said, triplet=triplet)
+    return facts.worded(f":{case}", *where, ":read" if driver else "", said=error, triplet=triplet)
 
 
 FIRST_MAXWELL = "1340"
@@ -140,7 +140,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     torch, driver, windows = facts.torch, facts.nvidia_driver, facts.host.windows_driver
-    said = facts.heard()
+    error = facts.heard()
     floor = "" if windows else BEFORE_11.get(".".join(torch.cuda.split(".")[:2]), "")
     floor = floor or (api.driver_floor(torch.cuda, windows=windows) if torch.cuda else "")
     # JetPack 5 reports the release of its system, for example 35.4.1
@@ -148,11 +148,11 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     low = bool(floor) and comparable and not api.at_least(driver.version, floor)
     # a cuda-compat library can raise what the driver offers to the release of the build
     raised = bool(driver.cuda and torch) and api.at_least(driver.cuda, torch.cuda)
-    if not said and (not low or raised):
+    if not error and (not low or raised):
         return None
     seen = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     capabilities = tuple({card.compute_capability for card in seen if card.compute_capability})
-    offered, version, fit = _cuda_of(said), driver.version, None
+    offered, version, fit = _cuda_of(error), driver.version, None
     if not driver and offered:
         version = api.driver_floor(f"{api.parts(offered)[0]}.0", windows=False)
     if version:
@@ -165,7 +165,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     what += [f"driver {driver.version}"] if driver else []
     return facts.worded(
         ":low" if low and driver else ":said",
-        said=said,
+        said=error,
         way=fit or install,
         cure_note=f"{fit.note}; or a newer driver: {install.cure.command}" if fit else "",
         floor=floor,
@@ -188,18 +188,18 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     """Decide by error 804, or by a libcuda from a compat folder newer than the module on a GeForce card."""
     if facts.runtime.gpu_works:
         return None
-    said, file = facts.heard(), _compat_file(facts)
+    error, file = facts.heard(), _compat_file(facts)
     geforce = [card.name for card in facts.nvidia.gpus if "GeForce" in card.name]
     # the driver's own libcuda, newer than the module that is still loaded, ends in 804 too
-    if not file and (not said or facts.nvidia_answer.says(18)):
+    if not file and (not error or facts.nvidia_answer.says(18)):
         return None
-    if not said and not geforce:
+    if not error and not geforce:
         return None
     folders = (facts.environment.get("LD_LIBRARY_PATH") or "").split(":")
     kept = ":".join(folder for folder in folders if folder and "/compat" not in folder)
     cure = api.set_variable(None, "LD_LIBRARY_PATH", kept or None)
-    subject = f"the error '{said}'" if said else geforce[0]
-    return facts.worded(said=said, cure=cure, subject=subject, file=file)
+    subject = f"the error '{error}'" if error else geforce[0]
+    return facts.worded(said=error, cure=cure, subject=subject, file=file)
 
 
 def _compat_file(facts: api.Facts) -> str:
@@ -275,31 +275,31 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
         return None
     named = facts.heard("/own")
-    said = named or facts.heard()
+    error = named or facts.heard()
     nodes = state.missing_nodes if state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
     proven = facts.container or facts.runtime.gpu_available is False
-    if not said and not (lacks and proven):
+    if not error and not (lacks and proven):
         return None
-    says = f"the message '{named}'" if named else f"CUDA says '{said}'"
+    says = f"the message '{named}'" if named else f"CUDA says '{error}'"
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
     settle = "" if state or facts.nvidia_answer or named else SETTLE
     seen = ":seen" if state else ""
     what = f"{NODE} is missing" if lacks else says
-    return facts.worded(f":{case}", seen, said=said, settle=settle, what=what, loaded=loaded)
+    return facts.worded(f":{case}", seen, said=error, settle=settle, what=what, loaded=loaded)
 
 
 @api.check("xpu-driver")
 def xpu_driver(facts: api.Facts) -> api.Finding | None:
     """Only for an XPU build, unless an error shows it."""
-    said = facts.heard("/oneapi", "/sycl-name", "")
+    error = facts.heard("/oneapi", "/sycl-name", "")
     build, denied = facts.torch.accelerator, facts.intel.render_denied
     if facts.runtime.gpu_works or build not in ("xpu", "unknown"):
         return None
     lacks = facts.intel.level_zero is False
-    if not said and not (build == "xpu" and (lacks or denied)):
+    if not error and not (build == "xpu" and (lacks or denied)):
         return None
     windows = facts.host.os == "windows"
     words: dict[str, Any] = {
@@ -312,4 +312,4 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
         if own := facts.heard(f"/{part}"):
             return facts.worded(f"/{part}", said=own, **words)
     case = ":windows" if windows else ":lacks" if lacks else ":else"
-    return facts.worded(case, ":lacks" if lacks else "", said=said, **words)
+    return facts.worded(case, ":lacks" if lacks else "", said=error, **words)

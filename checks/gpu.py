@@ -38,7 +38,7 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     others = [f"{given['name']}: {given['says']}" for _, given in states[1:4]]
     for key, given in states[:1]:
         return facts.worded(key, **given, others=others)
-    for card in (one for one in facts.amd.gpus if one.ras_uncorrected):
+    for card in (gpu for gpu in facts.amd.gpus if gpu.ras_uncorrected):
         return facts.worded("/amd", card=card, blocks=card.ras_blocks)
     return _logged(facts) or facts.if_heard("/ras", "")
 
@@ -52,14 +52,14 @@ def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
         known: dict[str, str] = api.table("xids")["recovery"]
         card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
         action = card.recovery_action.upper().replace(" ", "_")
-        asked = f"recovery action {action}" if action not in ("", "NONE", "N/A") else ""
+        action_text = f"recovery action {action}" if action not in ("", "NONE", "N/A") else ""
         key = known.get(action, "asks:reboot" if "REBOOT" in action else "asks:reset")
         if card.remap_failed:
-            says = "; ".join(filter(None, ("remapping of faulty memory rows failed", asked)))
+            says = "; ".join(filter(None, ("remapping of faulty memory rows failed", action_text)))
             yield "/beyond-repair", card_is | {"uuid": card.uuid or "not known", "says": says}
             continue
-        if asked:
-            yield f"/{key}", card_is | {"says": asked}
+        if action_text:
+            yield f"/{key}", card_is | {"says": action_text}
         errors, pending = card.ecc_uncorrected, card.remap_pending
         count = f"{errors} uncorrectable memory errors since boot" if errors else ""
         row = "the GPU needs a reset to map out a faulty memory row" if pending else ""
@@ -90,7 +90,7 @@ OLD = ("gfx103", "gfx101", "gfx900", "gfx906")
 @api.check("gpu-lacks-bf16")
 def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     """Judge the best GPU of the build's vendor; an error text makes it an error."""
-    said = facts.heard()
+    error = facts.heard()
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     told_ = [card for card in cards if card.compute_capability]
     named = [f"{c.name} (compute capability {c.compute_capability})" for c in told_]
@@ -100,13 +100,13 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
         named = [f"{gpu.name or 'GPU'} ({gpu.gfx})" for gpu in discrete]
         old = all(gpu.gfx.startswith(OLD) for gpu in discrete)
     names = api.listed(dict.fromkeys(named)) if old else ""
-    said = said or (facts.heard("/on-old") if names else "")
-    if not names and not said:
+    error = error or (facts.heard("/on-old") if names else "")
+    if not names and not error:
         return None
     # a Trainer also says this if it sees no GPU; it names Ampere only if it sees one
     setup = facts.heard("/anywhere")
     case = ":anywhere" if setup and not names and not facts.heard("/ampere") else ""
-    return facts.worded(case, found=names, said=said)
+    return facts.worded(case, found=names, said=error)
 
 
 SHARE = 0.3
@@ -252,9 +252,12 @@ def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     rocm, cards = facts.torch.accelerator == "rocm", facts.nvidia.gpus
     if cards and not rocm:
         left = len(api.visible_gpus(cards, facts.environment))
-        return _judged(facts, CUDA, len(cards), [c.uuid for c in cards if c.uuid], left) or doubled
+        return (
+            _check_variable(facts, CUDA, len(cards), [c.uuid for c in cards if c.uuid], left)
+            or doubled
+        )
     for name in AMD if rocm and facts.amd.gpus else ():
-        if bad := _judged(facts, name, len(facts.amd.gpus)):
+        if bad := _check_variable(facts, name, len(facts.amd.gpus)):
             return bad
     nameless = None if facts.nvidia or facts.amd else _nameless(facts)
     return nameless or _ordinal(facts) or _ranks(facts) or doubled
@@ -262,12 +265,12 @@ def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
 
 def _nameless(facts: api.Facts) -> api.Finding | None:
     """Find a list that is wrong on any machine: "all" is valid only in NVIDIA_VISIBLE_DEVICES."""
-    said, setting = facts.heard(), facts.environment.get(CUDA)
+    error, setting = facts.heard(), facts.environment.get(CUDA)
     problem = _problem(setting, 1 << 20, [])
-    if not said or not problem:
+    if not error or not problem:
         return None
     hides = HIDES if problem == HIDES else "names no GPU"
-    return facts.worded("/nameless", said=said, hides=hides, setting=setting, problem=problem)
+    return facts.worded("/nameless", said=error, hides=hides, setting=setting, problem=problem)
 
 
 def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
@@ -290,19 +293,19 @@ def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
     return ""
 
 
-def _judged(
+def _check_variable(
     facts: api.Facts, name: str, count: int, uuids: list[str] | None = None, left: int = 0
 ) -> api.Finding | None:
     setting = facts.environment.get(name)
     problem = _problem(setting, count, uuids or [])
     if not problem:
         return None
-    said = "" if left or uuids is None else facts.heard()
+    error = "" if left or uuids is None else facts.heard()
     # hiding all GPUs can be intended, unless something failed because it found none
     return facts.worded(
         ":some" if left else "",
-        ":meant" if problem == HIDES and not said else "",
-        said=said,
+        ":meant" if problem == HIDES and not error else "",
+        said=error,
         name=name,
         hides=HIDES if problem == HIDES else "names no GPU that exists",
         setting=f"{name} is '{setting or ''}': {problem}",
@@ -320,37 +323,39 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
     """Without known variables: the driver lists GPUs, but CUDA finds none."""
     if passed := facts.if_heard("/unknown"):
         return passed
-    said, count = facts.heard(), len(facts.nvidia.gpus)
-    if not said or not count or _in_mig(facts):
+    error, count = facts.heard(), len(facts.nvidia.gpus)
+    if not error or not count or _in_mig(facts):
         return None
     names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
     # a container without a GPU gives the same error while nvidia-smi ran outside it
-    return facts.worded("/none-seen", said=said, names=names)
+    return facts.worded("/none-seen", said=error, names=names)
 
 
 def _ranks(facts: api.Facts) -> api.Finding | None:
     """Find a launcher with more processes than GPUs."""
-    said = facts.heard("/slot", "/ranks")
+    error = facts.heard("/slot", "/ranks")
     ranks = facts.expression("/ranks")
-    asked = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
-    if not said or asked is None or _in_mig(facts):
+    requested = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
+    if not error or requested is None or _in_mig(facts):
         return None
-    return facts.worded("/ranks", said=said, asked=asked[0].strip())
+    return facts.worded("/ranks", said=error, asked=requested[0].strip())
 
 
 def _ordinal(facts: api.Facts) -> api.Finding | None:
     """Find a process that uses a GPU number beyond those the list allows: more ranks than GPUs."""
     left = api.entries(facts.environment.get(CUDA) or "")
-    said = facts.heard("/ranks")
-    if not said or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
+    error = facts.heard("/ranks")
+    if not error or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
         return None
-    return facts.worded("/ordinal", said=said, left=",".join(left), number=len(left))
+    return facts.worded("/ordinal", said=error, left=",".join(left), number=len(left))
 
 
 def _beyond(facts: api.Facts) -> api.Finding | None:
     """Trust a launcher that counted the GPUs; CUDA's error does not show who requested which."""
     sure = facts.heard("/counted")
-    said = sure or facts.heard("/ordinal")
-    if not said or facts.nvidia:
+    error = sure or facts.heard("/ordinal")
+    if not error or facts.nvidia:
         return None
-    return facts.worded("/beyond", said=said, settle="" if sure else f"nvidia-smi -L; echo ${CUDA}")
+    return facts.worded(
+        "/beyond", said=error, settle="" if sure else f"nvidia-smi -L; echo ${CUDA}"
+    )

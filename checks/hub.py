@@ -8,10 +8,10 @@ ON = ("1", "true", "yes", "on")
 @api.check("hub-cache-permission")
 def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     """Report a note if the Hub is switched off, because reading is enough then."""
-    said = facts.heard()
+    error = facts.heard()
     disks = (d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable)
     folder = next((disk.path for disk in disks), "")
-    if not folder and not said:
+    if not folder and not error:
         return None
     offline = (facts.environment.get("HF_HUB_OFFLINE") or "0").lower() in ON
     windows = facts.host.os == "windows"
@@ -20,19 +20,21 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     if facts.container or windows:
         cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
     case = ":inside" if facts.container else ":else"
-    level: api.Severity = "note" if offline and not said else "error"
+    level: api.Severity = "note" if offline and not error else "error"
     seen = ":seen" if folder else ""
-    return facts.worded(seen, case, severity=level, said=said, cure=cure, folder=folder)
+    return facts.worded(seen, case, severity=level, said=error, cure=cure, folder=folder)
 
 
 @api.check("hub-gated-access")
 def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Use a 403 answer and messages about a licence that was not accepted."""
-    said = facts.heard()
-    if not said:
+    error = facts.heard()
+    if not error:
         return None
     page = facts.matched("/page")
-    return facts.worded(":fine" if "fine-grained" in said else "", said=said, page=page and page[1])
+    return facts.worded(
+        ":fine" if "fine-grained" in error else "", said=error, page=page and page[1]
+    )
 
 
 PLACE = api.expression("hub-network/place")
@@ -61,18 +63,18 @@ def _tls_of_no_host(errors: api.Errors) -> str:
 @api.check("hub-no-token")
 def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Use a 401 answer and messages about a missing token."""
-    said = facts.heard("", "/unauthorised")
-    if not said and facts.heard("/not-logged-in"):
-        said = facts.heard("/private")
-    if said and facts.search("/ownerless", said):
-        said = facts.heard()
-        if not said:
+    error = facts.heard("", "/unauthorised")
+    if not error and facts.heard("/not-logged-in"):
+        error = facts.heard("/private")
+    if error and facts.search("/ownerless", error):
+        error = facts.heard()
+        if not error:
             return facts.worded("/no-such-name", said=facts.heard("/unauthorised"))
-    guess = "" if said else facts.heard("/guess")
-    if not said and not guess:
+    guess = "" if error else facts.heard("/guess")
+    if not error and not guess:
         return None
     has = "; HF_TOKEN is set" if facts.environment.get("HF_TOKEN") else ""
-    return facts.worded(":guess" if guess else "", said=said or guess, set=has)
+    return facts.worded(":guess" if guess else "", said=error or guess, set=has)
 
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")

@@ -24,20 +24,22 @@ def import_contract_clash(
     # broken-install reports these, and torch-missing a missing torch
     damaged = {one.name for one in facts.packages.broken}
     left = [
-        one
-        for one in api.broken_contracts(facts.contracts, versions)
-        if not any({one.library, one.neighbour} <= names for names in covered)
-        and damaged.isdisjoint({one.library, one.neighbour})
-        and (one.kind, one.module) != ("missing", "torch")
+        broken_contract
+        for broken_contract in api.broken_contracts(facts.contracts, versions)
+        if not any(
+            {broken_contract.library, broken_contract.neighbour} <= names for names in covered
+        )
+        and damaged.isdisjoint({broken_contract.library, broken_contract.neighbour})
+        and (broken_contract.kind, broken_contract.module) != ("missing", "torch")
     ]
     if not left:
         return packages if isinstance(packages, api.Unknown) else None
     left = [one for one in left if not one.command] or left
     stops = [one for one in left if one.kind != "keyword"]
-    main = [one for one in stops if api.needed_library(one.led_by or one.library)]
+    main = [stop for stop in stops if api.needed_library(stop.led_by or stop.library)]
     shown = main or stops or left
     first = shown[0]
-    pairs = list(dict.fromkeys((one.library, _named(one)) for one in shown))
+    pairs = list(dict.fromkeys((one.library, _provider(one)) for one in shown))
     wanted = _change(facts, shown, versions)
     newer = any(spec == "*" and name in versions for name, spec in wanted.items())
     options = ["--upgrade"] if newer else []
@@ -50,7 +52,7 @@ def import_contract_clash(
         severity="note" if first.command else "error" if main else "warning",
         cure=facts.pip("install", *options, *api.pinned(wanted)),
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
-        pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
+        pairs=api.clauses(_describe(shown, pair, versions) for pair in pairs),
         first=first,
         other=pairs[0][1],
         call=first.module.rpartition(".")[2],
@@ -58,15 +60,15 @@ def import_contract_clash(
     )
 
 
-def _named(one: api.BrokenContract) -> str:
+def _provider(one: api.BrokenContract) -> str:
     """Return the distribution that should provide the name."""
     return one.neighbour or api.brought_by(one.module.partition(".")[0])
 
 
-def _found(
+def _describe(
     shown: Iterable[api.BrokenContract], pair: tuple[str, str], versions: dict[str, str]
 ) -> str:
-    some = [one for one in shown if (one.library, _named(one)) == pair]
+    some = [one for one in shown if (one.library, _provider(one)) == pair]
     first = some[0]
     who = api.together({first.library: versions.get(first.library, "")})
     what = api.listed((one.name or one.module for one in some), 2)
@@ -123,7 +125,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     first = _blamed((plain or main or bad)[0], bad)
     module, lines = api.module_of(first.name), first.error.splitlines()
     # the innermost exception of a chain, which comes first, names the cause
-    message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
+    message = next((line for line in lines if line.strip() and not line.startswith("  ")), "")
     inner, asks = _stood_in(first), facts.search("/asks", message)
     other = api.brought_by(asks[1]) if asks else ""
     name = inner if facts.packages.get(inner) else api.brought_by(module)
@@ -132,7 +134,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
         "/main" if main else "",
         "/clash" if clash else "",
         "library-import-fails",
-        evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
+        evidence=tuple(line.strip() for line in lines if line.strip().startswith("File "))[-3:],
         module=module,
         name=name,
         other=other,
@@ -182,17 +184,17 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     every = api.unmet_by_all(facts.packages, facts.interpreter, facts.host, facts.torch)
     # other checks report torch and its CUDA wheels
     lacks = [one for one in every if not (one.installed or one.name.startswith(CUDA))]
-    declared = {one.name: one for one in reversed(lacks) if one.name != "torch"}
-    needed = [one for one in lacks if one.name in declared and one.name not in OPTIONAL]
+    declared = {lack.name: lack for lack in reversed(lacks) if lack.name != "torch"}
+    needed = [lack for lack in lacks if lack.name in declared and lack.name not in OPTIONAL]
     if hard := {one.name: one for one in reversed(needed) if _imported(facts, one)}:
         return _from_declared(facts, [*hard.values()])
     pairs = api.pairs_of("missing-dependency", facts)
     hidden = {shadow.module for shadow in facts.shadowed.shadows}
-    asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
-    if asked and not any(pair.row.severity == "error" for pair in pairs):
-        said = next(iter(asked.values()))
-        cure = facts.pip("install", *asked)
-        return facts.worded("/from-error", said=said, cure=cure, names=asked)
+    missing = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
+    if missing and not any(pair.row.severity == "error" for pair in pairs):
+        said = next(iter(missing.values()))
+        cure = facts.pip("install", *missing)
+        return facts.worded("/from-error", said=said, cure=cure, names=missing)
     amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
     if amdsmi or pairs:
         return amdsmi or _from_row(facts, pairs[0])
@@ -217,7 +219,7 @@ def _imported(facts: api.Facts, one: api.Unmet) -> bool:
 
 def _asked_for(facts: api.Facts) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     # errors of other causes also advise to install: trust the advice only if it stands alone
     kinds = ["not-found", "no-module", "no-metadata"]
     kinds += ["advice"] if len(facts.errors.errors) <= ALONE else []
@@ -234,8 +236,8 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
                     name = api.brought_by(module)
                 meant = name and (name != "torch" or kind == "not-found")
                 if meant and not facts.packages.get(name):
-                    found.setdefault(name, match[0])
-    return found
+                    result.setdefault(name, match[0])
+    return result
 
 
 def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:

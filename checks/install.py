@@ -18,11 +18,11 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
     faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
     # missing metadata of conda's own packages is common and harmless
     harmless = {("no metadata", name) for name in facts.packages.conda}
-    ours = [one for one in faults if one.problem != "leftover" and one.name in STACK]
+    ours = [fault for fault in faults if fault.problem != "leftover" and fault.name in STACK]
     # local-file-shadowing reports copies that PYTHONPATH puts before the installed one
-    before = {(one.name, one.hidden_by) for one in facts.packages.copies}
+    before = {(copy.name, copy.hidden_by) for copy in facts.packages.copies}
     before = {one for one in before if one[1] in facts.interpreter.pythonpath}
-    real = [one for one in ours if (one.problem, one.name) not in harmless]
+    real = [fault for fault in ours if (fault.problem, fault.name) not in harmless]
     real = [one for one in real if (one.name, one.location) not in before]
     if real or facts.contracts.damaged:
         return _faulty(facts, real) if real else _damaged(facts, facts.contracts.damaged)
@@ -37,7 +37,7 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
             return found
     if isinstance(packages, api.Unknown):
         return packages
-    return _leftovers(facts, [one for one in faults if one.problem == "leftover"])
+    return _leftovers(facts, [fault for fault in faults if fault.problem == "leftover"])
 
 
 def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
@@ -152,28 +152,28 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
 
     Only a package's own files show what belongs to it: what another library asks for can be of another release.
     """
-    found = facts.search("/part", error.text)
-    if found is None or not facts.packages.complete:
+    match = facts.search("/part", error.text)
+    if match is None or not facts.packages.complete:
         return None
-    module = found["part"] or found["folder"]
+    module = match["part"] or match["folder"]
     name = api.brought_by(module)
     # a missing part can belong to another version; a folder without code is always a fault
-    meant = name in STACK or found["folder"]
+    meant = name in STACK or match["folder"]
     if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
         return None
-    asked = api.broken_contracts(facts.contracts, api.versions_of(facts.packages, facts.torch))
+    contracts = api.broken_contracts(facts.contracts, api.versions_of(facts.packages, facts.torch))
     by_pair = ("library-version-clash", "quantisation-library-mismatch")
     held = facts.packages.get(name)
     if (
         held is None
-        or (found["part"] and next(iter(api.owners(error)), name) != name)
-        or any(one.module in error.text for one in asked if one.neighbour == name)
+        or (match["part"] and next(iter(api.owners(error)), name) != name)
+        or any(one.module in error.text for one in contracts if one.neighbour == name)
         or any(api.pairs_of(one, facts) for one in by_pair)
     ):
         return None
     cure = api.put_anew(facts.interpreter, facts.torch, name, held.version)
     return facts.worded(
-        "/part-missing", said=found[0], cure=cure, held=held, module=module, where=error.where
+        "/part-missing", said=match[0], cure=cure, held=held, module=module, where=error.where
     )
 
 

@@ -16,8 +16,8 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     lost = [one for one in mine if one.name.startswith("nvidia-") and not one.installed]
     for error in facts.errors.errors:
         for kind in ("missing", "any-of"):
-            if found := facts.search(f"/{kind}", error.text):
-                library = next(filter(None, found.groups()))
+            if match := facts.search(f"/{kind}", error.text):
+                library = next(filter(None, match.groups()))
                 return _missing_from_error(facts, library, _importer(error), lost)
     # a linker error in a build: the missing module reported later is its result
     if linker := facts.matched("/linker"):
@@ -111,13 +111,13 @@ def _library(name: str) -> str:
 
 def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
     """Report an NCCL without a needed symbol if the installed wheels are unknown."""
-    said = facts.heard("/symbol")
+    error = facts.heard("/symbol")
     hidden = any(shadow.library == "libnccl" for shadow in facts.library_path.shadows)
-    if not said or hidden:
+    if not error or hidden:
         return None
     major = (api.parts(facts.torch.cuda) or (12,))[0]
     listing = api.pip_line(facts.interpreter, "list")
-    return facts.worded("/from-error", said=said, major=major, pip_list=listing)
+    return facts.worded("/from-error", said=error, major=major, pip_list=listing)
 
 
 FROM_ERROR = "/from-error"
@@ -135,11 +135,11 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     if cxx is not None and cxx.whose in ("search path", "system before conda"):
         case = FROM_ERROR if cxx.whose == "search path" else "/cxx"
         return facts.worded(case, found=cxx.found, said=cxx.said)
-    said = facts.heard() or facts.heard("/sublibrary")
+    error = facts.heard() or facts.heard("/sublibrary")
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:
-        case = "/from-error:open" if _open(facts, said) else ""
-        return facts.worded(FROM_ERROR, case, said=said) if said else None
+        case = "/from-error:open" if _open(facts, error) else ""
+        return facts.worded(FROM_ERROR, case, said=error) if error else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
     gpu_build = facts.torch.accelerator in ("cuda", "rocm")
@@ -153,7 +153,9 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
         # a release wheel includes cuDNN; builds of conda and vendors do not
         plain = version and not version.is_prerelease and api.release_row(facts.torch.version)
         if not plain or (gpu_build and fine):
-            return facts.worded(FROM_ERROR, said=f"{said}'; it is '{first.path}") if said else None
+            return (
+                facts.worded(FROM_ERROR, said=f"{error}'; it is '{first.path}") if error else None
+            )
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
     return facts.worded(
         ":stub" if stub else ":foreign",
@@ -162,7 +164,7 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
         first=first,
         own=first.own or ("the driver's own" if stub else "any that torch brings"),
         others=[shadow.library for shadow in shadows if shadow is not first],
-        ends=f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step",
+        ends=f"'{error}'" if error else "'undefined symbol', or a cuDNN error in the first step",
     )
 
 
@@ -186,10 +188,10 @@ def _open(facts: api.Facts, said: str) -> bool:
 @api.check("nccl-unavailable")
 def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     """Report a note for several GPUs, an error if NCCL was requested."""
-    said, count = facts.heard(), len(facts.nvidia.gpus)
-    if not said and not (facts.host.os == "windows" and count > 1):
+    error, count = facts.heard(), len(facts.nvidia.gpus)
+    if not error and not (facts.host.os == "windows" and count > 1):
         return None
-    return facts.worded(":said" if said else "", said=said, count=count)
+    return facts.worded(":said" if error else "", said=error, count=count)
 
 
 @api.check("conda-binary-clash")
@@ -202,9 +204,9 @@ def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
         return facts.worded("/old-library", found=cxx.found, said=cxx.said)
     if layer := facts.if_heard("/mkl-fails"):
         return layer
-    said = facts.heard()
+    error = facts.heard()
     mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
     old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
-    if not said and not (mkl and old and api.at_least(mkl, "2024.1")):
+    if not error and not (mkl and old and api.at_least(mkl, "2024.1")):
         return None
-    return facts.worded("" if mkl and facts.torch else ":unseen", said=said, mkl=mkl)
+    return facts.worded("" if mkl and facts.torch else ":unseen", said=error, mkl=mkl)

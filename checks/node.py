@@ -57,8 +57,8 @@ def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
             now, most = card.pcie_generation or 0, card.pcie_generation_most or 0
             links.append(("generation {} of {}", now, most))
         said = [words.format(now, most) for words, now, most in links if 0 < now < most]
-        peers = [one for one in gpus.gpus if one.name == card.name]
-        ahead = sum(_link(one) > _link(card) for one in peers)
+        peers = [gpu for gpu in gpus.gpus if gpu.name == card.name]
+        ahead = sum(_link(peer) > _link(card) for peer in peers)
         fault = len(peers) >= limit("peers") and ahead * 2 > len(peers)
         (faults if fault else notes).extend(
             [f"GPU {card.index} ({card.name}): {', '.join(said)}"] if said else []
@@ -77,9 +77,9 @@ def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
     """Compare with the best card of the kind; a card without links has no bridge, unless switches join all."""
     short: list[str] = []
     for card in gpus.gpus:
-        active, peers = card.nvlinks_active, [one for one in gpus.gpus if one.name == card.name]
-        best = max((one.nvlinks_active or 0 for one in peers), default=0)
-        joined = facts.pci.nvswitches or any(one.fabric_state == "completed" for one in peers)
+        active, peers = card.nvlinks_active, [gpu for gpu in gpus.gpus if gpu.name == card.name]
+        best = max((peer.nvlinks_active or 0 for peer in peers), default=0)
+        joined = facts.pci.nvswitches or any(peer.fabric_state == "completed" for peer in peers)
         if active is not None and active < best and (active or joined) and not card.mig:
             short.append(f"GPU {card.index} ({card.name}): {active} of {best} NVLinks are active")
     return facts.worded(each=short) if short else None
@@ -109,7 +109,7 @@ def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
 def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Report the worst first, by the driver and the manual; if all links are up again it is over."""
     rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
-    told = [(rows.get(str(one.number), {}), one) for one in kernel_log.xids if one.of_switch]
+    told = [(rows.get(str(xid.number), {}), xid) for xid in kernel_log.xids if xid.of_switch]
     asks = [(row.get("asks") or one.text.partition(",")[0].lower(), one) for row, one in told]
     worst = next((rank for rank in ranks if rank in dict(asks)), "")
     each = [f"SXid {x.number} at {x.slot}: {x.text}" for asked, x in asks if asked == worst]
@@ -131,7 +131,7 @@ def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
     """Find ended processes that hold memory; in containers and WSL the driver also counts outside ones."""
     if facts.container or facts.host.windows_driver:
         return None
-    dead = [(card, one) for card in gpus.gpus for one in card.processes if one.state]
+    dead = [(card, process) for card in gpus.gpus for process in card.processes if process.state]
     sizes = [f", {api.gib(one.memory)}" if one.memory else "" for _, one in dead]
     each = [
         f"GPU {card.index}: {one.name or 'process'} ({one.pid}, {one.state}{size})"

@@ -19,15 +19,15 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
 @api.check("python-headers-missing")
 def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton with a GPU and a compiler but no headers on Linux."""
-    said, own = facts.heard(), facts.interpreter
+    error, own = facts.heard(), facts.interpreter
     gpu = facts.nvidia or facts.amd
     triton = any(facts.packages.get(name) for name in api.TRITON)
     lacks = own.headers is False and facts.compilers.cc
-    if not said and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
+    if not error and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
         return None
     system = "debian" if not facts.host or facts.host.distro in ("debian", "ubuntu") else "else"
     numbers = ".".join(map(str, api.parts(own.version)[:2])) if own else "3"
-    return facts.worded(f":{system}", ":said" if said else ":seen", said=said, numbers=numbers)
+    return facts.worded(f":{system}", ":said" if error else ":seen", said=error, numbers=numbers)
 
 
 RECOMMENDED = "3.11"
@@ -71,11 +71,11 @@ def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | N
     stage = facts.runtime.stage("import torch")
     if stage is not None and stage.outcome == "ok":
         return None
-    judged = _judged(facts, absent=torch is None)
+    judged = _check_version(facts, absent=torch is None)
     return judged or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
 
 
-def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
+def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own = facts.interpreter
     if own.implementation != "cpython" or not api.parts(own.version):
         return None
@@ -135,15 +135,15 @@ def _from_errors(facts: api.Facts) -> api.Finding | None:
 
 def _excluded_by_pip(facts: api.Facts) -> str:
     """Return pip's or uv's sentence that a torch needs another Python, or ""."""
-    if said := facts.heard("/excluded-by-pip"):
-        return said
-    asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("/asked"))
-    if asked is None:
+    if error := facts.heard("/excluded-by-pip"):
+        return error
+    match = re.search(r"torch==(\d[\d.]*\d)", facts.heard("/asked"))
+    if match is None:
         return ""
     return api.told(
         facts.errors,
         r"Ignored the following versions that require a different python version: [^\n]{0,300}?(?<![\d.])"
-        + re.escape(asked[1])
+        + re.escape(match[1])
         + r" Requires-Python",
     )
 
@@ -159,11 +159,11 @@ def target_missing(
         return None
     if isinstance(interpreter, api.Interpreter):
         why, may_end = runtime.why if isinstance(runtime, api.Unknown) else "", interpreter.may_end
-        said = facts.search("/said", why)
+        match = facts.search("/said", why)
         # Windows reads .pth files by its code page
-        place = said[2] if said else "" if facts.host.os == "windows" else interpreter.unread_pth
+        place = match[2] if match else "" if facts.host.os == "windows" else interpreter.unread_pth
         if place := place or (may_end if facts.search("/stopped", why) else ""):
-            return facts.worded("/stops", place=place, said=said[1] if said else "")
+            return facts.worded("/stops", place=place, said=match[1] if match else "")
         why = f"{may_end} runs each time this Python starts and can end it: doctor check --deep finds out"
         return api.Unknown(why=why) if may_end and not isinstance(runtime, api.Runtime) else None
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")

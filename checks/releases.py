@@ -19,11 +19,11 @@ _Bad = tuple[str, str]
 def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides if these show nothing."""
     # libmamba's message if it has a companion only for another CUDA
-    if asked := facts.matched("/conda-cuda"):
-        slots: dict[str, Any] = asked.groupdict()
-        return facts.worded("/from-conda", said=asked[0], **slots)
+    if requested := facts.matched("/conda-cuda"):
+        slots: dict[str, Any] = requested.groupdict()
+        return facts.worded("/from-conda", said=requested[0], **slots)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
-    heard = {one: facts.heard(f"/{one}") for one in COMPANIONS}
+    heard = {companion: facts.heard(f"/{companion}") for companion in COMPANIONS}
     said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
     conflict = facts.heard("/conflict")
     if conflict and not bad:
@@ -60,7 +60,7 @@ def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
     bad: dict[str, _Bad] = {}
     for name in COMPANIONS:
         version = facts.packages.version(name)
-        found = _judged(facts, name, version, pins.get(name)) if version else None
+        found = _mismatch(facts, name, version, pins.get(name)) if version else None
         # a library that imports without an error fits
         stage = facts.runtime.stage(f"import {name}")
         if found is not None and not (stage and stage.outcome == "ok"):
@@ -76,7 +76,7 @@ def _of_release(facts: api.Facts, name: str) -> bool:
     return same and facts.host.os == "macos"
 
 
-def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
+def _mismatch(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
     """Return what is wrong with a companion; None if it fits or that is unknown."""
     torch = facts.torch.version
     if night := _nightly(torch):
@@ -98,9 +98,9 @@ def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) ->
 
 def _nightly(version: str) -> date | None:
     """Return the night of "2.10.0.dev20250929"; None for a release."""
-    found = re.search(r"\.dev(\d{8})", version)
+    match = re.search(r"\.dev(\d{8})", version)
     try:
-        return date.fromisoformat(found[1]) if found else None
+        return date.fromisoformat(match[1]) if match else None
     except ValueError:
         return None
 
@@ -132,8 +132,8 @@ def _odd_label(facts: api.Facts, name: str, version: str) -> str:
 
 def _label(version: str) -> str:
     """Return cu126, rocm6.3, cpu or "" of a version; "+pt22cu121" names its torch in front."""
-    found = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
-    return found[1] if found else ""
+    match = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
+    return match[1] if match else ""
 
 
 SETTLE = 'python -c "import torch; print(torch.__version__)"'
@@ -147,7 +147,7 @@ def torch_too_old_for_library(
     pairs = api.pairs_of("torch-too-old-for-library", facts)
     every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     asks = (one for one in every if one.name == "torch" and one.owner.name not in COMPANIONS)
-    floors = ((_floor(one.specifier, one.installed), one) for one in asks if one.installed)
+    floors = ((_floor(ask.specifier, ask.installed), ask) for ask in asks if ask.installed)
     declared = [(floor, one) for floor, one in floors if floor]
     worst = pairs[0] if pairs else None
     settle = said = ""
@@ -166,8 +166,8 @@ def torch_too_old_for_library(
         wanted, one = max(declared, key=lambda f: api.release(f[0].lstrip(">=")))
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, but torch {one.installed} is installed"
         means = f"{one.owner.name} calls something that torch {one.installed} does not have yet"
-    elif asked := _asked(facts):
-        said, wanted = asked
+    elif requested := _requested_minimum(facts):
+        said, wanted = requested
         found, means = "", "the import, or the call that needs it, fails"
     elif missed := _name_missed(facts):
         said, since = missed
@@ -196,7 +196,7 @@ def torch_too_old_for_library(
     )
 
 
-def _asked(facts: api.Facts) -> tuple[str, str] | None:
+def _requested_minimum(facts: api.Facts) -> tuple[str, str] | None:
     """Return the error that states a minimum torch version, and that minimum."""
     said = facts.heard("/asked")
     for error in facts.errors.errors if not said else ():
@@ -220,19 +220,19 @@ def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
         if any(theirs.search(frame.file) for frame in error.frames[-1:]):
             continue
         for missed in facts.expressions("/missed"):
-            if found := missed.search(error.text):
-                named = found.groupdict()
+            if match := missed.search(error.text):
+                named = match.groupdict()
                 name = named.get("name") or f"{named['function']} {named['keyword']}"
                 if since := api.lacks(named.get("module") or "", name, facts.torch.version):
-                    return found[0], since
+                    return match[0], since
     return None
 
 
 def _floor(specifier: str, installed: str) -> str:
     """Return the minimum of a specifier that the installed version does not meet, such as ">=2.4", or ""."""
-    for one in specifier.split(","):
-        floor = one.lstrip(">~=").replace(".*", "")
-        if one[:1] in (">", "~", "=") and api.release(installed) < api.release(floor):
+    for part in specifier.split(","):
+        floor = part.lstrip(">~=").replace(".*", "")
+        if part[:1] in (">", "~", "=") and api.release(installed) < api.release(floor):
             return f">={floor}"
     return ""
 
@@ -266,8 +266,8 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
 def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
     """Return the model type or class that an error names, and the error text."""
     for named in api.expressions("transformers-too-old-for-model/named"):
-        if found := named.search(error.text):
-            return found[1], found[0]
+        if match := named.search(error.text):
+            return match[1], match[0]
     key = api.expression("transformers-too-old-for-model/key").search(error.text)
     in_config = any("configuration_auto" in f.file for f in error.frames)
     # the traceback is cut off: a model type as a missing key while loading a model

@@ -169,18 +169,20 @@ VRAM_ENOUGH = 30
 def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Report an error if a run failed this way; otherwise name what fits, below 30 GiB."""
     sure = facts.heard()
-    said = sure or facts.heard("/guess")
+    error = sure or facts.heard("/guess")
     name, size = _largest(facts)
-    short = api.shortage(facts.errors) if said else None
-    if short and (finding := _held(facts, short, said)):
+    short = api.shortage(facts.errors) if error else None
+    if short and (finding := _memory_in_use(facts, short, error)):
         return finding
-    if said:
+    if error:
+        if short and not size:  # the error itself says how large the GPU is
+            name, size = "the GPU", short.total
         settle, shown = "" if sure else "nvidia-smi", api.gib(size) if size else ""
-        return facts.worded(said=said, settle=settle, name=name, size=shown)
+        return facts.worded(said=error, settle=settle, name=name, size=shown)
     return _vram_note(facts, name, size) if 0 < size < VRAM_ENOUGH * GIB else None
 
 
-def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
+def _memory_in_use(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Report memory held by other programs, or fragmented in torch's cache."""
     if not short.by_others:
         return facts.worded("/in-pieces", said=said, short=short) if short.by_pieces else None

@@ -51,15 +51,15 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
 def _arch_from_text(
     facts: api.Facts, gpus: list[api.AmdGpu], archs: tuple[str, ...]
 ) -> api.Finding | None:
-    said = facts.heard()
-    if not said or "current device: 1" in said:
+    error = facts.heard()
+    if not error or "current device: 1" in error:
         return None
-    named = facts.search("/gfx", said)
-    gfx = gpus[0].gfx if gpus else named[0] if named else ""
-    found = f"the error '{said}'" + (f" of {facts.torch.named}" if facts.torch else "")
+    match = facts.search("/gfx", error)
+    gfx = gpus[0].gfx if gpus else match[0] if match else ""
+    found = f"the error '{error}'" + (f" of {facts.torch.named}" if facts.torch else "")
     if gfx:
-        return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(said)
-    return facts.worded(found=found, said=said)
+        return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(error)
+    return facts.worded(found=found, said=error)
 
 
 @api.check("rocm-device-permission")
@@ -137,10 +137,10 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
-    return facts.worded(indexes=indexes, chips=[*map(_named, chips)], cards=[*map(_named, cards)])
+    return facts.worded(indexes=indexes, chips=[*map(_label, chips)], cards=[*map(_label, cards)])
 
 
-def _named(gpu: api.AmdGpu) -> str:
+def _label(gpu: api.AmdGpu) -> str:
     return f"{gpu.name or gpu.gfx} ({gpu.gfx})"
 
 
@@ -148,13 +148,13 @@ def _landed(
     facts: api.Facts, chips: list[api.AmdGpu], cards: list[api.AmdGpu]
 ) -> api.Finding | None:
     """Find an integrated GPU for which rocBLAS had no code while there is a discrete card."""
-    said = facts.heard("/landed")
-    named = re.search(r"gfx[0-9a-f]{3,5}", said)
+    error = facts.heard("/landed")
+    match = re.search(r"gfx[0-9a-f]{3,5}", error)
     card = next((gpu for gpu in cards if gpu.gfx), None)
-    if named is None or card is None or not api.named_as("amd_integrated", named[0]):
+    if match is None or card is None or not api.named_as("amd_integrated", match[0]):
         return None
     index = card.index if chips else 1
-    return facts.worded("/landed", said=said, gfx=named[0], card=_named(card), index=index)
+    return facts.worded("/landed", said=error, gfx=match[0], card=_label(card), index=index)
 
 
 def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
@@ -197,7 +197,7 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
     ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
-    target, wanted = _target(value), _wanted(gpu.gfx)
+    target, wanted = _target(value), _override_value(gpu.gfx)
     archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
     if target == gpu.gfx or any(name.startswith("matmul cuda:") for name in ran):
         return None
@@ -228,11 +228,11 @@ def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | Non
 def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     """Report a GPU that needs the variable, if it was set in a shell but is not in the environment."""
     named = any(NAME in command for command in facts.typed.commands)
-    gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
+    gpu = next((g for g in gpus.gpus if not g.integrated and _override_value(g.gfx)), None)
     archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
     if gpu is None or not facts.torch or not named or gpu.gfx in archs:
         return None
-    return facts.worded("/not-passed", gpu=gpu, wanted=_wanted(gpu.gfx))
+    return facts.worded("/not-passed", gpu=gpu, wanted=_override_value(gpu.gfx))
 
 
 def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
@@ -240,7 +240,7 @@ def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -
     return facts.worded(case, "/needless", value=value, target=_target(value), gpu=gpu)
 
 
-def _wanted(gfx: str) -> str:
+def _override_value(gfx: str) -> str:
     """Return the value that works for a GPU, or ""."""
     found = api.rocm_override(gfx)
     return found.value if found is not None and found.grade != "fails" else ""
@@ -265,15 +265,15 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
     prefix = facts.interpreter.prefix or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    said = "" if place else facts.heard()
+    error = "" if place else facts.heard()
     # the program is the outermost frame of a traceback
-    files = (e.frames[0].file for e in facts.errors.errors if e.frames and said)
+    files = (e.frames[0].file for e in facts.errors.errors if e.frames and error)
     program = next((file for file in files if " " in file), "")
     if not place and not program:
         return None
     case = ":work" if place and place == work else ""
     hip = ".".join(torch.hip.split(".")[:2])
-    return facts.worded(case, said=said, hip=hip, place=place or program)
+    return facts.worded(case, said=error, hip=hip, place=place or program)
 
 
 STATED = ("/refused", "/atomics")
@@ -290,20 +290,20 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     stated = facts.heard(*STATED)
     if not stated and facts.amd.gpus:
         return None
-    said = stated or facts.heard("/unstated")
+    error = stated or facts.heard("/unstated")
     logged = facts.kernel_log.kfd
     line = next((one for one in logged if "not supported" in one or "atomics" in one), "")
     refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
-    if not said and not refused:
+    if not error and not refused:
         return None
-    case = "logged" if line else "said" if said else "no-memory"
-    atomics = "\n".join(one for one in (said, *logged) if "atomics" in one)
+    case = "logged" if line else "said" if error else "no-memory"
+    atomics = "\n".join(one for one in (error, *logged) if "atomics" in one)
     versions = _FIRMWARE.search(atomics)
     firmware, needed = map(int, versions.groups()) if versions else (0, 0)
     return facts.worded(
         ":firmware" if needed else ":atomics" if atomics else ":else",
         f":{case}",
-        said=said,
+        said=error,
         firmware=firmware,
         needed=needed,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
@@ -325,7 +325,9 @@ def rocm_wsl_runtime_library(
     if facts.runtime.gpu_works or facts.rocm.dxg is False or not ours:
         return None
     folder = f"{torch.location}/lib" if torch.location else "torch/lib"
-    ubuntu = next((one for one in facts.rocm.hsa_libraries if one.startswith("/usr/lib/")), "")
+    ubuntu = next(
+        (library for library in facts.rocm.hsa_libraries if library.startswith("/usr/lib/")), ""
+    )
     return facts.worded(
         ":also" if ubuntu else "",
         ":failed" if failed else "",

@@ -54,27 +54,27 @@ def _renamed(path: str) -> str:
 
 
 def _from_copies(facts: api.Facts) -> api.Finding | None:
-    for one in facts.packages.copies:
-        known = api.distribution_of(one.name.replace("-", "_"))
-        place = one.name, one.hidden_by
+    for copy in facts.packages.copies:
+        known = api.distribution_of(copy.name.replace("-", "_"))
+        place = copy.name, copy.hidden_by
         wins = next((b for b in facts.packages.broken if (b.name, b.location) == place), None)
-        differs = known and (wins or one.version != one.winner_version)
-        if differs and one.hidden_by in facts.interpreter.pythonpath:
+        differs = known and (wins or copy.version != copy.winner_version)
+        if differs and copy.hidden_by in facts.interpreter.pythonpath:
             cases = "/copies:broken" if wins else "", "/copies"
-            return facts.worded(*cases, copy=one, detail=wins.detail if wins else "")
+            return facts.worded(*cases, copy=copy, detail=wins.detail if wins else "")
     return None
 
 
 def _strays(facts: api.Facts) -> api.Finding | None:
     """Report packages that a run imported from another folder, which code added to the path."""
     path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
-    away = (one for one in facts.runtime.strays if not one.file.startswith(path))
+    away = (stray for stray in facts.runtime.strays if not stray.file.startswith(path))
     pairs = ((one, facts.packages.get(api.brought_by(one.module))) for one in away)
     found = [(one, held) for one, held in pairs if held and not held.editable]
     if not found or not facts.interpreter:
         return None
     first, held = found[0]
-    died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
+    died = any(stage.outcome in ("failed", "crashed") for stage in facts.runtime.stages)
     cases = "/strays:died" if died else "", "/strays:by" if first.by else "", "/strays"
     others = [one.module for one, _ in found[1:]]
     return facts.worded(*cases, first=first, held=held, others=others)
@@ -133,12 +133,12 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
             found = f"python imports {held.name} {held.version} from {place[0]}"
             listed = f"the environment lists {held.installed}"
             return _user_finding(facts, f"{found}; {listed}", place[0])
-    for one in facts.errors.errors:
-        missed, mine = _missed(facts, one), None
-        user = next((m[0] for frame in one.frames if (m := USER_SITE.search(frame.file))), "")
-        if api.expression("wrong-interpreter/no-module").search(one.text) is None:
-            mine = _another_version(one) or _binary(one)
-        elif missed and user and (other := _user_elsewhere(one)):
+    for error in facts.errors.errors:
+        missed, mine = _missed(facts, error), None
+        user = next((m[0] for frame in error.frames if (m := USER_SITE.search(frame.file))), "")
+        if api.expression("wrong-interpreter/no-module").search(error.text) is None:
+            mine = _another_version(error) or _binary(error)
+        elif missed and user and (other := _user_elsewhere(error)):
             mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
         if mine:
             return _user_finding(facts, *mine).saying(mine[0])
@@ -147,8 +147,8 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
 
 def _hidden(facts: api.Facts) -> api.Finding | None:
     site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
-    copies = [one for one in facts.packages.copies if one.hidden_by == site != ""]
-    older = (one for one in copies if one.version != one.winner_version)
+    copies = [copy for copy in facts.packages.copies if copy.hidden_by == site != ""]
+    older = (copy for copy in copies if copy.version != copy.winner_version)
     hidden = [one for one in older if api.distribution_of(one.name.replace("-", "_"))]
     others = [one.name for one in hidden[1:]]
     if not hidden:
@@ -185,25 +185,27 @@ def _missed(facts: api.Facts, error: api.ErrorText) -> str:
 
 def _binary(error: api.ErrorText) -> tuple[str, str] | None:
     """Return the error of a user-site binary that was loaded into a torch from elsewhere and does not fit."""
-    said = api.expression("user-site-shadowing/unfit").search(error.text)
+    match = api.expression("user-site-shadowing/unfit").search(error.text)
     in_torch = api.expression("user-site-shadowing/torch-file")
     core = next((file for file in _user_elsewhere(error) if in_torch.search(file)), "")
     user = api.expression("user-site-shadowing/user-file")
     mine = next((m for frame in error.frames if (m := user.search(frame.file))), None)
-    if said is None or mine is None or not core or mine["module"] == "torch":
+    if match is None or mine is None or not core or mine["module"] == "torch":
         return None
     module, site = mine["module"], mine["site"]
-    return f"'{said[0]}': the {module} in {site} is loaded into the torch in {_folder(core)}", site
+    return f"'{match[0]}': the {module} in {site} is loaded into the torch in {_folder(core)}", site
 
 
 def _launched(facts: api.Facts) -> api.Finding | None:
     """Report a user-site launcher that did not find a package installed in the environment."""
     user = facts.expression("/user-bin")
-    for one in facts.launchers.launchers if facts.packages else ():
-        for error in facts.errors.errors if user.search(one.path) and not one.in_target else ():
+    for launcher in facts.launchers.launchers if facts.packages else ():
+        for error in (
+            facts.errors.errors if user.search(launcher.path) and not launcher.in_target else ()
+        ):
             if missed := _missed(facts, error):
-                found = f"{one.name} is {one.path}: {missed}"
-                return _user_finding(facts, found, one.path).saying(found)
+                found = f"{launcher.name} is {launcher.path}: {missed}"
+                return _user_finding(facts, found, launcher.path).saying(found)
     return None
 
 
@@ -223,8 +225,8 @@ def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
 
 
 def _folder(file: str) -> str:
-    found = SITE.search(file)
-    return file[: found.end()] if found else file
+    match = SITE.search(file)
+    return file[: match.end()] if match else file
 
 
 def _user_finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
@@ -275,7 +277,7 @@ def _elsewhere_than(there: api.Distribution | None, errors: Iterable[api.ErrorTe
     """Return the Python of the failing code if the listed package belongs to another Python."""
     mine = OF_PYTHON.search(there.location) if there else None
     files = (frame.file for error in errors for frame in error.frames)
-    runs = [found[1] for file in files if (found := OF_PYTHON.search(file))]
+    runs = [match[1] for file in files if (match := OF_PYTHON.search(file))]
     return runs[-1] if mine and runs and mine[1] not in runs else ""
 
 
@@ -297,7 +299,11 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         name = next(filter(None, gone.groups()))
         return facts.worded("/gone", said=gone.string.partition("\n")[0][:140], python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
-    found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
+    found = [
+        launcher
+        for launcher in facts.launchers.launchers
+        if launcher.name in BRINGS and not launcher.in_target
+    ]
     # a venv without pip is common: check only what the target itself should provide
     absent = [name for name in BRINGS.values() if name and not facts.packages.get(name)]
     whole = facts.packages.complete
@@ -312,11 +318,11 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
 
 def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
     """Report a requirement that the listed package meets, but in another Python than the failing one."""
-    for one in facts.request.requirements:
-        there = facts.packages.get(one.name)
-        if there is None or not api.within(there.version, one.specifier):
+    for requirement in facts.request.requirements:
+        there = facts.packages.get(requirement.name)
+        if there is None or not api.within(there.version, requirement.specifier):
             continue
-        for error in (e for e in facts.errors.errors if one.specifier in e.text):
+        for error in (e for e in facts.errors.errors if requirement.specifier in e.text):
             said = error.text
             if runs := _elsewhere_than(there, [error]):
                 return facts.worded(
@@ -328,11 +334,11 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
 def _imported(facts: api.Facts) -> api.Finding | None:
     """Report a torch that one command imported and another did not find."""
     stage = facts.runtime.stage("import torch")
-    said = facts.heard("/imported")
-    if stage is None or stage.outcome != "ok" or not said or facts.matched(ISOLATED):
+    error = facts.heard("/imported")
+    if stage is None or stage.outcome != "ok" or not error or facts.matched(ISOLATED):
         return None
     root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
-    return facts.worded(TWO, "/imported", said=said, root=root)
+    return facts.worded(TWO, "/imported", said=error, root=root)
 
 
 def _denied(facts: api.Facts) -> api.Finding | None:

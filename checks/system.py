@@ -23,19 +23,21 @@ def platform_unsupported(
         return structs.replace(loaded, said="")
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
         return _by_index(facts, why) if why.cause == "platform-unsupported" else None
-    return _judged(facts, absent=torch is None) if facts.interpreter and facts.host else None
+    return (
+        _check_platform(facts, absent=torch is None) if facts.interpreter and facts.host else None
+    )
 
 
 def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
-    named = facts.search("/label", why.found)
+    match = facts.search("/label", why.found)
     key, system = "/refused", _system(facts)
     if why.file:
         key = "/other-file"
-    elif named:
+    elif match:
         key = "/label-on-a-mac"
     elif "Intel Mac" in why.found:
         return facts.worded(INTEL_MAC, said=why.found, what=why.found)
-    return facts.worded(key, system, found=why.found, said=why.found, plain=named and named[1])
+    return facts.worded(key, system, found=why.found, said=why.found, plain=match and match[1])
 
 
 def _system(facts: api.Facts) -> str:
@@ -56,15 +58,15 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
     return facts.worded("/tcc", said=BLOCKED, card=cards[0])
 
 
-def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
+def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own, host = facts.interpreter, facts.host
     where, cpython = api.family(host, own), own.implementation == "cpython"
     machine = f"{host.name} on {own.machine or host.machine}, Python {own.version}"
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
             return facts.worded("/rosetta")
-        asked = [o.specifier for o in facts.request.requirements if o.name == "torch"]
-        bound = (one for one in asked if ">" in one or "==" in one)
+        fact = [o.specifier for o in facts.request.requirements if o.name == "torch"]
+        bound = (one for one in fact if ">" in one or "==" in one)
         # a release that never existed for Intel Macs
         wanted = absent or any(api.within(api.LAST_INTEL_MAC, one) is False for one in bound)
         return facts.worded(INTEL_MAC, what=machine) if wanted else None
@@ -79,12 +81,12 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
 def _of_device(facts: api.Facts) -> api.Finding | None:
     """Find a library without kernels for this device, by its own message (flash-attn, flash_api.cpp)."""
     mac = bool(facts.apple) or facts.host.os == "macos"
-    said = facts.heard("/quantised")
-    if said and (mac or not facts.host):
-        return facts.worded("/quantised", said=said, where="on a Mac" if mac else "")
-    said = facts.heard("/flash")
+    error = facts.heard("/quantised")
+    if error and (mac or not facts.host):
+        return facts.worded("/quantised", said=error, where="on a Mac" if mac else "")
+    error = facts.heard("/flash")
     names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
-    return facts.worded("/flash", said=said, names=names) if said else None
+    return facts.worded("/flash", said=error, names=names) if error else None
 
 
 @api.check("glibc-too-old")
@@ -132,23 +134,23 @@ def macos_too_old(
     wanted = f"<{above[-1]}" if 0 < len(above) < len(MPS_FLOOR) else ""
     if why is not None and why.cause == "macos-too-old":
         return facts.worded("/refused", found=why.found, cure=api.torch_install(facts, wanted).cure)
-    said = facts.heard()
+    error = facts.heard()
     floor = _floor(facts) if facts.torch else ""
     arm = own.machine in ("arm64", "")
     below = bool(have and floor and arm) and not api.at_least(have, floor)
-    if not said and not (below and facts.host.os == "macos"):
-        asked = torch if facts.host.os == "macos" else host
-        return asked if isinstance(asked, api.Unknown) else None
-    named = facts.search("/named", said)
-    if named and have and not api.at_least(have, named[1]):
+    if not error and not (below and facts.host.os == "macos"):
+        fact = torch if facts.host.os == "macos" else host
+        return fact if isinstance(fact, api.Unknown) else None
+    match = facts.search("/named", error)
+    if match and have and not api.at_least(have, match[1]):
         floor = floor if below else ""
-    elif said and have and floor and api.at_least(have, floor):
+    elif error and have and floor and api.at_least(have, floor):
         return None
     older = api.torch_install(facts, wanted) if facts.torch and below else None
     fits = older is not None and older.version
     cases = "/older" if fits else "", ":floor" if floor else "", "macos-too-old"
     cure = older.cure if older and fits else None
-    return facts.worded(*cases, said=said, cure=cure, floor=floor)
+    return facts.worded(*cases, said=error, cure=cure, floor=floor)
 
 
 def _floor(facts: api.Facts) -> str:
@@ -169,14 +171,16 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     if why is None or why.cause != "wheel-not-on-index":
         return None
     refusals = facts.index_answer.refusals
-    asked = next((one for one in refusals if one.name == "torch"), refusals[0])
-    number = re.search(r"\d+\.\d+\.\d+", asked.specifier)
-    row = api.release_row(number[0]) if number and asked.name == "torch" else None
-    variants = [one for one in row.variants("linux_x86_64") if one != "xpu"] if row else []
+    fact = next((refusal for refusal in refusals if refusal.name == "torch"), refusals[0])
+    number = re.search(r"\d+\.\d+\.\d+", fact.specifier)
+    row = api.release_row(number[0]) if number and fact.name == "torch" else None
+    variants = (
+        [variant for variant in row.variants("linux_x86_64") if variant != "xpu"] if row else []
+    )
     return facts.worded(
-        ":other" if not (number and variants) and asked.name not in OF_TORCH else "",
+        ":other" if not (number and variants) and fact.name not in OF_TORCH else "",
         ":release" if number and variants else "",
-        name=asked.name,
+        name=fact.name,
         why=why.found,
         release=number and number[0],
         variants=", ".join(variants),

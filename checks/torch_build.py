@@ -17,11 +17,11 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     host: api.Host | api.Unknown | None,
 ) -> api.Finding | None:
     """Find a GPU that another build supports and this one does not; without facts, an error decides."""
-    said = facts.heard()
+    error = facts.heard()
     kind = facts.torch.accelerator
     if facts.runtime.gpu_works:
         return None
-    if kind == "unknown" and not said:
+    if kind == "unknown" and not error:
         return _fallen_back(facts)
     usable = [c for c in facts.nvidia.gpus if api.parts(c.compute_capability) >= (5,)]
     apart = [gpu for gpu in facts.amd.gpus if not gpu.integrated or gpu.gfx == HALO]
@@ -31,21 +31,21 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     intel = facts.intel
     arcs = [n for n in intel.names if api.named_as("arc", n)] if intel.discrete else []
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
-    name = f"{facts.torch.named} is {_what(facts.torch)}" if facts.torch else f"the error '{said}'"
+    name = f"{facts.torch.named} is {_what(facts.torch)}" if facts.torch else f"the error '{error}'"
     reached = facts.amd.told_by or not facts.rocm or facts.rocm.kfd in ("ok", "denied")
     if served.get(kind):
         return None
     if usable:
-        return _nvidia(facts, name, usable, said)
+        return _nvidia(facts, name, usable, error)
     if discrete and reached:
-        return _amd(facts, name, discrete, said)
+        return _amd(facts, name, discrete, error)
     if arcs or (intel.discrete and kind == "cpu"):
-        return _intel(facts, name, said, arc=bool(arcs))
-    if said and kind == "unknown":
-        if "xpu" in said.lower():
-            return _intel(facts, "", said, arc=True)
-        return _on_nvidia(facts, "from-text", said, name)
-    return _of_no_gpu(facts, name, said, absent=nvidia is None, told=host is not None)
+        return _intel(facts, name, error, arc=bool(arcs))
+    if error and kind == "unknown":
+        if "xpu" in error.lower():
+            return _intel(facts, "", error, arc=True)
+        return _on_nvidia(facts, "from-text", error, name)
+    return _of_no_gpu(facts, name, error, absent=nvidia is None, told=host is not None)
 
 
 def _of_no_gpu(
@@ -200,16 +200,16 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
 
 def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
     """Return the finding for a compiler that does not know the GPU: Triton's ptxas or a build tool."""
-    said = facts.heard("/unknown-arch")
-    if not said:
+    error = facts.heard("/unknown-arch")
+    if not error:
         return None
-    if (named := facts.search("/gpu-name", said)) and (own := _ptxas(facts, said, named)):
+    if (match := facts.search("/gpu-name", error)) and (own := _ptxas(facts, error, match)):
         return own
     # an index for an older CUDA than the installed one would be a downgrade
     variant = facts.torch.variant if facts.torch.accelerator == "cuda" else ""
     newer = variant if api.at_least(facts.torch.cuda, api.cuda_of(BLACKWELL)) else ""
     newest = api.pip(None, "install", "--upgrade", "torch", index=api.index_of(newer or BLACKWELL))
-    return facts.worded("/unknown-arch", said=said, cure=newest)
+    return facts.worded("/unknown-arch", said=error, cure=newest)
 
 
 def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | None:
@@ -274,21 +274,21 @@ KEPT = (7, 5)
 def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     seen = api.coverage(facts)
-    said = "" if seen else facts.heard("/too-old")
+    error = "" if seen else facts.heard("/too-old")
     refused = None if seen else api.card_refused(facts.errors)
     cards = seen.too_old if seen else ()
     # what torch refuses below 8.0 is too old for it
     if refused is not None and api.parts(refused.compute_capability) < (8, 0):
         cards = (refused,)
     image = ""
-    if not cards and not said and not facts.torch:
+    if not cards and not error and not facts.torch:
         image = facts.heard("/no-image")
         own = facts.nvidia.gpus if image else ()
         # with only old cards, the error shows a build that dropped them
         cards = own if all(() < api.parts(c.compute_capability) < KEPT for c in own) else ()
     if triton := facts.if_heard("/triton-too-old"):
         return triton
-    if not cards and not said:
+    if not cards and not error:
         return _never_supported(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
@@ -298,7 +298,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     if image:
         found = f"{api.cards_named(cards)}, and the error '{image}'"
     elif not cards:
-        found = f"PyTorch says '{said}'"
+        found = f"PyTorch says '{error}'"
     driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
     fit = api.rebuild_cuda((facts.host, facts.interpreter, facts.torch), driver, wanted)
     return facts.worded(
@@ -307,7 +307,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         # an extension without code for the card fails with the same message
         ":image" if image else "",
         found=found,
-        said=said or image,
+        said=error or image,
         way=fit,
         source=seen.source if seen else "",
     )
@@ -388,14 +388,14 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
     """Use an import error if no list shows torch; in a build, only if a list shows none."""
-    said, there = facts.heard(), facts.packages.get("torch")
-    if not said or there:
+    message, there = facts.heard(), facts.packages.get("torch")
+    if not message or there:
         return None
-    errors = [error for error in facts.errors.errors if said in error.text]
+    errors = [error for error in facts.errors.errors if message in error.text]
     building = facts.expression("/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
     built = built or facts.matched("/isolated") is not None
-    return None if built and not facts.packages.get("pip") else facts.worded(said=said)
+    return None if built and not facts.packages.get("pip") else facts.worded(said=message)
 
 
 RECOMMENDED = "2.5"

@@ -8,14 +8,14 @@ LEAST = 8 << 30
 def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
     """Judge the remaining memory; WinError 1455, in any language, makes it an error."""
     cpu = facts.torch.accelerator == "cpu"
-    said = facts.heard()
+    error = facts.heard()
     free, total = facts.ram.commit_free, facts.ram.commit_total
-    if not said and (free is None or free >= LEAST):
+    if not error and (free is None or free >= LEAST):
         return None
-    seen = [f"the error '{said}'"] if said else []
+    seen = [f"the error '{error}'"] if error else []
     seen += [f"{api.gib(free)} of the commit limit is left"] if free is not None else []
     seen += [f"RAM and page file together are {api.gib(total)}"] if total else []
-    return facts.worded(":cpu" if cpu else "", found="; ".join(seen), said=said)
+    return facts.worded(":cpu" if cpu else "", found="; ".join(seen), said=error)
 
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
@@ -54,22 +54,22 @@ def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     if host.wsl != 1:
         return None
     build = facts.torch.accelerator in ("cuda", "rocm", "xpu") and facts.torch.version
-    said = facts.heard()
+    error = facts.heard()
     # someone who runs the driver's tools wants the GPU
-    asked = facts.nvidia_answer.smi == "error"
-    return facts.worded(":wanted" if build or asked else "", said=said, build=build)
+    requested = facts.nvidia_answer.smi == "error"
+    return facts.worded(":wanted" if build or requested else "", said=error, build=build)
 
 
 @api.check("wsl-container-toolkit-stale")
 def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Report only error 500, and only if the system is WSL or unknown."""
-    said = facts.heard()
+    error = facts.heard()
     windows = facts.host.os == "windows" or bool(facts.host.wsl)
-    if not said and (windows or facts.container or not facts.host):
+    if not error and (windows or facts.container or not facts.host):
         # a missing kernel in a module gives the same error name: only CUDA startup in a container counts
-        said = facts.heard("/unnumbered")
-    if not said or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
+        error = facts.heard("/unnumbered")
+    if not error or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
         return None
-    sure = windows or facts.container or "500" in said
+    sure = windows or facts.container or "500" in error
     settle = "" if sure else "uname -r; docker info | grep -i operating"
-    return facts.worded(said=said, settle=settle)
+    return facts.worded(said=error, settle=settle)

@@ -108,7 +108,7 @@ def test_it_is_quiet_in_threads_and_leaves_the_process_as_it_was(tmp_path):
         before = {*sys.modules}
         import tunedoctor
         assert {*sys.modules} - before == {"tunedoctor"}, {*sys.modules} - before
-        assert {"check", "Fit"} <= {*dir(tunedoctor)} and not hasattr(tunedoctor, "smoke_")
+        assert {"check", "FitReport"} <= {*dir(tunedoctor)} and not hasattr(tunedoctor, "smoke_")
         from tunedoctor import DoctorError, check, fit, triage
         from tunedoctor.system import child
         child._Idleness.seconds = lambda self: 0.0  # a busy machine's silent children bring psutil
@@ -141,16 +141,16 @@ from pathlib import Path
 from typing import Literal, assert_type
 
 from tunedoctor import (
-    DoctorError, Finding, Fit, FixPlan, FixResult, PackageSet, Report, SmokeResult, UndoResult, Wheel,
+    DoctorError, Finding, FitReport, FixPlan, FixResult, PackageSet, Report, SmokeResult, UndoResult, WheelChoice,
     check, diff, fit, fix, package_set, smoke_test, snapshot, triage, undo, wheel,
 )
 
 report: Report = check(Path("/opt/venv"), deep=False)
 assert_type(report.verdict, Literal["ready", "findings", "unknown"])
 first: Finding | None = next(iter(triage("text", only=["torch-old"]).findings), None)
-answer: Fit = fit("7B", vram=24, method="qlora")
+answer: FitReport = fit("7B", vram=24, method="qlora")
 assert_type(answer.need_gib, float)
-build: Wheel = wheel(gpus=("8.9",))
+build: WheelChoice = wheel(gpus=("8.9",))
 assert_type(snapshot(), str)
 error: Exception = DoctorError("x")
 plan: FixPlan = fix("/opt/venv", ids=["torch-old"])

@@ -1,10 +1,10 @@
-"""Add a labelled report to a batch: its text, redacted, and its line.
+"""Add a labelled report to a batch: its redacted text, and its line.
 
     python tools/add_report.py r001-short-name CAUSE --source github.com/OWNER/REPO/issues/N --date 2026-11 \
         --why 'why it is this cause' --proof 'who said what proves it' < report.txt
 
-CAUSE is an id of `doctor explain --list`, or none: then the report is of a healthy machine (--healthy), or what stops
-it has no name or is not told by the text. `tools/score.py` scores a batch; nothing else has to change.
+CAUSE is an id of `doctor explain --list`, or none: then the report is of a healthy machine (--healthy), or its cause
+has no id or is not in the text. `tools/score.py` scores a batch; nothing else has to change.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _DATE = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 
 
 def main() -> None:
-    """Add the report on stdin; exits with 1, and says why, where it can't stand."""
+    """Add the report on stdin; exit with 1 and the reason if it can't be added."""
     asked = _options()
     folder = asked.reports
     told = list(_known(folder))
@@ -79,7 +79,7 @@ def _faults(asked: argparse.Namespace, told: list[dict[str, Any]]) -> Iterator[s
 
 
 def _repeats(folder: Path, told: list[dict[str, Any]], text: str) -> Iterator[str]:
-    """Yield why a text can't be one more."""
+    """Yield why a text repeats an existing one."""
     if not text.strip():
         yield "no text came on stdin"
     size = len(text.encode())

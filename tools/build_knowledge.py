@@ -1,8 +1,8 @@
-"""Read every cause's file, checks/NAME.toml, and write what ships: causes, pages, words, reads and messages of tables.
+"""Read every cause's file, checks/NAME.toml, and write the tables that ship: causes, pages, words, reads and messages.
 
     python tools/build_knowledge.py
 
-Ends with 1 and one line where a file is not sound.
+Ends with 1 and one line if a file is invalid.
 """
 
 import sys
@@ -36,7 +36,7 @@ _LEGENDS = {
 
 
 def main() -> int:
-    """Write the tables; returns the exit code."""
+    """Write the tables; return the exit code."""
     try:
         held = read()
     except CauseError as error:
@@ -48,10 +48,10 @@ def main() -> int:
 
 
 def read() -> dict[str, CauseFile]:
-    """Return causes' files by id.
+    """Return the files of causes by id.
 
     Raises:
-        CauseError: a file is not sound.
+        CauseError: a file is invalid.
     """
     coded = builtin_code()
     return {
@@ -61,7 +61,7 @@ def read() -> dict[str, CauseFile]:
 
 
 def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
-    """Return what each table of the package holds."""
+    """Return the content of each table in the package."""
     causes = {
         id_: Cause(*(getattr(file, key) for key in Cause.__struct_fields__))
         for id_, file in held.items()
@@ -81,7 +81,7 @@ def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
 
 
 def _lines(name: str, rows: Mapping[str, object] | Sequence[Row]) -> bytes:
-    """Return a table with a row a line, so that a change is read as one."""
+    """Return a table with one line per row, so that a diff shows changed rows."""
     if isinstance(rows, Mapping):
         body = ",\n".join(f"  {_json(id_)}: {_json(one)}" for id_, one in rows.items())
         body = f"{{\n{body}\n }}"

@@ -1,8 +1,8 @@
-"""Read the expressions of all tables and modules for the words that each match has, and write tables/literals.json.
+"""Read the expressions of all tables and modules for words that each match contains; write tables/literals.json.
 
     python tools/build_literals.py
 
-An expression that is not in it is tried on every text; so it is never wrong, at most slower.
+An expression that is not in the file is tried on every text, which is never wrong, only slower.
 """
 
 import gc
@@ -24,13 +24,13 @@ from tunedoctor.readers.ledger import wording
 from tunedoctor.tables.load import table
 
 SHORTEST = 2
-"""Characters of a word that is worth looking for."""
+"""Least length of a word that is worth searching."""
 _MOST = 24
-"""Words that are looked for at most: with more, the expression itself is as quick."""
+"""Most words to search: with more, the expression itself is as fast."""
 
 
 def read_literals(source: str, flags: int) -> tuple[str, ...]:
-    """Read them anew, off what Python's own parser makes of the expression; () of one that it refuses."""
+    """Return the words according to Python's own parser; () if it refuses the expression."""
     try:
         parsed = import_module("re._parser").parse(source, flags)
     except re.error:
@@ -39,14 +39,14 @@ def read_literals(source: str, flags: int) -> tuple[str, ...]:
         return ()
     words = _words(parsed)
     if flags & re.IGNORECASE:
-        # the longest part of each that is ASCII
+        # the longest ASCII part of each
         parts = (re.split(r"[^\x00-\x7f]+", word) for word in words)
         words = tuple(max(some, key=len).lower() for some in parts)
     return words if all(len(word) >= SHORTEST for word in words) else ()
 
 
 def _words(parsed: Any) -> tuple[str, ...]:  # noqa: ANN401  the parser's own types have no names
-    """Return the best words of a sequence: the longest, and of the fewest alternatives."""
+    """Return the best words of a sequence: the longest, with the fewest alternatives."""
     best: tuple[str, ...] = ()
     run = ""
     pairs: list[tuple[str, Any]] = [*((str(kind), value) for kind, value in parsed), ("", None)]
@@ -93,7 +93,7 @@ def sources() -> Iterator[tuple[str, int]]:
     for module in pkgutil.walk_packages(tunedoctor.__path__, "tunedoctor."):
         if not module.name.startswith(("tunedoctor.target", "tunedoctor.__main__")):
             import_module(module.name)
-    # what checks put together when there is an error
+    # expressions that checks build when there is an error
     diagnose(Snapshot({Errors: Errors(errors=(ErrorText(text="-"),))}), all_checks(()))
     lazy = [one for one in gc.get_objects() if type(one).__name__ == "_Lazy"]
     yield from sorted((one.pattern, one.flags) for one in lazy)

@@ -1,9 +1,9 @@
-"""Tell which releases of a library have which names and keywords, off their wheels: prints import_names.json.
+"""Find which releases of a library have which names and keywords, from their wheels: prints import_names.json.
 
     python tools/build_names.py FOLDER > src/tunedoctor/tables/import_names.json
 
-FOLDER holds wheels (pip download --no-deps). Kept are names that some release of a library has and another lacks, so
-that an error that names one tells which releases fit.
+FOLDER has wheels (pip download --no-deps). Only names that some release of a library has and another lacks are kept, so
+that an error with such a name shows which releases fit.
 """
 
 import ast
@@ -33,21 +33,21 @@ APART = (
     "prototype",
     "_models",
 )
-"""Parts of a library that no other imports."""
+"""Parts of a library that no other library imports."""
 
 DEEPEST = 12
-"""Classes above a class."""
+"""Most base classes above a class."""
 NEAR = 2
-"""Dots of a module, below which what it gained is kept."""
+"""Most dots in a module whose added names are kept."""
 LIVED = 4
-"""Releases that a class of a model was in, to be kept."""
+"""Least number of releases with a model's class for it to be kept."""
 LEAST = 3
-"""Releases, for a library to be told of."""
+"""Least number of releases of a library."""
 Names = frozenset[str]
 
 
 def modules_of(world: WheelWorld, top: str) -> Iterator[tuple[str, Place, Source]]:
-    """Yield the modules of a package whose sources can be read, by name."""
+    """Yield the modules of a package whose sources are readable, by name."""
     for file in world.below("/wheel"):
         parts = file.removeprefix("/wheel/").removesuffix(".py").split("/")
         parts = parts[:-1] if parts[-1] == "__init__" else parts
@@ -60,12 +60,12 @@ def modules_of(world: WheelWorld, top: str) -> Iterator[tuple[str, Place, Source
 
 
 class Held(NamedTuple):
-    """What a release has."""
+    """The names in a release."""
 
     names: Names
-    """"module:name", and "module" of each module."""
+    """"module:name", and "module" for each module."""
     foreign: Names
-    """Those that are imported, by a package from other libraries."""
+    """Names that a package imports from other libraries."""
     opened: Names
     """Modules that may have names which no statement shows."""
 
@@ -73,7 +73,7 @@ class Held(NamedTuple):
 def held(top: str, wheel: Path) -> Held:
     """Read a wheel."""
     world = WheelWorld(wheel)
-    world.siblings = frozenset()  # nobody's calls are read
+    world.siblings = frozenset()  # calls of others are not read
     opened: set[str] = set()
     names: set[str] = set()
     foreign: set[str] = set()
@@ -97,16 +97,16 @@ def held(top: str, wheel: Path) -> Held:
 
 
 class Called(NamedTuple):
-    """A function or class, as a file defines it."""
+    """A function or class, as defined in a file."""
 
     takes: Names
     any: bool
-    """It takes any keyword."""
+    """It accepts any keyword."""
     bases: tuple[str, ...]
 
 
 def called(top: str, wheel: Path) -> dict[str, Names | None]:
-    """Return what the public functions and classes of a release take by keyword; None where they take any."""
+    """Return the keywords of the public functions and classes of a release; None if they accept any."""
     world = WheelWorld(wheel)
     found: dict[str, Called] = {}
     for file in world.below(f"/wheel/{top}"):
@@ -122,7 +122,7 @@ def called(top: str, wheel: Path) -> dict[str, Names | None]:
 
 
 def defined(text: bytes) -> Iterator[tuple[str, Called]]:
-    """Yield what a file defines at module level; a class with an __init__ takes nothing from its bases."""
+    """Yield what a file defines at module level; a class with an __init__ inherits no keywords from its bases."""
     try:
         body = ast.parse(text).body
     except (SyntaxError, ValueError):
@@ -139,14 +139,14 @@ def defined(text: bytes) -> Iterator[tuple[str, Called]]:
 
 
 def taken(function: ast.FunctionDef) -> Called:
-    """Return what a function takes."""
+    """Return the keywords of a function."""
     its = function.args
     names = frozenset(one.arg for one in (*its.args, *its.kwonlyargs)) - {"self", "cls"}
     return Called(names, any=its.kwarg is not None, bases=())
 
 
 def rows_of(every: list[Names]) -> dict[str, str]:
-    """Return for each name that some release lacks the runs of those that have it, as JSON."""
+    """Return, for each name that some release lacks, the runs of releases that have it, as JSON."""
     common = frozenset.intersection(*every)
     changed = frozenset.union(*every) - common
     return {
@@ -155,9 +155,9 @@ def rows_of(every: list[Names]) -> dict[str, str]:
 
 
 def kept(found: dict[str, str], last: int) -> dict[str, str]:
-    """Return what is kept: what a module lost or gained while it was there, and modules that went away.
+    """Return the names to keep: those that a module lost or gained while it existed, and removed modules.
 
-    Of the parts of models, which change with each release, only classes that went away.
+    For parts of models, which change with each release, only removed classes.
     """
 
     def worth(one: str, having: str) -> bool:
@@ -178,7 +178,7 @@ def kept(found: dict[str, str], last: int) -> dict[str, str]:
 
 
 def grouped(found: dict[str, str]) -> dict[str, list[list[Any]]]:
-    """Return for each place its rows [runs, names], names in one text."""
+    """Return for each module its rows [runs, names], with names in one text."""
     names: dict[tuple[str, str], set[str]] = defaultdict(set)
     for one, having in found.items():
         place, _, name = one.partition("(" if "(" in one else ":")
@@ -190,7 +190,7 @@ def grouped(found: dict[str, str]) -> dict[str, list[list[Any]]]:
 
 
 def table(folder: Path) -> dict[str, Any]:
-    """Return the table of a folder of wheels."""
+    """Return the table for a folder of wheels."""
     there = wheels(folder)
     tops = {name_of(module): module for module in ENTRIES}
     data: dict[str, Any] = {}
@@ -202,7 +202,7 @@ def table(folder: Path) -> dict[str, Any]:
             every = list(pool.map(partial(held, top), releases.values()))
             changed = frozenset.union(*(one.names for one in every))
             own = frozenset.union(*(one.names - one.foreign for one in every))
-            # what an open module may have is no name that it certainly lacks
+            # names in an open module may exist, so none is certainly missing
             whole = [
                 one.names | {n for n in changed if n.partition(":")[0] in one.opened}
                 for one in every
@@ -212,7 +212,7 @@ def table(folder: Path) -> dict[str, Any]:
                 name
                 for one in every
                 for module, _, name in (known.partition(":") for known in one.names)
-                # functions of the same name stand in many libraries
+                # functions with the same name are in many libraries
                 if module.count(".") < (NEAR if name[:1].isupper() else 1)
                 and not module.startswith("transformers.models")
             }

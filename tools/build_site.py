@@ -2,9 +2,9 @@
 
     pip install '.[docs]' && python tools/build_site.py
 
-It lies in build/site then, to be put on any server (`python -m http.server -d build/site`) or, but for its search, read
-from the disk. A page that no menu names, a link that leads
-nowhere, and what a page would load from elsewhere end it with 1.
+The result is in build/site, for any server (`python -m http.server -d build/site`) or, apart from its search, for
+reading from disk. Exits with 1 for a page that is in no menu, a broken
+link, and anything that a page would load from elsewhere.
 """
 
 import html
@@ -31,7 +31,7 @@ TAG = re.compile(r"<(\w+)[^>]*>")
 
 
 def main() -> int:
-    """Write the pages, have them built, and look at what came out."""
+    """Write the pages, build the site, and check the result."""
     docs, site = BUILD / "docs", BUILD / "site"
     for folder in (docs, site, BUILD / ".cache"):
         shutil.rmtree(folder, ignore_errors=True)
@@ -57,12 +57,12 @@ def main() -> int:
 
 
 def _within(text: str) -> str:
-    """Return a page of docs/ whose links to the rest of the repository are names."""
+    """Return a page of docs/ with links to the rest of the repository replaced by names."""
     return LINK.sub(r"\1 (`\2`)", text.replace("](../README.md", "](index.md"))
 
 
 def _commands() -> Iterator[str]:
-    """Give the options of all commands, from the parameters that --help prints."""
+    """Yield the options of all commands, from the parameters that --help prints."""
     yield "# All options\n\nAs `doctor help COMMAND` prints them.\n"
     for name in COMMANDS:
         command = load_command(name)
@@ -94,7 +94,7 @@ def _index(checks: list[Check]) -> Iterator[str]:
 
 
 def _cause(one: Check, explained_by: list[str]) -> Iterator[str]:
-    """Give the page that `doctor explain` shows, with links."""
+    """Yield the page that `doctor explain` shows, with links."""
     yield f"# {html.escape(one.title)}\n\n`{one.id}` · {one.severity} · [{one.group}](index.md#{one.group})\n"
     for name, text in sections(one).items():
         yield f"## {name}\n" if name else ""
@@ -124,7 +124,7 @@ def _without_menu(docs: Path) -> Iterator[str]:
 
 
 def _faults(site: Path) -> Iterator[str]:
-    """Give what a page would load from elsewhere, and files that are not there: the build looks at other links."""
+    """Yield what a page would load from elsewhere, and missing files; the build checks other links."""
     for page in site.rglob("*.html"):
         for tag in TAG.finditer(page.read_text(encoding="utf-8")):
             for value in map(html.unescape, TARGET.findall(tag[0])):
@@ -133,7 +133,7 @@ def _faults(site: Path) -> Iterator[str]:
                     yield f"{page}: loads {value}"
                 place = (
                     site if path.startswith("/") else page.parent
-                )  # of 404.html, which stands for any
+                )  # in 404.html, which is shown for any address
                 if not (OUTSIDE.match(value) or (place / path.lstrip("/")).exists()):
                     yield f"{page}: there is no {value}"
     for style in site.rglob("*.css"):

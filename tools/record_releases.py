@@ -1,10 +1,10 @@
-"""Record the releases of the fine-tuning stack, as the package index that pip is configured with has them.
+"""Record the releases of the fine-tuning stack from the package index that pip is configured with.
 
     python tools/record_releases.py [--since 2023-01-01] [--out benchmarks/recorded_releases.jsonl.gz] [NAME ...]
 
-Kept is the last patch of each minor release, of some packages every one, with what its wheel requires, its Python and
-its day. A line holds one package; what an extra requires is left out. With names, those alone are asked for, and the
-other lines stay.
+The last patch of each minor release is kept, for some packages every one, with the requirements of its wheel, its
+Python and its date. Each package has a line; requirements of extras are left out. With names, only those are queried,
+and the other lines stay.
 """
 
 import argparse
@@ -47,19 +47,19 @@ EVERY = frozenset(
     datasets dill multiprocess fsspec huggingface-hub numpy pyarrow bitsandbytes torchao
     """.split()  # noqa: SIM905
 )
-"""Packages of which each patch is kept: commands pin them, or ranges end between patches."""
+"""Packages for which every patch is kept: commands pin them, or ranges end between patches."""
 _JSON = "application/vnd.pypi.simple.v1+json"
 _LINUX = re.compile(r"any|(many)?linux.*_x86_64")
 
 
 def main() -> None:
-    """Ask the index, and write what it tells."""
+    """Ask the index, and write the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--since", default="2023-01-01", help="the first day")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/recorded_releases.jsonl.gz")
     parser.add_argument("names", nargs="*", help="packages; else the stack")
     options = parser.parse_args()
-    # pip's own session: its index, certificates and proxies
+    # pip's own session: with its index, certificates and proxies
     command: Any = create_command("download")
     settings, _ = command.parse_args(["packages"])
     with command.main_context():
@@ -132,7 +132,7 @@ def _row(session: PipSession, url: str, files: list[dict[str, Any]]) -> dict[str
     row: dict[str, Any] = {"date": files[0].get("upload-time", "")[:10]}
     row |= {"python": files[0]["requires-python"]} if files[0].get("requires-python") else {}
     if not fits:
-        # wheels for other systems alone count as none
+        # wheels only for other systems count as none
         return {**row, "sdist": True}
     if not {t for t in pythons if t.startswith("py")}:
         row["tags"] = sorted(pythons)
@@ -151,7 +151,7 @@ def _needs(lines: Iterable[str]) -> Iterator[str]:
         if one.marker and "extra" in str(one.marker):
             continue
         name = canonicalize_name(one.name)
-        # exact pins are leaves that the reader makes up; others only of the record
+        # exact pins need no further data; other requirements must be in the record
         if name in STACK or str(one.specifier).startswith("=="):
             one.extras = set()
             yield str(one)

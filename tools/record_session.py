@@ -1,10 +1,10 @@
-"""Record a terminal session as a picture: docs/session.svg, which README and the site show.
+"""Record a terminal session as a picture: docs/session.svg, used by README and the site.
 
     python tools/record_session.py TARGET
 
-TARGET is an environment with torch, transformers and peft; a copy of it gets an older tokenizers, as a careless install
-leaves it. The commands are then run in an empty home folder, for real, and what they write to stdout is drawn. It takes
-some minutes of a CPU, and the index that pip is set to.
+TARGET is an environment with torch, transformers and peft; a copy of it gets an older tokenizers, as after a careless
+install. The commands then really run, in an empty home folder, and their stdout is drawn. It needs
+some minutes of CPU time, and pip's package index.
 """
 
 import os
@@ -28,19 +28,19 @@ COMMANDS = (
     ("doctor check -q", ""),
     ("doctor fix --yes", ""),
     ("doctor fit Llama-3.1-8B --gpu 'RTX 4090'", ""),
-    ("doctor train --model", "Learned"),  # the line of README
+    ("doctor train --model", "Learned"),  # the line in README
     (
         "doctor chat out --compare --max-tokens 30 -p 'Who is in charge of the lighthouse in Varnholm?'",
         "",
     ),
 )
-"""Each with the beginning of the line from which its output is shown."""
+"""Each command, with the start of the line from which its output is shown."""
 FONT = re.compile(r"\s*@font-face \{\{.*?\}\}", re.DOTALL)
-"""Rich's own form loads a font from elsewhere."""
+"""Rich's own template loads a font from elsewhere."""
 
 
 def main() -> None:
-    """Make the place, run the commands, draw what they said."""
+    """Prepare the folder, run the commands, and draw their output."""
     blocks = [
         text.partition("\n")[2]
         for text in (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1::2]
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _target(given: Path, place: Path) -> None:
-    """Copy an environment, and put in what a session needs and what ails it."""
+    """Copy an environment, and install what the session needs, including the fault."""
     python = (given / "bin" / "python").resolve()
     subprocess.run([python, "-m", "venv", "--without-pip", place], check=True)  # noqa: S603
     (site,) = given.glob("lib/python3*/site-packages")
@@ -80,13 +80,13 @@ def _target(given: Path, place: Path) -> None:
 
 
 def _begins(blocks: list[str], begin: str) -> str:
-    """Return the fenced block of README that begins so."""
+    """Return the fenced block of README with this start."""
     (found,) = [text for text in blocks if text.startswith(begin)]
     return found
 
 
 def _run(command: str, home: Path) -> str:
-    """Return what a command writes to stdout, with its colours; findings are exit status 1."""
+    """Return a command's stdout with colours; exit status 1 means findings."""
     environ = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
     environ |= {"HOME": str(home), "FORCE_COLOR": "1", "PYTHONWARNINGS": "ignore"}
     argv = [str(Path(sys.executable).parent / "doctor"), *shlex.split(command)[1:]]

@@ -1,4 +1,4 @@
-"""Write tables/what_fits.json anew: `python tools/regenerate_fits.py`."""
+"""Regenerate tables/what_fits.json: `python tools/regenerate_fits.py`."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tunedoctor.memory.overview import METHODS, SIZES
 from tunedoctor.memory.run import STACKS, Run
 
 SEQ = 1024
-"""Tokens: doctor train's own max_length."""
+"""Tokens: doctor train's default max_length."""
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "what_fits.json"
 ABOUT = (
     f"GiB of the smallest card, empty, and of RAM for models of each size, as memory/overview.py reckons: {SEQ} "
@@ -24,13 +24,13 @@ class Tier(msgspec.Struct, frozen=True):
     """Models of one size; GiB."""
 
     size: str
-    """As "8B"."""
+    """Such as "8B"."""
     qlora: float
-    """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
+    """Size of the smallest empty card for one sample of SEQ tokens at a time, rank 16, with checkpointing."""
     lora: float
     full: float
     merging: float
-    """Of RAM while peft merges an adapter into 16-bit weights; doctor train merges in fp32, which takes twice that."""
+    """RAM while peft merges an adapter into 16-bit weights; doctor train merges in fp32, which needs twice as much."""
 
 
 def tiers() -> tuple[Tier, ...]:

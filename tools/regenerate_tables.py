@@ -1,11 +1,11 @@
-"""Write the shipped wheel table anew: with what the indexes say now, or from a table that somebody made.
+"""Regenerate the shipped wheel table from the indexes, or from a given table.
 
     python tools/regenerate_tables.py                      # asks PyTorch's wheel index
     python tools/regenerate_tables.py --dry-run            # prints what would change
-    python tools/regenerate_tables.py --candidate FILE     # takes FILE, if it drops nothing
+    python tools/regenerate_tables.py --candidate FILE     # uses FILE, if it drops nothing
 
-Prints each row that changes. A table that lacks a release, variant, Python, platform tag or list of code of the one
-that is there is refused: exit 1, and what it would drop is named. Exit 2: an index or a file can't be read.
+Prints each row that changes. A table that lacks a release, variant, Python, platform tag or code list of the
+current one is refused with exit 1 and a list of what it lacks. Exit 2: an index or a file can't be read.
 """
 
 import argparse
@@ -33,11 +33,11 @@ from tunedoctor.tables.wheels import Release
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "torch_wheels.json"
 SOURCE = "index_pages"
 KEPT = ("releases.items", "archs.sets", "cuda.variant_native_driver")
-"""Parts of the table in which nothing is dropped, however deep it stands; doubts (`unverified`) are free to go."""
+"""Parts of the table from which nothing may be dropped at any depth; doubts (`unverified`) may be."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Regenerate the table; returns the exit code."""
+    """Regenerate the table; return the exit code."""
     options = _options().parse_args(argv)
     try:
         old = json.loads(options.table.read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def _readable(version: str, row: Any) -> None:  # noqa: ANN401  what a file hold
 
 
 def dumped(table: Any) -> str:  # noqa: ANN401
-    """Return a table as JSON, each list of single values in one line, as the rows of builds are."""
+    """Return a table as JSON, with each list of single values on one line, such as the rows of builds."""
     text = json.dumps(table, indent=1, ensure_ascii=False)
     flat = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s+\]")
     return flat.sub(lambda found: "[" + re.sub(r",\n\s+", ", ", found[1]) + "]", text) + "\n"
@@ -91,7 +91,7 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tables
-    """Return the table with what the indexes say, and what they did not tell."""
+    """Return the table updated from the indexes, and what they did not contain."""
     if ban := own(os.environ, sys.prefix, project_file()).ban:
         raise FetchError(url="", what=f"{ban.who} says that no network is to be asked")
     default, client = asker()
@@ -111,7 +111,7 @@ def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tabl
 
 
 def lost(old: Any, new: Any) -> list[str]:  # noqa: ANN401  tables
-    """Return what the new table lacks of the old one, by its place: "archs.sets.T 75"."""
+    """Return what the new table lacks, by its path: "archs.sets.T 75"."""
     after = _leaves(new)
     return [
         f"{place} {value}".rstrip() for place, value in _leaves(old) if (place, value) not in after
@@ -119,7 +119,7 @@ def lost(old: Any, new: Any) -> list[str]:  # noqa: ANN401  tables
 
 
 def changes(old: Any, new: Any) -> list[str]:  # noqa: ANN401  tables
-    """Return a line for each row that differs: "+ place value" and "- place value"."""
+    """Return a line for each row that differs: "+ path value" and "- path value"."""
     before, after = _leaves(old), _leaves(new)
     lines = [
         f"- {place} {value}".rstrip() for place, value in before if (place, value) not in after
@@ -140,7 +140,7 @@ def _leaves(table: Any) -> dict[tuple[str, str], None]:  # noqa: ANN401
 
 
 def _below(place: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    """Yield (place, value) of lists, and (place, "") of what holds others. Single values change: they name no row."""
+    """Yield (path, value) of lists, and (path, "") of containers. Single values may change: they identify no row."""
     if isinstance(value, dict):
         yield place, ""
         for name, one in value.items():

@@ -1,12 +1,12 @@
-"""Score triage on labelled reports, as first met where nothing has learnt from them yet.
+"""Score triage on labelled reports; for unseen reports, nothing has learnt from them yet.
 
     python tools/score.py CASES.jsonl REPORTS_FOLDER [--misses] [--damage] [--since YYYY-MM] [--keep FILE]
 
-Of each case the label is held against what the report says: its findings, then what it suspects. Printed are, of
-broken reports whose text tells the cause: the label first among the findings, first with the suspects behind them,
-among three, nothing said, another cause first; of what is said as an error, how much is right; errors and suspects on
-healthy reports, and errors where the text does not tell; of the first suspect, how often it is right at what
-likelihood; and the main ones by family. `tools/judges --only reports` splits the project's own reports by time and by
+For each case the label is compared with the report: its findings, then its suspects. The output has, for
+broken reports whose text shows the cause: the label first among the findings, first including suspects,
+among three, no answer, another cause first; for errors, how many are right; errors and suspects on
+healthy reports, and errors where the text does not show the cause; how often the first suspect is right at which
+likelihood; and the main figures by family. `tools/judges --only reports` splits the project's own reports by time and
 thread.
 """
 
@@ -31,11 +31,11 @@ from tunedoctor.diagnosis.report import Report  # noqa: E402
 
 Case = dict[str, Any]
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.01)
-"""Bounds of likelihoods that are counted together."""
+"""Bounds of the groups of likelihoods."""
 
 
 class Said(NamedTuple):
-    """What is told of a case, in the order told."""
+    """The answer for a case, in order."""
 
     case: Case
     errors: tuple[str, ...]
@@ -47,13 +47,13 @@ class Said(NamedTuple):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Return findings, then suspects that are no finding."""
+        """Return findings, then suspects that are not findings."""
         found = self.found
         return (*found, *(cause for cause, _ in self.suspects if cause not in found))
 
 
 def said(case: Case, report: Report | None) -> Said:
-    """Return what a report tells of a case; None: nothing was read."""
+    """Return the answer of a report; None: nothing was read."""
     found = report.findings if report else []
     return Said(
         case,
@@ -92,7 +92,7 @@ def figures(told: Iterable[Said]) -> dict[str, tuple[int, int]]:
 
 
 def calibration(told: Iterable[Said]) -> dict[str, tuple[int, int]]:
-    """Return of the first suspects, by likelihood, how many are right."""
+    """Return how many of the first suspects are right, by likelihood."""
     firsts = [
         (likelihood, cause == one.case["cause"])
         for one in told
@@ -107,7 +107,7 @@ def calibration(told: Iterable[Said]) -> dict[str, tuple[int, int]]:
 
 
 def table(title: str, rows: dict[str, tuple[int, int]]) -> None:
-    """Print figures, those of no case left out."""
+    """Print the figures, without those that have no cases."""
     print(f"\n{title}")
     for name, (hits, cases) in rows.items():
         if cases:
@@ -115,7 +115,7 @@ def table(title: str, rows: dict[str, tuple[int, int]]) -> None:
 
 
 def main() -> None:
-    """Score, and print."""
+    """Score the cases and print the result."""
     options = _options()
     lines = options.cases.read_text(encoding="utf-8").splitlines()
     cases = [c for c in map(json.loads, lines) if c.get("date", "9999") >= options.since]
@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def misses(told: Iterable[Said]) -> Iterator[str]:
-    """Yield a line for each case that is not right: its id, its label, what is found and suspected."""
+    """Yield a line for each wrong case: its id, its label, what was found and suspected."""
     for one in told:
         of, cause = kind(one.case), one.case["cause"]
         if one.errors if of != "broken" else cause not in one.order[:1]:
@@ -163,7 +163,7 @@ MORE_IS_WORSE = ("silent", "wrong", "errors on healthy", "suspects on healthy")
 
 
 def worse(floors: Mapping[str, Sequence[int]], found: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Return the figures that are worse than their floors, of the same number of cases."""
+    """Return the figures that are below their floors, for the same number of cases."""
     lost = []
     for name, (hits, cases) in floors.items():
         now, of = found[name]

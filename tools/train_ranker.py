@@ -2,9 +2,9 @@
 
     python tools/train_ranker.py [--curve]
 
-`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half
-and all of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and
-scores newer ones.
+`--curve` writes nothing: it prints how well reports of other threads are ranked after training on an eighth, a quarter,
+half and all of the rest. Needs scikit-learn. `train` and `apply` are for tools/judges, which trains on older batches
+and scores newer ones.
 """
 
 import json
@@ -44,21 +44,21 @@ from tunedoctor.render.page import SECTIONS, sections
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {"told": 1.0, "seen": 1.0, "prose": 0.8, "shape": 0.6}
-"""Of the blocks of features."""
+"""Weights of the blocks of features."""
 KEEP = 150_000
-"""Weights that ship: the largest."""
+"""Number of weights to ship: the largest."""
 FOLDS = 3
 NEWEST = 700
-"""Reports by which likelihoods are made true: the last ones."""
+"""Number of reports for calibrating the likelihoods: the last ones."""
 
 Labelled = tuple[Features, str]
-"""What a text shows, and its label."""
+"""The features of a text, and its label."""
 Report = tuple[str, Features, str]
-"""The same of a report, its thread in front."""
+"""The same for a report, with its thread in front."""
 
 
 def main() -> None:
-    """Train on all that is labelled, and write the table."""
+    """Train on all labelled texts, and write the table."""
     if sys.argv[1:] == ["--curve"]:
         sys.stdout.writelines(curve())
         return
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def labelled() -> Iterator[tuple[str, str]]:
-    """Yield texts and labels: reports whose cause the text tells, of healthy machines, and wordings."""
+    """Yield texts and labels: reports whose text shows the cause, reports of healthy machines, and single messages."""
     yield from ((text, label) for _, text, label in _reports())
     yield from _wordings()
 
@@ -89,7 +89,7 @@ def _reports() -> Iterator[tuple[str, str, str]]:
 
 
 def _wordings() -> Iterator[tuple[str, str]]:
-    """Yield single messages with their causes; those of healthy machines too."""
+    """Yield single messages with their causes, including those of healthy machines."""
     yield from _of_causes()
     for file in sorted((ROOT / "tests" / "wordings").glob("*.jsonl")):
         for row in map(json.loads, file.read_text("utf-8").splitlines()):
@@ -98,7 +98,7 @@ def _wordings() -> Iterator[tuple[str, str]]:
 
 
 def curve() -> Iterator[str]:
-    """Yield the rows of a table: the score on a fifth of the threads by how many reports of the others were learnt."""
+    """Yield the rows of a table: the score on a fifth of the threads, by the number of other reports used."""
     said = [(features(tidy(text)), label) for text, label in _wordings()]
     told = [(crc32(t.encode()), features(tidy(text)), label) for t, text, label in _reports()]
     fresh = [(one, label) for thread, one, label in told if thread % 5 == 0 and label != HEALTHY]
@@ -117,7 +117,7 @@ def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:
 
 
 def _of_causes() -> Iterator[tuple[str, str]]:
-    """Yield what pages of checks tell and show, their titles, and the examples of causes without code."""
+    """Yield the texts of checks' pages, their titles, and the examples of causes without code."""
     for check in all_checks():
         yield f"{check.title}\n{check.means}", check.id
         page = sections(check)
@@ -132,7 +132,7 @@ def _of_causes() -> Iterator[tuple[str, str]]:
 
 
 def train(texts: Sequence[str], labels: Sequence[str]) -> Model:
-    """Return a model of texts and their labels."""
+    """Return a model trained on texts and their labels."""
     return fitted([features(tidy(text)) for text in texts], labels)
 
 
@@ -142,7 +142,7 @@ def apply(model: Model, text: str) -> list[tuple[str, float]]:
 
 
 def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
-    """Return a model of features and labels, of those that stand in two texts."""
+    """Return a model trained on labels and those features that are in at least two texts."""
     often = Counter(name for one in every for block in WEIGHTS for name in one[block])
     causes, rows = _linear(every, labels, {name for name, times in often.items() if times > 1})
     lines = sorted(msgspec.json.encode({name: row})[1:-1] for name, row in rows.items())
@@ -158,7 +158,7 @@ def packed(model: Model) -> bytes:
 def _linear(
     every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str], kept: set[str]
 ) -> tuple[dict[str, float], dict[str, list[int]]]:
-    """Return causes with their biases, and the rows of the features that some cause weighs most."""
+    """Return causes with their biases, and the rows of the features with the largest weights."""
     columns: list[Any] = []
     names: list[str] = []
     idf: list[float] = []
@@ -170,11 +170,11 @@ def _linear(
         idf += map(float, weigh.idf_)
     often = Counter(labels)
     share = {cause: len(labels) / len(often) / times for cause, times in often.items()}
-    # rare causes count as much as frequent ones, and healthy machines count for half
+    # rare causes count as much as frequent ones, and healthy machines half as much
     linear = LinearSVC(C=0.5, class_weight=share | {HEALTHY: 0.5}, random_state=0).fit(
         hstack(columns).tocsr(), labels
     )
-    # what a feature adds to all causes alike ranks none; most are against nearly all by a little
+    # a feature's mean over all causes does not affect the ranking; most are slightly negative for nearly all
     weights = linear.coef_ - linear.coef_.mean(axis=0)
     least = np.sort(np.abs(weights), axis=None)[-KEEP:][0]
     rows: dict[str, list[int]] = {}
@@ -186,9 +186,9 @@ def _linear(
 
 
 def _temperature(told: Sequence[Report], said: Sequence[Labelled]) -> float:
-    """Return the temperature by which likelihoods are true of the newest reports, their threads not learnt.
+    """Return the temperature with which likelihoods are correct on the newest reports, whose threads are not used.
 
-    Of older ones the message rows were read, so that they are told with more ease than what comes next.
+    The message rows were written after reading older reports, which are therefore easier than future ones.
     """
     newest = range(len(told) - NEWEST, len(told))
     pairs: list[tuple[str, dict[str, float]]] = []

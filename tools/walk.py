@@ -1,11 +1,11 @@
-"""Walk a page of the documentation as a reader does: paste its `sh` blocks, one after the other, in an empty folder.
+"""Follow a page of the documentation as a reader does: run its `sh` blocks one after the other in an empty folder.
 
     python tools/walk.py docs/road.md [--write] [--skip TEXT ...] [--env NAME=VALUE ...] [--change OLD=NEW ...]
 
-Every block runs in one shell, so that what one sets the next one has. What a block prints stands behind it in a `text`
-block: with --write the page gets what was printed now. --skip leaves out blocks that hold a text, and --change puts
-other words in, for a walk without the network or with a smaller model. Ends with the first block that fails, and its
-status; a command that is to fail says so behind it: `# exits with 2`.
+All blocks run in one shell, so that settings of one apply to the next. The output of a block follows it in a `text`
+block; --write updates these in the page. --skip leaves out blocks that contain a text, and --change replaces
+words, for a run without the network or with a smaller model. Ends with the first block that fails, and its
+status; a command that should fail has its status in a comment: `# exits with 2`.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n.*?^```\n)?", re.MULTILINE | re.DOTALL)
-"""Commands, and what was printed when they were last run."""
+"""Commands, and their output from the last run."""
 EXPECTED = re.compile(r"^(.*?) *# exits with (\d+).*$", re.MULTILINE)
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")
-"""Colour, and lines that were written over."""
+"""Colours, and overwritten lines."""
 LONGEST = 60
-"""Lines of one block's output that are kept."""
+"""Most lines of a block's output to keep."""
 
 
 class Ran(NamedTuple):
@@ -38,7 +38,7 @@ class Ran(NamedTuple):
 
 
 class Shell:
-    """A shell in a folder, asked block by block."""
+    """A shell in a folder, which runs one block after another."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         """Start it."""
@@ -53,7 +53,7 @@ class Shell:
     def run(self, commands: str) -> Ran:
         """Run the lines of a block, up to the first that fails."""
         began, lines = time.monotonic(), list[str]()
-        # a command that reads its input would take the next block; as one group it is read whole, and has none
+        # a command reading stdin would consume the next block; as a group, the block is read first and stdin is empty
         commands = EXPECTED.sub(r"\1 || [ $? = \2 ]", commands)
         text = f"{{ set -e\n{commands}\nset +e\n}} </dev/null; echo; echo '{self._end}' $?\n"
         self._in.write(text.encode())
@@ -75,7 +75,7 @@ def blocks(page: str) -> list[str]:
 
 
 def with_output(page: str, ran: dict[str, Ran]) -> str:
-    """Return a page with what its blocks printed."""
+    """Return a page with the output of its blocks."""
 
     def put(found: re.Match[str]) -> str:
         one = ran.get(found[1])
@@ -91,7 +91,7 @@ def with_output(page: str, ran: dict[str, Ran]) -> str:
 
 
 def main() -> int:
-    """Walk the page; returns the status of the first block that failed, else 0."""
+    """Follow the page; return the status of the first block that failed, else 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("page", type=Path)
     parser.add_argument("--write", action="store_true")

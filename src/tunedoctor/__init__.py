@@ -1,6 +1,6 @@
-"""tunedoctor: finds and cures what stops a machine from fine-tuning language models.
+"""tunedoctor: finds and fixes what stops a machine from fine-tuning language models.
 
-What is offered to other programs are the names of `__all__`; docs/library.md describes them.
+Other programs can use the names in `__all__`; docs/library.md describes them.
 """
 
 __version__ = "0.1.0"
@@ -12,7 +12,7 @@ __all__ = [
     "DoctorError",
     "ExportResult",
     "Finding",
-    "Fit",
+    "FitReport",
     "FixEvents",
     "FixPlan",
     "FixResult",
@@ -24,7 +24,7 @@ __all__ = [
     "SmokeResult",
     "TrainResult",
     "UndoResult",
-    "Wheel",
+    "WheelChoice",
     "chat",
     "check",
     "check_data",
@@ -51,19 +51,19 @@ _HOMES = {
     "DoctorError": ("core.errors", "DoctorError"),
     "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
-    "Fit": ("memory.answer", "Answer"),
+    "FitReport": ("memory.fit_report", "FitReport"),
     "FixEvents": ("core.fix_scopes", "FixEvents"),
     "FixPlan": ("core.fix", "FixPlan"),
     "FixResult": ("transaction.outcome", "FixResult"),
     "Interaction": ("core.interaction", "Interaction"),
-    "PackageSet": ("planning.set_answer", "Answer"),
+    "PackageSet": ("planning.package_set", "PackageSet"),
     "Report": ("diagnosis.report", "Report"),
     "RunResult": ("core.run", "RunResult"),
     "SavedState": ("transaction.outcome", "State"),
-    "SmokeResult": ("smoke.answer", "Answer"),
+    "SmokeResult": ("smoke.result", "SmokeResult"),
     "TrainResult": ("core.train", "TrainResult"),
-    "UndoResult": ("transaction.outcome", "Undone"),
-    "Wheel": ("wheels.choose", "Answer"),
+    "UndoResult": ("transaction.outcome", "UndoResult"),
+    "WheelChoice": ("wheels.choose", "WheelChoice"),
     "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
@@ -82,9 +82,9 @@ _HOMES = {
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
 }
-"""Name -> module and its name there: only what is used is imported."""
+"""Name -> its module and its name there: only what is used is imported."""
 
-# type checkers know this name; importing typing takes longer than this package
+# type checkers know this name; importing typing takes longer than importing this package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
@@ -108,27 +108,26 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding
-    from tunedoctor.memory.answer import Answer as Fit
-    from tunedoctor.planning.set_answer import Answer as PackageSet
-    from tunedoctor.smoke.answer import Answer as SmokeResult
-    from tunedoctor.transaction.outcome import FixResult
+    from tunedoctor.memory.fit_report import FitReport
+    from tunedoctor.planning.package_set import PackageSet
+    from tunedoctor.smoke.result import SmokeResult
+    from tunedoctor.transaction.outcome import FixResult, UndoResult
     from tunedoctor.transaction.outcome import State as SavedState
-    from tunedoctor.transaction.outcome import Undone as UndoResult
-    from tunedoctor.wheels.choose import Answer as Wheel
+    from tunedoctor.wheels.choose import WheelChoice
 else:
 
     def __getattr__(name: str) -> object:
-        """Import what a program asks for, and only that."""
+        """Import what a program uses, and only that."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module  # noqa: PLC0415
 
         from tunedoctor.system.descendants import share  # noqa: PLC0415
 
-        share()  # the process is somebody else's
+        share()  # the process is another program's
         module, own_name = _HOMES[name]
         return getattr(import_module(f"tunedoctor.{module}"), own_name)
 
     def __dir__() -> list[str]:
-        """Return the names that exist, and those that are imported when they are used."""
+        """Return the names that exist, and those that are imported on first use."""
         return sorted({*globals(), *__all__})

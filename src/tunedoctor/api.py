@@ -1,4 +1,4 @@
-"""All that a check or a fix may import, built in or from a plug-in."""
+"""All names that a check or a fix may import, whether built in or from a plug-in."""
 
 # pyright: reportUnusedImport=false
 from tunedoctor import facts

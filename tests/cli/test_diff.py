@@ -245,3 +245,25 @@ def test_markdown_is_a_table_whatever_stands_in_the_facts(tmp_path, diff):
     wide = [one.type for one in tokens if one.type in ("tr_open", "td_open", "th_open")]
     rows = "".join("|" if one == "tr_open" else "." for one in wide).split("|")[1:]
     assert {len(row) for row in rows} == {3, 6}
+
+
+def test_the_stack_comes_first_and_bookkeeping_last():
+    """What else differs: torch and the driver, then packages as the stack is built, names and dates last."""
+    packages = WELL.find(kinds.Packages)
+    stack = ("attrs", "zipp", "peft", "transformers", "torch")
+    one = tuple(kinds.Distribution(name=name, version="1", installer="pip") for name in stack)
+    two = tuple(kinds.Distribution(name=name, version="2", installer="uv") for name in stack)
+    driver = msgspec.structs.replace(WELL.find(kinds.NvidiaDriver), version="1.0")
+    sides = [
+        WELL.having(msgspec.structs.replace(packages, distributions=some)) for some in (one, two)
+    ]
+    seen = [
+        differ.Seen(name, report_of(side, diagnose(side, [])), side)
+        for name, side in zip("ab", (sides[0], sides[1].having(driver)), strict=True)
+    ]
+    facts = differ.compare(*seen, []).facts
+    fields = [one.field for one in facts]
+    order = [f"distributions[{name}]" for name in ("torch", "transformers", "peft")]
+    assert facts[0].fact == "NvidiaDriver"
+    assert fields[1:4] == order
+    assert all("installer" in field for field in fields[-len(stack) :])

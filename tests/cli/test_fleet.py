@@ -177,7 +177,7 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     assert {*told["unreached"]} >= {"n9", "array", "huge", "pipe", "gone", "shell", "two-4"}
     assert not {"two-1", "two-3"} & {*told["unreached"]}, "an empty line is none"
     assert all(told["unreached"].values())
-    assert "no regular file" in told["unreached"]["pipe"]
+    assert "not a regular file" in told["unreached"]["pipe"]
     assert told["counts"]["unreached"] == len(told["unreached"])
     assert told["code"] == 1, "a finding goes before what was not reached"
     page = doctor("fleet", "--from", str(folder), "--format", "html").stdout
@@ -237,7 +237,7 @@ def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
     for words in ("--skip=disk-full", "--fail-on=never"):
         part = doctor("check", "--from", str(tmp_path / "full/n0.json"), "--format=json", words)
         (tmp_path / "part.json").write_text(part.stdout)
-        assert "not seen ready" in fleet(tmp_path / "part.json", *undo, **path)["err"], words
+        assert "not reported ready" in fleet(tmp_path / "part.json", *undo, **path)["err"], words
     asked = doctor("fleet", "--ssh", "h", "--format", "json", **path)
     assert "https://" in json.loads(asked.stdout)["unreached"]["h"]
     assert "pass-3word" not in asked.stdout

@@ -14,10 +14,10 @@ from typed import inside as doctor
 from typed import soon
 from wrong_inputs import TINY, gguf, text
 
-from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.band import Device
 from tunedoctor.memory.catalogue import Head, head_of, shape_of_head
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.fit_report import forecast
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.system.reading import toml
 

@@ -184,7 +184,7 @@ def test_who_was_about_to_ask_when_it_is_stopped_asks_no_more(
     next(asked)
     threading.Timer(0.3, go.set).start()
     asked.close()
-    assert did == ["OSError: the doctor was stopped", "exit"]
+    assert did == ["OSError: doctor was stopped", "exit"]
     assert child.run(["true"], timeout=9).ok, "of that one alone"
 
 
@@ -194,12 +194,15 @@ BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ("", "no answer; it said ''"),
-        ("\x1b[31mBus error\x07\n" * 9999, "no answer; it said"),
-        ("doctor-reply \n!!!!", "its answer is cut off, or is none"),
-        ("doctor-reply \n" + encodebytes(b"no zlib").decode(), "its answer is cut off, or is none"),
+        ("", "no answer; it printed ''"),
+        ("\x1b[31mBus error\x07\n" * 9999, "no answer; it printed"),
+        ("doctor-reply \n!!!!", "its answer is cut off or is not valid"),
+        (
+            "doctor-reply \n" + encodebytes(b"no zlib").decode(),
+            "its answer is cut off or is not valid",
+        ),
         ("doctor-reply \nok\ndoctor-reply it broke\x1b[2J", "it broke"),
-        (f"doctor-reply \n{BOMB}", "its answer is cut off, or is none"),
+        (f"doctor-reply \n{BOMB}", "its answer is cut off or is not valid"),
     ],
 )
 def test_what_a_node_prints_can_be_anything(said: str, problem: str) -> None:
@@ -239,9 +242,9 @@ def test_a_plan_leaves_others_alone(verb, causes, well, acts, left):
     ("acts", "held", "asked", "most", "refused"),
     [
         (3, MANY, 40, 0, ""),
-        (1, HELD, 23, 0, "4 of the cluster's 23 nodes would be out, above 2: --at-most 4"),
+        (1, HELD, 23, 0, "4 of the cluster's 23 nodes would be out of service, more than 2; to allow it: --at-most 4"),
         (1, HELD, 23, 4, ""),
-        (2, MANY, 4, 0, "2 of the asked 4 nodes would be out, above 1: --at-most 2"),
+        (2, MANY, 4, 0, "2 of the requested 4 nodes would be out of service, more than 1; to allow it: --at-most 2"),
         (1, {"n0": WELL, "n1": WELL, "n2": DOWN}, 3, 0, "2 of the cluster's 3 nodes"),
         (1, {"n0": DOWN, "n1": DOWN}, 2, 0, ""),
         (1, {"n0": WELL}, 1, 0, ""),
@@ -282,9 +285,9 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
         words = f"snapshot --profile node --keep-host -o {name}.json"
         said(words, tmp_path, {**env, "NODE_NAME": name})
     assert "would cordon  n1  doctor: policy-ram [node]" in told("--cordon")
-    assert "2 of the cluster's 4 nodes would be out, above 1: --at-most 2" in told("--cordon --yes")
+    assert "2 of the cluster's 4 nodes would be out of service, more than 1; to allow it: --at-most 2" in told("--cordon --yes")
     assert not patches()
-    assert "left alone  n3  not known there" in told("--cordon --yes --at-most 2")
+    assert "left alone  n3  unknown to the cluster" in told("--cordon --yes --at-most 2")
     ((_, cordon),) = patches().items()
     why = cordon["metadata"]["annotations"]["tunedoctor/cordon"]
     assert (cordon["spec"], why[:26]) == ({"unschedulable": True}, "doctor: policy-ram [node] ")
@@ -301,7 +304,7 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
             "annotations": {"tunedoctor/cordon": why},
             "managedFields": [owner, note],
         }
-    assert "left alone  n2  by somebody else" in told("--cordon")
+    assert "left alone  n2  by someone else" in told("--cordon")
     told("--uncordon --yes", "well.toml")
     undone = {
         "metadata": {"annotations": {"tunedoctor/cordon": None}},
@@ -380,9 +383,9 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("--ssh=-oProxyCommand=x", "is no host"),
-        ("--ssh=a$(touch\tx)", "is no host"),
-        ("--ssh=", "is no host"),
+        ("--ssh=-oProxyCommand=x", "is not a host name"),
+        ("--ssh=a$(touch\tx)", "is not a host name"),
+        ("--ssh=", "is not a host name"),
         ("--ssh=@none", "none can't be read: No such file"),
         ("--slurm=-x", "no partition and no list"),
         ("--ssh=h --drain --label", "one at a time"),
@@ -446,7 +449,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
             assert not any(id_ in found[other] for other in found if other != name)
         odd = {(*one["nodes"], id_) for one in told["odd"] for id_ in one["explains"]}
         assert {*wants.items()} <= odd, told["odd"]
-        assert "2 of the cluster's 4 nodes would be out, above 1: --at-most 2" in why
+        assert "2 of the cluster's 4 nodes would be out of service, more than 1; to allow it: --at-most 2" in why
         cluster.until(["idle"] * 4)
         fleet(" --drain --yes --at-most 2")
         states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]
@@ -467,7 +470,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         assert "sick" not in ended.stderr
         told, _ = fleet()
         left = told["unreached"]
-        assert left["torch"] == "not begun: drained (fan | by Ada)"
+        assert left["torch"] == "not started: drained (fan | by Ada)"
         assert {*left} == {*wants}
         cluster.asked("scontrol", "update", "NodeName=small,torch,sick", "State=RESUME")
         cluster.until(["idle"] * 4)
@@ -477,7 +480,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         plant(tmp_path, {"late/srun": f'{srun}"$@"\n'}).joinpath("late/srun").chmod(0o755)
         env["PATH"], usual = f"{tmp_path}/late:{env['PATH']}", env["PATH"]
         told, _ = fleet()
-        assert told["unreached"] == {"torch": "not begun: drained (late)"}
+        assert told["unreached"] == {"torch": "not started: drained (late)"}
         env["PATH"] = usual
         cluster.asked("scontrol", "update", "NodeName=torch", "State=RESUME")
         cluster.until(["idle"] * 4)

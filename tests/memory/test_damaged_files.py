@@ -30,7 +30,7 @@ def test_a_gguf_file_that_states_absurd_counts_is_refused(command, what, tmp_pat
     words = ["--prompt", "Hello"] if command == "chat" else []
     ended = doctor(command, str(place), *words)
     assert ended.returncode == 2
-    assert "it is damaged: it states 1,099,511,627,776" in ended.stderr
+    assert "it is damaged: it claims 1,099,511,627,776" in ended.stderr
     assert len(ended.stderr.splitlines()) <= 3
 
 
@@ -45,7 +45,7 @@ def test_counts_up_to_the_limit_are_read_and_no_more(keys, tensors, is_sane):
     if is_sane:
         assert soon(lambda: head_of(data), 5.0)
         return
-    with pytest.raises(MemoryModelError, match="it states"):
+    with pytest.raises(MemoryModelError, match="it claims"):
         head_of(data)
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rows import cases, words
 
 import tunedoctor
-from tunedoctor.memory.answer import answer, forecast, refusal, run_of
 from tunedoctor.memory.band import Device
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.family import KNOWN
+from tunedoctor.memory.fit_report import estimate_run, forecast, refusal, run_of
 from tunedoctor.memory.parameters import adapter_elements, parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
@@ -110,7 +110,7 @@ def test_counts_are_those_of_the_real_class(name):
 def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_the_range(more, key):
     shape = shape_of({**PLAIN, "model_type": "made_up", **more})
     assert key in shape.unread
-    found = answer(shape, Run(), ())
+    found = estimate_run(shape, Run(), ())
     assert found.peak_range[0] < found.peak_gib / 2 < 2 * found.peak_gib < found.peak_range[1]
     assert any(key in note and "--exact" in note for note in found.notes)
 

@@ -90,7 +90,7 @@ def test_what_breeds_a_finding_is_refused():
     snapshot = snapshot_of("two-nccl-majors")
     (found,) = chosen(diagnose(snapshot, CHECKS), ["mixed-cuda-wheels"])
     draft = model.Draft(steps=(model.Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
-    with pytest.raises(RefusedError, match="it would bring"):
+    with pytest.raises(RefusedError, match="it would cause"):
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 

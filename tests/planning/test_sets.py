@@ -27,9 +27,9 @@ from tunedoctor.model.plan import Draft, Pin, Resolve
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import pep440, specifiers, within
 from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.package_set import MARK, PackageSet, find_package_set, frozen, project
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.search import Task, firing, named, outside, remedies, search
-from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, Wanted, asked_for
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.load import table
@@ -53,7 +53,7 @@ def test_a_set(row, index):
         there = Packages(distributions=(*there.distributions, *outside))
         facts = facts.having(there, python, msgspec.convert(row["torch"], TorchBuild))
     machine = msgspec.convert(row["machine"], Machine) if "machine" in row else ADA
-    answer = answered(Place(machine, ASK, facts, whole=True), asked_for(row["words"]))[0]
+    answer = find_package_set(Place(machine, ASK, facts, whole=True), asked_for(row["words"]))[0]
     told, wanted = json.loads(msgspec.json.encode(answer)), row["answer"]
     assert holds(told, {k: v for k, v in wanted.items() if k not in ("moved", "held")}), told
     versions = {one.name: one.version for one in answer.packages}
@@ -117,10 +117,10 @@ def test_the_resolver_says_itself_why_there_is_none(index):
     assert "we can conclude" in error.value.details
 
 
-def for_macos() -> tuple[Answer, Made]:
+def for_macos() -> tuple[PackageSet, Made]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     machine = Machine(platform="macos", arch="arm64", python=python, macos="15.1")
-    answer, made = answered(Place(machine, ASK, whole=True), {})
+    answer, made = find_package_set(Place(machine, ASK, whole=True), {})
     assert made is not None
     return answer, made
 

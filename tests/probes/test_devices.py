@@ -83,7 +83,7 @@ def test_partitions_of_a_card_are_read_once(monkeypatch):
 def test_intels_tool_is_asked_where_it_is(tmp_path, monkeypatch):
     gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert gpus.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
+    assert gpus.intel_health(gpu) == Unknown(why="xpu-smi is not installed or failed")
     laptop = IntelGpu(names=("Intel Arc Graphics 7d55",), discrete=True)
     assert isinstance(gpus.intel_health(laptop), Absent), "each check of a laptop would tell of it"
     said = (

@@ -76,7 +76,7 @@ def test_faults_of_an_interpreter(tmp_path):
     pythons = [*(str(tmp_path / str(n)) for n in range(len(bodies))), "/no/such"]
     said = (
         "no answer in 0 s", "signal SIGSEGV", "exit status 1: no encodings",
-        "answered what no Python does: 'hello'", "FileNotFoundError",
+        "does not answer as a Python does: 'hello'", "FileNotFoundError",
     )  # fmt: skip
     for python, why in zip(pythons, said, strict=True):
         told = probe.ask(python, seconds=0.3 if "no answer" in why else 60.0)
@@ -219,7 +219,7 @@ def test_what_files_do_not_tell_is_unknown(tmp_path):
     assert f"doctor check --deep --target {other}" in told.why
     shutil.copy(os.path.realpath(sys.executable), gone)
     plant(tmp_path / "d", {"pyvenv.cfg": "home = /no/such/folder\nversion = 3.11.7\n"})
-    why = f"{gone} is of a virtual environment whose base, /no/such/folder, is gone"
+    why = f"{gone} is in a virtual environment whose base, /no/such/folder, no longer exists"
     assert find(str(gone)) == Unknown(why=why)
 
 

@@ -161,7 +161,7 @@ def test_a_library_that_fails(library):
     assert [gpu.index for gpu in gpus.gpus] == [0]
     _, driver, gpus = nvml(LOADED, library, "none")
     assert isinstance(driver, NvidiaDriver)
-    assert gpus == Absent(why="the driver offers no GPU")
+    assert gpus == Absent(why="the driver reports no GPU")
 
 
 QUERIES = [
@@ -190,7 +190,7 @@ NOT_LOADED = "an NVIDIA GPU is on the PCI bus, but the NVIDIA kernel module is n
     (LOADED, "sleep 60", ("hung", None, "no answer in 1 s"), "nvidia-smi: no answer in 1 s"),
     (ON_BUS, f'echo "{FAILED}"; exit 9', ("error", 9, FAILED), NOT_LOADED),
     (LOADED, f'echo "{BOTH}"; exit 18', ("error", 18, BOTH), f"nvidia-smi: {BOTH}"),
-    (LOADED, "echo No devices were found; exit 6", ("error", 6, "No devices were found"), "the driver offers no GPU"),
+    (LOADED, "echo No devices were found; exit 6", ("error", 6, "No devices were found"), "the driver reports no GPU"),
     (LOADED, "kill -SEGV $$", ("crashed", None, "signal SIGSEGV"), "nvidia-smi: signal SIGSEGV"),
 ])  # fmt: skip
 def test_an_nvidia_smi_that_fails(tmp_path, world, body, answer, gpus):

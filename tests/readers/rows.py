@@ -2,7 +2,7 @@
 
     of     what the row shows
     text   what was pasted; or `file`, one of tests/samples; or `shared`, a recorded output beside the repository
-    told   the facts that differ from "the report does not tell", without fields at their defaults
+    told   the facts that differ from "the report does not say", without fields at their defaults
 
 `python tests/readers/rows.py` writes anew what is told: read the diff before it is committed.
 """
@@ -22,9 +22,9 @@ FILES = sorted((HERE / "rows").glob("*.jsonl"))
 PLACES = {"file": HERE.parent / "samples", "shared": HERE.parents[2] / "shared" / "samples"}
 UNTOLD = (
     NOT_TOLD,
-    Absent(why="the report tells of no container"),
-    Absent(why="the report holds no failed install"),
-    Absent(why="the report holds no failure of the NVIDIA tools"),
+    Absent(why="the report does not mention a container"),
+    Absent(why="the report shows no failed install"),
+    Absent(why="the report shows no failure of the NVIDIA tools"),
 )
 
 Row = dict[str, Any]

@@ -92,7 +92,7 @@ def test_what_is_told_goes_before_what_is_carried_over():
 
 def test_a_cuda_major_without_a_floor_is_left_out_unless_the_index_names_a_bound():
     files = torch_files("2.16.0", new_row(linux_x86_64=("cu132", "cu140")))
-    wrong = "2.16.0+cu140: no driver floor is known for CUDA 14.0"
+    wrong = "2.16.0+cu140: the oldest driver is unknown for CUDA 14.0"
     assert _merged(files).left_out == (wrong,)
     assert variants_of(_row(files), "linux_x86_64", "cu") == ["cu132"]
     told = Learned(code={"cu140": Told("100 120", "13.1")})

@@ -15,7 +15,7 @@ from refresh.test_fetch import OK, raw, to
 
 from tunedoctor.refresh.fetch import Client, Limits
 from tunedoctor.refresh.index import Indexes
-from tunedoctor.refresh.update import Outcome, UpdateError, update, write
+from tunedoctor.refresh.update import UpdateError, UpdateResult, update, write
 from tunedoctor.tables.load import wheel_table_with
 from tunedoctor.tables.updated import Overlay
 
@@ -37,7 +37,7 @@ def fresh(index):
     return index
 
 
-def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) -> Outcome:
+def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) -> UpdateResult:
     return update(file, Indexes(index.url, index.default), now, mode, QUICK)
 
 
@@ -81,7 +81,7 @@ def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(fre
     del fresh.pages[place]
     assert _update(fresh, file, "now").state == "updated"
     serve(told, digest="0" * 64)
-    with pytest.raises(UpdateError, match="another hash"):
+    with pytest.raises(UpdateError, match="its hash differs"):
         _update(fresh, file, "now")
     serve(told)
     assert _update(fresh, file, "now").changes == ("2.16.0: details of its files",)
@@ -109,7 +109,7 @@ def test_what_was_learned_once_is_not_lost_by_an_index_without_it(fresh, file, t
     learned = wheel_table_with(file).data
     fewer = files_of(table, "torch")
     fresh.put("torch", fewer)
-    with pytest.raises(UpdateError, match=r"names \d+ files of torch, and \d+ are known: refused"):
+    with pytest.raises(UpdateError, match=r"lists \d+ files of torch, but \d+ are known: refused"):
         _update(fresh, file, now=LATER)
     assert wheel_table_with(file).data == learned
     many = [File("cu999", f"torch-1.9.{i}-cp37-cp37m-linux_x86_64.whl") for i in range(900)]
@@ -125,25 +125,25 @@ OTHER = b"Requires-Dist: torch==2.16.0\nRequires-Dist: evil\n"
 @pytest.mark.parametrize(
     ("where", "answer", "says"),
     [
-        ("/whl/torch/", lambda good: good[: len(good) // 2], "ends before its end"),
+        ("/whl/torch/", lambda good: good[: len(good) // 2], "is cut off"),
         ("/whl/torch/", lambda good: Answer("text/html", good, cut=True), "was cut"),
         ("/whl/torch/", lambda _: Answer("text/html", status=403), "answered 403"),
         ("/whl/torchvision/", lambda _: Answer("text/html", status=500), "answered 500"),
         (
             "/whl/torchaudio/",
             lambda _: b"<html><h1>Sign in to this network</h1></html>",
-            "names 0 files",
+            "lists 0 files",
         ),
-        ("/whl/torchvision/", lambda good: good[: len(good) // 2], "ends before its end"),
-        ("/whl/torchaudio/", lambda _: bytes(range(256)) * 20, "is no page of an index"),
-        ("/whl/torch/", lambda _: to("http://127.0.0.1:9/whl/"), "allowed hosts"),
-        ("/whl/torch/", lambda good: raw(OK + b"\r\n", good), "more than"),
-        ("/whl/torch/", lambda _: page([ONE]), "names 1 files of torch"),
-        ("/simple/torch/", lambda good: good[: len(good) // 2], "ends before its end"),
+        ("/whl/torchvision/", lambda good: good[: len(good) // 2], "is cut off"),
+        ("/whl/torchaudio/", lambda _: bytes(range(256)) * 20, "is not a page of an index"),
+        ("/whl/torch/", lambda _: to("http://127.0.0.1:9/whl/"), "not on an allowed host"),
+        ("/whl/torch/", lambda good: raw(OK + b"\r\n", good), "larger than"),
+        ("/whl/torch/", lambda _: page([ONE]), "lists 1 files of torch"),
+        ("/simple/torch/", lambda good: good[: len(good) // 2], "is cut off"),
         # what stands behind a hash is replaced
-        ("/whl/cpu/torchvision-0.30.0", lambda _: OTHER, "another hash"),
-        ("/whl/rocm10.0/", lambda _: OTHER, "another hash"),
-        ("/simple/f/", lambda _: OTHER, "another hash"),
+        ("/whl/cpu/torchvision-0.30.0", lambda _: OTHER, "its hash differs"),
+        ("/whl/rocm10.0/", lambda _: OTHER, "its hash differs"),
+        ("/simple/f/", lambda _: OTHER, "its hash differs"),
     ],
 )
 def test_what_is_damaged_is_refused_and_the_cache_stays(fresh, file, where, answer, says):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from typed import inside as doctor
 
-from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.render.fit import fitting_command
 
 
@@ -51,11 +51,11 @@ def test_where_nothing_fits_the_smallest_are_shown():
     assert fit("--vram", "1").stdout.count("✗") == 3
 
 
-def advised(*options: str) -> Answer:
+def advised(*options: str) -> FitReport:
     """Return an answer on a card of 8 GiB that all of these options together make fit."""
     advice = [{"words": "", "option": one, "peak_gib": 1.0, "need_gib": 1.0} for one in options]
     said = json.loads(fit("qwen3-4b", "--vram", "8", "--format", "json").stdout)
-    return msgspec.convert({**said, "advice": advice}, Answer)
+    return msgspec.convert({**said, "advice": advice}, FitReport)
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,16 @@ def test_options_replace_those_that_were_typed(typed, options, command):
     assert fitting_command(advised(*options), words) == f"doctor fit qwen3-4b {command}"
 
 
-def test_a_configuration_holds_its_settings_itself():
-    assert fitting_command(advised("--seq 512"), ("doctor", "fit", "config.toml")) == ""
+def test_typed_options_replace_the_settings_of_a_configuration():
+    command = fitting_command(advised("--seq 512"), ("doctor", "fit", "config.toml"))
+    assert command == "doctor fit config.toml --seq 512"
+
+
+def test_a_configuration_gets_a_command_that_fits_too(tmp_path):
+    """Options that are typed override those of the configuration."""
+    config = tmp_path / "c.toml"
+    config.write_text('model = "qwen3-4b"\ndata = "x.jsonl"\n')
+    ended = fit(str(config), "--vram", "8")
+    (command,) = [x.strip() for x in ended.stdout.splitlines() if x.startswith("  doctor fit")][:1]
+    assert "--method qlora" in command
+    assert fit(*command.split()[2:]).returncode == 0

@@ -274,8 +274,8 @@ DAMAGED = {
     "deep": (H + '"Host": ' + "[" * 100_000, "nested too deeply"),
     "cut": (text_of(snapshot_of("healthy-rtx4090"))[:-400], "its JSON is damaged"),
     "no number": (H + '"Cpu": {"value": {"count": NaN, "usable": 2}}}}', "its JSON is damaged"),
-    "other form": (H + '"Packages": {"value": {"distributions": [1, null]}}}}', "another form"),
-    "no kind": (H + '"Cpx": {"absent": "x"}}}', "no kind of fact"),
+    "other form": (H + '"Packages": {"value": {"distributions": [1, null]}}}}', "unknown form"),
+    "no kind": (H + '"Cpx": {"absent": "x"}}}', "not a kind of fact"),
     "a type": (H + '"Host": {"value": {"os": 3}}}}', "Host: "),
     "many": ((H + "\n") * 20_000, "its JSON is damaged"),
 }

@@ -10,16 +10,17 @@ from museum import snapshot_of
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.diagnosis.report import Report, report_of
+from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, report_of
 from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.model.findings import Check, Finding
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.readers.read import read_report
 from tunedoctor.render import choice, terminal
 from tunedoctor.render.formats import Told
-from tunedoctor.render.page import render_page
+from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import Screen
-from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.wheels.choose import WheelChoice, choose_with_commands
 from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,16 +72,84 @@ def test_what_was_not_looked_at_is_not_counted_as_well():
     assert "1 not for this machine, 1 not run (--deep runs it)" in told
 
 
-@pytest.mark.parametrize("width", [40, 60, 120, 200])
-def test_lines_are_as_long_as_the_terminal_is_wide(width):
-    report = report_on("driver-550-with-cu130")
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("case", ["driver-550-with-cu130", "healthy-rtx4090", "torch-hangs"])
+def test_no_line_is_longer_than_the_terminal_is_wide(case, width):
+    snapshot = snapshot_of(case)
+    report = report_of(snapshot, diagnose(snapshot, all_checks()), seconds=0.21)
     lines = screened(report, Screen(width)).splitlines()
-    long = [line for line in lines if len(line) > width]
-    # what is pasted, and the first line of a finding, stay whole
-    assert all(" pip install " in x or x[:1] in "✗-" or x[:5] in ("Next:", "     ") for x in long)
-    assert max(map(len, lines)) >= min(width, 80) - 12
+    whole = {one.cure.command for one in report.findings} | {one.settle for one in report.findings}
+    # a command is never broken; one that is too long stands alone on its line
+    assert all(line.strip() in whole for line in lines if len(line) > width)
     coloured = screened(report, Screen(width, colour=True))
     assert re.sub(r"\x1b\[\d*m", "", coloured).splitlines() == lines
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_lists_and_pages_are_as_wide_as_the_terminal(width):
+    screen = Screen(width)
+    for check in all_checks():
+        render_page(check, "checks/x.py", screen)
+    lines = screen.text().splitlines()
+    long = [x for x in lines if len(x) > width and not x.startswith("  doctor ")]
+    assert all(len(x.split()) <= 2 for x in long), long  # one word that is longer than the line
+
+
+def test_a_page_separates_its_paragraphs():
+    told = {
+        "id": "an-id",
+        "title": "A title",
+        "page": "Head.\n\nWhat it means\n    One.\n\n    Two.",
+    }
+    text = render_page(Check(**told, advice=False, run=_never, origin=""), "x", Screen())
+    assert "  One.\n\n  Two.\n" in text
+
+
+def test_a_page_of_docs_joins_the_lines_of_a_paragraph_and_keeps_code():
+    markdown = "# Head\n\nOne\ntwo.\n\n- an item\n  goes on\n\n```sh\na  b\n```\n"
+    assert render_text(markdown, Screen(40)) == (
+        "# Head\n\nOne two.\n\n- an item goes on\n\n```sh\na  b\n```\n"
+    )
+
+
+def test_a_command_that_does_not_fit_stands_alone_on_its_line():
+    screen = Screen(40)
+    screen.command("fix", "pip install torch")
+    screen.command("fix", "pip install torch==2.9.1 transformers==5.1")
+    assert screen.text().splitlines() == [
+        "      fix  pip install torch",
+        "      fix",
+        "  pip install torch==2.9.1 transformers==5.1",
+    ]
+
+
+def test_notes_about_the_machine_do_not_follow_an_unrelated_answer():
+    """A pasted report has no overview; its first lines show the machine."""
+    one = {"means": "", "cure": ReportCure(kind="advice", command="Use QLoRA", note="")}
+    note = ReportFinding(id="vram-too-small", severity="note", title="8 GiB", found="8 GiB", **one)
+    cause = ReportFinding(id="torch-missing", severity="error", title="x", found="y", **one)
+    report = replace(report_on("healthy-rtx4090"), areas=(), findings=(cause, note))
+    assert "vram-too-small" not in screened(report, Screen())
+    assert "vram-too-small" in screened(report, Screen(), verbose=True)
+    assert "vram-too-small" in screened(replace(report, findings=(note,)), Screen())
+
+
+def test_the_size_of_the_gpu_comes_from_the_error_where_nothing_else_knows_it():
+    text = (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total "
+        "capacity of 7.79 GiB of which 1.05 GiB is free.\n"
+    )
+    (found,) = diagnose(read_report(text), all_checks()).causes
+    assert found.finding.found.endswith("; the GPU has 7.8 GiB")
+
+
+def test_a_symptom_shows_the_fix_of_its_cause_and_no_note_of_its_own():
+    snapshot = snapshot_of("compat-libcuda-on-geforce")
+    report = report_of(snapshot, diagnose(snapshot, all_checks()))
+    assert report.symptoms
+    for one in report.symptoms:
+        assert one.cure.command.startswith("Fix ")
+        assert one.cure.note == ""
 
 
 def test_nothing_in_a_text_is_read_as_markup():
@@ -122,10 +191,10 @@ SCREENS = {
 }
 
 
-def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> Answer:
+def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> WheelChoice:
     machine, assumed = blank(asked, "3.12")
     known = Knowledge(date="2026-11-24", days=days, source="shipped")
-    return answer(machine, snapshot, () if snapshot else assumed, known)
+    return choose_with_commands(machine, snapshot, () if snapshot else assumed, known)
 
 
 @pytest.mark.parametrize("name", SCREENS)

@@ -43,7 +43,7 @@ def _every() -> Iterator[dict[str, Any]]:
     for key, usual in list(GOOD.items())[1:]:
         for value in SENSELESS if key == "hidden_size" else SENSELESS[:4]:
             text = json.dumps(GOOD).replace(f'"{key}": {usual}', f'"{key}": {value}')
-            line = [f"config.json: {key} is ", "is needed; "]
+            line = [f"config.json: {key} is ", "; expected "]
             steps = [{"argv": ["fit", ".", "--vram", "24"], "line": line}]
             yield {"name": f"{key}: {value[:9]}", "files": {"config.json": text}, "steps": steps}
 

@@ -79,9 +79,9 @@ def test_a_child_that_takes_too_much_memory_is_ended_by_whom_started_it():
     argv, most = [sys.executable, "-c", HUNGRY], Limit(1 << 29)
     began = time.monotonic()
     ended = run(argv, timeout=500, memory=most)
-    assert (ended.how, ended.death) == ("grown", "it took more than 0.5 GiB of memory")
+    assert (ended.how, ended.death) == ("grown", "it used more than 0.5 GiB of memory")
     ended = run_lines(argv, timeout=500, heard=lambda _: 500.0, silence=500, memory=most)
-    assert (ended.how, ended.death) == ("grown", "it took more than 0.5 GiB of memory")
+    assert (ended.how, ended.death) == ("grown", "it used more than 0.5 GiB of memory")
     assert time.monotonic() - began < 300
 
 
@@ -90,7 +90,7 @@ def test_a_child_is_ended_before_the_machine_has_no_memory():
     most = Limit(left=lambda: next(lefts), reserve=1 << 28)
     ended = run([sys.executable, "-c", HUNGRY], timeout=500, memory=most)
     assert ended.how == "grown"
-    assert "all that there was" in ended.death
+    assert "all that was available" in ended.death
 
 
 def test_a_batch_that_no_memory_holds_is_refused(tiny_model, tmp_path):

@@ -27,7 +27,7 @@ def to(place: str) -> Raw:
     return lambda handler: (page if handler.path.startswith("/there") else leads(place))(handler)
 
 
-READ = "names 1 files of torch, and"
+READ = "lists 1 files of torch, but"
 """What an update says of the page: it was read."""
 
 
@@ -98,7 +98,7 @@ def test_https_leads_to_https_alone(serve, update):
     one = serve(tls=True)
     plain = one.url.replace("https:", "http:")
     one.told = to(f"{plain}there/")
-    assert f"leads from HTTPS to {plain}" in update(one.url, SSL_CERT_FILE=str(PEM))
+    assert f"redirects from HTTPS to {plain}" in update(one.url, SSL_CERT_FILE=str(PEM))
     known = {"plain": (("PIP_CERT", str(PEM)),)}
     assert look(one.url, **known).place == f"{plain}there/"
 
@@ -112,7 +112,7 @@ def test_a_certificate_that_nobody_knows(serve, update, tmp_path, monkeypatch, n
     assert READ in update(one.url)
     assert look(one.url).versions
     monkeypatch.setenv(name, str(tmp_path / "none.pem"))
-    assert "holds no certificates" in look(one.url).why
+    assert "has no certificates" in look(one.url).why
 
 
 def test_a_host_that_the_user_trusts_and_no_other(serve):

@@ -17,8 +17,8 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import Line, Run
 from tunedoctor.render.screen import Screen
 from tunedoctor.render.smoke import render
-from tunedoctor.smoke.answer import Answer, Asked, Blame, blames_of, made
 from tunedoctor.smoke.node import CARDS, TABLE, judged, links_of
+from tunedoctor.smoke.result import Asked, Blame, SmokeResult, blames_of, build_result
 from tunedoctor.smoke.stages import Part, Reading, SmokeStage, run_part, stage, stages_of
 from tunedoctor.system.child import Ended
 from tunedoctor.tables.load import table
@@ -78,13 +78,13 @@ GPU = "GPU 0 (NVIDIA GeForce RTX 4090)"
 WELL = "no new memory error, no new Xid"
 
 
-def after(*looks: tuple[NvidiaGpu, *tuple[Xid, ...]]) -> tuple[Answer, Snapshot]:
+def after(*looks: tuple[NvidiaGpu, *tuple[Xid, ...]]) -> tuple[SmokeResult, Snapshot]:
     """What is made of a load beside which the card and the log were read so."""
     readings = [Reading(NvidiaGpus(gpus=(card,)), KernelLog(xids=xids)) for card, *xids in looks]
     ran = {"end": "load", "ok": True, "data": {"rounds": 40, "minutes": 10.01, "losses": [5.0]}}
     run = run_of({"begin": "load", "limit": 60.0}, ran, {"done": True}, name="load")
     known = Snapshot.of([NvidiaGpus(gpus=(COOL,)), KernelLog()])
-    return made([run], Asked(minutes=10.0), known, all_checks(()), 601.0, readings)
+    return build_result([run], Asked(minutes=10.0), known, all_checks(()), 601.0, readings)
 
 
 @pytest.mark.parametrize(("looks", "heat", "errors"), [
@@ -115,7 +115,7 @@ def test_what_was_recorded_on_other_gpus_is_blamed(report, error, finding):
     text = (REPORTS / f"{report}.txt").read_text()
     line = next(one for one in text.splitlines() if error in one)
     run = run_of({"begin": "train"}, {"end": "train", "error": line})
-    answer, _ = made([run], Asked(), Snapshot({}), all_checks(()), 1.0, [])
+    answer, _ = build_result([run], Asked(), Snapshot({}), all_checks(()), 1.0, [])
     (blame,) = answer.blames
     assert (blame.stage, blame.finding) == ("train", finding)
     assert blame.cure
@@ -176,7 +176,7 @@ def test_a_card_at_60_percent_of_its_kind_is_named_and_one_at_80_is_not(name, ke
 def test_a_card_slower_than_its_neighbours_needs_no_table():
     new = [card("NVIDIA Z1", f"cuda:{i}", bfloat16=900.0 + i, h2d=50.0) for i in range(7)]
     slow, other = card("NVIDIA Z1", "cuda:7", bfloat16=700.0, h2d=40.0), card("NVIDIA Z2", "cuda:8", bfloat16=9.0)  # fmt: skip
-    text = "bfloat16 products 700 TFLOP/s, where others of its name here do 903: 78%"
+    text = "bfloat16 products 700 TFLOP/s, while other GPUs of this model here reach 903: 78%"
     assert found(*new, slow, other) == {"speed cuda:7": f"cuda:7, NVIDIA Z1: {text}"}
     assert found(new[0], slow).keys() == {"speed cuda:7"}, "of two as well"
     assert [one.outcome for one in judged(NodeSpeed(cards=(*new,)))] == ["ok"]
@@ -196,11 +196,11 @@ def test_a_slow_card_is_blamed_shown_and_kept():
     assert [(one.ranks, one.arguments) for one in links_of(run)] == [(8, ())]
     hot = NvidiaGpu(index=1, name=H100, memory_total=80 << 30, throttle=("hw-thermal",))
     known, checks = Snapshot.of([NvidiaGpus(gpus=(hot,))]), all_checks(())
-    told, snapshot = made([run], Asked(node=True), known, checks, 1.0)
+    told, snapshot = build_result([run], Asked(node=True), known, checks, 1.0)
     (blame,) = told.blames
     assert (told.verdict, blame.stage, blame.severity) == ("ready", "speed cuda:1", "warning")
     assert (blame.finding, "all wait for this one" in blame.means) == ("gpu-throttled", True)
-    strict, _ = made([run], Asked(node=True, strict=True), known, checks, 1.0)
+    strict, _ = build_result([run], Asked(node=True, strict=True), known, checks, 1.0)
     smoke, text = snapshot.find(Smoke), render(told, Screen(80))
     assert strict.verdict == "findings"
     assert smoke.node == told.node == NodeSpeed(cards=(*cards,))

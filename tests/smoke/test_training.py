@@ -25,7 +25,7 @@ from tunedoctor.facts import Runtime, SharedMemory, Smoke
 from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.runtime import SCRIPT, Line, Run
-from tunedoctor.smoke.answer import Answer, Asked, made, parts_of
+from tunedoctor.smoke.result import Asked, SmokeResult, build_result, parts_of
 from tunedoctor.smoke.stages import Part, run_part, stages_of
 from tunedoctor.system.child import Ended
 
@@ -187,7 +187,7 @@ def test_the_training_follows_a_smoke_training_of_the_users_own(tmp_path, tiny_m
     assert list((tmp_path / "out").rglob("adapter_model.safetensors"))
 
 
-Planted = Callable[..., Answer]
+Planted = Callable[..., SmokeResult]
 PLAIN = Asked(seconds=900.0)
 """Of a stage, on a machine that is slow for all."""
 PART = """
@@ -220,12 +220,12 @@ def planted(server, tmp_path):
         end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
         ran = Run(tuple(lines), end, name=one.name, ranks=one.ranks)
         checks = all_checks(()) if facts else ()
-        return made([ran], asked, Snapshot.of(facts), checks, 1.0)[0]
+        return build_result([ran], asked, Snapshot.of(facts), checks, 1.0)[0]
 
     return run
 
 
-def outcomes(found: Answer) -> dict[str, tuple[str, str]]:
+def outcomes(found: SmokeResult) -> dict[str, tuple[str, str]]:
     return {one.name: (one.outcome, one.reason) for one in found.stages}
 
 
@@ -277,7 +277,7 @@ def test_a_rank_that_never_joins_is_named(planted):
     found = planted("rank_sleeps", Asked(ranks=2, seconds=8.0), part=1)
     (blame,) = found.blames
     assert (blame.stage, "firewall" in blame.cause) == ("join", True)
-    assert "rank 1 stood in join" in blame.found
+    assert "rank 1 was in join" in blame.found
 
 
 def test_a_missing_compiler_is_blamed_and_a_training_does_without(planted, tmp_path):

@@ -117,7 +117,7 @@ def test_each_damage_is_told_and_does_no_harm(tmp_path):
         (good.replace(b'"2.16.0"', b'"2.17.0"'), "hash"),
         (good.replace(b"updated_wheels/4", b"updated_wheels/1"), "schema"),
         (b"", "damaged"),
-        (b"x" * (5 << 20), "more than 4 MiB"),
+        (b"x" * (5 << 20), "larger than 4 MiB"),
     ):
         file.write_bytes(bad)
         got = wheel_table_with(file)

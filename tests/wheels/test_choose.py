@@ -18,7 +18,7 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.model.machine import MachineError
 from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import answer, choose, matrix
+from tunedoctor.wheels.choose import choose, choose_with_commands, matrix
 from tunedoctor.wheels.described import machine_from, machine_of
 from tunedoctor.wheels.pick import Action
 
@@ -66,7 +66,7 @@ def test_what_is_chosen_lacks_nothing():
     for name in names()[::4]:
         snapshot = snapshot_of(name)
         try:
-            told = answer(machine_of(snapshot), snapshot)
+            told = choose_with_commands(machine_of(snapshot), snapshot)
         except MachineError:  # its Python or system is not known
             continue
         asked += 1

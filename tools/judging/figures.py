@@ -1,6 +1,6 @@
-"""Figures as trees of dicts: written stably, printed plainly, compared.
+"""Figures as trees of dicts, with functions to write, print and compare them.
 
-A leaf is a number, a string that says why there is none, or [k, n]: k of n cases.
+A leaf is a number, a string that says why there is no number, or [k, n]: k of n cases.
 """
 
 import json
@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 Figures = dict[str, Any]
 LOWER = {"wrong", "false_on_healthy", "false_on_unknown", "false_fits", "cpu_ms", "starts"}
 LOWER |= {"median_error", "p90_error", "worst_error"}
-"""Figures of which less is better."""
+"""Figures that are better if lower."""
 NEITHER = {"silent", "cases", "skipped", "bare_interpreter_ms"}
-"""Figures that are neither better nor worse: what is silent is not right, and right is counted."""
+"""Figures that are neither better nor worse: silence is not a right answer, and right answers are counted."""
 NOISE = {"cpu_ms": 0.3, "starts": 0.1, "choices_per_cpu_second": 0.3}
-"""Share by which a figure differs between runs on a machine with neighbours; all others repeat."""
+"""Share by which a figure varies between runs on a shared machine; all others are reproducible."""
 
 
 class Difference(NamedTuple):
-    """One figure that is not as before: `verdict` is better, worse or changed."""
+    """A figure that changed: `verdict` is better, worse or changed."""
 
     path: str
     before: object
@@ -36,7 +36,7 @@ def leaves(node: object, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def compare(before: Figures, after: Figures) -> list[Difference]:
-    """Return the figures that differ; one that is gone is worse, and so is one of fewer cases."""
+    """Return the figures that differ; a missing one, or one with fewer cases, is worse."""
     old, new = dict(leaves(before)), dict(leaves(after))
     return [
         Difference(path, old.get(path), new.get(path), _verdict(path, old.get(path), new.get(path)))
@@ -54,7 +54,7 @@ def _verdict(path: str, old: Any, new: Any) -> str:  # noqa: ANN401  any leaf
     if isinstance(old, list):
         if new[1] < old[1]:
             return "worse"
-        # of more cases than before, neither the count nor the share tells alone
+        # with more cases than before, neither the count nor the share decides alone
         gains = [new[0] - old[0], new[0] * old[1] - old[0] * new[1]]
     else:
         gains = [new - old]
@@ -67,7 +67,7 @@ def _verdict(path: str, old: Any, new: Any) -> str:  # noqa: ANN401  any leaf
 
 
 def shown(leaf: object) -> str:
-    """Return a figure as a person reads it."""
+    """Return a figure in readable form."""
     if isinstance(leaf, list):
         return f"{leaf[0]}/{leaf[1]} {leaf[0] / max(leaf[1], 1):.1%}"
     return f"{leaf:.4g}" if isinstance(leaf, float) else str(leaf)
@@ -85,7 +85,7 @@ def table(node: Figures, path: str = "") -> Iterator[str]:
 
 
 def dumped(node: object, depth: int = 0) -> str:
-    """Return JSON with each innermost group on a line, so that a difference of files can be read."""
+    """Return JSON with each innermost group on one line, so that diffs are readable."""
     if not isinstance(node, dict) or not any(isinstance(v, dict) for v in node.values()):
         return json.dumps(node)
     pad = " " * (depth + 1)

@@ -1,7 +1,7 @@
-"""What the code of the day before told of each batch of reports, as git's history holds both.
+"""Run the code of the day before on each batch of new reports, both from git's history.
 
-A batch is the cases that one commit added; what its parent told of them is written to
-benchmarks/first_met.jsonl, once. Labels are not kept there: they are today's, corrections count.
+A batch is the cases that one commit added; the answers of its parent are written to
+benchmarks/first_met.jsonl, once. Labels are not stored there: today's are used, with all corrections.
 """
 
 import io
@@ -21,11 +21,11 @@ RECORD = ROOT / "benchmarks" / "first_met.jsonl"
 REPORTS = ROOT / "tests" / "reports"
 Case = dict[str, Any]
 Answers = dict[str, list[str]]
-"""Of each case what is told first, second, …; an id of error level ends in "!", of a note in "?"."""
+"""For each case the ids in order; an id of error level ends in "!", a note in "?"."""
 
 
 class Batch(NamedTuple):
-    """Cases that were added together, and what was told before anyone had learnt from them."""
+    """Cases that were added together, and the answers before anyone had learnt from them."""
 
     commit: str
     parent: str
@@ -41,7 +41,7 @@ def cases() -> dict[str, Case]:
 
 
 def answers(chosen: list[Case], source: Path) -> Answers:
-    """Return what the code in a folder tells of cases, asked as it stood then: names of modules move."""
+    """Return the answers of a folder's code, called with that version's module names."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cases.jsonl"
         file.write_text("".join(json.dumps(case) + "\n" for case in chosen), encoding="utf-8")
@@ -57,7 +57,7 @@ def answers(chosen: list[Case], source: Path) -> Answers:
 
 
 def batches(known: dict[str, Case], *, again: bool = False) -> list[Batch]:
-    """Return all batches, oldest first; the record's, and those it lacks, which are run; `again` runs all."""
+    """Return all batches, oldest first: the recorded ones, and missing ones after running them; `again` runs all."""
     lines = RECORD.read_text(encoding="utf-8").splitlines() if RECORD.is_file() else []
     found = [] if again else [Batch(*json.loads(line)) for line in lines]
     have = {name for batch in found for name in batch.answers}
@@ -75,7 +75,7 @@ def batches(known: dict[str, Case], *, again: bool = False) -> list[Batch]:
 
 
 def wordings(commit: str) -> list[tuple[str, str]]:
-    """Return the labelled messages that a commit holds, each with its cause; those of healthy machines too."""
+    """Return a commit's labelled messages with their causes, including those of healthy machines."""
     if not (ROOT / ".git").exists():
         return []
     found: list[tuple[str, str]] = []
@@ -92,7 +92,7 @@ def _git(*argv: str) -> bytes:
 
 
 def _added() -> Iterator[tuple[str, str, str, list[str]]]:
-    """Yield commit, parent, date and case ids of each commit that adds any; nothing without a history."""
+    """Yield commit, parent, date and case ids of each commit that adds cases; nothing without a history."""
     if not (ROOT / ".git").exists():
         return
     form = "--format=commit %H %P %cs"

@@ -1,9 +1,9 @@
-"""Run the judges of the whole product, and write what they find.
+"""Run the judges of the whole product, and write their figures.
 
     python tools/judges [--quick | --only NAME] [--compare FILE] [--out FILE] [--torch-target ENV]
 
-Without `--compare` the figures go to benchmarks/judges.json; those of judges that were not run stay as they are there.
-With it they are held against those of FILE, and nothing is written but to `--out`. Exit status 1: a figure is worse.
+Without `--compare` the figures go to benchmarks/judges.json; figures of judges that did not run stay unchanged.
+With it they are compared with those in FILE, and only `--out` is written. Exit status 1: a figure is worse.
 """
 
 import argparse
@@ -46,19 +46,19 @@ def main() -> int:
     out = options.out or (None if options.compare else FIGURES)
     every = _read(out) if out and out.is_file() else {}
     names = options.only or [name for name in judges if not (options.quick and name in SLOW)]
-    # a table that the user updated is no part of what is judged
+    # a table that the user updated must not affect the figures
     with tempfile.TemporaryDirectory() as cache:
         os.environ["DOCTOR_CACHE"] = cache
         for name in names:
             every[name] = {"judged": _stamp(), "figures": judges[name]()}
             print(*table(every[name]["figures"], name), sep="\n", flush=True)
-            if out:  # after each judge, since the last one takes long
+            if out:  # after each judge, because the last one takes long
                 out.write_text(dumped({n: every[n] for n in judges if n in every}) + "\n")
     return _told(before, {name: every[name] for name in names}) if options.compare else 0
 
 
 def _told(before: Figures, found: Figures) -> int:
-    """Print each figure that differs; 1 where one is worse."""
+    """Print each figure that differs; return 1 if one is worse."""
     old, new = ({n: d[n]["figures"] for n in found if n in d} for d in (before, found))
     differences = compare(old, new)
     print(f"\n{len(differences)} figures differ")

@@ -1,4 +1,4 @@
-"""The other judges: machines, wheels, memory, start-up, and what runs for minutes in real environments."""
+"""The other judges: machines, wheels, memory, start-up, and slow tests in real environments."""
 
 import json
 import os
@@ -27,7 +27,7 @@ STARTS = 15
 
 
 def machines() -> Figures:
-    """Return how many expectations of recorded machines hold, and how many machines hold all."""
+    """Return how many expectations of recorded machines hold, and for how many machines all hold."""
     checks = all_checks()
     held = [
         museum.expectations(name, diagnose(museum.snapshot_of(name), checks)).values()
@@ -45,7 +45,7 @@ def _recorded(name: str) -> list[Figures]:
 
 
 def wheels() -> Figures:
-    """Return the recorded choices that are the doctor's too, and how fast it chooses."""
+    """Return how many recorded choices doctor makes too, and how fast it chooses."""
     found: Figures = {"choices_per_cpu_second": round(choices.rate(choices.made_up()))}
     if not (rows := _recorded("wheels.jsonl")):
         return {"choice": "shared/cases/wheels.jsonl is not beside the checkout", **found}
@@ -56,7 +56,7 @@ def wheels() -> Figures:
 
 
 def fit() -> Figures:
-    """Return how far predicted memory is off measured memory, what fits in vain, and what ran and is refused."""
+    """Return the errors of estimated memory against measured memory, and false "fits" and "doesn't fit" verdicts."""
     files = [vram.ROWS, SHARED / "cases" / "measured_vram.jsonl"]
     rows = vram.rows_of(file for file in files if file.is_file())
     usable, _ = vram.cases(rows)
@@ -75,7 +75,7 @@ def fit() -> Figures:
 
 
 def start(target: str) -> Figures:
-    """Return CPU of `doctor check`, children counted, as median of fifteen, and in starts of the bare interpreter."""
+    """Return the median CPU of fifteen runs of `doctor check`, with children, and in starts of a bare interpreter."""
     check = [*startup.DOCTOR, "check", "--format", "json", "--target"]
     commands = {"bare": [sys.executable, "-c", "pass"], "own_environment": [*check, sys.prefix]}
     if target:
@@ -92,7 +92,7 @@ def start(target: str) -> Figures:
 
 
 def smoke(target: str) -> Figures:
-    """Return the stages of `doctor smoke` that pass in a real target, and the planted faults that it tells."""
+    """Return the stages of `doctor smoke` that pass in a real target, and the planted faults that it finds."""
     if not target:
         return {"stages": "no target: name one with --torch-target or DOCTOR_TORCH_TARGET"}
     argv = [*startup.DOCTOR, "smoke", "--format", "json", "--target", target]
@@ -107,7 +107,7 @@ def smoke(target: str) -> Figures:
 
 
 def gallery() -> Figures:
-    """Return the tests of real environments, broken and healthy, that pass."""
+    """Return how many tests of real environments, broken and healthy, pass."""
     found = _tests("tests/gallery", "-m", "gallery")
     return {"passed": _sum(found), "by_test": found}
 
@@ -118,7 +118,7 @@ def _sum(tests: Figures) -> list[int]:
 
 
 def _tests(*argv: str, **environment: str) -> Figures:
-    """Run tests; return those passed of those run for each function, and how many were skipped."""
+    """Run tests; return passed and run tests for each function, and the number of skipped ones."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={file}", *argv]

@@ -1,8 +1,8 @@
-"""Labelled reports, split by time: each batch is scored by what was known before it came.
+"""Score labelled reports by time: each batch with what was known before it came.
 
-`before` is the code of the day before; it, `ranker` and `both` are scores on reports never seen. `today` is the code
-that learnt from these very reports: a training score, which may not fall. A case whose thread an older batch holds
-counts in `today` alone.
+`before` is the code of the day before; `before`, `ranker` and `both` are scores on unseen reports. `today` is the code
+that learnt from these very reports: a training score, which must not fall. A case whose thread is in an older batch
+only counts in `today`.
 """
 
 import json
@@ -18,21 +18,21 @@ from .figures import Figures
 from .first_met import REPORTS, Answers, Case, answers, batches, cases, wordings
 
 LARGE, NEWEST = 50, 4
-"""The newest batches are the last four of at least fifty cases: smaller ones are chance."""
+"""The newest batches are the last four with at least fifty cases: smaller ones vary by chance."""
 RANKER = ROOT / "tools" / "train_ranker.py"
-"""A module with `train(texts, labels)`, which returns a model, and `apply(model, text)`, which returns pairs of a cause
-and its score, best first; "healthy" is a label as well. Trained on the older batches for each of the newest."""
+"""A module with `train(texts, labels)`, which returns a model, and `apply(model, text)`, which returns pairs of cause
+and score, best first; "healthy" is also a label. For each of the newest batches it is trained on the older ones."""
 
 
 def kind(case: Case) -> str:
-    """Return broken, healthy, or unknown, where the text does not tell."""
+    """Return broken, healthy, or unknown if the text does not show the cause."""
     return str(case["kind"]) if case["determinable"] or case["kind"] == "healthy" else "unknown"
 
 
 def score(chosen: Iterable[Case], told: Answers) -> Figures:
-    """Return how often the label came first, among three, something else came first, or no more than a note.
+    """Return how often the label was first, among three, preceded by something else, or no more than a note.
 
-    `errors_right`: of the reports of which an error is said, those whose first error is the label.
+    `errors_right`: among reports with an error, those whose first error is the label.
     """
     found: Figures = {}
 
@@ -117,12 +117,12 @@ def _family() -> dict[str, str]:
 
 
 def family_of(cause: str) -> str:
-    """Return the family of a cause; "other" where none is known, or shared/causes.json is not beside the checkout."""
+    """Return the family of a cause; "other" if it is unknown, or if shared/causes.json is missing."""
     return _family().get(cause, "other")
 
 
 def _thread(case: Case) -> str:
-    """Return the thread that a case is from; its own id where it names none."""
+    """Return the thread that a case is from; its own id if it names none."""
     source = str(case.get("source") or case["id"])
     return re.sub(r"^https?://|[#?].*$", "", source).rstrip("/").lower()
 
@@ -130,7 +130,7 @@ def _thread(case: Case) -> str:
 def _ranked(
     ranker: dict[str, Any], older: list[Case], chosen: list[Case], said: list[tuple[str, str]]
 ) -> Answers:
-    """Return causes by a ranker trained on older cases and messages; they accuse unless it says healthy first."""
+    """Return the causes by a ranker trained on older cases and messages; errors, unless "healthy" comes first."""
     texts = {
         c["id"]: (REPORTS / "reports" / f"{c['id']}.txt").read_text("utf-8")
         for c in [*older, *chosen]
@@ -147,7 +147,7 @@ def _ranked(
 
 
 def _beside(rules: list[str], ranked: list[str]) -> list[str]:
-    """Return what rules tell above a note and, after it, what a ranker suggests, which is never an error."""
+    """Return the rules' findings above a note, followed by the ranker's suspects, which are never errors."""
     told = [one for one in rules if not one.endswith("?")]
     return told + [
         one.rstrip("!") for one in ranked if one.rstrip("!") not in {t.rstrip("!") for t in told}

@@ -1,4 +1,4 @@
-"""The judge of popular stacks: its figures, and whether they are too old for the rooms that they depend on."""
+"""The judge of popular stacks: its figures, and whether they are too old for the rooms they depend on."""
 
 import os
 import subprocess

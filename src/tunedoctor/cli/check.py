@@ -59,7 +59,7 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
 
         snapshot = read_snapshot(given.source)
         if snapshot.find(Smoke) and not criteria.only:
-            from tunedoctor.smoke.answer import OF_SNAPSHOT  # noqa: PLC0415  few hold one
+            from tunedoctor.smoke.result import OF_SNAPSHOT  # noqa: PLC0415  few hold one
 
             checks = (*checks, OF_SNAPSHOT)
         examined = Examined(snapshot, checks)

@@ -30,13 +30,13 @@ _ON = (
 )
 _SCHEMAS = {
     "report": "diagnosis.report.Report",
-    "wheel": "wheels.choose.Answer",
+    "wheel": "wheels.choose.WheelChoice",
     "matrix": "wheels.choose.Matrix",
-    "set": "planning.set_answer.Answer",
-    "fit": "memory.answer.Answer",
+    "set": "planning.package_set.PackageSet",
+    "fit": "memory.fit_report.FitReport",
     "data": "data.report.Report",
     "fix": "transaction.outcome.FixResult",
-    "smoke": "smoke.answer.Answer",
+    "smoke": "smoke.result.SmokeResult",
     "envs": "probes.environments.Environments",
     "config": "cli.configured.Held",
     "diff": "diagnosis.differences.Difference",
@@ -88,13 +88,17 @@ def _listed(checks: Sequence[Check]) -> str:
     """Return all ids with their titles, those of one group together."""
     shown = screen()
     width = max(len(c.id) for c in checks)
+    is_narrow = shown.width < width + 43  # titles would be a column of single words
     for group in (*GROUPS, ""):
         some = sorted((c for c in checks if c.group == group), key=lambda c: c.id)
         if some:
             shown.gap()
             shown.line((group or "of plug-ins", "bold"))
         for one in some:
-            shown.wrap(one.title, width + 13, f"  {one.id:<{width}}  {one.severity:<7}  ")
+            name = one.id if is_narrow else f"{one.id:<{width}}"
+            kind = one.severity if is_narrow else f"{one.severity:<7}"
+            indent = 6 if is_narrow else width + 13
+            shown.head(f"  {name}  {kind}  ", text=one.title, indent=indent)
     shown.gap()
     shown.line(("pages", "bold"))
     shown.wrap(", ".join(pages()), 2)
@@ -120,7 +124,7 @@ def _text(text: str, checks: Sequence[Check], shown: Screen) -> str:
             if not number:
                 shown.line()
                 shown.line(("In the same text", "bold"))
-            shown.line(f"  {one.check.id}  {one.check.title}")
+            shown.head(f"  {one.check.id}  ", text=one.check.title, indent=6)
         return shown.text()
     leads = leads_to(snapshot, {one.id: one for one in checks})
     if not leads:
@@ -131,8 +135,8 @@ def _text(text: str, checks: Sequence[Check], shown: Screen) -> str:
     shown.line(("This text can mean", "bold"))
     for lead in leads:
         shown.line()
-        shown.line(f"{lead.likelihood:4.0%}  ", (lead.id, "bold"), f"  {lead.title}")
-        shown.line(f"      to settle it: {lead.settle}")
+        shown.head(f"{lead.likelihood:4.0%}  ", (lead.id, "bold"), "  ", text=lead.title, indent=6)
+        shown.command("confirm", lead.settle)
     shown.line()
     shown.wrap(_ON)
     return shown.text()
@@ -151,7 +155,7 @@ def run_list() -> int:
     ):
         shown.line((head, "bold"))
         for name, text in rows:
-            shown.line(f"  {name:<30} {text}")
+            shown.head(f"  {name:<{30 if shown.width >= 80 else 0}} ", text=text, indent=6)
     shown.next(("doctor explain ID", "read about one"))
     write(shown.text())
     return 0

@@ -8,7 +8,7 @@ from tunedoctor.cli.options import TERMINAL, aim
 from tunedoctor.cli.output import show
 from tunedoctor.core.fit import FitOptions, check_combinations, estimate
 from tunedoctor.facts import Target
-from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
 
@@ -26,4 +26,4 @@ def run_fit(
     found = estimate(given, place, chosen, TERMINAL)
     render = partial(screen.render, asked=given.model or "MODEL", words=typed_words())
     show(format_, render, found)
-    return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
+    return 1 if isinstance(found, FitReport) and found.verdict == "doesn't fit" else 0

@@ -38,7 +38,7 @@ from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
 from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
-from tunedoctor.smoke.answer import OF_SNAPSHOT
+from tunedoctor.smoke.result import OF_SNAPSHOT
 from tunedoctor.system.programs import find_program
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")

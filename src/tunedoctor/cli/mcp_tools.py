@@ -24,11 +24,11 @@ from tunedoctor.core.fix import fix
 from tunedoctor.core.package_set import package_set
 from tunedoctor.core.wheel import wheel
 from tunedoctor.diagnosis.report import Report
-from tunedoctor.memory.answer import Answer as Fit
-from tunedoctor.planning.set_answer import Answer as PackageSet
+from tunedoctor.memory.fit_report import FitReport
+from tunedoctor.planning.package_set import PackageSet
 from tunedoctor.render.screen import screen_for
 from tunedoctor.transaction.outcome import FixResult
-from tunedoctor.wheels.choose import Answer as Wheel
+from tunedoctor.wheels.choose import WheelChoice
 
 INSTRUCTIONS = (
     "tunedoctor finds and fixes what stops this machine from fine-tuning language models. After an error, call triage "
@@ -206,7 +206,7 @@ TOOLS: dict[str, Tool] = {
         title="Choose a PyTorch build",
         function=wheel,
         command="wheel",
-        result=Wheel,
+        result=WheelChoice,
         keys=("action", "says", "reason", "torch_version", "commands"),
         parameters=("target", "torch", *_MACHINE),
         note="Asks no network, changes nothing.",
@@ -229,7 +229,7 @@ TOOLS: dict[str, Tool] = {
         title="Does a fine-tune fit?",
         function=fit,
         command="fit",
-        result=Fit,
+        result=FitReport,
         keys=("verdict", "need_gib", "terms", "devices", "advice"),
         parameters=(
             *("model", "method", "rank", "seq", "batch", "accum", "optimizer", "checkpointing"),

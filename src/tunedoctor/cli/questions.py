@@ -14,9 +14,9 @@ from tunedoctor.core.init import InitOptions, Wanted
 from tunedoctor.core.models import config_file
 from tunedoctor.core.preflight import check_model
 from tunedoctor.core.training_data import judged
-from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.catalogue import like, named
+from tunedoctor.memory.fit_report import run_of
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.model.wording import megabytes
 from tunedoctor.tables.load import rows as rows_of

@@ -10,7 +10,7 @@ from tunedoctor.core.arguments import values_of
 from tunedoctor.core.environment import target_option
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.package_set import SetFiles, find_set, require_writable_files
-from tunedoctor.planning.set_answer import project
+from tunedoctor.planning.package_set import project
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.plan import render_set
 from tunedoctor.wheels.described import Asked

@@ -13,7 +13,7 @@ from tunedoctor.core.errors import refusing
 from tunedoctor.core.files import write_file
 from tunedoctor.core.models import config_file, model_of
 from tunedoctor.core.train import TrainResult
-from tunedoctor.memory.answer import forecast
+from tunedoctor.memory.fit_report import forecast
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import mark

@@ -12,15 +12,15 @@ from tunedoctor.core.errors import misuse
 from tunedoctor.core.undo import kept_states, restore
 from tunedoctor.model.wording import listed, megabytes
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.transaction.outcome import State, Undone
+from tunedoctor.transaction.outcome import State, UndoResult
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class UndoReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """JSON of doctor undo: what was brought back, or the states that there are."""
 
     schema: str = ""
     states: tuple[State, ...] | None = None
-    undone: Undone | None = None
+    undone: UndoResult | None = None
 
 
 def run_undo(given: UndoOptions) -> int:
@@ -32,11 +32,11 @@ def run_undo(given: UndoOptions) -> int:
     states = kept_states(place, given.target, TERMINAL) if given.listed else None
     undone = None if given.listed else restore(place, given.target, given.id, TERMINAL)
     render = partial(_render, there=target_option(place, given.target))
-    show(given.format, render, Answer("doctor.undo/1", states, undone))
+    show(given.format, render, UndoReport("doctor.undo/1", states, undone))
     return 0 if undone is None or undone.done else 1
 
 
-def _render(answer: Answer, screen: Screen, *, there: str) -> str:
+def _render(answer: UndoReport, screen: Screen, *, there: str) -> str:
     if answer.undone is not None:
         _undone(answer.undone, screen, there)
         return screen.text()
@@ -52,7 +52,7 @@ def _render(answer: Answer, screen: Screen, *, there: str) -> str:
     return screen.text()
 
 
-def _undone(one: Undone, screen: Screen, there: str) -> None:
+def _undone(one: UndoResult, screen: Screen, there: str) -> None:
     if one.recovered:
         screen.wrap(one.recovered, 2, mark("note"))
     if not one.done:

@@ -7,7 +7,7 @@ from tunedoctor.cli.options import TERMINAL
 from tunedoctor.cli.output import screen, write
 from tunedoctor.core.update import update
 from tunedoctor.model.wording import listed
-from tunedoctor.refresh.update import Outcome, UpdateError
+from tunedoctor.refresh.update import UpdateError, UpdateResult
 from tunedoctor.render.screen import as_json
 
 SCHEMA = "doctor.update/1"
@@ -40,7 +40,7 @@ def _refused(why: str, *, in_json: bool) -> int:
     return 2
 
 
-def _text(outcome: Outcome) -> str:
+def _text(outcome: UpdateResult) -> str:
     shown = screen()
     if outcome.state == "recent":
         shown.wrap(

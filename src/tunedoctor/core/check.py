@@ -168,7 +168,7 @@ def open_fix_note(snapshot: Snapshot) -> str:
     return open_fix(interpreter.prefix, interpreter.site_packages) if interpreter else ""
 
 
-def judge(
+def judge(  # noqa: PLR0913  how it is judged, one by one
     snapshot: Snapshot,
     criteria: Criteria,
     checks: tuple[Check, ...] | None = None,

@@ -30,7 +30,7 @@ from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.memory.answer import answer
+from tunedoctor.memory.fit_report import estimate_run
 from tunedoctor.memory.host import speed
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
@@ -396,7 +396,7 @@ def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Cos
     seq = min(lengths.seq or longest, longest)
     run = Run(method=given.method, batch=micro, accum=max(1, given.batch // micro), seq=seq)
     devices = (named_card(given.gpu)[0],) if given.gpu else here(take_snapshot(NO_TARGET))[0][:1]
-    one = answer(shape, run, devices)
+    one = estimate_run(shape, run, devices)
     mean = (lengths.tokens - lengths.cut_tokens) / max(rows, 1)
     tokens = round(mean * train * given.epochs)
     device, pace = one.devices[0].device if one.devices else None, None

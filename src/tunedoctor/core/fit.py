@@ -27,9 +27,9 @@ from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview
-from tunedoctor.memory.answer import Answer, answer, run_of
 from tunedoctor.memory.band import GIB, Band, Device, seen
 from tunedoctor.memory.config import LARGEST, parsed
+from tunedoctor.memory.fit_report import FitReport, estimate_run, run_of
 from tunedoctor.memory.host import Prices, tokens_of
 from tunedoctor.memory.parameters import optimizer_name
 from tunedoctor.memory.peak import CHUNK, WORKSPACES
@@ -186,7 +186,7 @@ def fit(  # noqa: PLR0913  the main options of the command
         Sharding | None, Meta(description="How the model is split across GPUs (default: ddp).")
     ] = None,
     target: TargetArgument = None,
-) -> Answer:
+) -> FitReport:
     """Estimate the memory that a fine-tune needs, whether it fits, and the fewest changes that make it fit.
 
     Computed: no model is loaded and no network is asked.
@@ -203,7 +203,7 @@ def fit(  # noqa: PLR0913  the main options of the command
     refuse_stdin(options.model)
     place = NO_TARGET if options.stack == "doctor" else choose_target(target)
     found = estimate(options, place, lambda: choose_target(target))
-    return redacted(cast("Answer", found), this_identity())
+    return redacted(cast("FitReport", found), this_identity())
 
 
 def estimate(
@@ -211,7 +211,7 @@ def estimate(
     place: Target,
     tracing: Callable[[], Target],
     interaction: Interaction = SILENT,
-) -> Answer | overview.Table:
+) -> FitReport | overview.Table:
     """Return the estimate for one model, or a table of models or cards if the options name none.
 
     `place` is where the libraries' releases are read; `tracing` returns the target that `exact` runs in.
@@ -222,7 +222,7 @@ def estimate(
 
 def _found(
     given: FitOptions, place: Target, tracing: Callable[[], Target], interaction: Interaction
-) -> Answer | overview.Table:
+) -> FitReport | overview.Table:
     given, config = _configuration(given)
     shape = model_of(given.model) if given.model else None
     named = given.gpu or given.vram or given.cards
@@ -250,7 +250,7 @@ def _found(
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
         told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
         notes = (*notes, told)
-    found = answer(shape, run, devices, notes, _prices(given, devices))
+    found = estimate_run(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
         found = traced(found, given.model, shape, run, tracing(), interaction)
     return found
@@ -382,13 +382,13 @@ class Traced(msgspec.Struct, frozen=True):
 
 
 def traced(  # noqa: PLR0913  what is traced, and where
-    found: Answer,
+    found: FitReport,
     model: str,
     shape: Shape,
     run: Run,
     place: Target,
     interaction: Interaction = SILENT,
-) -> Answer:
+) -> FitReport:
     """Put what the tracer finds in the place of the closed form. Raises DoctorError if it cannot trace that."""
     if refusal := _refusal(run, shape):
         misuse(*refusal)

@@ -136,7 +136,8 @@ def fix(  # noqa: PLR0913  the options of the command
     make an environment there with `packages`, of the interpreter `python`. `installer`: who makes the change. `deep`,
     `smoke` and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
     `system`: change a Python that is no virtual environment. The files of the environment's project change with it, but
-    not with `environment_only`. A change is made as a whole or not at all; `undo` takes it back. Asks the user's package indexes and starts the environment's interpreter.
+    not with `environment_only`. A change is made as a whole or not at all; `undo` takes it back. Asks the user's
+    package indexes and starts the environment's interpreter.
     """
     if plan is not None and not apply:
         misuse("--plan names a plan that is carried out", "add apply=True, or leave it out")

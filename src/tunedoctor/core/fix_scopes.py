@@ -570,13 +570,13 @@ def _watch(case: FixCase, fix: PlannedFix, progress: Progress) -> Watch:
 
 def _smoke(python: str) -> str:
     """Train a tiny model with the changed environment; return why it is not good, or ""."""
-    from tunedoctor.smoke.answer import Answer as Smoked  # noqa: PLC0415  for --smoke alone
+    from tunedoctor.smoke.result import SmokeResult  # noqa: PLC0415  for --smoke alone
     from tunedoctor.system.child import run  # noqa: PLC0415
 
     argv = [sys.executable, "-m", "tunedoctor", "smoke", "--target", python, "--format", "json"]
     ended = run(argv, timeout=900.0, env=dict(os.environ))
     try:
-        said = msgspec.json.decode(ended.out, type=Smoked)
+        said = msgspec.json.decode(ended.out, type=SmokeResult)
     except msgspec.MsgspecError:
         return f"doctor smoke gave no answer: {ended.death}"
     if said.verdict == "ready":

@@ -19,8 +19,8 @@ from tunedoctor.core.training_data import judged, paths_of
 from tunedoctor.data.files import split_of
 from tunedoctor.facts import Smoke
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.memory.answer import forecast, run_of
 from tunedoctor.memory.band import Device, fit
+from tunedoctor.memory.fit_report import forecast, run_of
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.model.wording import near

@@ -38,7 +38,7 @@ from tunedoctor.installers.uv import Failed
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
+from tunedoctor.planning.package_set import MARK, PackageSet, find_package_set, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.tables.config import Settings
@@ -77,7 +77,7 @@ def package_set(  # noqa: PLR0913  the options of the command
     offline: bool = False,
     allow_project_sources: bool = False,
     interaction: Interaction = SILENT,
-) -> Answer:
+) -> PackageSet:
     """Find one set of training libraries that works with the machine and together, with the install commands.
 
     For an environment, that is the smallest change towards such a set. `platform` describes another machine; without
@@ -133,7 +133,7 @@ def find_set(  # noqa: PLR0913  each is of one command
     ask_sources: bool = False,
     offline: bool = False,
     interaction: Interaction = SILENT,
-) -> tuple[Answer, Made | None]:
+) -> tuple[PackageSet, Made | None]:
     """Return the set, and what it was made of; None if there is no set. Raises DoctorError.
 
     `place`: the target, NO_TARGET if `asked` describes another machine. `ask_sources`: the user can be asked whether
@@ -157,7 +157,7 @@ def find_set(  # noqa: PLR0913  each is of one command
     there = _place_of(asked, snapshot, known, criteria)
     with interaction.progress() as progress:
         progress.watch(["resolving with the package sources"])
-        found, made = answered(there, names)
+        found, made = find_package_set(there, names)
         if made is not None:
             found = _written(found, made, files, known, interaction)
     return found, made
@@ -203,12 +203,12 @@ def _own_glibc() -> tuple[str, str]:
 
 
 def _written(
-    answer: Answer,
+    answer: PackageSet,
     made: Made,
     files: SetFiles,
     known: Asking,
     interaction: Interaction,
-) -> Answer:
+) -> PackageSet:
     texts: dict[str, str] = {}
     if files.freeze:
         text = frozen(answer, made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119

@@ -10,9 +10,9 @@ from tunedoctor.core.errors import DoctorError, refusing
 from tunedoctor.core.hub import check_name, kept
 from tunedoctor.core.models import config_file, gguf_head, here, model_of
 from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
-from tunedoctor.memory.answer import forecast, run_of
-from tunedoctor.memory.answer import refusal as too_large
 from tunedoctor.memory.band import GIB, Device
+from tunedoctor.memory.fit_report import forecast, run_of
+from tunedoctor.memory.fit_report import refusal as too_large
 from tunedoctor.memory.host import PROCESS, TRAINER, disk
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.shape import MemoryModelError, Shape

@@ -36,7 +36,14 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
-from tunedoctor.smoke.answer import Answer, Asked, made, not_started, outcome_check, run_all
+from tunedoctor.smoke.result import (
+    Asked,
+    SmokeResult,
+    build_result,
+    not_started,
+    outcome_check,
+    run_all,
+)
 from tunedoctor.smoke.stages import Reading, reader_of, watching
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
@@ -77,7 +84,7 @@ def smoke_test(  # noqa: PLR0913  the options of the command
     minutes: float = 0.0,
     strict: bool = False,
     interaction: Interaction = SILENT,
-) -> Answer:
+) -> SmokeResult:
     """Return what came of training a tiny model in the target, offline; takes seconds.
 
     `device`: "cpu", "cuda:1", "xpu" or "mps", by default the best one. `full`: test bitsandbytes and torch.compile
@@ -133,7 +140,7 @@ def with_data(asked: Asked, place: Target) -> Asked:
 
 def run_smoke(
     asked: Asked, place: Target, checks: tuple[Check, ...], interaction: Interaction = SILENT
-) -> tuple[Answer, Snapshot]:
+) -> tuple[SmokeResult, Snapshot]:
     """Train, and return what came of it, and the facts that were taken meanwhile with those of the run."""
     taken = _taking(place)
     if place.problem:
@@ -168,14 +175,14 @@ def _trained(
     taken: Callable[[], Snapshot],
     checks: tuple[Check, ...],
     interaction: Interaction,
-) -> tuple[Answer, Snapshot]:
+) -> tuple[SmokeResult, Snapshot]:
     """Train, and return what came of it, with the facts of the run beside those that were taken."""
     began, readings = time.perf_counter(), list[Reading]()
     with interaction.progress() as progress:
         runs = run_all(
             asked, place.python, os.environ, progress.step, watching(reader_of(taken), readings)
         )
-    return made(runs, asked, taken(), checks, time.perf_counter() - began, readings)
+    return build_result(runs, asked, taken(), checks, time.perf_counter() - began, readings)
 
 
 def as_check(  # noqa: PLR0913  each is of the look

@@ -16,13 +16,13 @@ from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
 from tunedoctor.facts import Target
 from tunedoctor.transaction import undoing
-from tunedoctor.transaction.outcome import State, Undone
+from tunedoctor.transaction.outcome import State, UndoResult
 
 
 @public
 def undo(
     target: Place = None, state: str | None = None, *, interaction: Interaction = SILENT
-) -> Undone:
+) -> UndoResult:
     """Restore an environment to its state before the last fix, or to the `state` of an id; return how that ended.
 
     What it replaces is kept and can be restored by its own id. `states` lists the ids.
@@ -41,7 +41,7 @@ def states(target: Place = None) -> tuple[State, ...]:
 
 def restore(
     place: Target, target: str | None, state: str | None, interaction: Interaction = SILENT
-) -> Undone:
+) -> UndoResult:
     """Restore the state of an id, or the one before the last fix. Raises DoctorError if `place` may not be changed."""
     if state == "":
         misuse("the id is empty", "leave it out, or say what it is to be")

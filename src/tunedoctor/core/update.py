@@ -11,7 +11,7 @@ from tunedoctor.core.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.index import indexes
-from tunedoctor.refresh.update import Mode, Outcome, UpdateError
+from tunedoctor.refresh.update import Mode, UpdateError, UpdateResult
 from tunedoctor.refresh.update import update as refresh
 from tunedoctor.tables.load import cache_file
 
@@ -24,7 +24,7 @@ def update(
     dry_run: bool = False,
     offline: bool = False,
     interaction: Interaction = SILENT,
-) -> Outcome:
+) -> UpdateResult:
     """Fetch the newest list of PyTorch wheels and return what changed; asks the network at most once a day.
 
     `index`: a mirror of the PyTorch index. `force`: ask again within a day. `dry_run`: write nothing. Raises

@@ -24,7 +24,7 @@ from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
-from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.wheels.choose import WheelChoice, choose_with_commands
 from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
 
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -44,7 +44,7 @@ def wheel(  # noqa: PLR0913  the options of the command
     platform: PlatformArgument = None,
     arch: ArchArgument = None,
     glibc: GlibcArgument = None,
-) -> Answer:
+) -> WheelChoice:
     """Choose the PyTorch build for this machine or a described one: which, why, and how to install it.
 
     Uses the table that comes with doctor; asks no network.
@@ -69,16 +69,16 @@ def wheel(  # noqa: PLR0913  the options of the command
     return redacted(chosen, this_identity())
 
 
-def choose_wheel(asked: Asked, take: Callable[[], Snapshot]) -> Answer:
+def choose_wheel(asked: Asked, take: Callable[[], Snapshot]) -> WheelChoice:
     """Return the build for the machine that is described, else for this one; `take` returns its snapshot."""
     if not asked.platform:
         return _of_this_machine(asked, take())
     with refusing(MachineError, _HELP):
         machine, assumed = blank(asked, OWN_PYTHON)
-    return answer(machine, None, assumed, knowledge())
+    return choose_with_commands(machine, None, assumed, knowledge())
 
 
-def choose_wheels_of(data: bytes, source: str) -> list[Answer]:
+def choose_wheels_of(data: bytes, source: str) -> list[WheelChoice]:
     """Return the builds for the machines of a file: a snapshot, or machines as JSON. `source` names it in errors."""
     age = knowledge()
     with refusing(
@@ -89,18 +89,18 @@ def choose_wheels_of(data: bytes, source: str) -> list[Answer]:
     if SCHEMA in text[:4000]:
         with refusing((SnapshotError, MachineError), writer, useless):
             snapshot, assumed = _with_a_python(from_json(text))
-            return [answer(machine_of(snapshot), snapshot, assumed, age)]
+            return [choose_with_commands(machine_of(snapshot), snapshot, assumed, age)]
     with refusing(MachineError, "doctor explain wheel shows the form", f"{source}: "):
-        return [answer(machine, knowledge=age) for machine in machines_from(text)]
+        return [choose_with_commands(machine, knowledge=age) for machine in machines_from(text)]
 
 
-def _of_this_machine(asked: Asked, snapshot: Snapshot) -> Answer:
+def _of_this_machine(asked: Asked, snapshot: Snapshot) -> WheelChoice:
     known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed
     with refusing(MachineError, f"--platform and the other options describe a machine; {_HELP}"):
         machine = over(machine_of(snapshot), asked, driver_known=known)
-    return answer(machine, snapshot, assumed, knowledge())
+    return choose_with_commands(machine, snapshot, assumed, knowledge())
 
 
 def _with_a_python(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:

@@ -1,1 +1,1 @@
-"""Snapshot -> findings, causes over symptoms -> report, without what names a person or a machine."""
+"""From snapshot to findings, causes and symptoms, and the report; also redaction of names of people and machines."""

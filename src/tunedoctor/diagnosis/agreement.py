@@ -1,8 +1,8 @@
-"""Which cures are carried out, and what is shown of them: `doctor check` and `doctor fix` go by the same answer.
+"""Decide which cures are carried out and which are shown, in the same way for `doctor check` and `doctor fix`.
 
-A check knows its own finding alone. What follows from another finding goes with that one's cure. What no fix carries
-out is the user's to run. Two findings can ask one package for versions that exclude each other; no line that is pasted
-meets both, so these name the planner, which moves more than one package.
+A check only knows its own finding. A finding that follows from another one is fixed together with it. What no fix
+carries out is for the user to run. Two findings can require versions of one package that exclude each other; no single
+pasted line meets both, so the report then names the planner, which can move more than one package.
 """
 
 import shlex
@@ -44,17 +44,17 @@ class Drafted(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether it changes the environment; else it only tells."""
+        """Whether it changes the environment; otherwise it is only printed."""
         return any(isinstance(s, Resolve) or not is_told(s) for s in self.draft.steps)
 
     @property
     def sets_variables_alone(self) -> bool:
-        """Whether it holds for shells to come alone, so that no check sees it now."""
+        """Whether it only affects future shells, so that no check can see the effect now."""
         return self.changes and all(isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
 
 
 def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
-    """Return the findings of these ids, causes or symptoms; without ids, the causes that are no notes."""
+    """Return the findings with these ids, causes or symptoms; without ids, the causes except notes."""
     wanted_ids = tuple(ids)
     if not wanted_ids:
         return tuple(f for f in diagnosis.causes if f.severity != "note")
@@ -71,10 +71,10 @@ def symptoms_of(diagnosis: Diagnosis) -> tuple[Found, ...]:
 def drafted(
     findings: Iterable[Found], snapshot: Snapshot, fixes: Iterable[Fix]
 ) -> tuple[Drafted, ...]:
-    """Return a draft for each finding: of the first fix that changes something, else of the first that tells.
+    """Return a draft for each finding: of the first fix that changes something, else of the first that prints advice.
 
-    What is only suspected is told alone: a change on a suspicion can cure nothing. Of a finding that no fix is for its
-    own cure is told.
+    For a suspected finding the cure is only printed: a change based on a suspicion may fix nothing. If no fix handles a
+    finding, its own cure is printed.
     """
     several = sorted(fixes, key=lambda one: not one.cures)
     made: list[Drafted] = []
@@ -91,9 +91,9 @@ def drafted(
 def cures_shown(
     diagnosis: Diagnosis, snapshot: Snapshot, fixes: Callable[[], Iterable[Fix]]
 ) -> dict[str, Cure]:
-    """Return id -> the cure that is shown, of causes and symptoms; a note narrows no error's.
+    """Return id -> the cure to show, for causes and symptoms; a note does not narrow the range of an error's cure.
 
-    Where no environment was looked at, as in a report, nothing can be carried out: each cause keeps its own.
+    If no environment was examined, as for a report, nothing can be carried out, and each cause keeps its own cure.
     """
     target = snapshot.find(Target)
     ours = [one for one in diagnosis.causes if one.finding.cure.ours]
@@ -116,17 +116,17 @@ def cures_shown(
 
 
 def _narrowed(cure: Cure, beside: Sequence[Cure], target: Target | None) -> Cure:
-    """Return it with the range that all cures beside it leave, or the planner, where ranges alone do not do."""
-    asked: dict[str, list[str]] = {}
+    """Return a cure with the range that all cures next to it allow, or the planner's command if no range is enough."""
+    requested: dict[str, list[str]] = {}
     for one in (step for other in beside for step in other.installs):
         for name, specifier in map(parted, one.requirements):
-            asked.setdefault(name, []).append(specifier)
+            requested.setdefault(name, []).append(specifier)
     steps: list[AnyCureStep] = []
     for step in cure.steps:
         if not isinstance(step, PipInstall):
             steps.append(step)
             continue
-        left = {text: narrowed(asked[parted(text)[0]]) for text in step.requirements}
+        left = {text: narrowed(requested[parted(text)[0]]) for text in step.requirements}
         if None in left.values():
             there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
             return tell(f"doctor fix{there}")

@@ -1,4 +1,4 @@
-"""The overview of a report: for each area of a machine, what is there and the worst of what its checks found."""
+"""The overview of a report: for each area of a machine, what it has and the worst finding of its checks."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,11 +21,11 @@ class ReportArea(msgspec.Struct, frozen=True, kw_only=True):
     status: AreaStatus
     """The worst finding; "unknown" if a check that finds errors could not decide, "skipped" if none applied."""
     summary: str = ""
-    """What is there: "RTX 4090 24 GiB"; "" if nothing is known."""
+    """What the machine has: "RTX 4090 24 GiB"; "" if nothing is known."""
 
 
 def areas_of(diagnosis: Diagnosis, summaries: Mapping[str, str]) -> tuple[ReportArea, ...]:
-    """Return the areas in the order of the overview; `summaries`: what is there, by the name of the area."""
+    """Return the areas in the order of the overview; `summaries`: what the machine has, by area."""
     return tuple(
         ReportArea(name=name, status=_status(name, diagnosis), summary=summaries.get(name, ""))
         for name in table("areas")["order"]
@@ -33,7 +33,7 @@ def areas_of(diagnosis: Diagnosis, summaries: Mapping[str, str]) -> tuple[Report
 
 
 def area_of(check: str) -> str:
-    """Return the area of a check, "System" for one of a plug-in."""
+    """Return the area of a check, "System" for a plug-in's check."""
     if special := _exceptions().get(check):
         return special
     cause = causes().get(check)
@@ -47,7 +47,7 @@ def _exceptions() -> dict[str, str]:
 
 def _status(name: str, diagnosis: Diagnosis) -> AreaStatus:
     symptoms = (one for several in diagnosis.symptoms.values() for one in several)
-    found = [one for one in (*diagnosis.causes, *symptoms) if area_of(one.check.id) == name]
+    found = [cause for cause in (*diagnosis.causes, *symptoms) if area_of(cause.check.id) == name]
     severities = {one.severity for one in found}
     for severity in SEVERITIES:
         if severity in severities:

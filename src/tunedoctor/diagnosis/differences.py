@@ -1,9 +1,10 @@
-"""What differs between two machines, and which of it a finding hangs on. Pure.
+"""Find what differs between two machines, and which differences explain a finding. Pure functions.
 
-A finding that one side alone has is explained by experiment: facts of the side that lacks it take the place of the
-other's, and its check is asked again. What makes it go explains it; no list says what belongs to what.
+A finding that only one side has is explained by experiment: facts of that side are replaced by those of the other, and
+its check runs again. If the finding disappears, those facts explain it; no list says which fact belongs to which check.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -18,19 +19,29 @@ from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
 from tunedoctor.model.wording import counted, listed
+from tunedoctor.tables.load import table
 from tunedoctor.tables.small import incidental
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """null: not there, or not told. Of two lists each side holds what it alone has."""
+_FIRST_KINDS = (
+    *("TorchBuild", "NvidiaDriver", "NvidiaGpus", "AmdGpus", "RocmStack", "IntelGpu", "AppleGpu"),
+    *("CudaWheels", "Packages", "Runtime", "Smoke", "target", "machine", "Interpreter"),
+)
+"""Kinds of fact whose differences matter most, in this order."""
+_LAST_KINDS = ("Launchers", "InstallerConfig", "ImportContracts", "Node", "Target", "Knowledge")
+"""Kinds of fact that are bookkeeping: who installed what, names, dates."""
+_BOOKKEEPING = re.compile(r"installer|editable|taken|date|\.pip$|^pip$|metadata|record|origin")
+_PACKAGE = re.compile(r"\[([^\]]+)\]")
 TRIES = 100
-"""Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
+"""Most diagnoses for narrowing down the change behind a finding; a real one takes about 20."""
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two compared sides."""
 
     name: str
-    """Its file without the ending, or "here"."""
+    """Its file name without the ending, or "here"."""
     kind: Literal["here", "snapshot", "report"]
     host: str = ""
     node: str = ""
@@ -43,15 +54,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A value that differs."""
 
     fact: str
-    """A kind of fact; of reports "target" or "machine"."""
+    """A kind of fact; for reports "target" or "machine"."""
     field: str
-    """A path in it: "version", "distributions[torch]". "" where one side has no such fact, but the reason why."""
+    """Path of the value: "version", "distributions[torch]". "" if one side has no such fact, only the reason why."""
     a: Value
     b: Value
 
 
 class FactDifference(Change, frozen=True, kw_only=True):
-    """A fact that differs, with what it explains."""
+    """A fact that differs, with the findings that it explains."""
 
     explains: tuple[str, ...] = ()
     """Ids of findings."""
@@ -66,11 +77,11 @@ class FindingDifference(msgspec.Struct, frozen=True, kw_only=True):
     side: Literal["a", "b"] = msgspec.field(name="in")
     found: str
     other: str
-    """What its check says of the other side: "passed", "not for this machine: …", "undecided: …"."""
+    """The result of its check on the other side: "passed", "does not apply to this machine: …", "undecided: …"."""
     explained_by: tuple[Change, ...] = ()
-    """What makes it go where it is as on the other side; empty where nothing alone does, and between reports."""
+    """Changes without which the finding would disappear; empty if none alone suffices, and between reports."""
     together: bool = False
-    """All of them are needed; else those of one fact are enough."""
+    """True: all of them are needed. False: those of one fact are enough."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,15 +94,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingDifference, ...] = ()
     """Worst first."""
     facts: tuple[FactDifference, ...] = ()
-    """Those that explain a finding first."""
+    """Facts that explain a finding come first."""
     same: int = 0
-    """Kinds of fact that are equal."""
+    """Number of kinds of facts that are equal."""
     left_out: int = 0
-    """Differences that tell nothing by themselves: paths, what is free at the moment."""
+    """Number of differences that mean nothing alone: paths, what is free at the moment."""
 
 
 class Seen(NamedTuple):
-    """What is known of a side: its report, and its facts where there are any, judged by the same knowledge."""
+    """What is known about a side: its report, and its facts if it has any, judged with the same knowledge."""
 
     name: str
     report: Report
@@ -100,7 +111,7 @@ class Seen(NamedTuple):
 
     @property
     def side(self) -> Side:
-        """Return how it is told."""
+        """Return it as it is printed."""
         return Side(
             name=self.name,
             kind="here" if self.here else "snapshot" if self.snapshot else "report",
@@ -113,11 +124,11 @@ class Seen(NamedTuple):
 
 
 def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
-    """Return what differs; `checks` are those of both reports."""
-    by_id = {one.id: one for one in checks}
+    """Return the differences; `checks` are those of both reports."""
+    by_id = {check.id: check for check in checks}
     if a.snapshot and b.snapshot:
-        asked = Counter(kind for one in by_id.values() for kind in kinds_of(one))
-        kinds = sorted(KINDS, key=lambda kind: -asked[kind])  # what most checks take comes first
+        uses = Counter(kind for one in by_id.values() for kind in kinds_of(one))
+        kinds = sorted(KINDS, key=lambda kind: -uses[kind])  # kinds that most checks use come first
         subjects = [(kind.__name__, a.snapshot.get(kind), b.snapshot.get(kind)) for kind in kinds]
     else:
         subjects = [(n, getattr(a.report, n), getattr(b.report, n)) for n in ("target", "machine")]
@@ -154,41 +165,54 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
         findings=tuple(findings),
         facts=tuple(
             FactDifference(**structs.asdict(one), explains=tuple(explains.get(one, ())))
-            for one in (*explains, *telling)
+            for one in (*explains, *sorted(telling, key=_importance))
         ),
         same=sum(not some for some in changes.values()),
         left_out=len(others) - len(telling),
     )
 
 
+def _importance(change: Change) -> tuple[bool, int, int]:
+    """Return the sort key of a change: bookkeeping last, then by kind of fact, packages as the stack is built."""
+    kinds = (*_FIRST_KINDS, *_LAST_KINDS)
+    place = kinds.index(change.fact) if change.fact in kinds else len(_FIRST_KINDS)
+    stack: list[str] = table("probes")["shown"]
+    named = _PACKAGE.search(change.field)
+    package = stack.index(named[1]) if named and named[1] in stack else len(stack)
+    is_last = change.fact in _LAST_KINDS or bool(_BOOKKEEPING.search(change.field))
+    return is_last, place, package
+
+
 def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
-    """Return the changes that stand in some items, those that tell something where there are such."""
-    found: dict[Change, None] = {}
+    """Return the changes inside some items; the meaningful ones only, if there are any."""
+    result: dict[Change, None] = {}
     for item in items:
         every = changes[item.kind.__name__]
         some = [one for one in every if item.covers(one.field)] or every
         telling = [one for one in some if not incidental(one.fact, one.field)]
-        found |= dict.fromkeys(telling or some)
-    return found
+        result |= dict.fromkeys(telling or some)
+    return result
 
 
 def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
-    """Yield the findings that count and that `there` lacks, but for symptoms of one that is told already."""
-    has = {one.id for one in (*there.findings, *there.symptoms)}
-    told = {id_ for one in here.findings if one.id not in has for id_ in one.explains}
-    for one in (*here.findings, *(found for found in here.symptoms if found.id not in told)):
-        if one.id not in has and not one.accepted:
-            yield one
+    """Yield the findings that count and that `there` lacks, without symptoms of a finding that is already listed."""
+    has = {finding.id for finding in (*there.findings, *there.symptoms)}
+    told = {id_ for finding in here.findings if finding.id not in has for id_ in finding.explains}
+    for finding in (*here.findings, *(found for found in here.symptoms if found.id not in told)):
+        if finding.id not in has and not finding.accepted:
+            yield finding
 
 
 def _outcomes(report: Report) -> dict[str, str]:
     found = dict.fromkeys(report.passed, "passed")
     found |= {id_: f"undecided: {why}" for id_, why in report.unknown.items()}
-    return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}
+    return found | {
+        id_: f"does not apply to this machine: {why}" for id_, why in report.skipped.items()
+    }
 
 
 class Item(NamedTuple):
-    """A part of an answer that can be exchanged: all of it, a field, a part of a field, or one value of that."""
+    """A part of an answer that can be exchanged: all of it, a field, a part of a field, or one value of such a part."""
 
     kind: type[Fact]
     field: str = ""
@@ -197,23 +221,23 @@ class Item(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where it stands in the fact."""
+        """Its path in the fact."""
         there = self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
         return f"{there}.{self.name}" if self.name else there
 
     def covers(self, path: str) -> bool:
-        """Tell whether a change stands in it."""
+        """Return whether a change is inside it."""
         return not self.field or f"{path}.".startswith((f"{self.path}.", f"{self.path}["))
 
 
 Goes = Callable[[Iterable[Item]], bool]
-"""Whether a finding goes with some items."""
+"""Returns whether the finding disappears after exchanging these items."""
 
 
 def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item]]:
-    """Return what makes the finding of a check go, taken over from `well`: each set does, and is as small as can be.
+    """Return sets of items, each as small as possible, that make a check's finding disappear when taken from `well`.
 
-    One kind of fact at a time, else as few of them as are enough; none where not even all are.
+    Each set uses one kind of fact; if none suffices, one set with as few kinds as possible; [] if not even all do.
     """
     blind = check.id in diagnose(well, [check]).unknown
 
@@ -230,11 +254,11 @@ def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item
 
 
 def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snapshot:
-    """Return `failing` with these of `well` in the place of its own."""
+    """Return `failing` with these items replaced by those of `well`."""
     answers = failing.answers()
     by_field: dict[tuple[type[Fact], str], list[tuple[str | None, str]]] = {}
-    for one in items:
-        by_field.setdefault((one.kind, one.field), []).append((one.key, one.name))
+    for item in items:
+        by_field.setdefault((item.kind, item.field), []).append((item.key, item.name))
     for (kind, field), keys in by_field.items():
         own, other = answers.get(kind), well.get(kind)
         new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
@@ -243,7 +267,7 @@ def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snaps
 
 
 def _mixed(own: Any, other: Any, keys: Iterable[tuple[str | None, str]]) -> Any:  # noqa: ANN401  of any field
-    """Return a field with the parts of another's that have these names, or values of them; all of that for None."""
+    """Return a field with these parts, or values of parts, taken from another; the whole other field for None."""
     if (None, "") in keys:
         return other
     mine, theirs, wanted = dict(_parts(own)), _parts(other), {key for key, name in keys if not name}
@@ -257,7 +281,7 @@ def _mixed(own: Any, other: Any, keys: Iterable[tuple[str | None, str]]) -> Any:
 
 
 def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
-    """Return the fields, and the parts of fields, that are enough of some facts."""
+    """Return the fields, and parts of fields, of some facts that are enough."""
     items: list[Item] = []
     for kind, *_ in some:
         own, other = failing.get(kind), well.get(kind)
@@ -269,10 +293,10 @@ def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -
             if one != two:
                 mine, theirs = _parts(one), _parts(two)
                 keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-                # what is on one side alone is left out before what is on both
+                # parts that only one side has are tried without first
                 keys.sort(key=lambda key: key not in mine or key not in theirs)
                 items += [Item(kind, field, key) for key in keys] or [Item(kind, field)]
-    # and before that what tells nothing by itself
+    # and before those, parts that mean nothing alone
     items.sort(key=lambda item: incidental(item.kind.__name__, item.path))
     if not goes(items):
         return some
@@ -283,17 +307,17 @@ def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -
 
 
 def _values(item: Item, failing: Snapshot, well: Snapshot) -> list[Item]:
-    """Return the values in which a part differs that both have and call the same, else the item."""
+    """Return the differing values of a part that both sides have under the same name, else the item."""
     kind, field, key, _ = item
     sides = (_parts(getattr(one.get(kind), field, None)).get(key or "") for one in (failing, well))
     one, two = (structs.asdict(s) if isinstance(s, msgspec.Struct) else {} for s in sides)
     differ = [name for name in one if two and one[name] != two[name]]
-    alike = differ and {*[*one][:2]}.isdisjoint(differ)  # the first values name it
+    alike = differ and {*[*one][:2]}.isdisjoint(differ)  # the first values are its name
     return [Item(kind, field, key, name) for name in differ] if alike else [item]
 
 
 def _fewest(items: list[Item], goes: Goes) -> list[Item]:
-    """Leave out ever smaller runs of items that it goes without, the last first."""
+    """Drop ever smaller runs of items, the last ones first, as long as the finding still disappears."""
     tries, size = 0, len(items) // 2
     while size and tries < TRIES:
         end = len(items)
@@ -309,7 +333,7 @@ def _fewest(items: list[Item], goes: Goes) -> list[Item]:
 def changes_of(
     name: str, a: Answer | msgspec.Struct, b: Answer | msgspec.Struct
 ) -> Iterator[Change]:
-    """Yield what differs between two answers to one question; equal ones are not looked into."""
+    """Yield the differences between two answers of one kind; equal answers are skipped."""
     without = [one for one in (a, b) if isinstance(one, Absent | Unknown)]
     alike = len(without) == 2 and (type(a) is type(b) or NOT_PROBED in without)
     if a == b or alike:
@@ -322,7 +346,7 @@ def changes_of(
     lone = {path for path in paths if path not in one or path not in other}
     for path in paths:
         if path.rpartition(".")[0] in lone:
-            continue  # the part that holds it is there on one side alone
+            continue  # the part that contains it exists on one side only
         mine, theirs = one.get(path), other.get(path)
         if isinstance(mine, tuple) and isinstance(theirs, tuple) and {*mine} != {*theirs}:
             both = {*mine} & {*theirs}
@@ -331,14 +355,14 @@ def changes_of(
 
 
 def flat(of: msgspec.Struct) -> dict[str, Value]:
-    """Return the values of a fact by their paths, what is empty left out.
+    """Return the values of a fact by their paths, without empty ones.
 
-    A part of a list is called by its first field, as in "distributions[torch]", which holds its second.
+    An item of a list is named by its first field: "distributions[torch]" stands for its second field.
     """
-    found: dict[str, Value] = {}
+    result: dict[str, Value] = {}
     for name in of.__struct_fields__:
-        _flatten(found, name, getattr(of, name))
-    return found
+        _flatten(result, name, getattr(of, name))
+    return result
 
 
 def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: ANN401  of any field
@@ -361,14 +385,14 @@ def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: A
 
 
 def _parts(value: Any) -> Mapping[str, Any]:  # noqa: ANN401
-    """Return the parts of a list or a mapping by what they are called; none of what has no parts."""
+    """Return the items of a list or mapping by name; {} for anything else."""
     if isinstance(value, Mapping):
         return value
     if not (isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct)):
         return {}
     first = value[0].__struct_fields__[0]
     keys = [str(getattr(part, first)) for part in value]
-    if len({*keys}) < len(keys) or max(map(len, keys)) > 60:  # names tell them apart, and are short
+    if len({*keys}) < len(keys) or max(map(len, keys)) > 60:  # the names are unique and short
         keys = [str(number) for number in range(len(keys))]
     return dict(zip(keys, value, strict=True))
 
@@ -384,7 +408,7 @@ def _plain(value: Any) -> Value:  # noqa: ANN401
 
 
 def words_of(answer: Answer | msgspec.Struct) -> str:
-    """Return an answer in a few words: what a fact begins with, or why there is none."""
+    """Return an answer in a few words: the first values of a fact, or why there is none."""
     if isinstance(answer, Absent | Unknown):
         return f"{type(answer).__name__.lower()}: {answer.why}"
     first = answer.__struct_fields__[0]

@@ -1,4 +1,4 @@
-"""Evaluate checks on a snapshot and tell causes from symptoms."""
+"""Run checks on a snapshot and separate causes from symptoms."""
 
 from collections.abc import Iterable
 
@@ -16,20 +16,20 @@ _NO_TEXT = Absent(why="left out")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A finding with the check that made it."""
+    """A finding together with its check."""
 
     check: Check
     finding: Finding
 
     @property
     def severity(self) -> Severity:
-        """Its own severity, else that of the check; what is only suspected is a warning at most."""
+        """Its own severity, else that of the check; if only suspected, at most a warning."""
         severity = self.finding.severity or self.check.severity
         return "warning" if severity == "error" and self.finding.settle else severity
 
     @property
     def claims(self) -> bool:
-        """Whether it claims a fault that a text can outweigh: a recommendation stands whatever a text resembles."""
+        """Whether it is a fault that a text's resemblance to another cause can outweigh; a recommendation never is."""
         severity = self.finding.severity or self.check.severity
         fault = severity == "error" or (severity == "warning" and not self.check.advice)
         return fault and not self.finding.certain
@@ -41,7 +41,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What the checks say of a snapshot."""
+    """The results of all checks on a snapshot."""
 
     causes: tuple[Found, ...]
     """Findings that no other finding explains, worst first."""
@@ -49,20 +49,20 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """id of a cause -> findings that follow from it."""
     passed: tuple[str, ...]
     skipped: dict[str, str]
-    """id -> why it is not for this machine."""
+    """id -> why it does not apply to this machine."""
     unknown: dict[str, str]
-    """id -> why it could not tell."""
+    """id -> why it could not be decided."""
     blind: tuple[str, ...] = ()
     """Ids of unknown checks whose finding would be an error."""
     quiet: tuple[str, ...] = ()
-    """Ids of checks that found nothing by the facts there are, whether that says that all is well or not."""
+    """Ids of checks that found nothing with the known facts, whether or not that means that all is well."""
     outweighed: tuple[Found, ...] = ()
-    """Of a report: what was found, though its errors resemble another cause. It is only suspected."""
+    """For a report: findings whose errors resemble another cause more, so that they are only suspected."""
 
 
 def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
-    """Run every check; a check that raises could not tell."""
-    by_id = {one.id: one for one in checks}
+    """Run every check; a check that raises counts as undecided."""
+    by_id = {check.id: check for check in checks}
     found: dict[str, Found] = {}
     passed: list[str] = []
     quiet: list[str] = []
@@ -78,7 +78,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         quiet += [id_] if outcome is None else []
         match outcome:
             case NotRun() | None if one.by_words:
-                continue  # nothing said it, which tells nothing
+                continue  # no error mentions it, which proves nothing
             case NotRun(why=Absent(why=why)):
                 skipped[id_] = why
             case NotRun(why=other):
@@ -94,10 +94,12 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             case finding:
                 found[id_] = Found(one, finding.told_by(one))
     weighed = [one for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
-    less = [found.pop(one.check.id) for one in weighed if not _seen(one.check, snapshot)]
+    less = [
+        found.pop(one.check.id) for one in weighed if not _shown_by_machine(one.check, snapshot)
+    ]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     pairs = ((cause, symptom) for cause, several in below.items() for symptom in several)
-    # two that explain each other are both causes
+    # two findings that explain each other are both causes
     explained = {symptom for cause, symptom in pairs if cause not in below[symptom]}
     causes = sorted(
         found.keys() - explained,
@@ -120,15 +122,15 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     )
 
 
-def _seen(check: Check, snapshot: Snapshot) -> bool:
-    """Tell whether a look at the machine finds it without any error text: no resemblance outweighs that."""
+def _shown_by_machine(check: Check, snapshot: Snapshot) -> bool:
+    """Return whether an examined machine shows it without any error text; then no resemblance outweighs it."""
     return snapshot.find(Target) is not None and bool(
         diagnose(snapshot.having(Errors=_NO_TEXT), [check]).causes
     )
 
 
 def _by_a_run(one: Found) -> bool:
-    """Return whether an error of a run says it, or a run of the environment's own code proved it."""
+    """Return whether an error of a run shows it, or a run of the environment's own code proved it."""
     return bool(one.finding.said) or any(
         want.kind is Runtime and not (want.absent or want.unknown)
         for want in wants(one.check.run).values()
@@ -138,21 +140,21 @@ def _by_a_run(one: Found) -> bool:
 def _rank(
     one: Found, explains: int, *, said: bool = False
 ) -> tuple[int, bool, bool, bool, int, str]:
-    """Worst first; then what an error of the run says, which blocks it, before what versions tell; words alone last."""
+    """Sort key: worst first; then errors of a run, which block it, before versions; words of a text last."""
     severity = SEVERITIES.index(one.severity)
     return (severity, one.check.advice, not said, one.check.by_words, -explains, one.check.id)
 
 
 def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:
-    """Ids of findings that follow from `id_`: a note does not account for what stops training."""
-    one = found[id_]  # a suspected cause accounts for its symptoms like a proved one
+    """Return the ids of findings that follow from `id_`; a note does not explain a finding that stops training."""
+    one = found[id_]  # a suspected cause explains its symptoms like a proved one
     own = SEVERITIES.index(one.finding.severity or one.check.severity)
     reached = _reach(id_, checks) & found.keys()
     return {one for one in reached if own <= SEVERITIES.index(found[one].severity)}
 
 
 def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
-    """Ids that follow from `id_`, over any number of steps, itself left out."""
+    """Return the ids that follow from `id_` over any number of steps, without itself."""
     seen: set[str] = set()
     todo = list(checks[id_].explains)
     while todo:
@@ -164,10 +166,10 @@ def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
 
 
 def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
-    """Return why a check that takes unknown facts had nothing to go on; "" where it had something.
+    """Return why a check that accepts unknown facts had nothing to work with; "" if it had something.
 
-    Of a pasted text it stopped where the last fact that it asked for is not told, or where it asked for errors alone;
-    and it saw nothing where none of its facts is told.
+    For a pasted text: the last fact it used is unknown, or it only looked for errors; or all of its facts
+    are unknown.
     """
     answers = [snapshot.get(kind) for kind in kinds_of(one)]
     if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
@@ -178,11 +180,11 @@ def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
 
 
 def kinds_of(one: Check) -> list[type[Fact]]:
-    """Return the kinds of facts that a check takes."""
+    """Return the kinds of facts that a check uses."""
     return [want.kind for want in wants(one.run).values()]
 
 
 def known_of(one: Check, snapshot: Snapshot) -> list[bool]:
-    """Return for each fact that a check takes, errors apart, whether it is there."""
+    """Return for each fact that a check uses, errors excepted, whether it is known."""
     kinds = (kind for kind in kinds_of(one) if kind not in (Errors, Knowledge))
     return [snapshot.find(kind) is not None for kind in kinds]

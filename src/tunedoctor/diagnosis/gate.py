@@ -1,4 +1,4 @@
-"""What counts for the verdict: the profile, findings that are ignored until a day, and those that a baseline knows."""
+"""Decide what counts for the verdict: the profile, findings ignored until a date, and those in a baseline."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,51 +21,51 @@ ProfileName = Literal["project", "node", "image", "runner"]
 
 
 class Profile(msgspec.Struct, frozen=True, rename={"raised": "raise"}):
-    """What is asked of a machine."""
+    """What is required of a machine."""
 
     environment: Literal["wanted", "named", "none"] = "wanted"
     later: tuple[str, ...] = ()
-    """Kinds of facts that are those of another machine, at run time."""
+    """Kinds of facts that only the machine at run time has."""
     raised: tuple[str, ...] = ()
-    """Findings that are errors here."""
+    """Findings that count as errors in this profile."""
     skip: tuple[str, ...] = ()
 
     def looks_at(self, target: kinds.Target) -> bool:
-        """Tell whether an environment is any of its business: one that nobody named is none of a runner's."""
+        """Return whether an environment is examined; for a runner only one that the user named."""
         found = target.chosen_by in FOUND
         return self.environment == "wanted" or (self.environment == "named" and not found)
 
 
 @cache
 def profile(name: ProfileName) -> Profile:
-    """Return a profile."""
+    """Return the profile of this name."""
     return msgspec.convert(table("profiles")["rows"][name], Profile)
 
 
 class Gate(NamedTuple):
-    """What the user asks of the verdict."""
+    """What the user wants to count for the verdict."""
 
     fail_on: FailOn = "error"
     unknown: OnUnknown = "warn"
     profile: ProfileName = "project"
     ignored: Mapping[str, str] = {}
-    """Id of a finding -> why it does not count: "ignored until 2027-01-31: …"."""
+    """Finding id -> why it does not count: "ignored until 2027-01-31: …"."""
     known: Mapping[str, Severity] = {}
     """Fingerprint -> severity of the findings of a baseline."""
     require_environment: bool = False
-    """Whether a missing Python environment leaves the verdict open; else the machine alone is judged."""
+    """Whether a missing Python environment leaves the verdict open; otherwise only the machine is judged."""
     policy: str = ""
-    """The file whose policy is held against the machine."""
+    """The file with the policy that the machine is checked against."""
     waits: Mapping[str, str] = {}
-    """Of an image: id of an entry of the policy -> what it asks of the machine that runs it."""
+    """For an image: id of a policy entry -> what it requires of the machine that runs the image."""
 
     def fails(self, severity: Severity) -> bool:
-        """Tell whether a finding of this severity fails."""
+        """Return whether a finding of this severity fails the check."""
         bar = -1 if self.fail_on == "never" else SEVERITIES.index(self.fail_on)
         return SEVERITIES.index(severity) <= bar
 
     def accepts(self, one: Found) -> str:
-        """Return why a finding does not count, "" where it does; one that became worse is new."""
+        """Return why a finding does not count, "" if it does; one that became worse counts as new."""
         if one.check.id in self.ignored or not self.known:
             return self.ignored.get(one.check.id, "")
         had = self.known.get(fingerprint(one.check.id, one.finding.found))
@@ -74,9 +74,9 @@ class Gate(NamedTuple):
 
 
 def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
-    """Return what a profile lets a machine tell: what comes with the run is not here."""
+    """Return a snapshot limited to what a profile examines; facts known only at run time are removed."""
     one, target = profile(name), snapshot.find(kinds.Target)
-    later = kinds.Absent(why=f"--profile {name}: it comes at run time")
+    later = kinds.Absent(why=f"--profile {name}: only known at run time")
     gone = dict.fromkeys(one.later, later)
     if target is None or target.chosen_by == "none" or one.looks_at(target):
         return snapshot.having(**gone) if gone else snapshot
@@ -87,7 +87,7 @@ def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
 
 
 def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
-    """Return the checks that a profile runs, and those of a policy that are of what it looks at."""
+    """Return the checks that a profile runs, and the policy's checks for what it examines."""
     one = profile(name)
     of = ["machine"] * (not one.later) + ["environment"] * (one.environment != "none")
     some = (check for check in checks if check.id not in one.skip)
@@ -95,7 +95,7 @@ def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
 
 
 def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
-    """Return a diagnosis in which findings are errors that the profile has as such."""
+    """Return the diagnosis with the findings raised to errors that the profile treats as errors."""
     worse = profile(name).raised
     if not any(found.check.id in worse for found in diagnosis.causes):
         return diagnosis
@@ -110,13 +110,13 @@ def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
 
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?: [KMGT]?i?B\b)?")
-"""With the unit of a size: 900 MiB become 1.1 GiB."""
+"""Includes the unit of a size, because 900 MiB can become 1.1 GiB."""
 
 
 def fingerprint(id_: str, found: str) -> str:
-    """Return 32 hexadecimal digits of the id and of what was found, numbers left out: sizes and versions change."""
+    """Return 32 hex digits of the id and the finding's text without numbers: sizes and versions change."""
     import hashlib  # noqa: PLC0415  OpenSSL costs 7 ms, and most reports need none
 
-    # as it is shared: the same on every machine, and of text that is redacted already
+    # redacted as for sharing: the same on every machine, and for text that is already redacted
     text = f"{id_}\n{_NUMBER.sub('0', redact_text(found, this_identity(shared=True)))}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

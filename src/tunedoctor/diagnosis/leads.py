@@ -1,4 +1,4 @@
-"""Where a pasted report proves nothing: what its words resemble all the same, and what to ask for next."""
+"""For a pasted report that proves nothing: find which causes its words resemble, and what to ask for next."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -14,21 +14,23 @@ from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
 from tunedoctor.tables.small import question
 
 MOST = 3
-"""Checks that are named."""
+"""Most checks to name."""
 _LIKELY = 0.5
-"""Likelihood from which what settles a suspicion is the next thing to run."""
+"""Likelihood from which the command that settles the suspicion is suggested as the next step."""
 _ENOUGH = 20_000
-"""Characters of errors that are looked up: the last ones."""
+"""Characters of error text that are examined: the last ones."""
 
 
 PASTE = (
-    "paste the error with all of its traceback, and what python -m torch.utils.collect_env prints on "
+    "paste the error with its full traceback, and the output of python -m torch.utils.collect_env on "
     "that machine"
 )
-"""What to ask for where a text tells nothing."""
-_COLLECT = "python -m torch.utils.collect_env on that machine shows what this text leaves out"
+"""What to ask for if a text says nothing useful."""
+_COLLECT = (
+    "run python -m torch.utils.collect_env on that machine: it shows what is missing in this text"
+)
 _ALWAYS = (kinds.Resembles, kinds.Knowledge)
-"""Kinds that are known of each text."""
+"""Kinds of fact that exist for every text."""
 
 
 class ReportSuspect(msgspec.Struct, frozen=True):
@@ -37,11 +39,11 @@ class ReportSuspect(msgspec.Struct, frozen=True):
     id: str
     title: str
     likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    """How often it is right where this is said, as learned from labelled reports."""
+    """How often this suspicion is right, learned from labelled reports."""
     because: str = ""
-    """The line that speaks for it most."""
+    """The line that supports it most."""
     settle: str = ""
-    """What to run on that machine: its answer tells."""
+    """Command to run on that machine; its output settles the suspicion."""
 
 
 def _suspect(check: Check, likelihood: float, because: str) -> ReportSuspect:
@@ -51,11 +53,11 @@ def _suspect(check: Check, likelihood: float, because: str) -> ReportSuspect:
 def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[ReportSuspect, ...]:
-    """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
-    told = [one.check for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
+    """Return the checks that a report resembles, best first, without those that were found or that facts rule out."""
+    told = [cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
     cleared = {id_ for one in told for id_ in one.clears}
     found = {one.id for one in told} | cleared
-    some = [one for one in checks if one.id not in found | diagnosis.skipped.keys()]
+    some = [check for check in checks if check.id not in found | diagnosis.skipped.keys()]
     quiet = {one.id for one in some if one.id in diagnosis.quiet and _ruled_out(one, snapshot)}
     open_ = {one.id: one for one in some if one.id not in quiet}
     alike = snapshot.find(kinds.Resembles)
@@ -68,48 +70,48 @@ def suspected(
 
 
 def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSuspect, ...]:
-    """Return the likeliest of some checks that a text resembles, each with what settles it.
+    """Return the likeliest of some checks that a text resembles, each with the command that settles it.
 
-    A symptom is left out where what explains it is at least as likely.
+    A symptom is left out if a check that explains it is at least as likely.
     """
     told = snapshot.find(kinds.Resembles)
     leads: list[ReportSuspect] = []
-    for one in told.causes if told else ():
-        check = checks.get(one.cause)
+    for cause in told.causes if told else ():
+        check = checks.get(cause.cause)
         if check and not any(check.id in checks[lead.id].explains for lead in leads):
-            leads.append(_suspect(check, one.likelihood, one.because))
+            leads.append(_suspect(check, cause.likelihood, cause.because))
     return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
 
 
 def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
-    """Tell whether a check that found nothing knew most of the facts that it takes."""
+    """Return whether a check that found nothing knew most of the facts that it uses."""
     known = known_of(one, snapshot)
     return sum(known) > len(known) / 2
 
 
 def doubtful(snapshot: Snapshot) -> str:
-    """Return what to ask where an error of a report is one behind which many things stand: a GPU at work is not all."""
+    """Return what to ask if an error in a report can have many causes; a GPU that works does not rule them out."""
     errors = snapshot.find(kinds.Errors)
-    return question("\n".join(one.text for one in errors.errors)[-_ENOUGH:]) if errors else ""
+    return question("\n".join(error.text for error in errors.errors)[-_ENOUGH:]) if errors else ""
 
 
 def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect] = ()) -> str:
-    """Return what to run or to ask for next, where a report does not tell."""
-    for one in diagnosis.causes:
-        if one.finding.settle:
-            return one.finding.settle
+    """Return what to run or to ask for next if a report does not settle it."""
+    for cause in diagnosis.causes:
+        if cause.finding.settle:
+            return cause.finding.settle
     errors = snapshot.find(kinds.Errors)
-    if asked := doubtful(snapshot):
-        return asked
+    if question := doubtful(snapshot):
+        return question
     for lead in leads:
         if lead.likelihood >= _LIKELY:
             return lead.settle
     stack = [snapshot.find(kind) for kind in (kinds.TorchBuild, kinds.Runtime)]
     machine = [snapshot.find(kind) for kind in (kinds.NvidiaGpus, kinds.AmdGpus, kinds.Host)]
     if not any(stack) or not any(machine):
-        facts = {type(one) for one in snapshot.answers().values()}
+        facts = {type(answer) for answer in snapshot.answers().values()}
         facts -= {kinds.Absent, kinds.Unknown, *_ALWAYS}
         return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
-        return "the run that fails, with all of its traceback, shows what this text leaves out"
+        return "paste the full traceback of the failing run: it shows what is missing in this text"
     return "doctor check --deep on that machine settles it"

@@ -1,4 +1,4 @@
-"""The checks of a policy: each entry holds one fact against what a team asks for."""
+"""The checks of a policy: each entry compares one fact with what a team requires."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,24 +18,24 @@ from tunedoctor.tables.load import table
 
 
 def policy_checks(rules: Iterable[Rule], file: str) -> tuple[findings.Check, ...]:
-    """Return a check for each entry of the policy that stands in `file`."""
+    """Return a check for each entry of the policy in `file`."""
     return tuple(
         findings.Check(
-            id=one.id,
-            title=f"{_what(one)} is not as the policy asks"[:60],
-            means=one.row.means,
-            run=_bound(_JUDGES[one.key], one),
+            id=rule.id,
+            title=f"{_what(rule)} differs from the policy"[:60],
+            means=rule.row.means,
+            run=_bound(_JUDGES[rule.key], rule),
             origin=file,
-            group=one.row.of,
-            settle=f"doctor check --only {one.id}",
-            page=f"{_what(one)} has to be as the policy of {file} asks: {one.said}.",
+            group=rule.row.of,
+            settle=f"doctor check --only {rule.id}",
+            page=f"The policy in {file} requires this of {_what(rule)}: {rule.said}.",
         )
-        for one in rules
+        for rule in rules
     )
 
 
 def _bound(function: Callable[..., findings.Result], rule: Rule) -> Callable[..., findings.Result]:
-    """Return a copy of a function whose `rule` is this one: the facts that a check takes are read off its code."""
+    """Return a copy of a function bound to `rule`: its code tells which facts a check uses, so partial() won't do."""
     code: Any = function
     made = FunctionType(code.__code__, code.__globals__, code.__name__)
     made.__annotations__ = code.__annotations__
@@ -49,16 +49,16 @@ def _what(rule: Rule) -> str:
 
 
 def _breach(rule: Rule, found: str, cure: findings.Cure | None = None) -> findings.Finding:
-    """Return the finding: `found` says what is there instead."""
+    """Return the finding; `found` describes the actual state."""
     row = rule.row
     number = int(rule.wanted) if isinstance(rule.wanted, bool) else rule.wanted
     text = row.cure.replace("{wanted}", rule.said).replace("{number}", str(number))
     own = findings.tell(text, row.who) if row.command else findings.advise(text, row.who)
-    return findings.Finding(found=f"{found}; the policy asks for {rule.said}", cure=cure or own)
+    return findings.Finding(found=f"{found}; the policy requires {rule.said}", cure=cure or own)
 
 
 def _meets(version: str, wanted: str) -> bool | None:
-    """Tell whether a version meets a specifier, by its local label too where that names one."""
+    """Return whether a version meets a specifier; its local label is compared if the specifier names one."""
     if (pin := findings.exact(f"x{wanted}")) and "+" in wanted:
         return version == pin[1]
     return within(version, wanted)
@@ -69,7 +69,7 @@ def _versioned(
 ) -> findings.Result:
     meets = _meets(version, rule.wanted) if version else None
     if meets is None:
-        return Unknown(why=f"the version of {what} can't be compared: {version or 'not told'}")
+        return Unknown(why=f"the version of {what} can't be compared: {version or 'unknown'}")
     return None if meets else _breach(rule, f"{what} is {version}", cure)
 
 
@@ -110,7 +110,7 @@ def _gpus(
 ) -> findings.Result:
     several = (nvidia, amd, intel, apple)
     count, silent = _count(*several), next((x for x in several if isinstance(x, Unknown)), None)
-    # of a driver that is silent there can be more
+    # a driver that does not answer may have more GPUs
     if within(f"{count}", rule.wanted) and (not silent or within(f"{1 << 20}", rule.wanted)):
         return None
     return silent or _breach(rule, f"this machine has {many(count, 'GPU')}")
@@ -134,9 +134,9 @@ def _count(*several: Fact | Unknown | None) -> int:
 
 
 def _cards(amd: Fact | Unknown | None) -> Sequence[kinds.AmdGpu]:
-    """Return AMD's GPUs but for those that are part of a processor."""
+    """Return AMD's GPUs without those that are part of a processor."""
     gpus = amd.gpus if isinstance(amd, kinds.AmdGpus) else ()
-    return [one for one in gpus if not one.integrated]
+    return [gpu for gpu in gpus if not gpu.integrated]
 
 
 def _each(
@@ -145,14 +145,14 @@ def _each(
     wrong: Iterable[str],
     told: Sequence[object],
 ) -> findings.Result:
-    """Judge every GPU: `wrong` names those that fail, `told` holds what drivers tell of each."""
+    """Check every GPU: `wrong` describes those that fail, `told` has the value that the driver reports for each."""
     if some := listed(counted(wrong)):
         return _breach(rule, f"{rule.row.what} is {some}")
-    if silent := next((one for one in drivers if isinstance(one, Unknown)), None):
+    if silent := next((driver for driver in drivers if isinstance(driver, Unknown)), None):
         return silent
     if not told:
         return _breach(rule, rule.row.none, findings.advise("Run on a machine with such GPUs"))
-    untold = Unknown(why=f"the driver does not tell {rule.row.what} of each GPU")
+    untold = Unknown(why=f"the driver does not report {rule.row.what} for every GPU")
     return untold if any(one in (None, "") for one in told) else None
 
 
@@ -161,14 +161,14 @@ def _gpu_memory(
 ) -> findings.Result:
     gpus: list[kinds.NvidiaGpu | kinds.AmdGpu] = [*_cards(amd)]
     gpus += nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one.index, one.memory_total or None) for one in gpus]
+    told = [(gpu.index, gpu.memory_total or None) for gpu in gpus]
     small = (f"{gib(size)} (GPU {i})" for i, size in told if size and size < rule.wanted)
     return _each(rule, (nvidia, amd), small, [size for _, size in told])
 
 
 def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(one, getattr(one, rule.key.replace("-", "_"))) for one in gpus]
+    told = [(gpu, getattr(gpu, rule.key.replace("-", "_"))) for gpu in gpus]
     if rule.row.kind == "flag":
         is_ = "off" if rule.wanted else "on"
         wrong = [f"{is_} (GPU {one.index})" for one, flag in told if flag is (not rule.wanted)]
@@ -179,7 +179,7 @@ def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> finding
 
 
 def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> findings.Result:
-    told = [one.gfx for one in _cards(amd)]
+    told = [card.gfx for card in _cards(amd)]
     return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
 
 
@@ -201,7 +201,7 @@ def _shm(shared: kinds.SharedMemory | Unknown | None, *, rule: Rule) -> findings
 def _disk(disks: kinds.Disks, *, rule: Rule) -> findings.Result:
     one = next((disk for disk in disks.disks if disk.use == rule.name), None)
     if one is None:
-        return Unknown(why=f"no {rule.name} folder was looked at")
+        return Unknown(why=f"no {rule.name} folder was examined")
     if one.free >= rule.wanted:
         return None
     text = rule.row.cure.replace("{wanted}", rule.said).replace("{hint}", one.hint or "a link")
@@ -213,10 +213,12 @@ def _variable(
 ) -> findings.Result:
     value, wanted = environment.get(rule.name), rule.wanted
     if value is None and not looked_for(rule.name, environment.more):
-        return Unknown(why=f"a snapshot does not hold {rule.name}; doctor check here does")
+        return Unknown(
+            why=f"a snapshot does not contain {rule.name}; run doctor check on the machine itself"
+        )
     if (value is not None) == wanted if isinstance(wanted, bool) else value == wanted:
         return None
-    # what it is set to stays untold: it can be a secret
+    # the value is not shown, because it can be a secret
     how = "not set" if value is None else "set" if wanted is False else "set to another value"
     cure = findings.set_variable(host, rule.name, wanted or None) if wanted is not True else None
     return _breach(rule, f"{rule.name} is {how}", cure or findings.advise(f"set {rule.name}"))
@@ -225,8 +227,8 @@ def _variable(
 def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> findings.Result:
     speed = smoke.tokens_per_second if isinstance(smoke, kinds.Smoke) else None
     if speed is None:
-        return Unknown(why="nothing was trained: doctor check --smoke measures it")
-    there = f"the training took {speed:.0f} tokens/s"
+        return Unknown(why="nothing was trained; doctor check --smoke measures the speed")
+    there = f"the training ran at {speed:.0f} tokens/s"
     return None if speed >= rule.wanted else _breach(rule, there)
 
 
@@ -240,11 +242,11 @@ _JUDGES: dict[str, Callable[..., findings.Result]] = {
 def from_good(snapshot: Snapshot) -> Iterator[str]:
     """Yield the lines of a doctor.toml that this machine meets, sizes rounded down to GiB.
 
-    What is no version, of a snapshot of anybody's, does not come into it.
+    Invalid versions, which a foreign snapshot can contain, are left out.
     """
     facts = Facts(snapshot)
     cards, amd = facts.nvidia.gpus, _cards(snapshot.find(kinds.AmdGpus))
-    each = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
+    each = [card.memory_total or 0 for card in cards] + [one.memory_total or 0 for one in amd]
     sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
     codes = sorted({x.compute_capability for x in cards if pep440(x.compute_capability)}, key=parts)
@@ -257,12 +259,12 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     found |= {"compute-capability": f">={codes[0]}"} if codes else {}
     found |= {"gfx": targets} if targets else {}
     for name in ("mig", "ecc"):
-        told = {getattr(one, name) for one in cards}
+        told = {getattr(card, name) for card in cards}
         found |= {name: told.pop()} if len(told) == 1 and None not in told else {}
     found |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
     versions = {d.name: d.version for d in facts.packages.distributions if pep440(d.version)}
-    yield "# What a machine has to be, as one is that is good. Loosen what may differ;"
-    yield "# doctor explain policy shows all keys."
+    yield "# Requirements taken from a machine that works. Loosen what may differ;"
+    yield "# doctor explain policy lists all keys."
     yield "[policy]"
     yield from (f"{key} = {json.dumps(value)}" for key, value in found.items())
     if stack := [name for name in table("probes")["shown"] if name in versions]:

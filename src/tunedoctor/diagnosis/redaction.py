@@ -1,8 +1,8 @@
-"""Take out what names a person or a machine. Everything that leaves the doctor passes through here.
+"""Remove what identifies a person or a machine. Everything that leaves doctor passes through here.
 
 Home folders become `~`. Secrets, user and host names, addresses, serial numbers and UUIDs become short hashes that are
-equal for equal values, so that two places that name one thing still do. What they look like is tables/secrets.json;
-besides, what stands behind the name of a secret goes, and long words that nobody would choose for a name.
+equal for equal values, so that one thing named in two places stays recognisable. Their patterns are in
+tables/secrets.json; values after names of secrets, and long words that look random, are hashed as well.
 """
 
 import os
@@ -26,17 +26,17 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 class Identity(NamedTuple):
-    """What would give this user and machine away."""
+    """What would identify this user and machine."""
 
     home: str
     user: str
     host: str
     plain: str = ""
-    """The host name that may be told: this machine's, in what stays on it."""
+    """The host name that may be shown: this machine's own, in output that stays on it."""
 
 
 _NEEDS_QUOTES = r"""(?=[^'\n]*(?:[^\w@%+=:,./'\n-]|'"'))"""
-"""What follows is the rest of a word that `shlex.quote` had to quote; a plain path in quotes is prose."""
+"""Matches if the rest of the word is one that `shlex.quote` had to quote; a plain path in quotes is prose."""
 _LEFT = pattern(r"(?s:.{0,60})[^\w-]")
 _WORDS = re.compile(r"[A-Za-z0-9+/_=.~-]{16,}")
 _PIECES = re.compile(r"[A-Za-z0-9+_~-]{16,}={0,2}")
@@ -45,14 +45,14 @@ _ADDRESS = re.compile(r"(?<![A-Za-z0-9])[a-z][a-z+]{1,12}://[^\s\"'<>`|?#]{12,20
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{12,200}")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
 _GLIMPSE = 300
-"""Characters of a value by which it is judged; the rest of a longer one goes with them."""
+"""Characters of a value that are examined; the rest of a longer one is treated the same."""
 _RESTS = {"p": pattern(r"[^\s\"'`<>]+"), **{q: pattern(r"[^\"'`\n]+") for q in "edsb"}}
 
 
 def this_identity(*, shared: bool = False) -> Identity:
-    """Return who and where we are, without starting anything or asking a network.
+    """Return this user and machine without starting a program or using the network.
 
-    `shared`: for what is made to be given away; else the machine's own name stays plain.
+    `shared`: for output that is given away; otherwise the machine's own name stays readable.
     """
     home = os.path.expanduser("~")  # noqa: PTH111  pathlib raises where there is no home
     user = os.environ.get("USER") or os.environ.get("USERNAME") or os.path.basename(home)  # noqa: PTH119
@@ -61,7 +61,7 @@ def this_identity(*, shared: bool = False) -> Identity:
 
 
 def hashed(kind: str, value: str) -> str:
-    """Return a short stable stand-in: "uuid-1f0a9c"; one of these stands for itself."""
+    """Return a short stable replacement: "uuid-1f0a9c"; a replacement is returned unchanged."""
     if shape("done").fullmatch(value):
         return value
     import hashlib  # noqa: PLC0415  OpenSSL costs 7 ms, and most reports have nothing to hash
@@ -70,7 +70,7 @@ def hashed(kind: str, value: str) -> str:
 
 
 def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
-    """Return `text` without what names a person or machine, or acts on a terminal. `addresses`: IP addresses too."""
+    """Return `text` without what identifies a person or machine or controls a terminal. `addresses`: also IPs."""
     text = inert(text)
     if len(text) < 4 or _is_name(text, who):
         return text
@@ -78,7 +78,7 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return `text` without what has the shape of a secret: names stay, as of files in what a user is told."""
+    """Return `text` without anything shaped like a secret; names stay, such as files in messages to the user."""
     for kind in present(text, "text"):
         if kind.hide == "secret":
             hidden = partial(_hidden, kind=kind, who=Identity("", "", ""))
@@ -87,18 +87,18 @@ def without_secrets(text: str) -> str:
 
 
 def _is_name(text: str, who: Identity) -> bool:
-    """Tell a name in small letters and hyphens, as of a check: nothing that is given out looks so."""
+    """Return whether a text is a name in small letters and hyphens, such as a check id; no secret looks like that."""
     own = (name for name in (who.user, who.host) if len(name) > 2)
     plain = text.replace("-", "").isalpha() and text.islower()
     return plain and not any(name.lower() in text for name in own)
 
 
 _SHORT = 300
-"""Characters of a text that is remembered: reports repeat names of checks and reasons by the hundred."""
+"""Longest text whose result is cached: reports repeat check names and reasons by the hundred."""
 
 
 def _redacted(text: str, who: Identity, addresses: bool) -> str:  # noqa: FBT001  for the cache
-    """Redact until nothing changes: what was hidden can let the rest be seen for what it is."""
+    """Redact until nothing changes: hiding one part can make another recognisable."""
     for _ in range(4):
         text, before = _once(text, who, addresses=addresses), text
         if text == before:
@@ -110,7 +110,7 @@ def _once(text: str, who: Identity, *, addresses: bool) -> str:
     assigned = False
     for kind in present(text, "text"):
         if kind.token and not assigned:
-            text, assigned = _assigned(text), True  # behind headers and logins, before tokens
+            text, assigned = _assigned(text), True  # after headers and logins, before tokens
         if addresses or kind.hide != "ip":
             if kind.hide == "user":
                 text = _own_home(text, who)
@@ -132,13 +132,13 @@ _short = lru_cache(maxsize=4096)(_redacted)
 def _own_home(text: str, who: Identity) -> str:
     if not who.home or who.home not in text:
         return text
-    # a shell puts no home folder in the place of a ~ inside of quotes: they begin behind it
+    # a shell does not expand ~ inside quotes, so the quotes have to start after it
     text = re.sub(rf"(?<![^\s=(])'{re.escape(who.home)}/{_NEEDS_QUOTES}", "~/'", text)
     return re.sub(rf"{re.escape(who.home)}(?![\w.-])", "~", text)
 
 
 def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
-    """Return what was found, with stand-ins for its groups that name something."""
+    """Return the match with the groups that identify something replaced."""
     whole, start = found[0], found.start()
     groups = {"s": kind.hide, "t": kind.hide, "h": "host", "g": "user"}
     parts = [(found.span(g), what) for g, what in groups.items() if g in found.groupdict()]
@@ -171,19 +171,19 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
 
 
 def _is_public(host: str) -> bool:
-    """Return whether a host is one of a public service, which names nobody."""
-    return any(host == one or host.endswith(f".{one}") for one in names("public hosts"))
+    """Return whether a host is that of a public service, which identifies no one."""
+    return any(host == name or host.endswith(f".{name}") for name in names("public hosts"))
 
 
 def _without_tokens(found: "re.Match[str]") -> str:
-    """Return an address without the parts of its path that some service gave out."""
+    """Return an address without the parts of its path that a service issued."""
     scheme, _, rest = found[0].partition("://")
     host, *parts = rest.split("/")
     if _is_public(host.lower().rpartition("@")[2].partition(":")[0]):
         return found[0]
     for at, part in enumerate(parts):
         announced = at > 0 and bool(shape("announces").fullmatch(parts[at - 1]))
-        hexadecimal = _HEX.fullmatch(part)  # the hash of a file, a commit
+        hexadecimal = _HEX.fullmatch(part)  # the hash of a file or a commit
         if len(part) > 11 and (announced or not hexadecimal) and _TOKEN.fullmatch(part):
             random = _looks_issued(part, 12) if announced else _looks_random(part, 16)
             parts[at] = (
@@ -193,10 +193,10 @@ def _without_tokens(found: "re.Match[str]") -> str:
 
 
 def _is_version(number: str, found: "re.Match[str]") -> bool:
-    """Tell versions of four parts, as of nvidia-cublas-cu12 12.6.4.1, which look like addresses."""
+    """Return whether a number is a version of four parts, such as nvidia-cublas-cu12 12.6.4.1, and not an address."""
     if shape("version before").search(found.string[max(0, found.start() - 60) : found.start()]):
         return True
-    # where a text speaks of NVIDIA's wheels: their versions go from 8 to 13
+    # next to NVIDIA's wheels, whose versions go from 8 to 13
     first = int(number.partition(".")[0])
     if not 8 <= first <= 13 or not shape("wheels").search(found.string):
         return False
@@ -204,7 +204,7 @@ def _is_version(number: str, found: "re.Match[str]") -> bool:
 
 
 def _assigned(text: str) -> str:
-    """Hide what stands behind the name of a secret, however the two are written."""
+    """Hide the values after names of secrets, in all notations."""
     low = text.lower()
     if not any(word in low for word in names("hit")):
         return text
@@ -213,17 +213,17 @@ def _assigned(text: str) -> str:
     for hit in shape("hit").finditer(text):
         if hit.start() < done or shape("done").match(text, hit.start()):
             continue
-        if found := shape("value").match(text, hit.start()):
+        if match := shape("value").match(text, hit.start()):
             before = text[max(done, hit.start() - 60) : hit.start()]
             left = _LEFT.match(before)
-            if span := _value(text, hit.start() - len(before) + (left.end() if left else 0), found):
+            if span := _value(text, hit.start() - len(before) + (left.end() if left else 0), match):
                 out += [text[done : span[0]], hashed("secret", text[span[0] : span[1]])]
                 done = span[1]
     return "".join([*out, text[done:]]) if done else text
 
 
 def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | None:
-    """Return where the value is of a name that begins at `start`, if it is a secret."""
+    """Return the position of the value after a name that begins at `start`, if it is a secret."""
     group, sep = str(found.lastgroup), found["sep"].strip()
     begin, end = found.span(group)
     if group == "p" and (cut := shape("end").search(text, begin, end)):
@@ -231,7 +231,7 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
     name, value = text[start : found.start("close")], text[begin:end]
     before = text[max(0, start - 2) : start]
     if (sep == ">" and before[-1:] != "<") or (sep == ":" and before[-1:] == "$") or before == "${":
-        return None  # no element of XML; $PWD:/x and ${TOKEN:-x} name none
+        return None  # an XML element, or no name, as in $PWD:/x and ${TOKEN:-x}
     words = value.isalpha() and value.islower() and text[end : end + 1] == " "
     if not value or (group == "p" and sep == ":" and words and name.isalpha()):
         return None  # prose: "Token: invalid for this"
@@ -248,7 +248,7 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
 
 
 def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True) -> bool:
-    """Tell whether a value under a name is a secret. `strong`: the name is certainly its name."""
+    """Return whether a value under a name is a secret. `strong`: the name surely belongs to a secret."""
     parts, sure = parted(name)
     low = value.lower().strip(" _-.!")
     done = shape("done").fullmatch(value) if strong else shape("done").search(value)
@@ -275,14 +275,14 @@ def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True
 
 
 def _looks_issued(word: str, least: int) -> bool:
-    """Tell what some service gave out, where its name says that there is something: letters among digits."""
+    """Return whether a word looks issued by a service, after a name that suggests it: letters among digits."""
     digits = sum(c.isdigit() for c in word)
     among = digits > 2 and len(word) - digits > 2 and shape("issued").fullmatch(word)
     return len(word) >= least and bool(among or _looks_random(word, least))
 
 
 def _looks_random(word: str, least: int) -> bool:
-    """Tell a word of chance from a name that people or compilers made, by the bits of its characters."""
+    """Return whether a word is random, rather than a name by people or compilers, by the bits of its characters."""
     if len(word) < least or not mixed(word):
         return False
     if _HEX.fullmatch(word):
@@ -296,7 +296,7 @@ def _looks_random(word: str, least: int) -> bool:
 
 
 def _opaque(found: "re.Match[str]") -> str:
-    """Hide the pieces of a long word that are no name, no hash of something public, and no part of a path."""
+    """Hide the pieces of a long word that are not names, hashes of public things, or parts of a path."""
     word, text = found[0], found.string
     before = text[max(0, found.start() - 100) : found.start()]
     path = word[0] in "/.~" or before[-1:] in ("/", "\\") or shape("of files").search(before)
@@ -323,16 +323,16 @@ def _opaque(found: "re.Match[str]") -> str:
 
 
 def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  any JSON
-    """Redact every string in plain data, keys too."""
+    """Redact every string in plain data, including keys."""
     if isinstance(data, str):
         if field and is_secret(field, data):
             return hashed("secret", data)
         if field and shape("names a host").fullmatch(field):
-            # in a snapshot the name of a variable is the key of its value
+            # in a snapshot, the name of a variable is the key of its value
             return redact_text(f"{field}={data}", who).partition("=")[2]
         return redact_text(data, who, addresses=field not in names("versions"))
     if isinstance(data, dict):
-        # their keys are names of packages, or ids of checks, and not of what stands under them
+        # the keys here are package names or check ids, and don't describe their values
         inherited = field if field in names("versions") or field in names("outcomes") else ""
         return {
             redact_text(str(k), who, addresses=False): redact(v, who, inherited or str(k))
@@ -344,14 +344,14 @@ def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  a
 
 
 def snapshot_json(snapshot: Snapshot, who: Identity) -> bytes:
-    """Return a snapshot as JSON, redacted. The only way by which one is written."""
+    """Return a snapshot as redacted JSON. The only function that writes one."""
     data = redact(to_data(snapshot if who.plain else unnamed(snapshot)), who)
     text = msgspec.json.format(msgspec.json.encode(data), indent=1).decode()
     return f"{as_json(text)}\n".encode()
 
 
 def unnamed(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot to be given away: names of its machine, one hash for each."""
+    """Return a snapshot for sharing: names of its machine become one hash each."""
     if (node := snapshot.find(Node)) is None:
         return snapshot
     host, name = (one and hashed("host", one) for one in (node.host, node.name))
@@ -359,5 +359,5 @@ def unnamed(snapshot: Snapshot) -> Snapshot:
 
 
 def public(answer: Answer, who: Identity) -> Answer:
-    """Return a report or another answer without what names a person or machine. The only way by which one is shown."""
+    """Return a report or another result without what identifies a person or machine. All output passes through here."""
     return msgspec.convert(redact(msgspec.to_builtins(answer), who), type(answer))

@@ -1,6 +1,6 @@
-"""Find checks and fixes: those built in, then those of plug-ins that the configuration names.
+"""Find checks and fixes: the built-in ones, then those of plug-ins that the configuration names.
 
-A check is a module with a function, or a cause's file without one.
+A check is a module with a function, or a .toml file without one.
 """
 
 import sys
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from tunedoctor.model.plan import Fix
 
 GROUP = "tunedoctor.checks"
-"""Entry point group of plug-ins: each names a module whose functions are marked as checks or fixes."""
+"""Entry point group of plug-ins: each names a module with functions marked as checks or fixes."""
 
 
 class RegistryError(ValueError):
-    """Checks or plug-ins do not fit together; the message says how."""
+    """Checks or plug-ins do not fit together; the message says why."""
 
 
 def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
-    """Return built-in checks, by id, causes without code, and those of the named plug-ins; no other runs.
+    """Return built-in checks by id, causes without code, and those of the named plug-ins; other plug-ins don't run.
 
     Raises:
-        RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
+        RegistryError: a plug-in is missing, can't be loaded, or uses an id that is taken.
     """
     held, coded = causes(), builtin_code()
     built = [told_by(held[i], one) if i in held else one for i, one in sorted(coded.items())]
@@ -40,7 +40,7 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
     every: tuple[Check, ...] = _distinct("check", [*built, *(c for m in modules for c in _of(m))])
     if untold := next((one for one in every if not one.title), None):
         msg = (
-            f"{untold.id} ({untold.origin}) has no title: neither @check says it nor a .toml of its name, "
+            f"{untold.id} ({untold.origin}) has no title: give one to @check or write a .toml file of its name, "
             "which tools/build_knowledge.py reads"
         )
         raise RegistryError(msg)
@@ -48,37 +48,37 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
 
 
 def builtin_code() -> dict[str, Check]:
-    """Return what the modules of checks/ decide, by id, without what the files of causes say."""
+    """Return the checks of the modules in checks/ by id, without what the .toml files add."""
     return {one.id: one for module in _builtin("checks") for one in marked(module, "check")}
 
 
 def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
-    """Return the fixes of the named plug-ins, then those built in: what somebody names comes first.
+    """Return the fixes of the named plug-ins, then the built-in ones: what the user names comes first.
 
     Raises:
-        RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
+        RegistryError: a plug-in is missing, can't be loaded, or uses an id that is taken.
     """
     modules = [*_plugins(plugins), *_builtin("fixes")]
     return _distinct("fix", [one for module in modules for one in marked(module, "fix")])
 
 
 def marked(module: ModuleType, kind: str) -> list[Any]:
-    """Return what stands at the functions that a module defines and marks as of a kind, in order of definition."""
-    # an expression, asked for an attribute, would compile itself
+    """Return the checks or fixes (`kind`) that a module marks, in order of definition."""
+    # getattr on a lazy regular expression would compile it
     functions = (value for value in vars(module).values() if isinstance(value, FunctionType))
     found = (vars(function).get(f"tunedoctor_{kind}") for function in functions)
     return [one for one in found if one is not None and one.origin == module.__name__]
 
 
 def installed_plugins() -> dict[str, str]:
-    """Return the plug-ins installed beside the doctor, name -> module. Nothing of them is run."""
+    """Return the plug-ins installed next to doctor, name -> module, without running them."""
     from importlib.metadata import entry_points  # noqa: PLC0415  100 ms, and few have plug-ins
 
     return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
 def source_of(check: Check) -> str:
-    """Return the file of a check as the repository names it: checks/driver_too_old.py."""
+    """Return the path of a check in the repository: checks/driver_too_old.py."""
     if check.by_words:
         return check.origin
     return "/".join(Path(sys.modules[check.origin].__file__ or check.origin).parts[-2:])
@@ -91,22 +91,22 @@ def _builtin(room: str) -> list[ModuleType]:
 
 
 def _plugins(names: Iterable[str]) -> list[ModuleType]:
-    found: list[ModuleType] = []
+    result: list[ModuleType] = []
     installed = installed_plugins() if (wanted := tuple(names)) else {}
     for name in wanted:
         if name not in installed:
-            msg = f"no plug-in is called {name!r}; installed: {', '.join(installed) or 'none'}"
+            msg = f"there is no plug-in {name!r}; installed: {', '.join(installed) or 'none'}"
             raise RegistryError(msg)
         try:
-            found.append(import_module(installed[name]))
+            result.append(import_module(installed[name]))
         except Exception as error:
-            msg = f"plug-in {name!r} ({installed[name]}) does not load: {type(error).__name__}: {error}"
+            msg = f"plug-in {name!r} ({installed[name]}) could not be loaded: {type(error).__name__}: {error}"
             raise RegistryError(msg) from error
-    return found
+    return result
 
 
 def _of(module: ModuleType) -> list[Check]:
-    """Return the checks of a plug-in; causes' files are those of its package, or one named as its module."""
+    """Return the checks of a plug-in; its .toml files are in its package, or one is named like its module."""
     coded = marked(module, "check")
     code = Path(module.__file__ or "")
     packed = "." in module.__name__ or code.stem == "__init__"

@@ -1,4 +1,4 @@
-"""The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
+"""The report of a diagnosis: plain data for all renderers and scripts. Published as a JSON Schema."""
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ _BY_SIGNAL = pattern(
     r"exitcode\s{0,4}[:=] ?-\d|[Ss]ignal \d{1,2} \(SIG[A-Z]{3,4}\)|[Ss]egmentation fault|\(core dumped\)"
     r"|exits with return code = -\d"
 )
-"""How launchers and shells tell of a process that a signal ended."""
+"""How launchers and shells report a process that was ended by a signal."""
 
 
 class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["command", "advice"]
     command: str
-    """A line for a shell, printed from the steps; of advice, words for people."""
+    """A shell line generated from the steps; for advice, its text."""
     note: str = ""
     """What it costs, or what else to know."""
     who: Who = "user"
@@ -63,14 +63,14 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     means: str
     cure: ReportCure
     settle: str = ""
-    """The cause is suspected: what to run to settle it. "" where it is proved."""
+    """Set if the cause is only suspected: the command that settles it. "" if it is proved."""
     explains: tuple[str, ...] = ()
-    """Ids of the findings of this report that follow from it."""
+    """Ids of the findings in this report that follow from it."""
     evidence: tuple[str, ...] = ()
     declared: ReportDeclaration | None = None
     """Where the project asks for it; None if no file does."""
     accepted: str = ""
-    """Why it does not count for the verdict: it is in the baseline, or ignored until a day; "" where it counts."""
+    """Why it does not count for the verdict: in the baseline, or ignored until a date; "" if it counts."""
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +83,11 @@ class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     kind: str = ""
     packages: dict[str, str] = {}
-    """Versions of the libraries of the stack that are installed."""
+    """Versions of the installed libraries of the stack."""
     nearby: tuple[kinds.Nearby, ...] = ()
-    """Where `chosen_by` is "none", and only the machine was looked at: what could be meant, six at most."""
+    """If `chosen_by` is "none" and only the machine was examined: environments that may be meant, at most six."""
     own: str = ""
-    """And the doctor's own environment, where it is one of those that were found."""
+    """Doctor's own environment, if it is one of those that were found."""
 
 
 class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,11 +100,11 @@ class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
     target: str = msgspec.field(default="", name="capability")
     """Compute capability or gfx target."""
     room: int | None = None
-    """Bytes that a training can have where nothing else runs, RAM that is shared counted; null where nobody tells."""
+    """Bytes that a training can use if nothing else runs, shared RAM included; null if unknown."""
     free: int | None = None
-    """Bytes that other programs leave of that; null where the driver does not tell."""
+    """Bytes that other programs leave of that; null if the driver does not report it."""
     processes: tuple[kinds.GpuProcess, ...] = ()
-    """Programs that hold its memory."""
+    """Programs that use its memory."""
 
 
 class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,10 +113,10 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
     system: str = ""
     architecture: str = ""
     ram: int | None = None
-    """Bytes that a process can have: the limit of the control group counts."""
+    """Bytes that a process can use, limited by the control group."""
     gpus: tuple[ReportGpu, ...] = ()
     gpus_known: bool = True
-    """False where nobody could say which GPUs there are."""
+    """False if it is unknown which GPUs exist."""
     driver: str = ""
     """Version of the NVIDIA driver."""
 
@@ -128,10 +128,10 @@ class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):
     device: str = ""
     device_name: str = ""
     losses: tuple[float, ...] = ()
-    """Nats a token, by step."""
+    """Nats per token, by step."""
     tokens_per_second: float | None = None
     peak: int | None = None
-    """Bytes: reserved on the device; on the CPU, of the whole process."""
+    """Bytes: reserved on the device; on the CPU, those of the whole process."""
     stages: tuple[kinds.Stage, ...] = ()
     """With seconds."""
 
@@ -150,33 +150,33 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Findings that follow from a cause."""
     passed: tuple[str, ...]
     skipped: dict[str, str]
-    """id -> why it is not for this machine."""
+    """id -> why it does not apply to this machine."""
     unknown: dict[str, str]
-    """id -> why it could not tell."""
+    """id -> why it could not be decided."""
     suspected: tuple[ReportSuspect, ...] = ()
-    """Of a report: what its errors resemble besides the findings, likeliest first; three at most."""
+    """For a report: causes that its errors resemble besides the findings, likeliest first; three at most."""
     next: str = ""
-    """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
+    """What to run or to ask for next, if a report does not settle it or no environment was named."""
     knowledge: kinds.Knowledge | None = None
-    """How old the table of PyTorch wheels is that the advice rests on; null: not told."""
+    """Age of the table of PyTorch wheels that the advice is based on; null: unknown."""
     remembered: str = ""
-    """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
+    """When the packages were imported, ISO 8601, if findings use an earlier deep check; "" if not."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """From start to verdict, by the clock."""
     taken: str = ""
-    """When the facts were looked up, ISO 8601."""
+    """When the facts were collected, ISO 8601."""
     host: str = ""
     """The machine's own name; "" in what is shared."""
     node: str = ""
-    """What its cluster calls it (Slurm, Ray, Kubernetes); "" outside of one."""
+    """Its name in its cluster (Slurm, Ray, Kubernetes); "" outside a cluster."""
     boot: str = ""
-    """A hash of the kernel's boot id: another after each start of the machine; "" where none is told."""
+    """A hash of the kernel's boot id, which changes with each boot; "" if unknown."""
     profile: ProfileName = "project"
-    """What was asked of the machine: --profile."""
+    """What was required of the machine: --profile."""
     policy: str = ""
-    """The file whose policy was held against it; "" without one."""
+    """The file with the policy that was checked; "" without one."""
     needs: dict[str, str] = {}
-    """Of an image: what PyTorch's wheel and the policy need of the machine that runs it: {"driver": ">=570.26"}."""
+    """For an image: what its PyTorch wheel and the policy require of the machine it runs on: {"driver": ">=570.26"}."""
     smoke: ReportSmoke | None = None
     areas: tuple[ReportArea, ...] = ()
     """The overview: driver, GPU, memory ... each with the worst of its findings. () for a pasted report."""
@@ -192,13 +192,13 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     seconds: float = 0.0,
     smoke: ReportSmoke | None = None,
 ) -> Report:
-    """Put a diagnosis and the main facts together.
+    """Combine a diagnosis and the main facts into a report.
 
-    `checks`: those of the diagnosis, for what the errors of a report that does not tell can mean. `fixes`: those that
-    are at hand, loaded where a cure asks for them. `gate`: what counts for the verdict.
+    `checks`: those of the diagnosis, to say what the errors of an unclear report may mean. `fixes`: the available
+    fixes, loaded only if a cure needs them. `gate`: what counts for the verdict.
     """
     diagnosis = raised(diagnosis, gate.profile)
-    accepted = {one.check.id: gate.accepts(one) for one in diagnosis.causes}
+    accepted = {cause.check.id: gate.accepts(cause) for cause in diagnosis.causes}
     verdict = _verdict(snapshot, diagnosis, gate, accepted)
     target, node = snapshot.find(kinds.Target), snapshot.find(kinds.Node)
     open_ = verdict == "unknown" and target is None
@@ -211,7 +211,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         target=shown_target,
         machine=machine,
         areas=areas_of(diagnosis, summaries) if target else (),
-        findings=tuple(_finding(one, cures, diagnosis, accepted) for one in diagnosis.causes),
+        findings=tuple(_finding(cause, cures, diagnosis, accepted) for cause in diagnosis.causes),
         symptoms=tuple(_finding(one, cures, diagnosis, {}) for one in symptoms_of(diagnosis)),
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
@@ -235,20 +235,20 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
 def _summaries(
     machine: ReportMachine, target: ReportTarget, disks: kinds.Disks | None
 ) -> dict[str, str]:
-    """Return what is there, by the name of the area."""
+    """Return what the machine has, by area."""
     gpus = counted(
         name + (f" {gib(gpu.memory)}" if gpu.memory else "")
         for gpu in machine.gpus
         for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]
     )
-    free = min((one.free for one in disks.disks), default=None) if disks else None
+    free = min((disk.free for disk in disks.disks), default=None) if disks else None
     libraries = ("torch", "transformers", "peft", "trl", "datasets")
     versions = [f"{name} {target.packages[name]}" for name in libraries if name in target.packages]
     place = target.asked or target.python
     return {
         "System": machine.system,
         "Driver": f"NVIDIA {machine.driver}" if machine.driver else "",
-        "GPU": ", ".join(gpus) or ("none" if machine.gpus_known else "not known"),
+        "GPU": ", ".join(gpus) or ("none" if machine.gpus_known else "unknown"),
         "Memory": f"{gib(machine.ram)} RAM" if machine.ram else "",
         "Disk": f"{gib(free)} free" if free is not None else "",
         "Python": f"{target.version} in {place}" if target.version else "",
@@ -257,18 +257,18 @@ def _summaries(
 
 
 def _way_on(target: kinds.Target | None, gate: Gate) -> str:
-    """Return what to run where no environment was named; "" where one was looked at, or none is wanted."""
+    """Return what to run if no environment was named; "" if one was examined or none is needed."""
     wanted = profile(gate.profile).environment == "wanted"
     if target is None or target.chosen_by != "none" or not wanted:
         return ""
     if target.nearby:
         one = next((near for near in target.nearby if near.torch), target.nearby[0])
-        return f"doctor check --target {shlex.quote(one.path)} looks at it"
-    return f"{kinds.makes(target.own)} makes one"
+        return f"doctor check --target {shlex.quote(one.path)} checks it"
+    return f"{kinds.makes(target.own)} creates one"
 
 
 def exit_code(report: Report) -> int:
-    """Return 0 for ready, 1 for findings, 2 for could not tell."""
+    """Return 0 for ready, 1 for findings, 2 for undecided."""
     return {"ready": 0, "findings": 1, "unknown": 2}[report.verdict]
 
 
@@ -278,7 +278,7 @@ def _verdict(
     target = snapshot.find(kinds.Target)
     wanted = profile(gate.profile).environment == "wanted"
     if target and target.chosen_by == "none":
-        # an image is judged by the PyTorch that it holds
+        # an image is judged by the PyTorch in it
         if wanted and (gate.require_environment or gate.profile == "image"):
             return "unknown"
     elif target and target.problem:
@@ -287,13 +287,17 @@ def _verdict(
     if any(gate.fails(found.severity) for found in counted):
         return "findings"
     works = Facts(snapshot).runtime.gpu_works
-    if target is None:  # a report tells a part; what it says of a working GPU is all there can be
+    if (
+        target is None
+    ):  # a report has only some facts; a working GPU in it is all that can be expected
         sure = works and not _raised(snapshot) and not doubtful(snapshot)
     elif gate.unknown == "pass":
         sure = True
     else:
         machine = machine_of(snapshot)
-        trains = machine.gpus or machine.gpus_known or works  # else nobody knows what would train
+        trains = (
+            machine.gpus or machine.gpus_known or works
+        )  # otherwise it is unknown what would train
         untold = diagnosis.unknown if gate.unknown == "fail" else diagnosis.blind
         sure = trains and not {*untold} - gate.ignored.keys()
     suspects = any(found.finding.settle for found in counted)
@@ -301,7 +305,7 @@ def _verdict(
 
 
 def _raised(snapshot: Snapshot) -> bool:
-    """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
+    """Return whether a report shows an exception that ended something; then a working GPU does not settle it."""
     return any(
         error.type.endswith(("Error", "Exception")) or _BY_SIGNAL.search(error.text)
         for error in Facts(snapshot).errors.errors
@@ -313,6 +317,8 @@ def _finding(
 ) -> ReportFinding:
     one, cure = found.finding, cures[found.check.id]
     below = of.symptoms.get(found.check.id, ())
+    # the fix of a symptom is that of its cause: a note on its own fix would contradict it
+    note = one.cure_note if any(found.check.id == cause.check.id for cause in of.causes) else ""
     return ReportFinding(
         id=found.check.id,
         severity=found.severity,
@@ -320,7 +326,7 @@ def _finding(
         found=one.found,
         means=one.means,
         cure=ReportCure(
-            kind=cure.kind, command=cure.command, note=one.cure_note, who=cure.who, steps=cure.steps
+            kind=cure.kind, command=cure.command, note=note, who=cure.who, steps=cure.steps
         ),
         settle=one.settle,
         explains=tuple(symptom.check.id for symptom in below),
@@ -362,15 +368,15 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
 
 
 def _needs(snapshot: Snapshot) -> dict[str, str]:
-    """Return what is needed, in words: {"driver": ">=570.26", "GPU code": "sm_75 sm_80 …"}; {} without PyTorch."""
+    """Return what an image needs, as text: {"driver": ">=570.26", "GPU code": "sm_75 sm_80 …"}; {} without PyTorch."""
     torch = snapshot.find(kinds.TorchBuild)
     if torch is None:
         return {}
-    found = {"torch": torch.version}
+    result = {"torch": torch.version}
     if torch.cuda and (floor := driver_floor(torch.cuda, windows=False)):
-        found["NVIDIA driver"] = f">={floor}"
+        result["NVIDIA driver"] = f">={floor}"
     if torch.hip:
-        found["ROCm driver"] = f"for ROCm {torch.hip}"
+        result["ROCm driver"] = f"for ROCm {torch.hip}"
     if torch.archs:
-        found["GPU code"] = " ".join(torch.archs)
-    return found
+        result["GPU code"] = " ".join(torch.archs)
+    return result

@@ -1,7 +1,7 @@
-"""Predict what a plan leaves, and refuse it where that is no better: pure, before anything is fetched.
+"""Predict the result of a plan, and refuse it if that is no improvement: pure, before anything is downloaded.
 
-Predicted are packages, the PyTorch build, the CUDA wheels and the variables. What only a run tells is not known of a
-state that is not there yet: findings that rest on it are neither cured nor left, the proof after the change decides.
+Packages, the PyTorch build, the CUDA wheels and the variables are predicted. What only a run shows is unknown for a
+state that does not exist yet: findings based on it are neither fixed nor left; the proof after the change decides.
 """
 
 import re
@@ -19,23 +19,23 @@ from tunedoctor.tables.small import brought_by
 from tunedoctor.tables.wheels import COMPUTES, cuda_of
 from tunedoctor.wheels.rules import family, table_archs
 
-NOT_RUN = kinds.Absent(why="it is told when the change is made and run")
+NOT_RUN = kinds.Absent(why="only known once the change is applied and run")
 _VARIANT = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)$")
 
 
 class Simulated(msgspec.Struct, frozen=True):
-    """What the checks say of the predicted state."""
+    """The results of the checks on the predicted state."""
 
     cured: tuple[str, ...]
-    """Findings that were there and are gone, or of which a note is left."""
+    """Findings that are gone, or only notes now."""
     left: tuple[str, ...]
     """Findings that stay."""
     bred: tuple[str, ...]
-    """Errors and warnings that come in."""
+    """Errors and warnings that are new."""
     untold: tuple[str, ...]
-    """Findings that were there and whose check cannot tell of the predicted state."""
+    """Findings whose check cannot be decided on the predicted state."""
     refused: str = ""
-    """Why the plan is of no use, in one sentence; "" where it is."""
+    """Why the plan is useless, in one sentence; "" if it is not."""
 
 
 def simulate(
@@ -44,7 +44,7 @@ def simulate(
     checks: Iterable[Check],
     metadata: Mapping[str, kinds.Distribution] | None = None,
 ) -> Simulated:
-    """Judge a plan by the facts that it would leave; `metadata` are those of the pins, by normalised name."""
+    """Judge a plan by the facts it would lead to; `metadata` are those of the pins, by normalised name."""
     several = tuple(checks)
     new = diagnose(predict(plan, before, metadata or {}), several)
     found = compared(diagnose(before, several), new, new.unknown.keys() | new.skipped.keys())
@@ -57,9 +57,9 @@ def compared(
     cannot: Collection[str],
     grades: Collection[str] = ("error", "warning"),
 ) -> Simulated:
-    """Compare what the checks say before and after; a check that could not tell of the state before accuses nobody.
+    """Compare the checks before and after; a check that was undecided before does not count as a new problem.
 
-    `cannot`: checks that cannot tell of the state after. `grades`: the severities of findings that must not come in.
+    `cannot`: checks that can't be decided on the state after. `grades`: severities of findings that must not be new.
     """
     had, has = severities(old), severities(new)
     cured = tuple(i for i in cured_of(had, has) if i not in cannot)
@@ -73,29 +73,29 @@ def compared(
 
 def _refused(plan: Plan, found: Simulated) -> str:
     if found.bred:
-        return f"it would bring in {' and '.join(found.bred[:3])}"
+        return f"it would cause {' and '.join(found.bred[:3])}"
     if plan.changes and plan.cures and not {*plan.cures} & {*found.cured, *found.untold}:
         return f"{' and '.join(plan.cures[:3])} would still be there"
     return ""
 
 
 def cured_of(had: Mapping[str, str], has: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is cured, by the severities before and after: what is gone, and what is a note and was more.
+    """Return the fixed findings, by the severities before and after: those that are gone or became a note.
 
-    A note is advice: that a library is missing which would be good to have is no fault that stayed.
+    A note is advice: a missing library that would be useful is not a remaining fault.
     """
     eased = {i for i, now in has.items() if now == "note" and had.get(i) != "note"}
     return tuple(i for i in had if i not in has or i in eased)
 
 
 def severities(one: Diagnosis) -> dict[str, str]:
-    """Return the findings of a diagnosis, causes and symptoms, with their severity."""
+    """Return the findings of a diagnosis, causes and symptoms, with their severities."""
     found = [*one.causes, *(s for several in one.symptoms.values() for s in several)]
     return {f.check.id: f.severity for f in found}
 
 
 def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribution]) -> Snapshot:
-    """Return the facts after a plan; without metadata of a pin its requirements are not known and none is claimed."""
+    """Return the facts after a plan; without metadata, the requirements of a pin are unknown and none are assumed."""
     packages = before.find(kinds.Packages)
     if packages is None or not plan.changes:
         return before
@@ -109,7 +109,7 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribut
         kinds.Errors: NOT_RUN,
     }
     if after != packages:
-        # what the plan leaves alone is as it was told: a snapshot can know other wheels than its packages
+        # what the plan does not touch stays as recorded: a snapshot can list other wheels than its packages
         changed = (*plan.removed, *(pin.name for pin in plan.pins))
         if any(name.startswith("nvidia-") for name in changed):
             answers[kinds.CudaWheels] = cuda_wheels(after)
@@ -118,7 +118,7 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribut
 
 
 def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Absent:
-    """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
+    """Return the missing imports that the plan neither adds nor removes; those of changed packages are unknown."""
     looked = before.find(kinds.ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
     missing = [one for one in (looked.broken if looked else ()) if one.kind == "missing"]
@@ -131,7 +131,11 @@ def packages_after(
     plan: Plan, packages: kinds.Packages, metadata: Mapping[str, kinds.Distribution]
 ) -> kinds.Packages:
     """Return the packages after a plan."""
-    held = {one.name: one for one in packages.distributions if one.name not in plan.removed}
+    held = {
+        distribution.name: distribution
+        for distribution in packages.distributions
+        if distribution.name not in plan.removed
+    }
     for pin in plan.pins:
         old, told = packages.get(pin.name), metadata.get(pin.name)
         if told is not None:
@@ -167,8 +171,10 @@ def _torch(
     for index, version in pins:
         label = version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
         if _VARIANT.fullmatch(label) is None:
-            # of the default index only the table knows which build that is
-            return kinds.Unknown(why=f"which build torch {version} is, its name does not tell")
+            # only the table knows which build the default index has
+            return kinds.Unknown(
+                why=f"the version of torch {version} does not say which build it is"
+            )
         host, interpreter = before.find(kinds.Host), before.find(kinds.Interpreter)
         where = family(host, interpreter) if host and interpreter else ""
         mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
@@ -181,7 +187,7 @@ def _torch(
 def build_of(
     version: str, variant: str, *, mac: bool, archs: tuple[str, ...] = ()
 ) -> kinds.TorchBuild:
-    """Return what is known of a build by its name."""
+    """Return what is known about a build from its name."""
     kind = COMPUTES.get(variant[:2], "cpu")
     return kinds.TorchBuild(
         version=version,

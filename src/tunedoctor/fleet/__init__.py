@@ -1,1 +1,1 @@
-"""Many machines: their snapshots by engines that people run, and which node differs, and what explains it."""
+"""Many machines: collect their snapshots with existing tools, find which nodes differ, and what explains it."""

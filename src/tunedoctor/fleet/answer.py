@@ -1,4 +1,4 @@
-"""What `doctor fleet` answers."""
+"""The result of `doctor fleet`."""
 
 import re
 from typing import Literal
@@ -14,12 +14,12 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     """One machine."""
 
     node: str
-    """As the cluster calls it, else the engine or its file; of two with one name the second is "n5#2"."""
+    """Its name in the cluster, else that of the tool or its file; if two have the same name, the second is "n5#2"."""
     host: str = ""
     boot: str = ""
-    """A hash of the kernel's boot id: another after each start of the machine."""
+    """A hash of the kernel's boot id, which changes with each boot."""
     taken: str = ""
-    """When, by its own clock."""
+    """Time by its own clock."""
     doctor: str = ""
     reached: bool = True
     verdict: Verdict = "unknown"
@@ -28,20 +28,20 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     """Why it was not reached or its verdict is unknown, else its worst cause that counts: "gpu-faulty [node] …"."""
     seconds: float = 0.0
-    """From asking to answer; 0 where nobody measured it."""
+    """From request to answer; 0 if not measured."""
     tokens_per_second: float | None = None
-    """Of the tiny training, where one ran, on `device`."""
+    """Speed of the tiny training on `device`, if one ran."""
     device: str = ""
 
 
 class Others(msgspec.Struct, frozen=True, kw_only=True):
-    """What is usual."""
+    """What is usual on the other nodes."""
 
     value: Value
     count: int = 0
-    """How many have it; 0 where nothing is usual, as of free memory: then it is what one like them has."""
+    """How many have the value; 0 if there is no usual value (free memory): then it is that of a similar one."""
     among: str = ""
-    """The pool: "Cpu.model AMD EPYC 9654"; "" for all machines."""
+    """The pool, such as "Cpu.model AMD EPYC 9654"; "" for all machines."""
 
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,21 +49,21 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
 
     node: str = ""
     nodes: tuple[str, ...]
-    """All that are so, in the row of the first of them; () in the others."""
+    """All nodes with this value, in the row of the first one; () in the others."""
     fact: str
-    """As "NvidiaDriver.version"."""
+    """Such as "NvidiaDriver.version"."""
     value: Value
     others: Others
     bits: float = 0.0
-    """How surprising it is: what the value tells beyond what those of that fact tell on average, and its findings."""
+    """How surprising it is: the information of the value minus the average of that fact, plus that of its findings."""
     explains: tuple[str, ...] = ()
-    """Findings of few nodes that go on these where this is as usual: found out by experiment."""
+    """Findings of few nodes that disappear with the usual value, as found by experiment."""
     more: int = 0
-    """Further values that just these nodes have, of the same fact or environment."""
+    """Number of other values that only these nodes have, of the same fact or environment."""
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding, as the first node has it where it is worst; `nodes` is empty where all that were reached share it."""
+    """A finding as the first node with its highest severity has it; `nodes` is empty if all reached nodes have it."""
 
     finding: ReportFinding
     count: int
@@ -71,7 +71,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes that nothing tells apart: verdict, findings, facts but those that differ everywhere."""
+    """Nodes that do not differ in verdict, findings or facts, apart from facts that differ everywhere."""
 
     nodes: tuple[str, ...]
     verdict: Verdict
@@ -79,24 +79,24 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure over all nodes, or their cards, that have it."""
+    """A measurement on all nodes, or their cards, that have it."""
 
     what: str
-    """seconds, tokens_per_second, or what `doctor smoke --node` measured: bfloat16, memory, h2d, all_reduce …"""
+    """seconds, tokens_per_second, or a measurement of `doctor smoke --node`: bfloat16, memory, h2d, all_reduce …"""
     device: str
-    """What it is measured on: they are held against each other alone."""
+    """The device it was measured on: only equal devices are compared."""
     count: int
     median: float
     quartiles: tuple[float, float]
     limit: float
-    """5 robust standard deviations (1.4826 times the median deviation) from the median, and at least a fifth, or what
-    `neighbours` of `node_speeds.json` leaves."""
+    """5 robust standard deviations (1.4826 times the median deviation) from the median, and at least a fifth, or the
+    share given by `neighbours` in `node_speeds.json`."""
     stragglers: dict[str, float] = {}
-    """Nodes beyond it; of cards "n5 cuda:3"."""
+    """Nodes beyond the limit; cards as "n5 cuda:3"."""
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed since a former answer: node -> ("ready -> findings", "+gpu-lost", "-disk-full", "rebooted")."""
+    """Changes since an earlier result: node -> ("ready -> findings", "+gpu-lost", "-disk-full", "rebooted")."""
 
     taken: str
     new: tuple[str, ...]
@@ -105,29 +105,29 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor fleet --format json` prints."""
+    """The output of `doctor fleet --format json`."""
 
     schema: Literal["doctor.fleet/1"] = "doctor.fleet/1"
     doctor: str = __version__
     taken: str
-    """When it was judged, ISO 8601."""
+    """Time of the evaluation, ISO 8601."""
     engine: str
     """slurm, ray, kubernetes, ssh or files."""
     counts: dict[str, int]
     """Verdicts, and "unreached"."""
     nodes: tuple[FleetNode, ...]
     odd: tuple[Odd, ...]
-    """Most surprising first, 1,000 at most."""
+    """Most surprising first, at most 1,000."""
     causes: tuple[Cause, ...]
-    """Worst and commonest first."""
+    """Worst and most frequent first."""
     common: tuple[str, ...]
-    """Ids of findings that all reached nodes share."""
+    """Ids of findings that all reached nodes have."""
     unreached: dict[str, str]
-    """Node -> why."""
+    """Node -> reason."""
     older: dict[str, int] = {}
-    """Node -> answers of it, under the same name and host, that are left out for a newer one."""
+    """Node -> number of its older answers, under the same name and host, that were ignored."""
     left_out: dict[str, int] = {}
-    """Facts and fields of newer doctors that this one does not know -> in how many answers."""
+    """Facts and fields of newer doctors that this one does not know -> number of answers with them."""
     groups: tuple[Group, ...]
     times: tuple[Spread, ...]
     since: Since | None = None
@@ -135,13 +135,13 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def natural(name: str) -> tuple[str, str]:
-    """Return what orders n2 before n10."""
+    """Return a sort key that puts n2 before n10."""
     return re.sub("[0-9]+", lambda found: found[0].zfill(20), name), name
 
 
 def since(last: Fleet, now: Fleet) -> Since:
-    """Return what changed since a former answer."""
-    old, new = ({one.node: one for one in fleet.nodes} for fleet in (last, now))
+    """Return what changed since an earlier result."""
+    old, new = ({node.node: node for node in fleet.nodes} for fleet in (last, now))
     changed: dict[str, tuple[str, ...]] = {}
     for name in sorted(old.keys() & new.keys(), key=natural):
         was, is_ = ({*one.findings} for one in (old[name], new[name]))

@@ -1,4 +1,4 @@
-"""Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
+"""Ask several nodes in parallel, and pass on the replies as they arrive; if doctor is stopped, all of them end."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from tunedoctor.system import child, descendants
 from tunedoctor.system.programs import find_program
 
 Put = Callable[[Reply], None]
-"""What takes a reply as soon as it is there, from any thread."""
+"""Takes a reply as soon as it exists, from any thread."""
 
 
 def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[Reply]:
-    """Yield what each hands on, as it comes."""
+    """Yield the replies as they arrive."""
     came = SimpleQueue[Reply | Future[None]]()
     with ThreadPoolExecutor(max(1, min(at_once, len(asking)))) as pool:
         try:
@@ -29,51 +29,53 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
                     yield one
                 one.result()
         except BaseException:
-            with descendants.closed("scancel"):  # who waits for a child goes on, and cleans up
+            with descendants.closed("scancel"):  # waiting threads clean up
                 pool.shutdown(cancel_futures=True)
             raise
 
 
 def expect(program: str) -> None:
-    """Raise ValueError where a program is not on PATH."""
+    """Raise ValueError if a program is not on PATH."""
     if not find_program(program, os.environ):
-        raise ValueError(f"no command `{program}` is on PATH: run this where it is")
+        raise ValueError(
+            f"there is no command `{program}` on PATH; run this on a machine that has it"
+        )
 
 
 def checked(form: re.Pattern[str], text: str, what: str) -> str:
-    """Return text that has a form; else raise ValueError: it "is no host"."""
+    """Return a text that has the expected form. Raises ValueError: it "is not a host name"."""
     if not form.fullmatch(text):
         raise ValueError(f"{plain(text)!r} {what}")
     return text
 
 
 def said(*argv: str, stdin: bytes = b"") -> str:
-    """Return what a cluster's program says; ValueError says why it does not."""
+    """Return the output of a cluster's program. Raises ValueError with the reason if it fails."""
     expect(argv[0])
-    ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
-    if not ended.ok:
-        raise ValueError(f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}")
-    return ended.out
+    completed = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
+    if not completed.ok:
+        raise ValueError(f"{argv[0]}: {plain(completed.err[-300:], 300) or completed.death}")
+    return completed.out
 
 
 def items_of(*argv: str) -> list[Any]:
-    """Return what kubectl lists; ValueError where it answers something else."""
+    """Return kubectl's list. Raises ValueError if the answer is something else."""
     told = json.loads(said(*argv))
     items = told.get("items") if isinstance(told, dict) else None
     if not isinstance(items, list):
-        msg = f"{argv[0]} answers no list"
+        msg = f"the answer of {argv[0]} is not a list"
         raise ValueError(msg)  # noqa: TRY004  as all that it can say wrong
     return items
 
 
 def readiness(node: Any) -> dict[str, str]:  # noqa: ANN401  any JSON
-    """Return the condition by which Kubernetes says whether a node is ready; empty where it says nothing."""
+    """Return the condition by which Kubernetes says whether a node is ready; empty if there is none."""
     conditions = node["status"].get("conditions", ())
-    return next((one for one in conditions if one["type"] == "Ready"), {})
+    return next((condition for condition in conditions if condition["type"] == "Ready"), {})
 
 
 def rows_of(form: str, *words: str) -> Iterator[list[str]]:
-    """Yield what sinfo tells of each node; a reason, which comes last, can have bars and further lines."""
+    """Yield sinfo's fields for each node; the reason comes last, because it can contain bars and line ends."""
     bars = form.count("|")
     for row in said("sinfo", "-hN", f"-o{form}", *words).split("\n"):
         if row.count("|") >= bars:

@@ -1,4 +1,4 @@
-"""Nodes on which one training runs: how those of Slurm and Ray are held, and what they see of each other."""
+"""Nodes that train together: how they are allocated in Slurm and Ray, and what they see of each other."""
 
 import json
 import os
@@ -26,24 +26,24 @@ from tunedoctor.target import meet
 
 _STEP = "--ntasks-per-node=1 --overlap --mem=0 --cpu-bind=none --mpi=none --export=ALL"
 AHEAD = 1.0
-"""Seconds by which clocks may differ."""
+"""Largest difference between clocks, in seconds."""
 _HOLD = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
-"""What a job runs here: it ends with the doctor, however that ends, and salloc then gives the nodes back."""
+"""What a job runs here: it ends with doctor in any case, and then salloc releases the nodes."""
 
 
 class Job(NamedTuple):
-    """Nodes of a job that train together, and where they meet: at an address of the first."""
+    """Nodes of a job that train together, and an address of the first one, where they meet."""
 
     id: str
     names: tuple[str, ...]
     host: str
     port: int
     by_ray: bool = False  # then `id` is the cluster's address
-    rank: int = -1  # of the pod that this is; names are of this pod alone then
-    wait: int = meet.STEP  # seconds in which all of them come to meet
+    rank: int = -1  # of this pod; then names has only this pod
+    wait: int = meet.STEP  # seconds in which all nodes have to meet
 
     def step(self, *words: str) -> list[str]:
-        """Return the beginning of a command that runs once on each node, of a pod on this one."""
+        """Return the start of a command that runs once on each node, for a pod on this one."""
         if self.rank >= 0:
             ranks = (f"SLURM_{one}={self.rank}" for one in ("PROCID", "NODEID"))
             return ["env", *ranks, f"SLURMD_NODENAME={self.names[0]}"]
@@ -53,7 +53,7 @@ class Job(NamedTuple):
 
 
 def hang_up_ends() -> None:
-    """Have a terminal that closes end this process as SIGTERM does, but under nohup; Windows has no such signal."""
+    """Let a closing terminal end this process like SIGTERM, except under nohup; Windows has no such signal."""
     closed = getattr(signal, "SIGHUP", None)
     if closed and signal.getsignal(closed) == signal.SIG_DFL:
         signal.signal(closed, signal.getsignal(signal.SIGTERM))
@@ -61,17 +61,17 @@ def hang_up_ends() -> None:
 
 @contextmanager
 def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
-    """Give nodes of the job that the doctor is in, else of one that ends with it; `gpus` of each, where they have any.
+    """Give nodes of the job that doctor runs in, else of a new job that ends with it; with `gpus` each if any has some.
 
-    None of those excluded, a list of Slurm's. Raises ValueError where there are not as many.
+    Excluded nodes, a Slurm list, are not used. Raises ValueError if there are not enough nodes.
     """
     if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PTY_PORT" not in os.environ:
-        msg = "srun runs several doctors: leave srun out, one doctor starts it for all nodes"
+        msg = "srun started several doctors; run doctor without srun: one starts the training on all nodes"
         raise ValueError(msg)
-    hang_up_ends()  # else salloc stays in the queue
+    hang_up_ends()  # otherwise salloc stays in the queue
     if "SLURM_JOB_ID" in os.environ:
         told = (os.environ.get(f"SLURM_{one}_PER_TASK", "") for one in ("TRES", "GPUS"))
-        if gpus and any("gpu" in one or one.isdigit() for one in told):  # ours is one task a node
+        if gpus and any("gpu" in one or one.isdigit() for one in told):  # one task per node
             os.environ["SLURM_GPUS_PER_NODE"] = str(gpus)
         yield _job(nodes, exclude)
         return
@@ -87,7 +87,7 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
             yield _job(nodes, exclude)
         finally:
             salloc.stdin.close()  # type: ignore[union-attr]
-            if not line:  # it still waits for nodes
+            if not line:  # it is still waiting for nodes
                 salloc.terminate()
 
 
@@ -95,35 +95,35 @@ def _job(nodes: int, exclude: str) -> Job:
     without, given = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
     names = [name for name in given if name not in without]
     if len(names) < nodes:
-        raise ValueError(f"{len(names)} of {nodes} nodes are given")
-    told = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
-    where = told[1] if told else names[0], port_of()
+        raise ValueError(f"{len(names)} of {nodes} nodes are allocated")
+    match = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
+    where = match[1] if match else names[0], port_of()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 
 def port_of(usual: int = 0) -> int:
-    """Return where nodes meet; raises ValueError where MASTER_PORT is none."""
-    # below the ports that systems hand out by themselves
+    """Return the port where nodes meet. Raises ValueError if MASTER_PORT is invalid."""
+    # below the ports that systems assign automatically
     port = os.environ.get("MASTER_PORT") or str(usual or 20_000 + secrets.randbelow(12_000))
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
-        raise ValueError(f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT")
+        raise ValueError(f"MASTER_PORT={plain(port, 99)} is not a port; unset MASTER_PORT")
     return int(port)
 
 
 def on_ray(nodes: int, wanted: str, gpus: int, exclude: str) -> Job:
-    """Return nodes of a cluster, as `held` does."""
+    """Return nodes of a Ray cluster, like `held`."""
     at = ray.able(wanted, nodes, gpus, exclude)
     return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), port_of(), by_ray=True)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
-    """Return the command that asks for whole nodes: of a partition, of a list, or of where jobs go by themselves."""
+    """Return the command that requests whole nodes: of a partition, a list, or the default partition."""
     without = slurm.names_of(exclude)
     known = {name: about for name, about in slurm.known(wanted).items() if name not in without}
     down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
     if len(known) - len(down) < nodes:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
-        raise ValueError(f"there are {len(known) - len(down)} of {nodes} nodes{why}")
+        raise ValueError(f"{len(known) - len(down)} of {nodes} nodes are available{why}")
     argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
     is_part = wanted in {part for part, *_ in known.values()}
     wanted = wanted if is_part or not exclude else ",".join(known) * bool(wanted)
@@ -136,10 +136,10 @@ def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
 def met(
     job: Job, nodes: int, argv: Sequence[str], order: Mapping[str, Any]
 ) -> tuple[list[str], list[Reply]]:
-    """Return what keeps nodes from training together, in lines that name them; of pods their snapshots too."""
+    """Return what prevents nodes from training together, as lines that name them; for pods also their snapshots."""
     most = meet.START + 4.0 * meet.STEP + job.wait
     order = {"nodes": nodes, "host": job.host, "port": job.port, "wait": job.wait, **order}
-    # as an argument it could be too long
+    # it could be too long for an argument
     script = (
         f"{Path(meet.__file__).read_text()}\nmain(json.loads({json.dumps(order)!r}))\n".encode()
     )
@@ -152,7 +152,8 @@ def met(
             node["files"].update(more.pop("files", {}))
             node.update(more)
         first = told.get("0", {"step": 1})
-        lost = "problem" in first and not first["step"]  # where it alone is, nobody can meet
+        # if the first node is alone, the others cannot meet
+        lost = "problem" in first and not first["step"]
         lost = lost and sum(one["step"] > 0 for one in told.values()) == nodes - 1
         return 1.0 if lost else most
 
@@ -165,18 +166,18 @@ def met(
         words = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
         how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
         ended = child.run_lines(words, heard=heard, silence=most, **how)
-    # task 0 first, whose clock the others are held to
+    # task 0 first, whose clock is the reference for the others
     by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
     replies = [Reply(name, one.get("snapshot", "").encode()) for name, one in by_node.items()]
     if silent := [name for name in job.names if name not in by_node]:
         said_ = re.findall(table("slurm")["said"], ended.err, re.MULTILINE)
         why = plain(said_[0] if said_ else ended.death, 300)
-        return [f"{listed(silent)}: {argv[0]} does not start there: {why}"], replies
+        return [f"{listed(silent)}: {argv[0]} does not start on them: {why}"], replies
     return [*_unlike(by_node, f"no answer ({ended.death})")], replies
 
 
 def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
-    """Yield what those that came least far were doing, as the others wait for them; clocks; files that not all see."""
+    """Yield what the slowest nodes were doing, since the others wait for them; clocks; files that not all nodes see."""
     least, first = min(one["step"] for one in told.values()), next(iter(told))
     for name, one in told.items():
         if one["step"] == least < meet.LAST:
@@ -184,10 +185,10 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
-            yield f"{name}: its clock is {off}; chronyc makestep sets it"
+            yield f"{name}: its clock is {off}; chronyc makestep corrects it"
     for path in told[first]["files"]:
         seen = {name: one["files"][path] for name, one in told.items() if path in one["files"]}
-        # what is there is right, even where most do not see it
+        # an existing file is right, even if most nodes do not see it
         ranked = Counter(seen.values()).most_common()
         usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))
         for name, what in seen.items():
@@ -197,6 +198,6 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
 
 
 def failed(lines: Sequence[str]) -> tuple[str, str]:
-    """Return which node failed first and how, of what srun says; "" and "" where it names none."""
+    """Return which node failed first and how, from srun's output; "" and "" if it names none."""
     said_ = (re.search(one, line) for one in table("slurm")["failed"] for line in lines)
     return next(((one["node"], one["what"]) for one in said_ if one), ("", ""))

@@ -1,4 +1,4 @@
-"""One machine of many, judged: what is equal in two of them is read, laid out and judged once."""
+"""Evaluate one machine of many: what two machines have in common is read, converted and evaluated once."""
 
 import re
 import zlib
@@ -29,34 +29,34 @@ from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.small import incidental
 
 Job = Reply | tuple[str, str]
-"""A reply, or name and path of a file."""
+"""A reply, or the name and path of a file."""
 _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
-"""Facts, and outcomes of checks, that are remembered."""
+"""Most facts, and most outcomes of checks, to cache."""
 _TRIED = 1 << 19
-"""Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
+"""Largest snapshot to experiment with, in bytes: a real one has a fifth of that."""
 _STRANGE, _MOST_STRANGE = re.compile(r"contains unknown field `(\w+)`(?: - at `\$(\S*)`)?"), 40
 _numbers = count(1)
 
 
 class Judged(NamedTuple):
-    """What came of one reply."""
+    """The result for one reply."""
 
     told: FleetNode
     facts: Mapping[str, bytes] = {}
     """Kind of fact -> token of its values."""
     values: Mapping[bytes, Mapping[str, Value]] = {}
-    """Token -> values by path, where this process tells it for the first time; so is a cause."""
+    """Token -> values by path, if this process reports it for the first time; the same holds for causes."""
     causes: tuple[ReportFinding, ...] = ()
     figures: Mapping[tuple[str, str, str], float] = {}
-    """What was measured, on what, and which of its cards -> how fast: of the smoke training, where one ran."""
+    """Measurement, device and card -> speed, from the smoke training if one ran."""
     source: str | bytes = ""
-    """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
+    """Where its snapshot can be read again: a file, or the packed snapshot; "" if that of an equal one is known."""
     strange: tuple[str, ...] = ()
-    """What is left out of it: facts, and fields of facts, that this doctor does not know."""
+    """What was ignored: facts, and fields of facts, that this doctor does not know."""
 
 
-class _Held(NamedTuple):
-    """An answer as it came: equal bytes have one number."""
+class _ParsedFact(NamedTuple):
+    """An answer as received: equal bytes have the same number."""
 
     answer: Answer
     number: int
@@ -66,7 +66,7 @@ class _Held(NamedTuple):
 
 
 class _Head(msgspec.Struct):
-    """A snapshot whose facts are not read yet, or a report."""
+    """A snapshot whose facts are not parsed yet, or a report."""
 
     schema: str = ""
     taken: str = ""
@@ -75,7 +75,7 @@ class _Head(msgspec.Struct):
 
 
 class Judge:
-    """Judges one after another."""
+    """Evaluates machines one after another."""
 
     def __init__(
         self,
@@ -86,22 +86,22 @@ class Judge:
         *,
         by_node: bool,
     ) -> None:
-        """Judge by these checks; `why`: a line why a verdict is as it is; no profile: as the snapshot is.
+        """Use these checks; `why`: give the reason for a verdict in a line; without a profile, use the snapshot's own.
 
-        `by_node`: a machine is called as its cluster calls it, if at all.
+        `by_node`: use the machine's name in its cluster, if it has one.
         """
         self._report, self._why, self._by_node = report, why, by_node
         self._profile: ProfileName | None = profile
         self._checks: dict[ProfileName, dict[Any, list[Check]]] = {"node": {}, "project": {}}
         for name, groups in self._checks.items():
-            for one in checks(name):
-                groups.setdefault(tuple(k.__name__ for k in kinds_of(one)), []).append(one)
+            for check in checks(name):
+                groups.setdefault(tuple(k.__name__ for k in kinds_of(check)), []).append(check)
         self._outcomes: dict[tuple[object, ...], object] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
 
     def judged(self, job: Job) -> Judged:
-        """Judge a reply or a file; what is wrong with it is its row."""
+        """Evaluate a reply or a file; errors become part of its row."""
         reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
         told = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
         why, data = reply.problem, reply.snapshot
@@ -113,15 +113,23 @@ class Judge:
         except OSError as error:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
-            why = f"is neither a snapshot nor a report that can be judged: {error}"
+            why = f"is neither a snapshot nor a readable report: {error}"
         return Judged(replace(told, reached=False, why=_public(why)))
 
     def _new(
-        self, told: FleetNode, report: Report, held: Mapping[str, _Held], data: bytes, file: str
+        self,
+        told: FleetNode,
+        report: Report,
+        held: Mapping[str, _ParsedFact],
+        data: bytes,
+        file: str,
     ) -> Judged:
-        """Return a row with what this process did not tell before."""
-        causes, before = [one for one in report.findings if not one.accepted], self._told
-        ids, facts = tuple(one.id for one in causes), {k: one.token for k, one in held.items()}
+        """Return a row with the values that this process did not report before."""
+        causes, before = (
+            [finding for finding in report.findings if not finding.accepted],
+            self._told,
+        )
+        ids, facts = tuple(cause.id for cause in causes), {k: one.token for k, one in held.items()}
         why = _public(self._why(report))
         told = replace(told, verdict=report.verdict, findings=ids, why=why)
         values = {one.token: one.values for one in held.values() if one.token not in before}
@@ -134,17 +142,17 @@ class Judge:
             for what, speed in speeds_of(card).items()
         }
         if node and node.cards and node.all_reduce:
-            names = {plain(card.name) for card in node.cards}  # nodes with the same are compared
+            names = {plain(card.name) for card in node.cards}  # compared if equal
             cards = f"{node.ranks} x {' and '.join(sorted(names))}"
             figures["all_reduce", cards, ""] = node.all_reduce
-        new = tuple(one for one in causes if (one.id, one.severity) not in before)
+        new = tuple(cause for cause in causes if (cause.id, cause.severity) not in before)
         before.update((key, *((one.id, one.severity) for one in new), *values))
         return Judged(told, facts, values, new, figures, source)
 
     def _read(
         self, told: FleetNode, data: bytes
-    ) -> tuple[FleetNode, Report, Mapping[str, _Held], tuple[str, ...]]:
-        head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()
+    ) -> tuple[FleetNode, Report, Mapping[str, _ParsedFact], tuple[str, ...]]:
+        head, held = msgspec.json.decode(data, type=_Head), dict[str, _ParsedFact]()
         who: Node | Report
         smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
@@ -153,11 +161,11 @@ class Judge:
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
-            held = _known(head)
+            held = _parse_facts(head)
             snapshot = _snapshot(held).having(knowledge())
             who, smoke = snapshot.find(Node) or Node(host=""), snapshot.find(Smoke)
             name = who.name
-            report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
+            report = self._report_for(snapshot, {kind: one.number for kind, one in held.items()})
         else:
             raise SnapshotError(f'its "schema" is {head.schema[:60]!r}')
         name = plain(name) if self._by_node else ""
@@ -170,15 +178,15 @@ class Judge:
         fields = chain(*(one.strange for one in held.values()))
         return told, report, held, (*map(plain, names[:_MOST_STRANGE]), *fields)
 
-    def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
-        """Return the report of a machine where each check came out as here, if there was one.
+    def _report_for(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
+        """Return the report of an earlier machine whose checks all had the same outcome, if there was one.
 
-        No field is left out of that: what moves, as free memory, can be a finding.
+        No field is ignored for that: even a changing one, such as free memory, can cause a finding.
         """
         target, machine = snapshot.find(Target), machine_of(snapshot)
         bare = target is None or target.chosen_by == "none"
         profile: ProfileName = self._profile or ("node" if bare else "project")
-        # what a verdict goes by besides the checks
+        # what a verdict depends on besides the checks
         outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
         outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
         if len(self._outcomes) > _MOST_OUTCOMES:
@@ -191,7 +199,7 @@ class Judge:
 
         def outcome(id_: str) -> tuple[object, ...]:
             said: tuple[object, ...] = ()
-            if one := found.get(id_):  # with what tells whose it is
+            if one := found.get(id_):  # with what decides whose fault it is
                 said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
                 said += tuple(map(type, one.finding.cure.steps))
             return (*said, id_ in seen.passed, id_ in seen.skipped, seen.unknown.get(id_))
@@ -205,26 +213,26 @@ class Judge:
 
 
 def plain(text: str, most: int = 100) -> str:
-    """Return text of others in one line, clean and short."""
+    """Return foreign text as one clean, short line."""
     return " ".join(clean_text(text).split())[:most]
 
 
 def _public(text: str) -> str:
-    """Return a line of what a node or a report says: it can hold secrets; an address is how a node is found."""
+    """Return a line from a node or a report without secrets; addresses stay, because they identify nodes."""
     return redact_text(plain(text, 300), this_identity(), addresses=False)
 
 
-def _known(head: _Head) -> dict[str, _Held]:
-    return {k: _held(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
+def _parse_facts(head: _Head) -> dict[str, _ParsedFact]:
+    return {k: _parse_fact(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
 
 
-def _snapshot(held: Mapping[str, _Held]) -> Snapshot:
+def _snapshot(held: Mapping[str, _ParsedFact]) -> Snapshot:
     return Snapshot({KIND_CALLED[kind]: one.answer for kind, one in held.items()})
 
 
 @lru_cache(_MOST_HELD)
-def _held(name: str, raw: bytes) -> _Held:
-    """Read one fact of a snapshot: a token that is the same for the same values, of those that tell something."""
+def _parse_fact(name: str, raw: bytes) -> _ParsedFact:
+    """Read one fact of a snapshot: the token is the same for equal values, irrelevant ones ignored."""
     answer, strange = _answer(KIND_CALLED[name], msgspec.json.decode(raw, type=dict[str, Any]))
     values: dict[str, Value] = {"": None}
     if isinstance(answer, Absent | Unknown):
@@ -232,26 +240,26 @@ def _held(name: str, raw: bytes) -> _Held:
     else:
         values |= {p: v for p, v in flat(answer).items() if not _incidental(name, p)}
     token = blake2b(msgspec.msgpack.encode((name, values)), digest_size=12).digest()
-    return _Held(answer, next(_numbers), token, values, strange)
+    return _ParsedFact(answer, next(_numbers), token, values, strange)
 
 
 def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, ...]]:
-    """Return an answer of plain data, and the fields of a newer doctor that were left out; raises SnapshotError."""
+    """Return an answer from plain data, and the ignored fields of a newer doctor. Raises SnapshotError."""
     strange = list[str]()
     while True:
         try:
             return snapshots.answer_of(kind, data), tuple(strange)
         except SnapshotError as error:
-            found = _STRANGE.search(str(error))
-            if not found or len(strange) == _MOST_STRANGE:
+            match = _STRANGE.search(str(error))
+            if not match or len(strange) == _MOST_STRANGE:
                 raise
             parts = [data.get("value")]
-            for key in re.findall(r"\w+|\.{3}", found[2] or ""):
-                parts = [*chain(*(_within(one, key) for one in parts))]
-            for one in parts:
-                if isinstance(one, dict):
-                    one.pop(found[1], None)
-            strange.append(f"{kind.__name__}{re.sub('[0-9]+', '', found[2] or '')}.{found[1]}")
+            for key in re.findall(r"\w+|\.{3}", match[2] or ""):
+                parts = [*chain(*(_within(part, key) for part in parts))]
+            for part in parts:
+                if isinstance(part, dict):
+                    part.pop(match[1], None)
+            strange.append(f"{kind.__name__}{re.sub('[0-9]+', '', match[2] or '')}.{match[1]}")
 
 
 def _within(part: Any, key: str) -> Iterable[Any]:  # noqa: ANN401  any JSON
@@ -264,11 +272,11 @@ _incidental = lru_cache(1 << 16)(incidental)
 
 
 def read_again(source: str | bytes) -> Snapshot:
-    """Return the snapshot of a row; raises OSError and SnapshotError, for one that is larger than any real one too."""
+    """Return the snapshot of a row. Raises OSError and SnapshotError, also if it is larger than any real one."""
     data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
     if len(data) > _TRIED:
         raise SnapshotError("too large for experiments")
     try:
-        return _snapshot(_known(msgspec.json.decode(data, type=_Head)))
+        return _snapshot(_parse_facts(msgspec.json.decode(data, type=_Head)))
     except msgspec.DecodeError as error:
         raise SnapshotError(str(error)) from None

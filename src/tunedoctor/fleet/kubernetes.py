@@ -1,6 +1,6 @@
-"""Nodes of Kubernetes: a Job for each, by kubectl and its context; made, read, and deleted again.
+"""Nodes of Kubernetes: a Job for each, created, read and deleted with kubectl and its context.
 
-A Job and no DaemonSet, as it ends and goes by itself where the doctor could not delete it.
+A Job and not a DaemonSet, because it ends and is deleted automatically even if doctor cannot delete it.
 """
 
 import re
@@ -19,17 +19,17 @@ from tunedoctor.tables.load import table
 
 _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
 _STAND_IN = "NAME_OF_NODE"
-_SELECTOR, _NONE = re.compile(r"[\w./=!, ()-]*"), "is no label selector as gpu=a100"
+_SELECTOR, _NONE = re.compile(r"[\w./=!, ()-]*"), "is not a label selector such as gpu=a100"
 SOON = "--request-timeout=30s"
 GET = ("kubectl", "get", "--output=json", SOON)
 _START = 120
-"""Seconds that a pod may take to start: images are large."""
+"""Seconds that a pod may take to start, because images are large."""
 TURN = 2.0
 """Seconds between two looks at the pods."""
 
 
 def by_hand(wanted: str, how: How) -> tuple[str, str]:
-    """Return the manifest for one node, and the commands that run it on all that a selector names."""
+    """Return the manifest for one node, and the commands that run it on all nodes of a selector."""
     told = {
         "selector": shlex.quote(checked(_SELECTOR, wanted, _NONE)),
         "seconds": round(how.seconds + _START),
@@ -40,16 +40,18 @@ def by_hand(wanted: str, how: How) -> tuple[str, str]:
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
+    """Ask the nodes of a label selector ("": all) by Jobs that are deleted afterwards."""
     nodes = items_of(*GET, "nodes", f"--selector={checked(_SELECTOR, wanted, _NONE)}")
     if not nodes:
-        raise ValueError(f"no node has the labels {wanted!r}: kubectl get nodes --show-labels")
+        raise ValueError(
+            f"no node has the labels {wanted!r}; list them with kubectl get nodes --show-labels"
+        )
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
         told = readiness(node)
         if told.get("status") == "True":
-            waiting[name] = "no pod was made"
+            waiting[name] = "no pod was created"
         else:
             why = told.get("message", "Kubernetes gives no reason")
             yield Reply(name, problem=f"not ready: {why}")
@@ -61,16 +63,16 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
         said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(jobs))
         yield from _answers(waiting, mark, how.seconds + _START)
     finally:
-        with suppress(ValueError):  # they end by themselves, and are deleted then
+        with suppress(ValueError):  # they end and are deleted automatically
             said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", SOON)
 
 
 def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Reply]:
-    """Yield what the pods of a run print, each when it has ended; `waiting`: node -> what holds it up."""
+    """Yield the output of the pods of a run, each when it has ended; `waiting`: node -> what delays it."""
     began, pods = time.monotonic(), list[Any]()
     while waiting and time.monotonic() - began < seconds:
         time.sleep(TURN)
-        with suppress(ValueError):  # the next look may get an answer
+        with suppress(ValueError):  # the next attempt may succeed
             pods = items_of(*GET, "pods", f"--selector={_RUN}={mark}")
         for pod in pods:
             node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
@@ -88,7 +90,7 @@ def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Re
 
 
 def held_up(pod: Any) -> tuple[str, bool]:  # noqa: ANN401  any JSON
-    """Return why a pod does not run yet, and whether that lasts."""
+    """Return why a pod does not run yet, and whether that is permanent."""
     status = pod["status"]
     states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
     unmet = [one for one in status.get("conditions", ()) if one["status"] == "False"]
@@ -98,7 +100,7 @@ def held_up(pod: Any) -> tuple[str, bool]:  # noqa: ANN401  any JSON
 
 
 def _read(node: str, pod: str, seconds: float) -> Reply:
-    """Return what a pod printed; kubectl mixes its two streams."""
+    """Return what a pod printed; kubectl mixes its two output streams."""
     try:
         log = said("kubectl", "logs", pod, "--container=doctor", SOON).strip()
     except ValueError as error:
@@ -106,12 +108,12 @@ def _read(node: str, pod: str, seconds: float) -> Reply:
     if (begin := log.find("{")) >= 0 and log.endswith("}"):
         return Reply(node, log[begin:].encode(), seconds=seconds)
     return Reply(
-        node, problem=f"the doctor ended and said {log.rpartition(chr(10))[2] or 'nothing'}"
+        node, problem=f"doctor ended and printed {log.rpartition(chr(10))[2] or 'nothing'}"
     )
 
 
 def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it
-    """Return a Job that looks at a node."""
+    """Return a Job that examines a node."""
     text = msgspec.json.encode(table("kubernetes")["job"]).decode()
     job = msgspec.json.decode(text.replace(_STAND_IN, node).replace("NAME_OF_RUN", mark))
     job["spec"]["activeDeadlineSeconds"] = round(how.seconds + _START)

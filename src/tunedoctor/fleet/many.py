@@ -1,4 +1,4 @@
-"""From replies to one answer: judged side by side, counted, grouped."""
+"""Evaluate replies in parallel, and count and group the results."""
 
 import re
 from collections import Counter, defaultdict, deque
@@ -22,16 +22,16 @@ from tunedoctor.system import workers
 from tunedoctor.tables.load import table
 
 CHUNK = 64
-"""Replies that a process is handed at once; as many are judged without starting any."""
+"""Replies that a process gets at once; up to this number are evaluated without starting processes."""
 MOST_ODD, MOST_NAMED = 1000, 100
 MEASURES: dict[str, Any] = table("node_speeds")["measures"]
-"""What is measured: words, unit, and the share of what others do below which something is slow."""
+"""Measurements: description, unit, and the share of the others' speed below which something is slow."""
 _ID = re.compile(r"\w[\w.:@/+-]{0,119}")
 _judge: list[Judge] = []
 
 
 def _start(make: Callable[[], Judge]) -> None:
-    """Begin a process that judges: Ctrl-C is for the one that prints."""
+    """Start a process that evaluates; Ctrl-C is handled by the main process."""
     workers.begin()
     _judge[:] = [make()]
 
@@ -41,11 +41,11 @@ def _some(jobs: list[Job]) -> list[Judged]:
 
 
 def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> list[Judged]:
-    """Return a row for each job, in their order."""
+    """Return a row for each job, in order."""
     own = make()
     rows = [own.judged(job) for job in islice(jobs, CHUNK)]
     waiting = deque[tuple[list[Job], Future[list[Judged]]]]()
-    # threads run here, which a fork would cut off
+    # threads run here, which would be cut off by a fork
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (make,)) as pool:
         for chunk in chain(iter(lambda: [*islice(jobs, CHUNK)], []), repeat(list[Job]())):
             try:
@@ -54,7 +54,7 @@ def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> li
                 if waiting and (not chunk or len(waiting) > 2 * processes):
                     chunk, future = waiting.popleft()  # noqa: PLW2901  so that it is the one that failed
                     rows += future.result()
-            except BrokenExecutor:  # one process was killed, and its pool is lost
+            except BrokenExecutor:  # one process was killed, which breaks its pool
                 rows += map(own.judged, chunk)
             if not chunk and not waiting:
                 return rows
@@ -62,7 +62,7 @@ def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> li
 
 
 def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
-    """Yield a row for each node that it names, of many the first."""
+    """Yield a row for each node that it names; for several nodes, the first has the list."""
     for row in rows:
         for number, node in enumerate(row.nodes[:MOST_NAMED]):
             yield replace(row, node=node, nodes=() if number else row.nodes)
@@ -74,18 +74,18 @@ def _when(row: Judged) -> float:
     return -inf
 
 
-def _named(row: Judged) -> Judged:
-    """Return a row; of a report that calls a finding as none can be called, that it tells nothing."""
+def _with_valid_ids(row: Judged) -> Judged:
+    """Return a row; a report with an invalid finding name counts as having none."""
     if all(map(_ID.fullmatch, row.told.findings)):
         return row
-    why = "is a report with a finding whose name is none"
+    why = "is a report with a finding that has no valid name"
     told = replace(row.told, reached=False, verdict="unknown", findings=(), why=why)
-    return row._replace(told=told)  # its values can be those of others too
+    return row._replace(told=told)  # its values may belong to others too
 
 
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
-    """Return what can be said of many machines: of one that files tell of twice by the newest."""
-    every = [*map(_named, every)]
+    """Return the result for many machines; if files have the same machine twice, the newest counts."""
+    every = [*map(_with_valid_ids, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
     mildest = sorted(
         chain(*(row.causes for row in every)), key=lambda one: SEVERITIES.index(one.severity)
@@ -133,7 +133,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
 
 
 def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
-    """Yield nodes that no mark tells apart, the largest group first."""
+    """Yield groups of nodes without distinguishing marks, the largest first."""
     groups: dict[tuple[object, ...], list[FleetNode]] = defaultdict(list)
     for number, row in enumerate(rows):
         told = tuple(sorted(marks.get(number, {}).items(), key=lambda one: one[0]))
@@ -144,7 +144,7 @@ def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
 
 
 def _times(rows: Sequence[Judged]) -> Iterator[Spread]:
-    """Yield how long they took, how fast each kind of device trained, and how fast their cards are."""
+    """Yield how long nodes took, how fast each kind of device trained, and how fast their cards are."""
     figures: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in rows:
         one, speed, took = row.told, row.told.tokens_per_second, row.told.seconds or None

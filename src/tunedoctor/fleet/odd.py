@@ -1,9 +1,9 @@
-"""Which nodes are otherwise than most, how surprising that is, and what it explains.
+"""Find which nodes differ from most others, how surprising that is, and what it explains.
 
-A value surprises by its rarity, log2(nodes / nodes that have it), less what values of that fact tell on average, their
-entropy: what differs everywhere says nothing. Where machines differ on purpose, one is held against its pool too: those
-that are as it is in the other facts that go along with this one. Findings that few have, and that go where a fact is as
-on the others, add their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
+A value is surprising if it is rare: log2(nodes / nodes that have it), minus the average for that fact, its entropy,
+since a fact that differs everywhere says nothing. If machines differ on purpose, a node is also compared with its pool:
+nodes with the same values of related facts. Findings that few nodes have, and that disappear with the others' value of
+a fact, add their own rarity. Values of one fact or environment that the same nodes have become one row.
 """
 
 from collections import Counter, defaultdict
@@ -25,25 +25,25 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
 
 JITTER = 0.02
-"""Two sizes that differ by less are one: firmware keeps some memory for itself."""
+"""Sizes that differ by less count as equal: firmware reserves some memory."""
 FLOOR, RARE = 0.5, 1 / 3
-"""Bits, and share of the nodes, from which and up to which a value is odd."""
+"""Bits from which, and share of the nodes up to which, a value is odd."""
 MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
-"""Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
+"""Experiments (one for nodes with equal inputs of a check), seconds for all, nodes to choose a similar one from."""
 MOST_CELLS = 10_000_000
-"""Paths of one kind of fact times machines, from which on paths that few have are left out."""
+"""Paths of a kind of fact times machines from which rare paths are left out."""
 SEVERAL = 3
 POOL, SHARE, MOST_MIXED = 8, 1 / 20, 40
-"""Machines, and share of all, that have one value in a pool; facts that tell pools."""
+"""Machines, and share of all, with one value in a pool; facts that define pools."""
 _SIZE = 1 << 24
-"""Nothing but bytes is so large."""
+"""Only a number of bytes is this large."""
 Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
-"""Node, by number -> kind of fact -> the values that tell it from others."""
+"""Node, by number -> kind of fact -> the values that distinguish it from others."""
 _ROOMS = {kind.__name__: kind.__module__.rpartition(".")[2] for kind in KINDS}
 
 
 class Column(NamedTuple):
-    """The nodes, by number, that have each value of a path; None where there is none."""
+    """The nodes, by number, that have each value of a path; None for no value."""
 
     kind: str
     path: str
@@ -54,7 +54,7 @@ class Column(NamedTuple):
 
 
 def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Column]:
-    """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
+    """Yield what distinguishes nodes and is not noise; sizes that are nearly equal count as one value."""
     values = {token: held for row in every for token, held in row.values.items()}
     having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
@@ -67,7 +67,7 @@ def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Colu
     most, paths = max(2000, MOST_CELLS // max(1, len(rows))), Counter(kind for kind, _ in found)
     for (kind, path), nodes in found.items():
         if paths[kind] > most and sum(map(len, nodes.values())) < len(rows) * RARE:
-            continue  # one machine alone can bring a hundred thousand, each of which all others lack
+            continue  # a single machine can have a hundred thousand, which all others lack
         if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
             nodes[None] = sorted(lacks)
         _merge_sizes(nodes)
@@ -77,8 +77,11 @@ def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Colu
 
 
 def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
-    """Yield a fact within each pool that another makes: the one that tells most of it, half at least."""
-    parts = {(one.kind, frozenset(map(frozenset, one.nodes.values()))): one for one in columns}
+    """Yield a fact within each pool defined by another fact: the one that determines it best, at least half of it."""
+    parts = {
+        (column.kind, frozenset(map(frozenset, column.nodes.values()))): column
+        for column in columns
+    }
     mixed = sorted(parts.values(), key=lambda one: -sorted(map(len, one.nodes.values()))[-2])
     for one in (few := mixed[:MOST_MIXED]):
         own, left, by = {n: v for v, some in one.nodes.items() for n in some}, one.entropy / 2, one
@@ -101,7 +104,7 @@ def _entropy(counts: Collection[int]) -> float:
 
 def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
     runs: list[list[int]] = []
-    for size in sorted(one for one in nodes if isinstance(one, int) and one >= _SIZE):
+    for size in sorted(node for node in nodes if isinstance(node, int) and node >= _SIZE):
         if runs and size <= runs[-1][0] * (1 + JITTER):
             runs[-1].append(size)
         else:
@@ -112,21 +115,24 @@ def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
 
 
 def marks_of(columns: Iterable[Column]) -> Marks:
-    """Return what tells each node from others."""
+    """Return what distinguishes each node from others."""
     found: dict[int, dict[str, list[tuple[str, Value]]]] = defaultdict(lambda: defaultdict(list))
-    for one in columns:
-        for value, numbers in one.nodes.items():
-            mark = one.path, value
+    for column in columns:
+        for value, numbers in column.nodes.items():
+            mark = column.path, value
             for number in numbers:
-                found[number][one.kind].append(mark)
+                found[number][column.kind].append(mark)
     return {
         number: {k: tuple(some) for k, some in kinds.items()} for number, kinds in found.items()
     }
 
 
 def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
-    """Return what of these kinds of fact is otherwise than on most, however few that are."""
-    values, found = {token: held for row in rows for token, held in row.values.items()}, list[Odd]()
+    """Return the facts of these kinds that differ from most nodes, even if few facts are known."""
+    values, result = (
+        {token: held for row in rows for token, held in row.values.items()},
+        list[Odd](),
+    )
     for kind in kinds:
         (usual, count), *others = Counter(row.facts.get(kind, b"") for row in rows).most_common()
         for token, _ in others:
@@ -139,15 +145,15 @@ def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
                 others=Others(value=well.get(first), count=count if count > 1 else 0),
                 more=len(more),
             )
-            found.append(told)
-    return found
+            result.append(told)
+    return result
 
 
 def odd(
     rows: Sequence[Judged], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
-    """Return who is otherwise than most, most surprising first."""
-    by_id = {one.id: one for one in checks}
+    """Return the differing nodes, most surprising first."""
+    by_id = {check.id: check for check in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
     found: dict[tuple[object, ...], Odd] = {}
     for one in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
@@ -166,7 +172,7 @@ def odd(
         fact = f"{change.fact}.{change.field}".rstrip(".")
         key = (fact, change.a)
         row = found.get(key)
-        if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
+        if row is None or not {*nodes} <= {*row.nodes}:  # only in these nodes
             key = (*key, id_)
             one_like = Others(value=change.b)
             row = found.get(key, Odd(nodes=(), fact=fact, value=change.a, others=one_like))
@@ -175,21 +181,21 @@ def odd(
             bits = row.bits + log2(len(rows) / having[id_])
             row = replace(row, bits=bits, explains=(*row.explains, id_))
         found[key] = row
-    asked = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
-    return _together(found.values(), asked)
+    uses = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
+    return _together(found.values(), uses)
 
 
 def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
-    """Make one row of what the same nodes have of one environment, or of one fact; what explains a finding leads."""
+    """Merge what the same nodes have of one environment, or of one fact; a row that explains a finding comes first."""
     clusters: dict[tuple[object, ...], list[Odd]] = defaultdict(list)
     for row in rows:
         kind = row.fact.partition(".")[0]
         room = "target" if _ROOMS.get(kind) == "target" else kind
-        # several nodes are the same ones by no chance
+        # it is no coincidence if several nodes are the same
         clusters[row.nodes, room if len(row.nodes) < SEVERAL else ""].append(row)
     led: list[Odd] = []
     for some in clusters.values():
-        # what most checks take comes first
+        # facts that most checks use come first
         some.sort(key=lambda row: (-row.bits, -asked[row.fact.partition(".")[0]], len(row.fact)))
         leads = {row.explains: row for row in reversed(some) if row.explains} or {(): some[0]}
         first, *others = sorted(leads.values(), key=lambda row: -row.bits)
@@ -201,7 +207,7 @@ def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
 def _explained(
     rows: Sequence[Judged], having: Counter[str], marks: Marks, checks: Mapping[str, Check]
 ) -> Iterator[tuple[str, tuple[str, ...], Change]]:
-    """Yield findings that few have, the nodes that are equal in what the check takes, and what makes it go there."""
+    """Yield findings of few nodes, the nodes with equal inputs of the check, and what makes it disappear there."""
     equal: dict[tuple[str, tuple[object, ...]], list[Judged]] = defaultdict(list)
     for number, row in enumerate(rows):
         for id_ in row.told.findings:
@@ -210,7 +216,8 @@ def _explained(
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
     began, apart = perf_counter(), dict[object, Judged]()
-    for row in (row for row in rows if row.source):  # of equal ones the first, whoever told of it
+    # of equal nodes the first, whichever process reported it
+    for row in (row for row in rows if row.source):
         apart.setdefault((row.told.findings, *row.facts.values()), row)
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         if perf_counter() - began > MOST_SECONDS:
@@ -219,11 +226,11 @@ def _explained(
         others = [row for row in apart.values() if id_ not in row.told.findings]
         if one is None or not others:
             continue
-        # who is most like it, of some from everywhere: else what differs besides could explain it too
+        # the most similar of a sample of nodes: otherwise other differences could explain it too
         own = {*one.facts.values()}
         others = others[:: len(others) // MOST_ASKED + 1]
         well = max(others, key=lambda row: len(own & {*row.facts.values()}))
-        with suppress(OSError, SnapshotError):  # a file that went since
+        with suppress(OSError, SnapshotError):  # a file that was removed meanwhile
             a, b = read_again(one.source), read_again(well.source)
             kinds = kinds_of(checks[id_])
             changes = {k.__name__: [*changes_of(k.__name__, a.get(k), b.get(k))] for k in kinds}

@@ -1,4 +1,4 @@
-"""The doctor for a node where it is not installed, and what comes back: both through the streams of a shell."""
+"""Send doctor to a node where it is not installed, and read its answer, through the streams of a shell."""
 
 import base64
 import importlib.util
@@ -18,17 +18,17 @@ from tunedoctor.tables.load import table
 
 HERE = Path(__file__).parent.parent
 LARGEST = 4 << 20
-"""Bytes of a snapshot, as target/brought.py has it."""
+"""Most bytes of a snapshot, as in target/brought.py."""
 COMMAND = 'IFS= read -r x; eval "$x"'
-"""For `sh -c`: all else comes through standard input, so that no shell of a login, however odd, reads it."""
+"""For `sh -c`: everything else comes through standard input, so that no login shell parses it."""
 _REPLY = "doctor-reply "
 _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
-"""".cpython-311-x86_64-linux-gnu.so": Python, processor and system that compiled modules are for."""
+"""".cpython-311-x86_64-linux-gnu.so": the Python, processor and system of compiled modules."""
 _SCRIPT = " ".join(table("parcel")["script"]) % (sysconfig.get_python_version(), _REPLY)
 
 
 def payload(how: How) -> bytes:
-    """Return what `sh -c COMMAND` reads on a node: how to find a Python, what it runs, and the doctor."""
+    """Return what `sh -c COMMAND` reads on a node: a script that finds a Python, the program, and doctor itself."""
     code = (HERE / "target" / "brought.py").read_bytes()
     packed = b"" if how.doctor else _packed()
     more = {"suffix": _SUFFIX, "size": len(packed), "places": table("parcel")["places"]}
@@ -38,7 +38,7 @@ def payload(how: How) -> bytes:
 
 @cache
 def _packed() -> bytes:
-    """Return this doctor and what it imports for a snapshot, the same bytes each time."""
+    """Return this doctor and what it imports for a snapshot, as reproducible bytes."""
     whole = io.BytesIO()
     main = ("__main__.py", b"from tunedoctor.__main__ import main\n\nmain()\n")
     with tarfile.open(fileobj=whole, mode="w") as tar:
@@ -50,11 +50,11 @@ def _packed() -> bytes:
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of each file."""
+    """Yield the name and content of each file."""
     held = table("parcel")
     left = {HERE / one for one in held["left_out"]}
     specs = map(importlib.util.find_spec, held["modules"])
-    found = [Path(one.origin) for one in specs if one and one.origin]
+    found = [Path(spec.origin) for spec in specs if spec and spec.origin]
     for place in (HERE, *(one.parent if one.name == "__init__.py" else one for one in found)):
         for file in [place] if place.is_file() else place.rglob("*.*"):
             if (
@@ -66,15 +66,16 @@ def _files() -> Iterator[tuple[str, bytes]]:
 
 
 def reply(name: str, text: str, seconds: float) -> Reply:
-    """Read what a node printed, which can be anything: the last answer in it counts."""
+    """Parse a node's output, which can contain anything: the last answer in it counts."""
     _, found, answer = f"\n{text}".rpartition(f"\n{_REPLY}")
     why, _, body = answer.partition("\n")
     if not found or why.strip():
         return Reply(
-            name, problem=plain(why, 300) if found else f"no answer; it said {plain(text[-200:])!r}"
+            name,
+            problem=plain(why, 300) if found else f"no answer; it printed {plain(text[-200:])!r}",
         )
     unpacker, snapshot = zlib.decompressobj(), b""
     with suppress(ValueError, zlib.error):
         snapshot = unpacker.decompress(base64.b64decode(body), LARGEST)
-    problem = "" if unpacker.eof else "its answer is cut off, or is none"
+    problem = "" if unpacker.eof else "its answer is cut off or is not valid"
     return Reply(name, b"" if problem else snapshot, problem, seconds)

@@ -1,6 +1,6 @@
-"""A training in pods: a PyTorchJob of Kubeflow's training operator, made by kubectl, followed, and deleted again.
+"""A training in pods: a PyTorchJob for Kubeflow's training operator, created, followed and deleted with kubectl.
 
-Pods meet in their container and not in one before it: the operator's services name only pods that are ready.
+Pods meet in their container and not before it starts: the operator's services only name pods that are ready.
 """
 
 import os
@@ -24,7 +24,9 @@ from tunedoctor.system.programs import started
 from tunedoctor.tables.load import table
 
 _KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
-_NO_PODS = "the training operator has not made all pods: kubectl get pods -A shows whether it runs"
+_NO_PODS = (
+    "the training operator has not created all pods; kubectl get pods -A shows whether it runs"
+)
 _LABELS = re.compile(r"([\w./-]+=[\w.-]*(,[\w./-]+=[\w.-]*)*)?", re.ASCII)
 _NAMES = re.compile(r"[\w.,-]*", re.ASCII)
 
@@ -32,9 +34,9 @@ _NAMES = re.compile(r"[\w.,-]*", re.ASCII)
 def manifest(
     nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what names no nodes."""
-    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
-    checked(_NAMES, exclude, "are no names of nodes as n3,n7")
+    """Return a job; `claim`: NAME:FOLDER, `container`: its own fields. Raises ValueError for invalid node names."""
+    checked(_LABELS, labels, "are not node labels such as gpu=a100,zone=b")
+    checked(_NAMES, exclude, "are not node names such as n3,n7")
     text = msgspec.json.encode(table("kubernetes")["training"]).decode()
     text = text.replace("NAME_OF_JOB", f"train-{secrets.token_hex(4)}")
     job: dict[str, Any] = msgspec.json.decode(text)
@@ -44,7 +46,7 @@ def manifest(
     kept = pod["volumes"][0]["persistentVolumeClaim"], pod["containers"][0]["volumeMounts"][0]
     kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
     if labels:
-        pod["nodeSelector"] = dict(one.split("=") for one in labels.split(","))
+        pod["nodeSelector"] = dict(part.split("=") for part in labels.split(","))
     names = [name for name in exclude.split(",") if name]
     if fields := [{"key": "metadata.name", "operator": "NotIn", "values": [n]} for n in names]:
         terms = {"nodeSelectorTerms": [{"matchFields": fields}]}
@@ -53,8 +55,8 @@ def manifest(
 
 
 def resource(labels: str, *, asks: bool) -> str:
-    """Return by what name most nodes offer GPUs; the commonest where they offer none, or nobody may ask."""
-    checked(_LABELS, labels, "are no labels of nodes as gpu=a100,zone=b")
+    """Return the resource name of GPUs on most nodes; the most common one if there are none, or access is denied."""
+    checked(_LABELS, labels, "are not node labels such as gpu=a100,zone=b")
     has: dict[str, int] = dict.fromkeys(table("kubernetes")["gpus"], 0)
     with suppress(ValueError):
         for node in items_of(*GET, "nodes", f"--selector={labels}") if asks else ():
@@ -64,7 +66,7 @@ def resource(labels: str, *, asks: bool) -> str:
 
 
 def here(seconds: int) -> Job:
-    """Return the job of which this is a pod, when the first one has an address; raises ValueError."""
+    """Return the job that this pod belongs to, once the first pod has an address. Raises ValueError."""
     host, end = f"{os.environ['DOCTOR_JOB']}-worker-0", time.monotonic() + seconds
     while time.monotonic() < end:
         with suppress(OSError):
@@ -79,29 +81,32 @@ def here(seconds: int) -> Job:
 def trained(
     job: Mapping[str, Any], nodes: int, seconds: int, say: Callable[[str], None]
 ) -> tuple[str, str]:
-    """Make a job, show what its first pod prints, and delete it; return the pod that failed first, if any, and how.
+    """Create a job, show the output of its first pod, and delete it; return the pod that failed first and how, if any.
 
-    Pods that do not all run within some seconds have failed. Those that Ctrl-C ends save what they have. Raises
-    ValueError where it can't be made.
+    If not all pods run within some seconds, they have failed. After Ctrl-C they save their state. Raises
+    ValueError if the job can't be created.
     """
     name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
-    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod is there"
+    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod exists"
     delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
     hang_up_ends()
     said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
     try:
         while told and not failed:
             time.sleep(TURN)
-            with suppress(ValueError):  # the next look may get an answer
+            with suppress(ValueError):  # the next attempt may succeed
                 pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
-            phases = {one["metadata"]["name"]: one["status"].get("phase") for one in pods}
+            phases = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in pods}
             if not logs and phases.get(first) in ("Running", "Succeeded", "Failed"):
-                # in a session of its own: Ctrl-C is not for it
+                # in a separate session, so that Ctrl-C does not reach it
                 argv = ["kubectl", "logs", "--follow", first]
                 logs = subprocess.Popen(  # noqa: S603
                     argv, executable=started("kubectl", os.environ), start_new_session=True
                 )
-            before, (failed, told) = told, _seen(pods, name, nodes, is_late=time.monotonic() > end)
+            before, (failed, told) = (
+                told,
+                _progress(pods, name, nodes, is_late=time.monotonic() > end),
+            )
             if told not in ("", before) and not failed:
                 say(told)
         with suppress(ValueError):
@@ -109,7 +114,7 @@ def trained(
             for line in words.splitlines():
                 say(f"{failed}: {plain(line, 300)}")
     except KeyboardInterrupt:
-        say("the pods end when their step is taken and saved")
+        say("the pods end after they have finished and saved their step")
         delete()
         if logs:
             logs.wait()
@@ -124,8 +129,8 @@ def trained(
     return failed, told
 
 
-def _seen(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
-    """Return the pod that failed and how, else "" and what is waited for; "" twice where all have trained."""
+def _progress(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
+    """Return the pod that failed and how, else "" and what is missing; "" twice if all have trained."""
     ended = [(_end(one), one["status"].get("phase")) for one in pods]
     if failed := [one for one, phase in ended if phase == "Failed"]:
         return min(failed)[1:]

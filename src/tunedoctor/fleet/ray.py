@@ -1,4 +1,4 @@
-"""The nodes of a Ray cluster, by a task that is pinned to each: `target/ray_nodes.py`, in the Python that has Ray."""
+"""The nodes of a Ray cluster, asked by tasks pinned to them: `target/ray_nodes.py` runs in the Python that has Ray."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tunedoctor.system.programs import find_program
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"((ray://)?([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5})?")
-_NO_ADDRESS = "is no address of a Ray cluster: HOST:6379, or ray://HOST:10001"
+_NO_ADDRESS = "is not the address of a Ray cluster, such as HOST:6379 or ray://HOST:10001"
 
 
 class _Told(msgspec.Struct):
@@ -33,7 +33,7 @@ class _Told(msgspec.Struct):
 
 
 def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
-    """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""; or those of some names."""
+    """Ask the nodes of the cluster at an address ("": the one that Ray finds), all or those with some names."""
 
     def ask(put: Put) -> None:
         def each(told: _Told) -> None:
@@ -47,7 +47,7 @@ def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply
 
 
 def able(wanted: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
-    """Return name -> address of nodes with a CPU for Ray's jobs, and GPUs where any has; ValueError for too few."""
+    """Return name -> address of nodes with a CPU for Ray, and GPUs if any has them. Raises ValueError if too few."""
     every = list[_Told]()
     tell(wanted, {"command": "", "seconds": 0, "names": ()}, b"", every.append)
     gpus *= any("GPU" in one.has for one in every)
@@ -60,7 +60,7 @@ def able(wanted: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
 
 
 def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
-    """Run a command on some nodes; what they print has numbers before the lines, as srun puts them there."""
+    """Run a command on some nodes; their output lines have a number in front, as in srun."""
     told = list[_Told]()
     order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
     tell(wanted, order, stdin, told.append)
@@ -71,7 +71,7 @@ def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most
 
 
 def starts(wanted: str, names: Sequence[str], gpus: int, out: Path, wait: int) -> list[str]:
-    """Return the beginning of a command that runs once on each node, by Ray Train; it waits so many seconds."""
+    """Return the start of a command that runs once per node with Ray Train; it waits up to `wait` seconds."""
     order = {"address": address_of(wanted), "names": names, "gpus": gpus, "folder": str(Path.cwd())}
     script = Path(ray_nodes.__file__).with_name("ray_train.py")
     return [
@@ -82,7 +82,7 @@ def starts(wanted: str, names: Sequence[str], gpus: int, out: Path, wait: int) -
 
 
 def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
-    """Hand on what nodes print to a command, all or some; without one what they are."""
+    """Pass on what nodes print for a command, all or some; without a command, their description."""
     sent = msgspec.json.encode({**order, "address": address_of(wanted)}) + b"\n" + stdin
     limit: float = order["seconds"] + 2 * ray_nodes.START
 
@@ -92,27 +92,27 @@ def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told]
         return limit
 
     argv = [python_of(), ray_nodes.__file__]
-    ended = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
-    why = (ended.err.strip().splitlines() or [ended.death])[-1]
-    if ended.code == ray_nodes.NO_CLUSTER:
+    completed = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
+    why = (completed.err.strip().splitlines() or [completed.death])[-1]
+    if completed.code == ray_nodes.NO_CLUSTER:
         raise ValueError(f"Ray: {why}")
-    if not ended.ok:  # of some it is not known
+    if not completed.ok:  # for some it is unknown
         put(_Told("Ray", problem=why))
 
 
 def address_of(wanted: str) -> str:
-    """Return the address of the cluster that is meant, "" for what Ray finds by itself; or raise ValueError."""
+    """Return the address of a cluster, "" for the one that Ray finds. Raises ValueError."""
     address = wanted or os.environ.get("RAY_ADDRESS", "")
     address = "" if address == "auto" else address
     return checked(_ADDRESS, address, _NO_ADDRESS)
 
 
 def python_of() -> str:
-    """Return the Python that has Ray: beside the command `ray` on PATH, or the doctor's own."""
+    """Return the Python that has Ray: next to the command `ray` on PATH, or doctor's own."""
     command = find_program("ray", os.environ)
     if command and (beside := Path(command).with_name("python")).is_file():
         return str(beside)
     if find_spec("ray"):
         return sys.executable
-    msg = "no command `ray` is on PATH, and none in the doctor's environment: activate the one that has it"
+    msg = "there is no command `ray` on PATH or in doctor's own environment; activate the environment that has it"
     raise ValueError(msg)

@@ -1,36 +1,36 @@
-"""What a node sends, whatever engine asked it: each engine is a module here with `collect(wanted, how)`."""
+"""A node's reply, from any tool: each tool has a module here with `collect(wanted, how)`."""
 
 from typing import NamedTuple
 
 import msgspec
 
 IMAGE = "localhost/training:latest"
-"""What integrations/container makes."""
+"""The image that integrations/container builds."""
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What one node sent, or why it did not."""
+    """What one node sent, or why it sent nothing."""
 
     name: str
-    """As the engine calls the node; of a file its stem."""
+    """The tool's name for the node; the stem of a file."""
     snapshot: bytes = b""
-    """JSON of doctor.snapshot/1, or of doctor.report/1 from a file; not read yet, and from anybody."""
+    """JSON of doctor.snapshot/1, or doctor.report/1 from a file; not parsed yet, and untrusted."""
     problem: str = ""
-    """Why there is none: "down", "no answer in 60 s", "not begun: drained (broken fan)"."""
+    """Why there is none: "down", "no answer in 60 s", "not started: drained (broken fan)"."""
     seconds: float = 0.0
-    """From the asking to the answer, by the clock."""
+    """From request to answer, by the clock."""
 
 
 class How(NamedTuple):
-    """How each node is asked."""
+    """How to ask each node."""
 
     words: tuple[str, ...] = ("snapshot", "--profile", "node", "--keep-host")
-    """Arguments of the doctor there; it prints a snapshot."""
+    """Arguments of doctor on the node; it prints a snapshot."""
     doctor: str = ""
-    """The doctor on the nodes; "" takes the one that is there, else brings one along and takes it away again."""
+    """Path of doctor on the nodes; "": use an installed one, else send a copy and remove it afterwards."""
     seconds: float = 120.0
-    """For one node, from its beginning."""
+    """Time limit for one node, from its start."""
     at_once: int = 64
-    """Nodes that are asked side by side, where the engine does not decide."""
+    """Nodes to ask in parallel, unless the tool decides that."""
     image: str = IMAGE
-    """Of a pod: one with the doctor in it."""
+    """For a pod: an image that contains doctor."""

@@ -1,4 +1,4 @@
-"""Nodes of Slurm, asked by one srun for all of a partition, each answer told apart by srun's own labels."""
+"""Nodes of Slurm, asked by one srun for a whole partition; srun's labels tell the answers apart."""
 
 import os
 import re
@@ -16,16 +16,16 @@ from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
 _WANTED = re.compile(r"([A-Za-z0-9][\w.,\[\]-]{0,9999})?", re.ASCII)
-"""A partition or a list of nodes; it can be no option."""
+"""A partition or a list of nodes; it can't be an option."""
 _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
     --ntasks-per-node=1 --cpus-per-task=1"""
 _NONE = ["", "unknown to Slurm", "", "none"]
 _QUEUE, _MARGIN = 30, 30.0
-"""Seconds in which the nodes are given, and for a job's start and end on them."""
+"""Seconds to wait for the nodes, and for a job to start and end on them."""
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask all nodes, those of a partition or of a list; ValueError where there are none, or no Slurm."""
+    """Ask all nodes, or those of a partition or list. Raises ValueError if there are none, or no Slurm."""
     down, up = list[Reply](), dict[str, list[str]]()
     for name, (part, state, _, reason) in known(wanted).items():
         if state in table("slurm")["free"]:
@@ -39,30 +39,30 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
 
 def _not_begun(name: str, state: str, reason: str) -> Reply:
     why = "" if reason == "none" else f" ({plain(reason)})"
-    return Reply(name, problem=f"not begun: {state}{why}")
+    return Reply(name, problem=f"not started: {state}{why}")
 
 
 def known(wanted: str) -> dict[str, list[str]]:
-    """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
-    checked(_WANTED, wanted, "is no partition and no list of nodes as n[1-40]")
+    """Return partition, state, GPUs and reason of nodes: all, or those of a partition or list. Raises ValueError."""
+    checked(_WANTED, wanted, "is neither a partition nor a list of nodes such as n[1-40]")
     rows = [*rows_of("%N|%R|%T|%G|%E")]
-    # a node of several partitions is asked in one of them
-    if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
-        return found
+    # a node in several partitions is asked in one of them
+    if result := {name: about for name, *about in rows if wanted in ("", about[0])}:
+        return result
     every = {name: about for name, *about in rows}
     return {one: every.get(one, _NONE) for one in names_of(wanted)}
 
 
 def names_of(listed: str) -> list[str]:
-    """Return the nodes of a list, none for ""; raises ValueError."""
-    checked(_WANTED, listed, "is no list of nodes as n[1-40]")
+    """Return the nodes of a list, none for "". Raises ValueError."""
+    checked(_WANTED, listed, "is not a list of nodes such as n[1-40]")
     return said("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
 def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
-    """Ask in one job; where that finds no room, those alone that are there still and have no other job."""
+    """Ask in one job; if it gets no nodes, ask only those that still exist and have no other job."""
     told, problem = _job(part, names, how)
-    with suppress(ValueError):  # what was told holds where Slurm itself is gone
+    with suppress(ValueError):  # the known state counts if Slurm itself is gone
         now = known("") if "Unable to allocate" in problem else {}
         idle = [name for name in names if name in now and now[name][1] == "idle"]
         if 0 < len(idle) < len(names):
@@ -77,24 +77,24 @@ def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
 
 
 def inside(names: Sequence[str], how: How) -> list[Reply]:
-    """Ask nodes of the job that the doctor is in."""
-    return _asked(["--overlap", "--mem=0"], names, how, os.environ)[0]
+    """Ask nodes of the job that doctor runs in."""
+    return _run_srun(["--overlap", "--mem=0"], names, how, os.environ)[0]
 
 
 def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
-    """Ask in a job of its own: in that of the doctor srun would find the nodes of that one alone."""
+    """Ask in a separate job: in doctor's own job, srun would only find the nodes of that one."""
     most, job = how.seconds + _QUEUE + _MARGIN, f"doctor-fleet-{secrets.token_hex(8)}"
     words = [f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={int(most) // 60 + 1}"]
     words += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
     kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
     env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
-    return _asked(words, names, how, env, job)
+    return _run_srun(words, names, how, env, job)
 
 
-def _asked(
+def _run_srun(
     words: Sequence[str], names: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
 ) -> tuple[list[Reply], str]:
-    """Return what nodes answer, and what was said of those that printed nothing."""
+    """Return the nodes' answers, and the messages about nodes that printed nothing."""
     most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
     lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
@@ -111,7 +111,7 @@ def _asked(
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
         ended = ask(heard=heard, silence=most, timeout=most)
-    finally:  # who is stopped in between leaves no job
+    finally:  # an interruption must not leave a job behind
         if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall(table("slurm")["error"], ended.err, re.MULTILINE) or ["no answer"]

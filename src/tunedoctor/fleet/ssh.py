@@ -1,4 +1,4 @@
-"""Hosts by OpenSSH, as the user's own configuration reaches them."""
+"""Hosts reached by OpenSSH with the user's own configuration."""
 
 import re
 import time
@@ -13,14 +13,14 @@ from tunedoctor.system import child
 from tunedoctor.system.reading import read_regular
 
 _HOST = re.compile(r"[A-Za-z0-9_\[][\w.@:\[\]-]{0,254}", re.ASCII)
-"""A host that neither ssh nor a command of its configuration takes for more."""
+"""A host name that cannot be an option for ssh or a command in its configuration."""
 _SETTINGS = ("BatchMode=yes", "ControlMaster=no", "ClearAllForwardings=yes", "LogLevel=ERROR")
-"""Nobody is there to type; a connection that the user holds open is used, and none is left open."""
+"""No one is there to type; an open connection of the user's is reused, and none is left open."""
 _CONNECT = 15
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask hosts named with commas, or in the lines of @FILE; ValueError where there are none."""
+    """Ask hosts, separated by commas or in the lines of @FILE. Raises ValueError if there are none."""
     text = wanted
     if wanted.startswith("@"):
         try:
@@ -30,11 +30,11 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
             raise ValueError(msg) from None
         text = ",".join(line.partition("#")[0] for line in lines)
     hosts = list(dict.fromkeys(text.replace(",", " ").split()))
-    if wrong := [one for one in hosts or [wanted] if not _HOST.fullmatch(one)]:
-        raise ValueError(f"{plain(wrong[0])!r} is no host")
+    if wrong := [host for host in hosts or [wanted] if not _HOST.fullmatch(host)]:
+        raise ValueError(f"{plain(wrong[0])!r} is not a host name")
     expect("ssh")
     sent = parcel.payload(how)
-    return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)
+    return replies([partial(_answer, host, how.seconds, sent) for host in hosts], how.at_once)
 
 
 def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
@@ -43,8 +43,8 @@ def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
     ]
     argv = ["ssh", "-T", "-x", "-a", *settings, "--", host, f"exec sh -c '{parcel.COMMAND}'"]
     began = time.monotonic()
-    ended = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
+    completed = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
     seconds = time.monotonic() - began
-    why = (ended.how == "exit" and plain(ended.err[-200:], 200)) or ended.death
+    why = (completed.how == "exit" and plain(completed.err[-200:], 200)) or completed.death
     silent = Reply(host, problem=why, seconds=seconds)
-    put(parcel.reply(host, ended.out, seconds) if ended.out else silent)
+    put(parcel.reply(host, completed.out, seconds) if completed.out else silent)

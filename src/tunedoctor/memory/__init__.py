@@ -1,1 +1,1 @@
-"""What a fine-tune needs, before it starts: memory by term and phase, RAM, disk and time. Pure, over two tables."""
+"""Estimate what a fine-tune needs before it starts: memory by term and phase, RAM, disk and time. Pure, from tables."""

@@ -1,4 +1,4 @@
-"""How far off a prediction can be, and what stands beside the allocator's peak on a card."""
+"""The error range of an estimate, and the memory of a card that is used in addition to the allocator's peak."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -13,21 +13,21 @@ from tunedoctor.memory.shape import Shape
 
 GIB = 1 << 30
 CONTEXT = 0.45
-"""GiB of the CUDA or ROCm context with the kernels that were loaded, outside torch's allocator: 0.14 on a T4, 0.25 to
-0.45 on newer cards by public figures."""
+"""GiB of the CUDA or ROCm context with loaded kernels, outside torch's allocator: 0.14 on a T4, 0.25 to
+0.45 on newer cards according to public figures."""
 _APPLE_CONTEXT = 0.3
 _MOST_CONTEXT = 0.25
-"""GiB that it can be more: NCCL, other kernels."""
+"""GiB that may be added: NCCL, other kernels."""
 _GAPS = (0.12, 0.12, 0.036)
-"""What the allocator keeps beside its peak while the card has room, as parts of the loss, of a layer's work and of the
-peak: blocks of one that fit nothing of the other. By 177 measurements of five sources 4 to 8 % off in the median, from
-1 % where the cache is emptied to 30 %; short of memory the allocator gives them back."""
+"""What the allocator reserves beyond its peak while the card has room, as fractions of the loss, a layer's work and the
+peak: freed blocks that later tensors don't fit. For 177 measurements from five sources the median error is 4 to 8 %,
+from 1 % if the cache is emptied to 30 %; short of memory, the allocator returns them."""
 _LEAST_GAPS = 0.01
-"""The part of the peak that it can't give back."""
+"""The part of the peak that it can't return."""
 
 
 class Band(NamedTuple):
-    """GiB that the allocator must hand out, and what it keeps beside."""
+    """GiB that the allocator must provide, and what it reserves in addition."""
 
     low: float
     middle: float
@@ -36,12 +36,12 @@ class Band(NamedTuple):
 
 
 def band(shape: Shape, run: Run) -> Band:
-    """Return the prediction with its error: for an unknown stack what the thriftiest and the greediest spend."""
+    """Return the estimate with its error range: for an unknown stack, from the most to the least economical one."""
     found = peak(shape, run)
     middle = found.total / GIB
     error = relative_error(shape, run)
     lowest, highest = middle, middle
-    # what transformers runs unless a kernel of its own is there
+    # what transformers runs unless the model has its own kernel
     if run.attention != "eager" and not shape.sdpa:
         eager = peak(shape, replace(run, attention="eager"))
         highest = max(highest, eager.total / GIB)
@@ -62,32 +62,34 @@ def band(shape: Shape, run: Run) -> Band:
 
 
 _STRANGE = 2.5
-"""How far off a model can be whose config names sizes that nobody here understands; outside the table of
-architectures, transformers' own were 0.4 to 2.8 times what is read of them by likeness."""
+"""Largest error factor for a config with unknown size keys; outside the table of architectures,
+transformers' own models were 0.4 to 2.8 times the estimate by similarity."""
 
 
 def by_kernels(shape: Shape) -> Shape:
-    """Return the shape as it is where mamba-ssm's or flash-linear-attention's kernels mix the tokens."""
+    """Return the shape if mamba-ssm's or flash-linear-attention's kernels mix the tokens."""
     layers = (
-        replace(one, mixer=replace(one.mixer, kept=one.mixer.by_kernels, kept_fp32=0, scan=None))
-        if one.mixer and one.mixer.by_kernels
-        else one
-        for one in shape.layers
+        replace(
+            layer, mixer=replace(layer.mixer, kept=layer.mixer.by_kernels, kept_fp32=0, scan=None)
+        )
+        if layer.mixer and layer.mixer.by_kernels
+        else layer
+        for layer in shape.layers
     )
     return replace(shape, layers=tuple(layers))
 
 
 def relative_error(shape: Shape, run: Run) -> float:
-    """Return how far off the closed form can be, by what it can't know of a model."""
+    """Return the relative error of the formulas, from what they can't know about a model."""
     errors: tuple[tuple[float, object], ...] = (
         (run.stack.error, True),
         (0.15, not shape.exact),
         # kernels of linear attention and Mamba differ in what they keep
-        (0.12, any(one.mixer and one.mixer.kind != "attention" for one in shape.layers)),
-        (0.08, run.sharded or any(one.experts for one in shape.layers)),
-        # inputs of their own for each layer: 13 % where the layers outweigh the loss
+        (0.12, any(layer.mixer and layer.mixer.kind != "attention" for layer in shape.layers)),
+        (0.08, run.sharded or any(layer.experts for layer in shape.layers)),
+        # separate inputs for each layer: 13 % if the layers outweigh the loss
         (0.15, shape.beside),
-        # towers are counted by the plain transformer that they mostly are
+        # towers are counted as the plain transformers that they usually are
         (0.03 + 0.3 * shape.outside / parameters(shape).total, shape.outside),
         (0.25, shape.parts_unread),
     )
@@ -95,7 +97,7 @@ def relative_error(shape: Shape, run: Run) -> float:
 
 
 def context(vendor: str) -> float:
-    """Return the GiB that a card loses to the driver's context; RAM has none."""
+    """Return the GiB of a card that the driver's context uses; 0 for RAM."""
     if vendor == "cpu":
         return 0.0
     return _APPLE_CONTEXT if vendor == "apple" else CONTEXT
@@ -105,18 +107,18 @@ class Need(NamedTuple):
     """GiB of a card."""
 
     least: float
-    """With the allocator short of memory: with less, the run ends."""
+    """With the allocator short of memory: with less, the run fails."""
     low: float
     middle: float
-    """As nvidia-smi will show it where the card has room."""
+    """As nvidia-smi will show it if the card has room."""
     high: float
-    """At the upper end of the prediction, with twice the gaps."""
+    """At the upper end of the estimate, with twice the gaps."""
     safe: float
-    """At the upper end of the prediction, with half the gaps: what a card must have to be said to hold it."""
+    """At the upper end of the estimate, with half the gaps: what a card must have for the run to count as fitting."""
 
 
 def need(found: Band, vendor: str = "nvidia") -> Need:
-    """Return the GiB of a card that a run takes."""
+    """Return the GiB of a card that a run uses."""
     own = context(vendor)
     return Need(
         found.middle * (1 + _LEAST_GAPS) + own,
@@ -129,11 +131,11 @@ def need(found: Band, vendor: str = "nvidia") -> Need:
 
 Verdict = Literal["fits", "tight", "doesn't fit"]
 ROOM = 0.97
-"""Part of the free memory that the upper end of the prediction may take: other programs want some too."""
+"""Share of the free memory that the upper end of the estimate may use: other programs need some, too."""
 
 
 class Device(msgspec.Struct, frozen=True):
-    """One GPU, GiB of 2^30. `free` is None where nobody could say what other programs hold."""
+    """One GPU, in GiB of 2^30 bytes. `free` is None if the use by other programs is unknown."""
 
     name: str
     vendor: str
@@ -144,44 +146,44 @@ class Device(msgspec.Struct, frozen=True):
 
     @property
     def usable(self) -> float:
-        """GiB that a run can have."""
+        """GiB that a run can use."""
         return self.total_gib if self.free_gib is None else self.free_gib
 
 
-class Fit(msgspec.Struct, frozen=True):
+class DeviceFit(msgspec.Struct, frozen=True):
     """A run on a device."""
 
     device: Device
     verdict: Verdict
     need_gib: float
-    """What nvidia-smi will show: gaps of the allocator, which gives back what the card lacks, and the context."""
+    """What nvidia-smi will show: with the allocator's gaps, returned if the card runs short, and the context."""
     margin_gib: float
-    """What is left of the usable memory at the least; below 0 where it lacks."""
+    """The least that is left of the usable memory; negative if it is not enough."""
 
 
-def fit(shape: Shape, run: Run, device: Device) -> Fit:
+def fit(shape: Shape, run: Run, device: Device) -> DeviceFit:
     """Judge a run on a device."""
     return judged(device, band(shape, run))
 
 
-def judged(device: Device, found: Band) -> Fit:
+def judged(device: Device, found: Band) -> DeviceFit:
     """Judge what is predicted: it fits where its upper end leaves room, and is tight where only the middle does."""
     needed, usable = need(found, device.vendor), device.usable
     verdict: Verdict = "tight" if needed.least <= usable else "doesn't fit"
     if needed.safe <= ROOM * usable:
         verdict = "fits"
     shown = max(needed.least, min(needed.middle, usable))
-    return Fit(device, verdict, shown, usable - needed.least)
+    return DeviceFit(device, verdict, shown, usable - needed.least)
 
 
 def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
-    """Return the fields of an answer that follow from the peak: what devices show, and whether it fits on them."""
+    """Return the fields of a result that follow from the peak: what devices show, and whether it fits on them."""
     fits = tuple(judged(device, around) for device in devices)
     worst = min(fits, key=lambda one: one.margin_gib, default=None)
     vendor = worst.device.vendor if worst else "nvidia"
     taken = need(around, vendor)
     shown, high = worst.need_gib if worst else taken.middle, taken.high
-    if worst:  # all that it has at the most, where the run is sure to fit
+    if worst:  # at most all that the card has, if the run surely fits
         sure = worst.verdict == "fits"
         high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
     return {

@@ -1,4 +1,4 @@
-"""Layers from numbers, and what stands around them: positions, inputs of their own for each layer, towers."""
+"""Build layers from numbers, and the parts around them: positions, separate inputs for each layer, towers."""
 
 import msgspec
 from msgspec.structs import replace
@@ -7,11 +7,11 @@ from tunedoctor.memory.family import DEEPEST, Family, Fields, Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
-"""Activations written out in activations.py: GELU keeps tanh, 1 + tanh and x / 2 too, xIELU two tensors and a mask."""
+"""Activations written out in activations.py: GELU also keeps tanh, 1 + tanh and x / 2; xIELU two tensors and a mask."""
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a config says of its attention layers, in elements."""
+    """What a config says about its attention layers, in elements."""
 
     hidden: int
     heads: int
@@ -22,16 +22,16 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     o_bias: bool = False
     feed_bias: bool = False
     query_norm: bool | None = None
-    """Whether queries and keys are normed, where the config says it."""
+    """Whether queries and keys are normed, if the config says it."""
     gate: bool = True
-    """A gate of what attention gives is there, where the family has one."""
+    """The output of attention has a gate, if the family has one."""
     value_dim: int = 0
-    """Width of a head's values where it isn't that of its keys."""
+    """Width of a head's values if it differs from that of its keys."""
     norms: int = 2
     parallel: bool = False
-    """Attention and feed-forward part read the same residual."""
+    """Attention and the feed-forward part read the same residual."""
     dropped: bool = False
-    """What attention and the feed-forward part give passes a dropout, which keeps masks."""
+    """The outputs of attention and the feed-forward part pass a dropout, which keeps masks."""
     softcap: bool = False
     experts: int = 0
     active: int = 0
@@ -49,12 +49,12 @@ def attention(
     query, key = n.heads * head, kv_heads * head
     value, given = kv_heads * (n.value_dim or head), n.heads * (n.value_dim or head)
     names = family.names
-    asked = query * (2 if family.query_gate else 1)
+    query_width = query * (2 if family.query_gate else 1)
     if family.fused:
         widths, out = [query + key + value], names[1]
     else:
         own = 1 if kind.borrows else 2 if kind.one_for_both else 3
-        widths, out = [asked, key, value][:own], names[3]
+        widths, out = [query_width, key, value][:own], names[3]
     matrices = [
         Matrix(name, n.hidden, width, "mixer", n.qkv_bias)
         for name, width in zip(names, widths, strict=False)
@@ -81,30 +81,30 @@ def attention(
         kernelless=family.as_it_is and kv_heads == 1 < n.heads,
         assembled=family.as_it_is and 1 < kv_heads < n.heads,
         fused=bool(family.fused) and not family.own_value,
-        # of a token: what the gate weighs, and its sigmoid
+        # per token: what the gate multiplies, and its sigmoid
         kept=given + (n.heads if family.head_gate else given) if gated else 0,
     )
     norms = _inner_norms(n, family, kind, mixer)
-    if norms and family.norm == "layer":  # these keep q and k, views of the same projection
+    if norms and family.norm == "layer":  # these keep q and k, views of one projection
         mixer = replace(mixer, fused=False)
     return matrices, mixer, norms, n.heads if sinks else 0
 
 
 def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
-    found: list[Norm] = []
-    # of an architecture that isn't known, the config's own switch tells
+    result: list[Norm] = []
+    # for an unknown architecture the config's own switch decides
     if n.query_norm if not family.query_norm else n.query_norm is not False:
         head, weights = kind.head_dim or n.head_dim, family.query_norm or family.asked_norm
         double = 2 if family.norm == "layer" and weights == "head" else 1
         for width in (mixer.query, mixer.key):
             if width:
                 size = {"head": double * head, "bare": 0}.get(weights, width)
-                found.append(Norm(width, size, 0 if weights == "full" else width // head))
+                result.append(Norm(width, size, 0 if weights == "full" else width // head))
     if family.value_norm and mixer.value:
-        found.append(Norm(mixer.value, 0, mixer.value // (kind.head_dim or n.head_dim)))
+        result.append(Norm(mixer.value, 0, mixer.value // (kind.head_dim or n.head_dim)))
     if family.sub_norms:
-        found.append(norm_of(mixer.expanded_value, family))
-    return found
+        result.append(norm_of(mixer.expanded_value, family))
+    return result
 
 
 def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
@@ -114,16 +114,16 @@ def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
     names = family.names[2:] if family.fused else family.names[4:]
     if not feed:
         return []
-    joined = family.gated and len(names) == 2  # gate and up in one
+    joined = family.gated and len(names) == 2  # gate and up in one matrix
     wide, first = (2 * feed, names[:1]) if joined else (feed, names[: 1 + family.gated])
     found = [Matrix(name, n.hidden, wide, "feed", bias, carried=carried) for name in first]
     return [*found, Matrix(names[-1], feed, n.hidden, "gated", bias, carried=carried)]
 
 
 def residual_norms(n: Numbers, family: Family) -> list[Norm]:
-    """Return the norms of the residual's width of one layer."""
+    """Return the norms of one layer with the width of the residual."""
     one = norm_of(n.hidden, family)
-    if n.parallel and family.norm == "layer":  # they read one tensor, and keep it once
+    if n.parallel and family.norm == "layer":  # they read the same tensor, which is kept once
         return [one] + [Norm(0, one.size, 1)] * (n.norms - 1)
     return [one] * n.norms
 
@@ -162,7 +162,7 @@ def finished(
     *,
     kind: Kind,
 ) -> Layer:
-    """Put a feed-forward part to whatever mixes the tokens."""
+    """Add a feed-forward part to a token mixer."""
     matrices, mixer, norms, other = mixing
     feeds = kind.feeds
     experts, feed = None, n.feed * kind.wide if feeds else 0
@@ -175,7 +175,7 @@ def finished(
     if feed and family.sub_norms:
         more = [*more, norm_of(feed, family)]
     other += family.learned_activation if feeds else 0
-    if mixer and n.dropped:  # two masks of a byte
+    if mixer and n.dropped:  # two masks with a byte per element
         mixer = replace(mixer, kept=mixer.kept + n.hidden)
     around = residual_norms(n, family) if feeds else residual_norms(n, family)[:1]
     return Layer(
@@ -198,7 +198,7 @@ _POSITIONS = ("n_positions", "max_position_embeddings")
 
 
 def positions(config: Fields, hidden: int, model_type: str) -> int:
-    """Return learned positions, and Bloom's norm of the embedding."""
+    """Return the elements of learned positions, and of Bloom's norm of the embedding."""
     if model_type == "bloom":
         return 2 * hidden
     usual = {"gpt2": 1024, "gpt_bigcode": 1024, "gpt_neo": 2048, "opt": 2048, "biogpt": 2048}
@@ -209,19 +209,19 @@ def positions(config: Fields, hidden: int, model_type: str) -> int:
 
 
 def _wide(config: Fields) -> int:
-    """Return the width of the input that each layer has of its own (Gemma 3n and 4); 0: there is none."""
+    """Return the width of each layer's own input (Gemma 3n and 4); 0 if there is none."""
     return config.or_else(0, "hidden_size_per_layer_input")
 
 
 def inputs_of_layers(config: Fields, depth: int) -> int:
-    """Return the elements of the embedding of the layers' own inputs, and of the norm of these."""
+    """Return the elements of the embedding for the layers' own inputs, and of its norm."""
     wide = _wide(config)
     vocab = config.or_else(0, "vocab_size_per_layer_input", "vocab_size")
     return wide and vocab * depth * wide + wide
 
 
 def beside_layers(config: Fields, hidden: int, depth: int) -> tuple[Matrix, ...]:
-    """Return the linear modules that stand beside the layers: all-linear reaches them."""
+    """Return the linear modules outside the layers, which all-linear also adapts."""
     found: list[Matrix] = []
     if wide := _wide(config):
         found.append(Matrix("per_layer_model_projection", hidden, depth * wide, "embedded"))
@@ -232,7 +232,7 @@ def beside_layers(config: Fields, hidden: int, depth: int) -> tuple[Matrix, ...]
 
 
 def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Family) -> Layer:
-    """Return the layer with what takes its own input in, and with its alternating updates (Gemma 3n)."""
+    """Return the layer with the modules for its own input, and with its alternating updates (Gemma 3n)."""
     matrices, norms, other = list(layer.matrices), list(layer.norms), layer.other
     mixer = layer.mixer
     norm = norm_of(n.hidden, family)
@@ -254,11 +254,11 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
             Matrix("prediction_coefs", streams, streams * streams, "modalities"),
             Matrix("modality_router", n.hidden, streams, "routed"),
         ]
-        norms += [norm, Norm(n.hidden, 0, 1)]  # one norm, passed twice
+        norms += [norm, Norm(n.hidden, 0, 1)]  # one norm, used twice
         other += n.hidden
     if len(matrices) == len(layer.matrices):
         return layer
-    if mixer:  # the gate, its activation and the layer's own input; streams as they come, predicted, and corrected
+    if mixer:  # the gate, its activation and the layer's own input; streams as received, predicted, and corrected
         kept = 3 * wide + (3 * streams * n.hidden if streams else 0)
         mixer = replace(mixer, kept=mixer.kept + kept)
     return replace(layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer)
@@ -269,13 +269,13 @@ _MORE = ("encoder_config", "speech_config", "qformer_config", "talker_config", "
 
 
 def parts_beside(whole: Fields, hidden: int) -> dict[str, int]:
-    """Return the parts beside the language model by key, with the elements of each; 0 of one that can't be read."""
+    """Return the elements of each part outside the language model, by key; 0 for a part that can't be read."""
     parts = {key: part for key in (*_TOWERS, *_MORE) if (part := whole.part(key))}
     return {key: _tower(part, hidden) if key in _TOWERS else 0 for key, part in parts.items()}
 
 
 def _tower(tower: Fields, hidden: int) -> int:
-    """Return the elements of a vision or audio tower, by the plain transformer that it is, and its projector."""
+    """Return the elements of a vision or audio tower, counted as a plain transformer, and its projector."""
     width = tower.whole("embed_dim", "hidden_size", "d_model")
     depth = tower.whole("num_hidden_layers", "depth", "encoder_layers", "num_layers")
     if width is None or depth is None or depth > DEEPEST:

@@ -1,4 +1,4 @@
-"""A shape from what a user calls a model, a name of the catalogue or a size, or from the head of a .gguf file."""
+"""Find a model's shape from a catalogue name, a size such as "7B", or the header of a .gguf file."""
 
 import re
 import struct
@@ -17,34 +17,34 @@ from tunedoctor.tables.small import ModelRow, models
 
 _SIZE = re.compile(r"^(\d{1,4}(?:\.\d{1,3})?)\s*([bBmM])$")
 _BETWEEN = 1.35
-"""A size is taken for the model of the catalogue that is no further off than this factor."""
+"""Largest factor between a requested size and the catalogue model that stands for it."""
 _TYPICAL = ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-13b-hf", "meta-llama/Llama-3.3-70B-Instruct",
             "meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-3B")  # fmt: skip
-"""Of several as near, the plainest."""
+"""If several models are equally near, the plainest one."""
 
 
 def named(text: str) -> Shape:
-    """Return the shape of a model of the catalogue, of a variant of one, or of one that is as large as "7B" says.
+    """Return the shape of a catalogue model, of a variant of one, or of one with about the size given as "7B".
 
-    A name is taken without its owner and without the words of the catalogue that stand for a stage of training or for a
-    packing: these leave the shape as it is. Raises MemoryModelError, with near names, where not exactly one fits.
+    The owner is ignored, and so are words for a stage of training or a packing, because they do not change the shape.
+    Raises MemoryModelError, with similar names, unless exactly one model matches.
     """
     rows = models()
     wanted = text.strip()
     if size := _SIZE.match(wanted):
         return _sized(wanted, float(size[1]) * (1e9 if size[2] in "bB" else 1e6), rows)
     for told in (str.lower, _bare, _short):
-        asked = told(wanted)
-        found = [row for row in rows if asked in (told(row.name), *map(told, row.alike))]
-        if asked and len(found) == 1:
+        needle = told(wanted)
+        found = [row for row in rows if needle in (told(row.name), *map(told, row.alike))]
+        if needle and len(found) == 1:
             return _variant(wanted, found[0])
     near = [row.name for row in found] or _near(_short(wanted), rows)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
-    raise MemoryModelError(f"no model of the catalogue is called {wanted[:80]!r}{hint}")
+    raise MemoryModelError(f"the catalogue has no model {wanted[:80]!r}{hint}")
 
 
 def like(text: str, most: int = 3) -> list[str]:
-    """Return names of the catalogue that have all the words of a text, else some that are written much like it."""
+    """Return names of the catalogue that contain all words of a text, else some with a similar spelling."""
     words, rows = text.lower().replace("/", " ").split(), models()
     names = dict.fromkeys(name for row in rows for name in (row.name, *row.alike) if "/" in name)
     found = [n for n in names if len(text) > 2 and all(word in n.lower() for word in words)]
@@ -75,7 +75,7 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
     nearest = min(dense, key=distance)
     ratio = max(nearest.params / wanted, wanted / nearest.params)
     if ratio > _BETWEEN:
-        what = f"the catalogue has no model of about {text} parameters to go by"
+        what = f"the catalogue has no model of about {text} parameters"
         raise MemoryModelError(f"{what}; give its config.json")
     shape = _shape(nearest, f"{text} (shape of {nearest.name})")
     return replace(shape, exact=False, like=nearest.name)
@@ -91,7 +91,7 @@ def _words(name: str) -> list[str]:
 
 
 def _short(name: str) -> str:
-    """Return what names the shape: "Meta-Llama-3.1-8B-Instruct" and "llama3.1-8b" are both "llama3.1-8b"."""
+    """Return the part that identifies the shape: "Meta-Llama-3.1-8B-Instruct" and "llama3.1-8b" -> "llama3.1-8b"."""
     idle: dict[str, str] = table("models")["words"]
     return "".join(word for word in _words(name) if word not in idle)
 
@@ -101,39 +101,39 @@ def _near(wanted: str, rows: tuple[ModelRow, ...]) -> list[str]:
 
     shorts = {_short(name): name for row in rows for name in (*row.alike, row.name)}
     inside = [full for short, full in shorts.items() if len(wanted) > 2 and wanted in short]
-    return inside[:3] or [shorts[one] for one in get_close_matches(wanted, shorts, 2)]
+    return inside[:3] or [shorts[match] for match in get_close_matches(wanted, shorts, 2)]
 
 
 MAGIC = b"GGUF"
 _STRING, _ARRAY = 8, 9
 _LISTED = 1024
-"""Numbers of an array that are kept: there are some with one for each layer."""
+"""Most numbers of an array to keep: some have one for each layer."""
 _SHORT, _LONG = 64, 4096
-"""Bytes of a name, and of a text that is kept."""
+"""Most bytes of a name, and of a text to keep."""
 _KEYS, _TENSORS, _ENTRIES = 10_000, 100_000, 16 << 20
-"""Keys, tensors and entries of a list that a head may have; real ones have 60, 3,000 and 300,000 at the most."""
+"""Most keys, tensors and list entries of a header; real ones have at most 60, 3,000 and 300,000."""
 _VERSIONS = (2, 3)
-_CUT = "it is cut off: download it anew"
+_CUT = "it is cut off; download it again"
 
 
 class CutOffError(MemoryModelError):
-    """The bytes end within the head."""
+    """The data ends within the header."""
 
 
 class Head(NamedTuple):
-    """What stands before the weights."""
+    """The header, which precedes the weights."""
 
     values: dict[str, Any]
-    """Numbers, texts and short lists of numbers; of another array, how long it is."""
+    """Numbers, texts and short lists of numbers; for other arrays their length."""
     elements: int
     own_head: bool
-    """Embeddings and head are two matrices."""
+    """Embeddings and output head are two matrices."""
     end: int
-    """Bytes that the whole file has at the least."""
+    """Least size of the whole file in bytes."""
 
 
 class _Cursor:
-    """A place in the bytes, which only goes on: the work is linear in them, whatever they say."""
+    """A position in the data that only moves forward, so the work is linear whatever the data says."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -160,18 +160,18 @@ class _Cursor:
         if kind == _STRING:
             return self.text()
         if kind != _ARRAY:
-            return self.number(_known(letters, kind, "value"))
+            return self.number(_lookup(letters, kind, "value"))
         inner, count = self.number("I"), _sane(self.number("Q"), _ENTRIES, "entries in a list")
         if inner == _STRING:
             return self._skip_texts(count)
-        letter = _known(letters, inner, "value")
+        letter = _lookup(letters, inner, "value")
         if count <= _LISTED:
             return [self.number(letter) for _ in range(count)]
         self.skip(count * struct.calcsize(f"<{letter}"))
         return count
 
     def _skip_texts(self, count: int) -> int:
-        """Pass over texts, of which a vocabulary has hundreds of thousands; each takes 8 bytes at the least."""
+        """Skip texts, of which a vocabulary has hundreds of thousands; each takes at least 8 bytes."""
         size, at, end = struct.Struct("<Q").unpack_from, self.at, len(self.data)
         for _ in range(count):
             if at + 8 > end:
@@ -181,26 +181,26 @@ class _Cursor:
         return count
 
 
-def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
+def _lookup(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
     if str(kind) not in among:
-        raise MemoryModelError(f"it holds a {what} of type {kind}, which no .gguf file has")
+        raise MemoryModelError(f"it has a {what} of type {kind}, which .gguf files do not have")
     return among[str(kind)]
 
 
 def _sane(count: int, most: int, what: str) -> int:
-    """Return a count that a file states. Raises MemoryModelError where no real file has as many."""
+    """Return a count from a file. Raises MemoryModelError if it is larger than in any real file."""
     if count > most:
-        raise MemoryModelError(f"it is damaged: it states {count:,} {what}; download it anew")
+        raise MemoryModelError(f"it is damaged: it claims {count:,} {what}; download it again")
     return count
 
 
 def head_of(data: bytes) -> Head:
-    """Read the first bytes of a file. Raises CutOffError where the head goes on, MemoryModelError where it is none."""
+    """Read the first bytes of a file. Raises CutOffError if the header is longer, MemoryModelError if it is invalid."""
     cursor = _Cursor(data)
     if cursor.skip(4) != MAGIC:
-        raise MemoryModelError("it is no .gguf file")
+        raise MemoryModelError("it is not a .gguf file")
     if (version := cursor.number("I")) not in _VERSIONS:
-        what = f"it is of version {version}; the doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, of little endian"
+        what = f"it has version {version}; doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, little endian"
         raise MemoryModelError(what)
     tensors = _sane(cursor.number("Q"), _TENSORS, "tensors")
     count = _sane(cursor.number("Q"), _KEYS, "keys")
@@ -212,7 +212,7 @@ def head_of(data: bytes) -> Head:
     for _ in range(tensors):
         names.add(cursor.text()[:_SHORT])
         dimensions = [cursor.number("Q") for _ in range(min(cursor.number("I"), 5))]
-        many, (each, size) = prod(dimensions), _known(blocks, cursor.number("I"), "weight")
+        many, (each, size) = prod(dimensions), _lookup(blocks, cursor.number("I"), "weight")
         elements, last = elements + many, max(last, cursor.number("Q") + many // each * size)
     step = values.get("general.alignment", 32)
     step = step if isinstance(step, int) and 0 < step <= 1 << 20 else 32
@@ -220,10 +220,10 @@ def head_of(data: bytes) -> Head:
 
 
 def shape_of_head(head: Head, name: str) -> Shape:
-    """Return the shape of what a file holds. Raises MemoryModelError where the doctor knows none of that kind."""
+    """Return the shape of a file's model. Raises MemoryModelError if its architecture is unknown."""
     told, kind = table("gguf")["read"], str(head.values.get("general.architecture"))
     if kind not in told["kinds"]:
-        what = f"the doctor does not know the architecture {kind[:_SHORT]!r} of a .gguf file"
+        what = f"its architecture {kind[:_SHORT]!r} is unknown to doctor"
         raise MemoryModelError(what)
     vocab = head.values.get("tokenizer.ggml.tokens")
     config = {"vocab_size": vocab if isinstance(vocab, int) else None}
@@ -233,6 +233,6 @@ def shape_of_head(head: Head, name: str) -> Shape:
     config |= {"model_type": told["kinds"][kind], "tie_word_embeddings": not head.own_head}
     shape = shape_of(config, name)
     if abs(parameters(shape).total - head.elements) > head.elements / 1000:
-        what = f"its tensors hold {head.elements:,} parameters, and its keys say {parameters(shape).total:,}"
+        what = f"its tensors have {head.elements:,} parameters, but its keys give {parameters(shape).total:,}"
         raise MemoryModelError(what)
     return shape

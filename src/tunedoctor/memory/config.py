@@ -1,4 +1,4 @@
-"""A shape from the config.json of a Hugging Face model, whose text is parsed, cleaned, and has each key once."""
+"""Read a shape from the config.json of a Hugging Face model, after parsing, cleaning and rejecting duplicate keys."""
 
 import json
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "lang
 
 
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
-    """Read a model's shape from its parsed config.json. Raises MemoryModelError where it can't be one."""
+    """Read a model's shape from its parsed config.json. Raises MemoryModelError if it can't be one."""
     if not isinstance(data, Mapping):
-        raise MemoryModelError("a config.json holds an object")
+        raise MemoryModelError("a config.json must contain an object")
     whole = Fields(data)
     config = _text_part(whole)
     model_type = (config.word("model_type") or whole.word("model_type"))[:60]
@@ -43,7 +43,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
             raise MemoryModelError(says.format(model_type or "it"))
     keys = (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
     if all(config.data.get(key) is None for key in keys):
-        what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
+        what = "it is not the config.json of a language model: it has no hidden_size, num_hidden_layers and vocab_size"
         raise MemoryModelError(what)
     family, known = family_of(model_type)
     config.depth = depth = _depth(config)
@@ -85,26 +85,26 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         ),
         streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
-        # scores beside those of the tokens, or capped ones, are eager's alone
+        # additional scores next to the tokens', or capped ones, exist only in eager attention
         stored=quantised.word("quant_method")[:40] if quantised else "",
         sdpa=family.sdpa and not family.sinks and not config.number("attn_logit_softcapping"),
     )
 
 
 _GATED = ("silu", "swish", "swiglu")
-"""Activations that unknown architectures have between a gate and what it weighs."""
+"""Activations with which unknown architectures have a gate."""
 
 
 def _unread(config: Fields) -> tuple[str, ...]:
     names = ("hidden_act", "hidden_activation", "activation_function")
-    key = next((one for one in names if config.data.get(one)), "hidden_act")
+    key = next((name for name in names if config.data.get(name)), "hidden_act")
     if str(config.data.get(key)).lower() in _GATED:
         return config.unread()
     return (key, *config.unread())
 
 
 def _text_part(whole: Fields) -> Fields:
-    """Return the language model's own config, which multimodal ones keep one or two levels down."""
+    """Return the language model's own config, which is one or two levels deep in multimodal ones."""
     config = whole
     for _ in range(3):
         inner = config.part(*_TEXT)
@@ -113,17 +113,19 @@ def _text_part(whole: Fields) -> Fields:
         config = inner
     if config is whole:
         return _flat(whole)
-    # what is as its class has it isn't written there
+    # values that equal the class's defaults are not written there
     usual = table("config_defaults")["types"].get(config.data.get("model_type"), {})
     return _flat(Fields({**usual, **config.data}))
 
 
 def _flat(config: Fields) -> Fields:
-    """Return the config with what DBRX and MPT keep in parts for attention and feed-forward."""
+    """Return the config with the nested attention and feed-forward parts of DBRX and MPT moved to the top level."""
     parts = [one for key in ("attn_config", "ffn_config") if (one := config.part(key))]
     if not parts:
         return config
-    inner = {key: value for one in parts for key, value in one.data.items() if key != "model_type"}
+    inner = {
+        key: value for part in parts for key, value in part.data.items() if key != "model_type"
+    }
     return Fields({**inner, **config.data})
 
 
@@ -156,7 +158,7 @@ def _layer(  # noqa: PLR0913  what makes a layer
             mixing = mixers.mamba1(config, n.hidden)
         case "mamba2":
             mixing = mixers.mamba2(config, n.hidden)
-        case "both":  # Falcon H1: attention and Mamba side by side
+        case "both":  # Falcon H1: attention and Mamba in parallel
             one, two = attention(n, family, kind), mixers.mamba2(config, n.hidden)
             first, second = one[1], two[1]
             joined = replace(
@@ -178,32 +180,32 @@ def _layer(  # noqa: PLR0913  what makes a layer
 _PROJECTIONS: dict[str, mixers.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
 
 LARGEST = 2 << 20
-"""Bytes of a config.json; those with a name for each of 20,000 labels have 1 MB. Parsed it can be 50 times as large."""
+"""Most bytes of a config.json; one with names for 20,000 labels has 1 MB. Parsed, it can be 50 times larger."""
 
 
 def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
-    """Return parsed JSON, cleaned; Infinity, which configs of Mamba hold, passes. Raises MemoryModelError."""
+    """Return parsed JSON, cleaned; Infinity, as in configs of Mamba, is allowed. Raises MemoryModelError."""
     if data[:4] == b"GGUF" or data[8:10] == b'{"':
-        what = "these are weights; the doctor reckons by the config.json of the model"
+        what = "these are weights; the estimate needs the model's config.json"
         raise MemoryModelError(what)
     if not data.strip():
         raise MemoryModelError("it is empty")
     try:
         return cleaned(json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object))
     except UnicodeDecodeError:
-        what = "it is no JSON: not UTF-8 text"
+        what = "it is not JSON: not UTF-8 text"
     except RecursionError:
-        what = "its JSON is nested too deep"
+        what = "its JSON is nested too deeply"
     except ValueError as error:
-        what = f"it is no JSON: {str(error)[:100]}"
+        what = f"it is not JSON: {str(error)[:100]}"
     raise MemoryModelError(what) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found and found[key] != value:
-            what = f"{clean_text(key)[:60]} stands there twice, with different values"
+        if key in result and result[key] != value:
+            what = f"{clean_text(key)[:60]} occurs twice, with different values"
             raise MemoryModelError(what)
-        found[key] = value
-    return found
+        result[key] = value
+    return result

@@ -1,6 +1,6 @@
-"""What a training takes besides GPU memory: RAM, disk, time and money.
+"""Estimate what a training needs besides GPU memory: RAM, disk, time and money.
 
-Each sum is of what a process holds there, in bytes. `benchmarks/host_ram.py` holds them against processes.
+Each sum is what a process holds, in bytes. `benchmarks/host_ram.py` compares the sums with real processes.
 """
 
 import re
@@ -21,21 +21,21 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 
 PROCESS = 265 << 20
-"""Python with torch 2.13 of the CPU, transformers 5.24, peft 0.21 imported. Measured; bitsandbytes adds 53 MiB."""
+"""Python with torch 2.13 (CPU build), transformers 5.24 and peft 0.21 imported. Measured; bitsandbytes adds 53 MiB."""
 LIBRARIES = 95 << 20
 """Pages of their files, which the kernel can drop."""
 TRAINER = 90 << 20
-"""What autograd's threads, kernels of matmuls and the rest of doctor train's imports add. Measured."""
+"""Addition for autograd's threads, matmul kernels and the other imports of doctor train. Measured."""
 _CUDA = 2 << 30
-"""What CUDA's context, its kernels and cuDNN add, at the most: pytorch/pytorch issues 12873, 19397 and 87539. Those are
-of CUDA 10; since 11.7 kernels are loaded as they are used, and it is less."""
+"""Largest addition for CUDA's context, its kernels and cuDNN: pytorch/pytorch issues 12873, 19397 and 87539. Those are
+about CUDA 10; since 11.7 kernels are loaded when they are first used, and it is less."""
 _SHARD = 50 * 10**9
-"""Bytes of one file of weights, as save_pretrained of transformers 5 cuts them (5 GB in 4)."""
+"""Bytes of one weights file as written by save_pretrained of transformers 5 (5 GB in 4)."""
 KEPT = 3
-"""Checkpoints that lie on the disk at once: two kept, one being written, since writes are atomic."""
+"""Checkpoints on disk at the same time: two kept and one being written, because writes are atomic."""
 _TOKEN = 60
-"""Of a token of doctor train's rows: a place in two lists (ids, labels), 8 each, the int that both hold, 32, and 6 of
-text twice: the rows as they were read, and the file for its hash. Measured. Packing copies the lists: 33 more."""
+"""Bytes for a token of doctor train's rows: a place in two lists (ids, labels), 8 each, the shared int, 32, and 6 of
+text twice: the rows as read, and the file for its hash. Measured. Packing copies the lists: 33 more."""
 
 
 class Held(NamedTuple):
@@ -43,25 +43,25 @@ class Held(NamedTuple):
 
     there: int
     mapped: int
-    """Pages of mapped files beside it: RSS counts them, and the kernel drops them where RAM is short."""
+    """Additional pages of mapped files: RSS counts them, and the kernel drops them if RAM is short."""
 
 
 class RamGib(msgspec.Struct, frozen=True):
-    """RAM on the machine that must be there, all GPUs' processes together, GiB."""
+    """RAM that the machine needs for the processes of all GPUs together, in GiB."""
 
     loading_gib: float
     mapped_gib: float
-    """Pages of the weights' files while they are loaded: RSS counts them, the kernel drops them where RAM is short."""
+    """Pages of the weights files while they are loaded: RSS counts them, the kernel drops them if RAM is short."""
     training_gib: float
-    """The most of a training, with a checkpoint being saved."""
+    """The peak of a training, including saving a checkpoint."""
     merging_gib: float
-    """While an adapter is merged into the weights, which lie there whole; 0 where there is nothing to merge."""
+    """While an adapter is merged into the weights, which are fully in RAM; 0 if there is nothing to merge."""
     data_gib: float
-    """Rows of the data, in loading and training as well; 0 where no tokens were told or the stack maps them."""
+    """Rows of the data, while loading and training; 0 if the number of tokens is unknown or the stack maps them."""
 
 
 class DiskGb(msgspec.Struct, frozen=True):
-    """Disk, GB of 10^9: the download, one checkpoint, the merged model, and all with three checkpoints."""
+    """Disk, in GB of 10^9 bytes: the download, one checkpoint, the merged model, and all with three checkpoints."""
 
     download_gb: float
     checkpoint_gb: float
@@ -70,45 +70,46 @@ class DiskGb(msgspec.Struct, frozen=True):
 
 
 def loaded(elements: int, width: int, stored: int = 2) -> Held:
-    """Return what weights take beside the process; `width` and `stored` are bytes of an element in RAM and in the file.
+    """Return what weights add to the process; `width` and `stored`: bytes of an element in RAM and in the file.
 
-    safetensors maps its files. Weights of the file's own type are these pages, be it one file or many; for another type
-    each is copied, and all pages stay mapped until the last one is (transformers 5, low_cpu_mem_usage does nothing).
+    safetensors maps its files. Weights that keep the file's type are these pages, in one file or many; for another
+    type each is copied, and all pages stay mapped until the last one is (transformers 5, where low_cpu_mem_usage has no
+    effect).
     """
     return Held(0 if width == stored else elements * width, elements * stored)
 
 
 def rows(tokens: int) -> int:
-    """Return what the rows of doctor train take. Other stacks map them from the disk (datasets)."""
+    """Return the bytes for the rows of doctor train. Other stacks map them from disk (datasets)."""
     return tokens * _TOKEN
 
 
 def saving(shape: Shape, run: Run) -> int:
-    """Return what a checkpoint takes on its way from the GPU to the disk.
+    """Return the RAM that a checkpoint needs on its way from the GPU to the disk.
 
-    safetensors 0.8 brings all tensors of a file to the host before it writes it (of the CPU it writes them where they
-    lie); then doctor train copies the optimizer's states. torch.save, which others use for these, moves one at a time.
+    safetensors 0.8 copies all tensors of a file to the host before it writes it (CPU tensors are written in
+    place); then doctor train copies the optimizer's states. torch.save, which others use, copies one at a time.
     """
     written = min(trained_elements(shape, run) * run.trained_bytes, _SHARD)
     return max(written, state_bytes(shape, run) if run.stack.name == "doctor" else 0)
 
 
 def merging(elements: int, *, exact: bool) -> Held:
-    """Return what a merge takes; `exact`: doctor train's in fp32, else peft's in 16 bits, written over mapped pages."""
+    """Return the RAM of a merge; `exact`: doctor train's in fp32, else peft's in 16 bits, written over mapped pages."""
     return loaded(elements, 4) if exact else Held(2 * elements, 0)
 
 
 def offloaded(shape: Shape, run: Run) -> int:
-    """Return what the host holds for all GPUs while they train.
+    """Return what the host holds for all GPUs during training.
 
-    DeepSpeed: 16 bytes of each element that trains (fp32 weight, gradient, Adam's two states), and with the weights
+    DeepSpeed: 16 bytes for each trained element (fp32 weight, gradient, Adam's two states), and with the weights
     2 more ("Memory Requirements" of its documentation, without its factor of 1.5 for buffers). FSDP and torchao's
     CPUOffloadOptimizer: weight, gradient and states, as wide as on the GPU. Paged states can all be in the host's RAM.
     """
     elements, zero = trained_elements(shape, run), run.sharding.startswith("zero")
     moved = run.offload in ("optimizer", "all")
     found = state_bytes(shape, run) if moved or OPTIMIZERS[run.optimizer].paged else 0
-    if moved:  # DeepSpeed's fp32 weights are among its states
+    if moved:  # DeepSpeed's states include the fp32 weights
         found += elements * (4 if zero else 2 * run.trained_bytes)
     if run.offload == "all" and (zero or run.method != "full"):
         found += weights(shape, run)
@@ -120,12 +121,12 @@ def offloaded(shape: Shape, run: Run) -> int:
 
 
 def ram(shape: Shape, run: Run, tokens: int = 0) -> RamGib:
-    """Return the RAM that a run takes; `tokens` are those of the data's rows, where they are known."""
+    """Return the RAM that a run needs; `tokens`: those in the data's rows, if known."""
     elements, own = parameters(shape).total, run.stack.name == "doctor"
     process = PROCESS + LIBRARIES + TRAINER + _CUDA
-    # 4-bit weights are quantised on the GPU, tensor by tensor, as they are read
+    # 4-bit weights are quantised on the GPU, tensor by tensor, while they are read
     held = loaded(elements, 2 if run.method == "qlora" else run.weight_bytes)
-    # accelerate (FSDP) loads in one process, zero.Init keeps a part in each
+    # accelerate (FSDP) loads in one process; zero.Init keeps a part in each
     once = run.sharded and run.sharding in ("zero3", "fsdp") and not own
     data = rows(tokens) if own else 0
     merged = merging(elements, exact=own).there + PROCESS + LIBRARIES
@@ -140,7 +141,7 @@ def ram(shape: Shape, run: Run, tokens: int = 0) -> RamGib:
 
 
 def disk(shape: Shape, run: Run) -> DiskGb:
-    """Return the disk that weights, checkpoints and the merged model take."""
+    """Return the disk space for weights, checkpoints and the merged model."""
     stored = 2 * parameters(shape).total
     trained = trained_elements(shape, run)
     saved = trained * run.trained_bytes + state_bytes(shape, run)
@@ -151,9 +152,9 @@ def disk(shape: Shape, run: Run) -> DiskGb:
 
 _LOW, _MIDDLE, _HIGH = 0.29, 0.45, 0.61
 _LAUNCHES = 0.005
-"""Seconds that the launches of one layer's kernels take, forward, backward and recomputed together."""
+"""Seconds to launch the kernels of one layer: forward, backward and recomputation together."""
 _DEQUANTISING = 1.15
-"""How much slower matmuls of 4-bit matrices are."""
+"""Factor by which matmuls of 4-bit matrices are slower."""
 _NUMBER = re.compile(r"^(\d{1,15}(?:\.\d{1,6})?)\s*([kKmMbB]?)$")
 _SCALE = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 
@@ -165,29 +166,29 @@ class Speed(msgspec.Struct, frozen=True):
     low: float
     high: float
     seconds_per_step: float
-    """Of an optimizer step, accumulation included."""
+    """For an optimizer step, accumulation included."""
 
 
 def speed(
     shape: Shape, run: Run, tflops: float | None, bandwidth_gb_s: float | None
 ) -> Speed | None:
-    """Return the expected speed on a card; None where its speed isn't known."""
+    """Return the expected speed on a card; None if the card's speed is unknown."""
     if not tflops or not bandwidth_gb_s:
         return None
     shares = (_LOW, _MIDDLE, _HIGH)
-    low, middle, high = (_seconds(shape, run, tflops, bandwidth_gb_s, one) for one in shares)
+    low, middle, high = (_seconds(shape, run, tflops, bandwidth_gb_s, share) for share in shares)
     tokens = run.tokens * run.gpus
     return Speed(tokens / middle, tokens / low, tokens / high, middle * run.accum)
 
 
 def operations(shape: Shape, run: Run) -> float:
-    """Return the floating-point operations of one token, forward and backward."""
+    """Return the floating-point operations for one token, forward and backward."""
     matrices = active(shape)
     passes = 4 + (2 if run.method == "full" else 0) + (2 if run.checkpointing else 0)
     attention = sum(
-        one.repeat * 2 * one.mixer.query * min(run.seq, one.mixer.window or run.seq)
-        for one in shape.layers
-        if one.mixer and one.mixer.kind == "attention"
+        layer.repeat * 2 * layer.mixer.query * min(run.seq, layer.mixer.window or run.seq)
+        for layer in shape.layers
+        if layer.mixer and layer.mixer.kind == "attention"
     )
     return passes * matrices + attention * passes / 2
 
@@ -199,18 +200,18 @@ def _seconds(shape: Shape, run: Run, tflops: float, bandwidth: float, share: flo
     computed = work / (share * tflops * 1e12)
     passes = 3 if run.checkpointing else 2
     moved = passes * weights(shape, run) / (bandwidth * 1e9)
-    # the optimizer reads and writes parameter, gradient and both states, once for a step
+    # the optimizer reads and writes parameter, gradient and both states once per step
     states = 8 * trained_elements(shape, run) * run.trained_bytes / (bandwidth * 1e9 * run.accum)
     return max(computed, moved, _LAUNCHES * shape.depth) + states
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked. Money in one currency; None where it was not told."""
+    """Prices given by the user, in one currency; None if not given."""
 
     tokens: int
     per_hour: float | None = None
     rented: Device | None = None
-    """The card of that machine; None: such a one as is judged."""
+    """The rented card; None: the same as the user's own."""
     card: float | None = None
     power: float | None = None
     watts: float | None = None
@@ -222,10 +223,10 @@ class Place(msgspec.Struct, frozen=True):
     device: str
     verdict: Verdict
     hours: float | None
-    """None where the card's speed is not known."""
+    """None if the card's speed is unknown."""
     hours_range: tuple[float, float] | None
     cost: float | None
-    """Of power at home, of rent elsewhere; None where a price or the speed is not known."""
+    """For power at home, for rent elsewhere; None if a price or the speed is unknown."""
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -235,23 +236,23 @@ class Costs(msgspec.Struct, frozen=True):
     own: Place
     rented: Place | None
     even_trainings: float | None
-    """Trainings after which the card was cheaper than renting; None: never, or a price is not known."""
+    """Number of trainings after which buying is cheaper than renting; None: never, or a price is unknown."""
     even_hours: float | None
-    """The same in hours of one's own card."""
+    """The same in hours of the user's own card."""
 
 
 def tokens_of(text: str) -> int:
-    """Read a number of tokens: 20000000, 20M, 1.5B. Raises MemoryModelError."""
-    found = _NUMBER.match(text.strip())
-    number = round(float(found[1]) * _SCALE[found[2].lower()]) if found else 0
+    """Parse a number of tokens: 20000000, 20M, 1.5B. Raises MemoryModelError."""
+    match = _NUMBER.match(text.strip())
+    number = round(float(match[1]) * _SCALE[match[2].lower()]) if match else 0
     if not 1 <= number <= 10**15:
-        raise MemoryModelError(f"--tokens is {text[:40]!r} where a number belongs, as in 20M")
+        raise MemoryModelError(f"--tokens is {text[:40]!r}; expected a number, for example 20M")
     return number
 
 
 def costs(shape: Shape, run: Run, own: Device, prices: Prices) -> Costs:
-    """Reckon a training on a card of one's own and on a rented one."""
-    drawn = prices.watts * run.gpus / 1000 if prices.watts else None  # kW of the cards alone
+    """Estimate the costs of a training on the user's own card and on a rented one."""
+    drawn = prices.watts * run.gpus / 1000 if prices.watts else None  # kW of the cards only
     power = drawn * prices.power if drawn and prices.power is not None else None
     home = _place(shape, run, own, prices.tokens, power)
     if prices.per_hour is None:

@@ -1,8 +1,8 @@
-"""A layer as transformers' code runs it, on a tape: what it keeps, and its highest moments.
+"""Run a layer as transformers' code does, on a tape: what it keeps, and its memory peaks.
 
-A scan where no kernel of mamba-ssm makes it is read from `mamba2_chunk_scan` and `mamba_selective_scan` of transformers
-5.24 and off the tracer. Mamba works token by token and keeps each state. Mamba 2 works chunk by chunk: for each head
-there are matrices of chunk x chunk, B and C are repeated for every head, and products are made in fp32, but under
+The scan without mamba-ssm's kernels follows `mamba2_chunk_scan` and `mamba_selective_scan` of transformers 5.24 and
+the tracer. Mamba works token by token and keeps each state. Mamba 2 works chunk by chunk: each head has
+matrices of chunk x chunk, B and C are repeated for every head, and products are computed in fp32 unless under
 autocast.
 """
 
@@ -15,25 +15,25 @@ from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm, Scan, S
 from tunedoctor.memory.tape import Modules, Tape, Tensor
 
 _FEED, _LAST = ("feed", "gated"), ("mixed", "normed")
-"""What modules of the feed-forward part read, and the last one of the mixer."""
+"""What modules of the feed-forward part read, and what the mixer's last module reads."""
 
 
 class Moments(NamedTuple):
-    """Bytes of one layer beside what lies below it."""
+    """Bytes of one layer in addition to what the layers before it keep."""
 
     kept: int
-    """For the backward pass, its input among it where that is kept."""
+    """Kept for the backward pass, including its input if that is kept."""
     forward: int
-    """The peak while it runs, beside its input and what it keeps; of a checkpointed layer, that keeps nothing."""
+    """Peak of the forward pass, in addition to its input and what it keeps; a checkpointed layer keeps nothing."""
     backward: int
-    """The peak while it is taken back, what it keeps among it; of a checkpointed layer beside its input."""
+    """Peak of the backward pass, including what it keeps; for a checkpointed layer in addition to its input."""
     gradients: int
-    """Of its weights, once it is taken back."""
+    """Gradients of its weights after the backward pass."""
 
 
 @lru_cache(maxsize=512)
 def moments(layer: Layer, shape: Shape, run: Run, *, first: bool = False) -> Moments:
-    """Run a layer forward and backward, and say what it took; nothing below the `first` one wants a gradient."""
+    """Run a layer forward and backward and return its memory use; nothing below the `first` one needs a gradient."""
     tape = Tape()
     program = _Program(layer, shape, run, tape)
     width = 4 if shape.wide_residual else run.stream_width
@@ -53,11 +53,13 @@ def moments(layer: Layer, shape: Shape, run: Run, *, first: bool = False) -> Mom
         del hidden
         below = tape.peak = 0
         tape.backward(size)
-    return Moments(kept, forward, tape.peak - below, sum(one.size for one in tape.gradients))
+    return Moments(
+        kept, forward, tape.peak - below, sum(gradient.size for gradient in tape.gradients)
+    )
 
 
 def _sides(layer: Layer) -> tuple[tuple[Norm, ...], ...]:
-    """Return the norms before and behind the mixer, and those before and behind the feed-forward part."""
+    """Return the norms before and after the mixer, and those before and after the feed-forward part."""
     around = layer.norms[: layer.residuals]
     if layer.after:
         return (), around[:1], (), around[1:2]
@@ -74,13 +76,13 @@ class _Program(Modules):
         self.sides, self.inner = _sides(layer), layer.norms[layer.residuals :]
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Return the stream after it; of several side by side, one passes the layer and the others are corrected."""
+        """Return the stream after the layer; of parallel streams, one passes the layer and the others are corrected."""
         if self.shape.streams == 1:
-            return self._one(hidden)
+            return self._run_single(hidden)
         own = self.tape.op((hidden,), self.tokens * self.shape.hidden, hidden.width, view=True)
-        return self.tape.op((hidden, self._one(own)), hidden.count, hidden.width)
+        return self.tape.op((hidden, self._run_single(own)), hidden.count, hidden.width)
 
-    def _one(self, hidden: Tensor) -> Tensor:
+    def _run_single(self, hidden: Tensor) -> Tensor:
         layer = self.layer
         before, behind, before_feed, behind_feed = self.sides
         normed = self._normed(hidden, before)
@@ -128,7 +130,7 @@ class _Program(Modules):
         return y
 
     def _attention(self, outs: list[Tensor], mixer: Mixer) -> Tensor:
-        """Attend, by what the modules in front gave; takes those out of the list."""
+        """Attend with the outputs of the modules before it, which are removed from the list."""
         op, width = self.tape.op, outs[0].width
         gate = outs[-1] if mixer.kept and len(outs) > 3 else None
         q, k, v = self._heads(outs, mixer, width)
@@ -162,7 +164,7 @@ class _Program(Modules):
         return outs[0], outs[1], outs[2] if outs[2:] else outs[1]
 
     def _repeated(self, k: Tensor, v: Tensor, mixer: Mixer) -> tuple[Tensor, Tensor]:
-        """Return keys and values once for each query head; of one head alone that is a view."""
+        """Return keys and values repeated for each query head; for a single head that is a view."""
         if mixer.assembled or mixer.key * mixer.heads <= mixer.query:
             return k, v
         op, tokens = self.tape.op, self.tokens
@@ -170,7 +172,7 @@ class _Program(Modules):
         return wide, op((v,), tokens * mixer.expanded_value, v.width)
 
     def _kernel(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
-        """Attend by a kernel: it keeps what it is given, its output and the logsumexp."""
+        """Attend with a kernel: it keeps its inputs, its output and the logsumexp."""
         run, tokens = self.run, self.tokens
         q, k, v = self.narrow(q), self.narrow(k), self.narrow(v)
         scores = 4 * tokens * run.seq * mixer.heads if mixer.kernelless else 0
@@ -179,7 +181,7 @@ class _Program(Modules):
         if run.attention == "sdpa" and (run.padded or cut):
             k, v = self._repeated(k, v, mixer)
             waits[1:3] = [k, v]
-            # the mask, for padding or a window that the rows pass, as a bias in the model's type
+            # the mask, for padding or a window shorter than the rows, as a bias in the model's type
             waits.append(self.small(q.width * tokens * run.seq))
         count = tokens * mixer.expanded_value
         saved = tuple(waits)
@@ -198,10 +200,10 @@ class _Program(Modules):
         if mixer.softcap or mixer.sinks == "after":
             s = op((s,), scores, s.width, keeps=True)
             s = op((s,), scores, s.width)
-        s = op((s,), scores, s.width, same=True)  # and the mask
-        if mixer.sinks == "among":  # in the model's type, beside the learned score
+        s = op((s,), scores, s.width, same=True)  # including the mask
+        if mixer.sinks == "among":  # in the model's type, next to the learned score
             p = op((s,), scores, s.width, keeps=True, temp=s.size, back=s.size)
-        else:  # the GPU takes fp16 as it is (SoftMax.cpp), and its backward pass makes a product (SoftMax.cu)
+        else:  # the GPU accepts fp16 (SoftMax.cpp), and its backward pass computes a product (SoftMax.cu)
             s = self.cast(s, 4) if self.run.half == "bf16" else s
             p = op((s,), scores, 4, keeps=True, back=4 * scores)
         s = self.cast(p, stream)
@@ -242,7 +244,7 @@ class _Program(Modules):
         return self.add(h, routed) if routed else h
 
     def _experts(self, x: Tensor, one: Experts) -> Tensor:
-        """Run routed experts: gate, act(gate) and up, and the output, which the router's weight multiplies."""
+        """Run routed experts: gate, act(gate) and up, and the output, which is multiplied by the router's weight."""
         run, tokens, narrow = self.run, self.tokens, self.run.stream_width
         own = of_experts(self.layer, run)
         each = (one.parts if one.gated else 1) * one.width + one.inputs
@@ -253,7 +255,7 @@ class _Program(Modules):
         kept += narrow * tokens * one.inputs if own.router else 0
         kept += narrow * tokens * one.active * each + 8 * tokens * one.count
         made = run.gradient(one.size if self.full else own.adapters + own.router)
-        # modules work one after the other, a fused tensor all at once
+        # modules run one after the other, a fused tensor all at once
         parts = one.count if run.stack.experts_quantised else 1
         used = 2 * narrow * tokens * one.active * (one.width + one.inputs) // parts
         back = max(narrow * own.largest, used)
@@ -263,40 +265,40 @@ class _Program(Modules):
 
 
 def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
-    """Return what a mixer keeps that isn't attention alone, and what it takes beside that for a moment."""
+    """Return what a mixer other than plain attention keeps, and what it uses temporarily in addition."""
     narrow, tokens = run.stream_width, run.tokens
     kept = tokens * (narrow * mixer.kept + 4 * mixer.kept_fp32)
     if run.method == "full":
         kept += narrow * tokens * mixer.trained
-    if mixer.kind == "attention":  # beside a scan
+    if mixer.kind == "attention":  # in addition to a scan
         kept += narrow * tokens * (mixer.query + mixer.key + mixer.value + mixer.expanded_value)
     own, highest = _scanned(mixer.scan, run) if mixer.scan else (0, 0)
     return kept + own, highest - own
 
 
 def _scanned(scan: Scan, run: Run) -> tuple[int, int]:
-    """Return what the scan keeps for the backward pass, and at its highest: being made, or decays taken back."""
+    """Return what the scan keeps for the backward pass, and its peak, either in the forward pass or for the decays."""
     inner, state, heads = scan.inner, scan.state, scan.heads
-    if not scan.chunk:  # A and B x by the time step, states; x, the time step, the output
-        # beside these, gradients of A and B x, whole for each token, and their sums
+    if not scan.chunk:  # A and B x times the time step, states; x, the time step, the output
+        # in addition, gradients of A and B x for each token, and their sums
         each = 4 * run.tokens * inner
         return each * (3 * state + 3), each * (7 * state + 3)
-    # elements for each token: matrices within a chunk, B or C of all heads, states between chunks
+    # elements per token: matrices within a chunk, B or C of all heads, states between chunks
     square, states, between = heads * scan.chunk, heads * state, inner * state // scan.chunk
     wide = 2 if run.autocast else 4
-    # decays within a chunk; B padded; x, the output, gate and silu(gate) where a norm follows; three of a head
+    # decays within a chunk; padded B; x, the output, gate and silu(gate) if a norm follows; three per head
     fp32 = square + states + (4 if scan.normed else 2) * inner + 3 * heads
-    if run.method == "full":  # x for D's gradient, what the norm's weight multiplies
+    if run.method == "full":  # x for D's gradient, and what the norm's weight multiplies
         fp32 += (2 if scan.normed else 1) * inner + heads
-    # scores and those decayed; B and C for the scores, B decayed, C for the states; x twice, what the states give;
+    # scores, also decayed; B and C for the scores, decayed B, C for the states; x twice, the states' output;
     # states before and after each chunk
     kept = 4 * fp32 + wide * (2 * square + 4 * states + 3 * inner + 2 * between)
-    # beside what is kept: B and C padded, B decayed; x by its time step and padded; parts of the output
+    # in addition to what is kept: padded B and C, decayed B; x times its time step and padded; parts of the output
     made = 4 * (square + 3 * states + 3 * inner)
     made += wide * (2 * square + 4 * states + 7 * inner + 3 * between)
-    if wide < 4:  # what autocast copies is still there in fp32
+    if wide < 4:  # autocast's inputs still exist in fp32
         made += 4 * (square + states)
-    # decays, their gradient, that of the scores and of those decayed; B's twice; x, its gradients
+    # decays, their gradient, those of the scores and the decayed scores; B's twice; x and its gradients
     back = 4 * (4 * square + 2 * states + 4 * inner + 5 * heads)
     back += wide * (square + 2 * states)
     return run.tokens * kept, run.tokens * max(made, back)

@@ -1,7 +1,7 @@
-"""What mixes tokens other than plain attention: MLA, Mamba, short convolutions, gated delta nets.
+"""Token mixers other than plain attention: MLA, Mamba, short convolutions, gated delta nets.
 
-Delta nets are linear attention with a state that is corrected token by token, in chunks of 64: what they keep is what
-transformers' own code keeps, and `by_kernels` what flash-linear-attention's kernels do.
+Delta nets are linear attention whose state is corrected token by token, in chunks of 64. `kept` is what transformers'
+own code keeps, and `by_kernels` what flash-linear-attention's kernels keep.
 """
 
 from typing import Literal
@@ -15,22 +15,22 @@ Mixing = tuple[list[Matrix], Mixer, list[Norm], int]
 
 
 def latent(config: Fields, n: Numbers, family: Family, *, indexed: bool) -> Mixing:
-    """Multi-head latent attention (DeepSeek V2 and V3, Kimi, MiniCPM 3), its tokens chosen where it is indexed."""
+    """Return multi-head latent attention (DeepSeek V2 and V3, Kimi, MiniCPM 3); `indexed`: it selects its tokens."""
     hidden, heads, bias = n.hidden, n.heads, n.qkv_bias
     rank = config.needed("kv_lora_rank")
     rope = config.or_else(64, "qk_rope_head_dim")
     nope = config.or_else(128, "qk_nope_head_dim")
     value = config.or_else(128, "v_head_dim")
-    asked = config.whole("q_lora_rank")
+    requested = config.whole("q_lora_rank")
     query = heads * (nope + rope)
     matrices: list[Matrix] = []
     norms: list[Norm] = []
-    if asked:
+    if requested:
         matrices += [
-            Matrix("q_a_proj", hidden, asked, "mixer", bias),
-            Matrix("q_b_proj", asked, query, "q latent"),
+            Matrix("q_a_proj", hidden, requested, "mixer", bias),
+            Matrix("q_b_proj", requested, query, "q latent"),
         ]
-        norms.append(Norm(asked, asked))
+        norms.append(Norm(requested, requested))
     else:
         matrices.append(Matrix("q_proj", hidden, query, "mixer"))
     matrices += [
@@ -41,10 +41,10 @@ def latent(config: Fields, n: Numbers, family: Family, *, indexed: bool) -> Mixi
     norms.append(Norm(rank, rank))
     if family.head_gate and n.gate:
         matrices.append(Matrix(family.head_gate, hidden, heads, "mixer"))
-    if indexed and asked:
+    if indexed and requested:
         chosen, width = config.needed("index_n_heads"), config.needed("index_head_dim")
         matrices += [
-            Matrix("wq_b", asked, chosen * width, "q latent"),
+            Matrix("wq_b", requested, chosen * width, "q latent"),
             Matrix("wk", hidden, width, "mixer"),
             Matrix("weights_proj", hidden, chosen, "mixer"),
         ]
@@ -54,7 +54,7 @@ def latent(config: Fields, n: Numbers, family: Family, *, indexed: bool) -> Mixi
         heads=heads,
         query=query,
         key=query,
-        value=heads * (nope + value),  # what is kept of v is a view of kv_b_proj's output
+        value=heads * (nope + value),  # the kept part of v is a view of kv_b_proj's output
         expanded_value=heads * value,
         assembled=True,
     )
@@ -69,7 +69,7 @@ def convolution(config: Fields, hidden: int) -> Mixing:
         Matrix("out_proj", hidden, hidden, "mixed", bias),
     ]
     other = hidden * config.or_else(3, "conv_L_cache") + (hidden if bias else 0)
-    # B, C and x are one tensor; B*x, its convolution
+    # B, C and x are one tensor; B*x and its convolution
     return matrices, Mixer(kind="convolution", kept=5 * hidden), [], other
 
 
@@ -121,7 +121,7 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     chunk = config.or_else(usual, "mamba_chunk_size", "chunk_size")
     bias = config.flag("mamba_proj_bias") or config.flag("use_bias")
     convolved = inner + 2 * groups * state
-    # Falcon H1 scales what each of its two mixers reads, and so reads copies
+    # Falcon H1 scales the input of each of its two mixers, and so they read copies
     reads = "scaled" if model_type == "falcon_h1" else "mixer"
     refused = model_type in KNOWN.peft.refused
     matrices = [
@@ -135,7 +135,7 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     mixer = Mixer(
         kind="mamba",
         heads=heads,
-        # in_proj's output, the convolution's, the time step twice; silu(gate) where no norm takes that in fp32
+        # in_proj's output, the convolution's, the time step twice; silu(gate) unless a norm uses it in fp32
         kept=inner + 2 * convolved + 3 * heads + (0 if normed else inner),
         trained=0 if normed else inner,
         scan=Scan(inner, state, heads, chunk, normed),
@@ -145,7 +145,7 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
 
 
 _CHUNK = 64
-"""Tokens of a chunk in transformers' torch_chunk_gated_delta_rule."""
+"""Tokens per chunk in transformers' torch_chunk_gated_delta_rule."""
 
 
 Projections = Literal["joined", "split", "plain"]
@@ -177,8 +177,8 @@ def delta(config: Fields, hidden: int, projections: Projections) -> Mixing:
     mixer = Mixer(
         kind="delta",
         heads=value_heads,
-        # convolution in and out, and the normed output; then fp32 throughout: z, silu(z), the norm's input, v padded,
-        # corrected and new; q and k as they come, padded, k by beta, decayed, and both by their decay; five matrices of
+        # convolution input and output, and the normed output; then all in fp32: z, silu(z), the norm's input, v padded,
+        # corrected and new; q and k as received, padded, k times beta, decayed, both with their decay; five matrices of
         # chunk x chunk; the state before each chunk
         kept=2 * convolved + value,
         trained=2 * value,  # what the norm's weight and out_proj read
@@ -186,7 +186,7 @@ def delta(config: Fields, hidden: int, projections: Projections) -> Mixing:
         + 8 * expanded
         + 5 * value_heads * _CHUNK
         + value_heads * key_head * head // _CHUNK,
-        # the convolution's input, q and k for each head, v, the output before and after its norm, z; a chunk's matrix
+        # the convolution's input, q and k for each head, v, the output before and after its norm, z; a matrix per chunk
         by_kernels=convolved + 2 * expanded + 4 * value + (_CHUNK + 6) * value_heads,
     )
     other = convolved * config.or_else(4, "linear_conv_kernel_dim") + 2 * value_heads + head
@@ -194,14 +194,14 @@ def delta(config: Fields, hidden: int, projections: Projections) -> Mixing:
 
 
 def by_channel(config: Fields, hidden: int) -> Mixing:
-    """Return Kimi's delta attention: a decay a channel, without kernels kept for each pair of a chunk's tokens."""
+    """Return Kimi's delta attention: a decay per channel; without kernels, values for each pair of a chunk's tokens."""
     special = config.part("linear_attn_config") or config
     heads = special.or_else(32, "linear_num_heads", "num_heads")
     head = special.or_else(128, "linear_head_dim", "head_dim")
     kernel = special.or_else(4, "linear_conv_kernel_dim", "short_conv_kernel_size")
     inner = heads * head
     matrices = [Matrix(name, hidden, inner, "mixer") for name in ("q_proj", "k_proj", "v_proj")]
-    for name in ("f", "g"):  # both through a bottleneck of one head's width
+    for name in ("f", "g"):  # both through a bottleneck with the width of one head
         matrices.append(Matrix(f"{name}_a_proj", hidden, head, "mixer"))
         matrices.append(Matrix(f"{name}_b_proj", head, inner, f"{name} latent"))
     matrices += [Matrix("b_proj", hidden, heads, "mixer"), Matrix("o_proj", inner, hidden, "mixed")]
@@ -209,7 +209,7 @@ def by_channel(config: Fields, hidden: int) -> Mixing:
         kind="delta",
         heads=heads,
         kept=2 * 3 * inner + inner,
-        # for each pair of a chunk and each channel: decay, k by k by it, q by k by it; else twice a gated delta net
+        # for each pair in a chunk and each channel: decay, k times k, q times k; else twice a gated delta net
         kept_fp32=(3 * _CHUNK + 32) * inner + 5 * heads * _CHUNK + inner * head // _CHUNK,
         by_kernels=3 * inner + 8 * inner + 2 * (_CHUNK + 3) * heads,
     )

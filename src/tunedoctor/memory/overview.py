@@ -1,4 +1,4 @@
-"""What to change so that a run fits, and how far it can go; tables over models and cards."""
+"""Find what to change so that a run fits, and its limits; tables of models and cards."""
 
 from collections.abc import Callable
 from itertools import combinations, product
@@ -22,7 +22,7 @@ METHODS: tuple[Method, ...] = ("qlora", "lora", "full")
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One model by one method on a device."""
+    """One model with one method on a device."""
 
     model: str
     parameters: int
@@ -34,7 +34,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
-    """JSON of `doctor fit --format json` where there is a device."""
+    """The JSON of `doctor fit --format json` if a device is known."""
 
     schema: Literal["doctor.fit.machine/1"] = "doctor.fit.machine/1"
     device: Device
@@ -44,7 +44,7 @@ class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CardRow(msgspec.Struct, frozen=True):
-    """The largest model of each method that a card trains, and its speed with the largest by LoRA in 4 bit."""
+    """The largest model for each method that a card can train, and its speed with the largest one by 4-bit LoRA."""
 
     name: str
     memory_gib: float
@@ -57,7 +57,7 @@ class CardRow(msgspec.Struct, frozen=True):
 
 
 class CardTable(msgspec.Struct, frozen=True, kw_only=True):
-    """JSON of `doctor fit --cards --format json`."""
+    """The JSON of `doctor fit --cards --format json`."""
 
     schema: Literal["doctor.fit.cards/1"] = "doctor.fit.cards/1"
     seq: int
@@ -66,7 +66,7 @@ class CardTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def machine_table(device: Device, base: Run) -> MachineTable:
-    """Return what a device trains, at the sequence and batch of `base`."""
+    """Return what a device can train, at the sequence length and batch of `base`."""
     cells: list[Cell] = []
     for name, method in product(SIZES, METHODS):
         shape, run = named(name), replace(base, method=method)
@@ -84,8 +84,8 @@ def device_of(card: Card) -> Device:
 
 
 def card_table(cards: tuple[Card, ...], base: Run) -> CardTable:
-    """Return what each card trains."""
-    rows = tuple(_card(one, base) for one in cards)
+    """Return what each card can train."""
+    rows = tuple(_card(card, base) for card in cards)
     return CardTable(seq=base.seq, stack=base.stack.name, cards=rows)
 
 
@@ -93,7 +93,7 @@ def _card(card: Card, base: Run) -> CardRow:
     best, rate = dict.fromkeys(METHODS, ""), None
     for method in METHODS:
         run = replace(base, method=method)
-        fitting = (one for one in reversed(SIZES) if fits_well(named(one), run, device_of(card)))
+        fitting = (size for size in reversed(SIZES) if fits_well(named(size), run, device_of(card)))
         best[method] = "" if _unmeasured(card, run) else next(fitting, "")
         if best[method] and rate is None:
             rate = speed(named(best[method]), run, card.tflops, card.bandwidth_gb_s)
@@ -104,17 +104,17 @@ def _card(card: Card, base: Run) -> CardRow:
 
 
 def _unmeasured(card: Card, run: Run) -> bool:
-    """Nobody measured 4 bit on Metal."""
+    """Return whether this is 4 bit on Metal, for which there are no measurements."""
     return card.vendor == "apple" and run.method == "qlora"
 
 
 def caveat(card: Card) -> str:
-    """Return what is to be known of a card before it is bought; "" for nothing."""
+    """Return what to know about a card before buying it; "" for nothing."""
     if card.vendor == "amd":
         named_by = f"supported by ROCm {card.rocm}" if card.rocm else "no ROCm release supports it"
-        return f"{named_by}; 4 bit needs bitsandbytes built for {card.arch}"
+        return f"{named_by}; 4 bits need bitsandbytes built for {card.arch}"
     if card.vendor == "apple":
-        return "no estimate for 4 bit; Metal can use three quarters of the RAM"
+        return "no estimate for 4 bits; Metal can use three quarters of the RAM"
     if not card.bf16:
         return "no bf16: fp16 with loss scaling"
     return "memory shared with the CPU" if card.unified else ""
@@ -134,7 +134,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class OfferTable(msgspec.Struct, frozen=True, kw_only=True):
-    """JSON of `doctor fit MODEL --cards --format json`."""
+    """The JSON of `doctor fit MODEL --cards --format json`."""
 
     schema: Literal["doctor.fit.offers/1"] = "doctor.fit.offers/1"
     model: str
@@ -144,11 +144,11 @@ class OfferTable(msgspec.Struct, frozen=True, kw_only=True):
     stack: str
     offers: tuple[Offer, ...]
     smallest: str
-    """The smallest card on which it fits; "" where none of them will do."""
+    """The smallest card on which it fits; "" if none is large enough."""
 
 
 def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
-    """Judge each card for a run."""
+    """Judge whether a run fits on each card."""
     found: list[Offer] = []
     for card in (one for one in cards if not _unmeasured(one, run)):
         judged = fit(shape, run, device_of(card))
@@ -172,15 +172,15 @@ Table = MachineTable | CardTable | OfferTable
 
 
 LONGEST = 1 << 20
-"""Tokens; longer sequences aren't searched."""
+"""Longest sequence to try, in tokens."""
 _WIDEST = 1 << 12
 _STEP = 128
 _WORDS: dict[str, tuple[str, str]] = table("fit_words")["changes"]
-"""Words and option of each change, the mildest first."""
+"""Text and option of each change, mildest first."""
 
 
 class Change(NamedTuple):
-    """One change of a run."""
+    """One change to a run."""
 
     run: Run
     words: str
@@ -188,19 +188,19 @@ class Change(NamedTuple):
 
 
 class Largest(msgspec.Struct, frozen=True):
-    """The longest sequence at the run's batch, and the largest batch at its sequence; 0 where none fits."""
+    """The longest sequence at the run's batch, and the largest batch at its sequence; 0 if none fits."""
 
     seq: int
     batch: int
 
 
 def fits_well(shape: Shape, run: Run, device: Device) -> bool:
-    """Tell whether a run fits, not tightly."""
+    """Return whether a run fits without being tight."""
     return fit(shape, run, device).verdict == "fits"
 
 
 def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Change, ...]:
-    """Return the fewest changes that make a run fit, of as few the mildest; () where none of them do."""
+    """Return the fewest changes that make a run fit, and of those the mildest; () if none do."""
     for count in (1, 2, 3, 4):
         for chosen in combinations(_WORDS, count):
             said: list[Change] = []
@@ -208,7 +208,7 @@ def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Cha
                 changed = said[-1].run if said else run
                 if (fields := _open(changed, shape, gpus)[name]) is None:
                     break
-                words = (one.format_map(fields) for one in _WORDS[name])
+                words = (word.format_map(fields) for word in _WORDS[name])
                 said.append(Change(replace(changed, **fields), *words))
             if len(said) == count and fits_well(shape, said[-1].run, device):
                 return tuple(_mildest(shape, run, device, said))
@@ -216,7 +216,7 @@ def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Cha
 
 
 def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]:
-    """Return what each change makes of a run; None where the run does not leave it open."""
+    """Return the result of each change to a run; None if the run already has that setting or fixes it."""
     adamw = ("adamw", "adamw_fused", "paged_adamw")
     many = gpus > 1 and run.sharding == "ddp"
     away = run.method == "full" and run.offload == "none" and run.stack.name != "doctor"
@@ -239,7 +239,7 @@ def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]
 
 
 def _mildest(shape: Shape, run: Run, device: Device, said: list[Change]) -> list[Change]:
-    """Take back of the sequence or the batch what needn't go."""
+    """Undo as much of the cut in sequence length or batch as possible."""
     last = said[-1]
     if not last.option.startswith("--seq"):
         return said
@@ -258,7 +258,7 @@ def largest(shape: Shape, run: Run, device: Device) -> Largest:
 
 
 def largest_seq(shape: Shape, run: Run, device: Device) -> int:
-    """Return the longest sequence that fits, a multiple of 128 tokens; 0: none."""
+    """Return the longest sequence that fits, a multiple of 128 tokens; 0 if none does."""
     most = LONGEST // _STEP
     return _STEP * _search(lambda n: fits_well(shape, replace(run, seq=n * _STEP), device), most)
 

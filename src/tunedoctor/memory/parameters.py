@@ -1,7 +1,7 @@
-"""How many parameters a shape has, what bitsandbytes' weights take, and what trains: adapters, states of optimizers.
+"""Count a shape's parameters, the size of bitsandbytes' weights, and what trains: adapters, optimizer states.
 
-Read from bitsandbytes 0.50 (nn/modules.py, functional.py) and transformers' integration: it quantises every linear
-module but the head; norms, embeddings, biases and 3-D parameters of experts stay as they are.
+Follows bitsandbytes 0.50 (nn/modules.py, functional.py) and transformers' integration: it quantises every linear
+module except the head; norms, embeddings, biases and 3-D expert parameters stay as they are.
 """
 
 from typing import NamedTuple
@@ -14,15 +14,15 @@ from tunedoctor.tables.load import table
 
 
 class Parameters(NamedTuple):
-    """Counts of elements; the parts sum to the total."""
+    """Numbers of elements; the parts add up to the total."""
 
     total: int
     linear: int
-    """Matrices of linear modules in the layers: what bitsandbytes quantises."""
+    """Matrices of linear modules in the layers, which bitsandbytes quantises."""
     experts: int
     embedding: int
     head: int
-    """0 where it is tied to the embedding."""
+    """0 if it is tied to the embedding."""
     outside: int
     other: int
     """Norms, biases, routers, convolutions, positions."""
@@ -31,40 +31,42 @@ class Parameters(NamedTuple):
 def parameters(shape: Shape) -> Parameters:
     """Count the parameters of a model."""
     beside = sum(m.size for m in shape.beside)
-    linear = beside + sum(one.repeat * m.size for one in shape.layers for m in one.matrices)
-    experts = sum(one.repeat * one.experts.matrices for one in shape.layers if one.experts)
+    linear = beside + sum(layer.repeat * m.size for layer in shape.layers for m in layer.matrices)
+    experts = sum(layer.repeat * layer.experts.matrices for layer in shape.layers if layer.experts)
     embedding = shape.vocab * shape.hidden
     head = 0 if shape.tied else shape.vocab * shape.hidden
     around = shape.final_norm + shape.positions + (shape.vocab if shape.head_bias else 0)
-    layers = sum(one.repeat * one.size for one in shape.layers)
+    layers = sum(layer.repeat * layer.size for layer in shape.layers)
     total = layers + beside + embedding + head + around + shape.outside
     other = layers + beside - linear - experts + around
     return Parameters(total, linear, experts, embedding, head, shape.outside, other)
 
 
 def active(shape: Shape) -> int:
-    """Return the elements of matrices that work on one token: layers and head, without the embedding look-up."""
+    """Return the elements of matrices used for one token: layers and head, without the embedding lookup."""
     found = shape.vocab * shape.hidden
-    for one in shape.layers:
-        found += one.repeat * sum(m.size for m in one.matrices)
-        if one.experts:
-            found += one.repeat * one.experts.matrices * one.experts.active // one.experts.count
+    for layer in shape.layers:
+        found += layer.repeat * sum(m.size for m in layer.matrices)
+        if layer.experts:
+            found += (
+                layer.repeat * layer.experts.matrices * layer.experts.active // layer.experts.count
+            )
     return found
 
 
 _BLOCK = 64
 """Elements that share one scale in nf4."""
 _SCALES = 256
-"""Scales that share one scale of their own under double quantisation."""
+"""Scales that share a second scale under double quantisation."""
 
 
 def matrix_bytes(elements: int, outputs: int, kind: Quantisation) -> int:
-    """Return the bytes of one quantised matrix of `elements`, `outputs` rows among them."""
+    """Return the bytes of one quantised matrix of `elements`, with `outputs` rows."""
     if kind == "int8":
-        return elements + 4 * outputs  # a scale in fp32 for each row
+        return elements + 4 * outputs  # one fp32 scale per row
     blocks = -(-elements // _BLOCK)
     packed = -(-elements // 2)
-    if kind == "gptq":  # AutoGPTQ's groups of 128: a scale of 16 bits and a zero of 4
+    if kind == "gptq":  # AutoGPTQ's groups of 128: a 16-bit scale and a 4-bit zero
         return packed + elements * 5 // 256
     if kind == "nf4":
         return packed + 4 * blocks
@@ -73,28 +75,28 @@ def matrix_bytes(elements: int, outputs: int, kind: Quantisation) -> int:
 
 
 def weights(shape: Shape, run: Run) -> int:
-    """Return the bytes of the base model's weights on one GPU, whole."""
+    """Return the bytes of the base model's weights on one GPU, unsharded."""
     counts = parameters(shape)
     if run.method != "qlora":
         return counts.total * run.weight_bytes
-    every = [(one.repeat, m.size, m.outputs) for one in shape.layers for m in one.matrices]
+    every = [(layer.repeat, m.size, m.outputs) for layer in shape.layers for m in layer.matrices]
     every += [(1, m.size, m.outputs) for m in shape.beside]
     rest = counts.total - counts.linear
     if run.stack.experts_quantised:
         rest -= counts.experts
-        routed = ((one.repeat, one.experts) for one in shape.layers if one.experts)
+        routed = ((layer.repeat, layer.experts) for layer in shape.layers if layer.experts)
         every += [(repeat, one.matrices, one.count * one.width * 2) for repeat, one in routed]
     packed = (n * matrix_bytes(size, outputs, run.quantisation) for n, size, outputs in every)
     return sum(packed) + rest * run.rest_bytes
 
 
 class Reach(NamedTuple):
-    """What the adapters of a run reach."""
+    """What the adapters of a run cover."""
 
     layers: int
     of_layers: int
     share: float
-    """Part of the matrices' elements, experts among them, that has an adapter."""
+    """Share of the matrices' elements, experts included, that have an adapter."""
 
 
 def targeted(layer: Layer, run: Run) -> tuple[Matrix, ...]:
@@ -107,17 +109,17 @@ def targeted(layer: Layer, run: Run) -> tuple[Matrix, ...]:
 
 
 class OfExperts(NamedTuple):
-    """Elements of the adapters of a layer's routed experts, and of the weights that they make anew for each pass."""
+    """Elements of the adapters for a layer's routed experts, and of the weights that they rebuild in each pass."""
 
     adapters: int = 0
     weights: int = 0
     largest: int = 0
-    """Of the weights, those of the second matrices, or the first where the second have no adapter."""
+    """Elements of the rebuilt second matrices, or of the first if the second have no adapter."""
     router: int = 0
 
 
 def of_experts(layer: Layer, run: Run) -> OfExperts:
-    """Return what peft gives the routed experts of a layer: it adds adapters to their parameters, whole, each time."""
+    """Return what peft adds to a layer's routed experts: it adds adapters to their complete parameters in each pass."""
     one = layer.experts
     if run.method == "full" or not one or not one.names:
         return OfExperts()
@@ -135,24 +137,24 @@ def of_experts(layer: Layer, run: Run) -> OfExperts:
 
 
 def check_targets(shape: Shape, run: Run) -> None:
-    """Raise MemoryModelError where a target names no module of the model."""
+    """Raise MemoryModelError if a target matches no module of the model."""
     if run.method == "full":
         return
     for name in run.targets:
         if name not in shape.names:
-            what = f"{shape.name} has no module {name[:40]!r}: {', '.join(shape.names)}"
+            what = f"{shape.name} has no module {name[:40]!r}; its modules are {', '.join(shape.names)}"
             raise MemoryModelError(what)
-    if any(m.refused and m.name in run.targets for one in shape.layers for m in one.matrices):
-        what = f"peft gives out_proj of {shape.model_type} no adapter: name the others"
+    if any(m.refused and m.name in run.targets for layer in shape.layers for m in layer.matrices):
+        what = f"peft cannot adapt out_proj of {shape.model_type}: name other modules"
         raise MemoryModelError(what)
-    pair = next((one.experts.names[:2] for one in shape.layers if one.experts), ())
+    pair = next((layer.experts.names[:2] for layer in shape.layers if layer.experts), ())
     if len(set(pair) & set(run.targets)) == 1:
         what = f"peft adapts {' and '.join(pair)} of routed experts together: name both or none"
         raise MemoryModelError(what)
 
 
 def adapter_elements(shape: Shape, run: Run) -> int:
-    """Return the elements of all adapters: r x (inputs + outputs) for each module, DoRA's magnitudes among them."""
+    """Return the elements of all adapters: r x (inputs + outputs) for each module, with DoRA's magnitudes."""
     found = 0
     for layer in shape.layers:
         for m in targeted(layer, run):
@@ -166,7 +168,7 @@ def adapter_elements(shape: Shape, run: Run) -> int:
 
 
 def beside(shape: Shape, run: Run) -> tuple[Matrix, ...]:
-    """Return the modules beside the layers that get an adapter."""
+    """Return the modules outside the layers that get an adapter."""
     if run.method == "full":
         return ()
     return tuple(m for m in shape.beside if not run.targets or m.name in run.targets)
@@ -180,7 +182,7 @@ def trained_elements(shape: Shape, run: Run) -> int:
 
 
 def embedding_elements(shape: Shape, run: Run) -> int:
-    """Return the elements of embeddings and head that train as copies beside the adapters."""
+    """Return the elements of embeddings and head that train as copies in addition to the adapters."""
     if run.method == "full" or not run.embeddings:
         return 0
     counts = parameters(shape)
@@ -189,9 +191,9 @@ def embedding_elements(shape: Shape, run: Run) -> int:
 
 def reach(shape: Shape, run: Run) -> Reach:
     """Return how much of the model the adapters reach."""
-    layers = sum(one.repeat for one in shape.layers if targeted(one, run))
-    size = sum(one.repeat * m.size for one in shape.layers for m in targeted(one, run))
-    size += sum(one.repeat * of_experts(one, run).weights for one in shape.layers)
+    layers = sum(layer.repeat for layer in shape.layers if targeted(layer, run))
+    size = sum(layer.repeat * m.size for layer in shape.layers for m in targeted(layer, run))
+    size += sum(layer.repeat * of_experts(layer, run).weights for layer in shape.layers)
     counts = parameters(shape)
     whole = counts.linear + counts.experts
     return Reach(layers, shape.depth, size / whole if whole else 0.0)
@@ -210,9 +212,9 @@ class Optimizer(msgspec.Struct, frozen=True):
     paged: bool = False
     """States lie in unified memory, and move to the host when the GPU is short."""
     fp32: bool = False
-    """States are fp32 whatever the parameters are."""
+    """States are fp32 whatever type the parameters have."""
     copies: int = 0
-    """Copies of all trained parameters that a step makes and drops: torch's foreach makes one for AdamW."""
+    """Copies of all trained parameters that exist during a step: torch's foreach AdamW makes one."""
     factored: bool = False
 
 
@@ -220,11 +222,13 @@ OPTIMIZERS = msgspec.convert(table("optimizers")["rows"], dict[str, Optimizer])
 
 
 def optimizer_name(name: str) -> str:
-    """Return the doctor's name of an optimizer, from that or Hugging Face's. Raises MemoryModelError."""
+    """Return doctor's name of an optimizer from its own or Hugging Face's name. Raises MemoryModelError."""
     plain = name.strip().lower().replace("-", "_")
     found: str = table("optimizers")["also"].get(plain, plain)
     if found not in OPTIMIZERS:
-        raise MemoryModelError(f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}")
+        raise MemoryModelError(
+            f"there is no optimizer {name[:40]!r}; choose one of {', '.join(OPTIMIZERS)}"
+        )
     return found
 
 
@@ -246,31 +250,31 @@ def state_bytes(shape: Shape, run: Run) -> int:
 
 
 def step_copies(shape: Shape, run: Run) -> int:
-    """Return the bytes that a step makes and drops."""
+    """Return the bytes that a step allocates temporarily."""
     kind = OPTIMIZERS[run.optimizer]
     elements = trained_elements(shape, run)
     if run.sharding.startswith("zero"):  # its kernel is fused
         return 0
     if run.step_in_backward:
-        largest = max((m.size for one in shape.layers for m in one.matrices), default=0)
+        largest = max((m.size for layer in shape.layers for m in layer.matrices), default=0)
         return kind.copies * run.trained_bytes * max(largest, shape.vocab * shape.hidden)
-    if kind.factored:  # the update of one parameter in fp32, its square among it
+    if kind.factored:  # the update of one parameter in fp32, and its square
         largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
         return 2 * 4 * max(largest, max((r * c for r, c, _ in _matrices(shape, run)), default=0))
     return kind.copies * run.stack.step_copies * elements * run.trained_bytes
 
 
 def _matrices(shape: Shape, run: Run) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
+    result: list[tuple[int, int, int]] = []
     for layer in shape.layers:
         if run.method == "full":
-            found += [(m.outputs, m.inputs, layer.repeat) for m in layer.matrices]
+            result += [(m.outputs, m.inputs, layer.repeat) for m in layer.matrices]
             if layer.experts:
                 one = layer.experts
-                found.append((one.inputs, one.width, 3 * one.count * layer.repeat))
+                result.append((one.inputs, one.width, 3 * one.count * layer.repeat))
         else:
             for m in targeted(layer, run):
-                found += [(run.rank, m.inputs, layer.repeat), (m.outputs, run.rank, layer.repeat)]
+                result += [(run.rank, m.inputs, layer.repeat), (m.outputs, run.rank, layer.repeat)]
     if run.method == "full" or run.embeddings:
-        found.append((shape.vocab, shape.hidden, 1 if shape.tied else 2))
-    return found
+        result.append((shape.vocab, shape.hidden, 1 if shape.tied else 2))
+    return result

@@ -1,14 +1,14 @@
-"""The peak of a training step: head and loss as each stack runs them, what lies on the GPU in each phase, the highest.
+"""Estimate the peak of a training step: head and loss as each stack runs them, and the memory in use in each phase.
 
-Phases of a step after the first, when optimizer states exist: the forward pass, the loss (all that it kept, and the
+Phases of a step after the first, when optimizer states exist: the forward pass, the loss (everything it kept, and the
 logits), the backward pass at its first layer and at its last one, the embedding's gradient, and the optimizer's step.
 
-Of several GPUs: FSDP (torch/distributed/fsdp): a unit is a layer, gathered in the type that it computes in; the next
-one is fetched beside it; the root's own unit (embedding, head) stays gathered through the step; gradients of a unit are
-whole until they are reduced. DeepSpeed's bytes for each trained element: 2 of weight, 2 of gradient, 12 of fp32 weight
+With several GPUs: FSDP (torch/distributed/fsdp): a unit is a layer, gathered in the type that it computes in; the next
+one is prefetched; the root's own unit (embedding, head) stays gathered through the step; gradients of a unit are
+unsharded until they are reduced. DeepSpeed's bytes per trained element: 2 of weight, 2 of gradient, 12 of fp32 weight
 and Adam's states, 4 of fp32 gradient in the step ("Memory Requirements" of its documentation; 18 and 2 there), and 2 of
-the flattened copy from which that is made (_prepare_fp32_grad_for_sub_group of stage3.py, step of stage_1_and_2.py). In
-sub-groups of 1e9 elements, which is nearly all of what one GPU of a few holds.
+the flattened copy that it is made from (_prepare_fp32_grad_for_sub_group of stage3.py, step of stage_1_and_2.py). In
+sub-groups of 1e9 elements, which is nearly everything that each of a few GPUs holds.
 """
 
 from functools import lru_cache
@@ -31,24 +31,24 @@ from tunedoctor.memory.shape import Norm, Shape
 from tunedoctor.memory.tape import Modules, Tape, Tensor
 
 WORKSPACES = 2 * 8_519_680
-"""cuBLAS takes a workspace of the allocator in each thread (CUDABlas.cpp, ":4096:2:16:8"): forward and backward."""
+"""cuBLAS allocates a workspace in each thread (CUDABlas.cpp, ":4096:2:16:8"): forward and backward."""
 
 
 class Peak(NamedTuple):
-    """What the allocator must hand out, in bytes."""
+    """What the allocator must provide, in bytes."""
 
     total: int
     phase: str
     terms: dict[str, int]
-    """Terms of that phase; they sum to the total."""
+    """Terms of that phase; they add up to the total."""
     phases: dict[str, int]
     trained: int
     cached: int = 0
-    """Bytes that the allocator keeps beside its peak, from tensors whose blocks fit nothing later."""
+    """Bytes that the allocator keeps in addition to its peak, in freed blocks that fit no later tensor."""
 
 
 def peak(shape: Shape, run: Run) -> Peak:
-    """Return the peak of training a model so, on one GPU."""
+    """Return the peak of training a model with these settings, on one GPU."""
     if run.stack.untied and shape.tied:
         shape = replace(shape, tied=False)
     trained = trained_elements(shape, run)
@@ -56,7 +56,7 @@ def peak(shape: Shape, run: Run) -> Peak:
     share = shares(shape, run, base, trained)
     gradients = run.gradient(trained)
     adapters = (adapter_elements(shape, run) + embedding_elements(shape, run)) * run.adapter_bytes
-    unused = run.method == "qlora" and run.stack.trains_embedding  # no optimizer steps it
+    unused = run.method == "qlora" and run.stack.trains_embedding  # never updated
     static = {
         "weights": int(base * share.weights),
         "adapters": int(adapters * share.weights),
@@ -71,8 +71,8 @@ def peak(shape: Shape, run: Run) -> Peak:
             continue
         terms["gathered weights"] = share.gathered
         if "backward" in name:
-            terms["gradients on their way"] = share.reduced
-    if run.accum > 1:  # gradients of the micro-batches before lie there all along
+            terms["gradients in transit"] = share.reduced
+    if run.accum > 1:  # gradients of earlier micro-batches exist throughout
         static["gradients"] = gradients
         phases = {name: terms | {"gradients": 0} for name, terms in phases.items()}
     sums = {name: sum(terms.values()) for name, terms in phases.items()}
@@ -90,16 +90,16 @@ def peak(shape: Shape, run: Run) -> Peak:
 
 
 def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]:
-    layers = [(one.repeat, moments(one, shape, run)) for one in shape.layers]
+    layers = [(layer.repeat, moments(layer, shape, run)) for layer in shape.layers]
     again, loss = run.checkpointing, loss_term(shape, run)
-    cast = run.upcast and run.method != "full"  # FSDP casts what a unit is given
+    cast = run.upcast and run.method != "full"  # FSDP casts a unit's inputs
     width = 4 if shape.wide_residual or cast else run.stream_width
     stream = width * run.tokens * shape.hidden * shape.streams
     kind = "layer inputs" if again else "activations"
     saved = stream * shape.depth if again else sum(repeat * one.kept for repeat, one in layers)
     if run.offloads:
         saved = stream
-    # nothing below the first layer wants a gradient
+    # nothing below the first layer needs a gradient
     if not again and run.method != "full" and shape.layers:
         saved -= layers[0][1].kept - moments(shape.layers[0], shape, run, first=True).kept
     casts = _casts(shape, run)
@@ -111,7 +111,7 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
     last = max((one.backward - one.gradients for _, one in layers), default=0)
     ahead = max((one.forward for _, one in layers), default=0)
     held = {"logits and loss": loss.held}
-    found = {
+    result = {
         "forward": {"autocast copies": casts, kind: saved, "one layer": ahead},
         "loss": {kind: saved, "logits and loss": loss.peak},
         "backward, first layer": {kind: saved, "one layer": work + adding, "gradients": loss.gradients, **held},
@@ -127,42 +127,42 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
             "logits and loss": loss.held if run.stack.keeps_logits else 0,
         },
     }  # fmt: skip
-    if loss.forward + casts > loss.peak:  # they are gone when the loss is taken back
-        found["loss"] |= {"autocast copies": casts, "logits and loss": loss.forward}
+    if loss.forward + casts > loss.peak:  # the casts are freed before the backward pass of the loss
+        result["loss"] |= {"autocast copies": casts, "logits and loss": loss.forward}
     if whole:  # of a tied one: the head's gradient, the embedding's, and their sum
-        found["embedding's gradient"] = {
+        result["embedding's gradient"] = {
             "gradients": gradients,
             "tied embedding": (2 if shape.tied else 1) * embedding,
             **held,
         }
-    return found
+    return result
 
 
 def _casts(shape: Shape, run: Run) -> int:
-    """Return the bytes of the 16-bit copies that autocast makes of what trains in fp32, and keeps to its end."""
+    """Return the bytes of the 16-bit copies that autocast makes of fp32 trained weights, and keeps to its end."""
     if not run.autocast or run.trained_bytes != 4 or run.upcast:
         return 0
-    if run.method == "full":  # matrices of layers, whole: of an expert's part it keeps none
+    if run.method == "full":  # matrices of layers; it keeps none for parts of experts
         return 2 * parameters(shape).linear if run.checkpointing else 0
     return 2 * (trained_elements if run.checkpointing else embedding_elements)(shape, run)
 
 
 class Shares(NamedTuple):
-    """The parts that lie on one GPU, and what sharing costs there, in bytes."""
+    """What one GPU holds, and what sharding needs there in addition, in bytes."""
 
     weights: float = 1.0
     states: float = 1.0
     buffers: int = 0
-    """All along."""
+    """Throughout the step."""
     gathered: int = 0
-    """Weights that lie there whole, forward and backward."""
+    """Weights that are unsharded in the forward and backward pass."""
     reduced: int = 0
-    """Gradients that lie there whole, backward."""
+    """Gradients that are unsharded in the backward pass."""
     copies: int = 0
 
 
 def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
-    """Return what one GPU of `run.gpus` holds; `base` is the weights' bytes, `trained` the elements that train."""
+    """Return what one of `run.gpus` GPUs holds; `base`: bytes of the weights, `trained`: number of trained elements."""
     n = run.gpus
     gradient = trained * run.trained_bytes
     host = 0 if run.offload in ("optimizer", "all") else 1
@@ -170,7 +170,7 @@ def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
     if n == 1 and not run.sharding.startswith("zero"):
         return Shares(states=host)
     match run.sharding:
-        case "ddp":  # buckets beside the gradients: PyTorch's default, gradient_as_bucket_view off
+        case "ddp":  # plus buckets: PyTorch's default, gradient_as_bucket_view off
             return Shares(buffers=gradient, states=host)
         case "zero1" | "zero2":  # its part of the gradients is flattened, and fp32 in the step
             return Shares(states=host / n, copies=host * (gradient + 4 * trained) // n)
@@ -191,29 +191,29 @@ def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
 
 
 CHUNK = 512
-"""Tokens of a chunk of doctor train's loss."""
+"""Tokens per chunk of doctor train's loss."""
 _TORCHTUNE_CHUNKS = 8
 _TRL_CHUNK = 256
 _WHOLE = ("whole", "whole-middle", "whole-old", "whole-narrow", "in-place")
 
 
 class LossTerm(NamedTuple):
-    """Bytes of the last norm, the head and the loss."""
+    """Bytes for the last norm, the head and the loss."""
 
     peak: int
-    """While the loss is made or taken back."""
+    """In the forward or backward pass of the loss."""
     forward: int
-    """While it is made, under autocast."""
+    """In its forward pass, under autocast."""
     held: int
     """Throughout the backward pass."""
     cached: int = 0
-    """Freed before the peak in blocks that fit nothing later: the allocator keeps them beside it."""
+    """Freed before the peak, in blocks that fit no later tensor, so the allocator keeps them."""
     gradients: int = 0
 
 
 @lru_cache(maxsize=512)
 def loss_term(shape: Shape, run: Run) -> LossTerm:
-    """Return what the head and the loss of one micro-batch take."""
+    """Return what the head and the loss of one micro-batch need."""
     tape, cached = Tape(), 0
     head = _Head(shape, run, tape)
     output: Tensor | None = None
@@ -228,7 +228,9 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
     forward = tape.peak
     tape.backward(4)
     del output
-    return LossTerm(tape.peak, forward, held, cached, sum(one.size for one in tape.gradients))
+    return LossTerm(
+        tape.peak, forward, held, cached, sum(gradient.size for gradient in tape.gradients)
+    )
 
 
 class _Head(Modules):
@@ -257,7 +259,7 @@ class _Head(Modules):
         return op((logits,), logits.count, logits.width)
 
     def whole(self) -> Tensor | None:
-        """Make logits of all tokens and the loss; returns the logits where the loop holds them."""
+        """Compute the logits of all tokens and the loss; return the logits if the loop holds them."""
         op, kind = self.tape.op, self.run.stack.loss
         logits = self._logits(self._hidden())
         count = logits.count
@@ -269,7 +271,7 @@ class _Head(Modules):
         wide = logits if kind == "whole-narrow" else self.cast(logits, 4)
         shifted = wide
         if kind in ("whole-old", "whole-middle", "whole-narrow") and self.run.batch > 1:
-            shifted = op((wide,), count, wide.width)  # laid out anew; both are there still
+            shifted = op((wide,), count, wide.width)  # copied; both versions exist
         if kind == "whole-narrow" and self.run.autocast:
             shifted = self.cast(shifted, 4)
         likely = op((shifted,), count, shifted.width, keeps=True)
@@ -279,7 +281,7 @@ class _Head(Modules):
         return logits if self.run.stack.keeps_logits else None
 
     def apart(self) -> None:
-        """Make the loss in chunks, or by a kernel that never holds the logits."""
+        """Compute the loss in chunks, or with a kernel that never holds the logits."""
         op, tokens, vocab, run = self.tape.op, self.tokens, self.shape.vocab, self.run
         x, weight = self._hidden(), self.size
         narrow = run.kernel_bytes(x.width)
@@ -287,22 +289,22 @@ class _Head(Modules):
         made = run.gradient(weight) if self.trains else 0
         match run.stack.loss:
             case "chunked-kept" | "chunked-wide":
-                # fp32 a chunk at a time, of which log_softmax keeps its output
+                # fp32 one chunk at a time, of which log_softmax keeps its output
                 part = -(-tokens // _TORCHTUNE_CHUNKS) * vocab
                 logits, held = self._logits(x), run.stack.loss == "chunked-wide"
                 logits = self.cast(logits, 4) if held else logits
-                if run.compiled:  # made again, a chunk at a time, and the gradient put in its place
+                if run.compiled:  # recomputed one chunk at a time, and replaced by the gradient
                     op((logits,), 1, 4, saved=(logits,), temp=12 * part, back=12 * part, same=True)
                     return
                 kept = op((logits,), logits.count, 4, keeps=True, temp=4 * part, back=8 * part)
                 op((kept,), 1, 4, saved=(logits,) if held else ())
-            case "chunked":  # line by line of doctor train's ChunkedLoss
+            case "chunked":  # line by line as in doctor train's ChunkedLoss
                 chunk, wide = min(tokens, CHUNK) * vocab, 4 * weight if self.trains else 0
-                # of weights, in the type of hidden states
+                # of the weights, in the type of the hidden states
                 copy = narrow * weight if run.rest_bytes != narrow else 0
-                half = narrow if narrow < 4 else 0  # what is fp32 is its own copy in fp32
-                size = (8 if cap else 4 + half) * chunk + copy  # all else is done in place
-                # the head's gradient is added up in fp32; a chunk's part of it, in both types
+                half = narrow if narrow < 4 else 0  # if it is fp32, no fp32 copy is needed
+                size = (8 if cap else 4 + half) * chunk + copy  # everything else is done in place
+                # the head's gradient is summed in fp32; a chunk's part of it exists in both types
                 if self.trains:
                     left = (4 + half) * chunk
                     size = max(size, left + (4 + half) * weight + copy)
@@ -316,7 +318,7 @@ class _Head(Modules):
                 part += 4 * weight if run.stack.loss == "recomputed-wide" else 0
                 op((x,), 1, 4, saved=(x,), temp=part, back=part, made=made)
             case _:
-                # Liger: as many chunks as the vocabulary is wider than the hidden states; the gradient is made at once
+                # Liger: vocabulary / hidden size chunks; the gradient is computed immediately
                 rows = -(-tokens // -(-vocab // self.shape.hidden))
                 part = (narrow + 4) * (1 << max(0, rows - 1).bit_length()) * vocab
                 left_over = x.count + (weight if self.trains else 0)

@@ -1,4 +1,4 @@
-"""The fine-tune that is asked about, and training stacks: how the code of each spends memory."""
+"""The fine-tune to estimate, and training stacks: how the code of each uses memory."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,12 +13,12 @@ Loss = Literal[
     "whole", "whole-middle", "whole-old", "whole-narrow", "in-place",
     "chunked", "chunked-kept", "chunked-wide", "recomputed", "recomputed-wide", "fused",
 ]  # fmt: skip
-"""whole: logits of the batch and a cross-entropy in fp32 (transformers 4.49 and later); whole-middle: with a shifted
-copy beside them (4.46); whole-old: with that copy, of logits that are fp32 for good (before 4.46); whole-narrow: with
-that copy, of logits that no code makes fp32; in-place: the gradient is written over the logits (unsloth of 2024);
-chunked: chunk by chunk, gradient taken in the forward pass (doctor train); chunked-kept: chunk by chunk, what each
-keeps stays for the backward pass (torchtune); chunked-wide: so, of logits in fp32 that the loop holds (LitGPT);
-recomputed: chunks made again in the backward pass (TRL), recomputed-wide: by an fp32 copy of the head (TRL 1.4 to
+"""whole: logits of the batch and a cross-entropy in fp32 (transformers 4.49 and later); whole-middle: plus a shifted
+copy (4.46); whole-old: plus that copy, of logits that stay fp32 (before 4.46); whole-narrow: plus
+that copy, of logits that are never converted to fp32; in-place: the gradient replaces the logits (unsloth of 2024);
+chunked: chunk by chunk, gradient computed in the forward pass (doctor train); chunked-kept: chunk by chunk, what each
+keeps stays for the backward pass (torchtune); chunked-wide: the same, of fp32 logits that the loop holds (LitGPT);
+recomputed: chunks recomputed in the backward pass (TRL), recomputed-wide: with an fp32 copy of the head (TRL 1.4 to
 1.14); fused: a kernel that never holds the logits (Liger, cut cross-entropy, unsloth)."""
 
 
@@ -30,40 +30,40 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     autocast: bool = False
     """The forward pass runs under torch.autocast: fp32 adapters get 16-bit copies of their inputs."""
     adapters: Literal[2, 4] = 4
-    """Bytes of an adapter's element; peft makes them fp32 where the base is 16 bit."""
+    """Bytes per adapter element; peft uses fp32 if the base is 16 bit."""
     qlora_adapters: Literal[2, 4] = 4
     prepared: bool = False
-    """QLoRA goes through peft's prepare_model_for_kbit_training."""
+    """QLoRA calls peft's prepare_model_for_kbit_training."""
     wide_full: bool = False
-    """What trains is fp32 in full fine-tunes, whatever the model was loaded as."""
+    """Full fine-tunes train in fp32, whatever type the model was loaded in."""
     wide_stream: bool = False
-    """Norms and embeddings are fp32 in full fine-tunes, and with them the residual stream."""
+    """In full fine-tunes, norms and embeddings are fp32, and with them the residual stream."""
     wide_sharded: bool = False
-    """accelerate makes what trains under FSDP fp32, where it runs under autocast."""
+    """Under autocast, accelerate converts what trains under FSDP to fp32."""
     own_norm: bool = False
-    """Its RMSNorm kernel keeps its input, not a copy in fp32."""
+    """Its RMSNorm kernel keeps its input, not an fp32 copy."""
     own_feed: bool = False
-    """Its feed-forward kernel keeps the input, gate and up for all three modules and their adapters."""
+    """Its feed-forward kernel keeps the input, gate and up, for all three modules and their adapters."""
     offloads: bool = False
-    """With checkpointing, layer inputs lie in host memory."""
+    """With checkpointing, layer inputs are in host memory."""
     keeps_logits: bool = False
-    """The loop still holds the model's output, logits among it, during the backward pass."""
+    """The loop still holds the model's output, including logits, during the backward pass."""
     input_kept: bool = False
     """Each matmul of a 4-bit matrix keeps its input (bitsandbytes before 0.43.2)."""
     experts_quantised: bool = False
-    """4 bits reach routed experts. transformers 5 holds them as 3-D parameters, which bitsandbytes passes over."""
+    """4 bits cover routed experts, too. transformers 5 has 3-D parameters for them, which bitsandbytes skips."""
     step_copies: int = 1
     """Copies of what trains that foreach AdamW makes in its step: two before torch 2.1."""
     trains_embedding: bool = False
-    """QLoRA puts a new embedding there, whose gradient is made and never used (LitGPT)."""
+    """QLoRA adds a new embedding, whose gradient is computed but never used (LitGPT)."""
     untied: bool = False
-    """It builds a head of its own for every model."""
+    """It builds a separate head for every model."""
     reserve: float = 0.0
     known: bool = True
     error: float = 0.03
-    """How far off its measurements are, as a part."""
+    """Relative error of its measurements."""
     also: tuple[tuple[tuple[str, Any], ...], ...] = ()
-    """What else its users set: changes of these fields."""
+    """Other settings that its users choose, as changes to these fields."""
 
 
 class _Release(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class _Release(msgspec.Struct, frozen=True):
     stacks: tuple[str, ...] = ()
     model_types: tuple[str, ...] = ()
     of: str = ""
-    """Beginning of the losses that it changes; "": it counts for any."""
+    """Prefix of the losses that it changes; "": it applies to all."""
 
     def counts(self, stack: Stack, version: str, model_type: str) -> bool:
         return bool(
@@ -96,44 +96,46 @@ class _Table(msgspec.Struct, frozen=True):
 _TABLE = msgspec.convert(table("stacks"), _Table)
 STACKS = {one.name: one for one in _TABLE.stacks}
 LEAST, MOST = _TABLE.least, _TABLE.most
-"""What an unknown stack spends at the least, and at the most."""
-LIBRARIES = tuple(dict.fromkeys(one.library for one in _TABLE.releases))
-"""Whose releases make a difference."""
+"""The most and the least economical behaviour of an unknown stack."""
+LIBRARIES = tuple(dict.fromkeys(release.library for release in _TABLE.releases))
+"""Libraries whose release makes a difference."""
 
 
 def stack_named(name: str) -> Stack:
-    """Return a stack by name. Raises MemoryModelError for another name."""
+    """Return a stack by name. Raises MemoryModelError if there is none."""
     found = STACKS.get(name.strip().lower())
     if found is None:
-        raise MemoryModelError(f"no stack is called {name[:40]!r}: {', '.join(STACKS)}")
+        raise MemoryModelError(
+            f"there is no stack {name[:40]!r}; choose one of {', '.join(STACKS)}"
+        )
     return found
 
 
 def of_releases(stack: Stack, versions: Mapping[str, str], model_type: str = "") -> Stack:
-    """Return a stack as it is with these releases of libraries; one that isn't named counts as the newest."""
-    for one in _TABLE.releases:
-        version = versions.get(one.library)
-        if version is not None and one.counts(stack, version, model_type):
-            stack = changed(stack, one.set)
+    """Return a stack with these library releases; a library that isn't named counts as the newest."""
+    for release in _TABLE.releases:
+        version = versions.get(release.library)
+        if version is not None and release.counts(stack, version, model_type):
+            stack = changed(stack, release.set)
     return stack
 
 
 def changed(stack: Stack, values: Mapping[str, Any]) -> Stack:
-    """Return a stack with other values of some fields."""
+    """Return a stack with some fields changed."""
     return msgspec.convert({**msgspec.to_builtins(stack), **values}, Stack)
 
 
 def versions_of(text: str) -> dict[str, str]:
-    """Return releases out of "transformers=4.48.1,peft=0.13". Raises MemoryModelError where it can't be read."""
-    found: dict[str, str] = {}
+    """Parse releases such as "transformers=4.48.1,peft=0.13". Raises MemoryModelError if that is impossible."""
+    result: dict[str, str] = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
         name, _, version = part.replace("==", "=").partition("=")
         name, version = name.strip().lower(), version.strip() or "0"
         if name not in LIBRARIES or not version[:1].isdigit():
-            what = f"--with has {part[:60]!r}; it wants LIBRARY=RELEASE of {', '.join(LIBRARIES)}"
+            what = f"--with has {part[:60]!r}; expected LIBRARY=RELEASE, with one of {', '.join(LIBRARIES)}"
             raise MemoryModelError(what)
-        found[name] = version
-    return found
+        result[name] = version
+    return result
 
 
 Method = Literal["lora", "qlora", "full"]
@@ -145,12 +147,12 @@ Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model is trained. Sizes are counts."""
+    """How a model is trained. Sizes are element counts."""
 
     method: Method = "lora"
     rank: int = 16
     targets: tuple[str, ...] = ()
-    """Names of modules that get adapters; (): every linear one but the head."""
+    """Names of modules that get adapters; (): all linear modules except the head."""
     dora: bool = False
     dropout: float = 0.0
     seq: int = 2048
@@ -162,24 +164,24 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     attention: Attention = "sdpa"
     stack: Stack = STACKS["doctor"]
     precision: Precision = "bf16"
-    """bf16: weights, gradients and optimizer states of what trains in 16 bit; mixed: fp32 weights under autocast."""
+    """bf16: weights, gradients and optimizer states of what trains are 16 bit; mixed: fp32 weights under autocast."""
     quantisation: Quantisation = "nf4-dq"
     prepared: bool | None = None
-    """peft's prepare_model_for_kbit_training made embeddings, head and norms fp32, and with them the residual stream;
-    None: as the stack does."""
+    """peft's prepare_model_for_kbit_training converted embeddings, head and norms to fp32, and with them the residual
+    stream; None: as the stack does."""
     embeddings: bool = False
-    """Embeddings and head train whole beside the adapters (modules_to_save)."""
+    """Embeddings and head are trained completely, in addition to the adapters (modules_to_save)."""
     padded: bool = False
-    """The batch has padding, so that attention gets a mask."""
+    """The batch has padding, so attention gets a mask."""
     gpus: int = 1
     context_parallel: int = 1
     sharding: Sharding = "ddp"
     offload: Offload = "none"
-    """What lies in the host's memory: inputs of checkpointed layers; the optimizer's states; these and the weights."""
+    """What is in host memory: inputs of checkpointed layers; the optimizer's states; these and the weights."""
     compiled: bool = False
-    """torch.compile makes norms and activations again in the backward pass."""
+    """torch.compile recomputes norms and activations in the backward pass."""
     step_in_backward: bool = False
-    """Each parameter is stepped as soon as its gradient is there, which is dropped then."""
+    """Each parameter is updated as soon as its gradient exists, which is then freed."""
     half: Literal["bf16", "fp16"] = "bf16"
 
     @property
@@ -189,7 +191,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> Precision:
-        """The precision, where the stack has a say."""
+        """The precision, unless the stack decides it."""
         wide = self.stack.wide_full and self.method == "full" and self.precision == "bf16"
         return "mixed" if wide else self.precision
 
@@ -200,73 +202,73 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sharded(self) -> bool:
-        """Whether weights or optimizer states are divided among GPUs."""
+        """Whether weights or optimizer states are split among GPUs."""
         return self.gpus > 1 and self.sharding != "ddp"
 
     @property
     def upcast(self) -> bool:
-        """Whether accelerate has made what trains under FSDP fp32."""
+        """Whether accelerate converted what trains under FSDP to fp32."""
         narrow = self.kind == "bf16" and self.stack.autocast
         return self.stack.wide_sharded and self.sharded and self.sharding == "fsdp" and narrow
 
     @property
     def kbit(self) -> bool:
-        """Whether prepare_model_for_kbit_training was called; no library does so with sharded weights."""
-        asked = self.stack.prepared if self.prepared is None else self.prepared
-        return self.method == "qlora" and asked and not self.sharded
+        """Whether prepare_model_for_kbit_training was called; no library does that with sharded weights."""
+        prepared = self.stack.prepared if self.prepared is None else self.prepared
+        return self.method == "qlora" and prepared and not self.sharded
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of an element of the base model, as it lies there, that isn't quantised."""
+        """Bytes per stored element of the base model that isn't quantised."""
         return 4 if self.kind != "bf16" or (self.upcast and self.method == "full") else 2
 
     @property
     def rest_bytes(self) -> int:
-        """Bytes of an element of norms, embeddings, the head and what else isn't quantised, where it computes."""
+        """Bytes per element, when computing, of norms, embeddings, the head and other parts that aren't quantised."""
         return 4 if self.kind != "bf16" or self.kbit else 2
 
     @property
     def stream_width(self) -> int:
-        """Bytes of an element of the residual stream."""
+        """Bytes per element of the residual stream."""
         wide = self.stack.wide_stream and self.method == "full" and not self.sharded
         return 4 if wide else self.rest_bytes
 
     @property
     def compute_bytes(self) -> int:
-        """Bytes of an element in which quantised matrices are multiplied."""
+        """Bytes per element in which quantised matrices are multiplied."""
         return 4 if self.kind == "fp32" else 2
 
     def kernel_bytes(self, width: int) -> int:
-        """Bytes of an element of what a matmul takes, of a tensor whose elements are as wide."""
+        """Bytes per element of a matmul's input, for a tensor with elements of this width."""
         return 2 if self.autocast else width
 
     @property
     def adapter_bytes(self) -> int:
-        """Bytes of an element of an adapter."""
+        """Bytes per element of an adapter."""
         return self.stack.qlora_adapters if self.method == "qlora" else self.stack.adapters
 
     @property
     def trained_bytes(self) -> int:
-        """Bytes of an element of what trains."""
+        """Bytes per element of what trains."""
         return self.weight_bytes if self.method == "full" else self.adapter_bytes
 
     @property
     def own_norm(self) -> bool:
-        """Whether a norm keeps its input, and no copy in fp32."""
+        """Whether a norm keeps its input, without an fp32 copy."""
         return self.stack.own_norm or self.compiled
 
     @property
     def own_feed(self) -> bool:
-        """Whether a feed-forward part keeps gate and up alone."""
+        """Whether a feed-forward part keeps only gate and up."""
         return self.stack.own_feed or self.compiled
 
     @property
     def offloads(self) -> bool:
-        """Whether inputs of checkpointed layers lie in host memory."""
+        """Whether inputs of checkpointed layers are in host memory."""
         return self.checkpointing and (self.stack.offloads or self.offload == "activations")
 
     def gradient(self, elements: int) -> int:
-        """Bytes of the gradient of so many elements that train, on one GPU, as long as it stays there."""
+        """Bytes of the gradient for this number of trained elements, on one GPU, as long as it exists."""
         divided = self.sharded and self.sharding in ("zero2", "zero3", "fsdp")
         stays = 0.0 if self.step_in_backward else 1 / self.gpus if divided else 1.0
         return int(elements * self.trained_bytes * stays)

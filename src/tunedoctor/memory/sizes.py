@@ -1,4 +1,4 @@
-"""What a config says of its layers: their numbers, under whatever names, their mixer, window and experts."""
+"""What a config says about its layers: their numbers, under various names, their mixer, window and experts."""
 
 from tunedoctor.memory.build import Numbers
 from tunedoctor.memory.family import KNOWN, Bias, Family, Fields, Kind, Mixers, name_of, senseless
@@ -7,7 +7,7 @@ KEYS = KNOWN.keys
 
 
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
-    """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
+    """Return what a config says about a layer. Raises MemoryModelError if something is missing."""
     hidden = config.needed(*KEYS["hidden"])
     none = model_type in KNOWN.without_attention
     heads = config.or_else(1, *KEYS["heads"]) if none else config.needed(*KEYS["heads"])
@@ -17,7 +17,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     width = config.or_else(0, *KEYS["widths"])
     kv_heads, active = _kv_heads(config, family, heads), config.or_else(1, *KEYS["active"])
     if not head_dim and hidden % heads and not config.whole("kv_lora_rank"):
-        wanted = f"head_dim, or a divisor of {config.key(*KEYS['hidden'])} {hidden},"
+        wanted = f"head_dim, or a divisor of {config.key(*KEYS['hidden'])} {hidden}"
         raise senseless(config.key(*KEYS["heads"]), heads, wanted)
     if heads % kv_heads:
         wanted = f"a divisor of {config.key(*KEYS['heads'])} {heads}"
@@ -53,7 +53,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
 
 
 def experts_of(config: Fields) -> int:
-    """Return the number of routed experts; 0: there are none."""
+    """Return the number of routed experts; 0 if there are none."""
     if config.data.get("is_moe") is False or config.data.get("enable_moe_block") is False:
         return 0
     found = config.or_else(0, *KEYS["experts"])
@@ -61,12 +61,12 @@ def experts_of(config: Fields) -> int:
 
 
 def bias(config: Fields, rule: Bias) -> bool:
-    """Tell whether a bias is there, by a family's rule."""
+    """Return whether a bias exists, according to a family's rule."""
     return rule if isinstance(rule, bool) else config.flag(rule)
 
 
 def _norms(config: Fields, family: Family) -> int:
-    """Return the norms of the residual's width: two more where a switch puts them behind each part."""
+    """Return the number of norms on the residual: two more if a switch adds them after each part."""
     if config.data.get("parallel_attn") is not None:  # Falcon
         if not config.flag("parallel_attn"):
             return 2
@@ -95,7 +95,7 @@ def _kv_heads(config: Fields, family: Family, heads: int) -> int:
 
 
 def _feed(config: Fields, hidden: int, model_type: str) -> int:
-    # their intermediate_size counts w1 and w2, or gate and up, together
+    # their intermediate_size is the sum for w1 and w2, or gate and up
     if both := {"qwen": 8, "recurrent_gemma": 6}.get(model_type):
         return config.or_else(both * hidden, "intermediate_size") // 2
     if model_type == "lfm2" and config.flag("block_auto_adjust_ff_dim", default=True):
@@ -135,10 +135,10 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for 
     if name == "falcon_h1":
         return Kind("both")
     pattern = config.data.get("hybrid_override_pattern")
-    if isinstance(pattern, str) and i < len(pattern):  # Nemotron H: one part for each layer
+    if isinstance(pattern, str) and i < len(pattern):  # Nemotron H: one letter for each layer
         part = {"M": Kind("mamba2", feeds=False), "*": Kind("attention", feeds=False)}
         return part.get(pattern[i], Kind("none", moe=pattern[i] == "E"))
-    said = _said(config, i)
+    said = _layer_type(config, i)
     if name == "nemotron_h" and said:
         return _single(said)
     if "mamba" in said or (said == "linear_attention" and name in KNOWN.mamba2_hybrids):
@@ -191,23 +191,23 @@ def _single(said: str) -> Kind:
     return Kind(mixer, feeds=mixer == "none", moe=said == "moe")
 
 
-def _said(config: Fields, i: int) -> str:
-    """Return what the config itself calls the layer; "" where it does not."""
+def _layer_type(config: Fields, i: int) -> str:
+    """Return the config's own name for the layer; "" if it has none."""
     for key in ("layer_types", "layers_block_type", "block_types"):
         words = config.words(key)
         if words:
             return words[i % len(words)].lower()
-    pattern = config.data.get("hybrid_layer_pattern")  # MiMo: 1 where a window is
+    pattern = config.data.get("hybrid_layer_pattern")  # MiMo: 1 for a window
     if isinstance(pattern, list) and i < len(pattern):
         return "sliding_attention" if pattern[i] == 1 else "full_attention"
-    linear = config.part("linear_attn_config")  # Kimi Linear: places, counted from 1
+    linear = config.part("linear_attn_config")  # Kimi Linear: layer numbers, counted from 1
     if linear and isinstance(places := linear.data.get("kda_layers"), list):
         return "linear_attention" if i + 1 in places else "full_attention"
     return ""
 
 
 def _by_period(config: Fields, name: str, i: int) -> Mixers | None:
-    """Return the mixer of layers that a period or a list of places tells; None: attention."""
+    """Return the mixer of a layer from a period or a list of layer numbers; None: attention."""
     if name in ("qwen3_next", "qwen3_5", "qwen3_5_moe"):
         step = config.or_else(4, "full_attention_interval")
         return None if (i + 1) % step == 0 else "delta"

@@ -1,7 +1,7 @@
-"""An allocator and an autograd without numbers, and norms, linear modules and adapters as the libraries run them on it.
+"""An allocator and an autograd without numbers, and norms, linear modules and adapters that run on them.
 
-A program is written as the library writes it, on `Tensor`s that have a size and no values. Python drops what no name
-holds any more just as it does for torch, so that a size counts from the operation that makes it to the last use.
+A program is written as in the library, on `Tensor`s that have a size but no values. Python frees what no name
+refers to, just as it does for torch, so a size counts from the operation that creates it to the last use.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Matrix, Norm, Shape
 
 _BLOCK = 512
-"""Bytes that torch's CUDA allocator rounds up to."""
+"""torch's CUDA allocator rounds up to a multiple of this number of bytes."""
 
 
 class Storage:
-    """Bytes that are alive until nobody holds them."""
+    """Bytes that are allocated until nothing refers to them."""
 
     __slots__ = ("_tape", "size")
 
@@ -25,28 +25,28 @@ class Storage:
         tape.peak = max(tape.peak, tape.now)
 
     def __del__(self) -> None:
-        """Give them back."""
+        """Free them."""
         self._tape.now -= self.size
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """An operation that the backward pass takes back."""
+    """An operation with a backward pass."""
 
     parents: "tuple[Node | None, ...]"
     gives: tuple[int, ...]
-    """Bytes of the gradient for each parent; 0: the one that came is handed on."""
+    """Bytes of the gradient for each parent; 0: the incoming gradient is passed on."""
     saved: tuple[Storage, ...] = ()
     extra: int = 0
     made: int = 0
     packs: bool = False
-    """It asks for tensors that were kept."""
+    """Its backward pass needs kept tensors."""
     grad: Storage | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Tensor:
-    """Elements of so many bytes, their storage, and the operation that made them where gradients reach it."""
+    """A number of elements of some width, their storage, and the operation that made them if it has gradients."""
 
     storage: Storage
     count: int
@@ -65,7 +65,7 @@ class Tape:
     def __init__(self) -> None:
         self.now = self.peak = self.packed = 0
         self.stop = -1
-        """Times of keeping after which nothing of a recomputed program is made any more; -1: never."""
+        """Number of kept tensors after which a recomputed program stops; -1: never."""
         self.muted = False
         self.recording = True
         self.nodes: list[Node] = []
@@ -84,9 +84,9 @@ class Tape:
     ) -> Tensor:  # fmt: skip
         """Run an operation on tensors.
 
-        `saved` are kept for the backward pass, with `keeps` the result as well; `packs`: a weight is. `view`: the
-        result lies in the first one's storage. `temp`, `back`: bytes for a moment, forward and backward. `made`: bytes
-        of a weight's gradient, which stay. `same`: gradients are handed on as they come.
+        `saved` are kept for the backward pass, and with `keeps` also the result; `packs`: a weight is kept. `view`: the
+        result is in the first one's storage. `temp`, `back`: temporary bytes, forward and backward. `made`: bytes of a
+        weight's gradient, which stay. `same`: gradients are passed on unchanged.
         """
         recorded = self.recording and bool(made or any(one.node for one in ins))
         last = False
@@ -108,9 +108,9 @@ class Tape:
         return out
 
     def backward(self, size: int, again: Callable[[], object] | None = None) -> None:
-        """Take back all that was recorded, from a gradient of so many bytes of the last result on.
+        """Run the backward pass, starting with a gradient of `size` bytes for the last result.
 
-        `again` makes once more what was kept, as checkpointing does: at the first operation that asks for it.
+        `again` recomputes what was kept, as checkpointing does: at the first operation that needs it.
         """
         self.nodes[-1].grad = Storage(self, size)
         while self.nodes:
@@ -128,18 +128,18 @@ class Tape:
                 if parent is None:
                     continue
                 own = Storage(self, give) if give else grad
-                parent.grad = parent.grad or own  # a second one is added in its place
+                parent.grad = parent.grad or own  # a second one is added in place
                 del own
             del moment
             node.grad, node.saved = None, ()
 
     def forget(self) -> None:
-        """Drop what was kept, as checkpointing does."""
+        """Free what was kept, as checkpointing does."""
         for node in self.nodes:
             node.saved = ()
 
     def _recompute(self, again: Callable[[], object]) -> None:
-        """Run the program until it has kept all that it kept the first time; its locals free no tensor later."""
+        """Run the program until it has kept the same tensors as the first time; its locals free no tensor later."""
         first, self.nodes = self.nodes, []
         self.packed, self.stop = 0, self.packed
         again()
@@ -157,7 +157,7 @@ class Modules:
         self.tokens, self.full = run.tokens, run.method == "full"
 
     def small(self, size: int) -> Tensor:
-        """Return so many bytes that wait for the backward pass."""
+        """Return a tensor of this many bytes that is kept for the backward pass."""
         return self.tape.leaf(size, 1, grad=False)
 
     def add(self, one: Tensor, two: Tensor) -> Tensor:
@@ -165,11 +165,11 @@ class Modules:
         return self.tape.op((one, two), one.count, max(one.width, two.width), same=True)
 
     def cast(self, x: Tensor, width: int) -> Tensor:
-        """Return a tensor in another type; itself where it has that."""
+        """Return a tensor in another type; the same tensor if it already has that type."""
         return x if x.width == width else self.tape.op((x,), x.count, width)
 
     def narrow(self, x: Tensor) -> Tensor:
-        """Return a tensor in the type that a matmul takes."""
+        """Return a tensor in the type that a matmul uses."""
         return self.cast(x, self.run.kernel_bytes(x.width))
 
     def norm(self, x: Tensor, norm: Norm) -> Tensor:
@@ -203,7 +203,7 @@ class Modules:
     def linear(self, x: Tensor, m: Matrix) -> Tensor:
         """Multiply by a matrix of the base model."""
         op, run, count = self.tape.op, self.run, self.tokens * m.outputs
-        # in its own type, from a copy that is dropped at once, and back in the one that came
+        # in its own type, from a temporary copy, and the result in the original type
         if run.method == "qlora":
             narrow = self.cast(x, run.compute_bytes)
             copy = m.size * run.compute_bytes if run.quantisation != "int8" else 0
@@ -220,9 +220,9 @@ class Modules:
         return op((narrow,), count, narrow.width, saved=saved, packs=True, made=made, back=back)
 
     def adapted(self, x: Tensor, y: Tensor, m: Matrix) -> Tensor:
-        """Add what an adapter gives to what its module gives."""
+        """Add the output of an adapter to the output of its module."""
         op, run, width = self.tape.op, self.run, y.width
-        # peft's module for 4 bits leaves the type to autocast, its other one makes a copy all the same
+        # peft's 4-bit module leaves the type to autocast, its other one always makes a copy
         quantised = run.method == "qlora"
         if not (quantised and run.autocast) and not run.stack.own_feed:
             x = self.cast(x, run.adapter_bytes)
@@ -243,10 +243,10 @@ class Modules:
         return self._low(low, m.outputs, m.outputs * self.run.rank)
 
     def _magnitudes(self, x: Tensor, y: Tensor, m: Matrix) -> Tensor:
-        """Add DoRA's part, line by line of peft's DoraLinearLayer."""
+        """Add DoRA's part, line by line as in peft's DoraLinearLayer."""
         op, run = self.tape.op, self.run
         wide, narrow = x.width, self.run.kernel_bytes(x.width)
-        # B(A(identity)), whose graph keeps the identity as long as the product has a name
+        # B(A(identity)), whose graph keeps the identity as long as a name refers to the product
         eye = self.small(m.inputs * m.inputs * run.adapter_bytes)
         if narrow != run.adapter_bytes:
             eye = self.small(m.inputs * m.inputs * narrow)
@@ -257,9 +257,9 @@ class Modules:
         copied = (run.compute_bytes if base else run.rest_bytes) != wide
         if copied:
             base = [self.small(m.size * wide)]
-        self.small(2 * m.size * wide)  # the product scaled, and the sum, of which the norm is taken
+        self.small(2 * m.size * wide)  # the scaled product, and the sum, whose norm is computed
         high = self._product(x, m)
-        if run.dropout:  # the base module once more, on what is left
+        if run.dropout:  # the base module again, on what dropout leaves
             kept = base
             if narrow != wide:
                 kept = [self.small(m.size * narrow)]
@@ -278,7 +278,7 @@ class Modules:
         return self.cast(self.add(y, one), y.width)
 
     def _low(self, x: Tensor, outputs: int, size: int) -> Tensor:
-        """Multiply by one of an adapter's matrices, of which autocast makes a copy."""
+        """Multiply by one of an adapter's matrices, which autocast copies."""
         copy = size * x.width if self.run.adapter_bytes > x.width else 0
         saved = (x, self.small(copy)) if copy else (x,)
         made = self.run.gradient(size)

@@ -1,1 +1,1 @@
-"""What is spoken everywhere: findings and cures, plans, versions, snapshots, and who is given which facts."""
+"""The shared vocabulary: findings and fixes, plans, versions, snapshots, and how functions are given facts."""

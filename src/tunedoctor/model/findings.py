@@ -1,7 +1,7 @@
-"""What a check is and what it returns: a finding, and its cure, steps as data.
+"""What a check is and what it returns: a finding, and its cure as data, step by step.
 
-The line for a shell is printed from the steps alone. `doctor check` prints them, `doctor fix` carries them out, so the
-two say one thing; nothing reads a command back.
+The shell line is generated from the steps. `doctor check` prints it and `doctor fix` carries the steps out, so the two
+always agree; nothing parses a command back.
 """
 
 import re
@@ -17,7 +17,7 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised
 
 Who = Literal["user", "root", "reboot"]
-"""Who carries it out: root can be an administrator; reboot: root, and the machine starts anew."""
+"""Who has to do it. root: an administrator; reboot: root, and the machine restarts."""
 
 
 class CureStep(msgspec.Struct, frozen=True, tag_field="step"):
@@ -25,15 +25,15 @@ class CureStep(msgspec.Struct, frozen=True, tag_field="step"):
 
 
 class PipStep(CureStep, frozen=True, kw_only=True):
-    """What pip of the target does, or uv."""
+    """A step that the target's pip, or uv, carries out."""
 
     pip: str = "python -m pip"
-    """How it is started, as a shell takes it, or "uv pip"."""
+    """How pip is called in a shell, or "uv pip"."""
     python: str = ""
-    """The target's interpreter, as a shell takes it, where uv is to be told."""
+    """The target's interpreter, quoted for a shell, if uv has to be given it."""
 
     def line(self, verb: str, *words: str) -> str:
-        """Return the line for a shell."""
+        """Return the shell command."""
         there = ("--python", self.python) if self.python else ()
         return " ".join((self.pip, verb, *there, *words))
 
@@ -42,15 +42,15 @@ class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
     """Install with pip."""
 
     requirements: tuple[str, ...]
-    """As a requirements file has them: "torch==2.9.1+cu126", "numpy<2"."""
+    """As in a requirements file: "torch==2.9.1+cu126", "numpy<2"."""
     index: str = ""
-    """URL of the one index; "" for those of the user's settings."""
+    """URL of the only index to use; "" for the indexes of the user's settings."""
     flags: tuple[str, ...] = ()
-    """Other options: "--upgrade"."""
+    """Other options, for example "--upgrade"."""
 
     @property
     def anew(self) -> bool:
-        """What is there in that version is put in once more."""
+        """Whether versions that are already installed are installed again."""
         return "--force-reinstall" in self.flags
 
 
@@ -65,7 +65,7 @@ class Variable(CureStep, frozen=True, kw_only=True, tag="setenv"):
 
     name: str
     value: str | None
-    """None: it is to be unset."""
+    """None: unset the variable."""
 
 
 class Command(CureStep, frozen=True, kw_only=True, tag="tell"):
@@ -84,46 +84,46 @@ AnyCureStep = PipInstall | PipUninstall | Variable | Command | Advice
 
 
 class Cure(msgspec.Struct, frozen=True):
-    """What cures a finding; one without steps is false."""
+    """What fixes a finding; a cure without steps is false."""
 
     steps: tuple[AnyCureStep, ...] = ()
     who: Who = "user"
     windows: bool = False
-    """It is printed for PowerShell, else for a POSIX shell."""
+    """Print it for PowerShell instead of a POSIX shell."""
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Return whether there is anything to do."""
         return bool(self.steps)
 
     @property
     def kind(self) -> Literal["command", "advice"]:
-        """Tell what a shell takes from what is for people alone."""
+        """Return whether it is a command for a shell or advice for people only."""
         return "advice" if all(isinstance(step, Advice) for step in self.steps) else "command"
 
     @property
     def command(self) -> str:
-        """Return it as one line for the shell, PowerShell: a line a step; of advice the text."""
+        """Return it as one shell line (PowerShell: one line per step), or the text of the advice."""
         joiner = "\n" if self.windows else " && "
         return joiner.join(_line(step, windows=self.windows) for step in self.steps)
 
     @property
     def ours(self) -> bool:
-        """Tell whether the doctor could do a part of it: the rest is for people."""
+        """Return whether doctor could carry out a part of it; the rest is for people."""
         return not all(isinstance(step, (Command, Advice)) for step in self.steps)
 
     @property
     def pip(self) -> tuple[PipInstall | PipUninstall, ...]:
-        """Return its steps where pip does all of it; () where something else does a part."""
+        """Return its steps if pip can do all of them, else ()."""
         steps = tuple(s for s in self.steps if isinstance(s, (PipInstall, PipUninstall)))
         return steps if len(steps) == len(self.steps) else ()
 
     @property
     def installs(self) -> tuple[PipInstall, ...]:
-        """Return what pip installs, where pip does all of it."""
+        """Return what pip installs, if pip can do all the steps."""
         return tuple(s for s in self.pip if isinstance(s, PipInstall))
 
     def with_flag(self, flag: str) -> "Cure":
-        """Return it with one more option of `pip install`."""
+        """Return the cure with one more option for `pip install`."""
         steps = (
             replace(step, flags=(*step.flags, flag)) if isinstance(step, PipInstall) else step
             for step in self.steps
@@ -131,36 +131,36 @@ class Cure(msgspec.Struct, frozen=True):
         return replace(self, steps=tuple(steps))
 
     def then(self, other: "Cure") -> "Cure":
-        """Return this cure, and after it the other."""
+        """Return this cure followed by the other."""
         return replace(self, steps=(*self.steps, *other.steps))
 
 
 def tell(command: str, who: Who | None = None) -> Cure:
-    """Return a command that is the user's to run; one with sudo is root's."""
+    """Return a command for the user to run; a command with sudo is for root."""
     needs_root: Who = "root" if "sudo " in command else "user"
     return Cure((Command(command=command),), who or needs_root)
 
 
 def advise(text: str, who: Who = "user") -> Cure:
-    """Return what no command does."""
+    """Return advice that no command carries out."""
     return Cure((Advice(text=text),), who)
 
 
 def python(interpreter: Interpreter | Unknown | None) -> str:
-    """Return the target's interpreter as a shell takes it; "python" where a report names none."""
+    """Return the target's interpreter, quoted for a shell; "python" if a report does not name it."""
     named = interpreter.executable if isinstance(interpreter, Interpreter) else ""
     return shlex.quote(named or "python")
 
 
 class Starter(TypedDict, total=False):
-    """How a step of pip is started."""
+    """How a pip step is started."""
 
     pip: str
     python: str
 
 
 def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter:
-    """Return how a step is started: by the target's pip (`own`, where a shell takes it otherwise), else by uv."""
+    """Return how a step is started: by the target's pip (as `own`, if the shell needs another spelling), else by uv."""
     path = python(interpreter)
     if isinstance(interpreter, Interpreter) and interpreter.pip is False:
         return {"pip": "uv pip", "python": path}
@@ -168,7 +168,7 @@ def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter
 
 
 def pip_line(interpreter: Interpreter | Unknown | None, verb: str) -> str:
-    """Return how a command of pip starts for the target: "… -m pip check"."""
+    """Return the start of a pip command for the target, such as "… -m pip check"."""
     return PipStep(**starter(interpreter)).line(verb)
 
 
@@ -178,7 +178,7 @@ def pip(
     *arguments: str,
     index: str = "",
 ) -> Cure:
-    """Return a pip command for the target: requirements, options without value; what compiles is the user's to run."""
+    """Return a pip command for the target from requirements and flags; the user has to run anything that compiles."""
     flags = tuple(a for a in arguments if a.startswith("-"))
     named = tuple(a for a in arguments if not a.startswith("-"))
     by = starter(interpreter)
@@ -189,13 +189,13 @@ def pip(
 
 
 def set_variable(host: Host | Unknown | None, name: str, value: str | None) -> Cure:
-    """Return how a variable is set, or taken away for None: in bash and zsh, on Windows in PowerShell."""
+    """Return how to set a variable, or to unset it for None: for bash and zsh, on Windows for PowerShell."""
     windows = isinstance(host, Host) and host.os == "windows"
     return Cure((Variable(name=name, value=value),), windows=windows)
 
 
 def quoted(requirement: str) -> str:
-    """Quote a requirement as POSIX shells, PowerShell and cmd all take it."""
+    """Quote a requirement so that POSIX shells, PowerShell and cmd all accept it."""
     return requirement if re.fullmatch(r"[\w.+=-]+", requirement) else f'"{requirement}"'
 
 
@@ -221,19 +221,19 @@ _PARTS = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([<>=!~][^;@]*)
 
 
 def parted(requirement: str) -> tuple[str, str]:
-    """Return ("transformers", ">=4.56") of "transformers>=4.56"; ("", "") of what has more to it."""
-    found = _PARTS.fullmatch(requirement)
-    return (normalised(found[1]), found[2] or "") if found else ("", "")
+    """Return ("transformers", ">=4.56") for "transformers>=4.56"; ("", "") if the requirement has more parts."""
+    match = _PARTS.fullmatch(requirement)
+    return (normalised(match[1]), match[2] or "") if match else ("", "")
 
 
 def name_of(requirement: str) -> str:
-    """Return the normalised name of a requirement."""
-    found = _PARTS.match(requirement)
-    return normalised(found[1]) if found else ""
+    """Return the normalised name in a requirement."""
+    match = _PARTS.match(requirement)
+    return normalised(match[1]) if match else ""
 
 
 def exact(requirement: str) -> tuple[str, str] | None:
-    """Return ("torch", "2.9.1+cu126") of "torch==2.9.1+cu126"; None where it allows several versions."""
+    """Return ("torch", "2.9.1+cu126") for "torch==2.9.1+cu126"; None if several versions are allowed."""
     name, specifier = parted(requirement)
     version = specifier.removeprefix("==")
     return (name, version) if version != specifier and not {*", *"} & {*version} else None
@@ -246,11 +246,11 @@ LONGEST_TITLE = 60
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong, in the four parts that `docs/architecture.md` asks for.
+    """One thing that is wrong, in the four parts that `docs/architecture.md` describes.
 
-    `found`: facts with numbers and places. `means`: what goes wrong in training. `cure`: what to do, as
-    steps. `cure_note`: who does it, what it costs (size, reboot, root). `evidence`: where the facts were read.
-    `title`, `severity`, `means` and `cure_note` are those of the check's file where they are left out.
+    `found`: facts with numbers and paths. `means`: what goes wrong in training. `cure`: what to do, as
+    steps. `cure_note`: who does it and what it costs (size, reboot, root). `evidence`: where the facts were read.
+    `title`, `severity`, `means` and `cure_note` default to those in the check's file.
     """
 
     found: str
@@ -261,22 +261,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity | None = None
     title: str = ""
     said: str = ""
-    """The error of the run that the check goes by, as it was printed; "" where facts alone tell. It ranks."""
+    """The error of the run that the check relies on, as printed; "" if facts alone decide. It affects the ranking."""
     certain: bool = False
-    """Proved by what releases hold: nothing that the words of a text resemble outweighs it."""
+    """Proved by what releases contain, so that no resemblance of the text to another cause outweighs it."""
     settle: str = ""
-    """Where the facts leave other causes open: the command whose answer settles it. Then no error is claimed."""
+    """Command that settles it, if the facts leave other causes possible. Then it does not count as an error."""
 
     def saying(self, said: str) -> "Finding":
-        """Return the same finding, which goes by this error of the run."""
+        """Return the same finding, based on this error of the run."""
         return replace(self, said=said)
 
     def proved(self) -> "Finding":
-        """Return the same finding, which no resemblance of the text outweighs."""
+        """Return the same finding, marked as certain: no resemblance of the text outweighs it."""
         return replace(self, certain=True)
 
     def told_by(self, check: "Check") -> "Finding":
-        """Return the same finding; what it leaves out is as its check says, and so is the title of a longer one."""
+        """Return the finding completed with its check's texts; a title that is too long is replaced by the check's."""
         return replace(
             self,
             title=self.title if len(self.title) <= LONGEST_TITLE else "",
@@ -287,33 +287,33 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Result = Finding | Unknown | None
-"""What a check returns: None where all is well, Unknown where the facts do not tell."""
+"""What a check returns: None if all is well, Unknown if the facts do not decide it."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """A check as the registry holds it."""
+    """A check, as the registry has it."""
 
     id: str
     title: str = ""
     severity: Severity = "error"
     explains: tuple[str, ...] = ()
-    """Ids of findings that follow from this one."""
+    """Ids of findings that this one explains."""
     clears: tuple[str, ...] = ()
-    """Ids of causes that are not suspected where this is found."""
+    """Ids of causes that are not suspected if this one is found."""
     advice: bool = False
     run: Callable[..., Result]
     origin: str
-    """The module it stands in; of one without code its file, checks/NAME.toml."""
+    """The module that defines it; for a check without code its file, checks/NAME.toml."""
     means: str = ""
     cure_note: str = ""
     page: str = ""
-    """The manual page; of one built in the table of pages holds it."""
+    """The manual page; "" for a built-in check, whose page is in the table of pages."""
     group: str = ""
-    """What it is about: "driver", "data" …"""
+    """The topic: "driver", "data" ..."""
     settle: str = "doctor check"
-    """What to run where it is only suspected: the answer tells."""
+    """Command whose result settles it if it is only suspected."""
     by_words: bool = False
-    """It has no code: what errors say is all that tells of it, so a text without it tells nothing either way."""
+    """It has no code and is found only through error texts, so a text without them proves nothing either way."""
 
 
 def check(
@@ -326,8 +326,8 @@ def check(
 ) -> Callable[[Body], Body]:
     """Mark a pure function as a check; its parameters name the facts that it needs.
 
-    It returns a Finding, None where all is well, or Unknown(why) where the facts do not tell. What is said of it
-    stands in NAME.toml beside it; a plug-in of one module says it here, and has its page as the docstring.
+    It returns a Finding, None if all is well, or Unknown(why) if the facts do not decide it. Its texts are in
+    NAME.toml next to it; a plug-in of one module passes them here, and its docstring is the manual page.
     """
 
     def mark(function: Body) -> Body:

@@ -1,8 +1,9 @@
-"""Regular expressions that are compiled when a text can match them.
+"""Regular expressions that are compiled only when a text can match them.
 
-A thousand expressions are for texts that a report seldom has: compiling them all costs half the time of a report (0.1
-to 1 ms each). Each is compiled at its first use on a text that holds a word without which it can't match. Such words
-ship for the expressions of tables and modules (`tools/build_literals.py`); any other is tried on every text.
+There are a thousand expressions for texts that a report seldom contains, and compiling them all would take half the
+time of a report (0.1 to 1 ms each). An expression is compiled when it is first used on a text that contains one of
+the words that every match needs. For the expressions of tables and modules these words ship with doctor
+(`tools/build_literals.py`); any other expression is compiled at its first use.
 """
 
 import re
@@ -14,11 +15,11 @@ from typing import Any, cast
 import msgspec
 
 SHIPPED = Path(__file__).parents[1] / "tables" / "literals.json"
-"""Words by expression, as tools/build_literals.py read them."""
+"""Words by expression, as collected by tools/build_literals.py."""
 
 
 def literals(source: str, flags: int = 0) -> tuple[str, ...]:
-    """Return words (small, for `folded` text, with IGNORECASE) one of which stands in every match; () for none."""
+    """Return words, one of which is in every match (lower case, for `folded` text, with IGNORECASE); () if none is."""
     return _shipped().get(key_of(source, flags), ())
 
 
@@ -28,12 +29,12 @@ def _shipped() -> dict[str, tuple[str, ...]]:
 
 
 def key_of(source: str, flags: int) -> str:
-    """Return by which name an expression stands in what ships."""
+    """Return the key of an expression in the shipped file."""
     return f"{int(flags)} {source}" if flags else source
 
 
 def folded(text: str) -> str:
-    """Return text in small letters, with those that IGNORECASE takes for ASCII letters as these."""
+    """Return text in lower case; characters that IGNORECASE treats as ASCII letters become those letters."""
     small = text.lower()
     if text.isascii():
         return small
@@ -41,12 +42,12 @@ def folded(text: str) -> str:
 
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
-    """Return what stands for `re.compile(text, flags)`, compiled at its first use, which can raise re.error."""
+    """Return a stand-in for `re.compile(text, flags)` that compiles at its first use, which can raise re.error."""
     return cast("re.Pattern[str]", _Lazy(text, flags))
 
 
 def possible(one: re.Pattern[str], text: str) -> bool:
-    """Tell whether an expression can match in a text: False where the words are missing that every match has."""
+    """Return whether an expression can match a text: False if the text has none of the words that a match needs."""
     test: Callable[[str], bool] | None = getattr(one, "possible", None)
     return test is None or test(text)
 
@@ -59,20 +60,20 @@ class _Lazy:
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
         compiled = re.compile(self.pattern, self.flags)
-        # they fail at the first character where most texts differ: quicker than any test of words
+        # most texts already differ at the first character, so these are faster than any test for words
         vars(self).update(match=compiled.match, fullmatch=compiled.fullmatch)
         return compiled
 
     @cached_property
     def possible(self) -> Callable[[str], bool]:
-        """Tell whether one of the words stands in a text; always so where none is certain."""
+        """Return whether one of the words is in a text; always True if no word is certain."""
         words, folds = literals(self.pattern, self.flags), self.flags & re.IGNORECASE
 
         def test(text: str) -> bool:
             if folds:
                 text = folded(text)
-            for one in words:  # a generator costs thrice as much
-                if one in text:
+            for word in words:  # a generator takes three times as long
+                if word in text:
                     return True
             return not words
 

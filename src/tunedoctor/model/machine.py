@@ -1,4 +1,4 @@
-"""A machine and its GPUs as the choice of a build, the forecast of memory and the report see them."""
+"""A machine and its GPUs, as the choice of a build, the memory estimate and the report see them."""
 
 from typing import Literal
 
@@ -15,100 +15,100 @@ VISIBLE = {
     "HIP_VISIBLE_DEVICES": "amd",
     "ROCR_VISIBLE_DEVICES": "amd",
 }
-"""Variables that hide GPUs, and whose."""
+"""Variables that hide GPUs, with the vendor whose GPUs they hide."""
 GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
-"""Kinds of fact that tell of GPUs, by vendor."""
+"""Kinds of fact about GPUs, by vendor."""
 _METAL = 0.75
-"""Part of the RAM that Metal lets a process have by default."""
+"""Share of the RAM that Metal lets a process use by default."""
 _ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")
-"""Xavier, Orin, Thor and GB10, whose GPU and ARM processor are one part."""
+"""Xavier, Orin, Thor and GB10, whose GPU and ARM processor are one chip."""
 
 
 class MachineError(ValueError):
-    """A description can't be used; its text names the field and what belongs there."""
+    """A machine description can't be used; the message names the field and what it expects."""
 
 
 class Gpu(msgspec.Struct, frozen=True):
-    """One GPU of the machine, of any vendor."""
+    """One GPU of the machine, from any vendor."""
 
     name: str = ""
     vendor: str = ""
-    """nvidia, amd, intel; "" where only the other fields tell."""
+    """nvidia, amd or intel; "" if only the other fields say it."""
     compute_capability: str = ""
     """NVIDIA: "8.9"."""
     gfx: str = ""
     """AMD: "gfx1100"."""
     seen_by: str = ""
-    """How it was found; "lspci only" (or any text with "only") means that no driver drives it."""
+    """How it was found; "lspci only" (or any text with "only") means that no driver runs it."""
     excluded: bool = False
-    """The user leaves it out of the work: a display card, or hidden by a variable."""
+    """The user does not train on it: a display card, or hidden by a variable."""
     xpu: bool | None = None
-    """Intel: the XPU builds run on it; None where only the name tells."""
+    """Intel: whether the XPU builds run on it; None if only the name is known."""
     memory_gib: float = 0.0
-    """0: not known."""
+    """0: unknown."""
 
     @property
     def target(self) -> str:
-        """What code is compiled for: the compute capability or gfx target; "" where neither is known."""
+        """What code is compiled for: the compute capability or the gfx target; "" if neither is known."""
         return self.compute_capability or self.gfx
 
     @property
     def memory(self) -> int | None:
-        """Bytes; None where not known."""
+        """Bytes; None if unknown."""
         return int(self.memory_gib * 2**30) or None
 
 
 class OwnGpu(Gpu, frozen=True, kw_only=True):
-    """A GPU of the machine that was looked at, with what a training can have of its memory, in bytes."""
+    """A GPU of the examined machine, with the memory that a training can use, in bytes."""
 
     room: int | None = None
-    """Where nothing else runs, RAM that it shares counted; None where nobody tells, or it is part of a processor."""
+    """If nothing else runs, shared RAM included; None if unknown, or if the GPU is part of a processor."""
     free: int | None = None
-    """What other programs leave of that."""
+    """What other programs leave of `room`."""
     processes: tuple[kinds.GpuProcess, ...] = ()
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Platform, Python, driver and GPUs; an empty string is "not known" and stands in no build's way."""
+    """Platform, Python, driver and GPUs; an empty string means unknown and excludes no build."""
 
     platform: Platform
     arch: str
-    """CPU architecture of the Python, not of the machine: x86_64, aarch64, arm64 …"""
+    """CPU architecture of the Python, not of the machine: x86_64, aarch64, arm64 ..."""
     python: str
-    """"3.12", with a t for free-threaded: "3.13t"."""
+    """"3.12", or "3.13t" for a free-threaded one."""
     glibc: str = ""
     libc: str = ""
-    """"musl" where it isn't glibc."""
+    """"musl" if it isn't glibc."""
     macos: str = ""
     driver_version: str = ""
-    """NVIDIA driver; under WSL the one of Windows. "": there is none."""
+    """NVIDIA driver; under WSL that of Windows. "": no driver."""
     driver_supposed: bool = False
-    """Nobody named the driver: driver_version is the newest that drives the GPUs."""
+    """No driver was named: driver_version is the newest one that supports the GPUs."""
     gpus: tuple[Gpu, ...] = ()
     torch: str = ""
-    """Wanted releases as a specifier: ">=2.6,<2.15"; may carry a label: "==2.6.0+cu124"."""
+    """Requested releases as a specifier: ">=2.6,<2.15"; can have a label: "==2.6.0+cu124"."""
     env: dict[str, str] = {}
-    """What else is known: python_full_version, nv_tegra_release, LD_LIBRARY_PATH, machine …"""
+    """Other known facts: python_full_version, nv_tegra_release, LD_LIBRARY_PATH, machine ..."""
     installer: dict[str, str] = {}
-    """The install that somebody means to run: tool (pip, uv) and args."""
+    """The install that the user plans to run: tool (pip, uv) and args."""
     rocm_tools: bool | None = None
-    """Whether rocminfo and its like are there."""
+    """Whether rocminfo and similar tools are installed."""
 
     @property
     def windows(self) -> bool:
-        """Whether the driver is one of Windows, as under WSL too."""
+        """Whether the driver is a Windows driver, which is also true under WSL."""
         return self.platform in ("windows", "wsl")
 
     @property
     def system(self) -> str:
-        """The platform without the difference of WSL: linux, windows, macos."""
+        """The platform, with WSL counted as linux: linux, windows or macos."""
         return "linux" if self.platform == "wsl" else self.platform
 
 
 def of_host(
     host: kinds.Host, interpreter: kinds.Interpreter, gpus: tuple[Gpu, ...] = ()
 ) -> Machine:
-    """Return what a host and a Python tell of the machine, without a driver; an untold processor is the commonest."""
+    """Return what a host and a Python say about the machine, without a driver; the default processor is x86_64."""
     platform: Platform = "linux" if host.os == "other" else host.os
     arm = platform == "macos" or any(g.compute_capability in _ON_ARM_ALONE for g in gpus)
     return Machine(
@@ -123,7 +123,7 @@ def of_host(
 
 
 def gpus_of(snapshot: Snapshot) -> tuple[OwnGpu, ...]:
-    """Return the GPUs that drivers offer, NVIDIA's first."""
+    """Return the GPUs that drivers report, NVIDIA's first."""
     facts = Facts(snapshot)
     ram, apple = facts.ram, facts.apple
 
@@ -153,5 +153,5 @@ def _gib(size: int | None) -> float:
 
 
 def python_tag(interpreter: kinds.Interpreter) -> str:
-    """Return "3.12" or "3.14t", as the table names Pythons."""
+    """Return "3.12" or "3.14t", as the table names Python versions."""
     return ".".join(map(str, parts(interpreter.version)[:2])) + "t" * interpreter.free_threaded

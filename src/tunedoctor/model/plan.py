@@ -1,6 +1,6 @@
-"""A plan: what is to be changed, as data, and what fixes are, whose drafts it is made of. Nothing here runs anything.
+"""A plan: what is to be changed, as data, and the fixes, whose drafts it is made of. Nothing here runs anything.
 
-A fix drafts, `merge` makes one plan of several, `simulate` predicts what it leaves, `transaction` carries it out.
+A fix makes a draft, `merge` joins several plans into one, `simulate` predicts the result, `transaction` applies it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,24 +16,24 @@ Place = Literal["activate", "conda", "printed"]
 
 
 class PlanError(ValueError):
-    """Plans contradict each other; the message says why, for people."""
+    """Plans contradict each other; the message tells the user why."""
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
-    """One package at one version, and the files that it is taken from."""
+    """One package at one version, and the files that it is installed from."""
 
     name: str
-    """Normalised as PEP 503 has it."""
+    """Normalised as in PEP 503."""
     version: str
-    """With the local label where the file carries one: "2.9.1+cu126"."""
+    """With the local label if the file has one: "2.9.1+cu126"."""
     hashes: tuple[str, ...] = ()
-    """"sha256:…" of every file that serves; () where their index gives none."""
+    """"sha256:…" of every suitable file; () if the index gives none."""
     was: str = ""
-    """The version that is there; "" for none."""
+    """The installed version; "" if none is installed."""
     download_bytes: int = 0
-    """Of its largest wheel; 0 where nobody tells."""
+    """Size of its largest wheel; 0 if unknown."""
     via: tuple[str, ...] = ()
-    """Who wants it, where the resolver tells; () where it was asked for alone."""
+    """What requires it, if the resolver says; () if only the user requested it."""
 
     @property
     def requirement(self) -> str:
@@ -50,11 +50,11 @@ class Install(Step, frozen=True, kw_only=True, tag="install"):
 
     pins: tuple[Pin, ...]
     index: str = ""
-    """URL of the one index; "" for the default index that the user's settings name."""
+    """URL of the only index to use; "" for the default index of the user's settings."""
     no_deps: bool = True
-    """The pins are the whole of it. False: what they need is resolved before the fetch."""
+    """True: the pins are complete. False: their dependencies are resolved before the download."""
     reinstall: tuple[str, ...] = ()
-    """Names to put in anew though the version is there: another build, or broken files."""
+    """Names to reinstall even though the version is right: another build, or broken files."""
 
 
 class Remove(Step, frozen=True, kw_only=True, tag="remove"):
@@ -67,7 +67,7 @@ class WriteFile(Step, frozen=True, kw_only=True, tag="write"):
     """Write a text file inside the environment."""
 
     path: str
-    """Relative to the prefix of the environment, with forward slashes."""
+    """Relative to the environment's prefix, with forward slashes."""
     text: str
 
 
@@ -75,7 +75,7 @@ class DeletePath(Step, frozen=True, kw_only=True, tag="delete"):
     """Delete a file or folder inside the environment: a ~ leftover, metadata of a doubled distribution."""
 
     path: str
-    """Relative to the prefix of the environment, with forward slashes."""
+    """Relative to the environment's prefix, with forward slashes."""
     why: str = ""
 
 
@@ -84,9 +84,9 @@ class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
 
     name: str
     value: str | None
-    """None: the variable is to be unset."""
+    """None: unset the variable."""
     where: Place = "activate"
-    """activate: scripts of a venv; conda: variables of a conda environment; printed: the user does it."""
+    """activate: scripts of a venv; conda: variables of a conda environment; printed: for the user to do."""
     command: str = ""
 
 
@@ -104,16 +104,16 @@ class NewEnvironment(Step, frozen=True, kw_only=True, tag="new"):
     path: str
     """Absolute."""
     python: str = ""
-    """An interpreter's path, or "3.12"; "" for the one that the doctor runs on."""
+    """Path of an interpreter, or "3.12"; "" for the one that runs doctor."""
 
 
 class Rebuild(Step, frozen=True, kw_only=True, tag="rebuild"):
-    """Make a new environment beside the old one; when it is proved it replaces the old one, under the same path."""
+    """Create a new environment next to the old one; once proved, it replaces the old one, under the same path."""
 
     python: str
-    """Path of the interpreter that the new environment is made from."""
+    """Path of the interpreter that the new environment is created with."""
     keeps: tuple[str, ...] = ()
-    """Distributions whose files are taken over from the old environment, because no index has them."""
+    """Distributions whose files are copied from the old environment, because no index has them."""
     system_site: bool = False
     """The environment also sees the packages of its base interpreter."""
 
@@ -122,79 +122,79 @@ AnyStep = Install | Remove | WriteFile | DeletePath | SetEnv | Tell | NewEnviron
 
 
 class Scope(StrEnum):
-    """The three rungs of a fix: how much a plan may change. Each is tried only when the one before did not help."""
+    """How much a plan may change, in three levels. A level is tried only if the one before did not help."""
 
     SMALLEST = "smallest"
     """As few packages as possible change."""
     DECLARED = "declared"
-    """What the user declared or asked for stays; every other package may move."""
+    """What the user declared or requested stays; every other package may change."""
     REBUILD = "rebuild"
-    """A new environment with what the user declared or asked for replaces the old one."""
+    """A new environment with what the user declared or requested replaces the old one."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps in their order, what they are for and what they cost."""
+    """The steps in order, what they are for and what they cost."""
 
     steps: tuple[AnyStep, ...]
     cures: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     asks: dict[str, tuple[str, ...]] = {}
-    """Id of a finding, or "new" -> normalised names of the packages that its cure asks for; others come with them."""
+    """Finding id, or "new" -> normalised names of the packages that its fix requests; others are dependencies."""
     download_bytes: int = 0
     disk_bytes: int = 0
-    """What it takes while it runs, the download included."""
+    """Disk space needed while it runs, the download included."""
 
     @property
     def id(self) -> str:
-        """Name what it changes: the same for the same steps, files and versions, another one for any other change."""
+        """Return an id that is the same for the same steps, files and versions, and differs after any other change."""
         from hashlib import sha256  # noqa: PLC0415  a check makes no plan
 
         return sha256(msgspec.json.encode([self.cures, self.changes])).hexdigest()[:16]
 
     @property
     def changes(self) -> tuple[AnyStep, ...]:
-        """Steps that change the environment; the others are told."""
+        """Steps that change the environment; the others are only printed."""
         return tuple(s for s in self.steps if not is_told(s))
 
     @property
     def told(self) -> tuple[Tell | SetEnv, ...]:
-        """Steps that are the user's to do."""
+        """Steps for the user to do."""
         printed = (s for s in self.steps if is_told(s))
         return tuple(s for s in printed if isinstance(s, Tell | SetEnv))
 
     @property
     def pins(self) -> tuple[Pin, ...]:
-        """Everything that is installed."""
+        """All packages that are installed."""
         return tuple(p for s in self.steps if isinstance(s, Install) for p in s.pins)
 
     @property
     def removed(self) -> tuple[str, ...]:
-        """Names of the distributions that are taken out."""
+        """Names of the distributions that are removed."""
         return tuple(n for s in self.steps if isinstance(s, Remove) for n in s.names)
 
     @property
     def again(self) -> tuple[str, ...]:
-        """Names of the distributions that are put in anew."""
+        """Names of the distributions that are reinstalled."""
         return tuple(n for s in self.steps if isinstance(s, Install) for n in s.reinstall)
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """Names of the packages that were asked for, each once."""
+        """Names of the packages that were requested, each once."""
         return tuple(dict.fromkeys(name for names in self.asks.values() for name in names))
 
     @property
     def new(self) -> NewEnvironment | None:
-        """The environment that it makes; None where it changes one that is there."""
+        """The environment that it creates; None if it changes an existing one."""
         return next((s for s in self.steps if isinstance(s, NewEnvironment)), None)
 
     @property
     def rebuild(self) -> Rebuild | None:
-        """The step that replaces the whole environment; None where the environment is changed or new."""
+        """The step that replaces the whole environment; None if the environment is changed or new."""
         return next((s for s in self.steps if isinstance(s, Rebuild)), None)
 
 
 def is_told(step: AnyStep) -> bool:
-    """Tell whether a step is printed only."""
+    """Return whether a step is only printed."""
     return isinstance(step, Tell) or (isinstance(step, SetEnv) and step.where == "printed")
 
 
@@ -202,7 +202,7 @@ _ORDER = (NewEnvironment, Rebuild, DeletePath, Remove, Install, WriteFile, SetEn
 
 
 def merge(plans: Iterable[Plan]) -> Plan:
-    """Make one plan of several: one Install for each index, torch first, each thing once. Raises PlanError."""
+    """Join plans into one: one Install for each index, torch first, no duplicates. Raises PlanError."""
     several = tuple(plans)
     steps = list(dict.fromkeys(s for plan in several for s in plan.steps))
     _agree(steps)
@@ -216,14 +216,14 @@ def merge(plans: Iterable[Plan]) -> Plan:
         cures=tuple(dict.fromkeys(c for plan in several for c in plan.cures)),
         reasons=tuple(dict.fromkeys(r for plan in several for r in plan.reasons)),
         asks={id_: names for plan in several for id_, names in plan.asks.items()},
-        # equal changes of several plans count once
+        # the same changes in several plans count once
         download_bytes=sum({plan.changes: plan.download_bytes for plan in several}.values()),
         disk_bytes=sum({plan.changes: plan.disk_bytes for plan in several}.values()),
     )
 
 
 def _installs(found: list[Install]) -> Iterator[Install]:
-    """Join those of one index; the one that holds torch comes first, for the others are checked against it."""
+    """Join the installs from one index; the one with torch comes first, because the others are checked against it."""
     groups: dict[tuple[str, bool], list[Install]] = {}
     for one in sorted(found, key=lambda one: all(pin.name != "torch" for pin in one.pins)):
         groups.setdefault((one.index, one.no_deps), []).append(one)
@@ -231,7 +231,7 @@ def _installs(found: list[Install]) -> Iterator[Install]:
     for (index, no_deps), group in groups.items():
         pins: dict[str, Pin] = {}
         for pin in (pin for one in group for pin in one.pins if pin.name not in seen):
-            # two plans that agree on a version: the one that knows the hashes is the one to go by
+            # if two plans agree on a version, the one that knows the hashes is used
             if pin.name not in pins or not pins[pin.name].hashes:
                 pins[pin.name] = pin
         seen |= pins.keys()
@@ -241,7 +241,7 @@ def _installs(found: list[Install]) -> Iterator[Install]:
 
 
 _BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
-"""Of a pure library any index has the same file; a build of these is its index's own."""
+"""Packages whose builds differ between indexes; a pure-Python library is the same file on every index."""
 
 
 def _agree(steps: list[AnyStep]) -> None:
@@ -253,14 +253,14 @@ def _agree(steps: list[AnyStep]) -> None:
         if (have := wants.setdefault(pin.name, want)) != want:
             _contradict(f"{have} and {want}")
     for step in steps:
-        key, value = _said(step)
+        key, value = _target_of(step)
         if key and said.setdefault(key, value) != value:
             _contradict(f"two values for {key}")
     for name in (n for s in steps if isinstance(s, Remove) for n in s.names if n in wants):
-        _contradict(f"{wants[name]} and no {name}")
+        _contradict(f"one installs {wants[name]}, another removes {name}")
 
 
-def _said(step: AnyStep) -> tuple[str, str | None]:
+def _target_of(step: AnyStep) -> tuple[str, str | None]:
     match step:
         case WriteFile(path=path, text=text):
             return f"the file {path}", text
@@ -273,18 +273,18 @@ def _said(step: AnyStep) -> tuple[str, str | None]:
 
 
 def _contradict(what: str) -> None:
-    raise PlanError(f"the cures contradict each other: {what}; name one of them with --only")
+    raise PlanError(f"the fixes contradict each other: {what}; choose one of them with --only")
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True):
-    """A set of libraries that holds these, by the smallest change: which versions, the resolver says."""
+    """A set of libraries that includes these and needs the smallest change; the resolver chooses the versions."""
 
     requirements: tuple[str, ...]
-    """"peft>=0.18", "torch==2.9.1"; torch alone: the build that fits the machine."""
+    """"peft>=0.18", "torch==2.9.1"; torch without a version: the build that fits the machine."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fix wants done. Pure data: nothing was asked of an index yet."""
+    """What a fix wants to do, as pure data: no index has been queried yet."""
 
     steps: tuple[AnyStep | Resolve, ...]
     reason: str = ""
@@ -294,15 +294,15 @@ Body = TypeVar("Body", bound=Callable[..., Draft | None])
 
 
 class Fix(msgspec.Struct, frozen=True, kw_only=True):
-    """A fix as the registry holds it."""
+    """A fix, as the registry has it."""
 
     id: str
     title: str
-    """What it does, as "Install the matching torch build"."""
+    """What it does, such as "Install the matching torch build"."""
     cures: tuple[str, ...]
-    """Ids of the findings that it is for; (): any whose cure it can carry out, where no other fix does."""
+    """Ids of the findings it fixes; (): any finding whose cure it can carry out, if no other fix does."""
     run: Callable[..., Draft | None]
-    """Takes the finding, then the facts that its parameters name; None: it has nothing for this one."""
+    """Takes the finding, then the facts that its parameters name; returns None if it cannot help."""
     origin: str
 
 
@@ -324,7 +324,7 @@ def fix(
 
 
 def install_of(line: PipInstall, packages: Packages) -> Install | None:
-    """Return what a command puts in, pinned; what is put in anew in its version. None where a version is not said."""
+    """Return what a command installs, pinned; reinstalled packages keep their version. None if a version is open."""
     there = {name: packages.version(name) for name in map(name_of, line.requirements)}
     pairs = [exact(r) or (r, there.get(r, "") if line.anew else "") for r in line.requirements]
     if not all(version for _, version in pairs):
@@ -335,7 +335,7 @@ def install_of(line: PipInstall, packages: Packages) -> Install | None:
 
 
 def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:
-    """Return the step for a cure that sets or unsets one variable and does nothing else; else None."""
+    """Return the step for a cure that only sets or unsets one variable; else None."""
     step = cure.steps[0] if len(cure.steps) == 1 else None
     if not isinstance(step, Variable):
         return None
@@ -345,7 +345,7 @@ def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv
 
 
 def tell(finding: Finding) -> Draft:
-    """Return a draft that only tells the finding's own cure."""
+    """Return a draft that only prints the finding's own cure."""
     cure = finding.cure
     step = Tell(command=cure.command, why=finding.cure_note, who=cure.who)
     return Draft(steps=(step,) if cure.kind == "command" else (), reason=finding.found)

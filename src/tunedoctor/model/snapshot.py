@@ -1,9 +1,9 @@
-"""A Snapshot: what is known of one machine and one target, at one time, and how functions are given its facts.
+"""A Snapshot: what is known about one machine and one target at one time, and how functions get its facts.
 
-It is immutable; to JSON and back without loss. A parameter `gpus: NvidiaGpus` of a probe, check or fix needs that fact;
-`gpus: NvidiaGpus | None` takes None where it is absent, `gpus: NvidiaGpus | Unknown | None` both other answers as they
-are. A parameter `facts: Facts` takes each fact that the code names as `facts.nvidia`, an empty one where it is not
-there. Keywords keep their defaults.
+It is immutable, and converts to JSON and back without loss. A parameter `gpus: NvidiaGpus` of a probe, check or fix
+requires that fact; `gpus: NvidiaGpus | None` gets None if it is absent, `gpus: NvidiaGpus | Unknown | None` also gets
+an Unknown as it is. A parameter `facts: Facts` gets each fact that the code uses as `facts.nvidia`, or an empty one if
+the fact is missing. Keyword parameters keep their defaults.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,61 +20,61 @@ from tunedoctor.facts.base import empty
 
 SCHEMA = "doctor.snapshot/1"
 LARGEST = 16 << 20
-"""Bytes of a snapshot file that are read; a real one has about 100 kB, one of 20,000 packages 8 MB."""
+"""Most bytes of a snapshot file that are read; a real one has about 100 kB, one of 20,000 packages 8 MB."""
 MOST_NESTED, MOST_VALUES = 200_000, 1_000_000
-"""Lists and objects, and values of a snapshot: empty lists take 24 times as much memory as they do of the file."""
+"""Most lists and objects, and most values; an empty list takes 24 times as much memory as it does in the file."""
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
 Lack = Absent | Unknown
-"""An answer that is no fact."""
+"""An answer that is not a fact."""
 Answer = Fact | Lack
 
 KIND_CALLED = {kind.__name__: kind for kind in KINDS}
 NOT_PROBED = Unknown(why="not looked at")
-NOT_TOLD = Unknown(why="the report does not tell")
-"""Of all facts that a pasted text does not hold."""
+NOT_TOLD = Unknown(why="the report does not say")
+"""Answer for all facts that a pasted text does not contain."""
 
 
 class SnapshotError(ValueError):
-    """A text is no snapshot; the message says why, for people."""
+    """A text is not a snapshot; the message tells the user why."""
 
 
 class Snapshot:
-    """At most one answer for each kind of fact: the fact, Absent or Unknown."""
+    """At most one answer for each kind of fact: the fact itself, Absent or Unknown."""
 
     __slots__ = ("_answers", "doctor", "taken")
 
     def __init__(
         self, answers: Mapping[type[Fact], Answer], *, taken: str = "", doctor: str = __version__
     ) -> None:
-        """Hold `answers`; `taken` is a time in ISO 8601, `doctor` the version that took it."""
+        """Store `answers`; `taken` is a time in ISO 8601, `doctor` the version that took the snapshot."""
         self._answers = dict(answers)
         self.taken = taken
         self.doctor = doctor
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> "Snapshot":
-        """Make a snapshot of facts alone."""
+        """Return a snapshot of facts only."""
         return cls({type(fact): fact for fact in facts})
 
     def get(self, kind: type[F]) -> F | Absent | Unknown:
-        """Return the answer for a kind of fact; Unknown where nobody looked."""
+        """Return the answer for a kind of fact; Unknown if nothing was looked up."""
         return self._answers.get(kind, NOT_PROBED)  # type: ignore[return-value]
 
     def find(self, kind: type[F]) -> F | None:
-        """Return the fact, or None where it is absent or unknown."""
+        """Return the fact, or None if it is absent or unknown."""
         answer = self._answers.get(kind)
         return answer if isinstance(answer, kind) else None
 
     def having(self, *facts: Fact, **kinds: Absent | Unknown) -> "Snapshot":
-        """Return a snapshot with these facts in place of its own; `Kind=Absent(…)` for the other answers."""
+        """Return a snapshot with these facts replaced; `Kind=Absent(…)` sets other answers."""
         changed: dict[type[Fact], Answer] = {type(fact): fact for fact in facts}
         changed.update({KIND_CALLED[name]: answer for name, answer in kinds.items()})
         return Snapshot({**self._answers, **changed}, taken=self.taken, doctor=self.doctor)
 
     def answers(self) -> dict[type[Fact], Answer]:
-        """Return a copy of all answers, by kind."""
+        """Return a copy of all answers by kind."""
         return dict(self._answers)
 
     def __eq__(self, other: object) -> bool:
@@ -88,14 +88,14 @@ class Snapshot:
 
 
 class Facts:
-    """What a snapshot knows: each fact; what is absent or unknown is false, and empty in each field.
+    """A view of a snapshot: each fact as an attribute; an absent or unknown fact is false, with empty fields.
 
-    A function takes those that its code names, and the code of the functions that it hands them on to.
+    A function gets the facts that its code names, and those that the functions it passes the view to name.
     """
 
     __slots__ = ("_snapshot", "last")
     last: Answer
-    """The answer that was asked for last, but for errors: that no error says so tells nothing."""
+    """The answer that was last requested, errors excepted: that no error mentions something proves nothing."""
     amd: kinds.AmdGpus
     apple: kinds.AppleGpu
     compilers: kinds.Compilers
@@ -139,7 +139,7 @@ class Facts:
         self.last = snapshot.get(kinds.Errors)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
-        """Return a fact."""
+        """Return a fact, or an empty one."""
         if kind := FIELDS.get(name):
             answer = self._snapshot.get(kind)
             if kind is not kinds.Errors:
@@ -153,7 +153,7 @@ del FIELDS["last"]
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:
-    """Return plain data of a snapshot, unredacted: `redaction.write_snapshot` is what leaves the machine."""
+    """Return a snapshot as plain data, unredacted; use `redaction.write_snapshot` for data that leaves the machine."""
     facts: dict[str, Any] = {}
     for kind, answer in snapshot.answers().items():
         if isinstance(answer, Absent | Unknown):
@@ -164,7 +164,7 @@ def to_data(snapshot: Snapshot) -> dict[str, Any]:
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """A snapshot file; the facts are converted one by one, so that an error names its kind."""
+    """A snapshot file; the facts are converted one by one, so that an error names the kind of fact."""
 
     schema: str
     facts: dict[str, dict[str, Any]]
@@ -173,12 +173,12 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def from_json(data: bytes | str) -> Snapshot:
-    """Read a snapshot. Raises SnapshotError: too large, no JSON, another schema, unknown or wrong values."""
+    """Read a snapshot. Raises SnapshotError: too large, not JSON, another schema, unknown or wrong values."""
     if len(data) > LARGEST:
-        raise SnapshotError(f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1")
+        raise SnapshotError(f"it is larger than {LARGEST >> 20} MiB; a snapshot has about 0.1")
     data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if data.count(b"[") + data.count(b"{") > MOST_NESTED or data.count(b",") > MOST_VALUES:
-        raise SnapshotError("it has more values than any snapshot")
+        raise SnapshotError("it has more values than a snapshot can have")
     try:
         return from_data(msgspec.json.decode(data))
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -189,19 +189,19 @@ def from_json(data: bytes | str) -> Snapshot:
 
 
 def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
-    """Make a snapshot of plain data as `to_data` gives it. Raises SnapshotError."""
+    """Return a snapshot from plain data as written by `to_data`. Raises SnapshotError."""
     schema = raw.get("schema", SCHEMA) if isinstance(raw, dict) else SCHEMA
     if schema != SCHEMA:
         raise SnapshotError(f'its "schema" is {str(schema)[:60]!r}; this doctor reads {SCHEMA!r}')
     file = _converted(raw, _File, "the file")
     if strange := file.facts.keys() - KIND_CALLED.keys():
-        raise SnapshotError(f"{min(strange)[:60]!r} is no kind of fact that this doctor knows")
+        raise SnapshotError(f"{min(strange)[:60]!r} is not a kind of fact that this doctor knows")
     answers = {KIND_CALLED[n]: answer_of(KIND_CALLED[n], told) for n, told in file.facts.items()}
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
 def answer_of(kind: type[Fact], data: dict[str, Any]) -> Answer:
-    """Make an answer of plain data; raises SnapshotError."""
+    """Return an answer from plain data. Raises SnapshotError."""
     match list(data.items()):
         case [("value", value)]:
             return _converted(value, kind, kind.__name__)
@@ -209,7 +209,7 @@ def answer_of(kind: type[Fact], data: dict[str, Any]) -> Answer:
             other = Absent if how == "absent" else Unknown
             return _converted({"why": why}, other, kind.__name__)
         case _:
-            msg = f"{kind.__name__} holds none of value, absent and unknown, or more than one"
+            msg = f"{kind.__name__} must have exactly one of value, absent and unknown"
             raise SnapshotError(msg)
 
 
@@ -224,16 +224,16 @@ def _converted(data: Any, kind: type[T], name: str) -> T:  # noqa: ANN401
 
 
 class Want(NamedTuple):
-    """What one parameter takes."""
+    """The kind of fact that one parameter takes."""
 
     kind: type[Fact]
     absent: bool
     unknown: bool
-    """An unknown fact does not keep it from being called: it is handed over."""
+    """An unknown fact is passed on, instead of preventing the call."""
 
 
 class NotRun(NamedTuple):
-    """A function was not called, since a fact that it needs is not there."""
+    """A function was not called because a fact that it needs is missing."""
 
     why: Absent | Unknown
     kind: type[Fact]
@@ -241,27 +241,27 @@ class NotRun(NamedTuple):
 
 @cache
 def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
-    """Return what each parameter takes, but the first `given`. Raises TypeError for what is no fact type."""
-    found: dict[str, Want] = {}
+    """Return what each parameter takes, without the first `given`. Raises TypeError if an annotation is not a fact."""
+    result: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
         if _is_view(hint):
-            for field in sorted(_named(function, set())):
-                found[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
+            for field in sorted(_fields_used(function, set())):
+                result[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
             continue
         options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
         if len(kinds) != 1 or not (isinstance(kinds[0], type) and issubclass(kinds[0], Fact)):
-            msg = f"{function.__module__}: parameter {name!r} is annotated {hint!r}, which is no fact type"
+            msg = f"{function.__module__}: parameter {name!r} is annotated {hint!r}, which is not a fact type"
             raise TypeError(msg)
-        found[name] = Want(kinds[0], NoneType in options, Unknown in options)
-    return found
+        result[name] = Want(kinds[0], NoneType in options, Unknown in options)
+    return result
 
 
 def call(
     function: Callable[..., T], snapshot: Snapshot, *first: object, facts: Facts | None = None
 ) -> T | NotRun:
-    """Call `function` with `first` and facts of a snapshot (`facts`: its view), or tell which fact is not there."""
+    """Call `function` with `first` and facts of a snapshot (`facts`: a view of it), or return which fact is missing."""
     hints = function.__annotations__.items()
     given: dict[str, object] = {n: facts or hint(snapshot) for n, hint in hints if _is_view(hint)}
     for name, want in wants(function, len(first)).items():
@@ -279,21 +279,21 @@ def call(
 
 
 _HEARD = {"heard", "if_heard", "matched", "readings"}
-"""What a check asks of its facts that errors answer."""
+"""Methods that checks call on their facts and that only errors answer."""
 
 
 def _is_view(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, Facts)
 
 
-def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
-    """Return the fields of Facts that the code of a function names, and that of those which it calls with Facts."""
+def _fields_used(function: Callable[..., Any], seen: set[object]) -> set[str]:
+    """Return the fields of Facts that a function's code names, including in functions that it passes Facts to."""
     seen.add(function)
     codes, names = [function.__code__], set[str]()
     while codes:
         code = codes.pop()
         names.update(code.co_names)
-        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+        codes += [co_const for co_const in code.co_consts if isinstance(co_const, CodeType)]
     known = function.__globals__
     spaces = [known, *(vars(one) for n in names if isinstance(one := known.get(n), ModuleType))]
     called = [space[name] for space in spaces for name in names if name in space]
@@ -301,5 +301,5 @@ def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
     for one in called:
         if isinstance(one, FunctionType) and one not in seen:
             takes = any(map(_is_view, one.__annotations__.values()))
-            found |= _named(one, seen) if takes else set()
+            found |= _fields_used(one, seen) if takes else set()
     return found

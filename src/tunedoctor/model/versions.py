@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
 LONGEST = 4096
-"""Characters of a version, a specifier or a requirement; what is longer is none, and nothing reads it."""
+"""Longest version, specifier or requirement, in characters; a longer one is invalid and not parsed."""
 
 
 @lru_cache(maxsize=2048)
 def parts(text: str) -> tuple[int, ...]:
-    """Return the dotted numbers that `text` begins with: "550.144.03" -> (550, 144, 3), "" -> ()."""
-    found = re.match(r"\d{1,9}(?:\.\d{1,9}){0,7}", text.strip())
-    return tuple(map(int, found[0].split("."))) if found else ()
+    """Return the dotted numbers at the start of `text`: "550.144.03" -> (550, 144, 3), "" -> ()."""
+    match = re.match(r"\d{1,9}(?:\.\d{1,9}){0,7}", text.strip())
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def normalised(name: str) -> str:
-    """Return a distribution's name as PEP 503 has it: huggingface-hub."""
+    """Return a distribution's name normalised as in PEP 503: huggingface-hub."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def at_least(version: str, floor: str) -> bool:
-    """Compare dotted numbers; missing parts count as zero: 580 is at least 580.0."""
+    """Return whether a version is at least `floor`; missing parts count as zero: 580 is at least 580.0."""
     a, b = parts(version), parts(floor)
     size = max(len(a), len(b))
     return a + (0,) * (size - len(a)) >= b + (0,) * (size - len(b))
@@ -36,7 +36,7 @@ def at_least(version: str, floor: str) -> bool:
 
 @cache
 def pep440(text: str) -> Version | None:
-    """Return a package version, or None where `text` is none."""
+    """Return a package version, or None if `text` is not one."""
     try:
         return Version(text) if len(text) <= LONGEST else None
     except ValueError:
@@ -51,7 +51,7 @@ def is_prerelease(version: str) -> bool:
 
 @cache
 def specifiers(text: str) -> "SpecifierSet | None":
-    """Return a set of specifiers, or None where `text` is none."""
+    """Return a set of specifiers, or None if `text` is not one."""
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415  6 ms, for versions that are compared with a range
 
     try:
@@ -62,9 +62,9 @@ def specifiers(text: str) -> "SpecifierSet | None":
 
 @lru_cache(maxsize=4096)
 def requirement(text: str) -> "Requirement | None":
-    """Return a requirement as PEP 508 has it, or None where `text` is none.
+    """Return a requirement as in PEP 508, or None if `text` is not one.
 
-    One whose versions alone are not to be read, as the ">=1.9.*" of older packages, comes without them.
+    If only its versions are invalid, such as ">=1.9.*" in older packages, it is returned without them.
     """
     from packaging.requirements import Requirement  # noqa: PLC0415  7 ms, for targets that require something
 
@@ -80,7 +80,7 @@ def requirement(text: str) -> "Requirement | None":
 
 
 def holds(one: "Requirement", environment: Mapping[str, str]) -> bool:
-    """Tell whether the marker of a requirement holds; one that compares what can't be compared does not."""
+    """Return whether the marker of a requirement holds; False if it compares values that can't be compared."""
     try:
         return one.marker is None or one.marker.evaluate(dict(environment))
     except (ValueError, RecursionError):
@@ -88,7 +88,7 @@ def holds(one: "Requirement", environment: Mapping[str, str]) -> bool:
 
 
 def within(version: str, specifier: str) -> bool | None:
-    """Tell whether a version meets a specifier; pre-releases count, the local label does not; None: unreadable."""
+    """Return whether a version meets a specifier; pre-releases count, local labels do not; None: invalid."""
     one, allowed = pep440(version), specifiers(specifier)
     if one is None or allowed is None:
         return None
@@ -96,28 +96,28 @@ def within(version: str, specifier: str) -> bool | None:
 
 
 def narrowed(several: Iterable[str]) -> str | None:
-    """Return what specifiers leave, without the implied: ">=4.56.2" of that and ">=4.47"; None for nothing."""
+    """Return the range that all specifiers allow, simplified: ">=4.56.2" for it and ">=4.47"; None if it is empty."""
     clauses = list(dict.fromkeys(c.strip() for s in several for c in s.split(",") if c.strip()))
     whole = specifiers(",".join(clauses))
     if whole is None:
         return ",".join(clauses)
     if whole.is_unsatisfiable():
         return None
-    for one in tuple(clauses) if len(clauses) > 1 else ():
-        rest = [other for other in clauses if other != one]
-        others, own = specifiers(",".join(rest)), specifiers(one)
+    for clause in tuple(clauses) if len(clauses) > 1 else ():
+        rest = [other for other in clauses if other != clause]
+        others, own = specifiers(",".join(rest)), specifiers(clause)
         if rest and others and own and others.is_subset(own):
             clauses = rest
     return ",".join(clauses)
 
 
 def release(version: str) -> tuple[int, ...]:
-    """Return the release numbers of a package version: "2.9.1+cu130" -> (2, 9, 1); () where unreadable."""
+    """Return the release numbers of a package version: "2.9.1+cu130" -> (2, 9, 1); () if invalid."""
     one = pep440(version)
     return one.release if one else ()
 
 
 def minor(version: str) -> str:
-    """Return "2.9" of "2.9.1+cu130"; "" where unreadable."""
+    """Return "2.9" for "2.9.1+cu130"; "" if invalid."""
     numbers = release(version)
     return ".".join(map(str, (*numbers, 0)[:2])) if numbers else ""

@@ -1,11 +1,11 @@
-"""How findings put sizes, lists and commands."""
+"""Format sizes, lists, times and commands for findings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 
 def gib(size: int) -> str:
-    """Return bytes as people read them: "24 GiB", "1.5 GiB", "64 MiB"."""
+    """Return bytes in readable form: "24 GiB", "1.5 GiB", "64 MiB"."""
     if size < 1 << 30:
         return f"{size / (1 << 20):.0f} MiB"
     value = size / (1 << 30)
@@ -19,7 +19,7 @@ def many(number: int, word: str) -> str:
 
 
 def quoted_path(path: str) -> str:
-    """Return a path as a shell takes it; a leading ~/ stays outside the quotes, where the shell expands it."""
+    """Return a path quoted for a shell; a leading ~/ stays outside the quotes, so that the shell expands it."""
     import shlex  # noqa: PLC0415  few reports name a path
 
     home, rest = ("~/", path[2:]) if path.startswith("~/") and path != "~/" else ("", path)
@@ -27,16 +27,16 @@ def quoted_path(path: str) -> str:
 
 
 def counted(names: Iterable[str]) -> list[str]:
-    """Return each name once, with how often it stands there: ["2 x RTX 4090", "T4"]."""
+    """Return each name once, with its count: ["2 x RTX 4090", "T4"]."""
     return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]
 
 
 def by_reason(told: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return reason -> ids of those that have it."""
-    found: dict[str, list[str]] = {}
+    """Return reason -> ids that have this reason."""
+    result: dict[str, list[str]] = {}
     for id_, why in told.items():
-        found.setdefault(why, []).append(id_)
-    return found
+        result.setdefault(why, []).append(id_)
+    return result
 
 
 def ago(taken: str) -> str:
@@ -45,7 +45,7 @@ def ago(taken: str) -> str:
 
     try:
         minutes = (datetime.now(UTC) - datetime.fromisoformat(taken)).total_seconds() / 60
-    except (ValueError, TypeError):  # no time, or one without its zone
+    except (ValueError, TypeError):  # not a time, or one without a zone
         return "some time ago"
     for size, name in ((1440, "day"), (60, "h"), (1, "min")):
         if minutes >= size:
@@ -79,9 +79,9 @@ def listed(items: Iterable[str], most: int = 4) -> str:
 
 
 def near(word: str, words: Iterable[str], most: int = 1) -> str:
-    """Return a question that names the words much like one; "" where there is none."""
+    """Return a question that suggests words similar to one; "" if there are none."""
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
     plain = {one.lower(): one for one in words}
-    close = [plain[one] for one in get_close_matches(word.lower(), plain, most)]
+    close = [plain[match] for match in get_close_matches(word.lower(), plain, most)]
     return f" (is it {' or '.join(close)}?)" if close else ""

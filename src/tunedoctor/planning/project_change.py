@@ -1,4 +1,4 @@
-"""What a plan for an environment means for the project's files: the edits, and the lock as the project's manager makes it.
+"""Plan what a change of an environment means for the files of its project: the edits, and the lock.
 
 Nothing of the project is written here. The manager runs in a scratch folder that holds copies of the edited files; all
 others are linked. It is told to build nothing, so that no code of the project or of a package runs.
@@ -36,6 +36,8 @@ from tunedoctor.system.scratch import scratch
 _LARGEST = 16 << 20
 """Bytes of a file that is changed."""
 _LOCK_SECONDS = 120.0
+_MOST_NEIGHBOURS = 200
+"""Entries next to the project's folder that are linked next to its copy."""
 _TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
 """Packages whose builds PyTorch's own indexes have."""
 _NOT_LINKED = {".venv", ".git", "node_modules", "__pycache__"}
@@ -253,10 +255,10 @@ def _copy_project(folder: Path, copy: Path, texts: dict[str, str], lock: bytes) 
         data = text.encode() if text is not None else read_regular(folder / file, _LARGEST)
         (copy / file).write_bytes(data)
     (copy / "uv.lock").write_bytes(lock)
-    for name in os.listdir(folder.parent)[:200]:
-        if name != copy.name:
+    for number, neighbour in enumerate(folder.parent.iterdir()):
+        if neighbour.name != copy.name and number < _MOST_NEIGHBOURS:
             with suppress(OSError):
-                (copy.parent / name).symlink_to(folder.parent / name)
+                (copy.parent / neighbour.name).symlink_to(neighbour)
 
 
 def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> tuple[FileEdit, ...]:

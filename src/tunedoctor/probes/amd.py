@@ -1,6 +1,6 @@
-"""AMD GPUs, from the kernel's KFD topology, from DRM and gpu_metrics, their device files, and the ROCm on the system.
+"""AMD GPUs from the kernel's KFD topology, DRM and gpu_metrics, their device files, and the installed ROCm.
 
-Source: ROCm's layouts of installation: /opt/rocm, /opt/rocm-7.2.0, since 10.0 /opt/rocm/core-10.0.
+Source: ROCm's installation layouts: /opt/rocm, /opt/rocm-7.2.0, and since 10.0 /opt/rocm/core-10.0.
 """
 
 import errno
@@ -33,13 +33,13 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
     "amd-smi": ("static", "--asic", "--bus"),
     "rocm-smi": ("--showproductname", "--showbus", "--showid", "--json"),
 }
-"""Program -> arguments that list GPUs; the first is the compute runtime itself."""
+"""Program -> arguments that list GPUs; the first one is the compute runtime itself."""
 _KFD = {
     **dict.fromkeys((errno.ENOENT, errno.ENODEV, errno.ENXIO), "missing"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "denied"),
     errno.ENOMEM: "no memory",
 }
-"""What an error number of /dev/kfd means; any other: it is refused."""
+"""Meaning of an error number of /dev/kfd; any other means: refused."""
 
 
 @probe(AmdGpus, RocmStack)
@@ -50,7 +50,7 @@ def amd(
     root: Path = Path("/"),
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[AmdGpus | Lack, RocmStack | Lack]:
-    """Look for AMD GPUs and for ROCm; its tools list the GPUs where the kernel offers no way to them."""
+    """Find AMD GPUs and ROCm; ROCm's tools list the GPUs if the kernel shows none."""
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
     if host.os != "linux":
@@ -69,24 +69,24 @@ def amd(
 
 
 def kernel_gpus(root: Path, cards: int) -> AmdGpus | Lack:
-    """Return what the kernel offers for computing; no GPUs in it: it offers none of the cards."""
+    """Return the GPUs that the kernel offers for computing; no GPUs: it offers none of the cards."""
     gpus: list[AmdGpu] = []
     hidden = False
     for folder in sorted((root / _NODES).glob("[0-9]*"), key=lambda one: parts(one.name)):
         text = read(folder / "properties")
-        if text is None:  # a scheduler or a container hides the nodes of others
+        if text is None:  # a scheduler or a container hides the nodes of other users
             hidden = True
         elif (node := fields(text)).get("simd_count"):  # else it is a processor
             gpus.append(_gpu(root, folder, node, len(gpus)))
     if gpus:
         return AmdGpus(gpus=measured(root, gpus), partial=hidden)
     if hidden:
-        return Unknown(why=f"this user may not read /{_NODES}")
+        return Unknown(why=f"this user cannot read /{_NODES}")
     return AmdGpus(gpus=()) if cards else _NO_GPU
 
 
 def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGpu:
-    """Make the fact of a node, with the memory that DRM states and the name that the table knows."""
+    """Return the GPU of a node, with the memory that DRM reports and the name from the table."""
     from tunedoctor.tables.gpus import named_as  # noqa: PLC0415  few machines need it
 
     device, gfx = f"{node.get('device_id', 0):04x}", gfx_name(node.get("gfx_target_version", 0))
@@ -97,7 +97,9 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     memory = number(drm / "mem_info_vram_total") or (0 if own else stated)
     unified = any(row["unified"] for row in _rows(device))
     integrated = own or unified or named_as("amd_integrated", gfx)
-    if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
+    if (
+        integrated
+    ):  # it uses a reserved part of the RAM and as much of the rest as the kernel allows
         memory += number(drm / "mem_info_gtt_total") or 0
     place, domain = node.get("location_id", 0), node.get("domain", 0)
     errors = ras_errors(drm / "ras")
@@ -114,14 +116,14 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
 
 
 def ras_errors(folder: Path) -> dict[str, int]:
-    """Return block -> its uncorrected errors, of lines such as "ue: 0"; reading changes nothing."""
+    """Return block -> its uncorrected errors, from lines such as "ue: 0"; reading changes nothing."""
     names = [name for name in listed(folder) if name.endswith("_err_count")][:64]
     told = {name[:-10]: fields(read(folder / name, 4096) or "") for name in names}
     return {block: counts["ue"] for block, counts in told.items() if "ue" in counts}
 
 
 def gfx_name(version: int) -> str:
-    """Return the name of a gfx_target_version: 90010 -> gfx90a; "" for 0, which names none."""
+    """Return the name for a gfx_target_version: 90010 -> gfx90a; "" for 0, which means no name."""
     return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}" if version else ""
 
 
@@ -132,7 +134,7 @@ def _rows(device: str) -> list[dict[str, Any]]:
 
 
 def name_of(device: str, memory: int) -> str:
-    """Return the name by the PCI device id; of several with one id (1002:744c) those whose memory is nearest."""
+    """Return the name for a PCI device id; if several share it (1002:744c), those with the nearest memory size."""
 
     def distance(row: dict[str, Any]) -> float:
         return abs((row["vram_gb"] or 0) * 2**30 - memory) if memory else 0
@@ -143,17 +145,17 @@ def name_of(device: str, memory: int) -> str:
 
 
 def wsl_gpus(root: Path) -> AmdGpus | Lack:
-    """Tell what WSL lets one know: no PCI bus, but the folders of the Windows drivers."""
-    # AMD's display drivers are called u0 and a number, as in u0406143.inf_amd64_…
+    """Return what WSL shows: no PCI bus, but the folders of the Windows drivers."""
+    # AMD's display drivers are named u0 and a number: u0406143.inf_amd64_…
     if (root / "dev/dxg").exists() and any((root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")):
-        return Unknown(why="WSL does not tell which AMD GPU Windows has; `rocminfo` does")
+        return Unknown(why="WSL does not show which AMD GPU Windows has; `rocminfo` does")
     return _NO_GPU
 
 
 def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Lack:
-    """Make the fact of the adapters that Windows lists."""
+    """Return the AMD GPUs among the adapters that Windows lists."""
     if found is None:
-        return Unknown(why="the registry of Windows cannot be read")
+        return Unknown(why="the Windows registry cannot be read")
     ours = [one for one in found if one.vendor == _AMD]
     return AmdGpus(gpus=tuple(map(_from_adapter, range(len(ours)), ours))) if ours else _NO_GPU
 
@@ -173,7 +175,7 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
 
 
 def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
-    """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
+    """Return the GPUs that ROCm's tools list; `more` are ROCm folders. None if no tool lists one."""
     for tool, lines in tools_say(TOOLS, environ, [str(folder / "bin") for folder in more]):
         from tunedoctor.readers.hardware import rocm  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
@@ -189,7 +191,7 @@ def rocm_stack(
     libraries: tuple[str, ...],
     allowed: Callable[[Path], bool] = may_open,
 ) -> RocmStack:
-    """Try the device files and describe what is installed."""
+    """Try to open the device files, and describe the installed ROCm."""
     kfd, nodes = root / "dev/kfd", render_nodes(root, _AMD)
     state, closed = open_kfd(kfd), denied(nodes, allowed)
     refused = [*([kfd] if state == "denied" else []), *map(Path, closed)]
@@ -206,7 +208,7 @@ def rocm_stack(
 
 
 def open_kfd(path: Path) -> Any:  # noqa: ANN401  one of the fact's words
-    """Open the compute device for reading and writing, as ROCm does, and close it; return how that went."""
+    """Open the compute device for reading and writing, as ROCm does, and close it; return the result."""
     try:
         os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
     except OSError as error:
@@ -215,7 +217,7 @@ def open_kfd(path: Path) -> Any:  # noqa: ANN401  one of the fact's words
 
 
 def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
-    """Return the groups of the files `refused` that this process is not in, by number where no name is known."""
+    """Return the groups of the `refused` files that this process is not in, as numbers if they have no known name."""
     if sys.platform == "win32":
         return ()
     import grp  # noqa: PLC0415  Windows has no such module
@@ -235,14 +237,14 @@ def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
 
 
 def rocm_folders(root: Path) -> list[Path]:
-    """Return the folders of ROCm under /opt: /opt/rocm first, then the newest."""
+    """Return the ROCm folders under /opt: /opt/rocm first, then the newest."""
     names = [name for name in listed(root / "opt") if name.startswith("rocm")]
     names.sort(key=lambda name: (name == "rocm", parts(name.removeprefix("rocm-"))), reverse=True)
     return [root / "opt" / name for name in names]
 
 
 def rocm_version(folders: Iterable[Path]) -> str:
-    """Return the version that the first of `folders` states, in a file or in its name; "" for none."""
+    """Return the version of the first of `folders` that has one, in a file or in its name; "" if none has."""
     places = (place for folder in folders for place in (folder, *_cores(folder)))
     stated = (f"{line(one / '.info/version')} {one.name}" for one in places)
     found = (re.search(r"(?:^|(?<=-))\d+(?:\.\d+)+", text) for text in stated)
@@ -250,22 +252,22 @@ def rocm_version(folders: Iterable[Path]) -> str:
 
 
 def _cores(folder: Path) -> list[Path]:
-    """ROCm 10 and newer lie in core-10.0 inside; the newest first."""
+    """Return the core-10.0 folders inside, where ROCm 10 and newer is installed; the newest first."""
     found = folder.glob("core-[0-9]*")
     return sorted(found, key=lambda one: parts(one.name.removeprefix("core-")), reverse=True)
 
 
 def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
-    """Return the copies of the ROCm runtime in the system's and ROCm's folders, links resolved."""
+    """Return the copies of the ROCm runtime in the folders of the system and ROCm, links resolved."""
     own = (place / "lib" for folder in rocm for place in (folder, *_cores(folder)))
     found = [(f / _HSA).resolve() for f in (*system_folders(root), *own) if (f / _HSA).exists()]
     return tuple(dict.fromkeys(map(str, found)))
 
 
 def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
-    """Return the GPUs with what slows their clocks now, and how many of their links are up."""
-    end = time.monotonic() + 2  # a sick card answers late
-    slots = dict.fromkeys(gpu.slot for gpu in gpus)  # partitions of a card share one
+    """Return the GPUs with the current reasons for lower clocks and the number of working links."""
+    end = time.monotonic() + 2  # a faulty card answers late
+    slots = dict.fromkeys(gpu.slot for gpu in gpus)  # partitions of a card share one slot
     before = {slot: _table(root, slot, end) for slot in slots}
     now = before
     if any("counted" in _layout(one) for one in before.values()):
@@ -276,12 +278,12 @@ def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
 
 def _table(root: Path, slot: str, end: float) -> bytes:
     device = root / "sys/bus/pci/devices" / slot
-    asleep = line(device / "power/runtime_status") == "suspended"  # asking would wake it
+    asleep = line(device / "power/runtime_status") == "suspended"  # a query would wake it
     return b"" if asleep or time.monotonic() > end else start(device / "gpu_metrics", 4096) or b""
 
 
 def _layout(data: bytes) -> dict[str, Any]:
-    """Return the row of a table's layout; an empty one where it is not known or the table is cut off."""
+    """Return the row of a table's layout; an empty one if it is unknown or the table is cut off."""
     row: dict[str, Any] = table("node")["amd_metrics"]["layouts"].get(data[2:4].hex(), {})
     return row if row and len(data) >= row["size"] else {}
 

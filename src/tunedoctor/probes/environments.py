@@ -1,4 +1,4 @@
-"""Which Python environments stand on this machine, and what a look at their files tells. Nothing is started."""
+"""Find the Python environments on this machine and describe them from their files. Nothing is started."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tunedoctor.probes.targeting import ACTIVE, is_own
 from tunedoctor.system.reading import listed
 
 _MOST = 200
-"""Environments that are listed."""
+"""Most environments to list."""
 _RELEASE = re.compile(r"\d+\.\d+(?:\.\d+)?")
 _SITES = ("lib/python3.*/site-packages", "Lib/site-packages")
 _TORCH = re.compile(r"^torch-(\d[^-]*)\.dist-info$", re.IGNORECASE)
@@ -28,16 +28,16 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     kind: str
-    """venv, conda, pixi, Poetry …"""
+    """venv, conda, pixi, Poetry ..."""
     active: bool = False
     own: bool = False
-    """It is the doctor's."""
+    """It is doctor's own environment."""
     python: str = ""
-    """Release, as its files tell; "" where they don't."""
+    """Python release according to its files; "" if they don't say."""
     torch: str = ""
-    """Release, "" where it isn't there."""
+    """torch release; "" if it isn't installed."""
     bytes: int | None = None
-    """On the disk; None where nobody asked."""
+    """Size on disk; None if not requested."""
 
 
 class Environments(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Environments(msgspec.Struct, frozen=True, kw_only=True):
 def environments(
     environ: Mapping[str, str], cwd: str, own_executable: str, *, sized: bool = False
 ) -> tuple[Environment, ...]:
-    """Return the environments of this user, the active ones and those of the working folder first."""
+    """Return this user's environments; active ones and those of the working folder come first."""
     active = [environ[name] for name in ACTIVE if environ.get(name)]
     every = chain(
         (Found(os.path.normpath(os.path.join(cwd, one)), "") for one in active),  # noqa: PTH118  a link stays what the user knows
@@ -78,7 +78,7 @@ def environments(
 
 
 def holds(path: str) -> tuple[str, str]:
-    """Return the releases of Python and torch that the files, or the name, of an environment tell; "" for others."""
+    """Return the releases of Python and torch from an environment's files or its name; "" if unknown."""
     settings, conda, name = settings_of(path), conda_packages(Path(path)), Path(path).name
     stated = (settings.get("version") or settings.get("version_info", ""), conda.get("python", ""))
     said = next(filter(None, map(_RELEASE.match, stated)), None)
@@ -90,16 +90,16 @@ def holds(path: str) -> tuple[str, str]:
 
 
 def _size(path: str) -> int:
-    """Return the bytes of all files below a folder; links are not followed."""
+    """Return the size of all files below a folder; links are not followed."""
     found, folders = 0, [path]
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
-                for one in entries:
-                    if one.is_dir(follow_symlinks=False):
-                        folders.append(one.path)
-                    elif one.is_file(follow_symlinks=False):
-                        found += one.stat(follow_symlinks=False).st_size
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        found += entry.stat(follow_symlinks=False).st_size
         except OSError:
             continue
     return found

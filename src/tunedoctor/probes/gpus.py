@@ -1,6 +1,6 @@
-"""GPUs on the PCI bus or in the registry of Windows; those of Intel and Apple; the kernel's log and NVIDIA's module.
+"""GPUs on the PCI bus or in the Windows registry; Intel's and Apple's GPUs; the kernel log and NVIDIA's module.
 
-No tool wakes a sleeping card: sysfs tells. Tools of vendors are asked where files show no GPU.
+sysfs is read, so that no tool wakes a sleeping card. Vendor tools are only asked if files show no GPU.
 """
 
 import os
@@ -24,19 +24,19 @@ from tunedoctor.system.reading import line, listed, start
 from tunedoctor.tables.load import table
 
 _GPU_CLASSES = ("03", "12")
-"""Base classes of display controllers and of processing accelerators."""
+"""PCI base classes of display controllers and processing accelerators."""
 _BRIDGE = "0680"
-"""NVSwitches are bridges of this class."""
+"""Class of NVSwitches, which are bridges."""
 _NVIDIA, _INTEL = "10de", "8086"
 
 
 @probe(kinds.PciBus)
 def pci_bus(*, folder: Path = Path("/sys/bus/pci/devices")) -> kinds.PciBus | kinds.Absent:
-    """Return the GPUs and NVSwitches on the bus, in order of slot."""
+    """Return the GPUs and NVSwitches on the bus, sorted by slot."""
     try:
         slots = sorted(os.listdir(folder))  # noqa: PTH208  names alone
     except OSError:
-        return kinds.Absent(why="no PCI bus to see here")
+        return kinds.Absent(why="no PCI bus is visible here")
     return kinds.PciBus(devices=tuple(_devices(folder, slots)))
 
 
@@ -44,9 +44,9 @@ def _devices(folder: Path, slots: Iterable[str]) -> Iterator[kinds.PciDevice]:
     for slot in slots:
         class_ = _hex(folder / slot / "class")
         if not class_.startswith((*_GPU_CLASSES, _BRIDGE)):
-            continue  # a server has hundreds of others: read no more of them
+            continue  # a server has hundreds of other devices: read no more about them
         if (folder / slot / "physfn").exists():
-            continue  # a part of a card for a virtual machine
+            continue  # a part of a card that is passed to a virtual machine
         vendor = _hex(folder / slot / "vendor")
         if class_.startswith(_BRIDGE) and vendor != _NVIDIA:
             continue
@@ -61,7 +61,7 @@ def _devices(folder: Path, slots: Iterable[str]) -> Iterator[kinds.PciDevice]:
 
 
 def _hex(file: Path) -> str:
-    """Return the digits of a sysfs number such as 0x10de."""
+    """Return the hex digits of a sysfs number such as 0x10de."""
     return line(file).lower().removeprefix("0x")
 
 
@@ -69,18 +69,18 @@ _CLASS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002
 
 
 class Adapter(NamedTuple):
-    """A display adapter of Windows that has a driver."""
+    """A display adapter in Windows that has a driver."""
 
     vendor: str
     """Four hex digits, as on the PCI bus."""
     device: str
     name: str = ""
     memory: int | None = None
-    """Bytes, as its driver states them."""
+    """Bytes, according to its driver."""
 
 
 def adapters() -> tuple[Adapter, ...] | None:
-    """Return the adapters; None where this is not Windows or the registry cannot be read."""
+    """Return the adapters; None if this is not Windows or the registry cannot be read."""
     if sys.platform != "win32":
         return None
     import winreg  # noqa: PLC0415  Windows alone has it
@@ -101,7 +101,7 @@ def adapters() -> tuple[Adapter, ...] | None:
 
 
 def from_values(values: dict[str, object]) -> Adapter | None:
-    """Make an adapter of the values of its key; None where it is no PCI device."""
+    """Return the adapter described by the values of its registry key; None if it is not a PCI device."""
     ids = str(values.get("MatchingDeviceId", "")).lower().removeprefix("pci\\ven_")
     vendor, device = ids[:4], ids[9:13]
     if ids[4:9] != "&dev_" or not set(vendor + device) <= set("0123456789abcdef"):
@@ -112,32 +112,32 @@ def from_values(values: dict[str, object]) -> Adapter | None:
 
 
 def render_nodes(root: Path, vendor: str) -> tuple[Path, ...]:
-    """Return /dev/dri/renderD* of one vendor (four hex digits), those of unknown vendor too."""
+    """Return the /dev/dri/renderD* of one vendor (four hex digits), and those of unknown vendors."""
     nodes = sorted((root / "dev/dri").glob("renderD*"))
     drm = root / "sys/class/drm"
     return tuple(n for n in nodes if _hex(drm / n.name / "device/vendor") in ("", vendor))
 
 
 def may_open(path: Path) -> bool:
-    """Tell whether this user may open a device file for reading and writing."""
+    """Return whether this user can open a device file for reading and writing."""
     return os.access(path, os.R_OK | os.W_OK)
 
 
 def denied(nodes: Iterable[Path], allowed: Callable[[Path], bool] = may_open) -> tuple[str, ...]:
-    """Return the nodes that this user may not open."""
+    """Return the nodes that this user cannot open."""
     return tuple(str(node) for node in nodes if not allowed(node))
 
 
 SECONDS = 4.0
-"""For all tools of a vendor: with the files read before, less than a probe may take."""
+"""Time limit for all tools of a vendor; with the file reads before, it is less than a probe may take."""
 _MOST_SAID = 1 << 20
-"""Bytes of an answer that are read."""
+"""Most bytes of a tool's output that are read."""
 
 
 def tools_say(
     tools: Mapping[str, tuple[str, ...]], environ: Mapping[str, str], more: Iterable[str] = ()
 ) -> Iterator[tuple[str, list[str]]]:
-    """Run one tool after the other, with its arguments, while there is time; yield what each printed."""
+    """Run the tools with their arguments one after the other, as long as there is time; yield their output."""
     left = SECONDS
     for name, arguments in tools.items():
         path = find_program(name, environ, more)
@@ -145,10 +145,10 @@ def tools_say(
             from tunedoctor.facts.clean import inert  # noqa: PLC0415
             from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
-            ended = run([path, *arguments], timeout=left, limit=_MOST_SAID)
-            left -= ended.seconds
-            if ended.how == "exit" and not ended.truncated:
-                yield name, inert(ended.out).splitlines()
+            completed = run([path, *arguments], timeout=left, limit=_MOST_SAID)
+            left -= completed.seconds
+            if completed.how == "exit" and not completed.truncated:
+                yield name, inert(completed.out).splitlines()
 
 
 @probe(kinds.IntelGpu)
@@ -160,12 +160,12 @@ def intel_gpu(
     variables: Mapping[str, str] = os.environ,
     allowed: Callable[[Path], bool] = may_open,
 ) -> kinds.IntelGpu | kinds.Absent:
-    """Take Intel's devices from the bus, or from the registry of Windows; else its tools may name one."""
+    """Return Intel's devices from the PCI bus or the Windows registry; else its tools may list one."""
     linux, found = host.os == "linux", tuple[Adapter, ...]()
     if pci is not None:
         found = tuple(Adapter(one.vendor, one.device) for one in pci.of(_INTEL))
     elif host.os == "windows":
-        found = tuple(one for one in adapters() or () if one.vendor == _INTEL)
+        found = tuple(adapter for adapter in adapters() or () if adapter.vendor == _INTEL)
     told = None
     if linux and not any(is_supported(one.device) for one in found):
         told = _intel_told(variables)
@@ -181,7 +181,7 @@ def intel_gpu(
 
 
 def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
-    """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
+    """Return the GPUs that Intel's tools list; None if no tool lists one that can be used for training."""
     for _, lines in tools_say({"xpu-smi": ("discovery",), "sycl-ls": ()}, environ):
         from tunedoctor.readers.hardware import intel as read  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
@@ -193,26 +193,26 @@ def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
 
 
 def _family(device: str) -> str:
-    """Return the family that XPU builds run on; "" for other devices."""
+    """Return the device's family if XPU builds support it; "" for other devices."""
     families = table("probes")["xpu_devices"].items()
     found = (f for f, (first, last) in families if len(device) == 4 and first <= device <= last)
     return str(next(found, "")).partition(",")[0]
 
 
 def is_supported(device: str) -> bool:
-    """Tell whether XPU builds of PyTorch run on the device of that id, four hex digits."""
+    """Return whether XPU builds of PyTorch support the device with this id (four hex digits)."""
     return bool(_family(device))
 
 
 def name_of(device: str) -> str:
-    """Return the product's name from the table of GPUs, else its family or one that holds the id."""
+    """Return the product name from the table of GPUs, else the family, else a name with the id."""
     rows = (row for row in table("gpus")["intel"] if f"{_INTEL}:{device}" in row["pci"])
     known = next((str(row["names"][0]) for row in rows), "")
     return known or f"Intel {_family(device) or 'graphics'} {device}"
 
 
 def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:
-    """Look for the Level Zero loader where the system's own loader would."""
+    """Return whether the Level Zero loader is where the system's own loader would find it."""
     if linux:
         return find_library("libze_loader.so.1", root, variables) is not None
     system = variables.get("SYSTEMROOT", "")
@@ -221,7 +221,7 @@ def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> 
 
 @probe(kinds.AppleGpu)
 def apple_gpu(host: kinds.Host, *, brand: str = "") -> kinds.AppleGpu | Lack:
-    """Tell by the processor, which the GPU is part of: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
+    """Return the GPU, which is part of the processor: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
     brand = brand or mac_processor()
     if host.os != "macos":
         return kinds.Absent(why="not a Mac")
@@ -233,13 +233,13 @@ def apple_gpu(host: kinds.Host, *, brand: str = "") -> kinds.AppleGpu | Lack:
 
 
 _LONGEST = 500
-"""Characters of a line that are kept."""
+"""Most characters of a line to keep."""
 _MOST = 200
-"""Lines of each sort that are kept, the newest."""
+"""Most lines of each kind to keep, the newest ones."""
 _ALIKE = 3
-"""Xid lines of one number and one GPU that are kept: a sick GPU writes thousands."""
+"""Most Xid lines to keep for one number and one GPU: a faulty GPU writes thousands."""
 _LARGEST = 16 << 20
-"""Bytes of a log, of which the newest count."""
+"""Most bytes of a log to use, the newest ones."""
 
 _XID = pattern(
     r"(?:NVRM: |S)Xid \((?:PCI:)?([\w:.]{,20})\): (\d{1,5})\b(?!, Data|, Sev)(?:, ?(.*))?"
@@ -250,28 +250,28 @@ _KFD = pattern(
 _KILL = pattern(r"(?i)(?:memory cgroup )?out of memory: kill(?:ed)? process .*")
 _HUNG = pattern(r"INFO: task (.{1,40}?):(\d{1,10}) blocked for more than (\d{1,7}) seconds")
 _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT")
-"""Times of dmesg, of dmesg -T and of --time-format iso."""
+"""Timestamps of dmesg, of dmesg -T and of --time-format iso."""
 
 
 @probe(kinds.KernelLog, seconds=6.0)
 def kernel_log(
     pci: kinds.PciBus | kinds.Unknown | None,
 ) -> kinds.KernelLog | Lack:
-    """Read the log of this boot, where a GPU is on the bus that may have written to it."""
+    """Read the kernel log of this boot, if a GPU is on the bus that may have written to it."""
     if not isinstance(pci, kinds.PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
-        return kinds.Absent(why="no NVIDIA or AMD GPU is here")
+        return kinds.Absent(why="this machine has no NVIDIA or AMD GPU")
     from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
-    ended = run(["dmesg"], timeout=3.0, limit=_LARGEST)
-    if ended.ok and _STAMP.search(ended.out):
-        return parse_kernel_log(ended.out)
-    if ended.ok or ended.how not in ("exit", "not started"):
-        return kinds.Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
+    completed = run(["dmesg"], timeout=3.0, limit=_LARGEST)
+    if completed.ok and _STAMP.search(completed.out):
+        return parse_kernel_log(completed.out)
+    if completed.ok or completed.how not in ("exit", "not started"):
+        return kinds.Unknown(why=f"dmesg: {'no kernel log' if completed.ok else completed.death}")
     return kinds.Absent(why="kernel log not readable by this user")
 
 
 def parse_kernel_log(text: str) -> kinds.KernelLog:
-    """Return the GPU lines of a kernel log as /dev/kmsg, dmesg or journalctl write it."""
+    """Return the GPU lines of a kernel log as written by /dev/kmsg, dmesg or journalctl."""
     xids: list[kinds.Xid] = []
     kfd: dict[str, None] = {}
     kills: list[str] = []
@@ -279,19 +279,19 @@ def parse_kernel_log(text: str) -> kinds.KernelLog:
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
-        if "Xid" in one and (found := _XID.search(one)):
-            xid = kinds.Xid(int(found[2]), slot=_slot(found[1]), text=(found[3] or "")[:_LONGEST])
+        if "Xid" in one and (match := _XID.search(one)):
+            xid = kinds.Xid(int(match[2]), slot=_slot(match[1]), text=(match[3] or "")[:_LONGEST])
             seen[xid.number, xid.slot] += 1
             xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
-        if "kfd" in one and (found := _KFD.search(one)):
-            kfd[one[found.start() :][:_LONGEST]] = None
-        if "rocess" in one and (found := _KILL.search(one)):
-            kills.append(found[0][:_LONGEST])
-        if "blocked for" in one and (found := _HUNG.search(one)):
-            hung[f"{found[1]} ({found[2]})"] = f"{found[3]} s"
+        if "kfd" in one and (match := _KFD.search(one)):
+            kfd[one[match.start() :][:_LONGEST]] = None
+        if "rocess" in one and (match := _KILL.search(one)):
+            kills.append(match[0][:_LONGEST])
+        if "blocked for" in one and (match := _HUNG.search(one)):
+            hung[f"{match[1]} ({match[2]})"] = f"{match[3]} s"
     return kinds.KernelLog(
         xids=tuple(xids[-_MOST:]),
-        # newer drivers spread this message over lines without an Xid
+        # newer drivers split this message into lines without an Xid
         fell_off_bus="fallen off the bus" in text,
         kfd=tuple(kfd)[-_MOST:],
         oom_kills=tuple(kills[-_MOST:]),
@@ -300,7 +300,7 @@ def parse_kernel_log(text: str) -> kinds.KernelLog:
 
 
 def _slot(text: str) -> str:
-    """Return a slot as sysfs has it: "0000:9B:00" -> "0000:9b:00.0"; other texts as they are."""
+    """Return a slot in the notation of sysfs: "0000:9B:00" -> "0000:9b:00.0"; other texts unchanged."""
     place, _, function = text.lower().partition(".")
     domain, *rest = place.split(":")
     if len(domain) < 4 or list(map(len, rest)) != [2, 2] or len(function) > 1:
@@ -312,38 +312,40 @@ _SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e09803
 _MODULE = pattern(
     r"nvidia(?:-(?:current|open|tesla|legacy|\d)[\w.-]*?)?\.ko(?:\.(?:xz|gz|zst|bz2))?"
 )
-"""Names that distributions give the driver; nvidiafb and nvidia-wmi-* are the kernel's own."""
+"""Names of the driver's package in distributions; nvidiafb and nvidia-wmi-* are part of the kernel."""
 
 
 @probe(kinds.NvidiaModule)
 def nvidia_module(
     host: kinds.Host, pci: kinds.PciBus | kinds.Unknown | None, *, root: Path = Path("/")
 ) -> kinds.NvidiaModule | kinds.Absent:
-    """Look into /sys, /proc, /dev and, for a module that is not loaded, /lib/modules."""
+    """Examine /sys, /proc, /dev and, if the module is not loaded, /lib/modules."""
     if host.os != "linux":
         return kinds.Absent(why="not Linux")
     if host.wsl:
-        return kinds.Absent(why="in WSL the driver is that of Windows")
+        return kinds.Absent(why="WSL uses the driver of Windows")
     gpu_on_bus = isinstance(pci, kinds.PciBus) and bool(pci.of(_NVIDIA))
     modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
     told = root / "proc/driver/nvidia/gpus"
     loaded = (modules / "nvidia").is_dir()
     if not loaded and not gpu_on_bus:
         return kinds.Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
-    # a container may be given any card, so only the lack of all of them counts
+    # a container may have been given any of the cards, so only the lack of all of them counts
     nodes = cards(dev)
     wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
     there = {name: may_open(dev / name) for name in wanted if (dev / name).exists()}
-    asked = loaded and gpu_on_bus
-    secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
+    expected = loaded and gpu_on_bus
+    secure = start(root / "sys" / _SECURE_BOOT, 64)  # not readable in a container
     return kinds.NvidiaModule(
         loaded=loaded,
         on_disk=loaded or bool(kernel and _on_disk(root / "lib/modules" / kernel)),
         nouveau=(modules / "nouveau").is_dir(),
         secure_boot=None if secure is None else secure[-1:] == b"\1",
         uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
-        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
-        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
+        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if expected else (),
+        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_)
+        if expected
+        else (),
         gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
         nodes=len(nodes) if loaded else None,
         peermem=(modules / "nvidia_peermem").is_dir() if loaded else None,
@@ -356,11 +358,11 @@ def cards(dev: Path) -> list[str]:
 
 
 def _on_disk(modules: Path) -> bool:
-    """Tell whether the driver is among the modules that modprobe finds under /lib/modules/RELEASE."""
+    """Return whether the driver is among the modules that modprobe finds under /lib/modules/RELEASE."""
     try:
         with (modules / "modules.dep").open(errors="replace") as index:
             paths = (one.partition(":")[0] for one in index)
-            named = (one for one in paths if _MODULE.fullmatch(one.rpartition("/")[2]))
+            named = (path for path in paths if _MODULE.fullmatch(path.rpartition("/")[2]))
             return any((modules / one).exists() for one in named)
     except OSError:
         return False
@@ -368,19 +370,21 @@ def _on_disk(modules: Path) -> bool:
 
 @probe(kinds.IntelHealth)
 def intel_health(gpu: kinds.IntelGpu | None) -> kinds.IntelHealth | Lack:
-    """Ask where a GPU is that training can use."""
+    """Ask xpu-smi, if the machine has a GPU that can be used for training."""
     if gpu is None or not gpu.discrete:
-        return kinds.Absent(why="no Intel GPU that training can use")
+        return kinds.Absent(why="no Intel GPU that can be used for training")
     said = next(tools_say({"xpu-smi": ("health", "-l", "-j")}, os.environ), None)
     if not said and not any("Data Center" in name for name in gpu.names):
-        return kinds.Absent(why="xpu-smi, which servers have, is not here or failed")
+        return kinds.Absent(why="xpu-smi, which servers have, is not installed or failed")
     return (
-        health("\n".join(said[1])) if said else kinds.Unknown(why="xpu-smi is not here or failed")
+        health("\n".join(said[1]))
+        if said
+        else kinds.Unknown(why="xpu-smi is not installed or failed")
     )
 
 
 def health(text: str) -> kinds.IntelHealth | kinds.Unknown:
-    """Read the answer: a list of devices, each of whose parts has a status."""
+    """Parse the answer: a list of devices, with a status for each of their parts."""
     found, told = dict[str, list[str]](), dict[str, list[dict[str, Any]]]()
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         told = msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])
@@ -388,7 +392,7 @@ def health(text: str) -> kinds.IntelHealth | kinds.Unknown:
         for name, one in device.items():
             if isinstance(one, dict) and isinstance(one.get("status"), str):
                 who = f"GPU {device.get('device_id')}, {name}"
-                says = f"{who}: {one.get('description', 'not well')}"
+                says = f"{who}: {one.get('description', 'unhealthy')}"
                 found.setdefault(one["status"].lower(), []).append(says[:200].rstrip("."))
     if not found.keys() & {"ok", "warning", "critical"}:
         return kinds.Unknown(why=f"xpu-smi: {' '.join(text.split())[:200] or 'no answer'}")

@@ -1,4 +1,4 @@
-"""What imports of an environment told, run or read, held against the state before, and remembered for the next look."""
+"""Results of imports in an environment: collected from a run or from files, compared with before, and cached."""
 
 import os
 import re
@@ -17,22 +17,24 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.small import is_import, module_of
 
 Answer = kinds.Runtime | Lack
-NOT_READ = kinds.Absent(why="the files of the libraries were not read: doctor check --deep does")
+NOT_READ = kinds.Absent(
+    why="the files of the libraries were not read; doctor check --deep reads them"
+)
 _DEAD = ("failed", "crashed", "hung")
 _CONTRACTS, _IMPORTS = "contracts", "imports"
-"""Names of looks."""
+"""Names of cached results."""
 _OLDEST = 30 * 86_400.0
-"""Seconds after which a look is no longer believed: what lies outside of the environment moves on."""
+"""Seconds after which a cached result is no longer used: what is outside the environment changes."""
 _GPU = ("init gpu", "device ", "matmul ", "attention ", "compile")
-"""Beginnings of stages that are about the GPU."""
+"""Prefixes of stages that concern the GPU."""
 _LINKER = "/etc/ld.so.cache"
-"""It is written when libraries of the system come or go."""
+"""This file changes when system libraries are installed or removed."""
 
 
 @probe(kinds.Errors, deep=True)
 def errors(runtime: kinds.Runtime) -> kinds.Errors | kinds.Absent:
-    """Collect what failed stages and the start of the GPU said."""
-    found = [one for stage in runtime.stages for one in texts(stage)]
+    """Return the errors of failed stages and of the GPU's initialisation."""
+    found = [text for stage in runtime.stages for text in texts(stage)]
     if runtime.gpu_error:
         found.append(kinds.ErrorText(text=runtime.gpu_error, where="init gpu"))
     distinct = {one.text: one for one in reversed(found)}
@@ -42,7 +44,7 @@ def errors(runtime: kinds.Runtime) -> kinds.Errors | kinds.Absent:
 
 
 def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
-    """Return the exceptions of a stage that failed, its first cause first, each with its frames."""
+    """Return the exceptions of a failed stage, the original cause first, each with its frames."""
     if stage.outcome in ("ok", "skipped"):
         return []
     if stage.outcome != "failed":
@@ -65,7 +67,7 @@ def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
 
 
 _FRAME = re.compile(r'  File "([^"\n]{1,4096})", line (\d{1,9}), in (\S{1,200})')
-"""A frame as the script in the target prints it."""
+"""A frame as printed by the script in the target."""
 _TYPE = re.compile(r"([A-Za-z_][\w.]{0,120})(?::|$)", re.ASCII)
 
 
@@ -79,7 +81,7 @@ def _error_text(
 
 
 def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
-    """Return a snapshot that knows what an import told."""
+    """Return the snapshot with the result of an import."""
     said = errors(answer) if isinstance(answer, kinds.Runtime) else answer
     answers = snapshot.answers()
     answers[kinds.Runtime], answers[kinds.Errors] = answer, said
@@ -87,23 +89,27 @@ def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
 
 
 def deaths(answer: Answer) -> dict[str, kinds.Stage]:
-    """Return the stages in which a library did not come up, by name; {} where nobody could tell."""
+    """Return the stages in which a library failed to import, by name; {} if unknown."""
     stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
-    return {one.name: one for one in stages if is_import(one.name) and one.outcome in _DEAD}
+    return {
+        stage.name: stage for stage in stages if is_import(stage.name) and stage.outcome in _DEAD
+    }
 
 
 def worse(before: Answer, after: Answer) -> list[str]:
-    """Return what came up before and does not now, one sentence each; what was not tried before accuses nobody."""
+    """Return what worked before and fails now, one sentence each; what was not tried before is not reported."""
     if not isinstance(before, kinds.Runtime):
         return []
     good = {one.name for one in before.stages if one.outcome == "ok"}
     dead = ((name, last(stage)) for name, stage in deaths(after).items() if name in good)
-    return [f"{name} dies, which it did not before: {said}" for name, said in dead]
+    return [f"{name} fails, but worked before: {said}" for name, said in dead]
 
 
 def last(stage: kinds.Stage) -> str:
     """Return the line that says why a stage ended."""
-    lines = [one for one in stage.error.splitlines() if one.strip() and not one.startswith("  ")]
+    lines = [
+        line for line in stage.error.splitlines() if line.strip() and not line.startswith("  ")
+    ]
     return clean_text((lines[0] if lines else stage.error.strip() or stage.outcome)[:200])
 
 
@@ -112,18 +118,18 @@ def unheld(
     dead: Mapping[str, kinds.Stage],
     also: Mapping[str, tuple[str, ...]],
 ) -> dict[str, str]:
-    """Return the findings whose own library still does not come up, with the sentence that says so."""
-    found: dict[str, str] = {}
+    """Return the findings whose own library still fails to import, with a sentence that says so."""
+    result: dict[str, str] = {}
     for id_, names in asks.items():
         modules = {m for name in names for m in also.get(name, ())}
         for name, stage in dead.items():
             if module_of(name) in modules:
-                found.setdefault(id_, f"{name} still dies: {last(stage)}")
-    return found
+                result.setdefault(id_, f"{name} still fails: {last(stage)}")
+    return result
 
 
 def up(answer: Answer) -> tuple[str, ...]:
-    """Return the modules that came up."""
+    """Return the modules that were imported."""
     stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
     down = {module_of(name) for name in deaths(answer)}
     good = (s.name for s in stages if s.outcome == "ok" and s.name.startswith("import "))
@@ -134,9 +140,9 @@ def up(answer: Answer) -> tuple[str, ...]:
 def import_contracts(
     target: kinds.Target, interpreter: kinds.Interpreter, packages: kinds.Packages
 ) -> kinds.ImportContracts | Lack:
-    """Read files only where that was asked for; the last look at the same environment counts, but in a deep one."""
-    asked = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
-    held = read_look(*asked) if _steady(packages) else None
+    """Read files only on request; the cached result of the same environment is used, except in a deep check."""
+    cache_key = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
+    held = read_look(*cache_key) if _steady(packages) else None
     if not target.read or (held and not target.anew):
         return held[0] if held else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file
@@ -145,8 +151,8 @@ def import_contracts(
 
 
 def _steady(packages: kinds.Packages) -> bool:
-    """Tell whether no package changes without a trace, as an editable one does."""
-    return not any(one.editable for one in packages.distributions)
+    """Return whether every package change leaves a trace; an editable package changes without one."""
+    return not any(distribution.editable for distribution in packages.distributions)
 
 
 def _by() -> str:
@@ -154,14 +160,14 @@ def _by() -> str:
 
 
 def remember(snapshot: Snapshot) -> None:
-    """Remember what was read of imports and what running them told, but for GPUs: the machine can change."""
+    """Cache what was read about imports and the results of running them, except GPU stages: the machine can change."""
     interpreter, packages = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Packages)
     found, told = snapshot.find(kinds.ImportContracts), snapshot.find(kinds.Runtime)
     if interpreter and packages and found and not found.cut and _steady(packages):
         write_look(interpreter, _CONTRACTS, found, _by)
     if interpreter is None or told is None or told.remembered:
         return
-    # what hung, or was killed for memory, may go well the next time
+    # what hung, or was killed for lack of memory, may succeed the next time
     if any(s.outcome == "hung" or "SIGKILL" in s.error for s in told.stages):
         return
     stages = tuple(s for s in told.stages if not s.name.startswith(_GPU))
@@ -169,7 +175,7 @@ def remember(snapshot: Snapshot) -> None:
 
 
 def remembered(snapshot: Snapshot) -> tuple[kinds.Runtime, Look] | None:
-    """Return what the last deep look of this unchanged environment told, and when."""
+    """Return the result and time of the last deep check of this environment, if it is unchanged."""
     interpreter = snapshot.find(kinds.Interpreter)
     held = read_look(interpreter, _IMPORTS, kinds.Runtime, _outside) if interpreter else None
     if held is None or held[1].age > _OLDEST:
@@ -178,20 +184,20 @@ def remembered(snapshot: Snapshot) -> tuple[kinds.Runtime, Look] | None:
 
 
 def with_remembered(snapshot: Snapshot) -> Snapshot:
-    """Return a quick look with the imports that died at the last deep one; what went well then claims nothing now."""
+    """Return a quick snapshot plus the imports that failed in the last deep check; earlier successes are not used."""
     held = remembered(snapshot)
     return with_imports(snapshot, held[0]) if held and deaths(held[0]) else snapshot
 
 
 def looked(snapshot: Snapshot, answer: Answer) -> Snapshot:
-    """Return a snapshot with what an import told just now, which is remembered."""
+    """Return a snapshot with the result of an import that just ran, and cache it."""
     found = with_imports(snapshot, answer)
     remember(found)
     return found
 
 
 def _outside() -> str:
-    """Return what an import depends on besides the environment: variables, and libraries of the system."""
+    """Return what an import depends on outside the environment: variables and system libraries."""
     steers = tuple(table("probes")["steers_imports"])
     held = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(steers))
     with suppress(OSError):

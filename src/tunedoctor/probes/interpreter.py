@@ -1,8 +1,8 @@
-"""Say who the target's interpreter is, and work out the sys.path of a plain start.
+"""Identify the target's interpreter and work out the sys.path of a plain start.
 
-Its files tell, and none of their code is run, of .pth files neither. Where it may be started, it is asked with -I -S.
+Only files are read, and no code of the target runs, not even .pth files. If it may be started, it runs with -I -S.
 """
-# paths stay as the interpreter told them
+# paths are kept as the interpreter reports them
 # ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120
 
 import os
@@ -24,18 +24,18 @@ from tunedoctor.system.reading import listed, read, start
 from tunedoctor.tables.load import table
 
 _WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
-"""Nothing of site-packages is imported, and Python 2.7 can run it."""
+"""It imports nothing from site-packages, and Python 2.7 can run it."""
 SECONDS = 5.0
 _HEAD = 4 << 20
-"""A program's table of symbols lies before its code."""
+"""Bytes to read: a program's symbol table precedes its code."""
 _LIBRARY = 64 << 20
 _TEXT = 1 << 20
 _LEVELS = 32
 _FEW = 4
 _MOST = 1000
-"""Places of one site folder; each is looked at."""
+"""Most paths to add for one site folder; each is checked."""
 _SHOWS = (b"Py_BytesMain", b"Py_UnixMain", b"Py_Main", b"pypy_main_startup")
-"""What a Python that is an ELF program calls, or is."""
+"""Names that the ELF file of a Python interpreter calls or defines."""
 _NAME = re.compile(r"((?:python|pypy)(\d\.\d{1,2})t?)[md]{0,2}")
 _RELEASE = re.compile(rb"\d\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")
 _WORD, _CODE = re.compile(r"\w+"), re.compile(r"^import[ \t]", re.MULTILINE)
@@ -43,40 +43,40 @@ _ENDS = frozenset(table("probes")["ends_python"])
 _DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
 
 _Base = tuple[str, str, str, tuple[str, ...]]
-"""Prefix, folder of the standard library, "3.12", and where that library is looked for."""
+"""Prefix, folder of the standard library, "3.12", and the paths where that library is searched."""
 
 
 class Installation(NamedTuple):
-    """An interpreter, and the installation that it is of."""
+    """An interpreter and the installation that it belongs to."""
 
     python: str
     program: Program
     venv: str | None
-    """Folder of the virtual environment that it belongs to."""
+    """Folder of its virtual environment."""
     settings: dict[str, str]
-    """Those of the virtual environment, from pyvenv.cfg."""
+    """Settings of the virtual environment, from pyvenv.cfg."""
     prefix: str
     library: str
     """Folder of the standard library."""
     short: str
     """"3.12"."""
     path: tuple[str, ...]
-    """Where the standard library is looked for."""
+    """Paths where the standard library is searched."""
 
     @property
     def windows(self) -> bool:
-        """Whether it is laid out as on Windows."""
+        """Whether its folders are laid out as on Windows."""
         return self.program.format == "pe"
 
     @property
     def digits(self) -> str:
-        """Return the release as files of Windows have it: "312"."""
+        """Return the release as in Windows file names: "312"."""
         return self.short.replace(".", "")
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
 def interpreter(target: Target) -> Interpreter | Lack:
-    """Read the files of the target's interpreter, or start it where that is allowed."""
+    """Read the files of the target's interpreter, or start it if that is allowed."""
     if target.chosen_by == "none":
         return Absent(why=NO_ENVIRONMENT)
     if not target.python:
@@ -86,75 +86,77 @@ def interpreter(target: Target) -> Interpreter | Lack:
         return found
     if found.venv and (other := _of_another(found, found.venv)):
         return Unknown(why=other)
-    same_user = True  # Python trusts no user site under a changed identity
+    same_user = True  # Python ignores the user site under a changed identity
     if sys.platform != "win32":
         same_user = (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
     return describe(found, os.environ, str(Path.cwd()), same_user=same_user)
 
 
 def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
-    """Start an interpreter, and read the files of the one that it is. Unknown: it hangs, crashes, or is no Python."""
-    ended = child.run([python, "-I", "-S", "-B", "-c", _WHO], timeout=seconds)
-    if ended.how == "exit" and ended.code != 0:  # Python 2.7 knows no -I
-        ended = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)
-    if not ended.ok:
-        said = ended.err.strip().splitlines() if ended.how != "not started" else []
+    """Start an interpreter and read the files of the one that runs. Unknown: it hangs, crashes or is not a Python."""
+    completed = child.run([python, "-I", "-S", "-B", "-c", _WHO], timeout=seconds)
+    if completed.how == "exit" and completed.code != 0:  # Python 2.7 does not have -I
+        completed = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)
+    if not completed.ok:
+        said = completed.err.strip().splitlines() if completed.how != "not started" else []
         last = f": {said[-1][:200]}" if said else ""
-        return Unknown(why=f"{python} does not start: {ended.death}{last}")
-    match ended.out.splitlines()[-2:]:
+        return Unknown(why=f"{python} does not start: {completed.death}{last}")
+    match completed.out.splitlines()[-2:]:
         case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
             return find(executable, base)
         case _:
-            said_ = ended.out.strip()[:100]
-            return Unknown(why=f"{python} answered what no Python does: {said_!r}")
+            said_ = completed.out.strip()[:100]
+            return Unknown(why=f"{python} does not answer as a Python does: {said_!r}")
 
 
 def find(python: str, base_prefix: str = "") -> Installation | Unknown:
-    """Search the installation as the interpreter would; Unknown where files do not tell it, with what does.
+    """Find the installation as the interpreter would; Unknown if files are not enough, with the command that is.
 
-    A base that is gone is Unknown as well, without a way to know more. `base_prefix`: as it told when it was started.
+    A missing base is also Unknown, but no command helps. `base_prefix`: as reported by the started interpreter.
     """
     real, here = os.path.realpath(python), os.path.dirname(python)
     head = start(real, _HEAD) or b""
     kind = program(head)
     if head.startswith(b"#!"):
-        return _untold(python, "is a script: what it starts shows when it runs")
+        return _untold(python, "is a script, and only running it shows what it starts")
     if kind is None or (kind.format == "elf" and not any(name in head for name in _SHOWS)):
-        return _untold(python, "is no program whose files show a Python")
+        return _untold(python, "does not look like a Python interpreter")
     folders = (here, os.path.dirname(here))
     venv = next((f for f in folders if os.path.isfile(os.path.join(f, "pyvenv.cfg"))), None)
     settings = settings_of(venv)
     home = base_prefix or settings.get("home", "")
     copied = os.path.dirname(real) == os.path.realpath(here)
-    if copied and home and not os.path.isdir(home):  # a link shows its base by itself
-        return Unknown(why=f"{python} is of a virtual environment whose base, {home}, is gone")
+    if copied and home and not os.path.isdir(home):  # a link already leads to its base
+        return Unknown(
+            why=f"{python} is in a virtual environment whose base, {home}, no longer exists"
+        )
     bases = [*filter(os.path.isdir, [home]), os.path.dirname(real)]
     base = _windows(bases) if kind.format == "pe" else _posix(bases, real, settings)
     if base is None:
-        return _untold(python, "lies beside no standard library")
+        return _untold(python, "has no standard library next to it")
     return Installation(python, kind, venv, settings, *base)
 
 
 def _untold(python: str, why: str) -> Unknown:
     way = f"doctor check --deep --target {shlex.quote(python)}"
-    return Unknown(why=f"{python} {why}; {way} starts it and asks")
+    return Unknown(why=f"{python} {why}; {way} starts it to find out")
 
 
 def settings_of(venv: str | None) -> dict[str, str]:
-    """Return the lines of the pyvenv.cfg of an environment."""
+    """Return the settings in an environment's pyvenv.cfg."""
     text = read(os.path.join(venv, "pyvenv.cfg"), 1 << 14) if venv else ""
     pairs = (line.partition("=") for line in (text or "").splitlines())
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _Base | None:
-    """Search upwards for lib/pythonX.Y/os.py, as an interpreter does."""
-    named = _NAME.fullmatch(os.path.basename(real))
+    """Search the parent folders for lib/pythonX.Y/os.py, as an interpreter does."""
+    match = _NAME.fullmatch(os.path.basename(real))
     stated = settings.get("version") or settings.get("version_info", "")
     for folder in folders:
         for _ in range(_LEVELS):
             for place in (os.path.join(folder, "lib"), os.path.join(folder, "lib64")):
-                names = [named] if named else map(_NAME.fullmatch, listed(place))
+                names = [match] if match else map(_NAME.fullmatch, listed(place))
                 whole = [n for n in names if n and os.path.isfile(f"{place}/{n[1]}/os.py")]
                 if len(whole) > 1:
                     whole = [one for one in whole if f"{stated}.".startswith(f"{one[2]}.")]
@@ -168,22 +170,22 @@ def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _B
 
 
 def _windows(folders: Sequence[str]) -> _Base | None:
-    """Look for python3XX.dll, which lies beside python.exe."""
+    """Find python3XX.dll, which is next to python.exe."""
     for folder in folders:
         for name in listed(folder):
-            if found := _DLL.fullmatch(name.lower()):
+            if match := _DLL.fullmatch(name.lower()):
                 archive = os.path.join(folder, name[:-4] + ".zip")
                 library = os.path.join(folder, "Lib")
                 path = (archive, os.path.join(folder, "DLLs"), library, folder)
                 whole = os.path.isfile(os.path.join(library, "os.py"))
-                return folder, library if whole else archive, f"{found[1]}.{found[2]}", path
+                return folder, library if whole else archive, f"{match[1]}.{match[2]}", path
     return None
 
 
 def describe(
     found: Installation, environ: Mapping[str, str], cwd: str, *, same_user: bool
 ) -> Interpreter:
-    """Make the fact of an interpreter, the environment of a plain start and the files around it."""
+    """Return the facts of an interpreter, with the environment of a plain start and the files around it."""
     venv, name = found.venv, os.path.basename(found.library)
     system_site = found.settings.get("include-system-site-packages", "").lower() == "true"
     shared = venv is None or system_site
@@ -238,7 +240,7 @@ def describe(
 
 
 def _abi(one: Installation) -> tuple[str, str]:
-    """Return the ABI in the names of extensions, and the macOS that it is built for, as the build noted them."""
+    """Return the ABI in the names of extensions, and the macOS version that it was built for, as the build recorded."""
     if one.windows:
         threads = "t" if one.settings.get("executable", one.python).endswith("t.exe") else ""
         end = "win32" if one.program.machine == "x86" else f"win_{one.program.machine}"
@@ -257,16 +259,16 @@ def _abi(one: Installation) -> tuple[str, str]:
 
 
 def _of_another(one: Installation, venv: str) -> str:
-    """Tell of an environment whose packages are another Python's, as where its base was exchanged; "" else."""
+    """Return a message if the environment's packages belong to another Python, such as after its base was replaced."""
     lib = os.path.join(venv, "lib")
     held = [n for n in listed(lib) if os.path.isdir(os.path.join(lib, n, "site-packages"))]
     if not held or os.path.basename(one.library) in held:
         return ""
-    return f"{one.python} is Python {one.short}, and does not read {lib}/{held[0]}, where the packages lie"
+    return f"{one.python} is Python {one.short}, but the packages are in {lib}/{held[0]}, which it does not read"
 
 
 def _version(one: Installation) -> str:
-    """Return "3.12.7", of the headers where they are there, else of the program or its library."""
+    """Return "3.12.7" from the headers if they exist, else from the program or its library."""
     name = os.path.basename(one.library)
     for inside in ("Include", f"include/{name}", f"include/{name}m"):
         header = os.path.join(one.prefix, inside, "patchlevel.h")
@@ -278,15 +280,15 @@ def _version(one: Installation) -> str:
     begin = f"{one.short}.".encode()
     for place in (one.python, *beside[:_FEW], os.path.join(one.prefix, f"python{one.digits}.dll")):
         code, at = start(place, _LIBRARY) or b"", -1
-        while (at := code.find(begin, at + 1)) >= 0:  # a search by an expression takes 80 ms
-            found = _RELEASE.match(code[at : at + 20])
-            if found and code[at - 1 : at] not in b".0123456789":
-                return found[0].decode()
+        while (at := code.find(begin, at + 1)) >= 0:  # a regular expression takes 80 ms
+            match = _RELEASE.match(code[at : at + 20])
+            if match and code[at - 1 : at] not in b".0123456789":
+                return match[0].decode()
     return one.short
 
 
 def _sites(one: Installation, prefix: str) -> tuple[str, ...]:
-    """Return what site.getsitepackages would for this prefix or the virtual environment's, also that of Debian."""
+    """Return the result of site.getsitepackages for this prefix or the virtual environment; Debian's folders too."""
     if one.windows:
         return (prefix, os.path.join(prefix, "Lib", "site-packages"))
     lib, name = os.path.split(one.library)
@@ -300,7 +302,7 @@ def _sites(one: Installation, prefix: str) -> tuple[str, ...]:
 
 
 def _user_site(one: Installation, variables: Mapping[str, str]) -> str:
-    """Return where packages of the user's own lie, whether or not they do."""
+    """Return the path of the user's own site-packages, whether or not it exists."""
     given, name = variables.get("PYTHONUSERBASE", ""), os.path.basename(one.library)
     if one.windows:
         root = given or os.path.join(variables.get("APPDATA") or "~", "Python")
@@ -315,7 +317,7 @@ def _user_site(one: Installation, variables: Mapping[str, str]) -> str:
 
 
 def plain_path(begin: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
-    """Return what exists of `begin`, then each site folder and what its .pth files add."""
+    """Return the existing paths of `begin`, then each site folder and what its .pth files add."""
     seen = {os.path.normcase(place): place for place in begin if os.path.exists(place)}
     for site in sites:
         for place in (site, *added_by_pth(Path(site))):
@@ -324,13 +326,13 @@ def plain_path(begin: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
 
 
 def search_path(text: str, cwd: str, *, windows: bool) -> tuple[str, ...]:
-    """Split PYTHONPATH as Python does: an empty entry stands for the working folder."""
+    """Split PYTHONPATH as Python does: an empty entry means the working folder."""
     parts = text.split(";" if windows else ":") if text else ()
     return tuple(dict.fromkeys(os.path.normpath(os.path.join(cwd, part)) for part in parts))
 
 
 def kind_of(found: Installation) -> PrefixKind:
-    """Say what sort of prefix it is."""
+    """Return the kind of the prefix."""
     prefix = found.prefix
     if found.venv is not None:
         return "venv"
@@ -345,7 +347,7 @@ def kind_of(found: Installation) -> PrefixKind:
 
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
-    """Return the existing places that the .pth files of a site folder add to sys.path."""
+    """Return the existing paths that the .pth files of a site folder add to sys.path."""
     texts = _pth_texts(str(site)).values()
     lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
     found = (os.path.normpath(site / line) for line in lines[:_MOST])
@@ -353,21 +355,21 @@ def added_by_pth(site: Path) -> tuple[str, ...]:
 
 
 def _pth_texts(site: str) -> dict[str, str]:
-    """Return the .pth files that Python reads, path -> text; what is no UTF-8 comes as U+FFFD, which no path has."""
+    """Return path -> text of the .pth files that Python reads; invalid UTF-8 becomes U+FFFD, which no path contains."""
     names = (n for n in listed(site) if n.endswith(".pth") and not n.startswith("."))
     return {file: read(file, _TEXT) or "" for file in (os.path.join(site, n) for n in names)}
 
 
 def path_lines(text: str) -> tuple[str, ...]:
-    """Return the lines of a .pth file that name places, neither comments nor code."""
+    """Return the lines of a .pth file that are paths, not comments or code."""
     lines = (line.rstrip() for line in text.splitlines())
     code = ("#", "import ", "import\t")
     return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)
 
 
 def _may_end(pth: Mapping[str, str], path: Iterable[str], sites: Sequence[str]) -> str:
-    """Return what runs at each start and can end Python: .pth code, site's modules, what they name; "" for none."""
-    # what a distribution brings is not looked at
+    """Return what runs at each start and can end Python: .pth code, site's modules, what they name; "" if nothing."""
+    # what a distribution installed is not examined
     code = {file: text for file, text in pth.items() if _CODE.search(text)}
     for name in ("sitecustomize", "usercustomize"):
         code |= {file: read(file, _TEXT) or "" for file in _files(name, path)[:1]}
@@ -379,21 +381,21 @@ def _may_end(pth: Mapping[str, str], path: Iterable[str], sites: Sequence[str]) 
 
 
 def _ends(text: str) -> bool:
-    """Tell whether code calls or raises what ends Python; of what can't be parsed, whether it names it."""
+    """Return whether code calls or raises what ends Python; if it can't be parsed, whether it contains the name."""
     if _ENDS.isdisjoint(_WORD.findall(text)):
         return False
     import ast  # noqa: PLC0415  few environments have such a file
 
     try:
         parts = [*ast.walk(ast.parse(text))]
-        ends: list[ast.AST | None] = [one.func for one in parts if isinstance(one, ast.Call)]
-        ends += [one.exc for one in parts if isinstance(one, ast.Raise)]
-        ends += [one for one in parts if isinstance(one, ast.alias)]
-        return any(ast.unparse(one).split(".")[-1] in _ENDS for one in ends if one)
+        ends: list[ast.AST | None] = [part.func for part in parts if isinstance(part, ast.Call)]
+        ends += [part.exc for part in parts if isinstance(part, ast.Raise)]
+        ends += [part for part in parts if isinstance(part, ast.alias)]
+        return any(ast.unparse(end).split(".")[-1] in _ENDS for end in ends if end)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
 
 
 def _files(module: str, folders: Iterable[str]) -> list[str]:
-    places = (f"{one}/{module}{end}" for one in folders for end in ("/__init__.py", ".py"))
+    places = (f"{folder}/{module}{end}" for folder in folders for end in ("/__init__.py", ".py"))
     return [*filter(os.path.isfile, places)]

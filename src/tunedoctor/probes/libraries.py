@@ -1,14 +1,14 @@
-"""What hides the target's own: libraries that LD_LIBRARY_PATH puts before its own, files in place of a module.
+"""Find what hides the target's files: libraries that LD_LIBRARY_PATH puts first, and files that shadow a module.
 
-The loader takes a file by its exact name: libcudnn.so.8 does not hide a wheel's libcudnn.so.9.
+The loader searches for an exact file name: libcudnn.so.8 does not hide a wheel's libcudnn.so.9.
 """
-# os.path: the loader takes the variable's folders as they are written
+# os.path: the loader uses the variable's folders as they are written
 # ruff: noqa: PTH109, PTH110, PTH112, PTH113, PTH118, PTH120, PTH121, PTH123
 
 import os
 import sys
 
-# os.path takes a third of pathlib's time
+# os.path takes a third of the time of pathlib
 # ruff: noqa: PTH109, PTH112, PTH113, PTH118, PTH121, PTH123
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -29,14 +29,14 @@ _CACHE_LARGEST = 32 << 20
 
 
 def system_folders(root: Path) -> list[Path]:
-    """Return the folders that loaders search by themselves, or where drivers put libraries."""
+    """Return the folders that loaders always search, or where drivers install libraries."""
     return [root / folder for folder in table("probes")["library_folders"]]
 
 
 def find_library(name: str, root: Path, environ: Mapping[str, str]) -> Path | None:
-    """Return the file that a 64-bit program loads for `name`: of LD_LIBRARY_PATH, the cache, the system; or None."""
+    """Return the file that a 64-bit program loads for `name`: from LD_LIBRARY_PATH, the cache, the system; or None."""
     named = (f for f in environ.get("LD_LIBRARY_PATH", "").split(":") if f.startswith("/"))
-    # the cache holds paths as strings
+    # the cache contains paths as strings
     cache, ending = start(root / "etc/ld.so.cache", _CACHE_LARGEST) or b"", f"/{name}".encode()
     cached = cache.split(b"\0") if ending in cache else []
     places = [
@@ -48,11 +48,11 @@ def find_library(name: str, root: Path, environ: Mapping[str, str]) -> Path | No
         ),
         *(folder / name for folder in (*system_folders(root), root / WSL_FOLDER)),
     ]
-    return next((one for one in places if (start(one, 5) or b"")[4:] == _WIDE), None)
+    return next((place for place in places if (start(place, 5) or b"")[4:] == _WIDE), None)
 
 
 def library_version(path: str | Path | None) -> str:
-    """Return the numbers behind .so in the real file's name: libcudnn.so.9.1.0 -> 9.1.0; "" for none."""
+    """Return the version after .so in the real file name: libcudnn.so.9.1.0 -> 9.1.0; "" if there is none."""
     version = os.path.realpath(path or "").rpartition(".so.")[2]
     return version if all(map(str.isdecimal, version.split("."))) else ""
 
@@ -64,7 +64,7 @@ def library_path(
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> kinds.LibraryPath | kinds.Absent:
-    """Find which libraries the loader takes from LD_LIBRARY_PATH in place of the target's own."""
+    """Return the libraries that the loader takes from LD_LIBRARY_PATH instead of the target's own."""
     if not sys.platform.startswith("linux"):
         return kinds.Absent(why="LD_LIBRARY_PATH counts on Linux alone")
     distributions = packages.distributions if isinstance(packages, kinds.Packages) else ()
@@ -73,15 +73,15 @@ def library_path(
         return kinds.Absent(why="LD_LIBRARY_PATH is not set")
     winners, own = _first_of_each(folders), _first_of_each(_own_folders(interpreter))
     unnumbered = table("probes")["unnumbered_libraries"]
-    torch = any(one.name == "torch" for one in distributions)
+    torch = any(distribution.name == "torch" for distribution in distributions)
     found: dict[str, kinds.LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
         mine = own.get(name) or (own.get(f"{stem}.so", "") if stem in unnumbered else "")
         hidden = bool(mine) and not os.path.samefile(mine, path)
-        # torch asks for cuDNN, wherever its own lies
+        # torch needs cuDNN, wherever its own copy is
         missed = not mine and torch and stem == "libcudnn"
-        # a stub or a compatibility libcuda lies in a folder of that name, the driver's own does not
+        # a stub or compatibility libcuda is in a folder of that name; the driver's own is not
         folders_of = {*Path(path).parts, *Path(os.path.realpath(path)).parts}
         if folders_of & {"stubs", "compat"} if stem == "libcuda" else hidden or missed:
             mine = "" if stem == "libcuda" else os.path.realpath(mine) if mine else ""
@@ -95,7 +95,7 @@ def library_path(
                     own_version=of_wheel(stem, mine, distributions) or library_version(mine),
                 ),
             )
-    # a part of cuDNN goes with the main library of the same folder
+    # a part of cuDNN is loaded together with the main library in the same folder
     main = os.path.dirname(found["libcudnn"].path) if "libcudnn" in found else ""
     shadows = tuple(
         one
@@ -108,15 +108,15 @@ def library_path(
 
 
 def split(value: str, cwd: str) -> tuple[str, ...]:
-    """Split as the loader does: by colon or semicolon, an empty entry is the working folder."""
+    """Split as the loader does: by colon or semicolon; an empty entry is the working folder."""
     parts = value.replace(";", ":").split(":") if value else ()
     return tuple(dict.fromkeys(os.path.join(cwd, part).rstrip("/") or "/" for part in parts))
 
 
 def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
-    """Return file name -> the path that the loader takes first, of the libraries that count."""
+    """Return file name -> the path that the loader uses, for the libraries that matter."""
     known: tuple[str, ...] = tuple(table("probes")["stack_libraries"])
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for folder in folders:
         for name in listed(folder):
             stem, ending, numbers = name.partition(".so")
@@ -124,13 +124,13 @@ def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
                 continue
             if not numbers.replace(".", "0").isdecimal() and numbers:
                 continue
-            if os.path.exists(path := os.path.join(folder, name)):  # no link to nothing
-                found.setdefault(name, path)
-    return found
+            if os.path.exists(path := os.path.join(folder, name)):  # not a dangling link
+                result.setdefault(name, path)
+    return result
 
 
 def _own_folders(interpreter: kinds.Interpreter) -> Iterable[str]:
-    """Return where wheels in the target put libraries, or conda."""
+    """Return the folders where the target's wheels, or conda, install libraries."""
     for site in interpreter.site_packages:
         nvidia = os.path.join(site, "nvidia")
         yield from (os.path.join(nvidia, name, "lib") for name in listed(nvidia))
@@ -141,7 +141,7 @@ def _own_folders(interpreter: kinds.Interpreter) -> Iterable[str]:
 
 
 def of_wheel(stem: str, path: str, distributions: Iterable[kinds.Distribution]) -> str:
-    """Return the version of the one nvidia-* wheel that brought a library, whose name has only the major; or ""."""
+    """Return the version of the only nvidia-* wheel with this library, whose file name has just the major; or ""."""
     if f"{os.sep}nvidia{os.sep}" not in path:
         return ""
     library = stem.partition("_")[0]
@@ -149,7 +149,9 @@ def of_wheel(stem: str, path: str, distributions: Iterable[kinds.Distribution]) 
     wanted = table("probes")["wheel_of_library"].get(library, usual)
     versions = [
         one.version
-        for name, _, cuda, one in ((*one.name.rpartition("-cu"), one) for one in distributions)
+        for name, _, cuda, one in (
+            (*distribution.name.rpartition("-cu"), distribution) for distribution in distributions
+        )
         if wanted == one.name or (wanted == name and cuda.isdecimal())
     ]
     return versions[0] if len(versions) == 1 else ""
@@ -159,12 +161,12 @@ LIBRARIES: dict[str, str] = {
     **{module: name for name, module in table("probes")["stack"].items()},
     **table("probes")["also_shadowed"],
 }
-"""Module -> the distribution that brings it."""
+"""Module -> the distribution that installs it."""
 STANDARD: list[str] = table("probes")["standard_modules"]
 NEEDED = frozenset({"torch", "transformers", "peft"})
-"""An import of these from an empty folder gives "unknown location" instead of "not installed"."""
+"""If one of these is imported from an empty folder, the error is "unknown location", not "not installed"."""
 _MOST = 200_000
-"""Entries of a folder that are looked at."""
+"""Most entries of a folder to examine."""
 
 Where = Literal["work", "pythonpath", "path"]
 
@@ -175,15 +177,15 @@ class Place(NamedTuple):
     folder: str
     where: Where
     owned: frozenset[str] = frozenset()
-    """Distributions whose metadata lie there; what they bring is a copy, not a shadow."""
+    """Distributions whose metadata are in it; their modules are copies, not shadows."""
     standard: bool = False
     names: frozenset[str] = frozenset()
-    """Its entries: one listing is cheaper than thousands of looks, and tells capitals from small letters."""
+    """Its entries: one listing is cheaper than thousands of lookups, and case-sensitive."""
 
 
 @probe(Shadows)
 def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str = "") -> Shadows:
-    """Look in the working folder, then along the path, for what hides a module."""
+    """Search the working folder and then sys.path for files that hide a module."""
     told = packages.distributions if isinstance(packages, Packages) else ()
     suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
     along = places(interpreter, told, work or os.getcwd())
@@ -202,10 +204,10 @@ def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str
 def places(
     interpreter: Interpreter, distributions: Iterable[Distribution], work: str
 ) -> tuple[Place, ...]:
-    """Return the working folder, then the folders of the path, in the order of search."""
+    """Return the working folder, then the folders of sys.path, in search order."""
     owned: dict[str, set[str]] = {}
-    for one in distributions:
-        owned.setdefault(one.location, set()).add(one.name)
+    for distribution in distributions:
+        owned.setdefault(distribution.location, set()).add(distribution.name)
     stdlib = interpreter.stdlib
     found = [Place(work, "work", names=_names(work))]
     for folder in interpreter.path:
@@ -226,7 +228,7 @@ def _names(folder: str) -> frozenset[str]:
 
 
 def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | None:
-    """Find what lies before the standard library, where that has it: else it is built in, and nothing hides it."""
+    """Find a file before the standard library's, if the module has one there; a built-in module can't be hidden."""
     standard = [place.standard for place in along]
     ends = standard.index(True) if True in standard else len(along)
     first = next(_all(module, along[:ends], suffix), None)
@@ -240,7 +242,7 @@ def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | N
 def _of_library(
     module: str, name: str, along: Sequence[Place], suffix: str, home: str
 ) -> Shadow | None:
-    """Compare what wins with the next that would."""
+    """Compare the module that is imported with the next one that would be."""
     every = _all(module, along, suffix)
     path, place = next(every, ("", None))
     inside = f"{os.path.realpath(home).rstrip(os.sep)}{os.sep}" if home else "\0"
@@ -248,13 +250,13 @@ def _of_library(
         return None
     if f"{os.path.realpath(path)}{os.sep}".startswith(inside):
         return None
-    # an editable install is found by a hook behind the whole path
+    # an editable install is found by a hook after the whole path
     hides = next((other for other, _ in every if not _same(path, other)), home)
     return Shadow(module=module, path=path, hides=hides, where=place.where) if hides else None
 
 
 def _namespace(module: str, along: Sequence[Place], suffix: str, home: str) -> Shadow | None:
-    """Find a folder without __init__, which counts where no regular package is on the path."""
+    """Find a folder without __init__.py, which is imported if no regular package is on the path."""
     for place in along:
         path = os.path.join(place.folder, module)
         if place.where != "path" and module in place.names and os.path.isdir(path):
@@ -265,7 +267,7 @@ def _namespace(module: str, along: Sequence[Place], suffix: str, home: str) -> S
 
 
 def _all(module: str, along: Iterable[Place], suffix: str) -> Iterator[tuple[str, Place]]:
-    """Yield the package folders and files that imports of a module find, in order, each with its place."""
+    """Yield the package folders and files that imports of a module find, in order, with their places."""
     endings = (suffix, ".abi3.so", ".so", ".py", ".pyc")
     for place in along:
         base = os.path.join(place.folder, module)
@@ -279,7 +281,7 @@ def _all(module: str, along: Iterable[Place], suffix: str) -> Iterator[tuple[str
 
 
 def _same(one: str, other: str) -> bool:
-    """Tell whether both are one file, or two files of the same text (some tools bring a stdlib of their own)."""
+    """Return whether both are one file, or files with the same text (some tools have their own standard library)."""
     try:
         if os.path.samefile(one, other):
             return True

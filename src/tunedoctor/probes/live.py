@@ -16,16 +16,16 @@ from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.probes.targeting import here
 
 NOT_DEEP = Absent(why=NOT_RUN)
-_NO_REPORT = Absent(why="only a pasted text tells")
-_NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
+_NO_REPORT = Absent(why="only known from a pasted text")
+_NO_SMOKE = Absent(why="nothing was trained; doctor smoke trains a tiny model")
 
 
 def _builtin(*, deep: bool) -> tuple[Probe, ...]:
-    """Return all probes; those that execute the target's packages only where `deep`."""
+    """Return all probes; those that run the target's packages only if `deep`."""
     found: dict[Probe, None] = {}
     for name in sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py")):
         for value in vars(import_module(f"tunedoctor.probes.{name}")).values():
-            # an expression, asked for an attribute, would compile itself
+            # getattr on a lazy regular expression would compile it
             one = vars(value).get("tunedoctor_probe") if isinstance(value, FunctionType) else None
             if isinstance(one, Probe) and (deep or not one.deep):
                 found[one] = None
@@ -44,9 +44,9 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
 ) -> Snapshot:
     """Examine the machine and a target: one that was chosen, or the one that `asked` names.
 
-    Nothing of the target is started but where `start`, `read` or `deep` say so. `read`: files of its libraries are
-    read, by its interpreter; `deep`: its packages are run as well. What takes seconds is remembered, but not of a
-    `passing` state. `seconds`: for all of it; what is not known by then is Unknown.
+    Nothing in the target is started unless `start`, `read` or `deep` allow it. `read`: its interpreter reads files of
+    its libraries; `deep`: its packages also run. Slow results are cached, except for a temporary
+    (`passing`) state. `seconds`: time limit for everything; what is not known by then is Unknown.
     """
     target = asked if isinstance(asked, Target) else here(asked)
     read = read or deep

@@ -1,11 +1,11 @@
-"""Find out whether code imports a requirement that is declared and not installed.
+"""Find out whether code imports a requirement that is declared but not installed.
 
-A declared requirement can be unused: `pip check` complains, and everything works. So where a requirement is missing,
-and only there, the source of its owner is searched for imports of it. Nothing is run.
+A declared requirement can be unused: then `pip check` complains, but everything works. So only if a requirement is
+missing, the source of the package that requires it is searched for imports of it. Nothing is run.
 
-Only an import outside of functions, conditions and try counts. Libraries of the stack load much of their code late, so
-that such an import counts in any of their files, except for tests and what only a command runs. Of what they require, a
-file that every import of the package runs has to have it, and the stack has to import that package in the same way.
+Only imports outside functions, conditions and try blocks count. Libraries of the stack load much of their code late,
+so such an import counts in any of their files, except tests and files that only a command runs. In their dependencies,
+it has to be in a file that every import of the package runs, and the stack has to import that package in the same way.
 """
 
 import os
@@ -21,29 +21,29 @@ from tunedoctor.system import reading
 from tunedoctor.tables.small import modules_of
 
 _LARGEST = 2 << 20
-"""Bytes of a source file that is read."""
+"""Largest source file to read, in bytes."""
 _MOST_FILES = 8000
 _MOST_GAPS = 20
 _MOST_STEPS = 12
-"""Packages between the stack and the owner of a missing requirement."""
+"""Most packages between the stack and the package that has a missing requirement."""
 _LARGEST_RECORD = 8 << 20
 _LEFT_OUT = re.compile(
     rb"/(?:tests?|testing|benchmarks|examples|docs|cli)/|/_?cli\w*\.py,|/__main__\.py,"
 )
-"""Lines of RECORD whose files no training imports."""
+"""RECORD lines of files that no training imports."""
 _WHOLE = frozenset({"torch"})
-"""Too large to be searched for what it does not require itself."""
+"""Too large to be searched for modules that it does not require itself."""
 _FROM = re.compile(
     rb"^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)", re.MULTILINE
 )
 _IMPORT = re.compile(rb"^import[ \t]+([^\n#;]+)", re.MULTILINE)
 _TOP = re.compile(rb"^(\w+)(?:/__init__)?\.py,", re.MULTILINE)
 _ELSEWHERE = ("nvidia-", "cuda-", "torch")
-"""Names of distributions whose absence other checks report."""
+"""Prefixes of distributions whose absence other checks report."""
 
 
 def missing_imports(packages: Packages, interpreter: Interpreter) -> tuple[MissingImport, ...]:
-    """Return a row for each missing requirement of the stack and of what it requires."""
+    """Return a row for each missing requirement of the stack and of its dependencies."""
     gaps = (
         one
         for one in unmet_by_all(packages, interpreter)
@@ -57,12 +57,12 @@ class _Search:
     """The sources of an environment's distributions."""
 
     def __init__(self, packages: Packages) -> None:
-        self.owners = {one.name: one for one in packages.distributions}
+        self.owners = {distribution.name: distribution for distribution in packages.distributions}
         self.always_imported = cache(self._always_imported)
         self.top_modules = cache(self._top_modules)
 
     def row(self, gap: Unmet) -> MissingImport:
-        """Return where the owner of a missing requirement imports it, if the stack gets there."""
+        """Return where the package with a missing requirement imports it, if the stack reaches that code."""
         modules = modules_of(gap.name)
         found = self.imported(gap.owner, modules)
         if not (found and self._used(gap.owner.name, 0)):
@@ -71,8 +71,8 @@ class _Search:
         return MissingImport(owner=gap.owner.name, name=gap.name, file=file, line=line)
 
     def imported(self, owner: Distribution, modules: Iterable[str]) -> tuple[str, int] | None:
-        """Return the file and line in which a distribution imports one of some modules."""
-        choice = b"|".join(re.escape(one.encode()) for one in modules)
+        """Return the file and line in which a distribution imports one of these modules."""
+        choice = b"|".join(re.escape(module.encode()) for module in modules)
         pattern = re.compile(
             rb"^(?:from[ \t]+(?:%s)[ \t.]|import[ \t]+(?:[\w., \t]*,[ \t]*)?(?:%s)(?![\w]))"
             % (choice, choice),
@@ -81,17 +81,17 @@ class _Search:
         late = owner.name in STACK
         for path in self.sources(owner) if late else self.always_imported(owner.name):
             text = self.read(owner, path)
-            if found := pattern.search(text):
-                return path, text.count(b"\n", 0, found.start()) + 1
+            if match := pattern.search(text):
+                return path, text.count(b"\n", 0, match.start()) + 1
         return None
 
     def by_the_stack(self, modules: Iterable[str]) -> tuple[str, int] | None:
         """Return the file and line in which a library of the stack imports one of some modules, required or not."""
-        stack = (one for one in self.owners.values() if one.name in STACK - _WHOLE)
+        stack = (owner for owner in self.owners.values() if owner.name in STACK - _WHOLE)
         return next(filter(None, (self.imported(one, modules) for one in stack)), None)
 
     def _used(self, name: str, steps: int) -> bool:
-        """Return whether the stack imports a distribution, directly or by others that it imports."""
+        """Return whether the stack imports a distribution, directly or through others that it imports."""
         if name in STACK:
             return True
         if steps > _MOST_STEPS:
@@ -100,12 +100,12 @@ class _Search:
         if self.by_the_stack(modules):
             return True
         askers = (
-            one
-            for one in self.owners.values()
-            if one.name != name and any(_asks(line, name) for line in one.requires)
+            owner
+            for owner in self.owners.values()
+            if owner.name != name and any(_asks(line, name) for line in owner.requires)
         )
         return any(
-            self.imported(one, modules) and self._used(one.name, steps + 1) for one in askers
+            self.imported(asker, modules) and self._used(asker.name, steps + 1) for asker in askers
         )
 
     def sources(self, owner: Distribution) -> Iterator[str]:
@@ -169,5 +169,5 @@ def _imported_modules(text: bytes, path: str) -> Iterator[str]:
         for name in re.findall(r"\w+", re.sub(r"#[^\n]*|\bas\b[ \t]+\w+", "", names)):
             yield ".".join([*parts, name])
     for found in _IMPORT.finditer(text):
-        for one in found[1].decode("ascii", "replace").split(","):
-            yield one.strip().partition(" ")[0]
+        for part in found[1].decode("ascii", "replace").split(","):
+            yield part.strip().partition(" ")[0]

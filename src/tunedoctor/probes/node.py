@@ -1,4 +1,4 @@
-"""What a node is watched for beside its GPUs: InfiniBand and RoCE ports, processes that hang, PCIe between its GPUs.
+"""Node health besides GPUs: InfiniBand and RoCE ports, hanging processes, and the PCIe paths between GPUs.
 
 Sources: the kernel's ABI/stable/sysfs-class-infiniband, sysfs-kernel-iommu_groups and pci_regs.h, proc_pid_stat(5).
 """
@@ -18,19 +18,19 @@ from tunedoctor.system.reading import fields, line, listed, number, read, start
 
 _MOST_PORTS, _MOST_STUCK = 64, 64
 _MOST = 4096
-"""Processes that are looked at: 10 microseconds each."""
+"""Most processes to examine, at 10 microseconds each."""
 _BETWEEN = 0.5
-"""Seconds between two looks at a process that waits in the kernel; every disk access does for a moment."""
+"""Seconds between two looks at a process that waits in the kernel; every disk access waits briefly."""
 _KERNEL_THREAD = 0x00200000
 """PF_KTHREAD of the kernel's include/linux/sched.h."""
 _VFORK = ("kernel_clone", "_do_fork", "wait_for_vfork_done")
-"""What a parent waits in, as long as it likes, until its child of vfork(2) has ended or is another program."""
+"""Where a parent waits, for any time, until its child of vfork(2) has ended or started another program."""
 _VENDORS = ("10de", "1002")
 
 
 @probe(Rdma)
 def rdma(*, root: Path = Path("/")) -> Rdma | Absent:
-    """Read state, rate and flaps of each port."""
+    """Read the state, rate and link failures of each port."""
     ports = tuple(islice(_ports(root / "sys/class/infiniband"), _MOST_PORTS))
     if not ports:
         return Absent(why="no InfiniBand or RoCE adapter")
@@ -65,9 +65,9 @@ def _words(file: Path) -> str:
 def processes(
     pci: PciBus | Unknown | None, *, root: Path = Path("/"), between: float = _BETWEEN
 ) -> Processes | Absent:
-    """Count the processes and look twice at those that wait in the kernel, where a GPU is on the bus."""
+    """Count the processes and look twice at those that wait in the kernel, if a GPU is on the bus."""
     if sys.platform != "linux" or not isinstance(pci, PciBus) or not any(map(pci.of, _VENDORS)):
-        return Absent(why="there is no NVIDIA or AMD GPU here")
+        return Absent(why="this machine has no NVIDIA or AMD GPU")
     proc = root / "proc"
     pids = [int(name) for name in listed(proc) if re.fullmatch("[0-9]{1,9}", name)]
     states = {pid: one for pid in pids[:_MOST] if (one := _state(proc, pid))}
@@ -88,7 +88,7 @@ def processes(
 
 
 def _state(proc: Path, pid: int) -> tuple[str, str] | None:
-    """Return the letter of the state and the name; None for a thread of the kernel, or where nothing is told."""
+    """Return the letter of the state and the name; None for a kernel thread, or if it can't be read."""
     text = (start(f"{proc}/{pid}/stat", 512) or b"").decode("utf-8", "replace")
     name, closed, rest = text.partition(" (")[2].rpartition(")")
     words = rest.split(maxsplit=7)
@@ -98,27 +98,27 @@ def _state(proc: Path, pid: int) -> tuple[str, str] | None:
 
 
 def _switches(proc: Path, pid: int) -> int | None:
-    """Return how often it gave up a processor, which a task that hangs does no more."""
+    """Return how often it gave up a processor; the number of a hanging task stays the same."""
     return fields(read(proc / str(pid) / "status") or "").get("voluntary_ctxt_switches")
 
 
 @probe(PeerPaths)
 def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths | Lack:
-    """Look at the groups of the IOMMU and at the ports above the GPUs."""
+    """Examine the IOMMU groups and the PCIe ports above the GPUs."""
     bus = root / "sys/bus/pci/devices"
-    # the IOMMU is there for those that a virtual machine gets
+    # cards that are passed to a virtual machine need the IOMMU
     cards = [c for c in (*pci.of("10de"), *pci.of("1002")) if "vfio" not in (c.driver or "")]
     places = [bus / c.slot for c in cards if sum(c.device == d.device for d in cards) > 1]
     if not places or host.machine != "x86_64":
-        return Absent(why="no two GPUs of a kind on an x86_64 machine")
+        return Absent(why="not an x86_64 machine with two GPUs of the same model")
     if "hypervisor" in (read(root / "proc/cpuinfo", 4096) or "").split():
-        return Absent(why="a virtual machine: its host decides on IOMMU and ACS, and needs them")
-    groups = ((one.name, one / "iommu_group") for one in places)
+        return Absent(why="a virtual machine: its host needs IOMMU and ACS, and controls them")
+    groups = ((place.name, place / "iommu_group") for place in places)
     types = {name: line(group / "type")[:20] for name, group in groups if group.exists()}
     adapters = (root / "sys/class/infiniband").glob("*/device")
-    ends, slot = [str(one.resolve()) for one in (*places, *adapters)], r"\w{4,}:\w\w:\w\w\.\d"
+    ends, slot = [str(place.resolve()) for place in (*places, *adapters)], r"\w{4,}:\w\w:\w\w\.\d"
     paths = [re.findall(slot, end) for end in ends]
-    # a switch has a port that leads up and some that lead down; AMD's cards have one inside, with one of each
+    # a switch has one port that leads up and some that lead down; AMD's cards contain a switch with one of each
     switch = {path[n]: path[n - 1] for path in paths for n in range(2, len(path) - 1, 2)}
     meets, ours = Counter(switch.values()), {up for path in paths[: len(places)] for up in path}
     ports = [down for down, up in switch.items() if meets[up] > 1 and up in ours]
@@ -126,14 +126,14 @@ def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths 
     translated = tuple(f"{name} ({kind})" for name, kind in types.items() if "DMA" in kind)
     redirecting = tuple(port for port, control in acs.items() if (control or 0) & 0b1100)
     if None in acs.values() and not (translated or redirecting):
-        return Unknown(why="only root can read how PCIe switches are set")
+        return Unknown(why="only root can read the settings of PCIe switches")
     if "" in types.values() and not redirecting:
-        return Unknown(why="this kernel does not tell how its IOMMU is set")
+        return Unknown(why="this kernel does not report the mode of its IOMMU")
     return PeerPaths(translated=translated, redirecting=redirecting)
 
 
 def acs_control(config: bytes) -> int | None:
-    """Return the control of ACS, its bits 2 and 3 for requests and completions; None where only root can read it."""
+    """Return the ACS control register (bits 2 and 3: redirection); None if only root can read it."""
     at = 256
     for _ in range(64):
         head = int.from_bytes(config[at : at + 4], "little")

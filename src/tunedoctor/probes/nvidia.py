@@ -1,7 +1,7 @@
-"""The NVIDIA driver, how it answers, and its GPUs: files first, then NVML, then nvidia-smi.
+"""The NVIDIA driver, how it responds, and its GPUs: from files first, then NVML, then nvidia-smi.
 
-Files tell the driver's version for nothing. NVML and nvidia-smi are asked wherever they are, each in a child with a
-time limit, even where no NVIDIA GPU is on the bus: in WSL and in containers the bus does not show it.
+Reading the driver's version from files is cheap. NVML and nvidia-smi, if installed, each run in a child with a time
+limit, even if no NVIDIA GPU is on the bus: in WSL and in containers the bus does not show it.
 """
 
 import os
@@ -35,11 +35,11 @@ from tunedoctor.tables.load import table
 NVML = "libnvidia-ml.so.1"
 CUDA = "libcuda.so.1"
 _NOT_LOADED = (9, 12)
-"""NVML's numbers for: driver not loaded, library not found."""
+"""NVML's error numbers for: driver not loaded, library not found."""
 _NO_DEVICES = 6
 FIELDS: list[str] = table("probes")["smi_fields"]
 _LINES = 4
-"""Lines of a failure that are kept."""
+"""Most lines of an error message to keep."""
 MOST_GPUS = 256
 _LEAST = 0.5
 
@@ -47,7 +47,7 @@ Answers = tuple[NvidiaAnswer | Absent, NvidiaDriver | Lack, NvidiaGpus | Lack]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What NVML or nvidia-smi answered; each line of the child that asks NVML is a part of one."""
+    """The answer of NVML or nvidia-smi; each line of the NVML child process is a part of one."""
 
     how: str = ""
     """As in the fact NvidiaAnswer."""
@@ -58,26 +58,26 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     library: str = ""
     gpus: tuple[NvidiaGpu, ...] = ()
     count: int | None = None
-    """Number of GPUs that NVML counts; None where it did not get that far."""
+    """Number of GPUs according to NVML; None if it did not get that far."""
 
 
 MISSING = Said(how="missing")
-"""It is not here."""
+"""It is not installed."""
 
 
 class Limits(NamedTuple):
-    """Seconds that the children get."""
+    """Time limits of the children in seconds."""
 
     nvml: float = 5.0
     nvml_per_gpu: float = 1.5
-    """For each GPU beyond two: without persistence the driver wakes each for 1 to 3 s."""
+    """For each GPU beyond two: without persistence mode the driver needs 1 to 3 s to wake each."""
     nvml_most: float = 15.0
     smi: float = 10.0
     all: float = 16.0
 
 
 class World(NamedTuple):
-    """What the files of this machine tell."""
+    """The facts from this machine's files."""
 
     driver: NvidiaDriver | None = None
     library: str = ""
@@ -85,12 +85,12 @@ class World(NamedTuple):
     gpus_on_bus: int = 0
     nodes: bool = False
     elsewhere: str = ""
-    """Why a GPU may be there though the bus shows none: "WSL", "Jetson"."""
+    """Why a GPU may exist even though the bus shows none: "WSL", "Jetson"."""
 
 
 @probe(NvidiaAnswer, NvidiaDriver, NvidiaGpus, seconds=18.0)
 def nvidia(host: Host | Unknown | None, pci: PciBus | Unknown | None) -> Answers:
-    """Find the driver, how it answers, and its GPUs."""
+    """Find the driver, how it responds, and its GPUs."""
     known = host if isinstance(host, Host) else None
     if sys.platform == "darwin":
         none = Absent(why="macOS has no NVIDIA driver")
@@ -108,9 +108,11 @@ def read_world(
     """Read the files under `root`."""
     versions = (library_version(find_library(name, root, environ)) for name in (NVML, CUDA))
     return World(
-        # WSL has no module of its own: what the files say there is somebody else's
+        # WSL has no kernel module of its own: files there that say so are from something else
         driver=None if elsewhere == "WSL" else driver_files(root),
-        library=next((one for one in versions if "." in one), ""),  # in WSL the files have none
+        library=next(
+            (version for version in versions if "." in version), ""
+        ),  # in WSL the file names have no version
         gpus_on_bus=gpus_on_bus,
         nodes=bool(cards(root / "dev")),
         elsewhere=elsewhere,
@@ -118,7 +120,7 @@ def read_world(
 
 
 def driver_files(root: Path) -> NvidiaDriver | None:
-    """Return the kernel module as /proc and /sys tell of it; None where it is not loaded."""
+    """Return the kernel module according to /proc and /sys; None if it is not loaded."""
     module = None
     if text := read(root / "proc/driver/nvidia/version"):
         from tunedoctor.readers.nvidia_smi import proc_version  # noqa: PLC0415
@@ -131,7 +133,7 @@ def driver_files(root: Path) -> NvidiaDriver | None:
 
 
 def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -> Answers:
-    """Ask whom there is to ask, and conclude."""
+    """Ask the available tools and combine their answers."""
     end = time.monotonic() + limits.all
     wsl = str(root / WSL_FOLDER)
     name = "nvidia-smi.exe" if sys.platform == "win32" else "nvidia-smi"
@@ -145,15 +147,15 @@ def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -
             known["LD_LIBRARY_PATH"] = ":".join(paths)
         nvml = ask_nvml(min(limits.nvml + more, limits.nvml_most), known)
     smi = Said(how="not asked") if smi_path else MISSING
-    # where NVML hangs nvidia-smi hangs too, for it asks NVML
+    # if NVML hangs, nvidia-smi hangs too, because it uses NVML
     if smi_path and not (nvml.how in ("ok", "hung") or nvml.gpus):
         smi = ask_smi(smi_path, min(limits.smi, max(end - time.monotonic(), 1.0)))
     return conclude(world, nvml, smi)
 
 
 def conclude(world: World, nvml: Said, smi: Said) -> Answers:
-    """Make the three answers of what was said."""
-    answer: NvidiaAnswer | Absent = Absent(why="neither NVML nor nvidia-smi is here")
+    """Return the three facts that follow from the answers."""
+    answer: NvidiaAnswer | Absent = Absent(why="neither NVML nor nvidia-smi was found")
     if nvml != MISSING or smi != MISSING:
         both = nvml.how, nvml.code, nvml.text, smi.how, smi.code, smi.text
         answer = NvidiaAnswer(*both)
@@ -162,7 +164,7 @@ def conclude(world: World, nvml: Said, smi: Said) -> Answers:
 
 
 def _silence(nvml: Said, smi: Said) -> str:
-    """Return why those who ought to know did not tell; "" where they say that there is no driver."""
+    """Return why no tool gave an answer; "" if they say that there is no driver."""
     for name, said in (("NVML", nvml), ("nvidia-smi", smi)):
         odd = said.how == "error" and said.code not in _NOT_LOADED
         if odd or said.how in ("hung", "crashed", "nonsense"):
@@ -180,7 +182,7 @@ def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | 
     if silent:
         return Unknown(why=silent)
     if world.elsewhere == "WSL":
-        return Absent(why="no NVIDIA driver of Windows reaches this WSL")
+        return Absent(why="the NVIDIA driver of Windows is not available in this WSL")
     return Absent(why="no NVIDIA driver is loaded")
 
 
@@ -192,26 +194,28 @@ def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Lack
     if smi.gpus:
         return NvidiaGpus(gpus=smi.gpus, source="nvidia-smi")
     if smi.code == _NO_DEVICES or (nvml.how == "ok" and nvml.count == 0):
-        return Absent(why="the driver offers no GPU")
+        return Absent(why="the driver reports no GPU")
     return Unknown(why=silent) if silent else _unasked(world)
 
 
 def _unasked(world: World) -> Lack:
-    """Tell what the files say of GPUs, where there was nobody to ask."""
+    """Return what the files say about GPUs, if no tool could be asked."""
     if world.elsewhere == "Jetson":
-        return Unknown(why="the GPU of a Jetson, and nothing here that could be asked about it")
+        return Unknown(why="a Jetson, and no tool was found that reports its GPU")
     if world.driver and world.nodes:
-        return Unknown(why=f"driver {world.driver.version} is loaded, but NVML does not reach it")
+        return Unknown(why=f"driver {world.driver.version} is loaded, but NVML cannot reach it")
     if world.driver:
-        return Absent(why=f"driver {world.driver.version} is loaded, but no /dev/nvidia0 is here")
+        return Absent(
+            why=f"driver {world.driver.version} is loaded, but /dev/nvidia0 does not exist"
+        )
     if world.gpus_on_bus:
         why = "an NVIDIA GPU is on the PCI bus, but the NVIDIA kernel module is not loaded"
         return Unknown(why=why)
-    return Absent(why="neither an NVIDIA GPU nor its driver is here")
+    return Absent(why="neither an NVIDIA GPU nor its driver was found")
 
 
 def _windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return where the driver puts its tools on Windows, and where older ones did; () elsewhere."""
+    """Return the Windows folders where current and older drivers install their tools; () elsewhere."""
     if sys.platform != "win32":
         return ()
     system = environ.get("WINDIR", "C:\\Windows") + "\\System32"
@@ -220,7 +224,7 @@ def _windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
-    """Tell whether NVML can be loaded here."""
+    """Return whether NVML can be loaded here."""
     if sys.platform == "win32":
         return any(Path(folder, "nvml.dll").is_file() for folder in _windows_folders(environ))
     if find_library(NVML, root, environ):
@@ -228,7 +232,7 @@ def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
     preloaded = environ.get("LD_PRELOAD") or (root / "etc/ld.so.preload").exists()
     if root != Path("/") or ((root / "etc/ld.so.cache").exists() and not preloaded):
         return False
-    # preloaded, or a system whose loader keeps no cache: only the loader itself can tell
+    # preloaded, or a system whose loader has no cache: only the loader itself knows
     import ctypes  # noqa: PLC0415  1.6 ms
 
     try:
@@ -251,7 +255,7 @@ def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
 
 
 def nvml_said(ended: Ended) -> Said:
-    """Read what the child printed before it ended. Lines of others, as of a stub library, are passed over."""
+    """Parse the child's output. Lines from others, such as a stub library, are ignored."""
     lines = [line for text in ended.out.splitlines() if (line := _line(text))]
     failure = next((line for line in lines if line.code is not None), None)
     told = next((line for line in lines if line.driver or line.count is not None), Said())
@@ -265,7 +269,7 @@ def nvml_said(ended: Ended) -> Said:
         how = "missing" if code == _NOT_LOADED[1] else "error"
     elif any(line.how == "done" for line in lines):
         how = "ok" if len(gpus) == told.count and not ended.truncated else "nonsense"
-        text = "" if how == "ok" else f"it counts {told.count} GPUs and tells of {len(gpus)}"
+        text = "" if how == "ok" else f"it counts {told.count} GPUs but describes {len(gpus)}"
     else:
         last = ended.err.strip().rpartition("\n")[2]
         how, text = "crashed", ": ".join(filter(None, (ended.death, last[:300])))
@@ -280,7 +284,7 @@ def _line(text: str) -> Said | None:
 
 
 def ask_smi(path: str, seconds: float) -> Said:
-    """Ask the nvidia-smi at `path`, for at most `seconds` in all."""
+    """Run the nvidia-smi at `path`, for at most `seconds` in all."""
     end = time.monotonic() + seconds
     query = [path, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
     first = run(query, timeout=seconds)
@@ -292,7 +296,7 @@ def ask_smi(path: str, seconds: float) -> Said:
 
 
 def smi_query_said(ended: Ended) -> Said | None:
-    """Read the answer to the query; None where this nvidia-smi did not understand it."""
+    """Parse the answer to the query; None if this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
         complete,
         row_of,
@@ -312,16 +316,16 @@ def smi_query_said(ended: Ended) -> Said | None:
 
 
 def smi_table_said(ended: Ended) -> Said:
-    """Read the plain table."""
+    """Parse the plain table."""
     from tunedoctor.readers.nvidia_smi import read as said_in  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
     facts = said_in(Paste(ended.out.splitlines()))
-    driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
-    gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
-    # a table without GPUs was cut off: where there are none, nvidia-smi says so in words
+    driver = next((fact for fact in facts if isinstance(fact, NvidiaDriver)), None)
+    gpus = next((fact.gpus for fact in facts if isinstance(fact, NvidiaGpus)), ())
+    # a table without GPUs was cut off: if there are none, nvidia-smi says so in words
     said = Said(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(ended)
     if driver is None:
         return said
@@ -348,5 +352,5 @@ def _failed(ended: Ended) -> Said:
     text = "\n".join(lines[:_LINES])[:1000]
     if known is None:
         what = f"{len(lines)} lines, first '{text[:60]}'" if lines else "nothing"
-        return Said(how="nonsense", text=f"it printed what nvidia-smi never does: {what}")
+        return Said(how="nonsense", text=f"its output is not that of nvidia-smi: {what}")
     return Said(how="error", code=ended.code or known.smi_code, text=text)

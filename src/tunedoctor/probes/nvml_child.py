@@ -1,7 +1,7 @@
-"""Ask NVML for everything, in a child: a sick driver hangs its caller. Prints one JSON line per answer.
+"""Ask NVML for everything, in a child process because a faulty driver hangs its caller. Prints JSON lines.
 
-Run as `python -I nvml_child.py FOLDER`, where FOLDER holds pynvml. Each question stands alone: a
-function that this driver lacks, or does not support on this GPU, leaves its field out.
+Run as `python -I nvml_child.py FOLDER`; FOLDER contains pynvml. The queries are independent: if this driver lacks a
+function or does not support it on this GPU, only its field is left out.
 """
 
 import os
@@ -15,22 +15,22 @@ MODELS = ("WDDM", "TCC", "MCDM")
 RECOVERY = (
     " GPU_RESET NODE_REBOOT DRAIN_P2P DRAIN_AND_RESET RECOVER_IMEX_DOMAIN BUS_RESET SYSTEM_REBOOT"
 )
-"""What the driver wants done, by its number; 0 is nothing."""
+"""The action that the driver recommends, by number; 0 is nothing."""
 LINKS = 18
 STATES = ((165, link) for link in range(LINKS))
 FIELDS = (230, 31, *STATES, *range(84, 90), *range(132, 138), *range(38, 60, 7))
-"""NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, SPEED_MBPS_L0
-to L11, where no state is told, totals of CRC_FLIT, CRC_DATA, REPLAY and RECOVERY_ERROR_COUNT."""
+"""NVML_FI_DEV_*, queried at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link,
+SPEED_MBPS_L0 to L11 (used if no state is given), totals of CRC_FLIT, CRC_DATA, REPLAY and RECOVERY_ERROR_COUNT."""
 EVERY = 0xFFFFFFFF
 OF_LINK, OF_ALL = (163, 161, 162), ((215, EVERY), (208, EVERY), (214, EVERY))
-"""NVLINK_ERROR_DL_CRC, REPLAY and RECOVERY of a link: Hopper's, which answers 0 for those totals. NVLink 5 has neither,
-but NVLINK_COUNT_LINK_RECOVERY_EVENTS, RCV_ERRORS and LINK_RECOVERY_FAILED_EVENTS, together of all links."""
+"""NVLINK_ERROR_DL_CRC, REPLAY and RECOVERY per link: for Hopper, whose totals are 0. NVLink 5 has neither, but
+NVLINK_COUNT_LINK_RECOVERY_EVENTS, RCV_ERRORS and LINK_RECOVERY_FAILED_EVENTS, each for all links together."""
 THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
-"""Reasons for lower clocks that are faults."""
+"""Reasons for lower clocks that indicate a fault."""
 
 
 def main() -> None:
-    """Print the driver's answers, then one line per GPU, then that it is done."""
+    """Print the driver's answers, then one line per GPU, then that it has finished."""
     sys.path.append(sys.argv[1])
     nvml: Any = import_module("pynvml")
     try:
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def tell(**said: object) -> None:
-    """Print what was said, at once: the next question may be the one that hangs."""
+    """Print the answer immediately: the next query may hang."""
     import json  # noqa: PLC0415  the doctor, which lists this folder, has no need of it
 
     print(json.dumps({k: v for k, v in said.items() if v is not None}), flush=True)  # noqa: T201
@@ -67,7 +67,7 @@ def ask(nvml: Any, question: str, *given: object) -> Any:  # noqa: ANN401  NVML'
 
 
 def driver(nvml: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return the versions of the driver and of its CUDA: "12.4" for 12040."""
+    """Return the versions of the driver and its CUDA: "12.4" for 12040."""
     number = ask(nvml, "nvmlSystemGetCudaDriverVersion_v2")
     return {
         "driver": ask(nvml, "nvmlSystemGetDriverVersion"),
@@ -76,7 +76,7 @@ def driver(nvml: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
-    """Return the fields of the fact NvidiaGpu that the driver tells."""
+    """Return the fields of the fact NvidiaGpu that the driver reports."""
 
     def of(question: str, *more: object) -> Any:  # noqa: ANN401
         return ask(nvml, f"nvmlDeviceGet{question}", handle, *more)
@@ -90,7 +90,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
     bits = of("CurrentClocksEventReasons") if bits is None else bits
     power, limit = of("PowerUsage"), of("EnforcedPowerLimit")
     default, state = of("PowerManagementDefaultLimit"), of("PerformanceState")
-    # since the driver was loaded, as the table of nvidia-smi counts them: uncorrected, volatile
+    # uncorrected, volatile: since the driver was loaded, as in the table of nvidia-smi
     errors = of("TotalEccErrors", 1, 0)
     sm, chip = 1, 0  # NVML_CLOCK_SM, NVML_TEMPERATURE_GPU
     said: dict[str, Any] = {
@@ -98,7 +98,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "name": of("Name") or "",
         "uuid": of("UUID"),
         "slot": f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0" if pci else None,
-        # where the GPU shares the machine's RAM the driver says 0, or that it does not support this
+        # if the GPU shares the machine's RAM, the driver reports 0 or that it does not support this
         "memory_total": memory.total if memory and memory.total else None,
         "memory_free": memory.free if memory and memory.total else None,
         "compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
@@ -111,7 +111,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "recovery_action": recovery(fields[0]),
         "persistence": None if persistence is None else bool(persistence),
         "display": None if display is None else bool(display),
-        # 32 is "not known"
+        # 32 means unknown
         "performance_state": state if state is not None and state < 32 else None,
         "pcie_width": of("CurrPcieLinkWidth"),
         "pcie_width_most": of("MaxPcieLinkWidth"),
@@ -139,7 +139,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
 
 
 def recovery(action: int | None) -> str | None:
-    """Return what the driver wants done, which those since 570 or so tell."""
+    """Return the action that the driver recommends; drivers since about 570 report it."""
     if action is None:
         return None
     known = RECOVERY.split(" ")
@@ -147,21 +147,21 @@ def recovery(action: int | None) -> str | None:
 
 
 def links(fields: list[int | None]) -> dict[str, int]:
-    """Return how many NVLinks there are, and how many of them work."""
+    """Return the number of NVLinks, and how many of them work."""
     states, speeds = fields[2 : 2 + LINKS], fields[2 + LINKS :]
     told = [one for one in states if one is not None] or [one for one in speeds if one is not None]
     return {"nvlinks": len(told), "nvlinks_active": sum(map(bool, told))} if told else {}
 
 
 def values(of: Any, fields: Any) -> list[int | None]:  # noqa: ANN401
-    """Return what the driver tells of fields, each by its number or by number and link."""
+    """Return the driver's values of fields, each given by its number, or by number and link."""
     told = of("FieldValues", fields) or ()
     found = [one.value.uiVal if one.nvmlReturn == 0 else None for one in told]
     return found or [None] * len(fields)
 
 
 def link_errors(of: Any, totals: list[int | None], count: int) -> list[int | None]:  # noqa: ANN401
-    """Return the counts of the fact: of four the driver has a total, or tells of each link."""
+    """Return the error counts: the driver has a total for each of four, or one count per link."""
     each = [(field, link) for field in OF_LINK for link in range(count)]
     told = values(of, (*each, *OF_ALL)) if count else [None, None, None]
     crc, replays, recoveries = (told[n * count : n * count + count] for n in range(3))
@@ -169,14 +169,14 @@ def link_errors(of: Any, totals: list[int | None], count: int) -> list[int | Non
     counts = list[Any]()
     for total, some in zip((*totals, None, None, None), parts, strict=True):
         known = [one for one in some if one is not None]
-        # the total, or the sum of those of links: never both
+        # the total or the sum over the links, never both
         count = min(max(total or 0, sum(known)), 1 << 31)
         counts.append(count if known or total is not None else None)
     return counts
 
 
 def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401
-    """Return state and status of the NVLink fabric, of Hopper and newer."""
+    """Return state and status of the NVLink fabric, for Hopper and newer."""
     try:
         info = nvml.c_nvmlGpuFabricInfo_v2_t()
         nvml.nvmlDeviceGetGpuFabricInfoV(handle, nvml.byref(info))
@@ -188,7 +188,7 @@ def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401
 
 
 def processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    """Return the processes that hold memory of this GPU."""
+    """Return the processes that use memory of this GPU."""
     found: dict[int, dict[str, Any]] = {}
     for kind in ("Compute", "Graphics"):
         told = ask(nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3", handle)
@@ -200,7 +200,7 @@ def processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:  # noqa: ANN401
 
 
 def name_of(nvml: Any, pid: int) -> str:  # noqa: ANN401
-    """Return the program's name without its folder; NVML knows processes outside of this container."""
+    """Return the program's name without its folder; NVML also knows processes outside this container."""
     if path := ask(nvml, "nvmlSystemGetProcessName", pid):
         return str(path).split("\0")[0].replace("\\", "/").rpartition("/")[2][:80]
     try:
@@ -211,12 +211,12 @@ def name_of(nvml: Any, pid: int) -> str:  # noqa: ANN401
 
 
 def state_of(pid: int) -> str:
-    """Return "gone" or "zombie" of a process that is no more, as /proc tells; "" where it lives or cannot be seen."""
+    """Return "gone" or "zombie" according to /proc; "" if the process is alive or cannot be seen."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
             return "zombie" if file.read(512).rpartition(b")")[2].split()[:1] == [b"Z"] else ""
     except FileNotFoundError:
-        # with hidepid one sees no process of others, the first neither
+        # with hidepid, processes of other users are invisible, including process 1
         return "gone" if os.path.isdir("/proc/1") else ""  # noqa: PTH112
     except OSError:
         return ""

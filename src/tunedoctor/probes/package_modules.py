@@ -1,8 +1,8 @@
-"""Choose the modules that a deep check imports besides the stack: what the stack requires, and frameworks built on it.
+"""Choose the modules that a deep check imports in addition to the stack: its requirements, and frameworks built on it.
 
-A library that the stack requires can be damaged and still not be imported by the stack's own `__init__` files: aiohttp
-is needed when datasets loads from the hub, not before. And a framework such as lightning or FlagEmbedding is what the
-user's own script imports.
+A library that the stack requires can be damaged without the stack's own `__init__` files importing it: aiohttp
+is only needed when datasets loads from the hub. And a framework such as lightning or FlagEmbedding is imported by the
+user's own script.
 """
 
 import re
@@ -18,26 +18,26 @@ from tunedoctor.tables.small import brought_by
 
 _LARGEST_RECORD = 8 << 20
 _MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__)?\.py", re.ASCII)
-"""A top-level module or package, as RECORD names its file."""
+"""A top-level module or package, as its file is listed in RECORD."""
 NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
-"""Top-level modules that packages install by mistake: importing them tells nothing."""
+"""Top-level modules that packages install by mistake: importing them proves nothing."""
 _MOST = 100
-"""Modules of each kind: an environment for training has some 50."""
+"""Most modules of each kind; an environment for training has about 50."""
 
 
 class ExtraModules(NamedTuple):
-    """Modules to import besides the stack."""
+    """Modules to import in addition to the stack."""
 
     required: tuple[str, ...] = ()
-    """Of distributions that the installed stack requires, directly or not."""
+    """Modules of distributions that the installed stack requires, directly or not."""
     frameworks: tuple[str, ...] = ()
-    """Of distributions that require torch and that no other one requires."""
+    """Modules of distributions that require torch and that no other distribution requires."""
 
 
 def extra_modules(packages: Packages, interpreter: Interpreter) -> ExtraModules:
-    """Return the modules to import besides the stack; one of each distribution, none of damaged ones."""
+    """Return the modules to import in addition to the stack: one for each distribution, none of damaged ones."""
     environment = marker_environment(interpreter, None)
-    installed = {one.name: one for one in packages.distributions}
+    installed = {distribution.name: distribution for distribution in packages.distributions}
     requires = {
         name: {other for other, _ in requirements(one.requires, environment)} & installed.keys()
         for name, one in installed.items()
@@ -62,7 +62,7 @@ def _modules(names: Iterable[str], installed: Mapping[str, Distribution]) -> tup
 
 
 def _module_of(one: Distribution) -> str:
-    """Return the module that carries the distribution's name, else its first one; "" if it brings none."""
+    """Return the module with the distribution's name, else its first one; "" if it has none."""
     import csv  # noqa: PLC0415  only what runs the packages reads these files
     import io  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""List what is installed in the target by reading files alone: distributions, NVIDIA's wheels, what conda put there."""
+"""List what is installed in the target by reading files only: distributions, NVIDIA's wheels, conda packages."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,6 @@ from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import OPTIONAL, unmet_by_all
 from tunedoctor.model.versions import parts, requirement
 from tunedoctor.probes.probing import probe
-from tunedoctor.project.locks import compare_with_lock
 from tunedoctor.probes.site_folder import (
     AskedExtra,
     SiteFolder,
@@ -24,11 +23,12 @@ from tunedoctor.probes.site_folder import (
     read_headers,
 )
 from tunedoctor.probes.wheel_tags import abi_of, other_python
+from tunedoctor.project.locks import compare_with_lock
 from tunedoctor.system import reading
 from tunedoctor.tables.load import table
 
 _SHOWN = 5
-"""Files that a finding names."""
+"""Most files to name in a finding."""
 _LARGEST_RECORD = 8 << 20
 _LARGEST_HISTORY = 1 << 20
 _LARGEST_LIBRARY = 64 << 20
@@ -39,7 +39,7 @@ _CONDAS: dict[str, _Conda] = {"conda": "conda", "mamba": "mamba", "micromamba": 
 
 @probe(kinds.Packages)
 def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
-    """Read every folder of the target's path but those of the standard library."""
+    """Read every folder of the target's path except those of the standard library."""
     sites, stdlib = interpreter.site_packages, interpreter.stdlib
     if not sites:
         return kinds.Unknown(why=f"no site-packages folder of {interpreter.executable} is known")
@@ -51,7 +51,7 @@ def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
         try:
             folder = read_folder(place)
         except reading.TooLargeError as error:
-            return kinds.Unknown(why=f"{place} holds {error.strerror}")
+            return kinds.Unknown(why=f"{place} has {error.strerror}")
         if folder:
             folders.append(folder)
         elif place in sites:
@@ -71,7 +71,7 @@ def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
 def assemble(
     folders: Sequence[SiteFolder], sites: Sequence[str], conda: dict[str, str], soabi: str
 ) -> kinds.Packages:
-    """Put the folders of a path together: the first copy of a name wins."""
+    """Merge the folders of a path: the first copy of a name wins."""
     linked = {os.path.normpath(link) for folder in folders for link in folder.linked}
     winners: dict[str, kinds.Distribution] = {}
     copies: list[kinds.PackageCopy] = []
@@ -105,27 +105,27 @@ _MOST_EXTRAS = 500
 
 
 def _add_extras(installed: dict[str, kinds.Distribution]) -> None:
-    """Add to each distribution what the extras require that an installed one asks of it, as an installer does."""
-    waiting = [one for found in installed.values() for one in asked_extras(found.requires)]
+    """Add to each distribution the requirements of its extras that an installed one asks for, as an installer does."""
+    waiting = [extra for found in installed.values() for extra in asked_extras(found.requires)]
     done = set[AskedExtra]()
     while waiting and len(done) < _MOST_EXTRAS:
-        asked = waiting.pop()
-        one = installed.get(asked.name)
-        if asked in done or one is None or not one.metadata.endswith(".dist-info"):
+        requested = waiting.pop()
+        one = installed.get(requested.name)
+        if requested in done or one is None or not one.metadata.endswith(".dist-info"):
             continue
-        done.add(asked)
+        done.add(requested)
         text = read_headers(os.path.join(one.location, one.metadata, "METADATA")) or b""  # noqa: PTH118
-        more = extra_requirements(text, asked.extra, asked.marker)
+        more = extra_requirements(text, requested.extra, requested.marker)
         waiting += asked_extras(more)
         new = tuple(line for line in more if line not in one.requires)
-        installed[asked.name] = msgspec.structs.replace(one, requires=(*one.requires, *new))
+        installed[requested.name] = msgspec.structs.replace(one, requires=(*one.requires, *new))
 
 
 def _faults(
     folder: SiteFolder, conda: dict[str, str], soabi: str, *, own: bool
 ) -> Iterable[kinds.BrokenDistribution]:
-    """Look at the code of the stack's distributions; code without metadata is a fault in a site folder alone."""
-    held = {one.name: one for one in folder.distributions}
+    """Find faults in the code of the stack's distributions; code without metadata is a fault only in a site folder."""
+    held = {distribution.name: distribution for distribution in folder.distributions}
     known, place = held.keys() | {one.name for one in folder.broken}, folder.place
     for name, module in table("probes")["stack"].items():
         one = held.get(name)
@@ -134,12 +134,12 @@ def _faults(
                 yield from _ownerless(folder, name, module)
             continue
         if bad := next((line for line in one.requires if requirement(line) is None), ""):
-            detail = f"{one.metadata} has a Requires-Dist that is none: {bad[:60]}"
+            detail = f"{one.metadata} has an invalid Requires-Dist: {bad[:60]}"
             yield kinds.BrokenDistribution(name, "damaged metadata", detail, place)
         if one.editable:
             home = editable_home(f"{place}{os.sep}{one.metadata}")
             if home and not os.path.isdir(home):  # noqa: PTH112
-                detail = f"{home}, the folder of its editable install, is gone"
+                detail = f"{home}, the folder of its editable install, no longer exists"
                 yield kinds.BrokenDistribution(name, "code missing", detail, place)
         elif one.metadata.endswith(".dist-info"):
             yield from _code_faults(folder, one, module, soabi)
@@ -161,7 +161,7 @@ def _code_faults(
     brings = f"{module}/".encode() in record or f"{module}.py,".encode() in record
     there = any(name == module or name.startswith(f"{module}.") for name in folder.names)
     if (brings or not record) and not there:
-        detail = f"{one.metadata} is there, {module} is not"
+        detail = f"{one.metadata} exists, but {module} does not"
         yield kinds.BrokenDistribution(one.name, "code missing", detail, place)
         return
     resized: list[tuple[str, int, int]] = []
@@ -172,7 +172,7 @@ def _code_faults(
     elif resized and (why := _replaced(place, resized, soabi)):
         yield kinds.BrokenDistribution(one.name, "code replaced", why, place)
     elif record and record.rstrip().rpartition(b"\n")[2].count(b",") < 2:
-        detail = f"{one.metadata}/RECORD is cut short"
+        detail = f"{one.metadata}/RECORD is cut off"
         yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
     elif tag := other_python(
         record,
@@ -192,36 +192,39 @@ def _replaced(place: str, resized: Iterable[tuple[str, int, int]], soabi: str) -
 
 
 def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.BrokenDistribution]:
-    """Find a package whose metadata are gone; builds under other names (pytorch-triton) own it too."""
+    """Find a package without metadata; distributions with other names (pytorch-triton) can own it."""
     if not module_there(folder.names, folder.place, module):
         return
     first = f"{module}/__init__.".encode()
-    for one in folder.distributions:
-        info = f"{folder.place}{os.sep}{one.metadata}{os.sep}"
+    for distribution in folder.distributions:
+        info = f"{folder.place}{os.sep}{distribution.metadata}{os.sep}"
         record = reading.start(f"{info}RECORD", _LARGEST_RECORD) or b""
         tops = reading.start(f"{info}top_level.txt", 16 * 1024) or b""
         if record.startswith(first) or b"\n" + first in record or module.encode() in tops.split():
             return
-    detail = f"{module} is there, its .dist-info is not"
+    detail = f"{module} exists, but its .dist-info does not"
     yield kinds.BrokenDistribution(name, "no metadata", detail, folder.place)
 
 
 @probe(kinds.CudaWheels)
 def cuda_wheels(packages: kinds.Packages) -> kinds.CudaWheels | kinds.Absent:
-    """Pick the nvidia-* wheels out of the packages."""
+    """Return the nvidia-* wheels among the packages."""
     wheels = tuple(
         kinds.CudaWheel(
-            name=one.name, version=one.version, cuda_major=cuda_major(one.name, one.version)
+            name=distribution.name,
+            version=distribution.version,
+            cuda_major=cuda_major(distribution.name, distribution.version),
         )
-        for one in packages.distributions
-        if one.name.startswith("nvidia-") and one.name not in table("probes")["not_cuda"]
+        for distribution in packages.distributions
+        if distribution.name.startswith("nvidia-")
+        and distribution.name not in table("probes")["not_cuda"]
     )
     none = kinds.Absent(why="no nvidia-* wheel is installed")
     return kinds.CudaWheels(wheels=wheels) if wheels else none
 
 
 def cuda_major(name: str, version: str) -> int:
-    """Return the CUDA release that a wheel belongs to, from its suffix or its version; 0 where not told."""
+    """Return the CUDA release of a wheel, from its suffix or version; 0 if unknown."""
     suffix = name.rpartition("-cu")[2]
     if len(suffix) == 2 and suffix.isdecimal():
         return int(suffix)
@@ -229,14 +232,14 @@ def cuda_major(name: str, version: str) -> int:
 
 
 def conda_packages(prefix: Path) -> dict[str, str]:
-    """Return name -> "version build" of files such as pytorch-2.5.1-py3.12_0.json in a conda prefix."""
+    """Return name -> "version build" from files such as pytorch-2.5.1-py3.12_0.json in a conda prefix."""
     names = reading.listed(prefix / "conda-meta")
     split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
     return {one[0]: f"{one[1]} {one[2]}" for one in split if len(one) == 3 and all(one)}
 
 
 def conda_prefix(prefix: Path) -> kinds.CondaPrefix | None:
-    """Return what keeps a prefix; None where it is none of conda's. pixi's lie in .pixi/envs of their workspace."""
+    """Return which tool manages a prefix; None if it is not conda's. pixi's are in .pixi/envs of their workspace."""
     meta = prefix / "conda-meta"
     if not meta.is_dir():
         return None
@@ -253,7 +256,7 @@ def conda_prefix(prefix: Path) -> kinds.CondaPrefix | None:
         words = line.replace("\\", "/").split() if line.startswith("# cmd: ") else []
         bases = [word.rpartition("/")[2].removesuffix(".exe") for word in words]
         plain = [base.removesuffix("-script.py") for base in bases]
-        # the last command counts, and its first word that names one
+        # the last command counts, and in it the first word that names a tool
         first = next((word for word in plain if word in _CONDAS), "")
         if first:
             named.append(_CONDAS[first])

@@ -1,5 +1,5 @@
-"""Where environments stand: in a folder, of its project, where tools keep theirs. Files tell; nothing is started."""
-# bare calls: it is done at each start, and hundreds of paths cost what pathlib costs
+"""Find environments: in a folder, in its project, and where tools keep theirs. Only files are read."""
+# plain os calls: this runs at each start, and pathlib takes too long for hundreds of paths
 # ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH117, PTH118, PTH119, PTH120
 
 import fnmatch
@@ -16,9 +16,9 @@ from tunedoctor.tables.load import rows, table
 
 _NAMES = ("bin/python", "Scripts/python.exe", "python.exe", "bin/python3")
 INSIDE = tuple(map(os.path.normpath, _NAMES))
-"""Where an environment folder keeps its interpreter, in the order of trying."""
+"""Possible paths of the interpreter in an environment, in the order of trying."""
 MOST = 200
-"""Entries of a folder that are looked at."""
+"""Most entries of a folder to examine."""
 _LINES = 64
 _LEVELS = 32
 
@@ -28,11 +28,11 @@ class Found(NamedTuple):
 
     path: str
     kind: str
-    """venv, conda, pixi, Poetry …"""
+    """venv, conda, pixi, Poetry ..."""
     first: bool = False
-    """It is its project's, whatever else stands there."""
+    """It is its project's environment, whatever else is in the folder."""
     bare: bool = False
-    """It is a whole Python that pyenv installed, and no environment of its own."""
+    """It is a complete Python that pyenv installed, not a separate environment."""
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -56,9 +56,9 @@ def projects(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, tuple[
 
 
 def folders(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield the working folder, then its project's other folders up to the root, with the names in each.
+    """Yield the working folder, then the other folders of its project up to the root, with the names in each.
 
-    A parent counts where it is a project's, and this user's or root's: what stands in another user's is theirs.
+    A parent counts if it belongs to a project and to this user or root; another user's folders are ignored.
     """
     home, folder = os.path.realpath(_home(environ) or os.sep), cwd
     for _ in range(_LEVELS):
@@ -73,13 +73,13 @@ def folders(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, set[str
 
 
 def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
-    """Yield the environments where tools keep theirs, in the order of the table."""
+    """Yield the environments in the tools' usual folders, in the order of the table."""
     places = (p for p in rows("environments", "places", _Place) if not (p.here or p.project))
-    return _checked(one for place in places for one in _kept(environ, place))
+    return _checked(one for place in places for one in _environments_of(environ, place))
 
 
 def is_environment(path: str) -> bool:
-    """Tell whether a folder is an environment, or a Python that pyenv installed."""
+    """Return whether a folder is an environment, or a Python that pyenv installed."""
     return is_marked(path) or (
         os.path.basename(os.path.dirname(path)) == "versions"
         and any(os.path.exists(os.path.join(path, one)) for one in INSIDE)
@@ -87,7 +87,7 @@ def is_environment(path: str) -> bool:
 
 
 def owned(path: str) -> bool:
-    """Tell whether a folder is this user's or root's and not everybody's, as /tmp is; Windows keeps others out."""
+    """Return whether a folder is this user's or root's, and not world-writable as /tmp is; on Windows always True."""
     try:
         told = os.stat(path)
     except OSError:
@@ -99,7 +99,7 @@ def owned(path: str) -> bool:
 
 
 def expanded(base: str, pattern: str) -> list[str]:
-    """Return the paths below a folder that a pattern names; a part without wildcard need not be there."""
+    """Return the existing paths below a folder that match a pattern; parts without wildcards need not exist."""
     paths = [base]
     for part in pattern.split("/") if pattern != "." else ():
         wild = any(mark in part for mark in "*?[")
@@ -119,13 +119,13 @@ def _home(environ: Mapping[str, str]) -> str:
 
 
 def is_marked(path: str) -> bool:
-    """Tell whether a folder says that it is an environment."""
+    """Return whether a folder has the marker files of an environment."""
     marked = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
     return marked or os.path.isdir(os.path.join(path, "conda-meta"))
 
 
 def _checked(found: Iterable[Found]) -> Iterator[Found]:
-    """Yield what is an environment, each once, whatever links lead to it."""
+    """Yield the environments among these, each once even if several links lead to it."""
     seen: set[str] = set()
     for one in found:
         if is_environment(one.path) and (real := os.path.realpath(one.path)) not in seen:
@@ -139,12 +139,12 @@ def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Ite
             for path in expanded(folder, place.here):
                 yield Found(path, place.kind, place.first)
         elif not names.isdisjoint(place.project):
-            named = msgspec.structs.replace(place, glob=_named(place, folder))
-            yield from _kept(environ, named, folder)
+            named = msgspec.structs.replace(place, glob=_project_pattern(place, folder))
+            yield from _environments_of(environ, named, folder)
 
 
-def _named(place: _Place, folder: str) -> str:
-    """Return the pattern of a project's environments; one that matches nothing where its file names none."""
+def _project_pattern(place: _Place, folder: str) -> str:
+    """Return the pattern of a project's environments; one that matches nothing if the project's file names none."""
     if "{hash}" in place.glob:
         return place.glob.replace("{hash}", _hash(os.path.join(folder, place.hashed)))
     said = line(os.path.join(folder, place.project[0])).partition("\n")[0].strip()
@@ -153,7 +153,7 @@ def _named(place: _Place, folder: str) -> str:
 
 
 def _hash(path: str) -> str:
-    """Return what Poetry and Pipenv name an environment by: eight characters of the path's SHA-256."""
+    """Return the hash by which Poetry and Pipenv name an environment: eight characters of the path's SHA-256."""
     from base64 import urlsafe_b64encode  # noqa: PLC0415  few have such a project
     from hashlib import sha256  # noqa: PLC0415
 
@@ -161,8 +161,10 @@ def _hash(path: str) -> str:
     return urlsafe_b64encode(sha256(text).digest()[:6]).decode()
 
 
-def _kept(environ: Mapping[str, str], place: _Place, folder: str = os.sep) -> Iterator[Found]:
-    """Yield what a row names outside of projects, or of the project in `folder`."""
+def _environments_of(
+    environ: Mapping[str, str], place: _Place, folder: str = os.sep
+) -> Iterator[Found]:
+    """Yield the environments of a row outside projects, or those of the project in `folder`."""
     home = _home(environ)
     said = environ.get(place.base) if place.base else ""
     bases = said.split(os.pathsep) if said else [place.at]
@@ -178,11 +180,11 @@ def _kept(environ: Mapping[str, str], place: _Place, folder: str = os.sep) -> It
             paths = [*filter(None, map(_kernel, expanded(base, place.kernels)))]
         else:
             paths = expanded(base, place.glob)
-        yield from (Found(os.path.normpath(one), place.kind) for one in paths)
+        yield from (Found(os.path.normpath(path), place.kind) for path in paths)
 
 
 def _kernel(path: str) -> str:
-    """Return the environment that a kernel of Jupyter runs in; "" where its file names none."""
+    """Return the environment that a Jupyter kernel runs in; "" if its file names none."""
     try:
         said: Any = json.loads(read(path) or "")
         python = str(said["argv"][0])

@@ -1,7 +1,7 @@
-"""Run probes side by side, each with a time limit, and collect their answers in a Snapshot.
+"""Run probes in parallel, each with a time limit, and collect their answers in a Snapshot.
 
-A probe is a function marked with the kinds of fact that it finds. Its parameters are facts too: it starts when
-they are known. What it raises, or a time limit that it passes, is the `Unknown` of its facts.
+A probe is a function marked with the kinds of fact that it finds. Its parameters are facts too: it starts as soon as
+they are known. If it raises or passes its time limit, its facts are `Unknown`.
 """
 
 import math
@@ -15,28 +15,28 @@ import msgspec
 from tunedoctor.facts import Absent, Fact, Unknown
 from tunedoctor.model.snapshot import Answer, NotRun, Snapshot, call, wants
 
-_RING = Unknown(why="its probe waits for a fact that waits for it")
+_RING = Unknown(why="its probe needs a fact that needs this one")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """A probe as the runner holds it."""
+    """A probe, as the runner has it."""
 
     kinds: tuple[type[Fact], ...]
     run: Callable[..., Any]
     seconds: float
-    """Time limit, from its start."""
+    """Time limit, from the start of the probe."""
     deep: bool
 
     @property
     def name(self) -> str:
-        """Name of the function, for people."""
+        """Name of the function, for messages."""
         return self.run.__name__.replace("_", " ")
 
 
 def probe(
     *kinds: type[Fact], seconds: float = 5.0, deep: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a function as a probe for `kinds`: it returns an answer, or a tuple of one for each in that order."""
+    """Mark a function as a probe for `kinds`: it returns one answer, or a tuple with one for each kind, in order."""
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         function.tunedoctor_probe = Probe(  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ def examine(
     watch: Callable[[list[str]], None] | None = None,
     seconds: float = math.inf,
 ) -> Snapshot:
-    """Run `probes` around facts and return what they found within `seconds`; `watch` is told which of them run."""
+    """Run `probes`, starting from `facts`, for at most `seconds`; `watch` gets the names of the running probes."""
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def examine(
             work = (number, one, Snapshot(answers), finished.put)
             threading.Thread(target=_work, args=work, daemon=True).start()
             number += 1
-        if not running:  # what is left waits for itself
+        if not running:  # the remaining ones wait for each other
             answers.update({k: _RING for one in waiting for k in one.kinds})
             break
         if watch:
@@ -89,7 +89,7 @@ def examine(
                     late = Unknown(why=f"{one.name}: no answer in {one.seconds:.0f} s")
                     answers.update(dict.fromkeys(one.kinds, late))
             continue
-        if key in running:  # else it came after its time limit
+        if key in running:  # else it finished after its time limit
             one, _ = running.pop(key)
             answers.update(zip(one.kinds, found, strict=True))
     return Snapshot(answers, taken=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -98,7 +98,7 @@ def examine(
 def _ready(
     waiting: list[Probe], running: list[Probe], answers: dict[type[Fact], Answer]
 ) -> list[Probe]:
-    """Return the probes whose facts are answered, or will be by nobody."""
+    """Return the probes whose facts are known, or will not be found by any probe."""
     coming = {kind for one in (*waiting, *running) for kind in one.kinds}
     open_ = coming - answers.keys()
     return [one for one in waiting if open_.isdisjoint(w.kind for w in wants(one.run).values())]
@@ -118,7 +118,7 @@ def _work(
         found = outcome if isinstance(outcome, tuple) else (outcome,)
         for kind, answer in zip(one.kinds, found, strict=True):
             if not isinstance(answer, (kind, Absent, Unknown)):
-                msg = f"it answered {answer!r} for {kind.__name__}"
+                msg = f"it returned {answer!r} for {kind.__name__}"
                 raise TypeError(msg)  # noqa: TRY301  becomes the Unknown below
     except Exception as error:  # noqa: BLE001  a crash is the result of this probe alone
         why = f"{one.name} failed: {type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
 """Find out whether a package's __init__.py that differs from RECORD can still be the package's own, edited code.
 
-Users edit library files, so that another size alone proves nothing. A file is called replaced if an import of it cannot
+Users edit library files, so a different size alone proves nothing. A file counts as replaced if importing it cannot
 succeed, or if it no longer defines what every release of the package defines. Nothing is run.
 """
 
@@ -16,9 +16,9 @@ from tunedoctor.tables.load import table
 
 _LARGEST = 4 << 20
 _CUT = 0.75
-"""Part of its recorded size that an edited file keeps."""
+"""Share of its recorded size that an edited file still has."""
 _LONG_SLEEP = 60
-"""Seconds that no package waits at its import."""
+"""Seconds; no package waits that long while it is imported."""
 _EXITS = frozenset({"exit", "quit", "_exit", "abort"})
 
 
@@ -41,11 +41,11 @@ def replaced(place: str, path: str, size: int, recorded: int, abi: Abi | None) -
 
 
 def _stops(text: bytes, abi: Abi | None) -> str:
-    """Return why every import of a file stops or never ends; "" if it may succeed."""
+    """Return why every import of a file fails or never ends; "" if it may succeed."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        # a later Python than the doctor's may have syntax that is unknown here
+        # a Python newer than doctor's may have syntax that is unknown here
         newer = abi is None or (abi.major, abi.minor) > sys.version_info[:2]
         return "" if newer else f"line {error.lineno} is not valid Python"
     except (ValueError, RecursionError, MemoryError, OverflowError):
@@ -54,7 +54,7 @@ def _stops(text: bytes, abi: Abi | None) -> str:
 
 
 def _always_run(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that every import runs: those at the top of the file, in no condition and no try."""
+    """Yield the statements that every import runs: those at the top level, outside conditions and try blocks."""
     for node in body:
         if isinstance(node, (ast.With, ast.AsyncWith)):
             yield from node.body

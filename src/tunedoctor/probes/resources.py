@@ -1,8 +1,8 @@
-"""Processors, RAM, shared memory, open files and disks, and what control groups of version 1 and 2 leave of them.
+"""Processors, RAM, shared memory, open files and disks, and the limits that control groups (v1 and v2) set on them.
 
 Source: the kernel's admin-guide/cgroup-v1/memory and admin-guide/cgroup-v2.
 """
-# paths stay strings: pathlib costs more than the looks do
+# paths stay strings: pathlib takes longer than the calls themselves
 # ruff: noqa: PTH112, PTH113, PTH118, PTH120
 
 import os
@@ -20,7 +20,7 @@ from tunedoctor.system.reading import fields, line, number, read
 from tunedoctor.system.weight import Limit
 
 NO_LIMIT = 2**60
-"""Version 1 has no word for "no limit": it states 2**63 rounded down to a page."""
+"""Version 1 has no value for "no limit": it reports 2**63 rounded down to a page."""
 
 
 def group_folders(root: Path, controller: str) -> tuple[Path, ...]:
@@ -39,26 +39,26 @@ def group_folders(root: Path, controller: str) -> tuple[Path, ...]:
 
 
 def _chain(mount: Path, own: str) -> list[Path]:
-    """Return the folder of group `own` below `mount` and of every parent up to `mount`."""
+    """Return the folder of group `own` below `mount` and of each parent up to `mount`."""
     parts = [part for part in own.split("/") if part not in ("", ".")]
-    if ".." in parts:  # the group lies outside of what this namespace shows
+    if ".." in parts:  # the group is outside of what this namespace shows
         parts = []
     return [mount.joinpath(*parts[:count]) for count in range(len(parts), -1, -1)]
 
 
 def memory_limit(root: Path) -> dict[str, Any]:
-    """Return what the fact Memory says of the smallest memory limit in the chain."""
+    """Return the fields of the fact Memory for the smallest memory limit in the chain."""
     groups = group_folders(root, "memory")
     names = ("memory.max", "memory.limit_in_bytes")
     stated = {group / name: number(group / name) for group in groups for name in names}
     limits = {p: limit for p, limit in stated.items() if limit is not None and limit < NO_LIMIT}
     place = min(limits, key=limits.__getitem__, default=None)
-    # kills in the own group or, as the limit may lie above, in the group that has it
+    # kills in this group, or in the group that has the limit, which may be a parent
     kills = group_kills(root) or 0
     if place is None:
         return {"oom_kills": kills}
     if (used := number(place.parent / "memory.current")) is not None:
-        cache = "inactive_file"  # the kernel can drop it
+        cache = "inactive_file"  # the kernel can free it
     else:
         used, cache = number(place.parent / "memory.usage_in_bytes") or 0, "total_inactive_file"
     used -= fields(read(place.parent / "memory.stat") or "").get(cache, 0)
@@ -71,7 +71,7 @@ def memory_limit(root: Path) -> dict[str, Any]:
 
 
 def group_kills(root: Path) -> int | None:
-    """Return how many processes of this process's group were killed for memory; None where no file tells."""
+    """Return how many processes of this process's group were killed for memory; None if no file says it."""
     told = (_kills_in(group) for group in group_folders(root, "memory"))
     return next((kills for kills in told if kills is not None), None)
 
@@ -82,7 +82,7 @@ def _kills_in(group: Path) -> int | None:
 
 
 def cpu_quota(root: Path) -> float | None:
-    """Return how many processors' worth of time the chain grants; None without a limit."""
+    """Return the processor time that the chain grants, as a number of processors; None without a limit."""
     quotas: list[float] = []
     for group in group_folders(root, "cpu"):
         granted = line(group / "cpu.max").split()
@@ -103,7 +103,7 @@ def processors() -> int:
 
 @probe(kinds.Cpu)
 def cpu() -> kinds.Cpu:
-    """Count processors and read what affinity and control groups leave of them."""
+    """Count the processors, and those that affinity and control groups allow."""
     count = os.cpu_count() or 1
     if sys.platform != "linux":
         model = mac_processor() or os.environ.get("PROCESSOR_IDENTIFIER", "")
@@ -114,20 +114,20 @@ def cpu() -> kinds.Cpu:
 
 
 def model_in(cpuinfo: str) -> str:
-    """Return the model that /proc/cpuinfo names; "" where it names none, as on ARM."""
+    """Return the model in /proc/cpuinfo; "" if it has none, as on ARM."""
     told = (one.partition(":") for one in cpuinfo.splitlines())
     return next((" ".join(v.split()) for name, _, v in told if name.strip() == "model name"), "")
 
 
 @probe(kinds.Memory)
 def memory() -> kinds.Memory | kinds.Unknown:
-    """Ask the system how much RAM there is and how much this process can have."""
+    """Return how much RAM the system has and how much this process can use."""
     if sys.platform == "linux":
         return from_meminfo(read("/proc/meminfo") or "", memory_limit(Path("/")))
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415  3 ms that Linux does not need
 
-        # psutil tells no commit limit. MEMORYSTATUSEX: two 32-bit fields, then seven sizes
+        # psutil does not report the commit limit. MEMORYSTATUSEX: two 32-bit fields, then seven sizes
         status = (ctypes.c_uint64 * 8)()
         ctypes.memmove(status, (64).to_bytes(4, "little"), 4)
         getattr(ctypes, "windll").kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # noqa: B009
@@ -141,11 +141,11 @@ def memory() -> kinds.Memory | kinds.Unknown:
 
 
 _RESERVE = 256 << 20
-"""Bytes that a child leaves to the rest of the machine; on a small one a fiftieth of the RAM."""
+"""Bytes that a child leaves free for the rest of the machine; on a small one a fiftieth of the RAM."""
 
 
 def memory_left() -> int | None:
-    """Return the bytes that processes can still take, swap included; None where the system does not say."""
+    """Return the bytes that processes can still allocate, swap included; None if the system does not say."""
     found = memory()
     if not isinstance(found, kinds.Memory) or found.available is None:
         return None
@@ -156,7 +156,7 @@ def memory_left() -> int | None:
 
 
 def child_limit(most: int = 0) -> Limit:
-    """Return the limit of a child that reads a model: `most` bytes, or what the machine has without a reserve."""
+    """Return the limit of a child that reads a model: `most` bytes, or what the machine has minus a reserve."""
     found = memory()
     total = found.total if isinstance(found, kinds.Memory) else 0
     reserve = min(_RESERVE, total // 50)
@@ -166,11 +166,11 @@ def child_limit(most: int = 0) -> Limit:
 
 
 def from_meminfo(text: str, limit: Mapping[str, Any]) -> kinds.Memory | kinds.Unknown:
-    """Make the fact of the text of /proc/meminfo, whose numbers are KiB, and of `memory_limit`."""
+    """Return the fact from the text of /proc/meminfo, whose numbers are KiB, and from `memory_limit`."""
     kib = fields(text)
     total = kib.get("MemTotal")
     if not total:
-        return kinds.Unknown(why="/proc/meminfo states no MemTotal")
+        return kinds.Unknown(why="/proc/meminfo has no MemTotal")
     return kinds.Memory(
         total=total << 10,
         available=min(kib.get("MemAvailable", kib.get("MemFree", 0)), total) << 10,
@@ -183,9 +183,9 @@ def from_meminfo(text: str, limit: Mapping[str, Any]) -> kinds.Memory | kinds.Un
 def windows_memory(
     total: int, available: int, commit_total: int, commit_free: int
 ) -> kinds.Memory | kinds.Unknown:
-    """Make the fact of what Windows tells: the commit limit is RAM and page files together."""
+    """Return the fact from the values that Windows reports: the commit limit is RAM plus page files."""
     if not total:
-        return kinds.Unknown(why="Windows told no size of RAM")
+        return kinds.Unknown(why="Windows did not report the size of the RAM")
     swap = max(commit_total - total, 0)
     return kinds.Memory(
         total=total,
@@ -199,27 +199,27 @@ def windows_memory(
 
 @probe(kinds.SharedMemory)
 def shared_memory(*, folder: str = "/dev/shm") -> kinds.SharedMemory | Lack:  # noqa: S108  it is measured alone
-    """Ask the file system of shared memory for its size."""
+    """Return the size of shared memory, as its file system reports it."""
     if sys.platform != "linux":
         return kinds.Absent(why="this system has no /dev/shm")
     try:
         free, total, _ = size_of(folder)
     except FileNotFoundError:
-        return kinds.Absent(why=f"there is no {folder}")
+        return kinds.Absent(why=f"{folder} does not exist")
     except OSError as error:
-        return kinds.Unknown(why=f"{folder} cannot be asked: {error.strerror}")
+        return kinds.Unknown(why=f"the size of {folder} is unknown: {error.strerror}")
     return kinds.SharedMemory(total=total, free=free)
 
 
 @probe(kinds.FileLimit)
 def file_limit() -> kinds.FileLimit | kinds.Absent:
-    """Read RLIMIT_NOFILE."""
+    """Return RLIMIT_NOFILE."""
     if sys.platform == "win32":
-        return kinds.Absent(why="Windows sets no such limit for a process")
+        return kinds.Absent(why="Windows has no such limit for a process")
     import resource  # noqa: PLC0415  Windows has no such module
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    soft, hard = (-1 if one == resource.RLIM_INFINITY else one for one in limits)
+    soft, hard = (-1 if limit == resource.RLIM_INFINITY else limit for limit in limits)
     return kinds.FileLimit(soft=soft, hard=hard)
 
 
@@ -228,7 +228,7 @@ def disks(
     target: kinds.Target | kinds.Unknown | None,
     interpreter: kinds.Interpreter | kinds.Unknown | None,
 ) -> kinds.Disks:
-    """Measure the file system below each place."""
+    """Measure the file system below each folder."""
     if sys.platform == "win32":
         folders = (_full("~", "AppData", "Local", "Temp"), "C:\\TEMP", "C:\\TMP")
     else:
@@ -236,8 +236,8 @@ def disks(
     cache, hint = hub_cache(os.environ)
     tmp = measure("tmp", temporary(os.environ, folders), "TMPDIR")
     found = [measure("hf-cache", cache, hint), tmp]
-    asked = target.asked if isinstance(target, kinds.Target) else ""
-    folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
+    requested = target.asked if isinstance(target, kinds.Target) else ""
+    folder = os.path.dirname(requested) if os.path.isfile(requested) else requested
     if isinstance(interpreter, kinds.Interpreter) and interpreter.prefix:
         folder = interpreter.prefix
     found += [measure("target", folder)] if folder else []
@@ -247,7 +247,7 @@ def disks(
 
 
 def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
-    """Return where huggingface_hub keeps models, and the documented variable that moves it."""
+    """Return the folder in which huggingface_hub stores models, and the documented variable that moves it."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if variables.get(name):
             return _full(variables[name]), name
@@ -257,7 +257,7 @@ def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
 
 
 def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
-    """Return where Python puts temporary files: the first writable of the variables' and `folders`."""
+    """Return Python's folder for temporary files: the first writable of the variables' and `folders`."""
     named = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
     candidates = [*named, *folders]
     usable = (c for c in candidates if os.path.isdir(c) and os.access(c, os.W_OK | os.X_OK))
@@ -267,7 +267,7 @@ def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
 def measure(
     use: Literal["hf-cache", "tmp", "target", "work"], path: str, hint: str = ""
 ) -> kinds.Disk | None:
-    """Measure the file system of a place or of its nearest parent; None where none can be asked."""
+    """Return the size of the file system of a folder or its nearest parent; None if none can be measured."""
     parent = path
     while not os.path.isdir(parent) and (above := os.path.dirname(parent)) != parent:
         parent = above
@@ -280,9 +280,9 @@ def measure(
 
 
 def size_of(folder: str) -> tuple[int, int, str]:
-    """Ask the file system that holds `folder` for what this user may still write, its size in bytes, and its device.
+    """Return what this user may still write to the file system of `folder`, its size in bytes, and its device.
 
-    Quotas of users are not in it: no system tells them this way. Raises OSError where it cannot be asked.
+    User quotas are not included: systems do not report them this way. Raises OSError if it cannot be measured.
     """
     device = str(os.stat(folder).st_dev)  # noqa: PTH116
     if sys.platform == "win32":
@@ -290,11 +290,11 @@ def size_of(folder: str) -> tuple[int, int, str]:
 
         usage = disk_usage(folder)
         return usage.free, usage.total, device
-    asked = os.statvfs(folder)
-    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device
+    stats = os.statvfs(folder)
+    return stats.f_bavail * stats.f_frsize, stats.f_blocks * stats.f_frsize, device
 
 
 def _full(path: str, *below: str) -> str:
-    """Return the absolute path that `path`, with ~ and variables in it, stands for."""
+    """Return the absolute path of `path`, with ~ and variables expanded."""
     given = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
     return os.path.abspath(os.path.join(given, *below))  # noqa: PTH100

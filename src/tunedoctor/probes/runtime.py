@@ -1,7 +1,7 @@
-"""Run the stack inside the target, in a child, and tell what it said: only `--deep` does so.
+"""Run the stack inside the target, in a child process, and collect its results; only `--deep` does this.
 
-A stage that stays silent too long is hung; where the child dies, the one begun last crashed. The script then starts
-again without it, unless it was `import torch`, so that later stages are told.
+A stage that is silent for too long counts as hung; if the child dies, the stage begun last has crashed. The script is
+then started again without that stage, unless it was `import torch`, so that later stages are also tried.
 """
 
 import os
@@ -31,20 +31,20 @@ from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
 OVERALL = 900.0
-"""Seconds for all stages, restarts counted in."""
+"""Seconds for all stages, including restarts."""
 STAGE = 60.0
-"""Seconds for one stage; the script grants some more and says so."""
+"""Seconds for one stage; for some, the script announces a longer limit."""
 IDLE = 20.0
-"""Seconds without any work after which a stage is hung, whatever its limit."""
+"""Seconds without any work after which a stage counts as hung, whatever its limit."""
 GRACE = 3.0
-"""Seconds after the limit in which the child itself may still tell where it stands."""
+"""Seconds after the limit in which the child itself can still report where it is."""
 RESTARTS = 4
 MOST_WARNINGS = 50
 LONGEST = 1000
-"""Characters of one warning."""
+"""Most characters of one warning."""
 FRAMES = 6
 OLDEST = "3.8"
-"""Python that the script needs."""
+"""Oldest Python that the script supports."""
 
 TARGET = Path(__file__).parent.parent / "target"
 SCRIPT = str(TARGET / "start.py")
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 
 class Data(msgspec.Struct, frozen=True):
-    """What a stage of the deep probe found; each stage fills other fields."""
+    """The result of a stage of the deep probe; each stage fills different fields."""
 
     version: str = ""
     cuda: str = ""
@@ -62,12 +62,12 @@ class Data(msgspec.Struct, frozen=True):
     available: bool | None = None
     gpu_error: str = ""
     device: Any = None
-    """Of the fact RunDevice; a driver can tell numbers that no device has."""
+    """As in the fact RunDevice; a driver can report numbers that no device has."""
     attention: tuple[str, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A sign of life inside a stage of training."""
+    """A progress report within a stage of training."""
 
     number: int = 0
     loss: float | None = None
@@ -75,7 +75,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a script that tells of stages: the deep probe, or a part of the smoke training."""
+    """One line of output from a script with stages: the deep probe, or a part of the smoke training."""
 
     begin: str = ""
     limit: float = 0.0
@@ -91,7 +91,7 @@ class Line(msgspec.Struct, frozen=True):
     rank: int = 0
     warnings: tuple[str, ...] = ()
     data: dict[str, Any] = {}
-    """What the stage found; each fills other keys."""
+    """The result of the stage; each stage fills different keys."""
     strays: tuple[Stray, ...] = ()
 
     @property
@@ -101,44 +101,46 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Run(NamedTuple):
-    """One run of a script: its lines, how it ended, and what else it said."""
+    """One run of a script: its lines, how it ended, and its other output."""
 
     lines: tuple[Line, ...]
     ended: child.Ended
     words: tuple[str, ...] = ()
-    """Lines of faulthandler, and of libraries that write past Python."""
+    """Lines from faulthandler, and from libraries that bypass Python's stdout."""
     seconds: float = STAGE
     name: str = ""
     ranks: int = 1
     for_memory: bool | None = None
-    """The kernel killed for memory meanwhile; None where nobody told."""
+    """Whether the kernel killed a process for memory during the run; None if unknown."""
 
     @property
     def done(self) -> bool:
-        """Every rank came to its end."""
-        return sum(one.done for one in self.lines) >= self.ranks
+        """Whether every rank finished."""
+        return sum(line.done for line in self.lines) >= self.ranks
 
     def stands_in(self, rank: int = 0) -> str:
-        """Return the stage that a rank began last and did not end, "" for none."""
+        """Return the stage that a rank last began and did not end, "" if there is none."""
         mine = [line for line in self.lines if line.rank == rank]
         begun = [line.begin for line in mine if line.begin][-1:]
         return "".join(name for name in begun if name not in {line.end for line in mine})
 
     @property
     def broke_in(self) -> str:
-        """The stage in which the child died or hung; "" where it came to its end."""
+        """The stage in which the child died or hung; "" if it finished."""
         return "" if self.done else self.stands_in() or "between stages"
 
     def death(self, stage: str) -> tuple[float, str]:
-        """Return the limit that it passed in a stage, 0 of a crash, and how it broke and where Python stood."""
+        """Return the time limit that it exceeded (0 for a crash), and how it ended and where Python was."""
         hung = self.ended.how == "hung"
-        limit = max([self.seconds, *(one.limit for one in self.lines if one.begin == stage)])
-        # shorter than GRACE is only the wait after faulthandler spoke, at the end of the limit
+        limit = max([self.seconds, *(line.limit for line in self.lines if line.begin == stage)])
+        # only the wait after faulthandler's report, at the end of the limit, is shorter than GRACE
         if self.ended.seconds >= GRACE:
             limit = min(limit, self.ended.seconds)
         lines = [f"no answer in {limit:.0f} s" if hung else self.ended.death, *frames(self.words)]
         if len(lines) == 1:
-            lines += ["  " + one[:300] for one in self.ended.err.splitlines()[-3:] if one.strip()]
+            lines += [
+                "  " + line[:300] for line in self.ended.err.splitlines()[-3:] if line.strip()
+            ]
         return limit if hung else 0.0, "\n".join(lines)
 
 
@@ -161,7 +163,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     idle: float = IDLE,
     watch: Callable[[list[str]], None] | None = None,
 ) -> Run:
-    """Run a script that tells of stages, `scratch` its folder; `watch` takes words about what runs."""
+    """Run a script with stages; `scratch` is its folder, and `watch` gets a description of what is running."""
     lines: list[Line] = []
     words: list[str] = []
     allowed = seconds + GRACE
@@ -170,9 +172,9 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
         nonlocal allowed
         try:
             line = msgspec.json.decode(text, type=Line)
-        except (msgspec.DecodeError, RecursionError):  # none of the script's
+        except (msgspec.DecodeError, RecursionError):  # not a line of the script
             words.append(text)
-            # the time is over when faulthandler speaks; a library that prints is alive
+            # faulthandler reports when the time is over; a library that prints is still working
             over = "most recent call first" in text or text.startswith("  File ")
             return GRACE / 2 if over else allowed
         lines.append(line)
@@ -186,10 +188,10 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
             watch([told])
         return allowed
 
-    # what keeps the run off the network and the disk
+    # settings that keep the run off the network and the disk
     caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
     env = {**environment, **table("probes")["run_variables"], **caches}
-    ended = child.run_lines(
+    completed = child.run_lines(
         argv,
         heard=heard,
         silence=allowed,
@@ -198,18 +200,18 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
         env=env,
         memory=child_limit(),
     )
-    return Run(tuple(lines), ended, tuple(words), seconds)
+    return Run(tuple(lines), completed, tuple(words), seconds)
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
 def runtime(interpreter: Interpreter, packages: Packages | Unknown | None) -> Runtime | Lack:
-    """Execute the packages of the target."""
+    """Run the packages of the target."""
     words = importing(extra=extra_of(packages, interpreter), deep=True)
     return runtime_of(interpreter.executable, interpreter.version, os.environ, words)
 
 
 def extra_of(packages: Packages | Unknown | None, interpreter: Interpreter) -> ExtraModules:
-    """Return the modules that are imported besides the stack; none where the packages are not known."""
+    """Return the modules to import in addition to the stack; none if the packages are unknown."""
     return (
         extra_modules(packages, interpreter) if isinstance(packages, Packages) else ExtraModules()
     )
@@ -222,7 +224,7 @@ def runtime_of(
     words: Sequence[str] = (),
     watch: Callable[[list[str]], None] | None = None,
 ) -> Runtime | Lack:
-    """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
+    """Run the script, with the `words` from `importing`; `watch` is called for each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
     from tunedoctor.system.scratch import scratch  # noqa: PLC0415  only a deep check needs it
@@ -234,17 +236,17 @@ def runtime_of(
         with scratch() as folder:
             one = run_script(argv, environment, folder, seconds=limit, overall=left, watch=watch)
         runs.append(one)
-        # what neither told nor began a stage would end so again
+        # if it died outside a stage, or in the first one, it would die in the same way again
         if runs[-1].broke_in in ("", "import torch", "between stages"):
             break
         argv += ["--skip", runs[-1].broke_in]
-    if not any(one.begin for one in runs[0].lines):
+    if not any(line.begin for line in runs[0].lines):
         return Unknown(why=not_begun(runs[0].ended))
     return fold(runs)
 
 
 def not_begun(ended: child.Ended) -> str:
-    """Tell why a script told of no stage: where Python stood at its own start, and its last words."""
+    """Return why a script began no stage: where Python was in its own startup, and its last output."""
     lines = [line.strip() for line in ended.err.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith('File "') and "<frozen" not in line]
     told = ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
@@ -254,9 +256,9 @@ def not_begun(ended: child.Ended) -> str:
 def importing(
     also: Iterable[str] = (), extra: ExtraModules | None = None, *, deep: bool = False
 ) -> list[str]:
-    """Return the script's options for a run that starts no GPU; `deep`: for one that does.
+    """Return the script's options for a run that does not use the GPU; `deep`: for one that does.
 
-    `also`: modules besides the stack, of what was changed. `extra`: of what the stack requires, and frameworks.
+    `also`: additional modules, of changed packages. `extra`: the stack's requirements, and frameworks.
     """
     extra = extra or ExtraModules()
     words = ["--imports"] * (not deep)
@@ -265,7 +267,7 @@ def importing(
 
 
 def fold(runs: Sequence[Run]) -> Runtime:
-    """Make the fact of all runs; of a stage told twice the first telling counts."""
+    """Return the fact from all runs; if a stage was reported twice, the first report counts."""
     stages: dict[str, Stage] = {}
     datas: list[Data] = []
     warnings: list[str] = []
@@ -304,7 +306,7 @@ _OURS = (
     *(f'"{TARGET / one}"' for one in ("deep.py", "telling.py", "start.py")),
     *('"<frozen', "importlib/__init__.py"),
 )
-"""Marks of frames of the script and of the import system, which are none of the tested packages."""
+"""Parts of frames of the script and the import system, which are not the tested packages'."""
 
 
 def frames(words: Sequence[str]) -> list[str]:
@@ -315,13 +317,13 @@ def frames(words: Sequence[str]) -> list[str]:
             sections.append((word.startswith(("Current thread", "Stack")), []))
         elif sections and word.startswith('  File "') and not any(part in word for part in _OURS):
             sections[-1][1].append(word)
-    # of a hang no thread is called current: the main one comes last
+    # after a hang no thread is marked as current: the main one comes last
     chosen = next((found for current, found in sections if current), None)
     return (chosen if chosen is not None else sections[-1][1] if sections else [])[:FRAMES]
 
 
 def paragraphs(text: str) -> list[str]:
-    """Split what was printed at blank lines: each is a warning of its own."""
+    """Split output at blank lines: each part is a separate warning."""
     found = [""]
     for line in map(str.rstrip, text.splitlines()):
         found[-1] += f"{line}\n" if line else ""

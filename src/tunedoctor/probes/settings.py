@@ -1,4 +1,4 @@
-"""Variables that steer the stack, and settings of pip and uv that steer which files an install takes."""
+"""Variables that affect the stack, and settings of pip and uv that affect which files are installed."""
 
 import os
 import re
@@ -14,27 +14,27 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.secrets import unseen
 
 SET = "set"
-"""Stands for a value that is nobody's business."""
+"""Replacement for a private value."""
 NAMES = frozenset(table("probes")["variables"])
 PREFIXES = tuple(table("probes")["variable_prefixes"])
 PRESENCE_ONLY = frozenset(table("probes")["presence_only"])
 
 
 def without_credentials(text: str) -> str:
-    """Return `text` with user, password, query and fragment taken out of every URL in it."""
+    """Return `text` without user, password, query and fragment in every URL in it."""
     if "://" not in text:
         return text
     return re.sub(r"(?<=://)([^\s,;|'\"<>]+)", lambda found: _plain(found[1]), text)
 
 
 def _plain(rest: str) -> str:
-    """Clean what follows "://"."""
+    """Return what follows "://", without credentials."""
     rest = rest.partition("?")[0].partition("#")[0]
     host, slash, path = rest.partition("/")
     port = host.partition(":")[2]
     if "@" in host:
         return host.rpartition("@")[2] + slash + path
-    # a password that holds a slash: user:pass/word@host/path
+    # a password with a slash in it: user:pass/word@host/path
     return path.rpartition("@")[2] if "@" in path and port and not port.isdecimal() else rest
 
 
@@ -42,7 +42,7 @@ def _plain(rest: str) -> str:
 def environment(
     *, variables: Mapping[str, str] = os.environ, more: Collection[str] = ()
 ) -> Environment:
-    """Take the variables of the allow-list, and those of `more`; of secrets and proxies only "set"."""
+    """Return the variables of the allow-list and those of `more`; for secrets and proxies only "set"."""
     names = sorted(name for name in variables if looked_for(name, more))
     values = (SET if unseen(one) else without_credentials(variables[one]) for one in names)
     taken = dict(zip(names, values, strict=True))
@@ -50,15 +50,15 @@ def environment(
 
 
 def looked_for(name: str, more: Collection[str]) -> bool:
-    """Tell whether a variable is one of those that are taken."""
+    """Return whether a variable is one of those that are collected."""
     known = name in NAMES or name.upper() in PRESENCE_ONLY or name.startswith(PREFIXES)
     return known or name in more
 
 
 STEERING = frozenset(table("probes")["installer_settings"])
-"""Settings that the fact holds, of pip and of uv."""
+"""Settings of pip and uv that the fact contains."""
 _REACHING = STEERING | frozenset(table("probes")["reaching_settings"])
-"""Those that are read: the way to the sources too."""
+"""Settings that are read: also those for reaching the index."""
 _LISTS = frozenset(table("probes")["listed_settings"])
 """Settings with several values."""
 
@@ -67,17 +67,17 @@ class Setting(NamedTuple):
     """One setting as it was read."""
 
     name: str
-    """pip.index-url, uv.torch-backend …"""
+    """pip.index-url, uv.torch-backend ..."""
     value: str
-    """As it stands there, with credentials; of several values each on a line."""
+    """As written, including credentials; several values are on separate lines."""
     place: str
-    """The file or the variable that states it."""
+    """The file or variable that sets it."""
     section: str = ""
 
 
 @probe(InstallerConfig)
 def installer_config(interpreter: Interpreter | Unknown | None) -> InstallerConfig:
-    """Read configuration files and variables of pip and uv, credentials taken out of URLs."""
+    """Read the configuration files and variables of pip and uv; credentials are removed from URLs."""
     prefix = interpreter.prefix if isinstance(interpreter, Interpreter) else ""
     return together(settings_of(os.environ, prefix, project_file()))
 
@@ -85,37 +85,37 @@ def installer_config(interpreter: Interpreter | Unknown | None) -> InstallerConf
 def settings_of(
     variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
 ) -> list[Setting]:
-    """Return what files and variables state, weakest first; `project` is path and text of the folder's own file."""
+    """Return what files and variables set, weakest first; `project` is path and text of the folder's own file."""
     pip, uv = places_for(sys.platform, variables, os.path.expanduser("~"), prefix)  # noqa: PTH111
     return [*pip_settings(pip, variables), *uv_settings(uv, project, variables)]
 
 
 def of_folder(folder: Path) -> list[Setting]:
-    """Return what only a folder and those above it state: uv's project, and options of a requirements.txt."""
-    found: list[Setting] = []
+    """Return the settings that only a folder and its parents have: uv's project, and options of requirements.txt."""
+    result: list[Setting] = []
     if project := project_file():
-        found += in_uv_toml(project[1], project[0])
+        result += in_uv_toml(project[1], project[0])
     file = folder / "requirements.txt"
     said: dict[str, list[str]] = {}
     for line in (read(file, 1 << 20) or "").splitlines():
         option, _, value = line.strip().replace("=", " ", 1).partition(" ")
-        if option.startswith("-"):  # those of one name add up
+        if option.startswith("-"):  # options of the same name add up
             value = value.split(" #")[0].strip()
             said.setdefault(option, []).append(value or ("1" if option == "--no-index" else ""))
     for name, values in said.items():
-        found += _taken("pip", name, "\n".join(filter(None, values)), str(file))
-    return found
+        result += _make_settings("pip", name, "\n".join(filter(None, values)), str(file))
+    return result
 
 
 def on(value: str) -> bool:
-    """Tell whether a switch is on."""
+    """Return whether a switch is on."""
     return value.strip().lower() not in ("", "0", "false", "no", "off", "n", "f")
 
 
 def together(settings: Iterable[Setting]) -> InstallerConfig:
-    """Make the fact; of settings with one name the last wins."""
+    """Return the fact; if several settings have the same name, the last wins."""
     held = STEERING | {"unreadable"}
-    last = {one.name: one for one in settings if one.name.partition(".")[2] in held}
+    last = {setting.name: setting for setting in settings if setting.name.partition(".")[2] in held}
     plain = {name: without_credentials(" ".join(one.value.split())) for name, one in last.items()}
     return InstallerConfig(plain, places={name: one.place for name, one in last.items()})
 
@@ -125,7 +125,7 @@ def places_for(
 ) -> tuple[list[str], list[str]]:
     """Return the files that pip and uv document, weakest first: machine, user, environment, named.
 
-    `prefix` is the target's; pip reads a file there too. platformdirs, which knows some, costs every check 22 ms.
+    `prefix` is the target's, which also has a file that pip reads. platformdirs knows some but costs every check 22 ms.
     """
     if platform == "win32":
         slash, name = "\\", "pip.ini"
@@ -143,20 +143,20 @@ def places_for(
             pip = [f"/Library/Application Support/pip/{name}"]
             last = [f"{home}/Library/Application Support/pip/{name}"]
         pip += [f"{home}/.pip/{name}", f"{own}/pip/{name}", *last]
-        # of the machine's uv takes one file: the first that is there
+        # uv reads only one machine-wide file: the first that exists
         uv = ["/etc/uv/uv.toml", *(f"{folder}/uv/uv.toml" for folder in reversed(shared))]
         uv.append(f"{own}/uv/uv.toml")
     venv = [f"{prefix}{slash}{name}"] if prefix else []
     named = variables.get("PIP_CONFIG_FILE", "")
     if named and named != os.devnull and os.path.exists(named):  # noqa: PTH110
-        # one that is there stands for the user's own
+        # if it exists, it replaces the user's own files
         pip = [one for one in pip if not one.startswith((home, own))]
     pip = [] if named == os.devnull else [*pip, *venv, *([named] if named else [])]
     return pip, [] if variables.get("UV_NO_CONFIG") else uv
 
 
 def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Setting]:
-    """Read pip's files in the order given, then its variables, which win."""
+    """Read pip's files in the given order, then its variables, which win."""
     texts = ((file, read(file)) for file in files)
     found = [one for file, text in texts if text is not None for one in in_pip_conf(text, file)]
     # [install] of any file wins over [global] of every file
@@ -165,27 +165,27 @@ def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Set
 
 
 def in_pip_conf(text: str, place: str) -> list[Setting]:
-    """Read one pip.conf: [global], then [install], which wins; one that stops pip itself is told as pip.unreadable."""
+    """Read one pip.conf: [global], then [install], which wins; if pip can't read it, as the setting pip.unreadable."""
     import configparser  # noqa: PLC0415  few have such a file
 
     parser = configparser.RawConfigParser()
     try:
-        # its pattern goes with the square of a run of blanks
+        # the parser's regular expression takes quadratic time on a run of blanks
         parser.read_string(re.sub(r"(?<=\S)[^\S\n]{2,}", " ", text))
     except (configparser.Error, ValueError) as error:
         return [Setting("pip.unreadable", type(error).__name__, place)]
-    found: list[Setting] = []
+    result: list[Setting] = []
     for section in filter(parser.has_section, ("global", "install")):
         for name, value in parser.items(section):
-            found += _taken("pip", name, value, place, section)
-    return found
+            result += _make_settings("pip", name, value, place, section)
+    return result
 
 
 def uv_settings(
     files: Iterable[str], project: tuple[str, str] | None, variables: Mapping[str, str]
 ) -> list[Setting]:
     """Read uv's files, the project's (path and text), then its variables, which win."""
-    named = variables.get("UV_CONFIG_FILE", "")  # it stands for all others
+    named = variables.get("UV_CONFIG_FILE", "")  # it replaces all others
     texts = [(file, read(file)) for file in ((named,) if named else files)]
     if project and not named and not variables.get("UV_NO_CONFIG"):
         texts.append(project)
@@ -194,34 +194,34 @@ def uv_settings(
 
 
 def in_uv_toml(text: str, place: str) -> list[Setting]:
-    """Read a uv.toml, or [tool.uv] of a pyproject.toml; [pip] in it wins for `uv pip`."""
+    """Read a uv.toml, or [tool.uv] of a pyproject.toml; its [pip] section wins for `uv pip`."""
     try:
         data: Any = toml(text)
     except ValueError as error:
         return [Setting("uv.unreadable", type(error).__name__, place)]
     if place.endswith("pyproject.toml"):
         data = _table(_table(data, "tool"), "uv")
-    found: list[Setting] = []
+    result: list[Setting] = []
     for settings in (data, _table(data, "pip")):
         for name, value in settings.items():
             if name == "index" and isinstance(value, list):
-                found += _indexes(value, place)
+                result += _indexes(value, place)
             else:
-                found += _taken("uv", name, _words(value), place)
-    return found
+                result += _make_settings("uv", name, _words(value), place)
+    return result
 
 
 def _indexes(rows: list[Any], place: str) -> list[Setting]:
-    """Read [[index]]: the default one apart; an explicit one is for the packages that name it alone."""
+    """Read [[index]]: the default one separately; an explicit one is only for the packages that name it."""
     found: list[Setting] = []
     plain: list[str] = []
     for row in (one for one in rows if isinstance(one, dict) and not one.get("explicit")):
         if row.get("default"):
-            found += _taken("uv", "default-index", _words(row), place)
+            found += _make_settings("uv", "default-index", _words(row), place)
         else:
             named = f"{row['name']}=" if row.get("name") else ""
             plain.append(f"{named}{_words(row)}".strip())
-    return found + _taken("uv", "index", "\n".join(plain), place) if plain else found
+    return found + _make_settings("uv", "index", "\n".join(plain), place) if plain else found
 
 
 def _table(data: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  parsed TOML
@@ -230,7 +230,7 @@ def _table(data: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  parsed TOML
 
 
 def _words(value: Any) -> str:  # noqa: ANN401  parsed TOML
-    """Write a TOML value as text: of a list each on a line, an index by its URL."""
+    """Return a TOML value as text: list items on separate lines, an index as its URL."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -239,7 +239,7 @@ def _words(value: Any) -> str:  # noqa: ANN401  parsed TOML
 
 
 def project_file() -> tuple[str, str] | None:
-    """Return path and text of the uv.toml, or pyproject.toml with [tool.uv], that uv takes here."""
+    """Return path and text of the uv.toml, or pyproject.toml with [tool.uv], that uv uses here."""
     try:
         here = Path.cwd()
     except OSError:
@@ -253,14 +253,18 @@ def project_file() -> tuple[str, str] | None:
 
 
 def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
-    """Take PIP_INDEX_URL and the like."""
+    """Read PIP_INDEX_URL and similar variables."""
     start = f"{tool.upper()}_"
     named = sorted(name for name in variables if name.startswith(start) and variables[name])
-    taken = (_taken(tool, name.removeprefix(start), variables[name], name) for name in named)
+    taken = (
+        _make_settings(tool, name.removeprefix(start), variables[name], name) for name in named
+    )
     return [one for some in taken for one in some]
 
 
-def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:
+def _make_settings(
+    tool: str, name: str, value: str, place: str, section: str = ""
+) -> list[Setting]:
     plain = name.lower().replace("_", "-").removeprefix("--")
     plain = table("probes")["setting_names"].get(plain, plain)
     if plain not in _REACHING:

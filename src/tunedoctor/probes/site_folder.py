@@ -1,10 +1,10 @@
-"""Read one folder of sys.path: which distributions it holds, what is wrong with their metadata, what files they lack.
+"""Read one folder of sys.path: its distributions, what is wrong with their metadata, and which files are missing.
 
-Headers of METADATA are read here: importlib.metadata takes twenty times as long. Of RECORD, measured on torch,
-transformers and ten more: every folder 27 ms of CPU, folders down to the second level 13 ms. So the first two levels
-are listed; of what lies deeper the third folder must be there, and native libraries are looked at wherever they lie.
+METADATA headers are parsed here because importlib.metadata takes twenty times as long. For RECORD, measured on torch,
+transformers and ten more: checking every folder takes 27 ms of CPU, down to the second level 13 ms. So the first two
+levels are listed; deeper, only the third-level folder must exist, and native libraries are checked at any depth.
 """
-# RECORD is bytes, and thousands of entries are compared
+# RECORD stays bytes, because thousands of entries are compared
 # ruff: noqa: PTH110, PTH114, PTH116, PTH118, PTH208
 
 import errno
@@ -22,15 +22,15 @@ from tunedoctor.system.reading import TooLargeError, start
 
 _BLOCK = 32 * 1024
 _MOST = 256 * 1024
-"""A licence text among the headers makes some of them long."""
+"""A licence text in the headers makes some of them long."""
 _MOST_REQUIRED = 1000
-"""Requirements that one distribution can have, extras left out."""
+"""Most requirements of one distribution, without extras."""
 MOST_ENTRIES = 200_000
 MOST_DISTRIBUTIONS = 20_000
 MOST_REQUIRED = 8 << 20
-"""Characters of all requirements. A folder with more of any of them is no site folder."""
+"""Most characters of all requirements. A folder that exceeds one of these limits is not a site folder."""
 _METADATA = (".dist-info", ".egg-info", "EGG-INFO")
-"""Endings; EGG-INFO lies in an unzipped .egg that easy-install.pth put on the path."""
+"""Suffixes; EGG-INFO is in an unzipped .egg that easy-install.pth added to the path."""
 
 _HEADER = re.compile(
     r"^(Name|Version|Requires-Dist|Requires-Python):[ \t]*([^\r\n]*)", re.MULTILINE
@@ -40,15 +40,15 @@ _OF_EXTRA = re.compile(r"\bextra\s*(?:==|in\b)")
 
 
 class Headers(NamedTuple):
-    """What the headers say; empty strings for headers that are not there."""
+    """The values of the headers; empty strings for missing headers."""
 
     name: str = ""
     version: str = ""
     requires: tuple[str, ...] = ()
-    """Requires-Dist as written, those of extras left out."""
+    """Requires-Dist as written, without those of extras."""
     requires_python: str = ""
     damaged: str = ""
-    """What is longer than any such header is: it is left out."""
+    """Description of a header that is too long, and was left out."""
 
 
 def parse(text: bytes) -> Headers:
@@ -75,7 +75,7 @@ def parse(text: bytes) -> Headers:
 _EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*(?:'([^']{1,100})'|"([^"]{1,100})")""")
 _ASKED_EXTRAS = re.compile(r"\s*([A-Za-z0-9][\w.-]{0,100})\s*\[([\w\s,.-]{1,200})\]")
 _ALWAYS = "os_name != ''"
-"""A marker that holds everywhere."""
+"""A marker that is always true."""
 
 
 class AskedExtra(NamedTuple):
@@ -86,13 +86,13 @@ class AskedExtra(NamedTuple):
     extra: str
     """Normalised."""
     marker: str
-    """Where it is asked for; "" for everywhere."""
+    """Condition under which it is requested; "" for always."""
 
 
 def asked_extras(requirements: Iterable[str]) -> Iterable[AskedExtra]:
     """Yield the extras that requirements ask for."""
     for line in requirements:
-        # few lines name an extra, and an environment has thousands
+        # an environment has thousands of lines, and few name an extra
         if "[" in line and (match := _ASKED_EXTRAS.match(line)):
             marker = line.partition(";")[2].strip()
             for extra in filter(None, map(str.strip, match[2].split(","))):
@@ -132,7 +132,7 @@ def parse_requires_txt(text: str) -> tuple[str, ...]:
 
 
 def read_headers(path: str) -> bytes | None:
-    """Return the start of a file down to its first blank line, or more; None where it cannot be read."""
+    """Return the start of a file, at least up to its first blank line; None if it cannot be read."""
     text = start(path, _BLOCK)
     if text is not None and len(text) == _BLOCK and not _END.search(text):
         return start(path, _MOST)
@@ -140,19 +140,19 @@ def read_headers(path: str) -> bytes | None:
 
 
 class SiteFolder(NamedTuple):
-    """What one folder holds."""
+    """The contents of one folder."""
 
     place: str
     names: frozenset[str]
     distributions: tuple[Distribution, ...]
-    """The one that counts, for each name."""
+    """For each name, the one that Python uses."""
     broken: tuple[BrokenDistribution, ...]
     linked: tuple[str, ...]
     """Source folders that .egg-link files name."""
 
 
 def read_folder(place: str) -> SiteFolder | None:
-    """Read a folder; None where it is no folder or may not be read. TooLargeError: it holds more than any has."""
+    """Read a folder; None if it can't be read or isn't a folder. TooLargeError: it has more than any real one."""
     try:
         with os.scandir(place) as entries:
             names = frozenset(one.name for one in islice(entries, MOST_ENTRIES + 1))
@@ -186,17 +186,21 @@ def read_folder(place: str) -> SiteFolder | None:
 
 
 def _faults(place: str, copies: list[Distribution]) -> Iterable[BrokenDistribution]:
-    """Look at the metadata folders of one name in one place."""
+    """Find faults in the metadata folders of one name in one folder."""
     name = copies[0].name
-    for one in copies:
-        if not one.version:
-            yield BrokenDistribution(name, "no version", f"{one.metadata} states no version", place)
+    for copy in copies:
+        if not copy.version:
+            yield BrokenDistribution(
+                name, "no version", f"{copy.metadata} states no version", place
+            )
     if len(copies) > 1:
-        yield BrokenDistribution(name, "doubled", ", ".join(one.metadata for one in copies), place)
+        yield BrokenDistribution(
+            name, "doubled", ", ".join(copy.metadata for copy in copies), place
+        )
 
 
 def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> Distribution | None:
-    """Read one .dist-info or .egg-info (a folder, or a file where distutils made it); add what is wrong with it."""
+    """Read one .dist-info or .egg-info (a folder, or a file written by distutils); add its faults to `broken`."""
     folder = f"{place}{os.sep}{entry}"
     egg = not entry.endswith(".dist-info")
     text = read_headers(f"{folder}{os.sep}{'PKG-INFO' if egg else 'METADATA'}")
@@ -229,13 +233,13 @@ def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> D
 
 
 def editable_home(metadata_folder: str) -> str:
-    """Return the source folder of an editable install, from direct_url.json; "" where it is none."""
+    """Return the source folder of an editable install, from direct_url.json; "" if it is not one."""
     text = start(f"{metadata_folder}{os.sep}direct_url.json", 16 * 1024)
     return parse_direct_url(text) if text else ""
 
 
 def parse_direct_url(text: bytes) -> str:
-    """Return the folder of an editable direct_url.json (PEP 610), else ""."""
+    """Return the folder in an editable direct_url.json (PEP 610), else ""."""
     try:
         told = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -245,16 +249,16 @@ def parse_direct_url(text: bytes) -> str:
             from urllib.parse import unquote  # noqa: PLC0415  few installs are editable
 
             path = unquote(url.removeprefix("file://"))
-            return path[1:] if path[2:3] == ":" else path  # a drive of Windows
+            return path[1:] if path[2:3] == ":" else path  # a Windows drive
         case _:
             return ""
 
 
 def module_there(names: Iterable[str], place: str, module: str) -> bool:
-    """Tell whether a folder holds a regular package, a module or an extension of that name."""
+    """Return whether a folder has a regular package, a module or an extension of that name."""
     held = frozenset(names)
     inits = (f"{module}/__init__{ending}" for ending in (".py", ".pyc", ".so", ".pyd"))
-    if module in held and any(os.path.exists(os.path.join(place, one)) for one in inits):
+    if module in held and any(os.path.exists(os.path.join(place, init)) for init in inits):
         return True
     return f"{module}.py" in held or any(
         name.startswith(f"{module}.") and name.endswith((".so", ".pyd")) for name in held
@@ -263,21 +267,21 @@ def module_there(names: Iterable[str], place: str, module: str) -> bool:
 
 _ENDINGS = re.compile(rb"\.(?=py,|so[,.]|dll,|pyd,|dylib,)")
 _LONGEST_SIZE = 18
-"""Digits of a size; more is nonsense."""
+"""Most digits of a size; more is nonsense."""
 _OUTSIDE = (b'"', b"/", b"../", b"./")
-"""Starts of quoted paths, which hold a comma, and of paths out of the site folder."""
+"""Prefixes of quoted paths, which contain a comma, and of paths outside the site folder."""
 _LONGEST = 4096
-"""Bytes of a path; what is longer is none."""
+"""Most bytes of a path; a longer one is invalid."""
 _LEAST = 0.75
-"""Part of its recorded size that a library keeps when it is stripped of symbols; less is a cut download."""
+"""Share of its recorded size that a library keeps when it is stripped of symbols; less is an incomplete download."""
 _LEFT_OUT = frozenset({"tests", "test", "examples", "benchmarks", "benchmark", "docs"})
-"""Folders that people delete to save room, and that nothing imports."""
+"""Folders that people delete to save space, and that nothing imports."""
 
 
 def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
-    """Return folder -> names that ought to be in it, no data or byte code, and native library or package -> size.
+    """Return folder -> names that should be in it (no data or byte code), and native library or package -> size.
 
-    A package's own __init__.py is among the latter.
+    The latter includes the __init__.py of each top-level package.
     """
     folders: dict[bytes, set[bytes]] = {}
     natives: dict[bytes, int] = {}
@@ -289,7 +293,7 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
             continue
         python = record.startswith(b"py,", at + 1)
         if record.startswith(below, begin) and python:
-            continue  # the folder that it lies in is noted already
+            continue  # its folder is already recorded
         end = at + 3 if python else record.find(b",", at, at + _LONGEST)
         if end < 0:
             continue
@@ -310,7 +314,7 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
 
 
 def _is_native(name: bytes) -> bool:
-    """Tell libx.so, libx.so.9.1 and x.pyd from x.sort.txt."""
+    """Return whether a file is a native library, such as libx.so, libx.so.9.1 or x.pyd, but not x.sort.txt."""
     _, dot, after = name.rpartition(b".so.")
     ends = name.endswith((b".so", b".pyd", b".dll", b".dylib"))
     return ends or (bool(dot) and after.replace(b".", b"").isdigit())
@@ -319,10 +323,10 @@ def _is_native(name: bytes) -> bool:
 def missing(
     site: str, record: bytes, resized: list[tuple[str, int, int]] | None = None
 ) -> list[str]:
-    """Return files and folders of `record` that `site` lacks, and libraries that are cut short or links to nothing.
+    """Return the files and folders in `record` that `site` lacks, and libraries that are cut off or dangling links.
 
-    Packages whose __init__.py has another size than RECORD says, which users often change, are added to `resized` with
-    the size found and the size recorded.
+    Packages whose __init__.py has another size than in RECORD, which users often change, are added to `resized` with
+    the actual and the recorded size.
     """
     root = os.fsencode(site)
     folders, natives = expected(record)
@@ -334,7 +338,7 @@ def missing(
             gone.append(folder + b"/")
             continue
         except OSError:
-            continue  # may not be looked into: nothing is known
+            continue  # it is not readable, so nothing is known
         if not names <= have:
             lost = names - have
             gone += (folder + b"/" + n if folder else n for n in lost if n + b"c" not in have)
@@ -346,7 +350,7 @@ def missing(
 def _cut_short(
     root: bytes, natives: dict[bytes, int], resized: list[tuple[str, int, int]] | None
 ) -> set[str]:
-    """Return libraries that are cut short or links to nothing; add changed packages to `resized`."""
+    """Return libraries that are cut off or dangling links; add changed packages to `resized`."""
     told: set[str] = set()
     for path, size in natives.items():
         try:
@@ -365,6 +369,6 @@ def _cut_short(
 
 
 def _above(path: str) -> list[str]:
-    """Return the folders that a path lies in, each with its slash at the end."""
+    """Return the parent folders of a path, each with a slash at the end."""
     names = path.rstrip("/").split("/")
     return ["/".join(names[:count]) + "/" for count in range(1, len(names))]

@@ -1,9 +1,9 @@
-"""The operating system, the machine below it, the container around the doctor, and the age of what it knows."""
+"""The operating system, the machine it runs on, the container around doctor, and the age of doctor's tables."""
 
 import os
 import platform
 import sys
-from _blake2 import blake2b  # hashlib brings OpenSSL: 7 ms
+from _blake2 import blake2b  # hashlib loads OpenSSL: 7 ms
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,17 +17,17 @@ from tunedoctor.system.reading import line, read
 from tunedoctor.tables.load import WheelTable, table, wheel_table
 
 WINDOWS_11 = 22000
-"""First build of Windows 11; its version number still says 10."""
+"""First build of Windows 11; its version number is still 10."""
 SERVERS = {14393: "2016", 17763: "2019", 20348: "2022", 25398: "23H2", 26100: "2025"}
 """Build of a Windows Server -> its name."""
 
 _TELLING = pattern(r"(?i)nvidia|jetson|tegra|\bdgx\b|\bgh200|\bgb(?:10|200|300)\b|grace")
-"""Models that decide something: the GPU shares the machine's RAM there."""
+"""Models that matter because their GPU shares the machine's RAM."""
 
 
 @probe(Host)
 def host() -> Host:
-    """Find out which system this is."""
+    """Return which system this is."""
     if sys.platform == "win32":
         version = sys.getwindowsversion()
         own = os.environ.get("PROCESSOR_ARCHITEW6432") or os.environ.get("PROCESSOR_ARCHITECTURE")
@@ -55,7 +55,7 @@ def host() -> Host:
 def old_release(root: str) -> dict[str, str]:
     """Return NAME, ID and VERSION_ID of a system without os-release, from files such as etc/centos-release.
 
-    Systems older than 2012 and small images have none. No program is started: lsb_release can be the user's.
+    Systems older than 2012 and small images have no os-release. No program is started: lsb_release can be the user's.
     """
     try:
         from distro import LinuxDistribution  # noqa: PLC0415  few systems need it
@@ -64,14 +64,14 @@ def old_release(root: str) -> dict[str, str]:
             include_lsb=False, include_uname=False, include_oslevel=False, root_dir=root
         )
         return {"NAME": found.name(), "ID": found.id(), "VERSION_ID": found.version()}
-    except (OSError, ValueError, ImportError):  # fleet's copy on a node comes without distro
+    except (OSError, ValueError, ImportError):  # fleet's copy on a node lacks distro
         return {}
 
 
 def linux_host(
     root: Path, release: Mapping[str, str], kernel: str, machine: str, glibc: str
 ) -> Host:
-    """Make the fact of files below `root`, os-release, uname's answers and glibc's version ("" for none)."""
+    """Return the fact from files below `root`, os-release, uname's values and glibc's version ("" if it has none)."""
     version = release.get("VERSION_ID", "")
     loader = next(iter(sorted((root / "lib").glob("ld-musl-*.so.1"))), None)
     return Host(
@@ -89,7 +89,7 @@ def linux_host(
 
 
 def _musl_version(loader: Path) -> str:
-    """Return the version that musl's loader prints when it is started alone."""
+    """Return the version that musl's loader prints when it is run alone."""
     from tunedoctor.system.child import run  # noqa: PLC0415  few systems have musl
 
     said = run([str(loader)], timeout=2, limit=4096).err.splitlines()
@@ -97,14 +97,14 @@ def _musl_version(loader: Path) -> str:
 
 
 def wsl_version(kernel: str, *, special_folder: bool) -> Literal[0, 1, 2]:
-    """Return the version of WSL by "4.4.0-19041-Microsoft" or "5.15-microsoft-standard-WSL2", or its folder; 0."""
+    """Return the version of WSL from "4.4.0-19041-Microsoft", "5.15-microsoft-standard-WSL2" or its folder; 0: none."""
     if "microsoft" not in kernel.lower():
         return 2 if special_folder else 0
     return 1 if kernel.endswith("-Microsoft") and not at_least(kernel, "4.19") else 2
 
 
 def model(root: Path) -> str:
-    """Return the board's or product's name where it decides something, else ""."""
+    """Return the name of the board or product if it matters, else ""."""
     for name in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
         found = line(root / name).replace("_", " ")
         if _TELLING.search(found):
@@ -113,7 +113,7 @@ def model(root: Path) -> str:
 
 
 def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -> Host:
-    """Make the fact of Windows' own numbers: major, minor and build."""
+    """Return the fact from Windows' own numbers: major, minor and build."""
     major, minor, build = version
     name = f"Windows {major}"
     if server:
@@ -126,7 +126,7 @@ def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -
 def _macos(kernel: str, machine: str) -> Host:
     from tunedoctor.system.child import run  # noqa: PLC0415
 
-    # the kernel shows 10.16 to programs built for an old macOS, unless this variable says no
+    # the kernel reports 10.16 to programs built for an old macOS, unless this variable is 0
     environment = {**os.environ, "SYSTEM_VERSION_COMPAT": "0"}
     told = run(["/usr/bin/sw_vers", "-productVersion"], timeout=2, env=environment, limit=4096)
     rosetta = _sysctl("sysctl.proc_translated") == "1"
@@ -134,7 +134,7 @@ def _macos(kernel: str, machine: str) -> Host:
 
 
 def macos_host(version: str, kernel: str, machine: str, *, rosetta: bool) -> Host:
-    """Make the fact; under Rosetta uname says x86_64 on a machine that is arm64."""
+    """Return the fact; under Rosetta, uname reports x86_64 on an arm64 machine."""
     return Host(
         os="macos",
         name=f"macOS {version}".strip(),
@@ -151,7 +151,7 @@ def mac_processor() -> str:
 
 
 def _sysctl(name: str) -> str:
-    """Return a kernel setting of macOS; "" where there is none of that name."""
+    """Return a kernel setting of macOS; "" if it does not exist."""
     from tunedoctor.system.child import run  # noqa: PLC0415
 
     return run(["/usr/sbin/sysctl", "-n", name], timeout=2, limit=4096).out.strip()
@@ -159,7 +159,7 @@ def _sysctl(name: str) -> str:
 
 @probe(Node)
 def node(*, variables: Mapping[str, str] = os.environ) -> Node:
-    """Name this machine, as itself and as its cluster does."""
+    """Return this machine's own name and its name in its cluster."""
     own = variables.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
     id_ = line("/proc/sys/kernel/random/boot_id").encode()
     boot = blake2b(id_, digest_size=8).hexdigest() if id_ else ""
@@ -173,7 +173,7 @@ def node(*, variables: Mapping[str, str] = os.environ) -> Node:
 def container(
     *, root: Path = Path("/"), variables: Mapping[str, str] = os.environ
 ) -> Container | Absent:
-    """Look for the marks that container programs leave; the innermost and surest first."""
+    """Look for the files and variables of container programs; the innermost and most certain first."""
     marks = _marks(root, variables) if sys.platform == "linux" else iter(())
     found = (Container(kind=kind, evidence=mark) for kind, mark in marks if kind)
     return next(found, Absent(why="not in a container"))
@@ -191,19 +191,19 @@ def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]
         ("/proc/1/environ", next((e[10:] for e in first if e.startswith("container=")), "")),
         ("variable container", variables.get("container", "")),
     ):
-        if told and told != "wsl":  # systemd counts WSL among containers
+        if told and told != "wsl":  # systemd counts WSL as a container
             yield known["container_names"].get(told, "container"), evidence
-    # tells in version 1, or where the group namespace is the host's; docker.service is the daemon
+    # only useful with cgroup v1, or if the cgroup namespace is the host's; docker.service is the daemon
     for name in ("proc/1/cgroup", "proc/self/cgroup"):
         lines = [one.split("/") for one in (read(root / name) or "").splitlines()]
         groups = ["/".join(p for p in one if not p.endswith(".service")) for one in lines]
         for mark, kind in known["container_groups"].items():
-            yield kind if any(f"/{mark}" in one for one in groups) else "", f"/{name}"
+            yield kind if any(f"/{mark}" in group for group in groups) else "", f"/{name}"
 
 
 @probe(Knowledge)
 def knowledge(*, known: WheelTable | None = None, today: date | None = None) -> Knowledge:
-    """Count the days since the wheel table's date; a clock that is behind it makes it new."""
+    """Return the age of the wheel table in days; a clock behind its date counts as 0 days."""
     known = known or wheel_table()
     days = ((today or datetime.now(UTC).date()) - date.fromisoformat(known.date)).days
     return Knowledge(known.date, days=max(days, 0), source=known.source, problem=known.problem)

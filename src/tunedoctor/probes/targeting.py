@@ -1,8 +1,8 @@
-"""Choose the target: the interpreter that the doctor looks at.
+"""Choose the target: the interpreter that doctor examines.
 
-Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
+Stored paths are never resolved: the link inside a venv is what makes it a venv.
 """
-# paths stay the strings that the user knows
+# paths stay strings, as the user knows them
 # ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH117, PTH118, PTH120, PTH206
 
 import errno
@@ -22,11 +22,11 @@ from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
-"""The machine alone is to be looked at."""
+"""Only the machine is examined."""
 ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
-"""Variables that name the environment of a shell."""
+"""Variables that name the active environment of a shell."""
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
-"""Programs that a processor with Linux runs by itself."""
+"""Programs that a processor runs natively on Linux."""
 _LEVELS = 32
 _LARGEST_INDEX = 64 << 20
 _EMULATORS = "/proc/sys/fs/binfmt_misc"
@@ -39,13 +39,13 @@ def choose(
     own_executable: str,
     by: str = "--target",
 ) -> Target:
-    """Return the target; where there is no usable interpreter its `problem` says why.
+    """Return the target; if there is no usable interpreter, `problem` says why.
 
     `asked` is the value of --target, or of what `by` names: an interpreter, the folder of an environment, or a name
-    on PATH. The environment of `own_executable`, the doctor's, is chosen only where it is asked for.
+    on PATH. Doctor's own environment, that of `own_executable`, is only chosen if it is requested.
     """
     if asked is not None:
-        return _asked(asked, environ, cwd, by)
+        return _requested_target(asked, environ, cwd, by)
     found: dict[str, str] = {}
     for name in ACTIVE:
         if folder := environ.get(name):
@@ -59,10 +59,10 @@ def choose(
 
 
 def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: str) -> Target:
-    """Return the environment of the folder or its project, or else the only one that there is."""
+    """Return the environment of the folder or its project, or the only environment that exists."""
 
     def others(every: Iterable[Found]) -> list[Found]:
-        """Leave the doctor's own out, and the Pythons of pyenv, but where torch is in one and there is nothing else."""
+        """Leave out doctor's own, and pyenv's Pythons unless torch is in one and there is nothing else."""
         from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
 
         nonlocal own
@@ -79,14 +79,14 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
 
     for folder, every in projects(environ, cwd):
         theirs = others(every)
-        if one := _told(theirs, first=True):
+        if one := _unambiguous(theirs, first=True):
             name = os.path.join(".", one.path.removeprefix(os.path.join(cwd, "")))
             inside = folder == cwd and not os.path.isabs(name)
             return _environment(one.path, name if inside else PROJECTS)
         if theirs:
             return _none(theirs, own, cwd)
     theirs = others(everywhere(environ))
-    if one := _told(theirs):
+    if one := _unambiguous(theirs):
         return _environment(one.path, ONLY)
     if not theirs and trains(own_prefix := os.path.dirname(os.path.dirname(own_executable))):
         return _interpreter(own_executable, OWN, asked=own_prefix)
@@ -100,14 +100,14 @@ def trains(prefix: str) -> bool:
     return bool(holds(prefix)[1])
 
 
-def _told(several: list[Found], *, first: bool = False) -> Found | None:
-    """Return the only one, or a project's first; None where none can be told, or it is another user's."""
+def _unambiguous(several: list[Found], *, first: bool = False) -> Found | None:
+    """Return the only one, or a project's first; None if it is ambiguous or belongs to another user."""
     sure = len(several) == 1 or (first and several and several[0].first)
     return several[0] if sure and owned(several[0].path) else None
 
 
 def _none(several: list[Found], own: str, cwd: str) -> Target:
-    """Return that no target was chosen, and those that can be meant."""
+    """Return a target that says that none was chosen, and which environments may be meant."""
     from tunedoctor.probes.environments import holds  # noqa: PLC0415
 
     inside = os.path.join(cwd, "")
@@ -121,10 +121,10 @@ def _none(several: list[Found], own: str, cwd: str) -> Target:
 
 
 def doubt(place: Target) -> str:
-    """Return why the chosen interpreter can be one that came with the folder; "" where the user named it, or it can't.
+    """Return why the interpreter may have come with the folder; "" if the user named it, or it can't have.
 
-    An environment that stands in the folder is started, as every tool does: one that a tool made has a mark, a program
-    and no script as its Python, and is not part of the repository.
+    An environment in the folder is started, as every tool does. One that a tool created has a marker file, a
+    Python that is a program and not a script, and is not part of the repository.
     """
     if not place.python or place.chosen_by in ("--target", "--self", *ACTIVE):
         return ""
@@ -136,12 +136,12 @@ def doubt(place: Target) -> str:
     )
     marked = is_marked(folder) or is_marked(os.path.dirname(place.python))
     if inside and not marked:
-        return "belongs to no environment that a tool made"
+        return "is not in an environment that a tool created"
     return "is part of the git repository" if _is_tracked(place.python) else ""
 
 
 def _is_tracked(path: str) -> bool:
-    """Return whether git brought a file: its path stands in the index of the repository around it."""
+    """Return whether git tracks a file: its path is in the index of the repository around it."""
     folder = os.path.dirname(path)
     for _ in range(_LEVELS):
         if os.path.isdir(git := os.path.join(folder, ".git")):
@@ -155,18 +155,18 @@ def _is_tracked(path: str) -> bool:
 
 
 def here(asked: str | None, by: str = "--target", below: str = "") -> Target:
-    """Choose by the variables and the working folder of this process; a path that is asked for is of `below` it."""
+    """Choose by the variables and the working folder of this process; a requested path is relative to `below` it."""
     cwd = os.path.normpath(os.path.join(os.getcwd(), below))  # noqa: PTH109
     return choose(asked, os.environ, cwd, sys.executable, by)
 
 
 def is_own(folder: str, own_executable: str) -> bool:
-    """Tell whether a folder is the environment that the doctor itself runs in."""
+    """Return whether a folder is the environment that doctor itself runs in."""
     inside = os.path.dirname(own_executable)
     return os.path.realpath(folder) in map(os.path.realpath, (inside, os.path.dirname(inside)))
 
 
-def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
+def _requested_target(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if not asked.strip() or "\0" in asked:
         return Target(asked, by, problem=f"{by} names no interpreter or folder.")
     home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
@@ -177,13 +177,13 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        problem = f"{path} does not exist, and no command on PATH is called {asked}."
+        problem = f"{path} does not exist, and PATH has no command {asked}."
         return Target(asked, by, problem=problem)
     return _interpreter(path, by)
 
 
 def _environment(folder: str, by: str) -> Target:
-    """Look into the folder of an environment."""
+    """Return the target for the folder of an environment."""
     if not os.path.isdir(folder):
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         name = "The environment" if by == "--target" else f"{by} names an environment that"
@@ -205,53 +205,55 @@ def _interpreter(path: str, by: str, asked: str = "") -> Target:
 
 
 def _fault(path: str) -> str:
-    """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
+    """Return one sentence on why a file cannot be started as an interpreter; "" if it can."""
     if os.path.islink(path) and not os.path.exists(path):
         gone = os.path.join(os.path.dirname(path), os.readlink(path))
         try:
             os.stat(path)
         except OSError as error:
             if error.errno == errno.ELOOP:
-                return f"{path} is a link that leads back to itself."
-        return f"{path} is a link to {gone}, which is gone."
+                return f"{path} is a link that points to itself."
+        return f"{path} is a broken link to {gone}."
     if not os.path.isfile(path):
-        return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
+        return f"{path} {'is not a file' if os.path.exists(path) else 'does not exist'}."
     if not os.access(path, os.X_OK):
         return f"{path} is not executable by this user."
     return _no_program(path)
 
 
 def _no_program(path: str) -> str:
-    head = start(path, HEAD) or b""  # programs may be unreadable, a Windows alias cannot be opened
+    head = (
+        start(path, HEAD) or b""
+    )  # programs may be unreadable, and a Windows alias cannot be opened
     made = program(head)
     if head and not (made or head.startswith(b"#!")):
-        return f"{path} is no program that this system can start."
+        return f"{path} is not a program that this system can run."
     own = this_machine() if made and made.format == "elf" else ""
     if made is None or made.machine in _RUNS.get(own, (made.machine,)):
         return ""
     emulated = any(name.startswith("qemu-") for name in listed(_EMULATORS))
-    return "" if emulated else f"{path} is a program for {made.machine}, and this machine is {own}."
+    return "" if emulated else f"{path} is a program for {made.machine}, but this machine is {own}."
 
 
 def _absolute(path: str, cwd: str) -> str:
-    """Join with `cwd`; tidy only where no `..` could climb out of a link."""
+    """Join with `cwd`; normalise only if no `..` can lead out of a link."""
     joined = os.path.join(cwd, path)
     return joined if ".." in joined.split(os.sep) else os.path.normpath(joined)
 
 
 HEAD = 4096
-"""Bytes of a file that hold its head."""
+"""Bytes of a file that contain its header."""
 _MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
 _PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
 
 
 class Program(NamedTuple):
-    """A program that a system starts by itself."""
+    """A program that a system runs natively."""
 
     format: Literal["elf", "mach", "pe"]
     bits: int
     machine: str
-    """As the system calls it: x86_64, amd64 on Windows; "" where it is another, or one of several."""
+    """As the system names it: x86_64, amd64 on Windows; "" if it is another one, or there are several."""
 
 
 def this_machine() -> str:
@@ -260,7 +262,7 @@ def this_machine() -> str:
 
 
 def program(head: bytes) -> Program | None:
-    """Return what the first bytes of a file tell; None where they are no program's, or cut off."""
+    """Return the program that a file's first bytes describe; None if it is none, or cut off."""
     try:
         if head.startswith(b"\x7fELF"):
             (code,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)

@@ -1,4 +1,4 @@
-"""Tell which build of PyTorch the target holds, and what its library was compiled for, without importing it."""
+"""Find out which PyTorch build the target has, and what its library was compiled for, without importing it."""
 
 import mmap
 import os
@@ -23,7 +23,7 @@ _FLAGS = re.compile(rb"\0(%b(?: %b)*|%b(?:[ ;]%b)*)\0" % (_CUDA, _CUDA, _GFX, _G
 
 
 def compiled_archs(folder: Path) -> tuple[str, ...]:
-    """Return the architectures stated by the libraries in torch/lib, or () where none states any."""
+    """Return the architectures that the libraries in torch/lib list, or () if none lists any."""
     for name in LIBRARIES:
         try:
             with open_regular(folder / name, _LARGEST) as file:
@@ -39,13 +39,13 @@ def compiled_archs(folder: Path) -> tuple[str, ...]:
 
 
 def find_flags(data: bytes | mmap.mmap, start: int, end: int) -> tuple[str, ...]:
-    """Return the longest list of architectures between two places."""
+    """Return the longest list of architectures between two positions."""
     longest = max((match[1] for match in _FLAGS.finditer(data, start, end)), key=len, default=b"")
     return tuple(longest.decode("ascii").replace(";", " ").split())
 
 
 def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
-    """Return start and end of .rodata of a 64-bit ELF file, a tenth of the library; None where it is none."""
+    """Return start and end of .rodata of a 64-bit ELF file, a tenth of the library; None for other files."""
     try:
         if data[:6] != b"\x7fELF\x02\x01":
             return None
@@ -56,7 +56,7 @@ def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
         for name, start, size in headers:
             if data[base + name : base + name + 8] == b".rodata\0":
                 return min(start, len(data)), min(start + size, len(data))
-    except (struct.error, IndexError, OverflowError):  # a damaged file points anywhere
+    except (struct.error, IndexError, OverflowError):  # a damaged file can point anywhere
         pass
     return None
 
@@ -77,10 +77,10 @@ def torch_build(
     nvidia: kinds.NvidiaGpus | kinds.Unknown | None,
     amd: kinds.AmdGpus | kinds.Unknown | None,
 ) -> kinds.TorchBuild | Lack:
-    """Read torch/version.py; the library's flag string too where there is a GPU; a run knows best."""
+    """Read torch/version.py, and the library's flags if there is a GPU; results of a run take precedence."""
     told = packages if isinstance(packages, kinds.Packages) else kinds.Packages(distributions=())
     folders = (Path(place, "torch") for place in interpreter.path)
-    names = ("__init__.py", "version.py")  # of the folder that an import would find
+    names = ("__init__.py", "version.py")  # in the folder that an import would find
     folder = next((one for one in folders if any((one / n).is_file() for n in names)), None)
     if folder is None:
         found = _without_folder(told, packages)
@@ -99,7 +99,7 @@ def _without_folder(
     told: kinds.Packages, packages: kinds.Packages | kinds.Unknown
 ) -> kinds.TorchBuild | Lack:
     installed = told.get("torch")
-    if installed and installed.editable:  # an editable install may lie anywhere
+    if installed and installed.editable:  # an editable install may be anywhere
         return kinds.TorchBuild(version=installed.version, location=installed.location)
     if isinstance(packages, kinds.Unknown):
         return packages
@@ -111,7 +111,7 @@ def _without_folder(
 def from_files(
     text: str, folder: str, packages: kinds.Packages, platform: str
 ) -> kinds.TorchBuild | kinds.Unknown:
-    """Make the fact of the text of torch/version.py and of the names of packages."""
+    """Return the fact from the text of torch/version.py and the names of packages."""
     named = assignments(text)
     version = named.get("__version__") or packages.version("torch")
     if not version:
@@ -140,14 +140,14 @@ def from_files(
 
 def assignments(text: str) -> dict[str, str]:
     """Return the strings that a version.py assigns; "" for None. Never raises."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for name, single, double, word in _ASSIGNED.findall(text):
-        found[name] = single or double or (word if word in {"True", "False"} else "")
-    return found
+        result[name] = single or double or (word if word in {"True", "False"} else "")
+    return result
 
 
 def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str) -> str:
-    """Name the wheel variant: by the local label, else by what the build was made with."""
+    """Return the wheel variant: from the local label, else from what the build was made with."""
     label = re.match(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)(?:\W|$)", version.partition("+")[2])
     if label:
         return label[1].rstrip(".")
@@ -161,7 +161,7 @@ def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str)
 
 
 def _with_runtime(found: kinds.TorchBuild | Lack, runtime: kinds.Runtime) -> kinds.TorchBuild:
-    """Let what a run told win over the files."""
+    """Return the build with the results of a run, which take precedence over the files."""
     version = runtime.torch_version
     build = found if isinstance(found, kinds.TorchBuild) else kinds.TorchBuild(version=version)
     cuda, hip = runtime.torch_cuda, runtime.torch_hip

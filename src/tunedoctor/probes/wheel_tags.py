@@ -1,8 +1,8 @@
 """Find out whether a distribution was built for another Python than the target's.
 
-A file name alone proves nothing: a cp310-abi3 wheel may hold a library called x.cpython-310-x86_64-linux-gnu.so that it
-opens by its path. So the tags in WHEEL decide (PEP 425, PEP 384), as pip compared them at the install. Where no tag
-fits, or no WHEEL exists, the question is what the import system of the target would load.
+A file name alone proves nothing: a cp310-abi3 wheel may contain a library x.cpython-310-x86_64-linux-gnu.so that it
+opens by its path. So the tags in WHEEL decide (PEP 425, PEP 384), as pip compared them at the install. If no tag
+fits, or WHEEL does not exist, the files that the target's import system would load decide.
 """
 
 import re
@@ -16,7 +16,7 @@ _NAMED_FOR = re.compile(rb"\.((?:cpython-|cp)\d+t?)d?-[^/,\n]{1,60}\.(?:so|pyd),
 _EXTENSION = re.compile(rb"^([^\n,\"]{1,1000}\.(?:so|pyd)),", re.MULTILINE)
 _PYTHON = re.compile(r"(py|cp)(\d)(\d*)")
 _MOST_READ = 20
-"""Libraries of one distribution that are searched for an initialisation function."""
+"""Most libraries of one distribution that are searched for an initialisation function."""
 
 
 class Abi(NamedTuple):
@@ -33,15 +33,15 @@ class Abi(NamedTuple):
 
 
 def abi_of(soabi: str) -> Abi | None:
-    """Return the ABI of an interpreter by its SOABI or extension suffix, None if it is not CPython's."""
-    found = _SOABI.match(soabi)
-    return Abi(int(found[1]), int(found[2]), bool(found[3])) if found else None
+    """Return the ABI of an interpreter from its SOABI or extension suffix, None if it is not CPython."""
+    match = _SOABI.match(soabi)
+    return Abi(int(match[1]), int(match[2]), bool(match[3])) if match else None
 
 
 def fits(python: str, abi: str, own: Abi) -> bool:
-    """Return whether an interpreter takes a wheel with one pair of tags.
+    """Return whether an interpreter accepts a wheel with this pair of tags.
 
-    Looser than pip in one point: cp310-none has no ABI, so that a later Python can run it.
+    It is more lenient than pip in one point: cp310-none has no ABI, so a later Python can run it.
     """
     match = _PYTHON.fullmatch(python)
     if match is None or int(match[2]) != own.major:
@@ -57,7 +57,7 @@ def fits(python: str, abi: str, own: Abi) -> bool:
 
 
 def tags_of(wheel: bytes) -> list[tuple[str, str]]:
-    """Return the pairs of Python tag and ABI tag of a WHEEL file, compressed sets taken apart."""
+    """Return the pairs of Python tag and ABI tag in a WHEEL file, with compressed sets expanded."""
     return [
         (python, abi)
         for pythons, abis in _TAG.findall(wheel)
@@ -76,27 +76,27 @@ def other_python(
     own = abi_of(soabi)
     if own is None or _has_own(record, own) or not _EXTENSION.search(record):
         return ""
-    named = _NAMED_FOR.search(record)
+    match = _NAMED_FOR.search(record)
     tags = tags_of(wheel())
     if not tags:
         # without WHEEL the names are all there is; an abi3 library is for any Python
-        return "" if named is None or b".abi3.so," in record else named[1].decode()
+        return "" if match is None or b".abi3.so," in record else match[1].decode()
     if any(fits(*pair, own) for pair in tags):
         return ""
-    if named:
-        return named[1].decode()
+    if match:
+        return match[1].decode()
     return tags[0][0] if any(_initialises(path, library) for path in _untagged(record)) else ""
 
 
 def _has_own(record: bytes, own: Abi) -> bool:
-    """Return whether RECORD lists an extension that is named for this very Python."""
+    """Return whether RECORD lists an extension whose name has this Python's tag."""
     number = f"{own.major}{own.minor}{'t' * own.free_threaded}"
     names = (f".cpython-{number}-", f".cp{number}-")
     return any(name.encode() in record for name in names)
 
 
 def _untagged(record: bytes) -> Iterator[str]:
-    """Yield the libraries of a RECORD whose names the import system of any Python takes."""
+    """Yield the libraries in a RECORD whose names the import system of any Python accepts."""
     for count, match in enumerate(_EXTENSION.finditer(record)):
         if count == _MOST_READ:
             return

@@ -130,7 +130,7 @@ def declaration_of(  # noqa: PLR0913  the fields of a declaration
 
 
 def manager_of(
-    files: Iterable[str], declarations: Iterable[Declaration], uv_table: bool
+    files: Iterable[str], declarations: Iterable[Declaration], *, uv_table: bool
 ) -> Manager:
     """Return the tool that manages the environment: that of the lock, else of a table of its own, else pip."""
     names = set(files)

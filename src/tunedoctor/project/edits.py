@@ -53,19 +53,19 @@ def _replaced(clause: str, version: str) -> str:
     numbers = release(version)
     if clause.endswith(".*"):
         places = clause.count(".")
-        return f"=={'.'.join(map(str, (numbers + (0, 0, 0))[:places]))}.*"
+        return f"=={'.'.join(map(str, (*numbers, 0, 0, 0)[:places]))}.*"
     if clause.startswith("=="):
         return f"=={version}"
     if clause.startswith("~="):
         places = max(2, clause.count(".") + 1)
-        return f"~={'.'.join(map(str, (numbers + (0, 0, 0))[:places]))}"
+        return f"~={'.'.join(map(str, (*numbers, 0, 0, 0)[:places]))}"
     if clause.startswith("!="):
         return ""
     return f">={version}" if clause.startswith("<") else f"<={version}"
 
 
 def change_requirement(text: str, specifier: str) -> str:
-    """Return a requirement with another specifier; its extras and its marker stay: "numpy[x]<2 ; m" -> "numpy[x]>=2 ; m"."""
+    """Return a requirement with another specifier; its extras and its marker stay."""
     main, semicolon, marker = text.partition(";")
     head = _HEAD.match(main)
     if head is None:
@@ -125,10 +125,8 @@ def remove_line(text: str, declaration: Declaration) -> str:
         raise EditError(f"{declaration.place} has changed")
     row = lines[number]
     quoted = re.compile(r"""\s*(["'])""" + re.escape(declaration.text) + r"""\1\s*,?""")
-    if quoted.search(row):
-        rest = quoted.sub("", row, count=1)
-    else:
-        rest = row.replace(declaration.text, "", 1)
+    bare_text = row.replace(declaration.text, "", 1)
+    rest = quoted.sub("", row, count=1) if quoted.search(row) else bare_text
     bare = rest.partition("#")[0].strip(" \t\r-")
     if bare:
         lines[number] = rest
@@ -186,7 +184,7 @@ def _add_source(document: Any, one: IndexSource) -> None:  # noqa: ANN401  tomlk
         index = tomlkit.table()
         index.add("name", one.name)
         index.add("url", one.url)
-        index.add("explicit", True)
+        index.add("explicit", tomlkit.boolean("true"))
         index.add(tomlkit.nl())
         indexes.append(index)
     sources = _subtable(uv, "sources")

@@ -49,7 +49,7 @@ class Document:
 
 
 def _inside(where: str, section: str) -> bool:
-    """Return whether a line of the section `where` can hold values of `section`, which can be written as dotted keys."""
+    """Return whether a line below the header `where` can hold values of the table `section`."""
     return where == section or section.startswith(f"{where}.") or where.startswith(f"{section}.")
 
 
@@ -162,7 +162,11 @@ def _of_pixi(
         if not isinstance(values, dict):
             continue
         start = f"{head}feature.{feature}." if feature else head
-        for key, kind in (("pypi-dependencies", "dependency"), ("dependencies", "conda")):
+        tables: tuple[tuple[str, Kind], ...] = (
+            ("pypi-dependencies", "dependency"),
+            ("dependencies", "conda"),
+        )
+        for key, kind in tables:
             rows = _table(values, key)
             yield from _of_versions_table(
                 document,
@@ -170,7 +174,7 @@ def _of_pixi(
                 f"{start}{key}",
                 rows,
                 kind,
-                feature,  # type: ignore[arg-type]
+                feature,
             )
 
 

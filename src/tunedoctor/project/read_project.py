@@ -34,7 +34,7 @@ def read_project(folder: Path) -> Project:
     lock = next((name for name in LOCKS if name in regular), "")
     return Project(
         folder=folder,
-        manager=manager_of(regular, declarations, uses_uv(project_text)),
+        manager=manager_of(regular, declarations, uv_table=uses_uv(project_text)),
         declarations=declarations,
         lock=lock,
     )

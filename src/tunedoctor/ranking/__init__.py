@@ -1,1 +1,1 @@
-"""Which causes the words of a report resemble, learned from labelled reports. It suspects; it never proves."""
+"""Find which causes the words of a report resemble, learned from labelled reports. This gives suspects, never proof."""

@@ -1,10 +1,10 @@
-"""Apply the trained ranker: causes by likelihood, each with the line that speaks for it most.
+"""Apply the trained ranker: causes by likelihood, each with the line that supports it most.
 
-The model is tables/ranker.json, made by tools/train_ranker.py: linear, over TF-IDF of blocks of features, its
-scores made to likelihoods by one temperature that was fitted on reports which the ranker had not seen. The blocks are
-weighed each by itself. "told": the lines that speak of a fault, with pairs of words, causes whose rows they match,
-exceptions, libraries of the frames. "seen": all words, numbers kept: releases and names of cards tell. "prose": what
-people say in their own words, of any script. "shape": the end of the text, and how much of it is faults.
+The model is tables/ranker.json, made by tools/train_ranker.py. It is linear over TF-IDF of blocks of features; its
+scores become likelihoods by a temperature that was fitted on reports that the ranker had not seen. Each block has its
+own weight. "told": the lines that mention a fault, with pairs of words, causes whose rows they match,
+exceptions, libraries of the frames. "seen": all words, numbers included: versions and card names matter. "prose": what
+people write in their own words, in any script. "shape": the end of the text, and how much of it is faults.
 """
 
 import math
@@ -25,13 +25,13 @@ from tunedoctor.ranking.weigh import COUNTS
 from tunedoctor.tables.load import table
 
 FAULTS = 120
-"""Lines of faults that count: the last ones."""
+"""Most fault lines to use: the last ones."""
 SEEN = 20_000
-"""Characters that count of all lines: the last ones."""
+"""Most characters of all lines to use: the last ones."""
 _LONGEST = 600
-"""Characters of a line of a fault."""
+"""Most characters of a fault line."""
 _END = 8
-"""Lines that are the end of a text."""
+"""Number of lines that count as the end of a text."""
 _EXCEPTION = re.compile(
     r"\s{0,40}(?:E\s{1,8})?([A-Za-z_.]{0,80}(?:Error|Exception|Interrupt|Exit|Warning))\b:?\s{0,8}(.{0,300})"
 )
@@ -39,7 +39,7 @@ _FRAME = re.compile(r"(?:site|dist)-packages[/\\](\w{1,60})[/\\]")
 _WORD = re.compile(r"[a-z_0-9.+-]{2,40}")
 _PART = re.compile(r"[a-z]{3,}")
 _PLAIN = re.compile(r"[a-z']{2,}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[^\W\d_a-z]{3,}")
-"""A plain word; of scripts that set no blank between words a sign."""
+"""A plain word; for scripts without blanks between words, a single character."""
 _HEX = re.compile(r"0x[0-9a-f]+")
 _FOLDER = re.compile(r"/[\w./+-]*/")
 _NUMBER = re.compile(r"\d+")
@@ -47,16 +47,16 @@ _ARCH = re.compile(r"sm_?\d{2,3}|gfx[0-9a-f]{3,5}")
 
 
 Features = dict[str, dict[str, float]]
-"""Block -> feature -> how much of it there is."""
+"""Block -> feature -> its amount."""
 
 
 def features(lines: Sequence[str]) -> Features:
-    """Return for each block its features with 1 + ln(how often); no name stands in two."""
+    """Return each block's features with 1 + ln(count); a feature name is in one block only."""
     bad = list(filter(_of_fault, lines))
     raised = [found for found in map(_EXCEPTION.match, lines) if found]
     seen = "\n".join(lines)[-SEEN:].lower()
     blocks = {
-        "told": _told(lines, (bad or lines[:40])[-FAULTS:], raised),
+        "told": _fault_features(lines, (bad or lines[:40])[-FAULTS:], raised),
         "seen": (f"seen:{word}" for word in _WORD.findall(seen)),
         "prose": (f"p:{word}" for line in seen.split("\n") for word in _prose(line)),
         "shape": _shape(lines, bad, raised),
@@ -75,34 +75,34 @@ def _fault() -> re.Pattern[str]:
 
 
 def stopped(lines: Sequence[str]) -> bool:
-    """Tell whether a line says that something stopped."""
+    """Return whether a line says that something stopped."""
     text = "\n".join(lines).lower()
     return any(word in text for word in table("fault_words")["stops"])
 
 
-def _told(
+def _fault_features(
     lines: Sequence[str], told: Sequence[str], raised: Sequence[re.Match[str]]
 ) -> Counter[str]:
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for line in told:
-        found.update(of_line(line))
-    found.update({f"row:{one.cause}" for one in shipped().matches("\n".join(told))})
+        result.update(of_line(line))
+    result.update({f"row:{match.cause}" for match in shipped().matches("\n".join(told))})
     for said in raised[-3:]:
-        found.update("x:" + word for word in _words(f"{said[1]} {said[2]}")[:40])
+        result.update("x:" + word for word in _words(f"{said[1]} {said[2]}")[:40])
     text = "\n".join(lines)
     frames = [name.lower() for name in _FRAME.findall(text)]
-    found.update({f"f:{name}" for name in frames})
-    found.update([f"last:{name}" for name in frames[-1:]])
+    result.update({f"f:{name}" for name in frames})
+    result.update([f"last:{name}" for name in frames[-1:]])
     low = text.lower()
-    found.update(f"env:{name}" for name in table("fault_words")["places"] if name in low)
-    found.update({f"arch:{name}" for name in _ARCH.findall(low)})
-    return found
+    result.update(f"env:{name}" for name in table("fault_words")["places"] if name in low)
+    result.update({f"arch:{name}" for name in _ARCH.findall(low)})
+    return result
 
 
 def _shape(
     lines: Sequence[str], bad: Sequence[str], raised: Sequence[re.Match[str]]
 ) -> Iterable[str]:
-    """Yield in powers of two how long a text is and how much of it is faults, and the words of its end."""
+    """Yield powers of two for the length of a text and for its share of faults, and the words of its end."""
     traces = sum("Traceback (most" in line for line in lines)
     sizes = {"faults": len(bad), "lines": len(lines), "exc": len(raised), "tb": traces}
     sizes["chars"] = sum(map(len, lines)) // 100
@@ -116,14 +116,14 @@ def _shape(
 
 
 def of_line(line: str) -> list[str]:
-    """Return the words of a line, their parts and their pairs, numbers and folders masked."""
+    """Return the words of a line, their parts and their pairs, with numbers and folders masked."""
     words = _words(line)
     parts = [part for word in words if (found := _PART.findall(word))[1:] for part in found]
     return [*words, *parts, *map(" ".join, pairwise(words))]
 
 
 def _prose(line: str) -> list[str]:
-    """Return how words of a line in small letters begin, and their pairs, where it is mostly plain words."""
+    """Return the beginnings of a line's lower-case words, and their pairs, if it is mostly plain words."""
     words = _PLAIN.findall(line)
     if len(words) < 4 or sum(map(len, words)) < 0.6 * len(line.replace(" ", "")):
         return []
@@ -138,28 +138,28 @@ def _words(text: str) -> list[str]:
 
 TABLE = Path(tables.__file__).with_name("ranker.json")
 HEALTHY = "healthy"
-"""The label of reports that show no fault."""
+"""The label of reports without a fault."""
 SCALE = 200
 START, BETWEEN, END = b',"features":{\n', b",\n", b"\n}}\n"
-"""What stands around the rows in the table: each is a line, so that none is decoded but those of a text."""
+"""Text around the rows in the table: each row is a line, so that only the rows of a text are decoded."""
 _NUMBERS = msgspec.json.Decoder(list[int])
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A trained ranker. Of its features those are read that a text has: few of tens of thousands."""
+    """A trained ranker. Of tens of thousands of features, only those that a text has are decoded."""
 
     blocks: dict[str, float]
     """Block -> its weight."""
     temperature: float
-    """What scores are divided by before they become likelihoods."""
+    """Divisor for scores before they become likelihoods."""
     causes: dict[str, float]
     """Cause -> its bias."""
     rows: list[bytes]
-    """A line for each feature, in order: its name, then in units of 1 / SCALE its inverse document frequency, then the
-    place of a cause and its weight by turns."""
+    """A line for each feature, in order: its name, then in units of 1 / SCALE its inverse document frequency, then
+    positions of causes and their weights in turn."""
 
     def row(self, feature: str) -> tuple[float, dict[int, float]] | None:
-        """Return the inverse document frequency of a feature and its weights by places of causes; None for others."""
+        """Return a feature's inverse document frequency and its weights by position of the cause; None if unknown."""
         name = msgspec.json.encode(feature) + b":"
         at = bisect_left(self.rows, name)
         line = self.rows[at] if at < len(self.rows) else b""
@@ -171,13 +171,13 @@ class Model(msgspec.Struct, frozen=True):
 
 @cache
 def model() -> Model:
-    """Return the model of the package, read once."""
+    """Return the model in the package, read once."""
     head, rows = TABLE.read_bytes().removesuffix(END).split(START)
     return Model(**msgspec.json.decode(head + b"}"), rows=rows.split(BETWEEN))
 
 
 def scores(one: Model, every: Features) -> dict[str, float]:
-    """Return the score of each cause by the features of a text, each block of length 1; higher is likelier."""
+    """Return the score of each cause for the features of a text, each block scaled to length 1; higher is likelier."""
     found = list(one.causes.values())
     for block, share in one.blocks.items():
         known = [(times, *row) for k, times in every[block].items() if (row := one.row(k))]
@@ -190,7 +190,7 @@ def scores(one: Model, every: Features) -> dict[str, float]:
 
 
 def likely(found: Mapping[str, float], temperature: float) -> dict[str, float]:
-    """Return likelihoods of causes by their scores, which add up to 1."""
+    """Return the likelihoods of causes from their scores; they add up to 1."""
     top = max(found.values())
     powers = {cause: math.exp((score - top) / temperature) for cause, score in found.items()}
     whole = sum(powers.values())
@@ -198,18 +198,18 @@ def likely(found: Mapping[str, float], temperature: float) -> dict[str, float]:
 
 
 def rank(told: Features, by: Model | None = None) -> list[tuple[str, float]]:
-    """Return all causes with their likelihoods by features, best first; "healthy" is one."""
+    """Return all causes, including "healthy", with their likelihoods, best first."""
     one = by or model()
     shares = likely(scores(one, told), one.temperature)
     return sorted(shares.items(), key=lambda pair: -pair[1])
 
 
 MOST = 8
-"""Causes of a text that are kept, and those that count besides: some are refuted by facts."""
+"""Most causes to keep for a text, plus those that count: some are refuted by facts."""
 
 
 def resembled(lines: Sequence[str]) -> Resembles:
-    """Return the causes that a text resembles, and how much that of a healthy machine."""
+    """Return the causes that a text resembles, and how much it resembles that of a healthy machine."""
     told, one, bad = features(lines), model(), list(filter(_of_fault, lines))
     ranked = rank(told)
     words = {line: {*of_line(line)} for line in (bad or lines[:40])[-FAULTS:]}
@@ -235,10 +235,10 @@ def resembled(lines: Sequence[str]) -> Resembles:
 
 
 def _loudest(words: Mapping[str, set[str]], speaks: Mapping[str, float]) -> str:
-    """Return the line of those with these words that speaks for a cause most; "" where none does."""
+    """Return the line, of those with these words, that supports a cause most; "" if none does."""
 
     def spoken(line: str) -> float:
-        # exact, so that of two lines with the same words it is always the first
+        # exact sum, so that of two lines with the same words it is always the first
         return math.fsum(speaks.get(word, 0.0) for word in words[line])
 
     best = max(words, key=spoken, default="")

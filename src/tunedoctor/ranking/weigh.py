@@ -1,26 +1,26 @@
-"""What a resemblance is worth: whether it names suspects at all, and whether it outweighs what a rule found.
+"""Decide how much a resemblance counts: whether it names suspects, and whether it outweighs a finding.
 
-The figures are those at which the most was right on reports that neither rules nor ranker had seen.
+The numbers gave the most correct results on reports that neither rules nor ranker had seen.
 """
 
 from tunedoctor.facts import Errors, Resembles, Runtime
 from tunedoctor.model.snapshot import Snapshot
 
 _BOUNDS = {"stopped": (0.03, 6.0), "errors": (0.2, 0.5), "neither": (0.9, 0.02)}
-"""What a text shows -> the least likelihood of the best suspect, and how much likelier a healthy machine is at most.
+"""Content of a text -> least likelihood of the best suspect, and how many times likelier "healthy" may be.
 
-Many errors are of the user's own code, lines of errors alone are mostly warnings, other texts mostly questions.
+Many exceptions are in the user's own code, error lines alone are mostly warnings, other texts mostly questions.
 """
 COUNTS = 0.005
 """Likelihood from which a cause counts."""
 OUTWEIGHED = 0.2
-"""How often a finding is right that was outweighed."""
+"""How often an outweighed finding is right."""
 _SURE = 0.25
 """Likelihood from which another cause outweighs one that hardly counts."""
 
 
 def worth_telling(snapshot: Snapshot, best: float) -> bool:
-    """Tell whether suspects are named, of which the best that no fact rules out has this likelihood."""
+    """Return whether to name suspects if the best one that no fact rules out has this likelihood."""
     told, errors, run = snapshot.find(Resembles), snapshot.find(Errors), snapshot.find(Runtime)
     if told is None or (run and run.gpu_works and not told.stopped):
         return False
@@ -30,9 +30,9 @@ def worth_telling(snapshot: Snapshot, best: float) -> bool:
 
 
 def outweighed(cause: str, snapshot: Snapshot) -> bool:
-    """Tell whether a finding is only suspected, because the text's errors resemble another cause, and it not at all.
+    """Return whether a finding is only suspected, because the text's errors resemble another cause and not this one.
 
-    Where rules of the day before met new reports, three of four such findings were wrong.
+    In a test with new reports, three of four such findings were wrong.
     """
     told, errors = snapshot.find(Resembles), snapshot.find(Errors)
     if told is None or errors is None or not errors.errors:

@@ -1,1 +1,1 @@
-"""Readers of pasted reports: one file for each kind of text, all giving the same facts."""
+"""Readers of pasted reports: one module for each kind of text, all of which return the same facts."""

@@ -1,4 +1,4 @@
-"""GPUs as drivers, torch and people name them, and their drivers. Shapes of names are `card` of outputs.json."""
+"""Read GPUs as drivers, torch and people name them, and their drivers. The patterns are `card` in outputs.json."""
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -15,7 +15,7 @@ Vendor = Literal["nvidia", "amd", "intel"]
 
 
 class Card(NamedTuple):
-    """One kind of GPU that a text names."""
+    """One GPU model that a text names."""
 
     vendor: Vendor
     name: str
@@ -27,12 +27,12 @@ class Card(NamedTuple):
 
 
 _MOST = 64
-"""Cards of one text, and of one name."""
+"""Most cards of one text, and of one name."""
 
 
 @cache
 def _models() -> frozenset[str]:
-    """Words of NVIDIA's names that mean a model by themselves: A100, T4."""
+    """Return the words in NVIDIA's names that identify a model alone: A100, T4."""
     names = " ".join(name for row in table("gpus")["nvidia"] for name in row["names"])
     return frozenset(shape("card.model").findall(names.lower()))
 
@@ -65,21 +65,21 @@ def _card(text: str) -> Card | None:
     count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
     memory = size(shape("card.ram").sub("", text))
-    gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
+    gfx, match = shape("card.gfx").search(text), shape("card.amd").search(text)
     theirs = text[:7].lower().startswith(("nvidia", "geforce"))
-    if gfx or (found and found[0].strip() and not theirs):
-        return _amd(found[0].strip() if found else "", gfx[0] if gfx else "", memory, times)
+    if gfx or (match and match[0].strip() and not theirs):
+        return _amd(match[0].strip() if match else "", gfx[0] if gfx else "", memory, times)
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
-    if of_intel and (found := shape("card.intel").search(text)):
-        return Card("intel", found[0].strip(), memory=memory, times=times)
+    if of_intel and (match := shape("card.intel").search(text)):
+        return Card("intel", match[0].strip(), memory=memory, times=times)
     each, models = shape("card.nvidia").finditer(text), _models()
     named = (one for one in each if one["model"] is None or one["model"].lower() in models)
     made = shape("card.maker").match(text)
-    if found := next(named, None) or shape("card.bare").match(text):
-        bare = found.lastgroup == "bare"
-        name = found["bare"] if bare else found[0].strip()
+    if match := next(named, None) or shape("card.bare").match(text):
+        bare = match.lastgroup == "bare"
+        name = match["bare"] if bare else match[0].strip()
         if memory is None or "GB" in name:
-            memory = size(text[found.end() :])
+            memory = size(text[match.end() :])
         capability = _capability(name)
         if made:  # the driver's full name
             name = shape("card.size").sub("", made[1])
@@ -89,7 +89,7 @@ def _card(text: str) -> Card | None:
 
 
 def _written(name: str) -> str:
-    """Return a name as makers write it: "RTX 3060 Ti" for "rtx3060ti"."""
+    """Return a name in the manufacturer's spelling: "RTX 3060 Ti" for "rtx3060ti"."""
     titles = {"ti": " Ti", "super": " SUPER"}
     return shape("card.written").sub(
         lambda m: f"{m[1]} " if m[1] else titles.get(m[2].lower(), f" {m[2].upper()}"), name
@@ -102,9 +102,9 @@ def _capability(name: str) -> str:
         families: dict[str, str] = table("labels")["jetson"]
         return next((families[family] for family in families if family in small), "")
     words = _written(name)
-    for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
-        exact = nvidia_by_name(one)
-        models = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
+    for spelling in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
+        exact = nvidia_by_name(spelling)
+        models = {m.compute_capability for m in ([exact] if exact else nvidia_like(spelling))}
         if len(models) == 1:
             return models.pop()
     return ""
@@ -121,18 +121,18 @@ def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
 
 
 MOST = 64
-"""GPUs of one machine that are kept."""
+"""Most GPUs of one machine."""
 SOURCE = "report"
 _WORDS_TYPED, _WORDS_PRINTED = 70, 400
-"""Characters of a value that can be a list of GPUs; what is longer is prose."""
+"""Longest value, in characters, that can be a list of GPUs; a longer one is prose."""
 _LONGEST_DRIVER = 40
 _LONGEST_SENTENCE = 600
 _SENTENCES = ("own", "board", "item")
-"""Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
+"""Sentences in the first person; boards that a program runs on; list items that are a card's name."""
 
 
 def gpus(said: Collected, cards: Sequence[Card], host: kinds.Host | None) -> list[Fact]:
-    """Make the GPUs of each vendor, and NVIDIA's driver, unless all are of others."""
+    """Return the GPUs of each vendor, and NVIDIA's driver unless all GPUs are from others."""
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
     intel = tuple(dict.fromkeys(c.name for c in cards if c.vendor == "intel"))
@@ -154,7 +154,7 @@ def gpus(said: Collected, cards: Sequence[Card], host: kinds.Host | None) -> lis
 
 
 def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
-    """Take the numbered list if there is one, else the longest of the ways of telling; else what sentences name."""
+    """Return the cards of the numbered list if there is one, else of the longest other list, else of sentences."""
     numbered: dict[int, Card] = {}
     lists: list[list[Card]] = []
     for key in ("device_used", "gpu", "accelerator"):
@@ -166,7 +166,7 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
                 for number in one.gpu.split(","):
                     numbered.setdefault(int(number), found[0]._replace(times=1))
             else:
-                # one that a later line tells again, in more or fewer words, is no further one
+                # a later line that repeats a card in more or fewer words does not add one
                 before = [card.name for card in plain] if key == "gpu" else []
                 plain += [c for c in found if not any(c.name in b or b in c.name for b in before)]
         lists.append(plain)
@@ -181,7 +181,7 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
 
 
 def in_sentences(lines: Sequence[str]) -> list[Card]:
-    """Return the GPU that sentences in the first person name ("I have an RTX 4090"), where all name one model."""
+    """Return the GPU that sentences in the first person name ("I have an RTX 4090"), if all name the same model."""
     found: dict[str, Card] = {}
     near = (line for line in lines if " " in line and len(line) <= _LONGEST_SENTENCE)
     for line in (line for line in near if search("line.card", line.lower())):
@@ -234,13 +234,13 @@ def _amd_gpus(cards: list[Card], said: Collected) -> kinds.AmdGpus:
 
 
 def _driver(said: Collected) -> list[Fact]:
-    """Take numbers as NVIDIA gives them to drivers: three digits, a dot; a branch alone from 300 on."""
+    """Return the driver, if the number looks like NVIDIA's: three digits and a dot, or just a branch from 300 on."""
     for one in said.all("driver"):
         value = told(one.value)
         prose = one.typed and len(value) > _LONGEST_DRIVER
         other = prose or search("driver.of_others", value)
-        if not other and (found := search("driver.number", value[:200])):
-            cuda = search("driver.cuda", value[:200]) if found["version"] else None
-            version, library = found["version"] or found["branch"], said.first("driver_library")
+        if not other and (match := search("driver.number", value[:200])):
+            cuda = search("driver.cuda", value[:200]) if match["version"] else None
+            version, library = match["version"] or match["branch"], said.first("driver_library")
             return [kinds.NvidiaDriver(version, SOURCE, cuda[1] if cuda else "", library)]
     return []

@@ -1,6 +1,6 @@
-"""Read the bytes of a report: UTF-8, or UTF-16 of PowerShell; of a long log its ends and the lines around each fault.
+"""Read the bytes of a report as UTF-8 or PowerShell's UTF-16; of a long log, both ends and the lines around faults.
 
-Time is in proportion to the log, memory is bounded whatever it holds: by lines, by characters of a line and in sum.
+The time is proportional to the log, and the memory is bounded for any content: by lines, line length and total size.
 """
 
 import codecs
@@ -14,54 +14,54 @@ from tunedoctor.system.reading import encoding
 
 
 def decoded(data: bytes) -> str:
-    """Return the text of a whole report. Never raises: bytes of no meaning become U+FFFD."""
+    """Return the text of a whole report. Never raises: invalid bytes become U+FFFD."""
     name, skipped = encoding(data)
     return data[skipped:].decode(name, "replace")
 
 
 FIRST = 3000
-"""Lines at both ends that are kept whole."""
+"""Lines that are kept at both ends."""
 BEFORE, AFTER = 60, 15
-"""Lines kept around one that shows a fault: a traceback stands before its message."""
+"""Lines kept around one that shows a fault: a traceback precedes its message."""
 REPEATS = 4
-"""Times that one fault, its numbers aside, is kept."""
+"""Most occurrences of one fault to keep, ignoring its numbers."""
 LONGEST_LINE = 4000
 MOST = 600_000
-"""Characters of the start, of the middle and of the end, each."""
+"""Most characters of the start, the middle and the end, each."""
 MIDDLE = 6000
-"""Lines between both ends that are kept."""
+"""Most lines to keep between both ends."""
 MOST_LINES = FIRST + MIDDLE + FIRST
-"""Lines of a report that is read as it is: a line costs readers as much as 150 characters."""
+"""Most lines of a report that is read unchanged: for the readers, a line costs as much as 150 characters."""
 FEWEST_LINES = 2000
-"""Lines of any report that is read as it is: more than pasted lists have."""
+"""A report with fewer lines is always read unchanged: pasted lists are shorter."""
 _WORTH = 36
-"""Characters that a line costs at least: of more and shorter lines the ends and the faults are read."""
+"""Least cost of a line in characters: of a report with many short lines, only the ends and the faults are read."""
 _MOST_SHAPES = 20_000
 _SIGNS = shape("digest.signs")
-"""What a line has that is worth its surroundings: cheap to look for, and wide."""
+"""Signs that the lines around a line are worth keeping: broad, and cheap to find."""
 _DIGITS = shape("digest.digits")
 
 
 WHOLE = 2_000_000
-"""Bytes of a report that is read as it is."""
+"""Most bytes of a report that is read unchanged."""
 WHOLE_LINES = 200_000
-"""Lines of a report that is read as it is."""
+"""Most lines of a report that is read unchanged."""
 _CHUNK = 1 << 20
 """Characters that are searched for faults at a time."""
 
 
 class Digest(NamedTuple):
-    """What is left of a log."""
+    """The part of a log that was kept."""
 
     text: str
     lines: int
-    """Lines of the whole log."""
+    """Number of lines of the whole log."""
     numbers: tuple[int, ...]
-    """For each line of `text` its number in the whole log, from 1; empty where nothing is left out."""
+    """For each line of `text` its number in the whole log, from 1; empty if nothing was left out."""
 
 
 def from_stream(stream: BinaryIO) -> Digest:
-    """Return the text of a report or, of a long one, its digest. Raises OSError where the stream does."""
+    """Return the text of a report or, if it is long, its digest. Raises OSError if the stream does."""
     start = stream.read(WHOLE + 1)
     if len(start) <= WHOLE:
         text = decoded(start)
@@ -75,7 +75,7 @@ def from_stream(stream: BinaryIO) -> Digest:
 
 
 def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
-    """Return the telling lines of a text that has too many, with their numbers, as `tidied` has them."""
+    """Return the important lines of a text that has too many, with their numbers, like `tidied`."""
     if len(lines) <= FEWEST_LINES:
         return lines, numbers
     most = min(MOST_LINES, max(FEWEST_LINES, sum(map(len, lines)) // _WORTH))
@@ -86,7 +86,7 @@ def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequen
 
 
 def digest(lines: Iterable[str]) -> Digest:
-    """Return the telling lines of a log in their order, both ends whole."""
+    """Return the important lines of a log in order, with both ends complete."""
     return _digest(_in_blocks(lines), FIRST)
 
 
@@ -104,9 +104,9 @@ def _in_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _blocks(start: bytes, stream: BinaryIO, unended: list[int]) -> Iterator[list[str]]:
-    """Yield the lines of a stream in lists; a line that is longer than a chunk comes in pieces.
+    """Yield the lines of a stream in lists; a line longer than a chunk is split.
 
-    `unended` gets the number of each piece that the next one continues.
+    `unended` receives the number of each piece that continues in the next one.
     """
     number = 0
     name, skipped = encoding(start)
@@ -127,9 +127,9 @@ def _blocks(start: bytes, stream: BinaryIO, unended: list[int]) -> Iterator[list
 
 
 def _digest(blocks: Iterable[list[str]], ends: int) -> Digest:
-    """Return the telling lines of a log; `ends`: how many lines at both ends are kept whole.
+    """Return the important lines of a log; `ends`: how many lines to keep at both ends.
 
-    Python looks at single lines only at the start and around a fault: a log can have millions of empty ones.
+    Python handles single lines only at the start and around faults: a log can have millions of empty ones.
     """
     first: dict[int, str] = {}
     middle = _Middle()
@@ -159,7 +159,7 @@ class _Last:
         self._count = self._size = 0
 
     def feed(self, lines: list[str], number: int) -> None:
-        """Take a block whose last line has this number; let go of blocks that no longer count."""
+        """Add a block whose last line has this number; drop blocks that are no longer needed."""
         size = sum(map(len, lines))
         self._blocks.append((lines, number, size))
         self._count += len(lines)
@@ -173,7 +173,7 @@ class _Last:
             self._blocks.popleft()
 
     def before(self) -> list[str]:
-        """Return the lines that a fault in the next line is shown with."""
+        """Return the lines to keep before a fault in the next line."""
         found: list[str] = []
         for lines, _, _ in reversed(self._blocks):
             found = lines[max(0, len(lines) - BEFORE + len(found)) :] + found
@@ -183,35 +183,35 @@ class _Last:
 
     def lines(self) -> dict[int, str]:
         """Return the end of the log: number -> line."""
-        found: dict[int, str] = {}
+        result: dict[int, str] = {}
         size = 0
         for lines, number, _ in reversed(self._blocks):
             for back, line in enumerate(reversed(lines)):
                 size += len(line)
-                if len(found) >= self._ends or size > MOST:
-                    return found
-                found[number - back] = line
-        return found
+                if len(result) >= self._ends or size > MOST:
+                    return result
+                result[number - back] = line
+        return result
 
 
 class _Middle:
-    """Lines around faults, until there are enough of them."""
+    """Lines around faults, up to a limit."""
 
     def __init__(self) -> None:
         self.lines: dict[int, str] = {}
         self._size = 0
         self._done = self._until = 0
-        """Number of the last line that was taken, and of the last one that is to be taken."""
+        """Number of the last line that was kept, and of the last one to keep."""
         self._seen: Counter[str] = Counter()
         self._worn: set[str] = set()
-        """Lines that are no longer worth their surroundings."""
+        """Lines that occurred too often to keep the lines around them."""
 
     def feed(self, before: list[str], lines: list[str], number: int, taken: int) -> None:
-        """Look at a block below `number` lines of the log, `before` the last of these; `taken` lines are in already."""
+        """Search a block after `number` lines of the log, `before`: the last of these; `taken`: lines already kept."""
         near, above = before + lines, number - len(before)
         if taken:
             self._done = number + taken
-        telling = self._telling(lines) if self._has_room() and taken < len(lines) else set()
+        telling = self._important(lines) if self._has_room() and taken < len(lines) else set()
         if telling:
             for at in range(taken, len(lines)):
                 line, here = lines[at], number + at + 1
@@ -228,7 +228,7 @@ class _Middle:
         return self._size < MOST and len(self.lines) < MIDDLE
 
     def _take(self, near: list[str], above: int, until: int, *, whole: bool = False) -> None:
-        """Take the lines up to a number, the first of `near` being number `above` + 1; `whole`: even the last room."""
+        """Keep the lines up to a number; the first of `near` is number `above` + 1; `whole`: even the last space."""
         while self._done < until and (whole or self._has_room()):
             line = near[self._done - above]
             self._done += 1
@@ -236,8 +236,8 @@ class _Middle:
             self._size += len(line)
 
     @staticmethod
-    def _telling(lines: list[str]) -> set[str]:
-        """Return the lines that have a sign of a fault. Logs repeat lines: each is looked at once."""
+    def _important(lines: list[str]) -> set[str]:
+        """Return the lines that have a sign of a fault. Logs repeat lines, so each is checked once."""
         text = "\n".join(set(lines))
         telling: set[str] = set()
         sign = _SIGNS.search(text)
@@ -249,7 +249,7 @@ class _Middle:
         return telling
 
     def _is_new(self, line: str) -> bool:
-        """Tell whether a fault was not seen often yet; numbers and signs do not make it another."""
+        """Return whether a fault has not occurred too often yet, ignoring numbers and punctuation."""
         shape = _DIGITS.sub(" ", line[-300:])
         if shape in self._seen or len(self._seen) < _MOST_SHAPES:
             self._seen[shape] += 1
@@ -261,10 +261,10 @@ class _Middle:
 
 
 def _cut(lines: list[str]) -> list[str]:
-    """Return lines without their ends, overlong ones cut in the middle, of overwritten progress the last state."""
+    """Return lines without line ends, long ones cut in the middle, and of overwritten progress the last state."""
     text = "\n".join(lines)
     if "\r" in text:
-        for _ in range(2):  # "\r\r\n" is what Windows makes of "\r\n"
+        for _ in range(2):  # Windows turns "\r\n" into "\r\r\n"
             text = text.replace("\r\n", "\n")
         lines = text.split("\n")
         lines = [_last_state(line) if "\r" in line else line for line in lines]
@@ -278,6 +278,6 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _last_state(line: str) -> str:
-    """Return what progress that was overwritten shows last, behind the states that show a fault."""
+    """Return the last state of overwritten progress, after the states that show a fault."""
     *states, last = line.rstrip("\r").split("\r")
-    return " ".join((*(one for one in dict.fromkeys(states) if _SIGNS.search(one)), last))
+    return " ".join((*(state for state in dict.fromkeys(states) if _SIGNS.search(state)), last))

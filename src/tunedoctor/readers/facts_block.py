@@ -1,7 +1,7 @@
-"""All facts in a text for people, and the way back: what a snapshot holds, as JSON of short lines that is small.
+"""Write all facts of a snapshot into a text for people, as small JSON in short lines, and read them back.
 
-Left out is what has its default, and of packages what no check reads; a package of which nothing else counts is
-"name version". Nothing in it ends a block of code, is a tag or calls somebody.
+Default values are left out, and so are package fields that no check reads; a package without other fields becomes
+"name version". The text cannot end a Markdown code block, form a tag or mention someone.
 """
 
 import json
@@ -24,26 +24,26 @@ from tunedoctor.readers.tidy import tidied
 
 PACKED = "doctor.facts/1"
 WIDTH = 76
-"""Characters of a line: what mail and terminals leave whole, unless a word has more."""
+"""Characters of a line, which mail and terminals do not wrap; longer only if one word is."""
 _TERMINAL = 80
-"""Characters of a line that ends inside of a word from which a terminal broke it; mail breaks at a blank."""
+"""Length of a line at which a terminal may have broken a word; mail breaks at a blank."""
 _TRIES = 3
-"""Blocks of one text that are tried: the first that can be read is taken."""
+"""Most blocks of one text to try: the first readable one is used."""
 _MARKS = (PACKED, SCHEMA, "doctor check: ")
 _BREAK = "\0"
-"""Where a line may end."""
+"""Marks where a line may be broken."""
 _ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)|#(?=#)|(?<= ) ")
 _ESCAPED = pattern(r"\\.")
 
 
 class Held(NamedTuple):
-    """What a text holds of the doctor's own."""
+    """Doctor's own data in a text."""
 
     snapshot: Snapshot | None
     around: str
-    """The text with empty lines in place of the doctor's, so that all keep their numbers."""
+    """The text with doctor's lines made empty, so that all line numbers stay the same."""
     problem: str = ""
-    """Why facts that are there can't be read."""
+    """Why existing facts can't be read."""
 
 
 def text_of(snapshot: Snapshot) -> str:
@@ -58,10 +58,10 @@ def text_of(snapshot: Snapshot) -> str:
     rows = [f'"{kind.__name__}": {word(_packed(answer, site, led))}' for kind, answer in answers]
     lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
     harmless = _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", f",{_BREAK}\n".join(rows))
-    for one in harmless.split(_BREAK):
-        if one[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(one) > WIDTH):
+    for part in harmless.split(_BREAK):
+        if part[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(part) > WIDTH):
             lines.append("")
-        lines[-1] += f" {one}" if lines[-1] else one.lstrip("\n")
+        lines[-1] += f" {part}" if lines[-1] else part.lstrip("\n")
     return "\n".join([*lines, "}}"])
 
 
@@ -69,41 +69,46 @@ def _packed(answer: Answer, site: str, led: dict[str, tuple[str, ...]]) -> dict[
     if isinstance(answer, Absent | Unknown):
         return {type(answer).__name__.lower(): answer.why}
     if isinstance(answer, kinds.Packages):
-        rows = [_package(one, site, led.get(one.name, ())) for one in answer.distributions]
-        return {"value": _told(replace(answer, distributions=())) | {"distributions": rows}}
-    return {"value": _told(answer)}
+        rows = [
+            _package(distribution, site, led.get(distribution.name, ()))
+            for distribution in answer.distributions
+        ]
+        return {
+            "value": _without_defaults(replace(answer, distributions=())) | {"distributions": rows}
+        }
+    return {"value": _without_defaults(answer)}
 
 
 def _package(one: kinds.Distribution, site: str, led: tuple[str, ...]) -> str | dict[str, Any]:
     counts = tuple(dict.fromkeys((*counting(one), *led)))
     read = replace(one, requires=counts, metadata="", installer="", requires_python="")
-    told: dict[str, Any] = _told(read) | {"location": one.location}
+    told: dict[str, Any] = _without_defaults(read) | {"location": one.location}
     if one.location == site:
         del told["location"]
     plain = told.keys() == {"name", "version"} and " " not in one.name
     return f"{one.name} {one.version}" if plain else told
 
 
-def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
+def _without_defaults(value: Any) -> Any:  # noqa: ANN401  any part of a fact
     if isinstance(value, Part):
         held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
-        return {name: _told(one) for name, one, usual in held if one != usual}
-    return [_told(one) for one in value] if isinstance(value, tuple) else value
+        return {name: _without_defaults(one) for name, one, usual in held if one != usual}
+    return [_without_defaults(one) for one in value] if isinstance(value, tuple) else value
 
 
 @cache
 def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
-    made = ((one, one.default_factory) for one in fields(kind))
+    made = ((field, field.default_factory) for field in fields(kind))
     return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
 
 
 def held(text: str) -> Held:
-    """Return the facts that a text holds as such lines or as a snapshot, and the rest of it. Linear; never raises."""
+    """Return the facts in a text, as such lines or as a snapshot, and the rest of the text. Linear; never raises."""
     if not any(mark in text for mark in _MARKS):
         return Held(None, text)
     problem, lines = "", text.split("\n")
     for pasted in (False, True):
-        # as it is; then without colours, stamps and what else pasting does
+        # first unchanged, then without colours, timestamps and other results of pasting
         shown, numbers = tidied(text, ()) if pasted else (lines, ())
         whole = "\n".join(shown)
         for found in islice(shape("doctor.facts").finditer(whole), _TRIES):
@@ -115,7 +120,7 @@ def held(text: str) -> Held:
             except SnapshotError as error:
                 problem = problem or str(error)
                 continue
-            # where the report begins whose facts begin here
+            # the beginning of the report in which the facts start
             front, begins = shown[first][:column], shape("doctor.start").match
             above = (at for at in range(first, -1, -1) if begins(shown[at].removeprefix(front)))
             begin, end = next(above, first), first + size
@@ -126,7 +131,7 @@ def held(text: str) -> Held:
 
 
 def _without_findings(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines, empty ones in place of a verdict that no facts prove: its words are no errors of a run."""
+    """Yield the lines, with a verdict without facts made empty: its sentences are not errors of a run."""
     begins, ends = shape("doctor.start").match, shape("doctor.rows").match
     last = max((at for at, line in enumerate(lines) if ends(line)), default=0)
     inside = False
@@ -136,7 +141,7 @@ def _without_findings(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
-    """Return the JSON that begins in the first line, and on how many lines it stands. Raises SnapshotError."""
+    """Return the JSON that begins in the first line, and its number of lines. Raises SnapshotError."""
     pieces = [*_whole(lines, column)]
     text = "".join(pieces)
     try:
@@ -152,7 +157,7 @@ def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
 
 
 def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
-    """Yield the lines without what a quotation or a log puts in front of each; words that were broken are whole."""
+    """Yield the lines without prefixes from quoting or logging; broken words are joined."""
     front, inside, last = lines[0][:column], False, 0
     for line in lines:
         row = line.removeprefix(front if line.startswith(front) else front.rstrip())
@@ -161,24 +166,24 @@ def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
             yield f"{row}\n"
         elif len(line) >= _TERMINAL and (" " in row.strip() or len(line) == last):
             yield row
-        else:  # mail leaves a word whole that is longer than its lines
+        else:  # mail does not break a word that is longer than its lines
             yield f"{row.rstrip()} "
         last = len(line)
 
 
 def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
-    """Return plain data of a snapshot, for `from_data` to judge. Raises SnapshotError where there is no such form."""
+    """Return the plain data of a snapshot, for `from_data` to check. Raises SnapshotError if the form is unknown."""
     if not isinstance(data, dict) or data.get("schema") != PACKED:
         return data
     try:
         told = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
         site = next(iter(told.get("Interpreter", {}).get("site_packages", ())), "")
         rows = told.get("Packages", {}).get("distributions", ())
-        split = (one.split(" ", 1) if isinstance(one, str) else one for one in rows)
+        split = (row.split(" ", 1) if isinstance(row, str) else row for row in rows)
         named = (
             {"name": one[0], "version": one[1]} if isinstance(one, list) else one for one in split
         )
         told.get("Packages", {})["distributions"] = [{"location": site, **one} for one in named]
     except (AttributeError, LookupError, TypeError) as error:
-        raise SnapshotError(f"its facts are of another form: {error}") from None
+        raise SnapshotError(f"its facts have an unknown form: {error}") from None
     return {**data, "schema": SCHEMA}

@@ -1,4 +1,4 @@
-"""GPUs on the bus, the kernel's log, the NVIDIA module, the tools of Intel; AMD's tools, device files and groups."""
+"""Read GPUs on the bus, the kernel log, the NVIDIA module, Intel's tools; AMD's tools, device files and groups."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Devices = tuple[kinds.PciDevice, ...]
 
 
 def bus(paste: Paste) -> tuple[Devices, bool | None]:
-    """Return the devices that lspci, else lshw, lists, and whether a module nvidia is there; None where not told."""
+    """Return the devices that lspci, else lshw, lists, and whether a module nvidia exists; None if unknown."""
     found: dict[str, kinds.PciDevice] = {}
     on_disk: bool | None = None
     current, at = "", -1
@@ -39,11 +39,11 @@ def bus(paste: Paste) -> tuple[Devices, bool | None]:
         elif current and row == "driver":
             found[current] = replace(found[current], driver=match[1])
         elif current:
-            if found[current].driver is None:  # it would stand above
+            if found[current].driver is None:  # the module would be listed before
                 found[current] = replace(found[current], driver="")
             if found[current].vendor == "10de":
                 on_disk = on_disk or bool(search("pci.nvidia", match[1]))
-    # others are, say, the screen of a server
+    # other devices are, for example, a server's display adapter
     tells = any(one.vendor in ("10de", "1002", "8086") for one in found.values())
     return (tuple(found.values()), on_disk) if tells else (_lshw(paste), None)
 
@@ -58,11 +58,16 @@ def _lshw(paste: Paste) -> Devices:
         elif inside:
             blocks[-1].setdefault(match["name"], match["value"].strip())
     found = []
-    for one in blocks:
-        slot, settings = one.get("bus info", "").removeprefix("pci@"), one.get("configuration", "")
+    for block in blocks:
+        slot, settings = (
+            block.get("bus info", "").removeprefix("pci@"),
+            block.get("configuration", ""),
+        )
         driver = search("pci.bound", settings)
-        bound = driver[1] if driver else "" if settings or "UNCL" in one["unclaimed"] else None
-        found.append(_device(one.get("product", ""), slot, _DISPLAY, bound, one.get("vendor", "")))
+        bound = driver[1] if driver else "" if settings or "UNCL" in block["unclaimed"] else None
+        found.append(
+            _device(block.get("product", ""), slot, _DISPLAY, bound, block.get("vendor", ""))
+        )
     return tuple(filter(None, found))
 
 
@@ -81,13 +86,13 @@ def _device(
 
 _TRACE = 40
 _STATES = {"signed": True, "not_found": False, "no_insert": True, "own": True}
-"""What the log says of the module, and whether it is on disk then."""
+"""Messages of the kernel about the module, and whether it is on disk then."""
 _NOT_LOADED = 9
-"""The driver is not loaded: as NVML and nvidia-smi number it."""
+"""NVML's and nvidia-smi's number for: driver not loaded."""
 
 
 def kernel_log(paste: Paste) -> kinds.KernelLog | None:
-    """Return what the lines of the kernel tell; None where nothing that is looked for stands in them."""
+    """Return the kernel's messages; None if the text has none that are looked for."""
     lines = [paste.line(hit.line) for hit in paste.each("kernel.line")]
     told = [kinds.Xid(int(hit.found[1])) for hit in paste.each("xid_told")]
     if not lines and not told:
@@ -100,7 +105,7 @@ def kernel_log(paste: Paste) -> kinds.KernelLog | None:
 
 
 def rdma(paste: Paste) -> kinds.Rdma | None:
-    """Return the ports that ibstat lists; None where none of them has a state."""
+    """Return the ports that ibstat lists; None if none of them has a state."""
     ports: list[dict[str, str]] = []
     adapter: dict[str, str] = {}
     for _, row, found in paste.each("ibstat") if paste.has("ibstat.device") else ():
@@ -110,27 +115,27 @@ def rdma(paste: Paste) -> kinds.Rdma | None:
             ports.append({**adapter, row: found[1]})
         elif adapter:
             (adapter if row == "kind" else ports[-1] if ports else {})[row] = found[1]
-    told = [{**one, "state": one["state"].upper()} for one in ports if "state" in one]
+    told = [{**port, "state": port["state"].upper()} for port in ports if "state" in port]
     return kinds.Rdma(convert(told, tuple[kinds.RdmaPort, ...], strict=False)) if told else None
 
 
 def hung(paste: Paste) -> list[kinds.ErrorText]:
-    """Tell of tasks that the kernel calls hung while NVIDIA's modules are in their trace, or that ask the driver."""
+    """Return tasks that the kernel reports as hung with NVIDIA's modules in their trace, or that query the driver."""
     for line, row, found in paste.each("hung_task"):
         trace = (paste.line(number) for number in range(line, line + _TRACE))
-        # a task that the kernel only lists can be one that waits for a moment: its trace has to tell
-        named = row == "blocked" and search("kernel.nvidia_task", found[0])
-        if named or any(search("kernel.in_nvidia", one) for one in trace):
+        # a task that is only listed may be waiting briefly: its trace has to mention the driver
+        match = row == "blocked" and search("kernel.nvidia_task", found[0])
+        if match or any(search("kernel.in_nvidia", one) for one in trace):
             text = f"{' '.join(found[0].split())} in the NVIDIA driver"
             return [kinds.ErrorText(text=text, where=f"line {line + 1}")]
     return []
 
 
 def module(paste: Paste, devices: Devices, *, on_disk: bool | None) -> kinds.NvidiaModule | None:
-    """Return the state of the module where something says whether it is loaded; else None."""
+    """Return the state of the module if the text says whether it is loaded; else None."""
     names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
-    cards = (one for one in devices if one.device_class.startswith("03"))
-    drivers = [one.driver for one in cards if one.vendor == "10de"]
+    cards = (device for device in devices if device.device_class.startswith("03"))
+    drivers = [card.driver for card in cards if card.vendor == "10de"]
     state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
     loaded = by_lsmod = _loaded(names, paste)
     if loaded is None and ("nvidia" in drivers or (drivers and None not in drivers)):
@@ -158,8 +163,8 @@ def _loaded(names: set[str], paste: Paste) -> bool | None:
     if names:
         return bool(names - {"nouveau"})
     empty = (one for one in paste.shown if not any(line.strip() for line in one.output[:1]))
-    asked = any(search("module_words.asked", one.command) for one in empty)
-    return False if asked or paste.has("lsmod.head") else None
+    requested = any(search("module_words.asked", one.command) for one in empty)
+    return False if requested or paste.has("lsmod.head") else None
 
 
 def _on_disk(paste: Paste) -> bool | None:
@@ -167,8 +172,8 @@ def _on_disk(paste: Paste) -> bool | None:
         return paste.has("module.file")
     built = {found["kernel"] for found in paste.all("module.dkms") if found["state"] == "installed"}
     running = (one.output[:1] for one in paste.shown if one.command.startswith("uname"))
-    asked = (search("module_words.kernel", line.strip()) for lines in running for line in lines)
-    kernel = next(filter(None, asked), None) if paste.has("module.dkms") else None
+    requested = (search("module_words.kernel", line.strip()) for lines in running for line in lines)
+    kernel = next(filter(None, requested), None) if paste.has("module.dkms") else None
     return (kernel[1] or kernel[2]) in built if kernel else None
 
 
@@ -176,7 +181,7 @@ _MOST = 64
 
 
 def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
-    """Return the GPUs that sycl-ls, xpu-smi or the bus names; None where none is one that training can use."""
+    """Return the GPUs that sycl-ls, xpu-smi or the bus lists; None if none can be used for training."""
     by_sycl, by_xpu_smi = paste.all("intel.sycl"), paste.all("intel.xpu_smi")
     on_bus = [one for one in devices if one.vendor == "8086"]
     if not (by_sycl or by_xpu_smi or on_bus):
@@ -206,21 +211,21 @@ def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
 
 
 def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
-    """Return what the files' owners and the user's groups, both told, mean for /dev/kfd and render nodes."""
+    """Return what the owners of the device files and the user's groups, if both are known, mean for /dev/kfd."""
     nodes = paste.all("devices.node")[:_MOST]
-    if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
+    if not any("kfd" in node["path"] for node in nodes) and paste.has("devices.no_kfd"):
         return kinds.RocmStack(kfd="missing", dxg=None)
     ids = paste.all("devices.id", longest=2500) if nodes else []
-    mine = [(one[1], frozenset(shape("pci.group").findall(one[2]))) for one in ids[:1]]
-    closed = [one for one in nodes if mine and not _may(one, *mine[0])]
+    mine = [(id_[1], frozenset(shape("pci.group").findall(id_[2]))) for id_ in ids[:1]]
+    closed = [node for node in nodes if mine and not _may(node, *mine[0])]
     if not closed:
         return None
-    path = {one: f"/dev/dri/{one['path'].rpartition('/')[2]}" for one in nodes}
-    renders = [one for one in nodes if "renderD" in one["path"]]
+    path = {node: f"/dev/dri/{node['path'].rpartition('/')[2]}" for node in nodes}
+    renders = [node for node in nodes if "renderD" in node["path"]]
     return kinds.RocmStack(
         kfd="denied" if any("kfd" in one["path"] for one in closed) else "not tried",
-        render_denied=tuple(path[one] for one in renders if one in closed),
-        render_nodes=tuple(path[one] for one in renders),
+        render_denied=tuple(path[render] for render in renders if render in closed),
+        render_nodes=tuple(path[render] for render in renders),
         groups_missing=tuple(dict.fromkeys(one["name"] for one in closed)),
         dxg=None,
     )
@@ -237,17 +242,17 @@ def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
 
 _MOST_GPUS = 256
 _LONGEST = 40_000
-"""Characters of a line: JSON stands on one."""
+"""Most characters of a line: JSON can be on one line."""
 
 Told = dict[str, Any]
-"""Fields of a GPU as the table of outputs has them: gfx, name, device (PCI id), slot, memory in bytes, apu."""
+"""Fields of a GPU as in outputs.json: gfx, name, device (PCI id), slot, memory in bytes, apu."""
 
 
 def agents(paste: Paste) -> list[Told]:
     """Return the GPUs that rocminfo lists, in order."""
     found: list[dict[str, str]] = []
     targets: list[str] = []
-    agent, named = dict[str, str](), True  # the agent whose lines follow; it was named
+    agent, named = dict[str, str](), True  # of the lines that follow; was it named?
     told = "ame:" in paste.text or "gfx" in paste.text
     for _, row, match in paste.each("rocminfo") if told else ():
         if row == "agent":
@@ -256,7 +261,7 @@ def agents(paste: Paste) -> list[Told]:
             targets.append(match["isa"])
         elif row == "name":
             gfx = search("amd_words.gfx", match["said"].strip())
-            # a processor: what follows is not of the GPU above; only its heading opens another
+            # a processor: the following lines do not belong to the GPU before it; only its heading starts another agent
             agent, named = {} if named or not gfx else agent, True
             if gfx and len(found) < _MOST_GPUS:
                 agent["gfx"] = gfx[0]
@@ -264,18 +269,20 @@ def agents(paste: Paste) -> list[Told]:
         elif agent:
             for name, value in match.groupdict().items():
                 agent.setdefault(name, value)
-    return [_told(one) for one in found] or [{"gfx": one} for one in dict.fromkeys(targets)]
+    return [_gpu_fields(one) for one in found] or [
+        {"gfx": target} for target in dict.fromkeys(targets)
+    ]
 
 
 def properties(paste: Paste) -> list[Told]:
     """Return the devices as torch prints them: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
     lines = paste.all("amd_properties", longest=_LONGEST)
     each = (one for found in lines for one in found.re.finditer(found.string))
-    return [_told(one.groupdict("")) for one in each][:_MOST_GPUS]
+    return [_gpu_fields(one.groupdict("")) for one in each][:_MOST_GPUS]
 
 
 def by_system(paste: Paste) -> dict[int, Told]:
-    """Return GPU number -> what rocm-smi or amd-smi says of it; {} where there is no such output."""
+    """Return GPU number -> fields from rocm-smi or amd-smi; {} if there is no such output."""
     found: dict[int, dict[str, str]] = {}
     current = -1
     tables = ["rocm_smi"]
@@ -286,7 +293,7 @@ def by_system(paste: Paste) -> dict[int, Told]:
         )
     for hit in paste.each(*tables):
         told = hit.found.groupdict()
-        if hit.row == "model_row":  # it has the name on the next line
+        if hit.row == "model_row":  # the name is on the next line
             below = search("rocm_smi_next.model_row", paste.line(hit.line + 1))
             told |= below.groupdict() if below else {}
         number = int(told.pop("gpu", None) or current)
@@ -298,11 +305,11 @@ def by_system(paste: Paste) -> dict[int, Told]:
             told[name.strip()] = f"{value} {unit}"
         if 0 <= number < _MOST_GPUS:
             found[number] = {**told, **found.get(number, {})}
-    return {number: told for number in sorted(found) if (told := _told(found[number]))}
+    return {number: told for number in sorted(found) if (told := _gpu_fields(found[number]))}
 
 
 def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
-    """Return the fact; None where neither a gfx name nor a product is known."""
+    """Return the fact; None if neither a gfx name nor a product is known."""
     device, memory, known = told.get("device", ""), told.get("memory"), told.get("gfx", "")
     name = told.get("name", "")
     if device and not name:
@@ -325,28 +332,28 @@ def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
     )
 
 
-def _told(values: Mapping[str, str]) -> Told:
+def _gpu_fields(values: Mapping[str, str]) -> Told:
     return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
 
 
 def rocm(paste: Paste) -> list[Fact]:
-    """Return AmdGpus, RocmStack and Host (WSL), as far as the lines tell. Never raises."""
+    """Return AmdGpus, RocmStack and Host (for WSL), as far as the lines show them. Never raises."""
     listed = agents(paste)
     facts, kfd = _stack(paste, agents=bool(listed))
     told = listed or properties(paste)
     system = list(by_system(paste).values())
-    if len(told) == len(system):  # both count alike
+    if len(told) == len(system):  # both have the same number
         told = [{**other, **one} for one, other in zip(told, system, strict=True)]
     elif not told and kfd not in ("no memory", "refused", "missing"):
-        # what the tools that read /sys list, the compute driver does else not offer
+        # if tools that read /sys list a GPU, but rocminfo does not, the compute driver does not offer it
         told = system
     gpus = tuple(gpu for at, one in enumerate(told) if (gpu := gpu_of(one, at)) is not None)
     return [*facts, kinds.AmdGpus(gpus=gpus)] if gpus else facts
 
 
 def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
-    """Return RocmStack and, of WSL, Host, and how the device opened. `agents`: rocminfo listed a GPU, so it did."""
-    # where `ls` shows /dev/dxg, or the installer was asked for WSL, no /dev/kfd is wanted
+    """Return RocmStack, for WSL also Host, and the result of opening the device. `agents`: rocminfo listed a GPU."""
+    # if `ls` shows /dev/dxg, or the installer was run for WSL, /dev/kfd is not needed
     wsl = paste.has("rocm_wsl")
     refused = paste.first("kfd.open").strip().lower()
     kfd: Any = "not tried"

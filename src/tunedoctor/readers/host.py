@@ -18,11 +18,11 @@ Os = Literal["linux", "windows", "macos", "other"]
 _WINDOWS_11, _WSL_2 = 22000, 18362
 """First builds of Windows 11 and of Windows with WSL 2."""
 _OLDEST = (2, 17)
-"""Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
+"""Oldest glibc that torch, and conda's Python 3.8 and newer, ran on."""
 _LONGEST_TYPED, _LONGEST, _EARLY = 60, 200, 40
-"""Characters: a system is named early in what is told of it."""
+"""Character limits: a text about a system names it early."""
 _DARWIN = ((25, 1), (20, -9))
-"""Least release of Darwin, what macOS counts more: Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
+"""First release of Darwin, and the difference to macOS: Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
 _FAMILIES: tuple[Os, ...] = ("windows", "macos", "linux")
 
 
@@ -31,8 +31,8 @@ def _search(name: str, text: str) -> re.Match[str] | None:
 
 
 def family_of(text: str) -> Os | None:
-    """Return the family of systems that a text names, None for none."""
-    found: Os | None = next((one for one in _FAMILIES if _search(one, text)), None)
+    """Return the family of the system that a text names, None if it names none."""
+    found: Os | None = next((family for family in _FAMILIES if _search(family, text)), None)
     return "linux" if found == "windows" and _search("in_windows", text) else found
 
 
@@ -42,8 +42,8 @@ def host(said: Collected) -> kinds.Host | None:
     named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
     macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))
     named += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
-    asked = [one.value for one in said.all("platform", "kernel")]
-    platforms = [told(one) for one in asked if _search("platform", one.strip())]
+    texts = [one.value for one in said.all("platform", "kernel")]
+    platforms = [told(one) for one in texts if _search("platform", one.strip())]
     build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
     mac = version and shape("system.mac_release").match(version)
     numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
@@ -87,12 +87,12 @@ def _libc(
     said: Collected, both: str, distro: re.Match[str] | None
 ) -> tuple[Literal["glibc", "musl", ""], str]:
     """Return the C library and its version; where only the release of the system is told, what that ships."""
-    found = _search("libc", said.first("libc")) or _search("libc", both)
-    if found and found[1] == "musl":
-        return "musl", found[2] or ""
-    # an older one is a symbol version that builds of Python tell in platform.platform()
-    if found and parts(found[2]) >= _OLDEST:
-        return "glibc", found[2]
+    match = _search("libc", said.first("libc")) or _search("libc", both)
+    if match and match[1] == "musl":
+        return "musl", match[2] or ""
+    # an older one is a symbol version, which builds of Python report in platform.platform()
+    if match and parts(match[2]) >= _OLDEST:
+        return "glibc", match[2]
     name, version = (distro[1], distro[2] or "") if distro else ("", "")
     shipped = table("labels")["glibc"].get(name, {})
     plain = shipped.get(version) or shipped.get(version.partition(".")[0], "")
@@ -121,8 +121,8 @@ def _system(value: str, *, typed: bool) -> str:
 
 def _machine(both: str, python: str, said: Collected) -> str:
     for text in (both, *(one.value for one in said.all("machine")), python):
-        if found := _search("machine", text):
-            name = found[1].replace("x86-64", "x86_64")
+        if match := _search("machine", text):
+            name = match[1].replace("x86-64", "x86_64")
             return "x86_64" if name == "i386" and _search("macos", both) else name
     if _search("intel_mac", both):
         return "x86_64"
@@ -135,8 +135,8 @@ def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
     low, number = both.lower(), _of_wsl(said)
     if number:
         return number
-    if found := _search("wsl", " ".join([both, *(f"wsl {one}" for one in answers)])):
-        return 1 if found[1] == "1" else 2
+    if match := _search("wsl", " ".join([both, *(f"wsl {answer}" for answer in answers)])):
+        return 1 if match[1] == "1" else 2
     if "microsoft" in low and "microsoft windows" not in low:
         return 2 if "standard" in low else 1
     return 0
@@ -150,9 +150,9 @@ def _of_wsl(said: Collected) -> Literal[0, 1, 2]:
 
 
 def _mac_version(both: str) -> str:
-    found = _search("mac_version", both)
-    if found and not found[1].startswith("10.16"):
-        return found[1]
+    match = _search("mac_version", both)
+    if match and not match[1].startswith("10.16"):
+        return match[1]
     darwin = _search("darwin", both)
     number = int(darwin[1]) if darwin else 0
     return next((str(number + more) for least, more in _DARWIN if number >= least), "")
@@ -161,18 +161,18 @@ def _mac_version(both: str) -> str:
 _LONGEST_VALUE = 4000
 _VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
 _WORDS = 3
-"""Most words of a variable's value: what has more is prose about it."""
+"""Most words of a variable's value: a longer one is prose about it."""
 
 
 def filled(said: Collected) -> list[Fact]:
-    """Make the facts that labels fill; of the table "NAME=WORD" is WORD where NAME is told, "NAME=" its value."""
+    """Return the facts from labels; in the table, "NAME=WORD" means WORD if NAME is present, "NAME=" its value."""
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
         value = said.value(key) if "fills" in row else None
         if value is not None:
             fact, _, field = row["fills"].partition(".")
             rows.setdefault(fact, {}).setdefault(field, value)
-    found: list[Fact] = []
+    result: list[Fact] = []
     for fact, row in rows.items():
         fields = dict(row)
         for field, word in table("labels")["facts"].get(fact, {}).items():
@@ -180,18 +180,18 @@ def filled(said: Collected) -> list[Fact]:
             if not depends or other in row:
                 fields.setdefault(field, (plain or row[other]) if depends else word)
         with suppress(msgspec.ValidationError):
-            found.append(msgspec.convert(fields, getattr(kinds, fact)))
-    return found
+            result.append(msgspec.convert(fields, getattr(kinds, fact)))
+    return result
 
 
 def variables(said: Collected, shown: int) -> list[Fact]:
-    """Make the Environment of "NAME=value" and "NAME: value"; names that steer nothing are left out.
+    """Return the Environment from "NAME=value" and "NAME: value"; irrelevant names are left out.
 
-    `shown`: number of GPUs where the report lists those that torch counted, from 0; numbers of further ones then say
-    nothing. 0 where it lists all.
+    `shown`: number of GPUs that torch counted, from 0, if the report lists those; then numbers of other GPUs mean
+    nothing. 0 if the report lists all GPUs.
     """
     found: dict[str, str] = {}
-    # set in the shell, not handed on to programs
+    # set in the shell, but not exported
     missing = tuple(one.value for one in said.all("not exported"))
     for key in said.beginning("env "):
         name = key.removeprefix("env ")

@@ -1,6 +1,6 @@
-"""Read what lists, installers, checks and guards tell of packages, in the order of the text, and why an install failed.
+"""Read what lists, installers, checks and guards say about packages, in text order, and why an install failed.
 
-What was installed later replaces what a list showed before; what is only wanted is never stated to be there.
+What was installed later replaces what an earlier list showed; a requirement never counts as installed.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from tunedoctor.readers.paste import Paste, shape
 
 
 def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDistribution]:
-    """Yield the packages and the broken distributions of all such sentences."""
+    """Yield the packages and the broken distributions in all such messages."""
     for said in text.said("there"):
         fields = said.fields
         wants = (
@@ -45,7 +45,7 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
 def _broken(said: ledger.Said) -> kinds.BrokenDistribution:
     if name := ledger.normalised(said.fields.get("name", "")):
         return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
-    # pip leaves the first letter out and puts a dash: "-orch" is what is left of torch, the folder is ~orch
+    # pip omits the first letter and prints a dash: "-orch" is left of torch, and the folder is ~orch
     folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
     return kinds.BrokenDistribution(folder, "leftover", folder, location=said.fields["place"])
 
@@ -54,14 +54,14 @@ _MOST = 200
 
 
 def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
-    """Return one refusal for each requirement, what several lines tell of it put together."""
+    """Return one refusal for each requirement, combined from several lines."""
     found: dict[tuple[str, str], kinds.Refusal] = {}
     for one in _each(text):
         before = found.get((one.name, one.specifier))
         found[one.name, one.specifier] = one if before is None else _filled(before, one)
-    asked = {said.fields["index"] for said in text.said("variant")} if found else set()
-    index = asked.pop() if len(asked) == 1 else ""
-    # uv names no index: it is the one of a variant, where the text asks that alone
+    requested = {said.fields["index"] for said in text.said("variant")} if found else set()
+    index = requested.pop() if len(requested) == 1 else ""
+    # uv does not name the index: it is that of a variant, if the text requests only that one
     bare = {key for key, one in found.items() if one.installer == "uv" and one.offered is None}
     found |= {key: replace(found[key], index=found[key].index or index) for key in bare}
     return tuple(found.values())
@@ -79,9 +79,9 @@ def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
         spec = ledger.compact(
             fields.get("spec", "").strip(" ()") or (f"=={version}" if version else "")
         )
-        tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
+        tags = tuple(part.strip(" `") for part in fields.get("tags", "").split(",") if part)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
-        each = (one.strip() for one in fields.get("offered", "").split(","))
+        each = (part.strip() for part in fields.get("offered", "").split(","))
         versions = tuple(one for one in each if one[:1].isdigit())  # "2.0.0, 2.0.1", "none"
         offered = versions if "offered" in fields or tags else None
         near = floors if fields["installer"] == "pip" else []
@@ -132,32 +132,32 @@ _MACHINES = {
     "windows": {"x86_64": "amd64", "": "x86"},
     "macos": {"universal2": "", "fat64": "", "aarch64": "arm64"},
 }
-"""What the machine of a tag is called there."""
+"""Machine names in tags and in facts."""
 _NAMES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 _NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
 
 
 def host_of(tag: str) -> kinds.Host | None:
-    """Read manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64, linux-aarch64 of uv; None for others."""
-    found = shape("piece.platform").fullmatch(tag.replace("-", "_"))
-    if found is None:
+    """Return the host for manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64 or uv's linux-aarch64; else None."""
+    match = shape("piece.platform").fullmatch(tag.replace("-", "_"))
+    if match is None:
         return None
     system: Literal["linux", "windows", "macos"]
-    system = "linux" if found["linux"] else "macos" if found["macos"] else "windows"
-    machine, release = found["machine"] or "", (found["release"] or "").replace("_", ".")
-    floor = (found["floor"] or "").replace("_", ".")
+    system = "linux" if match["linux"] else "macos" if match["macos"] else "windows"
+    machine, release = match["machine"] or "", (match["release"] or "").replace("_", ".")
+    floor = (match["floor"] or "").replace("_", ".")
     return kinds.Host(
         os=system,
         name=f"{_NAMES[system]} {release}".strip(),
         machine=_MACHINES.get(system, {}).get(machine, machine),
-        libc=("musl" if found["libc"] == "musl" else "glibc") if floor else "",
+        libc=("musl" if match["libc"] == "musl" else "glibc") if floor else "",
         libc_version=floor,
         macos_version=release,
     )
 
 
 def surroundings(text: ledger.Text) -> list[kinds.Fact]:
-    """Return the Interpreter and the Host that the lines of an installer show; none of which they show two."""
+    """Return the Interpreter and the Host that an installer's lines show; nothing if they show two different ones."""
     refused = "is not a supported wheel" in text.text
     hosts: list[kinds.Host] = []
     versions: list[str] = []
@@ -175,7 +175,7 @@ def surroundings(text: ledger.Text) -> list[kinds.Fact]:
         narrow = narrow or "narrow" in fields
         host = host_of(fields.get("platform", "").partition(".")[0])
         if host is not None and "fetched" in fields:
-            # what a wheel's tag says of glibc and macOS is a floor, not what is there
+            # glibc and macOS in a wheel's tag are minimum versions, not those of the machine
             host = replace(host, name=_NAMES[host.os], libc="", libc_version="", macos_version="")
         hosts += [host] if host is not None else []
     one = len({(host.os, host.machine) for host in hosts}) == 1
@@ -201,15 +201,15 @@ def surroundings(text: ledger.Text) -> list[kinds.Fact]:
 
 
 MOST = 2000
-"""Distributions and requirements that are kept of one text."""
+"""Most distributions and requirements of one text."""
 
 
 def read(paste: Paste) -> list[kinds.Fact]:
-    """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
+    """Return Packages, including the TorchBuild, Wanted, IndexAnswer, Interpreter, Host and installer messages."""
     lines, text = paste.lines, ledger.joined(paste.lines)
     refusals = refused(text)
-    asked = {f"{one.name}{one.specifier}" for one in refusals}
-    lists = [*listed(lines, asked), *shown(lines)]
+    requested = {f"{refusal.name}{refusal.specifier}" for refusal in refusals}
+    lists = [*listed(lines, requested), *shown(lines)]
     facts = _facts([*lists, *packages_said(text), *in_passing(lines)], lines, text)
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
@@ -236,7 +236,7 @@ def _facts(
             kinds.Packages(
                 distributions=tuple(one.distribution for _, one in rows),
                 broken=tuple(broken)[:MOST],
-                # conda calls torch by another name
+                # torch has another name in conda
                 conda={"pytorch" if n == "torch" else n: one.conda for n, one in rows if one.conda},
                 in_memory=in_memory(lines, text, state),
                 complete=False,
@@ -246,7 +246,7 @@ def _facts(
     if build is not None:
         facts.append(build)
     elif "torch" not in state and "torch" in last:
-        facts.append(NoTorch(why="the text tells that torch is not installed"))
+        facts.append(NoTorch(why="the text says that torch is not installed"))
     facts += [one for one in told if isinstance(one, kinds.Interpreter)]
     if wanted:
         facts.append(kinds.Wanted(requirements=tuple(wanted)[:MOST]))

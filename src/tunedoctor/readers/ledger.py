@@ -1,4 +1,4 @@
-"""What a text says of packages: rows of installer_messages.json over the joined text; names; the last word on each."""
+"""Package statements in a text: rows of installer_messages.json on the joined text, names, and the final state."""
 
 import re
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from tunedoctor.tables.load import table
 
 @lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
-    """Return a name as PEP 503 has it, by the name under which it is installed: PyTorch is torch."""
+    """Return a name normalised as in PEP 503, replaced by the name that is installed: PyTorch is torch."""
     plain = pep503(name.strip()).strip("-")
     return str(table("distributions")["aliases"].get(plain, plain))
 
@@ -26,7 +26,7 @@ def _names(*keys: str) -> frozenset[str]:
 
 
 def known(name: str) -> bool:
-    """Tell whether a normalised name belongs to the stack."""
+    """Return whether a normalised name belongs to the stack."""
     return (
         name in _names("stack", "listed")
         or expression("piece.nvidia_wheel").match(name) is not None
@@ -34,24 +34,24 @@ def known(name: str) -> bool:
 
 
 def no_package(name: str) -> bool:
-    """Tell the first word of lines that look like rows of a list and are none."""
+    """Return whether a word begins lines that look like rows of a list but are not."""
     return name in _names("not_packages")
 
 
 def compact(specifier: str) -> str:
-    """Return a specifier without blanks and without a comma at its end."""
+    """Return a specifier without blanks and without a trailing comma."""
     return "".join(specifier.split()).strip(",").rstrip(".")
 
 
 def version_of_wheel(file: str) -> tuple[str, str]:
-    """Split the name of a wheel or sdist: ("torch", "2.6.0+cu124"); ("", "") where it is none."""
+    """Split the file name of a wheel or sdist: ("torch", "2.6.0+cu124"); ("", "") for other files."""
     plain = file.replace("%2B", "+").replace("%2b", "+").partition("#")[0].partition("?")[0]
     plain = plain.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".metadata")
     pieces = plain.split("-")
     if plain.endswith(".whl"):
         return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
-    found = expression("piece.sdist").match(plain)
-    return (normalised(found[1]), found[2]) if found else ("", "")
+    match = expression("piece.sdist").match(plain)
+    return (normalised(match[1]), match[2]) if match else ("", "")
 
 
 _PREFIX = expression("piece.prefix")
@@ -61,28 +61,28 @@ LONGEST_LINE = 100_000
 
 
 class Said(NamedTuple):
-    """A row that a text holds."""
+    """A match of a row in a text."""
 
     line: int
     """From 0."""
     last: int
     text: str
     fields: dict[str, str]
-    """Slots that the text filled, over what the row tells whatever the text."""
+    """Slots from the text, added to the row's fixed fields."""
 
 
 class Text(NamedTuple):
-    """The text with single blanks in place of line ends, and where each line starts in it."""
+    """The text with blanks instead of line ends, and the position of each line in it."""
 
     text: str
     starts: list[int]
 
     def line(self, position: int) -> int:
-        """Return the number of the line, from 0, that holds a position."""
+        """Return the number, from 0, of the line that contains a position."""
         return max(0, bisect_right(self.starts, position) - 1)
 
     def said(self, fact: str) -> Iterator[Said]:
-        """Yield what the rows of a fact match, row by row in the order of the table."""
+        """Yield the matches of a fact's rows, row by row in table order."""
         for row, always in _rows()[fact]:
             if not possible(row, self.text) or always.get("within", "") not in self.text:
                 continue
@@ -93,7 +93,7 @@ class Text(NamedTuple):
 
 
 def joined(lines: Sequence[str]) -> Text:
-    """Join lines by a blank, prefixes of logs left out; a line that ends in a hyphen goes on at once."""
+    """Join lines with blanks, without log prefixes; a line that ends in a hyphen is joined without a blank."""
     starts: list[int] = []
     pieces: list[str] = []
     position = 0
@@ -114,21 +114,21 @@ def joined(lines: Sequence[str]) -> Text:
 
 @cache
 def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
-    found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
+    result: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
     for row in table("installer_messages")["rows"]:
         name = row["shape"] if row["fact"] == "line" else row["fact"]
-        found.setdefault(name, []).append((wording(row), row.get("always", {})))
-    return found
+        result.setdefault(name, []).append((wording(row), row.get("always", {})))
+    return result
 
 
 @cache
 def shape(name: str) -> re.Pattern[str]:
-    """Return what a line of this shape matches."""
+    """Return the pattern for a line of this shape."""
     return _rows()[name][0][0]
 
 
 def wording(row: dict[str, Any]) -> re.Pattern[str]:
-    """Return what finds a row in a joined text, or in a line where it is the shape of one."""
+    """Return the pattern that finds a row in a joined text, or in a line if it describes one."""
     return pattern(_filled(row["text"]))
 
 
@@ -153,20 +153,20 @@ class Entry(NamedTuple):
     name: str
     """Normalised."""
     version: str
-    """Empty where none is told."""
+    """Empty if unknown."""
     installer: str = ""
     location: str = ""
     requires: tuple[str, ...] = ()
     editable: bool = False
     removed: bool = False
     weak: bool = False
-    """Told in passing, by an error text or a lock file: counts only where no list and no installer tells."""
+    """Mentioned in passing, by an error text or a lock file: counts only without a list or installer output."""
     conda: str = ""
     """ "version build" of a conda package."""
 
     @property
     def distribution(self) -> Distribution:
-        """The fact that it states."""
+        """The distribution that it describes."""
         told = self._asdict()
         return Distribution(**{name: told[name] for name in _TOLD})
 
@@ -175,9 +175,9 @@ _TOLD = ("name", "version", "installer", "location", "requires", "editable")
 
 
 Statement = Entry | Requirement | BrokenDistribution | Interpreter
-"""What readers of lists and of installers' words tell."""
+"""Results of the readers of lists and installer messages."""
 
 
 def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return the last word on each package, by name, also of those that went."""
-    return {one.name: one for one in sorted(entries, key=lambda e: (not e.weak, e.line))}
+    """Return the last statement about each package by name, including removed ones."""
+    return {entry.name: entry for entry in sorted(entries, key=lambda e: (not e.weak, e.line))}

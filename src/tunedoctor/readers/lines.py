@@ -1,6 +1,6 @@
-"""Find names with values in lines, however they are set, in one pass, and lines of a known form.
+"""Find names with values in lines, in any layout, in one pass, and lines of a known form.
 
-"- name: value", columns, tables; several in a line; GPUs below a title; rows of versions: "peft main, torch 2.13.0".
+Such as "- name: value", columns, tables; several in a line; GPUs below a title; rows such as "peft main, torch 2.13.0".
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,15 +14,15 @@ _SHORTEST, _LONGEST = 4, 1200
 _LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
 _LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
 _WORDS = 6
-"""Most words of a name that stands without a separator."""
+"""Most words of a name without a separator."""
 _OF_LOG = ("[", "INFO", "WARN", "ERROR", "DEBUG")
 _MARKS = (",", ";", "|", "•", "·", " / ", " on ")
 _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
-"""Systems that stand alone in a line; between the parts of a row stands a mark."""
+"""Systems that can be alone in a line; the parts of a row are separated by a mark."""
 
 
 def in_forms(paste: Paste) -> Iterator[names.Said]:
-    """Yield what lines of known form say, then rows of versions."""
+    """Yield the values in lines of a known form, then those in rows of versions."""
     for line, row, found in paste.each("forms", longest=_LONGEST_FORM):
         for name, value in found.groupdict().items():
             if value is not None:
@@ -35,11 +35,11 @@ def in_forms(paste: Paste) -> Iterator[names.Said]:
 
 
 def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
-    """Yield what names with values say, in order."""
+    """Yield the values that have names, in order."""
     place = _Place()
     for number, line in enumerate(lines):
         if _SHORTEST <= len(line) <= _LONGEST and not line.isspace():
-            # what the driver's own tool prints is the driver's CUDA, not that of torch
+            # this CUDA version is the driver's, not torch's
             of_driver = "NVIDIA-SMI" in line
             for one in place.named(line):
                 if one.key != "cuda_plain" or not of_driver:
@@ -51,7 +51,7 @@ class _Place:
         self._title = self._section = ""
         self._depth = -1
         self._gpus = -1
-        """How many GPUs stand above a line in a list of them; -1 outside of one."""
+        """Number of GPUs before a line in a list of GPUs; -1 outside a list."""
         self._gpu = "0"
         self._seen: set[tuple[str, str]] = set()
 
@@ -64,14 +64,14 @@ class _Place:
         yield from self._listed(line)
         if "MIG" in line and search("line.mig", line):
             yield names.Said("mig", line.strip(), self._gpu)
-        if (self._section, line) in self._seen:  # says nothing new
+        if (self._section, line) in self._seen:  # repeats an earlier line
             return
         self._seen.add((self._section, line))
         for one in _segments(line, self._section):
             yield one
             self._gpu = one.gpu if one.gpu.isdigit() else self._gpu
             if one.key == "torch" and not one.typed:
-                # rows that stand deeper than the one of torch speak of its build, as in bitsandbytes' report
+                # rows that are indented more than torch's describe its build, as in bitsandbytes' report
                 self._section, self._depth = "pytorch", _depth(line) + 1
 
     def _enters(self, line: str) -> bool:
@@ -104,7 +104,7 @@ def _depth(line: str) -> int:
 
 
 def headless(line: str) -> str:
-    """Return a line without what stands before its words."""
+    """Return a line without the marks before its first word."""
     text = line.lstrip()
     if not text[:1].isalpha():
         text = _without("line.head", line)
@@ -118,7 +118,7 @@ def _without(row: str, line: str) -> str:
 
 
 def _segments(line: str, section: str) -> list[names.Said]:
-    """Several names in one line: "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
+    """Return several names in one line, as "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
     known = names.names_in(line)
     if not known and not section and "_" not in line:
         return []
@@ -132,10 +132,10 @@ def _segments(line: str, section: str) -> list[names.Said]:
 
 def _of_line(line: str, section: str) -> list[names.Said]:
     text = headless(line)
-    if found := search("line.split", text):
-        if said := _pair(found["name"].strip(), found["value"], section):
+    if match := search("line.split", text):
+        if said := _pair(match["name"].strip(), match["value"], section):
             return [said]
-        if found["colon"] and not text[found.end("colon") :][:1].isdigit():  # a time is none
+        if match["colon"] and not text[match.end("colon") :][:1].isdigit():  # not a time
             return []
     return _typed(text)
 
@@ -150,15 +150,15 @@ def _pair(name: str, value: str, section: str) -> names.Said | None:
         return names.Said(f"env {raw}", value)
     key, index = names.key_of(raw) if names.begins_a_name(plain) else ("", "")
     name, _, rest = value.partition(":")
-    # of a GPU a line can tell twice: "GPU models and configuration: GPU 0: …"
+    # a line can name a GPU twice: "GPU models and configuration: GPU 0: …"
     if key == "gpu" and rest and names.key_of(name)[0] == "gpu":
         return names.Said(key, rest.strip(), names.key_of(name)[1])
     return names.Said(key, value, index) if key else None
 
 
 def _typed(text: str) -> list[names.Said]:
-    """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
-    # "[pip] numpy==1.26" says nothing of pip
+    """Return names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
+    # "[pip] numpy==1.26" is not about pip
     if len(text) > _LONGEST_TYPED or text.startswith("["):
         return []
     if not names.begins_a_name(text) or names.key_of(text)[0]:
@@ -186,7 +186,7 @@ def _of_form(name: str, value: str, row: str) -> Iterator[names.Said]:
 
 
 def _row(line: str) -> Sequence[names.Said]:
-    """Return the versions, system, GPU and RAM of a row; where a part is a sentence, nothing of it counts."""
+    """Return the versions, system, GPU and RAM of a row; if a part is a sentence, return nothing."""
     low = line.lower()
     if not any(map(str.isdigit, line)) or not (
         any(mark in line for mark in _MARKS) or any(name in low for name in _ALONE)
@@ -198,7 +198,7 @@ def _row(line: str) -> Sequence[names.Said]:
         plain = plain[title.end() :]
     parts = [part for part in shape("line.dividers").split(plain) if part][:_MOST_PARTS]
     if len(parts) > 1 and all(shape("line.target").fullmatch(part.strip()) for part in parts):
-        return ()  # what a build has code for; no machine is told by names of targets alone
+        return ()  # what a build has code for; names of targets alone describe no machine
     said: list[names.Said] = []
     for part in parts:
         one = _fragment(part) or _versioned(part)
@@ -210,17 +210,17 @@ def _row(line: str) -> Sequence[names.Said]:
 
 
 def _versioned(part: str) -> names.Said | None:
-    found = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
-    if found is None or not names.version(found["value"]):
+    match = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
+    if match is None or not names.version(match["value"]):
         return None
-    key = names.key_of(found["name"].strip())[0]
+    key = names.key_of(match["name"].strip())[0]
     known = key in ("torch", "python", "driver") or key.startswith("library ")
-    return names.Said(key, found["value"]) if known else None
+    return names.Said(key, match["value"]) if known else None
 
 
 def _fragment(part: str) -> names.Said | None:
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
-        if found := search(f"alone_{key}", part):
-            value = found.groupdict().get("value", part)
+        if match := search(f"alone_{key}", part):
+            value = match.groupdict().get("value", part)
             return names.Said(key, value) if key != "gpu" or cards_in(part) else None
     return None

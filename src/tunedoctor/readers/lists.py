@@ -1,4 +1,4 @@
-"""Lists of packages: pip and conda list, poetry show, freeze, requirements, pip show; what they tell of torch."""
+"""Read package lists: pip and conda list, poetry show, freeze, requirements, pip show; and what they say of torch."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     found: re.Match[str] | None
 
     def told(self, field: str) -> str:
-        """Return what the line holds of a field, "" for nothing."""
+        """Return the text of a field in the line, "" if it is missing."""
         return (self.found.groupdict().get(field) or "") if self.found is not None else ""
 
     @property
@@ -45,25 +45,25 @@ class Row(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Empty where none is told."""
+        """Empty if unknown."""
         return self.told("version").lstrip("-").rstrip(".-")
 
 
 class Block(NamedTuple):
-    """Rows that stand together."""
+    """Consecutive rows."""
 
     rows: list[Row]
     kind: str = ""
-    """pip or conda, by the header of a table."""
+    """pip or conda, according to the header of a table."""
     before: str = ""
-    """The two lines in front of it."""
+    """The two lines before it."""
 
 
 def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
-    """Yield what all lists in these lines tell: packages, what is wanted, and the interpreter of a conda list.
+    """Yield the statements of all lists in these lines: packages, requirements, and the interpreter of a conda list.
 
-    `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
-    was asked for, not what is there.
+    `refused` are requirements that an installer could not meet, such as "torch==2.9.1+cu128": a block with one of them
+    lists requirements, not installed packages.
     """
     python = ""
     for block in _blocks(lines):
@@ -75,7 +75,7 @@ def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
                 python = next((row.version for row in block.rows if row.name == "python"), python)
         elif not shape("neither").search(last):
             if _is_asked(block, last, refused):
-                yield from filter(None, map(_wanted, block.rows))
+                yield from filter(None, map(_requirement_of, block.rows))
             else:
                 yield from _frozen(block)
     if python:
@@ -89,7 +89,7 @@ def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[Block]:
-    """Yield the lines that stand together: a header begins a block, another line ends it, and a blank one a table."""
+    """Yield blocks of lines: a header begins a block, any other line ends it, and a blank line ends a table."""
     block = Block([])
     front = ["", ""]
     for number, line in enumerate([*lines, "\0"]):
@@ -115,11 +115,11 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
     marked = bool(_MARKS.search(text))
     exact = _EXACT if marked else ()
     for name in (*exact, "row") if len(text) <= 400 else exact:
-        if found := shape(name).match(text):
-            return Row(number, text, name, found)
+        if match := shape(name).match(text):
+            return Row(number, text, name, match)
     word = among and " " not in text.strip()
-    if (marked or word) and (found := shape("loose").match(text)):
-        return Row(number, text, "loose", found) if found["spec"] or word else None
+    if (marked or word) and (match := shape("loose").match(text)):
+        return Row(number, text, "loose", match) if match["spec"] or word else None
     return None
 
 
@@ -128,8 +128,8 @@ def _table(block: Block) -> Iterator[Entry]:
     several = len(names) >= 3 and any(map(known, names))
     for row in block.rows:
         rest = row.told("rest").rstrip()
-        found, place = shape("build").match(rest), shape("place").search(rest)
-        build, at = (found["build"] if found else ""), (place[0] if place else "")
+        match, place = shape("build").match(rest), shape("place").search(rest)
+        build, at = (match["build"] if match else ""), (place[0] if place else "")
         plain = not rest or bool(build) or rest.strip().startswith(at or "\0")
         if "(!)" in row.told("gap") or not (
             block.kind or _counts(row, block, plain=plain, several=several, build=build)
@@ -138,7 +138,7 @@ def _table(block: Block) -> Iterator[Entry]:
         if not build or block.kind == "pip" or at:
             pip = "pip" if block.kind == "pip" else ""
             yield Entry(row.line, row.name, row.version, pip, at, editable=bool(at))
-        elif build[:4] in ("pypi", "<pip") or (found and found["channel"] == "pypi"):
+        elif build[:4] in ("pypi", "<pip") or (match and match["channel"] == "pypi"):
             yield Entry(row.line, row.name, row.version, "pip")
         elif row.name != "python" and (
             known(row.name) or expression("piece.python_build").match(build)
@@ -147,7 +147,7 @@ def _table(block: Block) -> Iterator[Entry]:
 
 
 def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
-    """Tell a row, which keeps to the columns of its block, from prose; `plain`: no text stands behind the version."""
+    """Return whether a row keeps to its block's columns and is not prose; `plain`: nothing follows the version."""
     if no_package(row.name) and not (row.name == "python" and build):
         return False
     gap, dotted = len(row.told("gap")), "." in row.version
@@ -159,27 +159,27 @@ def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -
 
 
 def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
-    """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
-    for one in block.rows:
-        loose = one.shape == "loose" and (one.told("spec") or known(one.name))
-        marks = "# via" in one.text or one.text.rstrip().endswith("\\")
-        unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
+    """Return whether a block lists requirements rather than the output of a freeze; `last` is the line before it."""
+    for row in block.rows:
+        loose = row.shape == "loose" and (row.told("spec") or known(row.name))
+        marks = "# via" in row.text or row.text.rstrip().endswith("\\")
+        unmet = row.shape == "pinned" and f"{row.name}=={row.told('version')}" in refused
         if loose or marks or unmet:
             return True
     return bool(shape("file").search(block.before) or shape("install").search(last))
 
 
-def _wanted(one: Row) -> Requirement | None:
-    found = shape("loose").match(one.text)
-    name, spec = (normalised(found["name"]), found["spec"] or "") if found else ("", "")
+def _requirement_of(one: Row) -> Requirement | None:
+    match = shape("loose").match(one.text)
+    name, spec = (normalised(match["name"]), match["spec"] or "") if match else ("", "")
     if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
         return None
     return Requirement(name=name, specifier=compact(spec), by="a requirements file")
 
 
 def _frozen(block: Block) -> Iterator[Entry]:
-    """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
-    exact = [one for one in block.rows if one.shape in _EXACT]
+    """Yield the packages of a freeze; a single line counts if it names the stack or follows such a command."""
+    exact = [row for row in block.rows if row.shape in _EXACT]
     pinned = [one for one in exact if one.shape != "typed"]
     several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
     if not several and not any(known(one.name) for one in exact):
@@ -193,21 +193,21 @@ def _frozen(block: Block) -> Iterator[Entry]:
 
 _LONGEST_SENTENCE = 600
 _SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
-""" "Name:" and "Version:" alone stand in many texts."""
+"""Fields that identify `pip show`: "Name:" and "Version:" alone occur in many texts."""
 
 
 def shown(lines: Sequence[str]) -> Iterator[Entry]:
-    """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
+    """Yield the packages of `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
     for number, line in enumerate([*lines, "Name: end"]):
         rule = not line.strip() or line.startswith("---")
         if ":" not in line and not rule:
             continue
-        if (named := shape("name").match(line)) is not None or (name and rule):
+        if (match := shape("name").match(line)) is not None or (name and rule):
             version = values.get("Version", "")
             if version[:1].isdigit() and (known(name) or not _SURE.isdisjoint(values)):
                 editable = values.get("Editable project location", "")
-                requires = (one for one in values.get("Requires", "").split(",") if one.strip())
+                requires = (part for part in values.get("Requires", "").split(",") if part.strip())
                 yield Entry(
                     start,
                     name,
@@ -217,16 +217,16 @@ def shown(lines: Sequence[str]) -> Iterator[Entry]:
                     editable=bool(editable),
                     requires=tuple(map(normalised, requires)),
                 )
-            name, start, values = normalised(named["name"]) if named else "", number, {}
+            name, start, values = normalised(match["name"]) if match else "", number, {}
         elif name and (field := shape("field").match(line)) is not None:
             values.setdefault(field["key"], field["value"].strip())
 
 
 def in_passing(lines: Sequence[str]) -> Iterator[Entry]:
-    """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
+    """Yield the packages that sentences call installed, if they name two or more of the stack with exact versions.
 
-    They count only where no list tells. A sentence about what to install, what is required or what helped tells of
-    other versions than those that fail.
+    They count only if no list names them. Sentences about what to install, what is required or what helped name other
+    versions than the failing ones, and are ignored.
     """
     for number, line in enumerate(lines):
         form = "pin" if "==" in line else "brackets" if "(" in line else ""
@@ -245,7 +245,7 @@ _LONGEST_TYPED = 1000
 
 
 def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> tuple[InMemory, ...]:
-    """Return the libraries of which an import told another version than `state`, what lists tell, by name."""
+    """Return the libraries for which an import reported another version than `state`, the result of lists."""
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
     for held in text.said("held"):
@@ -256,13 +256,13 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
     last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST_TYPED])), default=-1)
     versions: dict[str, tuple[str, int]] = {}
     files: dict[str, str] = {}
-    for one in answers(lines):
-        kind, _, name = one.key.partition(" ")
+    for answer in answers(lines):
+        kind, _, name = answer.key.partition(" ")
         name = name or kind
         if kind == "file":
-            files[name] = one.value
-        elif kind in ("library", "torch") and (version := version_in(one.value)):
-            versions[name] = version, one.line
+            files[name] = answer.value
+        elif kind in ("library", "torch") and (version := version_in(answer.value)):
+            versions[name] = version, answer.line
     found: list[InMemory] = []
     for name, (version, line) in versions.items():
         entry = state.get(name)
@@ -274,16 +274,16 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
 
 
 def _installs(line: str) -> bool:
-    """Tell whether a line installs: a command, or its result; an advice to install does not."""
+    """Return whether a line is an install command or its output; advice to install is not."""
     done = line.lstrip().startswith("Successfully ")
     return done or bool(shape("installs").search(typed_in(line)))
 
 
 def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
-    """Return the build of the torch in a list; None where there is none or its version is not told.
+    """Return the build of the torch in a list; None if there is none or its version is unknown.
 
-    A version without a label shows no build; then the conda build string decides, or the one CUDA runtime wheel that is
-    installed beside it.
+    A version without a label does not show the build; then the conda build string decides, or the only CUDA runtime
+    wheel that is installed with it.
     """
     row = state.get("torch")
     if row is None or not row.version:
@@ -303,16 +303,16 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
 
 
 def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
-    found = shape("conda cuda").search(told.partition(" ")[2])
-    if found and not found["cpu"]:
-        return "cu" + "".join(filter(None, found.groups()))
+    match = shape("conda cuda").search(told.partition(" ")[2])
+    if match and not match["cpu"]:
+        return "cu" + "".join(filter(None, match.groups()))
     mutex = state.get("pytorch-mutex")
-    cpu = found or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
+    cpu = match or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
     return "cpu" if cpu else ""
 
 
 def _by_wheels(state: Mapping[str, Entry]) -> str:
-    """Return the variant of the one CUDA runtime wheel; "" where there is none, or more than one."""
+    """Return the variant of the only CUDA runtime wheel; "" if there is none, or more than one."""
     names = (f"nvidia-cuda-runtime{end}" for end in ("", "-cu13", "-cu12"))
     releases = {parts(state[name].version)[:2] for name in names if name in state}
     digits = "".join(map(str, releases.pop())) if len(releases) == 1 else ""

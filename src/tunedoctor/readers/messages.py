@@ -1,6 +1,6 @@
-"""Find error messages and telling warnings in a text, whatever stands around them; tracebacks first.
+"""Find error messages and relevant warnings in any text; tracebacks first.
 
-How programs mark a fault, whatever it is, is `fault_marks` of outputs.json; letters' case counts there.
+How programs mark faults in general is `fault_marks` in outputs.json, which is case-sensitive.
 """
 
 import re
@@ -21,30 +21,30 @@ from tunedoctor.tables.small import distribution_of
 
 
 def states_a_fault(text: str, among: Sequence[str]) -> bool:
-    """Tell whether a line states a fault, or a telling warning; `among`: the sayings that the whole text holds."""
-    if search("fault.version", text):  # a row of a report on versions
+    """Return whether a line states a fault or a relevant warning; `among`: the known sayings in the whole text."""
+    if search("fault.version", text):  # a row of a version report
         return False
     if search("fault_marks", text):
         return True
-    if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
+    if "Not Supported" in text:  # nvidia-smi prints this for a value that the GPU does not have
         text = shape("fault.cell").sub(" ", text)
     low = text.lower()
     return any(sign in low for sign in among)
 
 
 def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
-    """Return one Shadows fact where installed code imported a file of the user's; a folder can be a checkout."""
+    """Return a Shadows fact if installed code imported a file of the user's; a folder can be a checkout."""
     found = {one.path: one for error in errors for one in _of(error.frames)}
     return [Shadows(shadows=tuple(found.values()))] if found else []
 
 
 def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
     for importer, imported in pairwise(frames):
-        asked = search("shadow.imports", importer.code)
+        requested = search("shadow.imports", importer.code)
         file = search("shadow.file", imported.file)
-        if not asked or not file or not search("shadow.installed", importer.file):
+        if not requested or not file or not search("shadow.installed", importer.file):
             continue
-        module = asked["name"] or asked["source"]
+        module = requested["name"] or requested["source"]
         if module != file["stem"] or search("shadow.installed", imported.file):
             continue
         own = module in sys.stdlib_module_names
@@ -54,19 +54,19 @@ def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
 
 
 MOST = 200
-"""Messages that are kept: the first and the last of a longer log."""
+"""Most messages to keep: the first and last of a longer log."""
 _LONGEST = 2000
 _ALTOGETHER = 60_000
-"""Characters of all messages: every check looks through them."""
+"""Most characters of all messages: every check searches them."""
 _LONGEST_WORD = 800
 _LABEL = shape("message.label")
-"""What the title of a thread has in front of the error that it quotes."""
+"""Label in a thread title before the error that it quotes."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
-"""What stands at both ends of a line in a box."""
+"""Characters at both ends of a line in a box."""
 
 
 def read(paste: Paste) -> list[Fact]:
-    """Return one Errors fact in the order of the text, and what its tracebacks prove; nothing where none is stated."""
+    """Return one Errors fact in text order, and what its tracebacks prove; nothing if there are no errors."""
     said = traces.undressed(paste.lines)
     raised, taken = traces.tracebacks(said)
     known = {line for error in raised for line in error.text.splitlines()}
@@ -89,26 +89,26 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def _in_rows(said: Sequence[traces.Said], told: Errors) -> list[ErrorText]:
-    """Return what the literal rows of causes without code find in the whole text, but for what the errors hold."""
-    known = {(one.cause, one.row) for one in matches(told)}
+    """Return the matches of causes without code in the whole text, without those already in the errors."""
+    known = {(match.cause, match.row) for match in matches(told)}
     bare = {id_ for id_, cause in causes().items() if not cause.coded}
     lines = [one for one in said if one.text.strip()]
     return [
-        ErrorText(text=one.line, where=f"line {lines[one.where[1]].number}")
-        for one in shipped().matches("\n".join(line.text for line in lines))
-        if one.cause in bare and (one.cause, one.row) not in known
+        ErrorText(text=match.line, where=f"line {lines[match.where[1]].number}")
+        for match in shipped().matches("\n".join(line.text for line in lines))
+        if match.cause in bare and (match.cause, match.row) not in known
     ]
 
 
 def _shortened(text: str, most: int) -> str:
-    """Cut a long message in the middle, and words longer than any path: a name would be sought in them for ever."""
+    """Cut a long message in the middle, and words longer than any path, which would be slow to search for names."""
     if len(text) > _LONGEST_WORD:
         text = shape("message.endless").sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
 def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
-    found: list[ErrorText] = []
+    result: list[ErrorText] = []
     at = 0
     while at < len(said):
         one = said[at]
@@ -124,10 +124,10 @@ def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) ->
         else:
             text, at = _sentence(said, at)
         text = shape("message.ticked").sub(_quoted, text) if "`" in text else text
-        found.append(
+        result.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
         )
-    return found
+    return result
 
 
 def _quoted(ticked: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
-"""Read reports made of names and values: collect_env of torch, vLLM and SGLang, the env commands, banners, issue forms.
+"""Read reports of names and values: collect_env of torch, vLLM and SGLang, env commands, banners, issue forms.
 
-Names are found wherever they stand and by whatever tool they were printed; a value counts only where it has the form
-of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
+Names are recognised anywhere, from any tool; a value counts only if it has the form of its kind, so that prose yields
+nothing. If a report states something twice, the first statement counts.
 """
 
 from collections.abc import Iterable
@@ -21,16 +21,16 @@ _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
 
 def interpreter(said: Collected, host: kinds.Host | None) -> list[kinds.Fact]:
-    """Make the Interpreter of the first value that is a version of Python."""
+    """Return the Interpreter from the first value that is a version of Python."""
     for one in said.all("python"):
-        found = search("torch.python", instead(one.value))
-        if found is None or (one.typed and search("torch.prose", found["rest"])):
+        match = search("torch.python", instead(one.value))
+        if match is None or (one.typed and search("torch.prose", match["rest"])):
             continue
         narrow = search("torch.narrow", one.value) or said.first("bits") == "32"
         return [
             kinds.Interpreter(
                 executable="",
-                version=found["version"],
+                version=match["version"],
                 bits=32 if narrow else 64,
                 kind="conda" if search("torch.conda", one.value) else "unknown",
                 machine=("x86_64" if host.rosetta else host.machine) if host else "",
@@ -43,18 +43,18 @@ def interpreter(said: Collected, host: kinds.Host | None) -> list[kinds.Fact]:
 def torch(
     said: Collected, host: kinds.Host | None, packages: dict[str, str], conda: dict[str, str]
 ) -> list[kinds.Fact]:
-    """Make TorchBuild and Runtime; NoTorch where torch is told to be absent."""
+    """Return TorchBuild and Runtime; NoTorch if the text says that torch is absent."""
     build = _build(said, host, packages, conda)
     facts: list[kinds.Fact] = [build] if build.version else []
-    # how a tool that asks torch itself says that it has none: collect_env, then the others
+    # how a tool that imports torch reports that there is none: collect_env, then the others
     words = [bare(one.value).lower().partition(" (")[0] for one in said.all("torch")][:1]
     untold = not any(version(one.value) for one in said.all("torch"))
-    failed = untold and next((one for one in words if one in ("n/a", "not installed")), "")
+    failed = untold and next((word for word in words if word in ("n/a", "not installed")), "")
     available = _available(said, host)
     if failed:
         listed = packages or conda or failed == "not installed"
         if listed and "torch" not in packages and not build.version:
-            facts.append(NoTorch(why="the report lists no torch", package="torch"))
+            facts.append(NoTorch(why="the report does not list torch", package="torch"))
     elif said.all("ran", "debug", "torch_cuda", "torch_hip") or available is not None:
         facts.append(
             kinds.Runtime(
@@ -77,9 +77,9 @@ def _build(
     for one in told_:
         if one is told_[0] or ("+" in one and one.startswith(best)):
             best = one
-    found = search("torch.label", best)
-    label = found[1] if found else ""
-    # a plain "CUDA" is that of torch where a script that asks torch for more told it
+    match = search("torch.label", best)
+    label = match[1] if match else ""
+    # a plain "CUDA" is torch's if it comes from a script that also printed other values of torch
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
     cuda = said.value(*(keys[:1] if label else keys)) or cuda_of(label)
     hip = said.value("torch_hip") or ""
@@ -106,7 +106,7 @@ def _build(
 
 
 def _by_report(said: Collected, host: kinds.Host | None) -> kinds.Accelerator:
-    """Go by what the report says around it, the surest first."""
+    """Return the accelerator according to the rest of the report, the most certain sign first."""
     if marked := said.first("torch_kind"):
         return "rocm" if marked == "rocm" else "cuda"
     if host is not None and host.os == "macos":
@@ -119,7 +119,7 @@ def _by_report(said: Collected, host: kinds.Host | None) -> kinds.Accelerator:
 
 
 def _available(said: Collected, host: kinds.Host | None) -> bool | None:
-    """Whether torch sees a GPU; False of CUDA alone says nothing on a Mac of arm64, whose GPU is asked for as MPS."""
+    """Return whether torch sees a GPU; CUDA being False says nothing on an arm64 Mac, whose GPU is MPS."""
     answers = [*_answers(said)]
     mac = host is not None and host.os == "macos" and host.machine == "arm64"
     if True in answers:
@@ -145,7 +145,7 @@ def _answers(said: Collected) -> Iterable[bool]:
 
 
 def _archs(said: Collected) -> tuple[str, ...]:
-    """Compiled architectures; of "-gencode;arch=compute_80,code=sm_80" what code says."""
+    """Return the compiled architectures; for "-gencode;arch=compute_80,code=sm_80" those after code=."""
     for one in said.all("archs"):
         text = " ".join(shape("piece.code").findall(one.value)) or one.value
         found = shape("piece.archs").findall(text)
@@ -158,7 +158,7 @@ _LONGEST_LISTED = 2000
 
 
 def read(paste: Paste) -> list[kinds.Fact]:
-    """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
+    """Return the facts from names with values in these lines; [] if there are none. Never raises."""
     lines = paste.lines
     said = Collected((*latest(answers(lines)), *in_forms(paste), *in_lines(lines)))
     packages, conda = _listed(paste)
@@ -176,9 +176,9 @@ def read(paste: Paste) -> list[kinds.Fact]:
     if packages or conda:
         every = tuple(packages.values())
         facts.append(kinds.Packages(distributions=every, conda=conda, complete=False))
-    # names of GPUs that torch was shown, unless the list is whole
+    # names of GPUs that torch can see, unless the list is complete
     facts += variables(said, 0 if said.all("whole_list") else len(cards))
-    # the name of a system alone is what any prose tells, and decides nothing
+    # the name of a system alone occurs in any prose, and decides nothing
     tools = said.all("libc", "windows_build", "wsl_list", "os_release")
     known = system and (system.kernel or system.machine or system.macos_version or system.model)
     idle = not known and not tools
@@ -186,7 +186,7 @@ def read(paste: Paste) -> list[kinds.Fact]:
 
 
 def _listed(paste: Paste) -> tuple[dict[str, kinds.Distribution], dict[str, str]]:
-    """Return what "[pip3] name==1.0" and "[conda] name 1.0 build" list: packages, name -> build."""
+    """Return the packages in "[pip3] name==1.0", and name -> build of "[conda] name 1.0 build"."""
     found: dict[str, kinds.Distribution] = {}
     conda: dict[str, str] = {}
     for hit in paste.each("listed", longest=_LONGEST_LISTED):

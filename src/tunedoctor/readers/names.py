@@ -1,4 +1,4 @@
-"""What a report says, under the labels of labels.json: names, and values read by the kind of a label."""
+"""Values in a report under the labels of labels.json: names, and how values of each kind are parsed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -8,25 +8,25 @@ from tunedoctor.readers.paste import bytes_of, search, shape
 from tunedoctor.tables.load import table
 
 NOTHING = frozenset(table("labels")["nothing"])
-"""Values, in lower case, that tell nothing of the thing they stand for."""
+"""Values, in lower case, that carry no information."""
 _LONGEST = 400
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
-"""Sizes of RAM that a report can mean."""
+"""Plausible sizes of RAM."""
 
 
 def bare(value: str) -> str:
-    """Return a value without the quotes, marks and commas around it."""
+    """Return a value without quotes, marks and commas around it."""
     return value.strip().rstrip(",").strip("`'\"* \t").removesuffix("\\").strip()
 
 
 def told(value: str) -> str:
-    """Return a value without quotes and closing commas; "" where it tells nothing."""
+    """Return a value without quotes and trailing commas; "" if it carries no information."""
     plain = bare(value)
     return "" if plain.lower() in NOTHING else plain
 
 
 def yes_or_no(value: str) -> bool | None:
-    """Read a truth value as tools and people write it; None for any other text."""
+    """Parse a truth value as written by tools and people; None for any other text."""
     text = bare(value).lower()
     words = text.rstrip(".!").split()
     word = words[0].strip("(),[]") if words else ""
@@ -36,42 +36,42 @@ def yes_or_no(value: str) -> bool | None:
 
 
 def size(value: str) -> int | None:
-    """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
-    found = shape("kind.size").search(value[:300])
-    return bytes_of(f"{found[1]} {found[2] or found[3]}") or None if found else None
+    """Return the first size in a text, in bytes; GB counts as GiB, as tools that print memory in GB mean it."""
+    match = shape("kind.size").search(value[:300])
+    return bytes_of(f"{match[1]} {match[2] or match[3]}") or None if match else None
 
 
 def ram(value: str) -> int | None:
-    """Return a size that the memory of a machine can have, None for one of a GPU."""
+    """Return a size that can be a machine's RAM, None for one that can only be a GPU's."""
     of_gpu = ("VRAM" in value or "GPU" in value) and "RAM" not in value.replace("VRAM", "")
     found = None if of_gpu else size(value)
     return found if found and _LEAST_RAM <= found <= _MOST_RAM else None
 
 
 def instead(value: str) -> str:
-    """Return what is there: of "3.10.16 (you have 3.10.12)", as a build for another version says, the latter."""
+    """Return the actual version: the second in "3.10.16 (you have 3.10.12)", printed by a build for another version."""
     return value[:300].partition("(you have ")[2].partition(")")[0] or value
 
 
 def version(value: str, *, whole: bool = False) -> str | None:
-    """Return the version that a value begins with, None for none: "'2.7.1+cu126'", "v1.2", "0.6 @/path".
+    """Return the version at the start of a value, None if there is none: "'2.7.1+cu126'", "v1.2", "0.6 @/path".
 
-    `whole`: nothing but a remark in brackets stands behind it.
+    `whole`: only a remark in brackets may follow.
     """
-    found = shape("kind.version").match(instead(value[:_LONGEST]))
-    after = shape("kind.benign").match(found["rest"]) if found else None
-    if found is None or after is None or (whole and found["rest"].strip() and not after["aside"]):
+    match = shape("kind.version").match(instead(value[:_LONGEST]))
+    after = shape("kind.benign").match(match["rest"]) if match else None
+    if match is None or after is None or (whole and match["rest"].strip() and not after["aside"]):
         return None
-    return found["version"]
+    return match["version"]
 
 
 @lru_cache(maxsize=1024)
 def of_kind(kind: str, value: str) -> Any:  # noqa: ANN401  each kind has its type
-    """Return what a value is, read as one of a kind; None where it has not the form of it."""
+    """Return a value parsed as a kind; None if it does not have the form of that kind."""
     if reader := _READERS.get(kind):
         return reader(value)
-    found = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
-    return ".".join(filter(None, found.groups())) if found else None
+    match = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
+    return ".".join(filter(None, match.groups())) if match else None
 
 
 def _number(value: str, most: int = 9999) -> int | None:
@@ -87,19 +87,19 @@ def counter(text: str) -> int | None:
 
 
 def printed(text: str) -> str:
-    """Return a value as tools of GPUs print it; "" for the words that stand for none."""
+    """Return a value as GPU tools print it; "" for words that mean "no value"."""
     text = text.strip().rstrip("\\,").strip()
     bare_ = text.strip("[]").lower()
     return "" if bare_.startswith(_NOT_PRINTED) or "deprecated" in bare_ else text[:120]
 
 
 def slot(text: str) -> str:
-    """Return a bus id as sysfs has it, of "00000000:0C:00.0" or of the number that HSA makes of it; "" for none."""
+    """Return a bus id in sysfs notation, from "00000000:0C:00.0" or HSA's number; "" if it is neither."""
     if text.isdecimal():
         place = int(text)
         return f"0000:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}" if place else ""
-    found = shape("piece.slot").search(text.lower())
-    return f"{found[1][-4:]}:{found[2]}" if found else ""
+    match = shape("piece.slot").search(text.lower())
+    return f"{match[1][-4:]}:{match[2]}" if match else ""
 
 
 def driver_model(text: str) -> str:
@@ -109,14 +109,14 @@ def driver_model(text: str) -> str:
 
 
 def _throttle(text: str) -> tuple[str, ...]:
-    """Return the reasons that are faults, of NVML's bits."""
+    """Return the throttle reasons in NVML's bits that indicate a fault."""
     text = text.strip().lower()
     bits = int(text, 16) if text.startswith("0x") and not set(text[2:19]) - _HEX else 0
     return tuple(n for bit, n in table("outputs")["throttle"]["bits"].items() if bits & int(bit))
 
 
 def _recovery(text: str) -> str:
-    """Return a recovery action as NVML names it: "Reset" -> "GPU_RESET", "None" -> ""."""
+    """Return a recovery action in NVML's spelling: "Reset" -> "GPU_RESET", "None" -> ""."""
     word = "_".join(printed(text).upper().split())
     return {"RESET": "GPU_RESET", "REBOOT": "NODE_REBOOT"}.get(word, word)
 
@@ -143,7 +143,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "count": lambda value: _number(value, most=1 << 31),
     "compiler": lambda value: "gcc" if told(value) else "" if value.strip() else None,
     "text": lambda value: told(value)[:120] or None,
-    # of GPUs, as their tools print them
+    # GPU values, as their tools print them
     "told": printed,
     "name": lambda text: "" if _hexadecimal(text) else printed(text),
     "hexadecimal": _hexadecimal,
@@ -162,32 +162,32 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 def fields_of(section: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a GPU that labelled values tell of, as a section of outputs.json has kinds and labels."""
-    found: dict[str, Any] = {}
+    """Return the fields of a GPU from labelled values, by the kinds and labels in a section of outputs.json."""
+    result: dict[str, Any] = {}
     for field, (kind, *labels) in table("outputs")[section]["fields"].items():
         told_ = (_READERS[kind](values[label]) for label in labels if values.get(label))
-        found[field] = next((one for one in told_ if one not in (None, "")), _READERS[kind](""))
-    return found
+        result[field] = next((one for one in told_ if one not in (None, "")), _READERS[kind](""))
+    return result
 
 
 MOST_SAID = 5_000
-"""Values that are kept: a longer text repeats itself."""
+"""Most values to keep: a longer text repeats itself."""
 
 
 class Said(NamedTuple):
-    """A value under the label that its name stands for."""
+    """A value, and the label of its name."""
 
     key: str
     value: str
     gpu: str = ""
-    """Of a GPU: "0", "0,1,2"."""
+    """GPU number or numbers: "0", "0,1,2"."""
     line: int = 0
     typed: bool = False
-    """Written without a separator, as people do: the value counts only where it is whole."""
+    """Written by a person, without a separator: the value counts only if nothing else follows."""
 
 
 class Collected:
-    """What was said, by label, in order; each value once."""
+    """All values by label, in order, each once."""
 
     def __init__(self, said: Iterable[Said]) -> None:
         self._by_key: dict[str, list[Said]] = {}
@@ -201,21 +201,21 @@ class Collected:
                 return
 
     def all(self, *keys: str) -> list[Said]:
-        """Return all that was said under these labels: of the first, then of the second and so on."""
+        """Return all values under these labels: those of the first, then of the second and so on."""
         return [one for key in keys for one in self._by_key.get(key, ())]
 
     def first(self, *keys: str) -> str:
-        """Return the first value that tells something, or ""."""
+        """Return the first value that carries information, or ""."""
         return next((v for one in self.all(*keys) if (v := told(one.value))), "")
 
     def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
-        """Return the first value that has the form of its label's kind, read as such; None for none."""
+        """Return the first value that has the form of its label's kind, parsed; None if there is none."""
         labels = table("labels")["labels"]
         found = (of_kind(labels[key]["kind"], one.value) for key in keys for one in self.all(key))
         return next((one for one in found if one is not None), None)
 
     def beginning(self, start: str) -> list[str]:
-        """Return the labels that begin so, in order of the alphabet."""
+        """Return the labels with this prefix, sorted."""
         return sorted(key for key in self._by_key if key.startswith(start))
 
 
@@ -225,7 +225,7 @@ _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
 @lru_cache(maxsize=4096)
 def normal(name: str) -> str:
-    """Return a name in lower case, without marks, questions and the word version at its end."""
+    """Return a name in lower case, without punctuation and a trailing word "version"."""
     text = name.lower()
     if "(" in text or "?" in text:
         text = shape("name.asking").sub(" ", text)
@@ -251,24 +251,24 @@ _LETTERS = shape("piece.letters")
 
 
 def _first_letters(text: str) -> str:
-    found = _LETTERS.search(text)
-    return found[0].lower() if found else ""
+    match = _LETTERS.search(text)
+    return match[0].lower() if match else ""
 
 
 _NUMBERED = ("gpu", "device", "cuda", "xpu")
-"""Names that a GPU's number follows."""
+"""Names that are followed by a GPU number."""
 _BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_LIBRARIES, *_NUMBERED, *_OWNS)))
 _OF_PART = {"compute capability": "capability", "memory": "gpu_memory", "vram": "gpu_memory"}
 _OF_PART["arch"] = "capability"
 
 
 def begins_a_name(text: str) -> bool:
-    """Tell whether the first letters of a text are those of any known name: most lines of a text are done with that."""
+    """Return whether a text starts like any known name: this rejects most lines of a text quickly."""
     return _first_letters(text) in _BEGINNINGS
 
 
 def key_of(name: str) -> tuple[str, str]:
-    """Return the label that a name stands for, "library NAME" of one, and of a GPU its number(s); "" for none."""
+    """Return the label for a name ("library NAME" for a library), and a GPU's number(s); "" if unknown."""
     plain = normal(name)
     if plain in _KEYS:
         return _KEYS[plain], ""
@@ -279,13 +279,13 @@ def key_of(name: str) -> tuple[str, str]:
 
 
 def library_of(name: str) -> str:
-    """Return the distribution that a name stands for; "" where it is none of the stack."""
+    """Return the distribution that a name means; "" if it is not in the stack."""
     plain = normal(name)
     return _LIBRARIES.get(plain, "") or _LIBRARIES.get(plain.replace(".", " "), "")
 
 
 def names_in(text: str) -> int:
-    """Return how many words of a text are the first letters of a known name; 2 where a script has no blanks."""
+    """Return how many words of a text start like a known name; 2 for a script without blanks."""
     if not text.isascii():
         return 2
     return sum(word in _BEGINNINGS for word in _LETTERS.findall(text.lower()))

@@ -69,7 +69,9 @@ def queries(paste: Paste) -> list[Seen]:
         lines = paste.lines[hit.line : hit.line + _SECTION]
         if "orrectable Error  " in paste.line(hit.line + 1):
             found.append(_query(["GPU", "Product Name : NVIDIA GPU", *lines]))
-    return found + [_query(list(_as_text(one))) for one in paste.text.split("<nvidia_smi_log>")[1:]]
+    return found + [
+        _query(list(_as_text(part))) for part in paste.text.split("<nvidia_smi_log>")[1:]
+    ]
 
 
 def _as_text(xml: str) -> Iterator[str]:
@@ -163,10 +165,10 @@ _GOES_ON = ("NVML library version", "Make sure that", "Please also try")
 
 def proc_version(text: str) -> kinds.NvidiaDriver | None:
     """Return the version of the kernel module and its kind, or None where `text` does not tell."""
-    if not (found := search("nvidia_smi.nvrm", text)):
+    if not (match := search("nvidia_smi.nvrm", text)):
         return None
-    is_open = bool(found["open"])
-    return kinds.NvidiaDriver(found["version"], source=PROC_VERSION, open_module=is_open)
+    is_open = bool(match["open"])
+    return kinds.NvidiaDriver(match["version"], source=PROC_VERSION, open_module=is_open)
 
 
 def failures(paste: Paste) -> kinds.NvidiaAnswer | None:
@@ -259,7 +261,7 @@ def csv_outputs(paste: Paste) -> list[Seen]:
     """Return what every `--query-gpu=… --format=csv` says, found by its header line or the command."""
     if not any(word in paste.text for word in ("uuid", "name", "driver_v")):
         return []
-    found: list[Seen] = []
+    result: list[Seen] = []
     fields: Sequence[str] = ()
     rows: list[Values] = []
     for line in [*paste.lines, ""]:
@@ -267,11 +269,11 @@ def csv_outputs(paste: Paste) -> list[Seen]:
             rows.append(row)
             continue
         if rows:
-            found.append(seen(rows))
+            result.append(seen(rows))
             rows = []
-        asked = search("nvidia_smi.query", line[:_LONGEST])
-        fields = asked[1].strip(",").split(",") if asked else header_of(line)
-    return found
+        match = search("nvidia_smi.query", line[:_LONGEST])
+        fields = match[1].strip(",").split(",") if match else header_of(line)
+    return result
 
 
 def header_of(line: str) -> tuple[str, ...]:
@@ -280,16 +282,16 @@ def header_of(line: str) -> tuple[str, ...]:
         return ("driver_version",)
     if "," not in line or len(line) > _LONGEST or ("uuid" not in line and "name" not in line):
         return ()
-    parts = [one.strip() for one in line.split(",")]
-    fields = tuple(one.partition(" [")[0] for one in parts)
-    words = all(one.replace("_", "").replace(".", "").isalnum() for one in fields)
-    sure = words and any(mark in one for one in parts for mark in _SURE)
+    parts = [part.strip() for part in line.split(",")]
+    fields = tuple(part.partition(" [")[0] for part in parts)
+    words = all(field.replace("_", "").replace(".", "").isalnum() for field in fields)
+    sure = words and any(mark in part for part in parts for mark in _SURE)
     return fields if sure and "pid" not in fields and not _NAMES.isdisjoint(fields) else ()
 
 
 def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
     """Return the values of a line by field; {} where it has not as many."""
-    parts = [one.strip() for one in line.strip().split(", ")] if len(line) <= _LONGEST else []
+    parts = [part.strip() for part in line.strip().split(", ")] if len(line) <= _LONGEST else []
     if not fields or not line.strip() or len(parts) != len(fields) or header_of(line):
         return {}
     row = dict(zip(fields, parts, strict=True))
@@ -348,10 +350,10 @@ def complete(gpu: kinds.NvidiaGpu) -> kinds.NvidiaGpu:
 
 
 def _driver(outputs: list[Seen], kernel: kinds.NvidiaDriver | None) -> kinds.NvidiaDriver | None:
-    first = next((one for one in outputs if one.driver), None)
+    first = next((output for output in outputs if output.driver), None)
     if first is None:
         return kernel
-    same = [one for one in outputs if one.driver == first.driver]
+    same = [output for output in outputs if output.driver == first.driver]
     return kinds.NvidiaDriver(
         version=first.driver,
         source=SOURCE,

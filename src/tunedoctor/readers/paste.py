@@ -64,8 +64,8 @@ def shape(name: str) -> re.Pattern[str]:
 def search(name: str, text: str) -> re.Match[str] | None:
     """Look for a row, or for the first of a section, in a text that is no line of a paste: a command, a value."""
     for row in rows(name):
-        if found := row.pattern.search(text):
-            return found
+        if match := row.pattern.search(text):
+            return match
     return None
 
 
@@ -75,11 +75,11 @@ _LARGEST = 1 << 60
 
 def bytes_of(text: str, unit: str = "") -> int | None:
     """Return the bytes of "31Gi", "1,5T", "16368 MB", or of a bare number in a unit; None for anything else."""
-    found = shape("piece.size").match(text)
-    letter = (found[2] or found[3] or unit)[:1].lower() if found else ""
-    if not found or letter not in _POWERS:
+    match = shape("piece.size").match(text)
+    letter = (match[2] or match[3] or unit)[:1].lower() if match else ""
+    if not match or letter not in _POWERS:
         return None
-    return min(int(float(found[1].replace(",", ".")) * (1 << _POWERS[letter])), _LARGEST)
+    return min(int(float(match[1].replace(",", ".")) * (1 << _POWERS[letter])), _LARGEST)
 
 
 class Paste:
@@ -132,8 +132,8 @@ class Paste:
         if row.words and len(text) == len(self.text):
             numbers = sorted({number for word in row.words for number in self._with(word, text)})
         for number in numbers:
-            if found := row.pattern.search(self.lines[number][:longest]):
-                yield Hit(number, row.name, found)
+            if match := row.pattern.search(self.lines[number][:longest]):
+                yield Hit(number, row.name, match)
 
     def _with(self, word: str, text: str) -> Iterator[int]:
         at = text.find(word)

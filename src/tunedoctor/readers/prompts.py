@@ -43,17 +43,17 @@ def prompt(line: str) -> Prompt | None:
     line = line[:LONGEST]
     if not _SIGN.search(line, 0, _NEAR):
         return None
-    if found := shape("prompt.python").match(line):
-        python, notebook, typed = found.group("python", "notebook", "typed")
+    if match := shape("prompt.python").match(line):
+        python, notebook, typed = match.group("python", "notebook", "typed")
         return Prompt(
             "notebook" if notebook else "python", typed.strip(), sure=bool(python or notebook)
         )
-    if found := shape("prompt.magic").match(line):
-        return Prompt("notebook", found["typed"].strip())
-    if found := shape("prompt.shell").match(line):
-        return _of_shell(found)
-    if found := shape("prompt.loose").match(line):
-        typed = found["typed"].strip()
+    if match := shape("prompt.magic").match(line):
+        return Prompt("notebook", match["typed"].strip())
+    if match := shape("prompt.shell").match(line):
+        return _of_shell(match)
+    if match := shape("prompt.loose").match(line):
+        typed = match["typed"].strip()
         return Prompt("shell", typed, sure=known_command(typed))
     return None
 
@@ -66,16 +66,16 @@ def typed_in(line: str) -> str:
 
 def known_command(typed: str) -> bool:
     """Tell whether a command of this trade stands here, and not a sentence that begins with a word of its name."""
-    found = shape("prompt.program").match(typed)
-    if found is None:
+    match = shape("prompt.program").match(typed)
+    if match is None:
         return False
     words = table("labels")["shell"]
-    name, rest = found["name"], found["rest"]
+    name, rest = match["name"], match["rest"]
     if name in words["commands"] or name.rstrip("0123456789") in ("pip", "python"):
         return True
     # those that are English words count with an argument that no sentence has
     likely = rest.startswith(tuple(words["arguments"])) or any(sign in rest for sign in "/~.$=\\")
-    return name in words["english"] and not found["version"] and (not rest or likely)
+    return name in words["english"] and not match["version"] and (not rest or likely)
 
 
 def _of_shell(found: re.Match[str]) -> Prompt | None:
@@ -120,9 +120,9 @@ def typed(line: str) -> str:
 
 def _begins(line: str) -> bool:
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
-    found = shape("prompt.begins").match(line) if any(name in line for name in programs) else None
-    verbs = programs.get(found["name"]) if found else None
-    return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)
+    match = shape("prompt.begins").match(line) if any(name in line for name in programs) else None
+    verbs = programs.get(match["name"]) if match else None
+    return match is not None and verbs is not None and (not verbs or match["verb"] in verbs)
 
 
 _LONGEST_SHOWN = 500
@@ -219,27 +219,27 @@ def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
     elif found and found.kind != "shell":
         yield from _expressions(command, lines, number, repl=True)
     elif found:
-        yield from _asked(command, lines[number + 1 : number + 2])
+        yield from _answers_to(command, lines[number + 1 : number + 2])
 
 
-def _asked(command: str, below: Sequence[str]) -> Iterator[Said]:
+def _answers_to(command: str, below: Sequence[str]) -> Iterator[Said]:
     value = next((line.strip() for line in below if not typed_in(line)), None)
     for row in rows("asked"):
-        key, asked = row.name.rstrip("_"), row.pattern.match(command)
-        name = asked.groupdict().get("name", "") if asked else ""
-        if asked and key == "not exported":
+        key, match = row.name.rstrip("_"), row.pattern.match(command)
+        name = match.groupdict().get("name", "") if match else ""
+        if match and key == "not exported":
             if value is None or value.strip("()[]<># ").lower() in _EMPTY:
                 yield Said(key, name.upper())
-        elif asked and value is not None and (value or name):
+        elif match and value is not None and (value or name):
             yield Said(f"{key} {name}".strip(), value)
 
 
 def _set(command: str, *, prompted: bool) -> Iterator[Said]:
     """Variables before a command or alone: "export A=1 B=2", "CUDA_VISIBLE_DEVICES=2 python main.py"."""
-    found = search("session.assign", command)
-    if found is None or not (prompted or found["alone"] or search("session.runs", found["rest"])):
+    match = search("session.assign", command)
+    if match is None or not (prompted or match["alone"] or search("session.runs", match["rest"])):
         return
-    rest = found["rest"]
+    rest = match["rest"]
     while one := search("session.assigned", rest):
         yield Said(f"env {one['name']}", one["value"].strip("\"'"))
         rest = rest[one.end() :]
@@ -249,7 +249,7 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
     groups = shape("session.print").findall(source)
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]
-    wanted = [keys for one in groups if (keys := [*map(_key, _EXPRESSION.finditer(one))])]
+    wanted = [keys for group in groups if (keys := [*map(_key, _EXPRESSION.finditer(group))])]
     if not wanted:
         return
     printed: list[str] = []

@@ -72,9 +72,9 @@ def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
 
 
 _NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
-    kinds.Container: kinds.Absent(why="the report tells of no container"),
-    kinds.IndexAnswer: kinds.Absent(why="the report holds no failed install"),
-    kinds.NvidiaAnswer: kinds.Absent(why="the report holds no failure of the NVIDIA tools"),
+    kinds.Container: kinds.Absent(why="the report does not mention a container"),
+    kinds.IndexAnswer: kinds.Absent(why="the report shows no failed install"),
+    kinds.NvidiaAnswer: kinds.Absent(why="the report shows no failure of the NVIDIA tools"),
 }
 _MODULES = (system, named_values, nvidia_smi, messages, installs, prompts, runs)
 _READERS: tuple[Reader, ...] = (hardware.rocm, *(module.read for module in _MODULES))

@@ -28,7 +28,7 @@ class _Place(NamedTuple):
 
 def read(paste: Paste) -> list[Fact]:
     """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
-    found = [one for line in paste.lines for one in _places(line[:_LONGEST])]
+    found = [place for line in paste.lines for place in _places(line[:_LONGEST])]
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
         often: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
@@ -73,7 +73,7 @@ def _search_path(lines: Sequence[str]) -> list[Fact]:
             continue
         folders = shape("python_path.entry").finditer(listed)
         found = tuple(one[1].replace("\\\\", "\\") for one in folders)
-        tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
+        tells = next((place for folder in found for place in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])
             return [kinds.Interpreter(executable="", version=tells.version, kind=kind, path=found)]
@@ -100,7 +100,7 @@ def interpreters(paste: Paste) -> list[Fact]:
     ]
 
 
-def _inside(path: str, name: str) -> bool:
+def _is_below(path: str, name: str) -> bool:
     return f"/{name.lower()}/" in path.replace("\\", "/").lower()
 
 
@@ -114,14 +114,19 @@ def _by_path(paste: Paste, name: str) -> _Left:
     inside, folder = False, name
     for one in paste.shown:
         command = one.command
-        made, asked = search("interpreter.activate", command), search("interpreter.which", command)
+        made, requested = (
+            search("interpreter.activate", command),
+            search("interpreter.which", command),
+        )
         folder = made[1] if made and made[2].lower() == name.lower() else folder
-        told = [search("interpreter.path", line[:LONGEST]) for line in one.output] if asked else []
-        for program in asked[1].split() if asked else ():
+        told = (
+            [search("interpreter.path", line[:LONGEST]) for line in one.output] if requested else []
+        )
+        for program in requested[1].split() if requested else ():
             paths = (match[1] for match in told if match)
             path = next((one for one in paths if _is_program(one, program)), "")
             plain = program.rstrip("3")  # pip3 is pip
-            if path and _inside(path, name):
+            if path and _is_below(path, name):
                 inside = inside or plain == "python"
             elif path:
                 found.append(kinds.Launcher(plain, path=path, in_target=False))
@@ -142,7 +147,7 @@ def _by_build(paste: Paste) -> _Left:
     names = {found[1] for hit in hits for found in hit.found.re.finditer(paste.line(hit.line))}
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
-    left = of_base and name != "base" and not _inside(python, name)
+    left = of_base and name != "base" and not _is_below(python, name)
     return name, [kinds.Launcher("python", path=python, in_target=False)] if left else []
 
 
@@ -200,20 +205,20 @@ def _stage(  # noqa: PLR0911  each form of the text has an end of its own
         return _crashed(ended)
     first = next(filter(str.strip, below), "")
     remark = first.lstrip().startswith("#") or not typed_in(first)
-    told = remark and len(first) < _LONGEST_REMARK and search("import_words.hangs", first)
-    return kinds.Stage("import torch", "hung") if told or row == "sentence" else None
+    match = remark and len(first) < _LONGEST_REMARK and search("import_words.hangs", first)
+    return kinds.Stage("import torch", "hung") if match or row == "sentence" else None
 
 
 def _status(line: str, below: Sequence[str]) -> int:
     """Return the exit status that an `echo $?` on the line of a command or below it printed, 0 where none did."""
-    asked = "echo" in line.rpartition(";")[2]
+    is_query = "echo" in line.rpartition(";")[2]
     for one in below:
-        if asked or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):
+        if is_query or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):
             number = one.rpartition("=" if "rc=" in one else " ")[2].strip()
             return int(number) if number.isdecimal() else 0
         command = typed_in(one)
-        asked = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
-        if command and not asked:
+        is_query = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
+        if command and not is_query:
             break
     return 0
 

@@ -43,7 +43,7 @@ _LONGEST_RUN = 1000
 
 def container(paste: Paste) -> kinds.Container | None:
     """Return the container of a paste, and whether a GPU was asked for; None where it tells of none."""
-    return _inspected(paste) or _started(paste) or _told(paste)
+    return _inspected(paste) or _started(paste) or _from_container_rows(paste)
 
 
 def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> kinds.Container:
@@ -71,8 +71,10 @@ def _started(paste: Paste) -> kinds.Container | None:
             program, verb, rest = run.groups()
             inside = verb == "run" and not search("container.tries", rest)
             if inside or (verb == "exec" and program in ("apptainer", "singularity")):
-                asked = search("container.gpu", f" {rest}") or program.startswith("nvidia-docker")
-                return _container(program, f"{program} {verb}", gpu_asked=bool(asked))
+                requested = search("container.gpu", f" {rest}") or program.startswith(
+                    "nvidia-docker"
+                )
+                return _container(program, f"{program} {verb}", gpu_asked=bool(requested))
         entered = search("container.enters", command)
         left = any(hit.line > one.line for hit in paste.each("container.left"))
         if entered and not left and any(paste.lines[one.line + 1 :]):
@@ -80,21 +82,23 @@ def _started(paste: Paste) -> kinds.Container | None:
     return None
 
 
-def _told(paste: Paste) -> kinds.Container | None:
+def _from_container_rows(paste: Paste) -> kinds.Container | None:
     """Read a compose file, the limits of a pod, the host in a prompt; last the word of a text on where it failed."""
     for row in table("outputs")["containers"]["rows"]:
         if all(paste.has(f"container.{name}") for name in row["told"]):
-            asked = row.get("asked")
-            asked = paste.has(f"container.{asked}") if isinstance(asked, str) else asked
-            return kinds.Container(row["kind"], evidence=row["evidence"], gpu_asked=asked)
+            requested = row.get("asked")
+            requested = (
+                paste.has(f"container.{requested}") if isinstance(requested, str) else requested
+            )
+            return kinds.Container(row["kind"], evidence=row["evidence"], gpu_asked=requested)
     return None
 
 
 def killed(paste: Paste) -> kinds.Errors | None:
     """Return an error where the engine says that the kernel ended the container for memory."""
     lines = [hit.line + 1 for hit in paste.each("container.killed")]
-    asked = (one for one in paste.shown if ".State.OOMKilled" in one.command)
-    lines += [one.line + 2 for one in asked if "true" in " ".join(one.output[:1]).split()]
+    inspections = (one for one in paste.shown if ".State.OOMKilled" in one.command)
+    lines += [one.line + 2 for one in inspections if "true" in " ".join(one.output[:1]).split()]
     said = kinds.ErrorText(
         text="docker inspect: OOMKilled: true", where=f"line {min(lines, default=0)}"
     )
@@ -120,11 +124,11 @@ def image(paste: Paste) -> list[Fact]:
 
 def _torch(name: str) -> kinds.TorchBuild | None:
     for row in table("labels")["images"]:
-        if found := re.search(row["form"], name):
-            stack, rocm = found["stack"] or "", row["accelerator"] == "rocm"
+        if match := re.search(row["form"], name):
+            stack, rocm = match["stack"] or "", row["accelerator"] == "rocm"
             variant = f"rocm{stack}" if rocm else f"cu{stack.replace('.', '')}"
             return kinds.TorchBuild(
-                version=found["torch"],
+                version=match["torch"],
                 cuda="" if rocm else stack,
                 hip=stack if rocm else "",
                 accelerator="rocm" if rocm else "cuda" if stack else "unknown",
@@ -154,10 +158,10 @@ def libraries(paste: Paste) -> list[Fact]:
     """Return LibraryPath with foreign libraries that a wheel's library would load, and Errors for those not found."""
     rows = list(_rows(paste))[:_MOST_ROWS]
     shadows = {
-        one.library: kinds.LibraryShadow(one.library, one.place, one.number.lstrip("."))
-        for one in rows
-        if one.of_torch and one.place.startswith("/") and not search("library.site", one.place)
-        if search("library.of_wheels", one.library)
+        row.library: kinds.LibraryShadow(row.library, row.place, row.number.lstrip("."))
+        for row in rows
+        if row.of_torch and row.place.startswith("/") and not search("library.site", row.place)
+        if search("library.of_wheels", row.library)
     }
     lacking = _lacking(rows)
     facts: list[Fact] = [kinds.LibraryPath(shadows=tuple(shadows.values()))] if shadows else []
@@ -204,7 +208,7 @@ _LONGEST = 1500
 def read(paste: Paste) -> list[Fact]:
     """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
     devices, on_disk = bus(paste)
-    single = (container, killed, rocm_devices, _said, kernel_log, rdma)
+    single = (container, killed, rocm_devices, _system_errors, kernel_log, rdma)
     driven = module(paste, devices, on_disk=on_disk)
     told = (*(one(paste) for one in single), driven, intel(paste, devices))
     found: list[Fact] = [one for one in told if one is not None]
@@ -213,7 +217,7 @@ def read(paste: Paste) -> list[Fact]:
     return [*found, *(fact for reader in several for fact in reader(paste))]
 
 
-def _said(paste: Paste) -> kinds.Errors | None:
+def _system_errors(paste: Paste) -> kinds.Errors | None:
     said = reversed(paste.each("said", longest=_LONGEST))
     by_line = {hit.line: hit.found[0] for hit in said}  # of a line what its first row finds
     places = {text: line for line, text in by_line.items()}

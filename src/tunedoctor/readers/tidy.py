@@ -87,7 +87,9 @@ def _without_bars(text: str) -> str:
     lines: list[str] = []
     for line in text.split("\n"):
         *states, last = line.split("\r")
-        kept = (one for one in states if one and not one.isspace() and not bar.search(one))
+        kept = (
+            state for state in states if state and not state.isspace() and not bar.search(state)
+        )
         lines.append(BREAK.join((*kept, last)))
     return "\n".join(lines)
 
@@ -123,15 +125,15 @@ def _bare(line: str) -> str:
 def _without_quote(line: str) -> str:
     if shape("tidy.prompt").match(line):
         return line[line.index(">>>") :]
-    found = shape("tidy.quote").match(line)
-    return _bare(line[found.end() :]) if found else line
+    match = shape("tidy.quote").match(line)
+    return _bare(line[match.end() :]) if match else line
 
 
 def _unstamped(lines: list[str]) -> list[str]:
     """Take away what a log put in front of nearly all lines: times, or the name of the one process that printed."""
     for front in (_STAMP, shape("dress.stream"), _STAMP):
         told = [line for line in lines if line]
-        names = Counter(found[0].strip() for line in told if (found := front.match(line)))
+        names = Counter(match[0].strip() for line in told if (match := front.match(line)))
         enough = len(told) if front is _STAMP and len(told) < FEWEST else _MOSTLY * len(told)
         one = front is _STAMP or (len(names) == 1 and len(told) >= FEWEST)
         if told and one and names.total() >= enough:

@@ -48,10 +48,10 @@ def by_stream(said: Iterable[Said]) -> list[list[Said]]:
 def undressed(lines: Sequence[str]) -> list[Said]:
     """Return each line without its prefixes. Linear; never raises."""
     known = _shapes(lines)
-    return [Said(number, *_one(line, known)) for number, line in enumerate(lines, 1)]
+    return [Said(number, *_strip_line(line, known)) for number, line in enumerate(lines, 1)]
 
 
-def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
+def _strip_line(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
     stream = manner = ""
     if not line or line.isspace():
         return stream, manner, ""
@@ -63,13 +63,13 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
     for _ in range(_MOST):
         if not text.strip():
             break
-        if found := STREAM.match(text):
-            stream = found["rank"] or found["pid"] or found["name"]
-        elif found := _LOGGED.match(text):
-            manner += _manner(found[0])
+        if match := STREAM.match(text):
+            stream = match["rank"] or match["pid"] or match["name"]
+        elif match := _LOGGED.match(text):
+            manner += _manner(match[0])
         else:
             break
-        text = text[found.end() :]
+        text = text[match.end() :]
     return stream, manner, _unboxed(text)
 
 
@@ -89,10 +89,10 @@ def _shapes(lines: Sequence[str]) -> frozenset[str]:
     """Learn prefixes that no table knows from lines that hold a frame of a traceback."""
     seen: Counter[str] = Counter()
     for line in lines:
-        if 'File "' not in line or not (found := _BEFORE_FRAME.match(line)):
+        if 'File "' not in line or not (match := _BEFORE_FRAME.match(line)):
             continue
-        pre = found["pre"]
-        if "Traceback" not in pre and _one(f"{pre} x", frozenset())[2].strip() != "x":
+        pre = match["pre"]
+        if "Traceback" not in pre and _strip_line(f"{pre} x", frozenset())[2].strip() != "x":
             seen[_manner(pre)] += 1
     return frozenset(known for known, _ in seen.most_common(8))
 
@@ -147,11 +147,11 @@ NUMBERED = shape("traceback.numbered")
 
 def plain(text: str) -> Frame | None:
     """Return the frame of a line as Python prints it."""
-    found = PLAIN.match(text) if "File " in text and ", line " in text else None
-    if not found:
+    match = PLAIN.match(text) if "File " in text and ", line " in text else None
+    if not match:
         return None
-    function = (found["function"] or "").strip()
-    return Frame(file=found["file"], line=int(found["line"]), function=function)
+    function = (match["function"] or "").strip()
+    return Frame(file=match["file"], line=int(match["line"]), function=function)
 
 
 def notebook(text: str) -> Frame | None:
@@ -160,8 +160,8 @@ def notebook(text: str) -> Frame | None:
     if " in " not in line and ", line " not in line and not line.startswith("File "):
         return None
     for layout in rows("notebook"):
-        if found := layout.pattern.match(line):
-            groups = found.groupdict()
+        if match := layout.pattern.match(line):
+            groups = match.groupdict()
             number = groups.get("line")
             return Frame(
                 file=groups.get("file") or f"In[{groups.get('cell') or ''}]",
@@ -217,8 +217,8 @@ class _Shape(NamedTuple):
 def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
     """Read the traceback whose first line stands at `head`: its header or, cut at the top, a frame."""
     opening = said[head].text
-    named = _NOTEBOOK_HEAD.match(opening)
-    shape = _Shape(None, loose=not headless and bool(named or BOX_HEAD.match(opening)))
+    match = _NOTEBOOK_HEAD.match(opening)
+    shape = _Shape(None, loose=not headless and bool(match or BOX_HEAD.match(opening)))
     frames: list[Frame] = []
     at = seen = head if headless else head + 1
     while at < len(said):
@@ -250,7 +250,7 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
         seen = at
     # without its last line it tells its class in a notebook, or what it raises
     source = frames[-1].code if frames else ""
-    text = named["type"] if named else source if source.startswith(("raise ", "assert ")) else ""
+    text = match["type"] if match else source if source.startswith(("raise ", "assert ")) else ""
     found = (error(text, frames, said[head].number),) if text else ()
     return found, max(seen, head + 1)
 
@@ -258,8 +258,8 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
 def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
     """Return the error that a message states, with the class that its first line names."""
     first = text.partition("\n")[0]
-    found = TYPE.match(first)
-    named = found["type"] if found else first.partition(":")[0]
+    match = TYPE.match(first)
+    named = match["type"] if match else first.partition(":")[0]
     return ErrorText(
         text=text,
         where=f"line {number}",
@@ -302,7 +302,7 @@ def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
     for stream in by_stream(said):
         at = 0
         while at < len(stream):
-            errors, after = _begun(stream, at) or ((), at)
+            errors, after = _read_trace(stream, at) or ((), at)
             found += errors
             taken.update(one.number for one in stream[at:after])
             at = max(after, at + 1)
@@ -313,7 +313,7 @@ def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
     return [*once.values()], taken
 
 
-def _begun(said: Sequence[Said], at: int) -> Read | None:
+def _read_trace(said: Sequence[Said], at: int) -> Read | None:
     text = said[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):

@@ -1,7 +1,7 @@
-"""The one HTTP client: pages and files of package indexes, by the user's proxies and certificates.
+"""The only HTTP client: gets pages and files of package indexes, with the user's proxies and certificates.
 
-Every answer is of limited size and comes in limited time; a redirect is followed to the same or an allowed host alone,
-never from HTTPS to HTTP. Who answers is looked up by it (`installers/`), and what indexes hold (`refresh/`).
+Every answer is limited in size and time; redirects are only followed to the same or an allowed host, and never from
+HTTPS to HTTP. Used to find out which index answers (`installers/`), and what indexes have (`refresh/`).
 """
 
 import http.client
@@ -29,19 +29,19 @@ ACCEPT = (
 )
 REDIRECTS = 4
 _BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Variables of uv, pip and curl that name the certificates to trust, in place of the system's."""
+"""Variables of uv, pip and curl that name the trusted certificates, instead of the system's."""
 
 
 class FetchError(Exception):
-    """A page can't be had; the message is a sentence that names it, without its full stop."""
+    """A page can't be fetched; the message is a sentence that names it, without its full stop."""
 
     def __init__(
         self, url: str, what: str, status: int = 0, place: str = "", code: str = ""
     ) -> None:
-        """Say what came of a URL.
+        """Describe what happened with a URL.
 
-        `status` is that of the server's answer, 0 where none came, `code` what a hub calls it; `place`, where that
-        leads and nobody looked.
+        `status` is the status of the server's answer, 0 if there was none, `code` a hub's error code; `place` is the
+        target of a redirect that was not followed.
         """
         self.what, self.status, self.place = clean_text(what), status, clean_text(place[:200])
         self.code = code
@@ -49,35 +49,35 @@ class FetchError(Exception):
 
 
 class RefusedError(Exception):
-    """A page or file is not what it has to be; the message is a sentence that says why, without its full stop."""
+    """A page or file is not what it should be; the message is a sentence that says why, without its full stop."""
 
 
 class Limits(NamedTuple):
-    """What one answer is allowed to take."""
+    """Limits for one answer."""
 
     size: int = 32 * MEBI
     """Bytes; the page of all torch wheels has about 5 MiB."""
     seconds: float = 60.0
-    """From the question to the last byte, look-ups and redirects counted."""
+    """From the request to the last byte, including lookups and redirects."""
     connect: float = 15.0
     """For the connection alone."""
 
 
 class Client(NamedTuple):
-    """How servers are asked."""
+    """How to access servers."""
 
     limits: Limits = Limits()
     variables: Mapping[str, str] = os.environ
-    """Proxies and certificates, as pip and uv name them."""
+    """Proxies and certificates, under the names that pip and uv use."""
     trusted: tuple[str, ...] = ()
-    """Hosts whose certificates are not looked at, as the user says: "name" or "name:port"."""
+    """Hosts whose certificates are not verified, as set by the user: "name" or "name:port"."""
     hosts: frozenset[str] = frozenset()
-    """Those that are asked ("name" or "name:port"); empty: the one that a URL names."""
+    """Allowed hosts ("name" or "name:port"); empty: the host in the URL."""
     token: str = ""
-    """That the user has for the host."""
+    """The user's token for the host."""
 
     def get(self, url: str, *, whole: bool = True) -> bytes:
-        """Return the body of a page; not `whole`: b"" as soon as it answers. Raises FetchError, with no password."""
+        """Return the body of a page; not `whole`: b"" as soon as it answers. Raises FetchError, without a password."""
         found: list[bytes | FetchError] = []
 
         def work() -> None:
@@ -92,7 +92,7 @@ class Client(NamedTuple):
             except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
                 found.append(FetchError(_plain(url), self._why(error)))
 
-        # a thread, since a name server or a dripping header has no other time limit
+        # a thread, because there is no other time limit for a name server or slow headers
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(self.limits.seconds + 1)
@@ -102,10 +102,10 @@ class Client(NamedTuple):
         return answer
 
     def checked(self, url: str, stated: str) -> bytes:
-        """Return a file, checked by the sha256 that a page states, if any. Raises FetchError, RefusedError."""
+        """Return a file, checked against the sha256 on a page, if any. Raises FetchError, RefusedError."""
         data = self.get(url)
         if stated and sha256(data).hexdigest() != stated:
-            raise RefusedError(f"{url} has another hash than its page states: refused")
+            raise RefusedError(f"{url} was refused: its hash differs from the one on its page")
         return data
 
     def _get(self, url: str, *, whole: bool) -> bytes:
@@ -113,13 +113,14 @@ class Client(NamedTuple):
         allowed = self.hosts or frozenset({host_of(url)} if "://" in url else ())
         check(url, allowed)
         parts = urlsplit(url)
-        # scheme -> proxy of the user's settings, else of the system; none for a host that goes without
+        # scheme -> proxy from the user's settings, else from the system; none for an excluded host
         named = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
         through = urllib.request.getproxies() | {s: proxy for s, proxy in named.items() if proxy}
         if urllib.request.proxy_bypass(parts.hostname or ""):
             through = {}
         place = urlsplit(through.get(parts.scheme, url))
-        if place.hostname:  # learn soon that nobody is there: the opener has one time limit for all
+        # detect early that no server is there: the opener has one time limit for everything
+        if place.hostname:
             port = place.port or (443 if place.scheme == "https" else 80)
             socket.create_connection((place.hostname, port), self.limits.connect).close()
         proxies = urllib.request.ProxyHandler(through)
@@ -138,8 +139,8 @@ class Client(NamedTuple):
             return self._body(_plain(url), stream, end) if whole else b""
 
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
-        """Trust the bundle that the user names, as pip does, else what the system trusts."""
-        several = ((one, self.variables.get(one)) for one in _BUNDLES)
+        """Return a context that trusts the bundle that the user names, as in pip, else the system's certificates."""
+        several = ((bundle, self.variables.get(bundle)) for bundle in _BUNDLES)
         by, file = next(((one, file) for one, file in several if file), ("", ""))
         folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
         try:
@@ -150,7 +151,7 @@ class Client(NamedTuple):
                 by = "PIP_CLIENT_CERT"
                 context.load_cert_chain(file)
         except OSError as error:
-            raise FetchError("", f"{by}={file} holds no certificates: {error}") from None
+            raise FetchError("", f"{by}={file} has no certificates: {error}") from None
         named = {one.rpartition("//")[2].strip("/").lower() for one in self.trusted}
         if all({host, urlsplit(f"//{host}").hostname} & named for host in hosts):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -161,47 +162,49 @@ class Client(NamedTuple):
         if isinstance(reason, TimeoutError):
             return self._slow
         if isinstance(error, http.client.IncompleteRead):
-            return "was cut: less came than was announced"
+            return "was cut off: it is shorter than announced"
         text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         return f"can't be reached: {text[:200]}"
 
     def _body(self, url: str, stream: http.client.HTTPResponse, end: float) -> bytes:
         coding = stream.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
-            raise FetchError(url, f"is packed ({coding[:20]}), which nobody asked for")
+            raise FetchError(url, f"is compressed ({coding[:20]}), which was not requested")
         chunks: list[bytes] = []
         size = 0
         while chunk := stream.read1(65536):
             chunks.append(chunk)
             size += len(chunk)
             if size > self.limits.size:
-                raise FetchError(url, f"has more than {self.limits.size >> 10} KiB and is left")
+                raise FetchError(
+                    url, f"is larger than {self.limits.size >> 10} KiB and was refused"
+                )
             if time.monotonic() > end:
                 raise FetchError(url, self._slow)
         announced = stream.headers.get("Content-Length", "")
         if announced.isascii() and announced.isdigit() and int(announced) != size:
-            raise FetchError(url, f"was cut: {size} of {int(announced)} bytes came")
+            raise FetchError(url, f"was cut off: {size} of {int(announced)} bytes arrived")
         return b"".join(chunks)
 
     @property
     def _slow(self) -> str:
-        return f"gave no whole answer in {self.limits.seconds:g} s"
+        return f"gave no complete answer in {self.limits.seconds:g} s"
 
 
 def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
-    """Refuse other hosts and schemes by a FetchError; `status` is that of the answer that leads there."""
+    """Raise FetchError for other hosts and schemes; `status` is that of the redirecting answer."""
     try:
         parts = urlsplit(url)
         host = host_of(url)
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or host not in hosts:
-        what = f"is on none of the allowed hosts ({', '.join(sorted(hosts))})"
+        what = f"is not on an allowed host ({', '.join(sorted(hosts))})"
         raise FetchError(_plain(url), what, status, _plain(url) if status else "")
 
 
 def host_of(url: str) -> str:
-    """Return "name" or "name:port" of a URL; "" where there is none. Raises ValueError: a host in broken brackets."""
+    """Return "name" or "name:port" of a URL; "" if it has none. Raises ValueError: a host in broken brackets."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
@@ -229,11 +232,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: Message,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Follow only to allowed hosts, and never from HTTPS to HTTP; a password stays with its host."""
+        """Follow redirects only to allowed hosts, and never from HTTPS to HTTP; drop the password for another host."""
         check(newurl, self.hosts, code)
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             place = _plain(newurl)
-            raise FetchError(req.full_url, f"leads from HTTPS to {place[:200]}", code, place)
+            raise FetchError(req.full_url, f"redirects from HTTPS to {place[:200]}", code, place)
         new = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
         if new and host_of(newurl) != host_of(req.full_url):
             new.remove_header("Authorization")

@@ -1,4 +1,4 @@
-"""Indexes: which are asked, their pages (HTML as PEP 503 and 658 have it, JSON as PEP 691), and the wheels of these."""
+"""Package indexes: which are asked, their pages (HTML as in PEP 503 and 658, JSON as in PEP 691), and the wheels."""
 
 import re
 import sys
@@ -26,11 +26,11 @@ from tunedoctor.tables.wheels import VARIANT, cuda_of, in_order
 from tunedoctor.wheels.rules import FAMILIES, index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
-"""PyTorch's index links to files on the second."""
+"""PyTorch's index links to files on the second host."""
 LONGEST = 2000
-"""Characters of a link; longer ones are no file names."""
+"""Most characters of a link; longer ones are not file names."""
 OLDEST = "2.0.0"
-"""First release that the table holds."""
+"""First release in the table."""
 _TAG = re.compile(r"""<(a|base)\s((?:[^<>"']|"[^"<]{0,4000}"|'[^'<]{0,4000}')*+)>""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"""([a-z][a-z0-9-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?""", re.IGNORECASE
@@ -40,27 +40,27 @@ _LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"
 
 
 class Indexes(NamedTuple):
-    """Where wheels are looked up."""
+    """The indexes with wheels."""
 
     torch: str
-    """URL of PyTorch's index or a mirror of it, with the slash at its end."""
+    """URL of PyTorch's index or a mirror, with a trailing slash."""
     default: str
-    """URL of the default index; "" where none is known."""
+    """URL of the default index; "" if unknown."""
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Hosts that pages of the first are taken from."""
+        """Hosts that PyTorch's pages may come from."""
         own = frozenset({host_of(self.torch)})
         return own | HOSTS if own <= HOSTS else own
 
 
 def indexes(asked: str, default: str) -> Indexes:
-    """Return the indexes: `asked` or PyTorch's own, and the default one, else that of pip and uv. Raises ValueError."""
+    """Return the indexes: `asked` or PyTorch's own, and the default one, else pip's and uv's. Raises ValueError."""
     torch = asked.strip() or index_of()
     if not _is_url(torch) or "?" in torch or "#" in torch:
-        raise ValueError(f"{torch[:100]!r} is no URL of an index")
+        raise ValueError(f"{torch[:100]!r} is not the URL of an index")
     default = default or standard_index()
-    # a folder in its place has no pages
+    # a local folder instead of an index has no pages
     default = f"{default.rstrip('/')}/" if _is_url(default) else ""
     return Indexes(torch.rstrip("/") + "/", default)
 
@@ -71,49 +71,49 @@ def _is_url(text: str) -> bool:
 
 
 def standard_index(uv: str = "uv") -> str:
-    """Return the standard index as uv, else pip, names it in its help: what an installer without settings asks."""
+    """Return the standard index from the help of uv, else pip: the one that an installer without settings uses."""
     of_pip = (sys.executable, "-m", "pip", "help", "install")
     for argv in ((uv, "pip", "install", "--help"), of_pip):
         text = run(argv, timeout=20).out
-        if found := re.search(r"default:?\s+<?(https?://[^\s>)\]]+)[>)]", text):
-            return found[1].rstrip("/") + "/"
+        if match := re.search(r"default:?\s+<?(https?://[^\s>)\]]+)[>)]", text):
+            return match[1].rstrip("/") + "/"
     return ""
 
 
 class Link(NamedTuple):
-    """A file that a page names."""
+    """A file that a page lists."""
 
     name: str
     """torch-2.15.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl."""
     url: str
     """Absolute, without its fragment."""
     sha256: str
-    """Of the file, as the page says; "" where it says none."""
+    """Hash of the file on the page; "" if it has none."""
     metadata_sha256: str
-    """Of the file's metadata at URL.metadata; "" where there is none, or without a hash."""
+    """Hash of the file's metadata at URL.metadata; "" if there is none."""
     yanked: bool = False
-    """Withdrawn by its makers: it counts as a file and is chosen by nobody."""
+    """Withdrawn by its makers: it counts as a file but is never chosen."""
 
 
 class Page(NamedTuple):
-    """A page as it was read."""
+    """A parsed page."""
 
     links: tuple[Link, ...]
     whole: bool
-    """It ends as HTML or JSON does: a page that was cut does not."""
+    """It ends like complete HTML or JSON; a page that was cut off does not."""
     variants: tuple[Link, ...] = ()
     """Files NAME-VERSION-variants.json (PEP 825)."""
     sources: tuple[str, ...] = ()
     """Names of source files: flash_attn-2.8.3.tar.gz."""
 
     def files(self, project: str) -> int:
-        """Return how many wheels of a project the page names."""
+        """Return the number of a project's wheels on the page."""
         start = f"{project}-"
-        return len({one.name for one in self.links if one.name.lower().startswith(start)})
+        return len({link.name for link in self.links if link.name.lower().startswith(start)})
 
 
 SOURCE = (".tar.gz", ".zip")
-"""How the file of a source distribution ends."""
+"""Suffixes of source distributions."""
 
 
 def parsed(data: bytes, base: str) -> Page:
@@ -145,17 +145,17 @@ def parsed(data: bytes, base: str) -> Page:
 
 
 _Tags = tuple[list[tuple[str, dict[str, str]]], bool]
-"""Tags with their attributes, and whether the page is whole."""
+"""Tags with their attributes, and whether the page is complete."""
 
 
 def _of_html(data: bytes) -> _Tags:
-    """Read by patterns, each linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …")."""
+    """Parse with patterns that are all linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …")."""
     text = data.decode("utf-8", "replace")
     rows: list[tuple[str, dict[str, str]]] = []
     for tag, inside in _TAG.findall(text):
         found: dict[str, str] = {}
         for name, *values in _ATTRIBUTE.findall(inside[: LONGEST * 4]):
-            found.setdefault(name.lower(), unescape("".join(values)))  # of two the first counts
+            found.setdefault(name.lower(), unescape("".join(values)))  # the first of two counts
         rows.append((tag, found))
     _, end, after = text.lower().partition("</html")
     return rows, bool(end) and after.lstrip()[:1] == ">"
@@ -178,11 +178,11 @@ def _of_json(data: bytes) -> _Tags:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [], False
     rows: list[tuple[str, dict[str, str]]] = []
-    for one in found.files:
-        values = {"href": f"{one.url}#sha256={one.hashes.get('sha256', '')}"}
-        if isinstance(one.core_metadata, dict):
-            values["data-core-metadata"] = f"sha256={one.core_metadata.get('sha256', '')}"
-        rows.append(("a", values | ({"data-yanked": ""} if one.yanked is not False else {})))
+    for file in found.files:
+        values = {"href": f"{file.url}#sha256={file.hashes.get('sha256', '')}"}
+        if isinstance(file.core_metadata, dict):
+            values["data-core-metadata"] = f"sha256={file.core_metadata.get('sha256', '')}"
+        rows.append(("a", values | ({"data-yanked": ""} if file.yanked is not False else {})))
     return rows, True
 
 
@@ -193,19 +193,19 @@ def _hash(text: str) -> str:
 
 
 class Wheel(NamedTuple):
-    """A wheel of a page, and what its name says."""
+    """A wheel on a page, and what its name says."""
 
     link: Link
     project: str
     release: str
     variant: str
-    """cu132, rocm7.2, xpu, cpu; "cpu" for wheels without a label, those of macOS too."""
+    """cu132, rocm7.2, xpu, cpu; "cpu" for wheels without a label, such as those for macOS."""
     family: str
-    """linux_x86_64 …; "any" for wheels without compiled code."""
+    """linux_x86_64 ...; "any" for wheels without compiled code."""
     python: str
     """3.12, 3.14t, "any"."""
     floor: str
-    """Oldest glibc, or macOS, that a platform tag names; "" where none does: Windows, plain linux_x86_64."""
+    """Oldest glibc or macOS in a platform tag; "" if there is none, as for Windows and plain linux_x86_64."""
 
 
 Builds = Mapping[tuple[str, str, str], tuple[str, ...]]
@@ -213,9 +213,9 @@ Builds = Mapping[tuple[str, str, str], tuple[str, ...]]
 
 
 def wheel_of(link: Link) -> Wheel | None:
-    """Read a file name; None where it is none, a pre-release, or of a label, platform or Python that isn't known.
+    """Parse a file name; None if it is not a wheel, is a pre-release, or has an unknown label, platform or Python.
 
-    A file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
+    A file for Linux on aarch64 without a label belongs to the variant of its folder (torch 2.5 cu124).
     """
     try:
         project, version, _, tags = parse_wheel_filename(link.name)
@@ -248,7 +248,7 @@ def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version
 
 
 def sources_of(project: str, files: Iterable[str]) -> Iterator[Version]:
-    """Yield the versions of which a page has the source: NAME-VERSION.tar.gz or .zip."""
+    """Yield the versions whose source the page has: NAME-VERSION.tar.gz or .zip."""
     wanted = canonicalize_name(project)
     for file in files:
         if file[:1].lower() == wanted[:1] and file.endswith(SOURCE):
@@ -265,7 +265,9 @@ def _family(platform: str) -> str:
         return platform
     arch = next((one for one in ("x86_64", "aarch64", "arm64") if platform.endswith(one)), "none")
     name, *numbers = platform.removesuffix(arch).rstrip("_").split("_")
-    floored = len(numbers) == 2 and all(one.isdecimal() and len(one) < 4 for one in numbers)
+    floored = len(numbers) == 2 and all(
+        number.isdecimal() and len(number) < 4 for number in numbers
+    )
     plain = name in ("linux", *_LABELS) and not numbers
     if not (floored if name in ("manylinux", "macosx") else plain):
         return ""
@@ -274,7 +276,7 @@ def _family(platform: str) -> str:
 
 
 def _python(tag: Tag) -> str:
-    """Return "3.12" of cp312-cp312, "3.14t" of cp314-cp314t, "any" of py3-none; "" for others."""
+    """Return "3.12" for cp312-cp312, "3.14t" for cp314-cp314t, "any" for py3-none; "" for others."""
     if tag.interpreter in ("py3", "py2.py3") and tag.abi == "none":
         return "any"
     digits = tag.interpreter.removeprefix("cp")
@@ -304,10 +306,10 @@ def releases(
 def builds_of(wheels: Iterable[Wheel]) -> Builds:
     """Return the builds of one release.
 
-    The floor is the glibc of the variant's files, the highest that they name, or the macOS of a Python's own; ""
-    where they name none. Each Python stands once, under the lowest.
+    The floor is the highest glibc in the names of the variant's files, or each Python's own macOS; "" if the names
+    have none. Each Python appears once, under the lowest floor.
     """
-    every = [one for one in wheels if one.family != "any"]
+    every = [wheel for wheel in wheels if wheel.family != "any"]
     found: dict[tuple[str, str, str], list[str]] = {}
     for family, variant in dict.fromkeys((one.family, one.variant) for one in every):
         mine = [one for one in every if (one.family, one.variant) == (family, variant)]
@@ -321,5 +323,5 @@ def builds_of(wheels: Iterable[Wheel]) -> Builds:
 
 
 def python_order(python: str) -> tuple[bool, tuple[int, ...]]:
-    """Order Python tags as the table does: 3.9, 3.10, 3.13t."""
+    """Return a sort key for Python tags, in the order of the table: 3.9, 3.10, 3.13t."""
     return (python.endswith("t"), parts(python.rstrip("t")))

@@ -1,8 +1,8 @@
-"""What files beside wheels tell, and with that and the table in use what pages say -> the rows that change. Pure.
+"""Read files next to wheels, and turn them, pages and the table in use into the rows that change. Pure functions.
 
-Beside wheels: METADATA (PEP 566, 658), of whose requirements come CUDA, torch and gfx targets, and the variants of a
-release (PEP 825), NAME-VERSION-variants.json, which tells, as pages do not, for which GPUs a wheel holds code; its
-providers are never run. A row or a part of one is never dropped.
+Next to wheels are: METADATA (PEP 566, 658), whose requirements give CUDA, torch and gfx targets, and the variants of a
+release (PEP 825), NAME-VERSION-variants.json, which say, unlike pages, which GPUs a wheel has code for; their
+providers are never run. A row or a part of one is never removed.
 """
 
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ from tunedoctor.tables.wheels import VARIANT, Build, Release, cuda_of, in_order
 from tunedoctor.wheels.rules import driver_floor
 
 MOST = 100
-"""Targets of one build."""
+"""Most targets of one build."""
 
 
 class Needs(NamedTuple):
-    """The requirements of a wheel that hold on one platform, without extras."""
+    """The requirements of a wheel on one platform, without extras."""
 
     requirements: tuple[Requirement, ...]
 
     @property
     def variant(self) -> str:
-        """The CUDA variant that the wheel is of: by its cuda-toolkit, else by its CUDA runtime; "cpu" without."""
+        """The CUDA variant of the wheel: from its cuda-toolkit, else from its CUDA runtime; "cpu" without either."""
         for start in ("cuda-toolkit", "nvidia-cuda-runtime"):
             for one in self.requirements:
                 for exact in one.specifier if normalised(one.name).startswith(start) else ():
@@ -44,27 +44,27 @@ class Needs(NamedTuple):
 
     @property
     def gfx(self) -> tuple[str, ...]:
-        """Targets (gfx942 …) named by the extras of the rocm package: rocm[device-gfx942]; () for device-all."""
+        """Targets (gfx942 …) in the extras of the rocm package: rocm[device-gfx942]; () for device-all."""
         extras = {e for one in self.requirements if one.name.lower() == "rocm" for e in one.extras}
         devices = (e.removeprefix("device-") for e in extras if e.startswith("device-"))
         return tuple(sorted(d for d in devices if named_as("gfx", d)))
 
 
 def needs(metadata: bytes, family: str, python: str) -> Needs:
-    """Read Requires-Dist of a METADATA file for a platform family and Python ("3.12"); unreadable lines are left."""
+    """Parse Requires-Dist of METADATA for a platform family and Python ("3.12"); invalid lines are ignored."""
     version, platform = f"{python.rstrip('t')}.1", family.replace("_", "-", 1)
     machine = platform.partition("-")[2]
     own = Interpreter(executable="", version=version, platform=platform, machine=machine)
     lines = map(requirement, parse_email(metadata)[0].get("requires_dist", []))
     environment = marker_environment(own, None)
-    return Needs(tuple(one for one in lines if one and holds(one, environment)))
+    return Needs(tuple(line for line in lines if line and holds(line, environment)))
 
 
 def admits(one: Needs, torch: str) -> str:
-    """Return how a companion holds torch: "pinned" to exactly this release, "open" if it allows it, else ""."""
+    """Return how a companion requires torch: "pinned" to exactly this release, "open" if it allows it, else ""."""
     for wanted in one.requirements:
         if wanted.name.lower() == "torch":
-            # a wheel of one variant can name its label: ==2.16.0+cu132
+            # a wheel of one variant can include its label: ==2.16.0+cu132
             bare = ",".join(str(each).partition("+")[0] for each in wanted.specifier)
             if not within(torch, bare):
                 return ""
@@ -73,12 +73,12 @@ def admits(one: Needs, torch: str) -> str:
 
 
 class Told(NamedTuple):
-    """What a file of variants says of a build."""
+    """What a variants file says about a build."""
 
     code: str
     """As in the column of the wheel table: "75 80 90 compute_120"."""
     cuda: str = ""
-    """Oldest CUDA of the driver: "12.8"; "" where none is named."""
+    """Oldest CUDA that the driver must support: "12.8"; "" if not given."""
 
 
 class _File(msgspec.Struct):
@@ -87,18 +87,18 @@ class _File(msgspec.Struct):
 
 
 def release_of(name: str) -> str:
-    """Return the release of "torch-2.16.0-variants.json"; "" for other files."""
+    """Return the release in "torch-2.16.0-variants.json"; "" for other files."""
     version = name.removeprefix("torch-").removesuffix("-variants.json")
     whole = name == f"torch-{version}-variants.json" and RELEASE.fullmatch(version)
     return version if whole else ""
 
 
 def told(data: bytes) -> dict[str, Told]:
-    """Return variant -> what is said; one that two labels tell differently is left out. Raises ValueError."""
+    """Return variant -> its data; a variant with two contradicting labels is left out. Raises ValueError."""
     try:
         file = msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"it is no variants.json: {str(error)[:120]}") from None
+        raise ValueError(f"it is not a variants.json: {str(error)[:120]}") from None
     found: dict[str, set[Told]] = {}
     for label, properties in file.variants.items():
         nvidia, amd = properties.get("nvidia", {}), properties.get("amd", {})
@@ -107,7 +107,7 @@ def told(data: bytes) -> dict[str, Told]:
         cuda = cuda if VARIANT.fullmatch(own) and cuda_of(own) == cuda else ""
         code = [word for value in nvidia.get("sm_arch", ()) for word in _words(value)]
         code += [one for values in amd.values() for one in values if named_as("gfx", one)]
-        # the variant that a label names (cu129, cuda12.9, cuda_12_9), else the one of its CUDA
+        # the variant in a label (cu129, cuda12.9, cuda_12_9), else that of its CUDA version
         named = label.replace("cuda", "cu").replace("_", "").replace(".", "")
         variant = next(filter(VARIANT.fullmatch, (label, named, own if cuda else "")), "")
         if variant and code and len(code) <= MOST:
@@ -116,7 +116,7 @@ def told(data: bytes) -> dict[str, Told]:
 
 
 def _words(value: str) -> list[str]:
-    """Return "75" of 75_real, "compute_120" of 120_virtual, both of CMake's bare 120; targets as 90a count not."""
+    """Return "75" for 75_real, "compute_120" for 120_virtual, both for CMake's bare 120; 90a and such are ignored."""
     number, _, kind = value.partition("_")
     if not (number.isdigit() and len(number) in (2, 3)):
         return []
@@ -125,38 +125,38 @@ def _words(value: str) -> list[str]:
 
 
 _PAGES = "index_pages"
-"""Source of a build of which no list of code is known."""
+"""Source of a build whose code list is unknown."""
 _METADATA = "metadata"
-"""Source of a list of code that requirements or variants.json tell."""
+"""Source of a code list from requirements or variants.json."""
 _OLD_GLIBC = "2.17"
-"""Of Linux wheels whose tag names no floor: they were built on CentOS 7."""
+"""Floor of Linux wheels whose tag has none: they were built on CentOS 7."""
 Rows = Mapping[str, Release]
 
 
 class Learned(NamedTuple):
-    """What metadata says of a release, beyond the names of its files; "" and {} where it was not told."""
+    """What metadata adds to the file names of a release; "" and {} if unknown."""
 
     default: Mapping[str, str] = {}
     """Platform family -> variant of the wheel on the default index."""
     torchvision: str = ""
     torchaudio: str = ""
     pair_sure: bool = False
-    """torchvision states this torch release exactly."""
+    """torchvision requires exactly this torch release."""
     code: Mapping[str, Told] = {}
-    """Variant -> compiled code, by the requirements of its wheels or by the variants of the index."""
+    """Variant -> compiled code, from the requirements of its wheels or the variants on the index."""
 
 
 class Merge(NamedTuple):
-    """What an update comes to."""
+    """The result of an update."""
 
     overlay: Overlay
-    """All rows that differ from the shipped table: those of earlier updates too."""
+    """All rows that differ from the shipped table, including those of earlier updates."""
     changes: tuple[str, ...]
-    """What differs from the table that was in use, one sentence for each release."""
+    """Differences from the table that was in use, one sentence for each release."""
     left_out: tuple[str, ...]
-    """What the pages name and the table can't take, with the reason."""
+    """What the pages have but the table can't store, with the reason."""
     kept: tuple[str, ...]
-    """What the table knows and the pages don't name: "2.9.1+cu129 for linux_x86_64"; it stays."""
+    """What the table has but the pages don't: "2.9.1+cu129 for linux_x86_64"; it stays."""
 
 
 def merged(  # noqa: PLR0913  two tables and what was learned
@@ -167,7 +167,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     files: Mapping[str, int],
     today: str,
 ) -> Merge:
-    """Lay what was seen over the table in use. Raises UpdatedError: a row of a shape that the table does not have."""
+    """Apply what was found to the table in use. Raises UpdatedError: a row has a form that the table does not allow."""
     rows = rows_of(in_use)
     changes: list[str] = []
     left_out: list[str] = []
@@ -175,13 +175,13 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         cuda = sorted({v for _, v, _ in one if v.startswith("cu")})
         told = learned.get(version, Learned())
         unknown = [v for v in cuda if not _drivers(v, told, in_use)]
-        no_floor = "no driver floor is known for CUDA"
+        no_floor = "the oldest driver is unknown for CUDA"
         left_out += [f"{version}+{v}: {no_floor} {cuda_of(v)}" for v in unknown]
         old = rows.get(version)
         builds = {key: found for key, found in one.items() if key[1] not in unknown}
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
         if old is None and not any(v.startswith("c") for v in linux):
-            left_out.append(f"{version}: no wheel for Linux on x86_64 is there yet")
+            left_out.append(f"{version}: it has no wheel for Linux on x86_64 yet")
             continue
         base = old or _new(version, one, told, rows)
         rows[version] = _joined(version, base, builds, told, rows, in_use)
@@ -198,7 +198,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
 
 def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
     order = in_order([*rows, version])
-    last = rows[order[order.index(version) - 1]]  # none is older than the table's first
+    last = rows[order[order.index(version) - 1]]  # no release is older than the table's first
     default = {f: last.pypi_default.get(f, "cpu") for f in sorted({family for family, _, _ in one})}
     told_of = {"pypi_default": bool(told.default), "torchvision_pair": told.pair_sure}
     return replace(
@@ -221,7 +221,7 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
     rows: Rows,
     in_use: Any,  # noqa: ANN401
 ) -> Release:
-    """Return a row with what was seen added: published files win over what could not be verified."""
+    """Return a row with what was found added: published files replace what could not be verified."""
     unsure = set(row.unverified)
     if "torchvision_pair" in unsure and told.pair_sure:
         row = replace(row, torchvision=told.torchvision)
@@ -251,23 +251,23 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
 
 
 def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
-    """Return the oldest drivers of Linux and Windows: by the rule, else those of the CUDA that variants.json names."""
+    """Return the oldest drivers of Linux and Windows: from the rule, else for the CUDA in variants.json."""
     floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
     if all(floors):
         return " ".join(floors)
     bound = told.code.get(variant, Told("")).cuda
     rows = [one for one in table["cuda"]["toolkits"] if bound and one["cuda"] == bound]
-    pairs = [(one["linux"], one["windows"] or one["linux"]) for one in rows if one["linux"]]
+    pairs = [(row["linux"], row["windows"] or row["linux"]) for row in rows if row["linux"]]
     linux, windows = min(pairs, key=lambda pair: parts(pair[0]), default=("", ""))
     return f"{linux} {windows}".strip()
 
 
 def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) -> tuple[str, str]:
-    """Return the code of a build that nobody has read yet, and where that comes from.
+    """Return the code of a build that was not examined yet, and its source.
 
-    Pages do not tell what code a wheel holds: it is taken over from the newest release of the same variant (of ROCm,
-    of any) and marked, and what has such a list alone is chosen where no other fits. A CUDA variant that no release
-    had before gets none: nothing is known to run on it.
+    Pages do not say what code a wheel has: it is copied from the newest release of the same variant (for ROCm, of
+    any) and marked, and builds with only such a list are chosen last. A new CUDA variant gets no code:
+    it is unknown what it runs on.
     """
     if one := told.code.get(variant):
         return one.code, _METADATA
@@ -286,16 +286,16 @@ def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
 
 
 def published(table: Any) -> dict[tuple[str, str, str], Build]:  # noqa: ANN401
-    """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was seen."""
+    """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was confirmed."""
     builds = ((version, b) for version, row in rows_of(table).items() for b in row.builds)
     seen = ((version, b) for version, b in builds if b.seen and b.kind != "cpu")
     return {(version, b.platform, b.variant): b for version, b in seen}
 
 
 def least_files(table: Any, project: str) -> int:  # noqa: ANN401
-    """Return how many files of a project its page has at least: as many as were counted, or as the rows say.
+    """Return how many files a project's page should at least have: as many as were counted, or as the rows imply.
 
-    Of the rows: one file for each Python of a CUDA or ROCm wheel of torch (for Linux on aarch64 before 2.9, where
+    The rows imply one file for each Python of a CUDA or ROCm wheel of torch (for Linux on aarch64 before 2.9, where
     the Pythons were not checked, one in all); one for each release of a companion.
     """
     counted = int(table["pytorch_index"].get("files", {}).get(project, 0))
@@ -310,7 +310,7 @@ def least_files(table: Any, project: str) -> int:  # noqa: ANN401
 
 
 def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
-    """Return what a row says that the old one did not, in words; old None: a new release."""
+    """Return how a row differs from the old one, in words; old None: a new release."""
     if old is None:
         return [f"{version}: {_described(new)}"]
     had = {(b.platform, b.variant): b.seen for b in old.builds}
@@ -321,13 +321,13 @@ def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
     said += [f"Python {' '.join(pythons)}"] if pythons else []
     settled = [name for name, seen, b in told if seen is False and b.seen]
     settled += [mark for mark in old.unverified if mark not in new.unverified]
-    said += [f"seen now: {', '.join(settled)}"] if settled else []
+    said += [f"now confirmed: {', '.join(settled)}"] if settled else []
     said = said or (["details of its files"] if old != new else [])
     return [f"{version}: {'; '.join(dict.fromkeys(said))}"] if said else []
 
 
 def _described(row: Release) -> str:
-    """Return "cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t, torchvision 0.30.0" of a row."""
+    """Return "cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t, torchvision 0.30.0" for a row."""
     words: list[str] = []
     for kind in ("cuda", "rocm", "xpu"):
         found = {b.variant: b.toolkit for b in row.builds if b.kind == kind}

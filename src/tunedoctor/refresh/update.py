@@ -1,4 +1,4 @@
-"""One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
+"""Run one update: ask the indexes, apply the result to the table in use, and store it in the cache, atomically."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -29,24 +29,24 @@ PROJECTS = ("torch", "torchvision", "torchaudio")
 DETAILED = 6
 """Releases whose metadata is read, newest first: between two updates there are one or two new ones."""
 TRIED = 4
-"""Releases of a companion whose metadata is read to find the pair of a torch."""
+"""Releases of a companion whose metadata is read to find the match for a torch."""
 _FAMILIES = FAMILIES[:3]
 
 
-class Outcome(NamedTuple):
+class UpdateResult(NamedTuple):
     """What an update came to."""
 
     state: Literal["updated", "shown", "recent"]
-    """`shown`: asked, and nothing was written; `recent`: not asked, since a day has not gone by."""
+    """`shown`: asked, but nothing was written; `recent`: not asked, because the last update was less than a day ago."""
     shipped: str
     date: str
-    """Date of the table in use from now on."""
+    """Date of the table that is now in use."""
     before: str
-    """Date of the table in use until now."""
+    """Date of the table that was in use before."""
     file: str
     changes: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
-    """Releases that came with this update. Pages don't tell for which GPUs they hold code."""
+    """Releases added by this update. Pages don't say which GPUs they have code for."""
     left_out: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
 
 class UpdateError(Exception):
-    """No update; the cache is as it was. The message is a sentence without its full stop."""
+    """The update failed and the cache is unchanged. The message is a sentence without its full stop."""
 
 
 def update(
@@ -63,20 +63,22 @@ def update(
     now: datetime,
     mode: Mode = "due",
     client: Client = Client(),  # noqa: B008  a tuple
-) -> Outcome:
+) -> UpdateResult:
     """Bring the updated table in `file` up to date, unless that was done within a day before `now`.
 
-    `mode`: `now` asks within a day too; `show` tells what would change and writes nothing.
+    `mode`: `now` asks even within a day; `show` returns what would change and writes nothing.
 
-    Raises UpdateError: unreachable, refused, or not to be written.
+    Raises UpdateError: unreachable, refused, or not writable.
     """
     own = shipped(WHEELS)
     in_use = wheel_table_with(file)
     today = now.astimezone(UTC).date().isoformat()
     if mode == "due" and in_use.source == "updated" and _recent(file, now):
-        return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
+        return UpdateResult("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
-        msg = f"the clock says {today}, the table in use is of {in_use.date}: set the clock right"
+        msg = (
+            f"the clock says {today}, but the table in use is from {in_use.date}: correct the clock"
+        )
         raise UpdateError(msg)
     try:
         said = ask(indexes, in_use.data, client)
@@ -88,7 +90,7 @@ def update(
             write(file, overlay, list(said.sources), now)
     except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
-    return Outcome(
+    return UpdateResult(
         state="shown" if mode == "show" else "updated",
         shipped=own["as_of"],
         date=in_use.date if mode == "show" else today,
@@ -104,16 +106,16 @@ def update(
 
 
 def _recent(file: Path, now: datetime) -> bool:
-    """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
+    """Return whether the index was asked within a day before `now`; False for a future or invalid time."""
     try:
         age = now - datetime.fromisoformat(read(file)[1])
-    except (ValueError, TypeError):  # an UpdatedError is one; a time without a zone
+    except (ValueError, TypeError):  # includes UpdatedError; a time without a zone
         return False
     return timedelta() <= age < timedelta(hours=24)
 
 
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
-    """Write beside `file`, then rename: whatever fails leaves the old one as it was. Raises UpdateError."""
+    """Write next to `file`, then rename: any failure leaves the old one unchanged. Raises UpdateError."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
@@ -122,7 +124,7 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
         raise UpdateError(f"{file} can't be written: {error.strerror or error}") from None
 
 
-class Answer(NamedTuple):
+class IndexContents(NamedTuple):
     """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in words."""
 
     seen: dict[str, Builds]
@@ -136,11 +138,11 @@ Metadata = Callable[[Link], bytes]
 Wheels = tuple[Wheel, ...]
 
 
-def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
+def ask(indexes: Indexes, table: Any, client: Client) -> IndexContents:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
-    Raises RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
-    FetchError: PyTorch's index can't be had.
+    Raises RefusedError: a page is cut off, invalid, or lists fewer files than the table; a hash is wrong.
+    FetchError: PyTorch's index can't be reached.
     """
     own = client._replace(hosts=indexes.hosts)
     places = {one: f"{indexes.torch}{one}/" for one in PROJECTS}
@@ -159,7 +161,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     default: dict[str, Wheels] = {}
     untold: list[str] = []
     if undefault and not indexes.default:
-        untold = ["no default index is known: neither pip nor uv is here to name it"]
+        untold = ["the default index is unknown: neither pip nor uv was found to name it"]
     elif undefault:
         try:
             default = releases(_page(client, f"{indexes.default}torch/").links)
@@ -169,7 +171,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
-        # gfx targets that requirements of its ROCm wheels name
+        # gfx targets in the requirements of its ROCm wheels
         each = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
         rocm = ((v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in each.items())
         code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
@@ -182,19 +184,19 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
         by_default, audio = _variants(default.get(version, ()), client), audio if audio_sure else ""
         learned[version] = Learned(by_default, vision, audio, pair_sure=sure, code=code)
         if version in undefault and not by_default:
-            untold.append(f"{version}: the default index does not tell its CUDA variant")
+            untold.append(f"{version}: the default index does not say which CUDA variant it has")
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [*places.values(), *([indexes.default] if default else [])]
     builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
-    return Answer(builds, learned, files, tuple(sources), tuple(untold))
+    return IndexContents(builds, learned, files, tuple(sources), tuple(untold))
 
 
 def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
     page = parsed(client.get(url), url)
     found = page.files(project)
-    wrong = f"names {found} files of {project}, and {least} are known" if found < least else ""
+    wrong = f"lists {found} files of {project}, but {least} are known" if found < least else ""
     if not page.whole:
-        wrong = "ends before its end" if page.links else "is no page of an index"
+        wrong = "is cut off" if page.links else "is not a page of an index"
     if wrong:
         raise RefusedError(f"{url} {wrong}: refused")
     return page
@@ -208,7 +210,7 @@ def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a n
 
 
 def _metadata(client: Client, link: Link) -> bytes:
-    """Return the metadata of a wheel; b"" where none can be had."""
+    """Return the metadata of a wheel; b"" if there is none."""
     try:
         stated = link.metadata_sha256
         return client.checked(f"{link.url}.metadata", stated) if stated else b""
@@ -217,18 +219,18 @@ def _metadata(client: Client, link: Link) -> bytes:
 
 
 def _variants(seen: Wheels, client: Client) -> dict[str, str]:
-    """Return platform family -> CUDA variant of the wheels of the default index, as far as their metadata tells."""
-    found: dict[str, str] = {}
+    """Return platform family -> CUDA variant of the default index's wheels, as far as their metadata says."""
+    result: dict[str, str] = {}
     for family in _FAMILIES:
         one = max((w for w in seen if w.family == family), key=_plainest, default=None)
-        # files lie on hosts of their own; what comes from there is checked by the hash of the page
+        # files are on other hosts; they are checked against the hash on the page
         if one and (metadata := _metadata(client, one.link)):
-            found[family] = needs(metadata, family, one.python).variant
-    return found
+            result[family] = needs(metadata, family, one.python).variant
+    return result
 
 
 def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) -> tuple[str, bool]:
-    """Return the newest release that allows this torch, and whether it pins exactly this one; "" if none is found."""
+    """Return the newest release that allows this torch, and whether it pins exactly this one; "" if there is none."""
     allows = ""
     for version in list(seen)[: -TRIED - 1 : -1]:
         one = max(seen[version], key=_plainest)
@@ -248,9 +250,9 @@ def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
 
 
 SECONDS = 900.0
-"""For the reading of all wheels: some 60 of CPU where every library has a new release."""
+"""Time limit for reading all wheels: about 60 s of CPU if every library has a new release."""
 _LARGEST = 64 << 20
-"""Bytes of a wheel; the largest of the table has 17 MiB."""
+"""Most bytes of a wheel; the largest in the table has 17 MiB."""
 
 
 def learned_contracts(
@@ -260,8 +262,8 @@ def learned_contracts(
 ) -> tuple[Contracts | None, list[str], list[str]]:
     """Extend the table in use by the newest release of each of its libraries; `before`: an updated one, or None.
 
-    Returns the table, None where nothing is new and that in use stays; the changes; and what could not be told.
-    A new release and the newest known one of each library are read, so that what either asks and lacks is told.
+    Returns the table, or None if there is nothing new; the changes; and what could not be learned.
+    A new release and the newest known one of each library are read, to find what either imports and lacks.
     """
     known = shipped(CONTRACTS)
     if before and before["as_of"] >= known["as_of"]:
@@ -305,21 +307,26 @@ def learned_contracts(
 
 def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
     url = f"{indexes.default}{name}/"
-    links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
-    found: dict[Version, Link] = {}
+    links = {link.name: link for link in parsed(client.get(url), url).links if not link.yanked}
+    result: dict[Version, Link] = {}
     for file, version, platforms in index.wheels_of(name, links):
-        fits = any(one == "any" or ("x86_64" in one and "linux" in one) for one in platforms)
+        fits = any(
+            platform == "any" or ("x86_64" in platform and "linux" in platform)
+            for platform in platforms
+        )
         if fits and not version.is_prerelease and not version.local:
-            found.setdefault(version, links[file])
-    return found
+            result.setdefault(version, links[file])
+    return result
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
-    """Read wheels in a child of limited time. Raises ValueError: no whole table came."""
+    """Read wheels in a child with a time limit. Raises ValueError: the table is incomplete."""
     before = folder / "known.json"
     before.write_bytes(msgspec.json.encode(known))
     argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]
-    ended = run(argv, timeout=SECONDS)
-    if not ended.ok:
-        raise ValueError(f"reading wheels: {ended.death} {ended.err.strip()[-200:]}".strip())
-    return msgspec.json.decode(ended.out, type=Contracts)
+    completed = run(argv, timeout=SECONDS)
+    if not completed.ok:
+        raise ValueError(
+            f"reading wheels: {completed.death} {completed.err.strip()[-200:]}".strip()
+        )
+    return msgspec.json.decode(completed.out, type=Contracts)

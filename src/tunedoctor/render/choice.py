@@ -6,7 +6,7 @@ from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.wording import counted, many
 from tunedoctor.render.screen import BOUND, Part, Screen, mark
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import Answer, Matrix, MatrixRow
+from tunedoctor.wheels.choose import Matrix, MatrixRow, WheelChoice
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 
 INDENT = 11
@@ -14,7 +14,7 @@ NONE = Commands((), (), "", "", "")
 _SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macOS"}
 
 
-def render(answer: Answer, screen: Screen) -> str:
+def render(answer: WheelChoice, screen: Screen) -> str:
     """Return the screen of an answer."""
     head(answer.machine, answer.assumed, screen)
     if answer.installed:
@@ -49,7 +49,7 @@ def head(machine: Machine, assumed: tuple[str, ...], screen: Screen) -> None:
         screen.wrap(", ".join(assumed), INDENT, "assumed")
 
 
-def _head(answer: Answer, screen: Screen) -> None:
+def _head(answer: WheelChoice, screen: Screen) -> None:
     head: str = table("wheel_words")["heads"][answer.action]
     if answer.torch_version is None:
         screen.line(mark("error"), " ", (head, "bold"))
@@ -70,7 +70,7 @@ def _head(answer: Answer, screen: Screen) -> None:
     return screen.row("driver", f"{answer.driver_floor} or newer" if answer.driver_floor else "")
 
 
-def _installed(answer: Answer) -> str:
+def _installed(answer: WheelChoice) -> str:
     if answer.installed_fits:
         return f"{answer.installed}, which fits this machine"
     near = answer.nearest
@@ -103,7 +103,7 @@ def _label(gpu: Gpu) -> str:
     return f"{label} left out" if gpu.excluded else label
 
 
-def _commands(answer: Answer, screen: Screen) -> None:
+def _commands(answer: WheelChoice, screen: Screen) -> None:
     """Print commands unwrapped, each at the start of its line, so that they can be pasted."""
     commands = answer.commands
     if commands is None:

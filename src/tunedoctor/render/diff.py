@@ -90,7 +90,8 @@ def _pair(one: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -
 def _finding(one: FindingDifference, a: Side, b: Side, screen: Screen) -> None:
     has, lacks = (a, b) if one.side == "a" else (b, a)
     kind = one.severity
-    screen.line(mark(kind), " ", (one.id, kind), f"  only {_at(has)}  ", (one.title, "bold"))
+    parts = (mark(kind), " ", (one.id, kind), f"  only {_at(has)}  ")
+    screen.head(*parts, text=one.title, kind="bold")
     screen.row("found", one.found)
     for label, change in _because(one):
         name, mine, theirs = _row(change)

@@ -5,7 +5,7 @@ from shlex import join, quote, split
 from typing import Any
 
 from tunedoctor.memory import overview
-from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.memory.host import Place
 from tunedoctor.render.screen import Part, Screen, mark
 
@@ -17,7 +17,7 @@ _INDENT = 12
 
 
 def render(
-    found: Answer | overview.Table,
+    found: FitReport | overview.Table,
     screen: Screen,
     asked: str = "MODEL",
     words: Sequence[str] = ("doctor", "fit", "MODEL"),
@@ -27,14 +27,14 @@ def render(
     `asked`: the model or configuration. `words`: the command that was typed; the one that fits adds options to it.
     """
     _SHOWN[type(found)](found, screen)
-    if isinstance(found, Answer):
+    if isinstance(found, FitReport):
         _next(found, screen, quote(asked), words)
     return screen.text()
 
 
-def _answer(answer: Answer, screen: Screen) -> None:
-    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
-    screen.line((answer.model, "bold"), counts)
+def _answer(answer: FitReport, screen: Screen) -> None:
+    counts = f"{_count(answer.parameters)} parameters, {_count(answer.trained)} trained"
+    screen.head((answer.model, "bold"), "  ", text=counts, indent=2)
     screen.wrap(_settings(answer), 2)
     screen.line()
     low, high = answer.peak_range
@@ -84,7 +84,7 @@ def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> None:
+def _next(answer: FitReport, screen: Screen, asked: str, words: Sequence[str]) -> None:
     if answer.verdict in (None, "doesn't fit"):
         others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
         fitting = fitting_command(answer, words)
@@ -95,12 +95,10 @@ def _next(answer: Answer, screen: Screen, asked: str, words: Sequence[str]) -> N
         screen.next(("doctor init", "write a training configuration for this machine"))
 
 
-def fitting_command(answer: Answer, words: Sequence[str]) -> str:
-    """Return the command with the options of all changes that make it fit; "" if none do, or a file holds them."""
+def fitting_command(answer: FitReport, words: Sequence[str]) -> str:
+    """Return the command with the options of all changes that make it fit; "" if none do."""
     free = min((one.device.usable for one in answer.devices), default=0.0)
     if not answer.advice or answer.advice[-1].need_gib > free:
-        return ""
-    if any(word.endswith(".toml") for word in words):
         return ""
     options: dict[str, list[str]] = {}  # name -> its value, [] for a switch
     for one in answer.advice:
@@ -123,7 +121,7 @@ def fitting_command(answer: Answer, words: Sequence[str]) -> str:
     return join([*kept, *(word for name, value in options.items() for word in (name, *value))])
 
 
-def _settings(answer: Answer) -> str:
+def _settings(answer: FitReport) -> str:
     s = answer.settings
     parts = [s.method, *[f"rank {s.rank} on {', '.join(s.targets)}"] * bool(s.rank)]
     parts += [f"{s.batch} x {s.seq} tokens", *[f"{s.accum} accumulated"] * (s.accum > 1)]
@@ -132,20 +130,20 @@ def _settings(answer: Answer) -> str:
     return ", ".join([*parts, *[f"{s.gpus} GPUs, {s.sharding}"] * bool(s.sharding)])
 
 
-def _verdicts(answer: Answer, screen: Screen) -> None:
+def _verdicts(answer: FitReport, screen: Screen) -> None:
     lines = {
         f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
         f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'missing'}": one.verdict
         for one in answer.devices
     }
     for text, verdict in lines.items():
-        screen.line(mark(_MARK[verdict]), f" {text}")
+        screen.wrap(text, 2, mark(_MARK[verdict]))
     if not lines:
         text = "no GPU here to compare with: --gpu NAME or --vram GIB selects one"
         screen.wrap(text, 2, mark("unknown"))
 
 
-def _advice(answer: Answer, screen: Screen) -> None:
+def _advice(answer: FitReport, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
         return
     nothing = "no setting that doctor knows makes it fit: use a larger card or a smaller model"
@@ -159,7 +157,8 @@ def _advice(answer: Answer, screen: Screen) -> None:
 def _machine(found: overview.MachineTable, screen: Screen) -> None:
     d, rows, last = found.device, list[tuple[Part, ...]](), ""
     free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
-    screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
+    text = f"{free}; {found.seq} tokens, batch 1, stack {found.stack}"
+    screen.head((d.name, "bold"), "  ", text=text, indent=2)
     screen.line()
     size = screen.room(_BAR, 56)
     shown, hopeless = _worth_showing(found.cells)
@@ -209,7 +208,7 @@ def _cards(found: overview.CardTable, screen: Screen) -> None:
 
 def _offers(found: overview.OfferTable, screen: Screen) -> None:
     run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
-    screen.line((found.model, "bold"), f"  {run}")
+    screen.head((found.model, "bold"), "  ", text=run, indent=2)
     screen.line()
     rows = list[tuple[Part, ...]]()
     for one in found.offers:
@@ -227,7 +226,7 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
 
 
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
-    Answer: _answer,
+    FitReport: _answer,
     overview.MachineTable: _machine,
     overview.CardTable: _cards,
     overview.OfferTable: _offers,

@@ -7,6 +7,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.render.screen import Screen
 
 SECTIONS = ("What it means", "How it is found", "How to fix it", "When to ignore it", "Seen as")
+_ITEM = re.compile(r" *(?:[-*]|\d+\.) ")
 _LINK = re.compile(r"!?\[([^\]\n]+)\]\(([^)\s]+)\)")
 
 
@@ -28,17 +29,19 @@ def sections(check: Check) -> dict[str, str]:
 
 def render_page(check: Check, source: str, screen: Screen) -> str:
     """Return the page for a terminal."""
-    screen.line((check.id, "bold"), f"  {check.title}")
+    screen.head((check.id, "bold"), "  ", text=check.title)
     screen.line(f"{check.severity}{', advice' if check.advice else ''} · {source}")
     screen.line()
     for name, text in sections(check).items():
         if name:
             screen.line((name, "bold"))
-        if name == "Seen as":  # literal error texts keep their lines
+        if name == "Seen as":  # each error text begins its own line
             for line in text.splitlines():
-                screen.line(f"  {line}")
+                screen.head("  ", text=line.strip())
         else:
-            for paragraph in text.split("\n\n"):
+            for number, paragraph in enumerate(text.split("\n\n")):
+                if number:
+                    screen.line()
                 screen.wrap(" ".join(paragraph.split()), 2)
         screen.line()
     screen.wrap(f"To skip this check: doctor check --skip {check.id}, or in pyproject.toml:")
@@ -49,9 +52,29 @@ def render_page(check: Check, source: str, screen: Screen) -> str:
 
 
 def render_text(markdown: str, screen: Screen) -> str:
-    """Return a page in Markdown as it stands: its headings painted, its links as the command that shows them."""
+    """Return a page in Markdown: prose as wide as the screen, links as the command that shows them, code as it is."""
+    is_code, first = False, ""
+    paragraph = list[str]()
+    """The lines of a paragraph or of an item of a list; `first` is the item's mark."""
+
+    def end() -> None:
+        if paragraph:
+            screen.wrap(" ".join(paragraph), len(first), first)
+            paragraph.clear()
+
     for line in _LINK.sub(_shown, markdown).splitlines():
-        screen.line((line, "bold" if line.startswith("#") else ""))
+        text, is_fence, item = line.strip(), line.startswith("```"), _ITEM.match(line)
+        if is_code or is_fence or item or not text or text[0] in "#|":
+            end()
+            first = item[0] if item else ""
+        if is_code or is_fence or not text:
+            is_code ^= is_fence
+            screen.line(line)
+        elif text[0] in "#|":  # a row of a table continues below its first cell
+            screen.wrap(text, 2 * (text[0] == "|"), kind="bold" * (text[0] == "#"))
+        else:
+            paragraph.append(line[len(first) :] if item else text)
+    end()
     return screen.text()
 
 

@@ -17,11 +17,11 @@ from tunedoctor.model.plan import (
 )
 from tunedoctor.model.wording import ago, listed, many, megabytes
 from tunedoctor.project.changes import ProjectChange
-from tunedoctor.render.screen import Screen, mark
+from tunedoctor.render.screen import BOUND, Screen, mark
 from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
 if TYPE_CHECKING:
-    from tunedoctor.planning.set_answer import Answer as SetAnswer
+    from tunedoctor.planning.package_set import PackageSet
 
 STAGES: dict[Stage, tuple[str, str, str]] = {
     "recover": ("", "", "fetching {}"),
@@ -136,7 +136,7 @@ def render_left(answer: FixResult, screen: Screen) -> str:
     screen.gap()
     screen.wrap(f"The rest was not fixed: {answer.why}", 2, mark("warning"))
     for number, command in enumerate(answer.by_hand):
-        screen.line(f"  {'by hand' if not number else '':<8} {command}")
+        screen.command("" if number else "by hand", command)
     return screen.text()
 
 
@@ -270,7 +270,8 @@ def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> st
     if words.startswith("1 "):
         words = words.removesuffix("s")
     text = f"{verb:<9} {', '.join(filter(None, (words, always)))}"
-    screen.line(mark("ok"), f" {screen.spelled(text):<62} {_time(seconds):>7}")
+    wide = min(62, screen.width - 10)
+    screen.line(mark("ok"), f" {screen.spelled(text):<{wide}} {_time(seconds):>7}")
     return screen.text()
 
 
@@ -360,7 +361,7 @@ def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
         head += f", proved by import in {_time(outcome.seconds.get('import', 0.0))}"
     elif outcome.unproved:
         head += ", not proved by import"
-    screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
+    screen.wrap(f"{head}.  Undo with {answer.undo.replace(' ', BOUND)}", 2, mark("ok"))
     target = answer.look.removeprefix("doctor check")
     smoke = (f"doctor smoke{target}", "prove it with a tiny training")
     rest = (answer.look, "see what is left") if left else smoke
@@ -378,14 +379,14 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
     if outcome is not None and outcome.log:
         screen.line(f"  log      {outcome.log}")
     for number, command in enumerate(answer.by_hand):
-        screen.line(f"  {'by hand' if not number else '':<8} {command}")
+        screen.command("" if number else "by hand", command)
     if answer.plan and answer.plan.told:
         screen.line()
         told(answer, screen)
 
 
 def render_set(
-    answer: "SetAnswer", screen: Screen, *, verbose: bool = False, there: str = ""
+    answer: "PackageSet", screen: Screen, *, verbose: bool = False, there: str = ""
 ) -> str:
     """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words.
 
@@ -412,13 +413,13 @@ def render_set(
             screen.row("or" if number else "try", text)
             # a command stays whole on one line: a broken one can't be pasted
             for command in commands:
-                screen.line(" " * 11, command)
+                screen.command("", command)
     if verbose:
         resolver_output(answer.details, screen)
     return screen.text()
 
 
-def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
+def _set(answer: "PackageSet", screen: Screen, *, verbose: bool) -> None:
     about = {*answer.about} if not verbose else {one.name for one in answer.packages}
     shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
     others = sum(one.change != "removed" for one in answer.packages) - len(shown)
@@ -441,11 +442,11 @@ def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
     screen.line()
 
 
-def _end(answer: "SetAnswer", screen: Screen, there: str) -> None:
+def _end(answer: "PackageSet", screen: Screen, there: str) -> None:
     # each command stays whole on one line: a broken line can't be pasted
     for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
         for number, command in enumerate(some):
-            screen.line(f"{name if not number else '':>9}  {command}")
+            screen.command("" if number else name, command)
     for name in answer.files:
         screen.line(mark("ok"), f" wrote {name}")
     screen.gap()

@@ -85,6 +85,39 @@ class Screen:
                 self.line((head.ljust(indent), colour), (line.replace(BOUND, " "), kind))
                 head = ""
 
+    def head(self, *parts: Part, text: str, kind: str = "", indent: int = 4) -> None:
+        """Add a line that begins with `parts`, then `text`; what does not fit continues below, indented."""
+        import textwrap  # noqa: PLC0415  JSON wraps nothing
+
+        words = self.spelled(text)
+        used = sum(len(part[0] if isinstance(part, tuple) else part) for part in parts)
+        begins_below = used + len(words.split(" ", 1)[0]) > self.width
+        lines = textwrap.wrap(
+            words,
+            self.width,
+            initial_indent=" " * (indent if begins_below else used),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        rest = lines if begins_below else lines[1:]
+        self.line(*parts, ("" if begins_below or not lines else lines[0][used:], kind))
+        for line in rest:
+            self.line((line, kind))
+
+    def command(self, name: str, command: str, indent: int = 11) -> None:
+        """Add a command after a right-aligned name; one that does not fit stands whole on its own line.
+
+        It is never broken, so that it can be copied: a terminal copies a line that it wraps as one line.
+        """
+        label = f"{name:>{indent - 2}}"
+        if indent + len(self.spelled(command)) <= self.width:
+            self.line(f"{label}  {command}")
+            return
+        if name.strip():
+            self.line(label)
+        self.line(f"  {command}")
+
     def row(self, name: str, text: str, indent: int = 11) -> None:
         """Add text after a right-aligned name; nothing if the text is empty."""
         if text.strip():

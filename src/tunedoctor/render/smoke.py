@@ -7,7 +7,7 @@ import msgspec
 from tunedoctor.facts import NodeSpeed
 from tunedoctor.model.wording import gib
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.smoke.answer import Answer, Blame
+from tunedoctor.smoke.result import Blame, SmokeResult
 from tunedoctor.smoke.stages import SmokeStage
 
 NAME = 17
@@ -18,7 +18,9 @@ PLOT = 24
 """Columns of the plot of losses."""
 
 
-def render(answer: Answer, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
+def render(
+    answer: SmokeResult, screen: Screen, *, verbose: bool = False, quiet: bool = False
+) -> str:
     """Return the screen. `verbose` shows whole errors, `quiet` only problems and the verdict."""
     shown = ("torch", "transformers", "peft")
     packages = [f"{name} {answer.packages[name]}" for name in shown if name in answer.packages]
@@ -71,7 +73,7 @@ def _beside(screen: Screen, text: str, name: str = "") -> None:
     screen.wrap(text, NAME + 2, f"{mark('note')[0]} {name}")
 
 
-def _stage(one: SmokeStage, answer: Answer, screen: Screen) -> None:
+def _stage(one: SmokeStage, answer: SmokeResult, screen: Screen) -> None:
     end = min(SECONDS, screen.width - 8)
     plot = "  " + _plot(answer.losses) if one.name == "train" else ""
     text = screen.spelled(one.says)[: max(0, end - NAME - 3)] + plot
@@ -87,7 +89,7 @@ def _blame(one: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> N
     screen.row("means", blame.means)
     screen.row("cause", blame.cause + (f" ({blame.finding})" if blame.finding else ""))
     if blame.cure and blame.finding:  # a command stays whole
-        screen.line(f"{'fix':>9}  {blame.cure}")
+        screen.command("fix", blame.cure)
     else:
         screen.row("fix", blame.cure)
     for line in one.error.splitlines() if verbose else ():
@@ -102,7 +104,7 @@ def _plot(losses: Sequence[float]) -> str:
     return "".join(BARS[min(7, max(0, round(x / max(losses) * 7)))] for x in picked)
 
 
-def _numbers(answer: Answer, screen: Screen) -> None:
+def _numbers(answer: SmokeResult, screen: Screen) -> None:
     speed, load = answer.tokens_per_second, answer.load
     rows: list[tuple[str, str]] = []
     if speed:
@@ -141,7 +143,7 @@ def _speeds(node: NodeSpeed, screen: Screen) -> None:
     screen.wrap("TFLOP/s by type; GB/s of memory, from host to device (h2d) and back (d2h)")
 
 
-def _verdict(answer: Answer, screen: Screen) -> None:
+def _verdict(answer: SmokeResult, screen: Screen) -> None:
     took = f"   {answer.seconds:.1f} s"
     errors = [one for one in answer.blames if one.severity == "error"]
     if errors:

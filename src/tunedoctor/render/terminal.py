@@ -25,8 +25,12 @@ def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = F
         _heading(report, screen)
     screen.line()
     symptoms = {one.id: one for one in report.symptoms}
+    # the first lines show what the machine is; its notes matter only if nothing else was found, or were asked for
+    shows_facts = verbose or told.partial or all(map(is_machine_fact, report.findings))
     for one in report.findings:
-        in_overview = bool(report.areas) and not verbose and is_machine_fact(one)
+        in_overview = (
+            is_machine_fact(one) and (bool(report.areas) or not shows_facts) and not verbose
+        )
         if not one.accepted and not in_overview and (not quiet or one.severity == "error"):
             _finding(one, screen, symptoms, verbose=verbose)
     screen.gap()
@@ -114,7 +118,7 @@ def _finding(
     one: ReportFinding, screen: Screen, symptoms: dict[str, ReportFinding], *, verbose: bool
 ) -> None:
     kind = "unknown" if one.settle else one.severity
-    screen.line(mark(kind), " ", (one.id, kind), "  ", (one.title, "bold"))
+    screen.head(mark(kind), " ", (one.id, kind), "  ", text=one.title, kind="bold")
     screen.row("found", one.found)
     if one.severity == "note" and not verbose:
         return _cure(one, screen)
@@ -124,7 +128,7 @@ def _finding(
         screen.row("declared", f"{place} asks for {one.declared.text}")
     _cure(one, screen)
     if one.settle:
-        screen.line(f"{'confirm':>9}  {one.settle}")
+        screen.command("confirm", one.settle)
     if one.explains:
         follow = "follows" if len(one.explains) == 1 else "follow"
         screen.wrap(f"fixing it also clears {listed(one.explains)}, which {follow} from it", 11)
@@ -143,7 +147,7 @@ def _cure(one: ReportFinding, screen: Screen) -> None:
         whole = f"{'fix':>9}  {command}"
         if note and len(whole) + 3 + len(note) <= screen.width:
             return screen.line(whole, "   ", (note, "dim"))
-        screen.line(whole)
+        screen.command("fix", command)
     else:
         screen.row("advice", command)
     return screen.wrap(note, 11) if command and note else None
@@ -165,7 +169,7 @@ def _suspected(report: Report, screen: Screen) -> None:
         screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
         screen.row("because", one.because if one.because != said else "")
         said = one.because
-        screen.line(f"{'confirm':>9}  {one.settle}")
+        screen.command("confirm", one.settle)
     screen.gap()
 
 

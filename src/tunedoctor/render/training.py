@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.model.wording import many
 from tunedoctor.render.html import clean, frame, numbers, rows, table
 from tunedoctor.target.train_input import loads, losses
@@ -44,7 +44,7 @@ Logged = dict[str, int | float | bool]
 
 
 def page(
-    facts: Facts, log: list[Logged], samples: Sequence[Answered], forecast: Answer | None
+    facts: Facts, log: list[Logged], samples: Sequence[Answered], forecast: FitReport | None
 ) -> str:
     """Return the page."""
     out = PurePath(str(facts.config.get("out") or "out"))
@@ -140,7 +140,7 @@ def _data(facts: Facts) -> list[tuple[str, object]]:
     ]
 
 
-def _memory(facts: Facts, forecast: Answer | None) -> list[tuple[str, object]]:
+def _memory(facts: Facts, forecast: FitReport | None) -> list[tuple[str, object]]:
     predicted = "no forecast for this model"
     if forecast:
         longest = f"for rows of {forecast.settings.seq:,} tokens, not counting libraries"

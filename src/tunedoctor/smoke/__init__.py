@@ -1,1 +1,1 @@
-"""The smoke training from outside: start the scripts in the target, judge what they tell, name the cause."""
+"""Run the smoke training: start its scripts in the target, judge their results, and name the cause of a failure."""

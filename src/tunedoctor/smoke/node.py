@@ -1,4 +1,4 @@
-"""Judge how fast the cards of a node are: by what cards of their kind reach elsewhere, and by each other. Pure."""
+"""Judge the speed of a node's cards: by what cards of the same model reach elsewhere, and against each other. Pure."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,16 +17,16 @@ CARDS: dict[str, Any] = {name: row for row in TABLE["cards"] for name in row["na
 
 
 def links_of(run: Run) -> list[Part]:
-    """Return the part that sums over all cards, where a run of "node" measured each; a single GPU has none."""
+    """Return the part that sums over all cards, if a run of "node" measured each; nothing for a single GPU."""
     kind, ends = data_of(run, "device").get("kind"), [x for x in run.lines if x.end[:5] == "card "]
     device, ranks = (("--device", "cpu"), 2) if kind == "cpu" else ((), len(ends))
     here = ranks > 1 and kind in ("cpu", "cuda", "rocm") and all(line.ok for line in ends)
-    # who waits for another does no work
+    # a rank that waits for another is idle
     return [Part("links", device, ranks=ranks, idle=120.0)] if here else []
 
 
 def speed_of(runs: Sequence[Run]) -> NodeSpeed | None:
-    """Return what was measured; None where nothing was."""
+    """Return the measurements; None if there are none."""
     lines, keys = [x for run in runs for x in run.lines if x.ok], CardSpeed.__struct_fields__
     cards = [{key: x.data.get(key) for key in keys} for x in lines if x.end[:5] == "card "]
     sums = next((x.data for x in lines if x.end == "node all-reduce"), {})
@@ -37,22 +37,24 @@ def speed_of(runs: Sequence[Run]) -> NodeSpeed | None:
 
 
 def slower(cards: Mapping[str, CardSpeed]) -> dict[str, list[str]]:
-    """Return what each card lags in behind the others of its name here: in one node, or in a fleet."""
-    found: dict[str, list[str]] = {name: [] for name in cards}
+    """Return in what each card is slower than the others of the same model, in one node or in a fleet."""
+    result: dict[str, list[str]] = {name: [] for name in cards}
     for name, card in cards.items():
-        # the others alone: of two, the slower would be half of what it is held against
+        # compared with the others alone: of two cards, the slower would be half of the average
         like = [speeds_of(c) for key, c in cards.items() if c.name == card.name and key != name]
         for key, speed in speeds_of(card).items():
             usual = median([one[key] for one in like if key in one] or [0.0])
             if speed < TABLE["measures"][key]["neighbours"] * usual:
-                text = f"{_words(key, speed)}, where others of its name here do {usual:.4g}"
-                found[name].append(f"{text}: {speed / usual:.0%}")
-    return found
+                text = (
+                    f"{_words(key, speed)}, while other GPUs of this model here reach {usual:.4g}"
+                )
+                result[name].append(f"{text}: {speed / usual:.0%}")
+    return result
 
 
 def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
-    """Return what is too slow for a card of that name, and whether somebody verified what is expected."""
-    row, found = CARDS.get(name, {}), list[tuple[str, bool]]()
+    """Return what is too slow for a card of that name, and whether the expected value was verified."""
+    row, result = CARDS.get(name, {}), list[tuple[str, bool]]()
     for key, speed in speeds.items():
         column = row.get(key) or row.get(TABLE["measures"][key].get("as")) or (0.0, 0.0, "")
         wanted = column[0] * column[1]
@@ -60,12 +62,12 @@ def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
             of = f"{column[1]:.0%} of the data sheet; {column[2]}"
             where = f"where {wanted:.3g} is expected ({of}): {speed / wanted:.0%}"
             text = f"{_words(key, speed)}, {where}"
-            found.append((text, len(column) == 3))
-    return found
+            result.append((text, len(column) == 3))
+    return result
 
 
 def speeds_of(card: CardSpeed) -> dict[str, float]:
-    """Return what was measured of a card, as the table calls it."""
+    """Return a card's measurements under the names in the table."""
     found = {**card.gemm, "memory": card.memory, "h2d": card.h2d, "d2h": card.d2h}
     return {key: speed for key, speed in found.items() if key in TABLE["measures"] and speed > 0}
 
@@ -75,13 +77,13 @@ def _words(key: str, speed: float) -> str:
 
 
 def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
-    """Return a stage for each card that is slow, and one for slow links; else one that says that none is."""
+    """Return a stage for each slow card, and one for slow links; else one that says that none is slow."""
     cards, found = {one.device: one for one in node.cards}, list[SmokeStage]()
     for device, lags in slower(cards).items():
         card = cards[device]
         held = below(card.name, speeds_of(card))
         texts = [*(text for text, verified in held if verified), *lags]
-        if texts:  # what nobody verified never decides alone
+        if texts:  # unverified expectations never decide alone
             texts += [f"{text} (not verified)" for text, verified in held if not verified]
             error = f"{device}, {card.name}: {'; '.join(texts)}"
             found.append(stage(f"speed {device}", "failed", error=error, reason="slow-card"))
@@ -91,4 +93,4 @@ def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
         for text, _ in below(name, sums):
             found.append(stage("speed all-reduce", "failed", error=text, reason="slow-links"))
     known = name in CARDS or len(cards) > 1
-    return tuple(found) or (stage("speed", "ok", says="no card is slow for its kind"),) * known
+    return tuple(found) or (stage("speed", "ok", says="no GPU is slow for its model"),) * known

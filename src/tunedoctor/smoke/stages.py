@@ -1,6 +1,6 @@
-"""Run a part of the smoke training in the target, and judge its stages: how each went, and what it found in words.
+"""Run a part of the smoke training in the target, and judge its stages: their outcome, and a short description.
 
-During a long load driver and kernel are read too: heat, clocks, power, memory errors, Xids.
+During a long load, the driver and the kernel log are read too: temperature, clocks, power, memory errors, Xids.
 """
 
 import sys
@@ -24,9 +24,9 @@ from tunedoctor.tables.load import table
 
 TABLE: Any = table("smoke_reasons")
 OVERALL = 1800.0
-"""Seconds of one part."""
+"""Time limit of one part in seconds."""
 EVERY = 5.0
-"""Seconds between two readings; each asks the driver in a child of its own."""
+"""Seconds between two readings; each queries the driver in a separate child."""
 PATIENCE = 30.0
 """Seconds that the last reading may take."""
 MOST = 10_000
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     arguments: tuple[str, ...] = ()
     ranks: int = 1
     seconds: float = STAGE
-    """Without a word inside a stage; the script grants imports twice that, and says so."""
+    """Longest silence within a stage; the script allows imports twice as long, and reports that."""
     idle: float = IDLE
     overall: float = OVERALL
 
@@ -47,14 +47,14 @@ class Part(NamedTuple):
 def run_part(
     part: Part, python: str, environment: Mapping[str, str], watch: Callable[[list[str]], None]
 ) -> Run:
-    """Run one part with `python`; `watch` takes words about what runs."""
+    """Run one part with `python`; `watch` gets a description of what is running."""
     before = kills_now()
     with scratch() as folder:
         seconds = str(part.seconds)
         argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", folder]
-        if part.ranks > 1:  # a rendezvous of its own on a port that is free
+        if part.ranks > 1:  # a separate rendezvous on a free port
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-            torchrun += ["--log-dir", folder]  # else it leaves a folder
+            torchrun += ["--log-dir", folder]  # otherwise it leaves a folder behind
             argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]
         run = run_script(
             [python, *argv, *part.arguments],
@@ -67,54 +67,54 @@ def run_part(
         )
     for_memory = None
     if not run.ended.ok and sys.platform == "linux":
-        time.sleep(0.1)  # the kernel's counters lag behind the death
+        time.sleep(0.1)  # the kernel's counters are updated a little after the death
         for_memory = killed_for_memory(before, kills_now())
     return run._replace(name=part.name, ranks=part.ranks, for_memory=for_memory)
 
 
 class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage as the answer has it."""
+    """One stage in the result."""
 
     name: str
     outcome: Outcome
     required: bool
-    """Nothing trains without it."""
+    """No training works without it."""
     seconds: float = 0.0
-    """By the clock; of a hang, the limit."""
+    """By the clock; for a hang, the limit."""
     says: str = ""
-    """What was found, in a few words."""
+    """The result in a few words."""
     note: str = ""
-    """What is worth knowing and no fault: TF32, kernels that are not deterministic."""
+    """Worth knowing but no fault: TF32, kernels that are not deterministic."""
     error: str = ""
-    """The exception or the verdict; of a crash or hang, how, and where Python stood."""
+    """The exception or the verdict; for a crash or hang, its kind and where Python was."""
     reason: str = ""
-    """A word for the kind of failure, where the script knows it."""
+    """A word for the kind of failure, if the script knows it."""
     at_step: int | None = None
     """Training step, counted from 1, in which an exception or a death ended it."""
     rank: int = 0
 
     @property
     def bad(self) -> bool:
-        """It was tried, and is not well."""
+        """Whether it was tried and is not ok."""
         return self.outcome not in ("ok", "skipped")
 
     def fact(self, kind: str = "") -> Stage:
-        """Return the fact of it; `kind` is the type of an exception."""
+        """Return the stage as a fact; `kind` is the type of an exception."""
         return Stage(self.name, self.outcome, self.error, kind, self.seconds)
 
 
 def stage(name: str, outcome: Outcome, **more: Any) -> SmokeStage:  # noqa: ANN401  its fields
-    """Return a stage; what nothing trains without stands in the table."""
+    """Return a stage; the table lists the required ones."""
     required = {name, name.partition(" ")[0]}.isdisjoint(TABLE["optional"])
     return SmokeStage(name=name, outcome=outcome, required=required, **more)
 
 
 def stages_of(run: Run) -> tuple[SmokeStage, ...]:
-    """Return the stages of a run, in order; a part that died in between has a stage of its own.
+    """Return the stages of a run in order; a part that died in between gets a separate stage.
 
-    Of several ranks a stage is told once: as the worst of them had it, with the ranks that did not come so far.
+    With several ranks a stage is reported once: the worst rank's result, with the ranks that did not get that far.
     """
-    found = [_told(line) for line in run.lines if line.end]
+    found = [_stage_of(line) for line in run.lines if line.end]
     begun = {rank: run.stands_in(rank) for rank in range(run.ranks)}
     if run.ranks > 1:
         told: dict[str, list[SmokeStage]] = {}
@@ -126,10 +126,10 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
         ]
         failed = next((i for i, one in enumerate(found) if one.bad), None)
         if failed is not None:
-            heard = {line.rank for line in run.lines}  # the others told of no end
-            left = [f"rank {rank} said nothing" for rank in begun if rank not in heard]
+            heard = {line.rank for line in run.lines}  # the other ranks did not report its end
+            left = [f"rank {rank} sent nothing" for rank in begun if rank not in heard]
             there = [(rank, name) for rank, name in begun.items() if name and rank in heard]
-            left += [f"rank {rank} stood in {name}" for rank, name in there]
+            left += [f"rank {rank} was in {name}" for rank, name in there]
             error = "; ".join(filter(None, [found[failed].error, *left]))
             found[failed] = msgspec.structs.replace(found[failed], error=error)
             return tuple(found)
@@ -139,7 +139,7 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
     return tuple(found + broken)
 
 
-def _told(line: Line) -> SmokeStage:
+def _stage_of(line: Line) -> SmokeStage:
     step, reason = line.data.get("at_step"), str(line.data.get("reason", ""))
     return stage(
         line.end,
@@ -170,12 +170,12 @@ def _broken(run: Run, name: str, rank: int) -> SmokeStage:
 
 
 def data_of(run: Run, name: str) -> dict[str, Any]:
-    """Return what a stage found; empty where it did not come so far."""
+    """Return the result of a stage; empty if it was not reached."""
     return next((line.data for line in run.lines if line.end == name), {})
 
 
 def says(name: str, data: Mapping[str, Any]) -> str:
-    """Return what a stage found in a few words; "" where its name says all, and of data that are not known here."""
+    """Return the result of a stage in a few words; "" if its name says everything, or if its data are unknown."""
     rows = TABLE["says"]
     words = rows.get(name) or rows.get(name.split(maxsplit=1)[0], "")
     try:
@@ -185,27 +185,27 @@ def says(name: str, data: Mapping[str, Any]) -> str:
 
 
 def _derived(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the words of a stage say in another way than its data."""
-    found: dict[str, Any] = {}
+    """Return values that the description of a stage shows in another form than its data."""
+    result: dict[str, Any] = {}
     if losses := data.get("losses"):
-        found = {"first": losses[0], "last": losses[-1], "steps": data.get("steps", len(losses))}
+        result = {"first": losses[0], "last": losses[-1], "steps": data.get("steps", len(losses))}
     if "device" in data:
         gpu = data["device"] != "cpu"
-        found["place"] = f"{data['device']}  {data['name']}" if gpu else "CPU"
+        result["place"] = f"{data['device']}  {data['name']}" if gpu else "CPU"
         total = data.get("memory_total")
-        found["memory"] = f", {gib(total)}" if total else ""
+        result["memory"] = f", {gib(total)}" if total else ""
     if "units" in data:
-        found["worst"] = max(data["units"].values())
-        found["backends"] = listed([str(one) for one in data["attention"]], 4)
+        result["worst"] = max(data["units"].values())
+        result["backends"] = listed([str(one) for one in data["attention"]], 4)
     if size := data.get("bytes"):
-        found["size"] = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+        result["size"] = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     if "work" in data:
-        found["milliseconds"] = 1000 * data["work"]
-    return found
+        result["milliseconds"] = 1000 * data["work"]
+    return result
 
 
 class Reading(NamedTuple):
-    """One look at GPUs and kernel log; None where nobody tells."""
+    """One reading of GPUs and kernel log; None if not available."""
 
     gpus: NvidiaGpus | None
     log: KernelLog | None
@@ -217,37 +217,37 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     name: str
     temperature: int | None = None
-    """Highest, degrees Celsius."""
+    """Highest, in degrees Celsius."""
     clock: int | None = None
-    """Lowest under load, MHz, of `clock_most`."""
+    """Lowest under load, in MHz, of `clock_most`."""
     clock_most: int | None = None
     power: int | None = None
-    """Highest, watts, of `power_limit`."""
+    """Highest, in watts, of `power_limit`."""
     power_limit: int | None = None
     slowed: dict[str, int] = {}
-    """Readings in which the driver slowed the clocks by fault, by reason."""
+    """Number of readings in which the driver lowered the clocks because of a fault, by reason."""
     new_errors: int | None = None
-    """Uncorrectable memory errors since the first reading; None where the card does not count them."""
+    """Uncorrectable memory errors since the first reading; None if the card does not count them."""
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """Minutes of load."""
+    """The result of minutes of load."""
 
     minutes: float
     rounds: int
-    """Short trainings, each with the losses of the first."""
+    """Number of short trainings, each with the losses of the first."""
     before: float | None = None
-    """Tokens a second in the first quarter; `after` in the last."""
+    """Tokens per second in the first quarter; `after`: in the last."""
     after: float | None = None
     readings: int = 0
     cards: tuple[Card, ...] = ()
     xids: tuple[Xid, ...] = ()
-    """Xid lines of the kernel log that came during the load."""
+    """New Xid lines of the kernel log during the load."""
 
 
 @contextmanager
 def watching(read: Callable[[], Reading], readings: list[Reading]) -> Generator[None]:
-    """Read in turn, in a thread of its own, and a last time at the end."""
+    """Take readings repeatedly in a thread, and a last one at the end."""
     over = threading.Event()
 
     def watch() -> None:
@@ -266,7 +266,7 @@ def watching(read: Callable[[], Reading], readings: list[Reading]) -> Generator[
 
 
 def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
-    """Return what reads this machine, whose host and PCI bus `snapshot` knows."""
+    """Return a function that takes readings of this machine; `snapshot` gives its host and PCI bus."""
 
     def read() -> Reading:
         from tunedoctor.probes.gpus import kernel_log  # noqa: PLC0415  for long loads alone
@@ -282,12 +282,16 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
 
 
 def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
-    """Sum up what the script told and what was read; None where no load was run to its end."""
+    """Combine the script's results and the readings; None if no load ran to its end."""
     load, speed = data_of(run, "load"), data_of(run, "load speed")
     if not load.get("rounds"):
         return None
-    seen = [one.gpus.gpus for one in readings if one.gpus]
-    logs = [Counter(x for x in one.log.xids if x.text[:4] != "Non-") for one in readings if one.log]
+    seen = [reading.gpus.gpus for reading in readings if reading.gpus]
+    logs = [
+        Counter(x for x in reading.log.xids if x.text[:4] != "Non-")
+        for reading in readings
+        if reading.log
+    ]
     indices = sorted({card.index for cards in seen for card in cards})
     return Load(
         minutes=float(load.get("minutes", 0.0)),
@@ -302,7 +306,7 @@ def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
 
 def _card(seen: Sequence[NvidiaGpu]) -> Card:
     last = seen[-1]
-    loaded = seen[1:-1] or seen  # the first reading is before, the last after
+    loaded = seen[1:-1] or seen  # the first reading is before the load, the last after it
     reasons = [reason for one in seen for reason in one.throttle]
     counts = [one.ecc_uncorrected for one in seen if one.ecc_uncorrected is not None]
     return Card(
@@ -319,14 +323,14 @@ def _card(seen: Sequence[NvidiaGpu]) -> Card:
 
 
 def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage, ...]:
-    """Judge heat (a warning) and errors of the hardware."""
-    return _heat(load), _errors(load, told=any(one.log for one in readings))
+    """Judge temperatures (a warning) and hardware errors."""
+    return _heat(load), _errors(load, told=any(reading.log for reading in readings))
 
 
 def _heat(load: Load) -> SmokeStage:
     name = "load heat"
     if not load.cards:
-        return stage(name, "skipped", error="no NVIDIA driver tells of heat and clocks")
+        return stage(name, "skipped", error="no NVIDIA driver reports temperatures and clocks")
     hot = [one for one in load.cards if any(count > 1 for count in one.slowed.values())]
     each: list[str] = []
     for one in hot[:4]:
@@ -346,38 +350,38 @@ def _heat(load: Load) -> SmokeStage:
 
 def _errors(load: Load, *, told: bool) -> SmokeStage:
     name = "load errors"
-    counted = [one for one in load.cards if one.new_errors is not None]
+    counted = [card for card in load.cards if card.new_errors is not None]
     found = [
         f"GPU {one.index} ({one.name}): {one.new_errors} uncorrectable memory errors"
         for one in counted
         if one.new_errors
     ]
-    found += [f"Xid {one.number} at {one.slot or 'a GPU'}: {one.text}" for one in load.xids[:4]]
+    found += [f"Xid {xid.number} at {xid.slot or 'a GPU'}: {xid.text}" for xid in load.xids[:4]]
     if found:
         return stage(name, "failed", error="; ".join(found), reason="hardware-errors")
     if not counted and not told:
-        why = "neither memory errors are counted here, nor is the kernel log readable"
+        why = "no memory error counter is available, and the kernel log is not readable"
         return stage(name, "skipped", error=why)
     says = ["no new memory error"] * bool(counted) + ["no new Xid"] * told
     return stage(name, "ok", says=", ".join(says))
 
 
 def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
-    """Return the snapshot with the GPUs as the load showed them, for the checks to judge."""
-    gpus = [one.gpus for one in readings if one.gpus]
-    logs = [one.log for one in readings if one.log]
+    """Return the snapshot with the GPUs as they were under load, for the checks to judge."""
+    gpus = [reading.gpus for reading in readings if reading.gpus]
+    logs = [reading.log for reading in readings if reading.log]
     reasons: dict[int, set[str]] = {}
     links: dict[int, dict[str, int]] = {}
-    for card in (card for one in gpus for card in one.gpus):
+    for card in (card for gpu in gpus for card in gpu.gpus):
         reasons.setdefault(card.index, set()).update(card.throttle)
-        if card.performance_state == 0 and card.pcie_generation:  # at work: the link is at its best
+        if card.performance_state == 0 and card.pcie_generation:  # the link at its best
             best = max(card.pcie_generation, links.get(card.index, {}).get("pcie_generation", 0))
             links[card.index] = {"performance_state": 0, "pcie_generation": best}
     for last in gpus[-1:]:
         replace = msgspec.structs.replace
         cards = (
-            replace(one, throttle=tuple(sorted(reasons[one.index])), **links.get(one.index, {}))
-            for one in last.gpus
+            replace(gpu, throttle=tuple(sorted(reasons[gpu.index])), **links.get(gpu.index, {}))
+            for gpu in last.gpus
         )
         snapshot = snapshot.having(replace(last, gpus=tuple(cards)))
     return snapshot.having(logs[-1]) if logs else snapshot

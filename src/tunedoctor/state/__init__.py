@@ -1,1 +1,1 @@
-"""What the doctor keeps in the user's own state folder: where that is, and what a look at an environment found."""
+"""What doctor stores in the user's own state folder: its location, and cached results of examining an environment."""

@@ -1,8 +1,8 @@
-"""The user's own state folder: what the doctor believes of its earlier work lies here, and nowhere else.
+"""The user's own state folder: the only place where doctor stores what it relies on about its earlier work.
 
-One folder below it for each environment, its *entry*, holds the journals, the lock, the last log of a failure, and what
-looks at the environment found that take seconds, remembered for as long as nothing in it changes: name of the look ->
-digest of what was installed, time, data.
+It has one folder for each environment, its *entry*, with the journals, the lock, the last log of a failure, and cached
+results of slow examinations, valid as long as nothing in the environment changes: name -> digest of what was
+installed, time, data.
 """
 
 import os
@@ -23,19 +23,19 @@ from tunedoctor.tables.load import user_folder
 
 T = TypeVar("T")
 _LARGEST = 8 << 20
-"""Bytes of the file of looks."""
+"""Most bytes of the file with cached results."""
 _LONGEST = 120
-"""Characters of a name: Windows bounds whole paths to 260."""
+"""Most characters of a name: Windows limits whole paths to 260."""
 _INFO = (".dist-info", ".egg-info")
 _LOOKS = "looks.json"
 POSIX = os.name == "posix"
-"""On Windows the access list of the profile keeps others out; modes and numbers of users say nothing there."""
+"""On Windows the profile's access list keeps others out; modes and user ids mean nothing there."""
 
 
 class FailureError(Exception):
-    """A step of a transaction did not succeed; the message says why in one sentence.
+    """A step of a transaction failed; the message says why in one sentence.
 
-    `by_hand` are commands that get the user further; without any the stage says which: `by_hand.ways_on`.
+    `by_hand` are commands that help the user; without any, the stage's are used: `by_hand.ways_on`.
     """
 
     def __init__(
@@ -45,25 +45,25 @@ class FailureError(Exception):
         self.why = why
         self.by_hand = by_hand
         self.log = ""
-        """File with the installer's words."""
+        """File with the installer's output."""
         self.refused = refused
-        """Nothing was begun: the plan cannot be carried out here."""
+        """Nothing was started: the plan cannot be carried out here."""
         self.final = False
-        """No other plan would end otherwise."""
+        """Another plan would fail in the same way."""
         self.number = number
-        """errno, where the system said so."""
+        """errno, if the system gave one."""
 
     @classmethod
     def when(
         cls, so: object, why: str, *by_hand: str, refused: bool = False, number: int | None = None
     ) -> None:
-        """Raise it where something is so."""
+        """Raise the error if a condition is true."""
         if so:
             raise cls(why, *by_hand, refused=refused, number=number)
 
 
 def failure_of(error: FailureError | OSError) -> FailureError:
-    """Return the failure that an error is; of the system's what it said, and of which file."""
+    """Return the failure for an error; for a system error, its message and the file."""
     if isinstance(error, FailureError):
         return error
     where = f": {error.filename}" if error.filename else ""
@@ -71,7 +71,7 @@ def failure_of(error: FailureError | OSError) -> FailureError:
 
 
 def entry_of(environment: Path) -> Path | None:
-    """Return the entry of an environment; None where there is none, or where it is not this user's alone."""
+    """Return the entry of an environment; None if there is none, or if others can write to it."""
     root = user_folder("STATE")
     if fault(root):
         return None
@@ -80,30 +80,30 @@ def entry_of(environment: Path) -> Path | None:
 
 
 def entries() -> list[Path]:
-    """Return the entries of all environments that are this user's alone."""
+    """Return the entries of all environments that only this user can write to."""
     root = user_folder("STATE")
     return [] if fault(root) else [entry for entry in root.iterdir() if not fault(entry)]
 
 
 def make_entry(environment: Path) -> Path:
-    """Return the entry of an environment, made if need be.
+    """Return the entry of an environment, created if needed.
 
-    Raises FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
+    Raises FailureError: the folder cannot be created or written, or others can write to it; nothing was changed.
     """
     root = user_folder("STATE")
     entry = root / _name(environment)
     for folder in (root, entry):
-        if why := _made(folder, spare=folder == entry):
-            why = f"{why}; the doctor keeps there how to take a fix back"
+        if why := _create(folder, spare=folder == entry):
+            why = f"{why}; doctor keeps there what it needs to undo a fix"
             way = f"ls -ld {shlex.quote(str(folder))}"
             raise FailureError(why, way, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True)
     return entry
 
 
-def _made(folder: Path, *, spare: bool) -> str:
-    """Make a folder, and say why it is not good; `spare`: what stands in its place is set aside."""
+def _create(folder: Path, *, spare: bool) -> str:
+    """Create a folder, and return what is wrong with it, or ""; `spare`: another file in its place is moved away."""
     if not folder.is_absolute():
-        return f"{folder} is no absolute path"
+        return f"{folder} is not an absolute path"
     try:
         if spare and os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
             folder.replace(folder.with_name(f"{folder.name}.damaged"))
@@ -112,14 +112,14 @@ def _made(folder: Path, *, spare: bool) -> str:
         if not why and POSIX:
             folder.chmod(0o700)
     except OSError as error:
-        return f"{folder} cannot be made: {error.strerror}"
+        return f"{folder} cannot be created: {error.strerror}"
     if not why and not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder} is not writable by this user"
     return why
 
 
 def fault(place: Path, *, file: bool = False) -> str:
-    """Say why a folder, or a file, is not one that this user alone writes; "" where it is."""
+    """Return why a folder or file may be written by others than this user; "" if it may not."""
     try:
         found = place.lstat()
     except OSError as error:
@@ -134,11 +134,11 @@ def fault(place: Path, *, file: bool = False) -> str:
 
 
 def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> None:
-    """Put a file in the place of the one before, whole or not at all, and wait until it is on the disk.
+    """Replace a file atomically, and wait until it is on disk.
 
-    `alone`: nobody else writes it at the same time, and what a killed one left is known by its name.
+    `alone`: no one else writes it at the same time, and a killed process's temporary file is known by its name.
 
-    Raises OSError: it could not be written; the one before stands.
+    Raises OSError: it could not be written; the old file is unchanged.
     """
     own = file.with_name(f"{file.name}.{os.getpid()}.part")
     beside = file.with_suffix(".new") if alone else own
@@ -159,18 +159,18 @@ def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> N
         with suppress(OSError):
             beside.unlink()
         raise
-    if alone:  # another's folder need not be readable
+    if alone:  # a folder of another user may be unreadable
         sync(file.parent)
 
 
 def sync(folder: Path) -> None:
-    """Put renames and new names in a folder on the disk; Windows does so by itself."""
+    """Write renames and new names in a folder to disk; Windows does that automatically."""
     if not POSIX:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
-    except OSError:  # some network file systems have no fsync of folders
+    except OSError:  # some network file systems have no fsync for folders
         pass
     finally:
         os.close(handle)
@@ -187,7 +187,7 @@ def _name(environment: Path) -> str:
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What one look found, and of which state."""
+    """A cached result, and the state that it belongs to."""
 
     digest: str
     taken: str
@@ -196,7 +196,7 @@ class Look(msgspec.Struct, frozen=True):
 
     @property
     def age(self) -> float:
-        """Seconds since it was taken; never below 0."""
+        """Seconds since it was taken, at least 0."""
         with suppress(ValueError):
             passed = datetime.now(UTC) - datetime.fromisoformat(self.taken)
             return max(passed.total_seconds(), 0.0)
@@ -206,13 +206,13 @@ class Look(msgspec.Struct, frozen=True):
 def read_look(
     interpreter: Interpreter, name: str, kind: type[T], also: Callable[[], str] = str
 ) -> tuple[T, Look] | None:
-    """Return what the look `name` found of this environment as it is now; None where it is not remembered.
+    """Return the cached result `name` for this environment's current state; None if there is none.
 
-    `also` tells what the look depends on besides what is installed. Never raises for what lies on the disk.
+    `also` returns what the result depends on besides installed packages. Never raises for anything on disk.
     """
     entry = entry_of(_prefix(interpreter))
-    held = _held(entry).get(name) if entry else None
-    # an entry whose digest matches was written by this user: nothing else is believed
+    held = _read_looks(entry).get(name) if entry else None
+    # an entry whose digest matches was written by this user; nothing else is trusted
     if held is None or held.digest != digest(interpreter, also()):
         return None
     try:
@@ -224,21 +224,21 @@ def read_look(
 def write_look(
     interpreter: Interpreter, name: str, data: object, also: Callable[[], str] = str
 ) -> bool:
-    """Remember what a look found; return whether it could be kept. Never raises for what lies on the disk."""
+    """Cache a result; return whether it was stored. Never raises for anything on disk."""
     try:
         entry = make_entry(_prefix(interpreter))
         taken = datetime.now(UTC).isoformat(timespec="seconds")
         look = Look(digest(interpreter, also()), taken, msgspec.to_builtins(data))
-        keep(entry / _LOOKS, msgspec.json.encode({**_held(entry), name: look}))
-    except (FailureError, OSError, ValueError):  # ValueError: text that is no Unicode
+        keep(entry / _LOOKS, msgspec.json.encode({**_read_looks(entry), name: look}))
+    except (FailureError, OSError, ValueError):  # ValueError: text that is not valid Unicode
         return False
     return True
 
 
 def digest(interpreter: Interpreter, also: str = "") -> str:
-    """Return the digest of what is installed: names, and the times and sizes of RECORD files, modules and .pth files.
+    """Return a digest of the installed files: names, and times and sizes of RECORD files, modules and .pth files.
 
-    Folders of packages count by name: byte code changes their times. Takes 2 ms for 300 packages.
+    For package folders only the name counts, because byte code changes their times. Takes 2 ms for 300 packages.
     """
     import hashlib  # noqa: PLC0415  7 ms, and only who has an entry pays
 
@@ -268,7 +268,7 @@ def _entries(folder: str) -> Iterator[str]:
             yield told
 
 
-def _held(entry: Path) -> dict[str, Look]:
+def _read_looks(entry: Path) -> dict[str, Look]:
     file = entry / _LOOKS
     if fault(file, file=True):
         return {}

@@ -1,1 +1,1 @@
-"""Children that cannot outlive the doctor, and files of somebody else's: where programs are started and read."""
+"""Safe access to the system: child processes that cannot outlive doctor, and reading of files from others."""

@@ -20,22 +20,22 @@ from tunedoctor.system.weight import Limit, Watch
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a child ended."""
+    """How a child process ended."""
 
     how: Literal["exit", "signal", "hung", "flooded", "grown", "not started"]
     code: int
     """Exit status, signal number, or 0."""
     out: str
-    """Standard output, at most `limit` bytes, undecodable bytes replaced."""
+    """Standard output, at most `limit` bytes, invalid bytes replaced."""
     err: str
     seconds: float = 0.0
     truncated: bool = False
     grown: str = ""
-    """How much memory it took, in words, where it was ended for that."""
+    """How much memory it used, in words, if it was ended for that."""
 
     @property
     def ok(self) -> bool:
-        """It ended by itself with status 0."""
+        """Whether it ended normally with status 0."""
         return self.how == "exit" and self.code == 0
 
     @property
@@ -46,8 +46,8 @@ class Ended(msgspec.Struct, frozen=True):
             return f"signal {known.get(self.code, self.code)}"
         words = {
             "hung": f"no answer in {self.seconds:.0f} s",
-            "flooded": "more output than any answer has",
-            "grown": f"it took {self.grown}",
+            "flooded": "far too much output",
+            "grown": f"it used {self.grown}",
             "not started": self.err,
         }
         return words.get(self.how, f"exit status {self.code}")
@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
     memory: Limit | None = None,
     stop: threading.Event | None = None,
 ) -> Ended:
-    """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
+    """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and everything that it started.
 
     Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
     FLOOD bytes is ended, as is one that takes more memory than it may. `stop`: another thread sets it to end the child
@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
         hung = _waited(child, timeout, watch if memory else None, stop)
     finally:
         descendants.end(child)
-    return _ended(child, readers, began, hung, watch)
+    return _result_of(child, readers, began, hung, watch)
 
 
 def run_lines(  # noqa: PLR0913  each is a knob of one child
@@ -98,12 +98,12 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     limit: int = 4 << 20,
     memory: Limit | None = None,
 ) -> Ended:
-    """Run `argv` as `run` does and hand each line of standard output to `heard` as it comes.
+    """Run `argv` as `run` does and pass each line of standard output to `heard` as it arrives.
 
-    `heard` returns how many seconds of silence may follow that line; `silence` may come before the
-    first. Who stays silent longer, does no work for `idle` seconds, or passes `timeout` altogether,
-    is hung: `seconds` then tells which limit. It gets SIGABRT first, so that faulthandler can say
-    where it stands. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
+    `heard` returns how many seconds of silence may follow that line; `silence` may precede the
+    first. A child that is silent longer, does no work for `idle` seconds, or exceeds `timeout`
+    is hung: then `seconds` is the limit. It gets SIGABRT first, so that faulthandler can report
+    where it is. The first `limit` bytes of standard error are kept; lines after as many bytes are ignored.
     """
     began = time.monotonic()
     how = subprocess.PIPE if stdin else subprocess.DEVNULL
@@ -119,7 +119,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
             try:
                 block = out.blocks.get(timeout=_TICK)
             except queue.Empty:
-                # a grandchild may hold the pipe after the child is gone: no end of file then
+                # a grandchild may hold the pipe open after the child has ended: then there is no end of file
                 if child.poll() is not None:
                     break
             else:
@@ -136,7 +136,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     lines.feed(out.rest())
     if not out.truncated:
         lines.close()
-    return _ended(child, (out, err), began, hung, watch)
+    return _result_of(child, (out, err), began, hung, watch)
 
 
 def _waited(
@@ -161,7 +161,7 @@ def _waited(
 
 
 def _ask_where(child: "subprocess.Popen[bytes]") -> None:
-    """Let faulthandler write where a child stands."""
+    """Let faulthandler print where a child is."""
     if sys.platform == "win32":
         return
     with suppress(OSError, subprocess.TimeoutExpired):
@@ -172,11 +172,11 @@ def _ask_where(child: "subprocess.Popen[bytes]") -> None:
 _TICK = 0.1
 """Seconds between two looks at a silent child."""
 _SHORT = 5.0
-"""Seconds up to which a child is not guarded: it ends in time, and a plain check starts no others."""
+"""A child with a shorter limit has no guardian: it ends in time, and a plain check starts no others."""
 _LAST = 5.0
-"""Seconds in which what a dead child left in its pipes is read; no full pipe takes as long."""
+"""Seconds to read what a dead child left in its pipes; no full pipe takes as long."""
 FLOOD = 64 << 20
-"""Bytes of a stream after which a child is ended: no answer has as many."""
+"""Bytes of a stream after which a child is ended: no real answer is as long."""
 
 
 def _start(
@@ -194,7 +194,7 @@ def _start(
 
 
 def _give(child: "subprocess.Popen[bytes]", text: str | bytes) -> None:
-    """Have a thread write what a child is to read: one that does not read it must not hold the doctor."""
+    """Write a child's input in a thread, because a child that does not read it must not block doctor."""
     if child.stdin:
         data = text.encode() if isinstance(text, str) else text
         threading.Thread(target=_feed, args=(child.stdin, data), daemon=True).start()
@@ -206,18 +206,18 @@ def _feed(pipe: IO[bytes], text: bytes) -> None:
         pipe.close()
 
 
-def _ended(
+def _result_of(
     child: "subprocess.Popen[bytes]",
     readers: "Sequence[_Reader]",
     began: float,
     hung: float,
     watch: Watch,
 ) -> Ended:
-    """Tell how a child ended; `hung`: the limit that it passed, in seconds, or 0."""
-    out, err = (one.rest().decode("utf-8", "replace") for one in readers)
-    cut = any(one.truncated for one in readers)
+    """Return how a child ended; `hung`: the limit that it exceeded, in seconds, or 0."""
+    out, err = (reader.rest().decode("utf-8", "replace") for reader in readers)
+    cut = any(reader.truncated for reader in readers)
     seconds, code = hung or time.monotonic() - began, child.returncode or 0
-    flooded = any(one.flooded for one in readers)
+    flooded = any(reader.flooded for reader in readers)
     if watch.passed:
         return Ended("grown", 0, out, err, seconds, cut, watch.passed)
     if flooded or hung:
@@ -226,7 +226,7 @@ def _ended(
 
 
 class _Lines:
-    """Cuts blocks into lines, hands each on, and knows how long ago the last one came."""
+    """Cuts blocks into lines, passes each on, and knows how long ago the last one arrived."""
 
     def __init__(self, heard: Callable[[str], float], silence: float, pid: int) -> None:
         self.allowed = silence
@@ -234,32 +234,32 @@ class _Lines:
         self._heard = heard
         self._pid = pid
         self._open: list[bytes] = []
-        """Parts of the line that has no end yet."""
+        """Parts of a line that has no end yet."""
         self._last = time.monotonic()
         self._idleness = _Idleness(pid)
 
     def feed(self, block: bytes) -> None:
-        """Hand on the lines that end in a block."""
+        """Pass on the lines that end in a block."""
         *whole, rest = block.split(b"\n")
         for line in whole:
             text = b"".join((*self._open, line)).decode("utf-8", "replace")
             self._open.clear()
             self.allowed = self._heard(text.rstrip("\r"))
-        if whole:  # what was said is work
+        if whole:  # output counts as work
             self._last, self._idleness = time.monotonic(), _Idleness(self._pid)
         self._open += [rest] if rest else []
 
     def close(self) -> None:
-        """Hand on a last line without an end."""
+        """Pass on a last line without an end."""
         if self._open:
             self.feed(b"\n")
 
     def passed(self, idle: float) -> float:
-        """Return which limit of silence or of idleness was passed, in seconds; 0 where none was."""
+        """Return the exceeded limit of silence or idleness, in seconds; 0 if none was."""
         silent = time.monotonic() - self._last
         if silent > self.allowed:
             return self.allowed
-        # the first second is nobody's hang, and psutil is not for short runs
+        # the first second is never a hang, and short runs should not load psutil
         return idle if silent > 1.0 and self._idleness.seconds() > idle else 0.0
 
 
@@ -268,10 +268,10 @@ def _readers(child: "subprocess.Popen[bytes]", limit: int) -> "list[_Reader]":
 
 
 class _Reader:
-    """Reads one stream in a thread of its own, and keeps the first `limit` bytes.
+    """Reads one stream in a thread, and keeps the first `limit` bytes.
 
-    On a busy machine the thread comes late. What a dead child wrote lies in the pipe: `rest` reads it to its end, or,
-    where a descendant still holds the pipe, to where it is empty.
+    On a busy machine the thread may run late. A dead child's output is still in the pipe: `rest` reads it to its end,
+    or until the pipe is empty if a descendant still holds it open.
     """
 
     def __init__(self, child: "subprocess.Popen[bytes]", stream: IO[bytes], limit: int) -> None:
@@ -283,16 +283,16 @@ class _Reader:
         self._stream = stream
         self._room, self._most = limit, FLOOD
         self._turn = threading.Lock()
-        """Held from the look whether there is something until it is kept."""
+        """Locked from checking for data until the data is kept."""
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         while self._next() is not False:
-            self._there(None)
+            self._wait_for_data(None)
 
-    def _there(self, most: float | None) -> bool:
-        """Wait for bytes or the end, at most so many milliseconds; Windows tells in the reading alone."""
+    def _wait_for_data(self, most: float | None) -> bool:
+        """Wait for bytes or the end, at most this many milliseconds; on Windows only reading shows it."""
         if sys.platform == "win32":
             return True
         poll = select.poll()
@@ -300,10 +300,10 @@ class _Reader:
         return bool(poll.poll(most))
 
     def _next(self) -> bool | None:
-        """Keep what is there; None where nothing is, False at the end."""
+        """Keep the available data; None if there is none, False at the end."""
         with self._turn:
             try:
-                if not self._there(0.0):
+                if not self._wait_for_data(0.0):
                     return None
                 block = os.read(self._stream.fileno(), 1 << 16)
             except (OSError, ValueError):
@@ -320,9 +320,9 @@ class _Reader:
             return bool(block)
 
     def rest(self) -> bytes:
-        """Return what was kept and not taken yet, of a child that is gone."""
+        """Return what was kept but not fetched yet, for a child that has ended."""
         ends = time.monotonic() + _LAST
-        if sys.platform == "win32":  # its job is ended, so that nobody holds the pipe
+        if sys.platform == "win32":  # its job has ended, so nothing holds the pipe open
             self._thread.join(_LAST)
         else:
             while self._next() and time.monotonic() < ends:
@@ -331,15 +331,15 @@ class _Reader:
 
 
 _LEAST = 0.05
-"""Seconds of processor time that count as work between two looks."""
+"""Least processor time between two looks, in seconds, that counts as work."""
 
 
 class _Idleness:
-    """Tells a process that waits for nothing that will come from one that works slowly.
+    """Distinguishes a process that waits for nothing from one that works slowly.
 
-    Work is processor time, bytes read or written, or a wait for the disk, of the process and its children. An import
-    from a cold network drive is slow for a minute and works all the while; a deadlock or an endless sleep does none
-    of it. Where the system does not tell, a process always works.
+    Work is processor time, bytes read or written, or a wait for the disk, by the process and its children. An import
+    from a slow network drive takes a minute and works all the time; a deadlock or an endless sleep does no
+    work. If the system gives no numbers, a process always counts as working.
     """
 
     def __init__(self, pid: int) -> None:
@@ -349,7 +349,7 @@ class _Idleness:
         self._looked = 0.0
 
     def seconds(self) -> float:
-        """Return for how many seconds no work was seen; looks once a second at most."""
+        """Return how long no work was seen, in seconds; looks at most once per second."""
         now = time.monotonic()
         if now - self._looked < 1.0:
             return self._looked - self._since
@@ -360,7 +360,7 @@ class _Idleness:
         return now - self._since
 
     def _now(self) -> tuple[float, int] | None:
-        """Return processor seconds and bytes moved so far; None where that is not told, or it waits for a disk."""
+        """Return processor seconds and bytes moved so far; None if unknown, or if it waits for a disk."""
         import psutil  # noqa: PLC0415  only for long runs
 
         seconds, moved = 0.0, 0

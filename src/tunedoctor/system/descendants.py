@@ -1,12 +1,12 @@
-"""Start a child of which nothing stays: what it starts dies with it, in whatever group, session and environment.
+"""Start a child so that everything it starts ends with it, whatever group, session or environment that uses.
 
-Each child has a random mark in its environment, which what it starts inherits. On Linux this process adopts orphans
-while children of its own live (PR_SET_CHILD_SUBREAPER, prctl(2)); those that cleared their environment go when the
-last of these children has ended. macOS adopts none: an orphan that cleared its environment is lost there. Windows has
+Each child has a random mark in its environment, which its own children inherit. On Linux, this process adopts orphans
+while it has running children (PR_SET_CHILD_SUBREAPER, prctl(2)); those that cleared their environment are killed when
+the last of these children has ended. On macOS, an orphan that cleared its environment can't be found. Windows has
 jobs.
 
-A doctor that gets SIGKILL can end nothing. So a child that may run for long is watched by a small separate process
-(`guardian.py`), which kills all that has the doctor's mark as soon as the doctor is gone.
+If doctor gets SIGKILL, it can't end anything. So a child that may run for long is watched by a small separate process
+(`guardian.py`), which kills everything with doctor's mark as soon as doctor has ended.
 """
 
 import atexit
@@ -28,7 +28,7 @@ _OWN = os.urandom(16).hex()
 """The mark of this process, with which the mark of each child begins."""
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE = 1.0
-"""Seconds for the killed to go. Who is stuck in a driver call (state D) goes when the call returns: nobody waits."""
+"""Seconds to wait for killed processes. One stuck in a driver call (state D) ends later: no one waits for it."""
 _LOOKS = 9
 """Looks at this process's children while its threads end."""
 
@@ -41,17 +41,17 @@ class _Child(NamedTuple):
 _LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
-"""Children that this process had before the living."""
+"""Children that this process had before it started any here."""
 _GUARDIANS: list["subprocess.Popen[bytes]"] = []
-"""The one guardian of this process, once there is one."""
+"""The guardian of this process, once it exists."""
 _ONLY: set[str] = set()
-"""Programs that are started where the doctor was stopped; empty else."""
+"""Programs that may still be started after doctor was stopped; otherwise empty."""
 _SHARED = threading.Event()
-"""Set where other code of this process starts children too, in whatever session: who has no mark is theirs."""
+"""Set if other code in this process also starts children: then those without a mark are not ours."""
 
 
 def share() -> None:
-    """Leave children without a mark alone from now on: this process is not the doctor's own."""
+    """From now on leave children without a mark alone, because this process is not only doctor's."""
     _SHARED.set()
 
 
@@ -63,18 +63,18 @@ def start(
     stdin: int,
     guarded: bool = True,
 ) -> "subprocess.Popen[bytes]":
-    """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does.
+    """Start `argv` with pipes for its output. Raises OSError and ValueError like Popen.
 
-    `guarded`: it ends even where this process gets SIGKILL. That costs one start of Python for each doctor.
+    `guarded`: it ends even if this process gets SIGKILL. That costs one start of Python per run of doctor.
     """
     mark = new_mark()
     around = dict(os.environ if env is None else env)
     program = programs.started(argv[0], around)
-    if "PATH" in around:  # what it starts is found where the doctor finds it
+    if "PATH" in around:  # so that the child finds programs where doctor finds them
         around["PATH"] = programs.safe_path(around)
     with _LOCK:
         if _ONLY and argv[0] not in _ONLY:
-            raise OSError("the doctor was stopped")
+            raise OSError("doctor was stopped")
         if guarded:
             guard()
         if not _LIVING:
@@ -105,15 +105,15 @@ def new_mark() -> str:
 
 
 def variable(mark: str) -> dict[str, str]:
-    """Return the variable that marks a child, with the marks that this process itself was started with."""
+    """Return the variable that marks a child, including the marks that this process was started with."""
     before = os.environ.get(_MARK, "")
     return {_MARK: f"{before},{mark}" if before else mark}
 
 
 def guard(gentle: float = 0.0) -> None:
-    """Have a process end all children of this one when this one is gone, after `gentle` seconds in which they may save.
+    """Start a process that ends all children of this one when this one ends; they have `gentle` seconds to save.
 
-    Where it does not start, only the end of this process by other means than SIGKILL ends them.
+    If it can't be started, the children only end if this process ends in another way than by SIGKILL.
     """
     if sys.platform == "win32":
         return
@@ -140,7 +140,7 @@ def _to_guardian(line: str) -> None:
 
 
 def _end_guardian() -> None:
-    """End the guardian: it ends the children it watches, and no others."""
+    """End the guardian: it would end the children that it watches."""
     for one in _GUARDIANS:
         one.kill()
         one.wait()
@@ -150,7 +150,7 @@ def _end_guardian() -> None:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a child, if it still runs, and all that it started."""
+    """Kill a child, if it still runs, and everything that it started."""
     with _LOCK:
         child = _LIVING.pop(process.pid, None)
         if child is not None:
@@ -162,7 +162,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def end_living() -> None:
-    """End all children there are, whoever waits for them."""
+    """End all running children, even those that a thread waits for."""
     with _LOCK:
         for child in list(_LIVING.values()):
             end(child.process)
@@ -170,7 +170,7 @@ def end_living() -> None:
 
 @contextmanager
 def closed(*but: str) -> Generator[None]:
-    """End all, and meanwhile start none but these: other threads were about to."""
+    """End all children, and meanwhile only allow these programs to start, because other threads may start some."""
     with _LOCK:
         _ONLY.update(but)
         end_living()
@@ -182,15 +182,15 @@ def closed(*but: str) -> Generator[None]:
 
 @atexit.register
 def end_all() -> None:
-    """End those that nobody waits for any more: the doctor was interrupted, or a probe was given up."""
-    # a thread that is starting one is waited for, and none starts another
+    """End the children that are no longer needed: doctor was interrupted, or a probe was given up."""
+    # wait for a thread that is starting one, and prevent further starts
     if _LOCK.acquire(timeout=_PATIENCE):
         end_living()
         _end_guardian()
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a child and its process group, or its job on Windows. Waits for nothing."""
+    """Kill a child and its process group, or its job on Windows. Does not wait."""
     if sys.platform == "win32":
         if job := _JOBS.pop(process.pid, None):
             _kernel32().TerminateJobObject(job, 1)
@@ -202,49 +202,49 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
         import psutil  # noqa: PLC0415  Linux does without
 
         with suppress(psutil.Error):
-            for one in psutil.Process(process.pid).children(recursive=True):
-                _kill(one.pid)
-    # the group is asked even if the child itself is gone: it may have left helpers behind
+            for child in psutil.Process(process.pid).children(recursive=True):
+                _kill(child.pid)
+    # the group is killed even if the child itself has ended: it may have left helpers behind
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _sweep(mark: bytes) -> None:
-    """Kill who left the group of a child that is gone, wave after wave: the killed leave theirs to this process."""
+    """Kill processes that left the group of a dead child, repeatedly: their orphans come to this process."""
     ends = time.monotonic() + _PATIENCE
-    while strays := [one for one in _candidates() if _is_stray(one, mark)]:
-        for one in strays:
-            _kill(one)
+    while strays := [candidate for candidate in _candidates() if _is_stray(candidate, mark)]:
+        for stray in strays:
+            _kill(stray)
         if time.monotonic() > ends:
             return
         time.sleep(0.002)
 
 
 def _candidates() -> list[int]:
-    """Return the children of this process, adopted ones among them; where none are adopted, all processes."""
+    """Return the children of this process, including adopted ones; on systems without adoption, all processes."""
     if sys.platform == "win32":
         return []
     if sys.platform == "linux":
         for _ in range(_LOOKS):
-            with suppress(OSError):  # a thread has ended, and its children went to another
+            with suppress(OSError):  # a thread has ended, and its children moved to another
                 lists = [one.read_text() for one in Path("/proc/self/task").glob("*/children")]
-                if lists:  # a kernel can be built without
+                if lists:  # a kernel can be built without it
                     return [int(pid) for text in lists for pid in text.split()]
     import psutil  # noqa: PLC0415  11 ms, and Linux does without
 
     if sys.platform == "linux":
-        return [one.pid for one in psutil.Process().children()]
+        return [child.pid for child in psutil.Process().children()]
     return list(map(int, psutil.pids()))
 
 
 def _is_stray(pid: int, mark: bytes) -> bool:
-    """Tell who has the mark of a child that is gone, or none while no child lives that it can belong to."""
+    """Return whether a process has the mark of a dead child, or no mark while no child runs that it can belong to."""
     if pid in _LIVING or pid in _OTHERS or pid in [one.pid for one in _GUARDIANS]:
         return False
     told = _environment(pid)
     if mark in told or sys.platform != "linux" or _SHARED.is_set():
         return mark in told
-    # children that other code of this process starts stay in its session; process 1 adopts those of strangers
+    # children that other code of this process starts stay in its session; process 1 adopts orphans of others
     with suppress(OSError):
         return not _LIVING and os.getpid() != 1 and os.getsid(pid) != os.getsid(0)
     return False
@@ -266,11 +266,11 @@ def _kill(pid: int) -> None:
     if sys.platform != "win32":
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, os.WNOHANG)  # an adopted one is nobody else's to bury
+            os.waitpid(pid, os.WNOHANG)  # only this process can reap an adopted one
 
 
 def _rest() -> None:
-    """Adopt no longer where no child lives: what others start is not ours."""
+    """Stop adopting if no child is running: what others start is not ours."""
     if not _LIVING:
         _adopt_orphans(yes=False)
         _OTHERS.clear()
@@ -285,17 +285,17 @@ def _adopt_orphans(*, yes: bool) -> None:
 
 
 _JOBS: dict[int, Any] = {}
-"""Windows: process number -> the handle of its job, which ends all that belong to it. Jobs nest since Windows 8."""
+"""Windows: process number -> handle of its job, which ends everything that belongs to it. Jobs nest since Windows 8."""
 _EXTENDED_LIMITS = 9
 """JobObjectExtendedLimitInformation (winnt.h)."""
 _KILL_ON_JOB_CLOSE = (0x2000).to_bytes(4, "little")
-"""LimitFlags, behind two 64-bit times. The handle is this process's alone: where it dies, the system ends the job."""
+"""LimitFlags, after two 64-bit times. Only this process has the handle: if it dies, the system ends the job."""
 _ACCESS = 0x0101
-"""PROCESS_TERMINATE | PROCESS_SET_QUOTA, which AssignProcessToJobObject asks for."""
+"""PROCESS_TERMINATE | PROCESS_SET_QUOTA, which AssignProcessToJobObject needs."""
 
 
 def hold(pid: int) -> None:
-    """On Windows: put a process and all that it starts into a new job. Where that fails it has none."""
+    """On Windows: put a process and everything that it starts into a new job. If that fails, it has none."""
     import ctypes  # noqa: PLC0415  Windows alone has jobs
 
     kernel32 = _kernel32()

@@ -1,8 +1,8 @@
-"""End what a doctor started when that doctor is gone: `python guardian.py PARENT`.
+"""End what a doctor started after that doctor has ended: `python guardian.py PARENT`.
 
-Nothing else can do it where the doctor gets SIGKILL. Standard input is a pipe whose other end only that doctor has
-open. The first line is the doctor's mark, which its children have in their environment; a second one, SECONDS, asks to
-end them gently: a training saves a checkpoint first. Standard library alone; not used on Windows, which has jobs.
+Nothing else can do that if doctor gets SIGKILL. Standard input is a pipe whose other end only that doctor has
+open. The first line is doctor's mark, which its children have in their environment; a second line, SECONDS, asks to
+end them gently: a training first saves a checkpoint. Uses only the standard library; Windows has jobs instead.
 """
 
 import os
@@ -14,14 +14,14 @@ import time
 
 VARIABLE = b"DOCTOR_CHILD="
 _LOOKS_AT_PARENT = 0.5
-"""Seconds. A process that the doctor forked, and that lives on, holds the pipe open."""
+"""Seconds. A process that doctor forked and that is still running holds the pipe open."""
 _AGAIN = 0.5
-"""Seconds of looking on: a child that was being started shows its environment a moment later."""
+"""Seconds to keep looking: a child that is being started gets its environment a moment later."""
 _LONGEST = 10.0
 
 
 def main(parent: int) -> None:
-    """Wait until the doctor is gone, then end all that has its mark."""
+    """Wait until doctor has ended, then end everything with its mark."""
     mark, gentle = _wait(parent)
     if not mark:
         return
@@ -45,22 +45,22 @@ def kill_marked(mark: bytes, seconds: float = 0.0) -> None:
 
 
 def marked(mark: bytes) -> list[int]:
-    """Return the numbers of the processes that have a mark in their environment, this one left out."""
+    """Return the numbers of the processes that have a mark in their environment, except this one."""
     if sys.platform != "linux":
         return _marked_by_ps(mark)
-    found: list[int] = []
+    result: list[int] = []
     for name in os.listdir("/proc"):  # noqa: PTH208  names alone
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
             with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123  pathlib takes as long as all of this
                 text = b"\0" + file.read()
-        except OSError:  # another user's, or gone; a zombie's is empty
+        except OSError:  # another user's, or ended; a zombie has none
             continue
         _, _, value = text.partition(b"\0" + VARIABLE)
         if mark in value.partition(b"\0")[0]:
-            found.append(int(name))
-    return found
+            result.append(int(name))
+    return result
 
 
 def _marked_by_ps(mark: bytes) -> list[int]:
@@ -71,7 +71,7 @@ def _marked_by_ps(mark: bytes) -> list[int]:
 
 
 def _end_gently(mark: bytes, seconds: float) -> None:
-    """Say that the terminal is gone, then ask to end, and wait."""
+    """Send SIGHUP, then SIGTERM, and wait."""
     for number in (signal.SIGHUP, signal.SIGTERM):
         for pid in marked(mark):
             _send(pid, number)
@@ -82,7 +82,7 @@ def _end_gently(mark: bytes, seconds: float) -> None:
 
 
 def _wait(parent: int) -> tuple[bytes, float]:
-    """Read the lines until the pipe ends or the parent is another; return the mark and the seconds."""
+    """Read lines until the pipe ends or the parent changes; return the mark and the seconds."""
     text = b""
     while os.getppid() == parent:
         if select.select([0], [], [], _LOOKS_AT_PARENT)[0]:
@@ -103,6 +103,6 @@ def _send(pid: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the doctor alone decides
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # only doctor decides
         signal.signal(each, signal.SIG_IGN)
     main(int(sys.argv[1]))

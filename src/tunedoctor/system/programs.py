@@ -1,9 +1,9 @@
-"""Find the programs that the doctor starts: only where the user, or root, put them.
+"""Find the programs that doctor starts: only where the user, or root, installed them.
 
-A folder that came from elsewhere can hold a `nvcc` or a `git`. So a program is never taken from a relative entry of
+A downloaded folder can contain a `nvcc` or a `git`. So a program is never taken from a relative entry of
 PATH, from the working folder itself, or from a folder that every user of the machine can write to.
 """
-# paths stay the strings that the user knows, and a start reads dozens
+# paths stay strings, as the user knows them, and a start reads dozens
 # ruff: noqa: PTH109, PTH113, PTH116, PTH117, PTH118, PTH120, PTH122
 
 import errno
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 PASSED_OVER: dict[str, str] = {}
-"""Programs that were found and not taken -> why."""
+"""Programs that were found but not used -> why."""
 
 
 def which(name: str, environ: Mapping[str, str]) -> str:
@@ -23,7 +23,7 @@ def which(name: str, environ: Mapping[str, str]) -> str:
 
 
 def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
-    """Return the program of PATH, then of the folders `more`, that the doctor may start; "" for none."""
+    """Return the program on PATH or in the folders `more` that doctor may start; "" if there is none."""
     for path in _candidates(name, [*environ.get("PATH", "").split(os.pathsep), *more], environ):
         if not (why := why_not(path)):
             return path
@@ -32,22 +32,24 @@ def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()
 
 
 def started(name: str, environ: Mapping[str, str]) -> str:
-    """Return the file that is started for the first word of a command. Raises FileNotFoundError."""
+    """Return the file to start for the first word of a command. Raises FileNotFoundError."""
     if os.path.dirname(name):
         return name
     if path := find_program(name, environ):
         return path
-    raise FileNotFoundError(errno.ENOENT, "no such program on PATH that may be started", name)
+    raise FileNotFoundError(errno.ENOENT, "PATH has no such program that may be started", name)
 
 
 def safe_path(environ: Mapping[str, str]) -> str:
-    """Return PATH without the entries from which no program is started."""
+    """Return PATH without the entries from which programs are not started."""
     folders = environ.get("PATH", "").split(os.pathsep)
-    return os.pathsep.join(one for one in folders if one and not _of_folder(one, _here()))
+    return os.pathsep.join(
+        folder for folder in folders if folder and not _of_folder(folder, _here())
+    )
 
 
 def why_not(path: str) -> str:
-    """Return why the doctor does not start a program by itself; "" where it may."""
+    """Return why doctor does not start a program on its own initiative; "" if it may."""
     if why := _of_folder(os.path.dirname(path) or ".", _here()):
         return why
     real = os.path.realpath(path)
@@ -77,7 +79,7 @@ def _here() -> str:
 
 @lru_cache(maxsize=256)
 def _of_folder(folder: str, here: str) -> str:
-    """Return why no program of a folder is started; "" where that may be."""
+    """Return why programs in a folder are not started; "" if they may be."""
     if not os.path.isabs(folder):
         return "PATH names its folder by a relative path"
     real = os.path.realpath(folder)
@@ -93,7 +95,7 @@ def _of_folder(folder: str, here: str) -> str:
 
 
 def _is_open(path: str, *, sticky: bool = True) -> bool:
-    """Return whether every user can write to a file or folder; `sticky`: also where each can change only his own."""
+    """Return whether every user can write to a file or folder; `sticky`: also if only the owner can remove files."""
     if sys.platform == "win32":
         return False  # its access lists are not read
     try:

@@ -1,7 +1,7 @@
-"""Read a file of somebody else's: a regular file, of a size that is sane, or an OSError that says why not.
+"""Read files from others: a regular file of a reasonable size, or an OSError that says why not.
 
-A folder from outside can hold a FIFO, which never ends, a link to a device, whose opening alone acts, or a file without
-end. Bare calls: hundreds of small files are read, and a file object costs more than the reading.
+A downloaded folder can contain a FIFO, which never ends, a link to a device, for which opening alone has an effect, or
+an endless file. Plain os calls: hundreds of small files are read, and a file object costs more than reading.
 """
 
 import errno
@@ -28,11 +28,11 @@ class NotRegularError(OSError):
 
 
 class TooLargeError(OSError):
-    """A file with more bytes than a sane one has."""
+    """A file that is larger than any reasonable one."""
 
 
 def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the bytes of a regular file, links followed. Raises OSError alone, above `limit` TooLargeError."""
+    """Return the bytes of a regular file, following links. Only raises OSError; TooLargeError above `limit`."""
     text = read_start(path, limit + 1)
     if len(text) > limit:
         raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
@@ -40,10 +40,10 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> bytes:
-    """Return the first `most` bytes of a regular file, links followed, or all. Raises OSError alone."""
+    """Return the first `most` bytes of a regular file, or all, following links. Only raises OSError."""
     handle, size = _open(path)
     try:
-        # files of /proc tell no size and come in pieces
+        # files in /proc have no size and are read in pieces
         parts = [os.read(handle, min(most, size or _PIECE))]
         have = len(parts[0])
         while parts[-1] and have < most and have != size:
@@ -55,7 +55,7 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def start(path: str | os.PathLike[str], most: int) -> bytes | None:
-    """Return at most `most` first bytes of a regular file; None where it cannot be read."""
+    """Return at most the first `most` bytes of a regular file; None if it cannot be read."""
     try:
         return read_start(path, most)
     except OSError:
@@ -63,23 +63,23 @@ def start(path: str | os.PathLike[str], most: int) -> bytes | None:
 
 
 def read(path: str | os.PathLike[str], limit: int = 1 << 16) -> str | None:
-    """Return at most `limit` bytes as text, bad bytes replaced; None where it cannot be read."""
+    """Return at most `limit` bytes as text, invalid bytes replaced; None if it cannot be read."""
     text = start(path, limit)
     return None if text is None else text.decode("utf-8", "replace")
 
 
 def line(path: str | os.PathLike[str]) -> str:
-    """Return the text without spaces and NULs at its ends; "" where it cannot be read."""
+    """Return the text without spaces and NULs at its ends; "" if it cannot be read."""
     return (read(path, 4096) or "").strip(" \t\r\n\0")
 
 
 def number(path: str | os.PathLike[str]) -> int | None:
-    """Return the decimal number that a file holds; None where it holds none."""
+    """Return the decimal number in a file; None if it has none."""
     return _digits(line(path))
 
 
 def listed(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the names in a folder, sorted; none where it cannot be read."""
+    """Return the names in a folder, sorted; none if it cannot be read."""
     try:
         return sorted(os.listdir(folder))  # noqa: PTH208  names alone
     except (OSError, ValueError):
@@ -87,9 +87,9 @@ def listed(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def fields(text: str) -> dict[str, int]:
-    """Return name -> number of lines such as "oom_kill 3" and "MemTotal: 16 kB", unit left out."""
+    """Return name -> number from lines such as "oom_kill 3" and "MemTotal: 16 kB", without the unit."""
     words = (one.split() for one in text.splitlines())
-    found = {one[0].rstrip(":"): _digits(one[1]) for one in words if len(one) > 1}
+    found = {word[0].rstrip(":"): _digits(word[1]) for word in words if len(word) > 1}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -98,7 +98,7 @@ def _digits(text: str) -> int | None:
 
 
 def open_regular(path: str | os.PathLike[str], limit: int = 0) -> BinaryIO:
-    """Open a regular file of at most `limit` bytes, 0: of any size, that is not read whole. Raises OSError alone."""
+    """Open a regular file of at most `limit` bytes (0: any size) that is read in parts. Only raises OSError."""
     handle, size = _open(path)
     if limit and size > limit:
         os.close(handle)
@@ -107,9 +107,9 @@ def open_regular(path: str | os.PathLike[str], limit: int = 0) -> BinaryIO:
 
 
 def toml(text: str) -> dict[str, Any]:
-    """Return parsed TOML, in time linear in the text: tomllib's goes with the cube of a key's parts.
+    """Return parsed TOML, in linear time: tomllib's time grows with the cube of a key's parts.
 
-    Raises ValueError for what is no TOML, or has a longer key than any.
+    Raises ValueError if it is not TOML, or has a key that is longer than any real one.
     """
     import tomllib  # noqa: PLC0415  8 ms, and few have such a file
 
@@ -118,11 +118,11 @@ def toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ValueError("its values lie too deep in each other") from None
+        raise ValueError("its values are nested too deeply") from None
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return the handle of a regular file and the size that it tells, in bytes."""
+    """Return the handle of a regular file and its size in bytes."""
     try:
         _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
         handle = os.open(path, _FLAGS)
@@ -130,7 +130,7 @@ def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
         raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
     told = os.fstat(handle)
     try:
-        _refuse_other(path, told.st_mode)  # it was exchanged in between
+        _refuse_other(path, told.st_mode)  # it was replaced in between
     except NotRegularError:
         os.close(handle)
         raise
@@ -139,12 +139,12 @@ def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
     if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise NotRegularError(errno.EINVAL, kind, os.fspath(path))
 
 
 def encoding(start: bytes) -> tuple[str, int]:
-    """Return the encoding of a text that begins so, by its mark or the zeros of UTF-16, and how long the mark is."""
+    """Return a text's encoding, from its byte order mark or the zeros of UTF-16, and the length of the mark."""
     for name in ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
         if start.startswith(mark := "\ufeff".encode(name)):
             return name, len(mark)

@@ -1,4 +1,4 @@
-"""Temporary folders and files of a run; the next run removes what a killed one left."""
+"""Temporary folders and files of a run; the next run removes those that a killed run left."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _PART = re.compile(r"\d{1,10}\.part")
 
 @contextmanager
 def scratch() -> Generator[str]:
-    """Give an empty folder, and remove it and those that killed runs left."""
+    """Give an empty folder; remove it afterwards, and also those that killed runs left."""
     with suppress(OSError):
         remove_left(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder:
@@ -31,8 +31,8 @@ def scratch() -> Generator[str]:
 
 
 def remove_left(parent: Path) -> None:
-    """Remove scratch folders of this user whose run is gone. Raises OSError."""
-    if os.name != "posix":  # Windows has no locks of folders
+    """Remove scratch folders of this user whose run has ended. Raises OSError."""
+    if os.name != "posix":  # Windows can't lock folders
         return
     for one in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
@@ -45,7 +45,7 @@ def remove_left(parent: Path) -> None:
 
 
 def remove_parts(before: str, folder: Path) -> None:
-    """Remove what killed runs left of a file that was written as BEFORE.PID.part in a folder, a day ago or more."""
+    """Remove a killed run's partly written files BEFORE.PID.part in a folder, if they are a day old or more."""
     with suppress(OSError):
         for one in os.scandir(folder):
             name = one.name
@@ -56,7 +56,7 @@ def remove_parts(before: str, folder: Path) -> None:
 
 
 def _lock(folder: str | Path) -> int | None:
-    """Lock a folder for as long as its handle is open; None where another holds it, or the system has no such locks."""
+    """Lock a folder as long as its handle is open; None if it is already locked, or the system has no such locks."""
     try:
         import fcntl  # noqa: PLC0415  POSIX
     except ImportError:

@@ -1,4 +1,4 @@
-"""How much memory a process and what it started take, and how much of it they may take: `Limit`."""
+"""Measure the memory of a process and what it started, and check it against a `Limit`."""
 
 import os
 import sys
@@ -8,31 +8,31 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _OFTEN = 0.1
-"""Seconds between two looks, and at least this many times what a look took."""
+"""Seconds between two looks, and at least this many times the duration of a look."""
 _PAUSE = 20
 _GROWN = 1 << 30
-"""Bytes below which a child is not to blame for a machine that runs out of memory."""
+"""A child with fewer bytes is not the reason if a machine runs out of memory."""
 
 
 class Limit(NamedTuple):
-    """The memory that a child may take."""
+    """The memory that a child may use."""
 
     most: int = 0
-    """Bytes; 0 for no fixed number."""
+    """Bytes; 0 for no fixed limit."""
     left: Callable[[], int | None] | None = None
-    """Returns the bytes that the machine, or the control group, still has."""
+    """Returns the bytes that the machine, or the control group, has left."""
     reserve: int = 0
-    """Bytes that are left to others: a large child is ended when less than this is left."""
+    """Bytes to leave for others: a large child is ended when less than this is left."""
 
 
 class Watch:
-    """Looks at the memory of a child as often as is cheap."""
+    """Watches the memory of a child, as often as is cheap."""
 
     def __init__(self, pid: int, limit: Limit) -> None:
         self._pid, self._limit = pid, limit
         self._next = 0.0
         self.passed = ""
-        """What it took, in words, once it took too much."""
+        """How much it used, in words, once it used too much."""
 
     def look(self) -> bool:
         """Return whether the child uses more memory than its limit."""
@@ -44,14 +44,14 @@ class Watch:
         if limit.most and taken > limit.most:
             self.passed = f"more than {limit.most / 2**30:.1f} GiB of memory"
         elif left is not None and left < limit.reserve:
-            self.passed = f"{taken / 2**30:.1f} GiB of memory, all that there was"
+            self.passed = f"{taken / 2**30:.1f} GiB of memory, all that was available"
         now, began = time.monotonic(), now
         self._next = now + max(_OFTEN, _PAUSE * (now - began))
         return bool(self.passed)
 
 
 def tree_bytes(pid: int) -> int:
-    """Return the bytes of memory of a process and all that it started; mapped files do not count on Linux."""
+    """Return the memory in bytes of a process and everything that it started; on Linux without mapped files."""
     if sys.platform != "linux":
         return _tree_by_psutil(pid)
     total, waiting, seen = 0, [pid], set[int]()

@@ -1,4 +1,4 @@
-"""What a worker process of a pool does first: it ends with the process that started it, by SIGKILL too."""
+"""The first thing that a worker process of a pool does: make sure that it ends with its parent, even after SIGKILL."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -8,9 +8,9 @@ import threading
 
 
 def begin() -> None:
-    """Leave Ctrl-C to the process that prints, let SIGTERM end this one plainly, and end when that one is gone.
+    """Ignore Ctrl-C, which the main process handles, let SIGTERM end this process, and end when the parent ends.
 
-    A worker that waits for its next task has both ends of the pipe open, and would wait for ever.
+    A worker that waits for its next task has both ends of the pipe open, and would otherwise wait forever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,1 +1,1 @@
-"""What is known of the world: data files, each row with its source, and a small loader for each."""
+"""Knowledge about the world: data files, each row with its source, and a small loader for each."""

@@ -1,4 +1,4 @@
-"""The user's settings: doctor.toml or [tool.doctor] of ./pyproject.toml, a policy, mirrors in a file of their own."""
+"""The user's settings: doctor.toml or [tool.doctor] in ./pyproject.toml, a policy, and mirrors in a separate file."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tunedoctor.tables.load import table, user_folder
 from tunedoctor.tables.secrets import unseen
 
 PREFIX = "policy-"
-"""How the id of each finding begins."""
+"""Prefix of the ids of policy findings."""
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([KMGT]i?B)")
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What is known of one key."""
+    """What is known about one key of a policy."""
 
     kind: Literal["specifier", "count", "size", "names", "variable", "flag", "number"]
     of: Literal["machine", "environment"]
@@ -39,11 +39,11 @@ class Row(msgspec.Struct, frozen=True):
     cure: str = ""
     who: Who = "user"
     command: bool = False
-    """The cure is a line for a shell."""
+    """The cure is a shell line."""
     table: bool = False
-    """Its value is a table: of packages, variables, or places of disks."""
+    """Its value is a table: of packages, variables, or disk locations."""
     plain: str = ""
-    """The name that a value without a table is of."""
+    """The name that a value without a table applies to."""
     names: tuple[str, ...] = ()
     """Names that the table can have; () for any."""
 
@@ -52,20 +52,20 @@ class Rule(NamedTuple):
     """One entry of a policy."""
 
     key: str
-    """Of the table: "driver", "packages"."""
+    """Key in the policy: "driver", "packages"."""
     name: str
-    """Of the package, the variable or the disk; "" for others."""
+    """Name of the package, the variable or the disk; "" for other keys."""
     wanted: Any
-    """A specifier, bytes, names, a flag, a number; True, False or a text of a variable."""
+    """A specifier, bytes, names, a flag, a number; for a variable True, False or a text."""
 
     @property
     def row(self) -> Row:
-        """What is known of its key."""
+        """The row of its key."""
         return rows()[self.key]
 
     @property
     def id(self) -> str:
-        """Of its finding: "policy-driver", "policy-transformers", "policy-variable-hf-home", "policy-disk-tmp"."""
+        """Id of its finding: "policy-driver", "policy-transformers", "policy-variable-hf-home", "policy-disk-tmp"."""
         if not self.name:
             return f"{PREFIX}{self.key}"
         head = "" if self.key == "packages" else f"{self.key.removesuffix('s')}-"
@@ -73,7 +73,7 @@ class Rule(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What it asks for, in words."""
+        """What it requires, in words."""
         if self.row.kind == "size":
             return f"at least {gib(self.wanted)}"
         if isinstance(self.wanted, tuple):
@@ -91,10 +91,10 @@ def rows() -> Mapping[str, Row]:
 
 
 class EntryError(ValueError):
-    """An entry of the settings can't be understood; `key` is the one that is to blame."""
+    """An entry of the settings is invalid; `key` is its key."""
 
     def __init__(self, key: str, says: str) -> None:
-        """Say what is wrong with it."""
+        """Describe what is wrong with the entry."""
         super().__init__(says)
         self.key = key
 
@@ -104,13 +104,13 @@ def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
     known = rows()
     for key in policy:
         if key not in known:
-            like = near(key, known) or "; a package stands in policy.packages"
-            raise EntryError(key, f"no policy is called {key[:60]!r}{like}")
+            like = near(key, known) or "; packages belong in policy.packages"
+            raise EntryError(key, f"there is no policy {key[:60]!r}{like}")
     every = tuple(r for key, value in policy.items() for r in _entries(key, value, known[key]))
     ids: set[str] = set()
     for rule in every:
         if rule.id in ids:
-            raise EntryError(rule.name or rule.key, f"{rule.id} is said twice")
+            raise EntryError(rule.name or rule.key, f"{rule.id} is set twice")
         ids.add(rule.id)
     return every
 
@@ -123,14 +123,14 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
         yield Rule(key, row.plain, _value(key, value, row))
         return
     if not isinstance(value, dict):
-        raise EntryError(key, f"policy.{key} is no table; write as {key} = {{{row.example}}}")
+        raise EntryError(key, f"policy.{key} is not a table; write it as {key} = {{{row.example}}}")
     shape = _PACKAGE if key == "packages" else _VARIABLE
     for name, one in value.items():
         if name not in row.names if row.names else not shape.fullmatch(name):
             said = f"it is one of {', '.join(row.names)}" if row.names else "that is no name of one"
             raise EntryError(name, f"policy.{key} names {name[:60]!r}; {said}")
         if isinstance(one, str) and row.kind == "variable" and unseen(name):
-            says = f"policy.{key}.{name}: nobody looks at the value; true asks that it is set"
+            says = f"policy.{key}.{name}: the value is not compared; true requires that it is set"
             raise EntryError(name, says)
         own = normalised(name) if key == "packages" else name
         yield Rule(key, own, _value(f"{key}.{name}", one, row))
@@ -139,14 +139,14 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
 def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
     if flag or (found := _read(row.kind, value)) is None:
-        # what it is stays untold: it can be a secret
-        says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, as {row.example}"
+        # the value is not shown, because it can be a secret
+        says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, for example {row.example}"
         raise EntryError(key.rpartition(".")[2], says)
     return found
 
 
 def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
-    """Return None for what is not of the kind."""
+    """Return the parsed value, None if it is not of this kind."""
     match kind, value:
         case "specifier" | "count", str(text) if text.strip() and specifiers(text) is not None:
             return text.strip()
@@ -169,7 +169,7 @@ def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
 
 _LARGEST = 1 << 20
 FILES = ("doctor.toml", "pyproject.toml")
-"""Where the settings of a folder stand; the first that has any is the one that counts."""
+"""Files with a folder's settings; the first that has any is used."""
 HEADER = re.compile(r"\s*\[\[?([^\]]+)\]")
 KEY = re.compile(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
 _PLACE = re.compile(r"`\$\.?(\w+)(?:\[(\d{1,4})\])?")
@@ -183,11 +183,11 @@ OnUnknown = Literal["pass", "warn", "fail"]
 
 class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mirrors: dict[Literal["pytorch", "default"], str] = {}
-    """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
+    """URLs that replace the PyTorch index (https://…/whl) and the default one (https://…/simple)."""
 
 
 class Ignore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A finding that does not count until a day."""
+    """A finding that does not count until a date."""
 
     id: str
     reason: Annotated[str, msgspec.Meta(min_length=1)]
@@ -196,15 +196,15 @@ class Ignore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(_Own, frozen=True, kw_only=True):
-    """Settings of a folder; options of the command line add to them or win."""
+    """Settings of a folder; command line options add to them or override them."""
 
     skip: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
-    """Plug-ins that may run; no other does."""
+    """Plug-ins that may run; others don't."""
     fail_on: FailOn = "error"
     unknown: OnUnknown = "warn"
-    """What could not be told: says nothing for the verdict, decides it where it could be an error, or always."""
+    """How undecided checks affect the verdict: never, if they could be errors, or always."""
     strict: bool = False
     target: str = ""
     policy: dict[str, Any] = {}
@@ -212,25 +212,25 @@ class Config(_Own, frozen=True, kw_only=True):
 
 
 class Settings(NamedTuple):
-    """Settings with the place that they come from."""
+    """Settings, and the file that they come from."""
 
     config: Config
     file: str = ""
-    """As the user would name it; "" where there is none."""
+    """As the user would name it; "" if there is none."""
     given: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     doubt: str = ""
-    """What looks like settings and is none."""
+    """A message about a table that looks like settings but is not used."""
 
 
 class ConfigError(ValueError):
-    """The settings can't be used; the message names file, line and key."""
+    """The settings are invalid; the message names file, line and key."""
 
 
 def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
-    """Return the settings of `named`, else those of the first of `files` that has any; defaults where none has.
+    """Return the settings of `named`, else of the first of `files` that has any, else the defaults.
 
-    Raises ConfigError: a file is no TOML, or its settings can't be understood.
+    Raises ConfigError: a file is not TOML, or its settings are invalid.
     """
     doubt = ""
     for name in (named,) if named is not None else files:
@@ -245,18 +245,18 @@ def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
         if Path(name).name != "pyproject.toml":
             beside = min(whole.keys() & {*Config.__struct_fields__}, default="") if held else ""
             if beside:
-                says = f"{beside!r} stands beside [tool.doctor]; put it there, or leave that out"
+                says = f"{beside!r} is outside [tool.doctor]; move it into that table, or remove the table"
                 raise _wrong(name, line_of(name, text, beside), says)
-            held = whole if held is None else held  # a file can be as pyproject.toml is
+            held = whole if held is None else held  # a file can be laid out like pyproject.toml
         if held is not None and (text or named is not None):
             return _settings(name, text, held)._replace(doubt=doubt)
     if named is not None:
-        raise ConfigError(doubt) if doubt else _wrong(named, 0, "there is no [tool.doctor] in it")
+        raise ConfigError(doubt) if doubt else _wrong(named, 0, "it has no [tool.doctor]")
     return Settings(Config(), doubt=doubt)
 
 
 def _doubt(file: str, whole: Mapping[str, Any]) -> str:
-    """Return which table is called much like the doctor's, and is none of its; "" for none."""
+    """Return a message about a table whose name is similar to doctor's; "" if there is none."""
     tool = whole["tool"] if isinstance(whole.get("tool"), dict) else {}
     tables = {f"tool.{one}": one for one in whole}
     tables |= {f"tool.{one}": f"tool.{one}" for one in tool if one != "doctor"}
@@ -265,15 +265,15 @@ def _doubt(file: str, whole: Mapping[str, Any]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  many have no such file
 
     close = get_close_matches("tool.doctor", tables, 1, 0.84)
-    says = "is not read; settings stand in [tool.doctor]"
+    says = "is not read; settings belong in [tool.doctor]"
     return clean_text(f"{file}: [{tables[close[0]]}] {says}") if close else ""
 
 
 def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any TOML
     if not isinstance(held, dict):
-        raise _wrong(name, 0, "tool.doctor is no table")
+        raise _wrong(name, 0, "tool.doctor is not a table")
     try:
-        named = _named(held)
+        named = _by_field(held)
         config = msgspec.convert(named, Config)
         _checked(config.mirrors)
         return Settings(config, name, tuple(named), rules_of(config.policy))
@@ -289,21 +289,21 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
         raise _wrong(name, line, says) from None
 
 
-def _named(held: Mapping[str, object]) -> dict[str, object]:
-    """Return settings by the fields' names. Raises EntryError for a key that is none, or is there in two spellings."""
-    found: dict[str, object] = {}
+def _by_field(held: Mapping[str, object]) -> dict[str, object]:
+    """Return settings by field name. Raises EntryError for an unknown key, or one that is set in two spellings."""
+    result: dict[str, object] = {}
     keys = [field.replace("_", "-") for field in Config.__struct_fields__]
     for key, value in held.items():
         if (plain := key.replace("_", "-")) not in keys:
-            raise EntryError(key, f"no setting is called {key[:60]!r}{near(plain, keys)}")
-        if (field := plain.replace("-", "_")) in found:
-            raise EntryError(key, f"{plain} is said twice")
-        found[field] = value
-    return found
+            raise EntryError(key, f"there is no setting {key[:60]!r}{near(plain, keys)}")
+        if (field := plain.replace("-", "_")) in result:
+            raise EntryError(key, f"{plain} is set twice")
+        result[field] = value
+    return result
 
 
 def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield line and path of settings and headers, of pyproject.toml the doctor's alone; keys in a value come last."""
+    """Yield line and path of settings and headers, of pyproject.toml only doctor's; keys inside values come last."""
     section = ""
     for number, row in rows:
         text = row[:1000].partition("#")[0]
@@ -311,13 +311,13 @@ def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, l
         if not keys and (header := HEADER.match(text)):
             section = header[1]
         path = [part.strip(" \"'") for one in (section, *keys) for part in one.split(".") if part]
-        own = path[:2] == ["tool", "doctor"]  # a file of settings can be as pyproject.toml is
+        own = path[:2] == ["tool", "doctor"]  # a settings file can be laid out like pyproject.toml
         if own or Path(name).name != "pyproject.toml":
             yield number, path[2:] if own else path
 
 
 def line_of(name: str, text: str, key: str, nth: int = 0) -> int:
-    """Return the number of the line of a file that sets a key or opens its nth table, from 1; 0 for none."""
+    """Return the line number, from 1, that sets a key or opens its nth table; 0 if there is none."""
     same, rows = key.replace("_", "-"), enumerate(text.splitlines(), 1)
     every = ((n, [p.replace("_", "-") for p in path]) for n, path in keys_of(name, rows))
     found = sorted((path[-1] != same, n) for n, path in every if same in path)
@@ -330,7 +330,7 @@ def _wrong(name: str, line: int, says: str) -> ConfigError:
 
 
 class Mirror(msgspec.Struct, frozen=True):
-    """What stands for an index."""
+    """The replacement for an index."""
 
     url: str
     place: str
@@ -338,41 +338,41 @@ class Mirror(msgspec.Struct, frozen=True):
 
 @cache
 def mirrors() -> Mapping[str, Mirror]:
-    """Return "pytorch" and "default" -> the user's own mirrors: of the variables DOCTOR_MIRROR_…, else of the file.
+    """Return "pytorch" and "default" -> the user's mirrors: from the variables DOCTOR_MIRROR_…, else from the file.
 
-    They are read once. A file of the working folder names none: whoever wrote it could send installs elsewhere.
+    They are read once. A file in the working folder can't set them: its author could redirect installs.
 
-    Raises ConfigError: the file can't be understood, or a mirror is no URL.
+    Raises ConfigError: the file is invalid, or a mirror is not a URL.
     """
     file = config_file(os.environ)
-    found: dict[str, Mirror] = {}
+    result: dict[str, Mirror] = {}
     place = str(file)
     text = _text(file, place)
     try:
         own = msgspec.convert(toml(text) if text else {}, _Own).mirrors
         _checked(own)
-        found = {str(name): Mirror(url, place) for name, url in own.items()}
+        result = {str(name): Mirror(url, place) for name, url in own.items()}
         for name in ("pytorch", "default"):
             place = f"DOCTOR_MIRROR_{name.upper()}"
             if url := os.environ.get(place, "").strip():
                 _checked({name: url})
-                found[name] = Mirror(url, place)
+                result[name] = Mirror(url, place)
     except ValueError as error:
         raise _wrong(place, 0, str(error)) from None
-    return found
+    return result
 
 
 def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Return the user's own file: DOCTOR_CONFIG, else where the system keeps settings. It need not be there."""
+    """Return the user's own file: DOCTOR_CONFIG, else in the system's settings folder. It may not exist."""
     if named := variables.get("DOCTOR_CONFIG"):
         return Path(named)
     return user_folder("CONFIG", variables, platform) / "config.toml"
 
 
 def _text(file: Path, name: str, *, must: bool = False) -> str:
-    """Return a file's text; "" where there is none. Raises ConfigError where one can't be read."""
+    """Return a file's text; "" if it does not exist. Raises ConfigError if it can't be read."""
     try:
-        return read_regular(file, _LARGEST).decode("utf-8-sig")  # Notepad begins with a mark
+        return read_regular(file, _LARGEST).decode("utf-8-sig")  # Notepad writes a byte order mark
     except UnicodeDecodeError as error:
         raise _wrong(name, 0, f"is not UTF-8 (byte {error.start})") from None
     except OSError as error:
@@ -384,7 +384,7 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
 def _checked(named: Mapping[Any, str]) -> None:
     for name, url in named.items():
         if not _URL.fullmatch(url):
-            # what could hold a password or a token is not shown
+            # a value that could contain a password or a token is not shown
             shown = "" if {*"@?#"} & {*url} else f" {url[:100]!r}, which is"
-            key, says = "mirrors", f"mirrors.{name} is{shown} no URL of an index"
+            key, says = "mirrors", f"mirrors.{name} is{shown} not the URL of an index"
             raise EntryError(key, says)

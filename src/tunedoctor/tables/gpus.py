@@ -1,7 +1,7 @@
-"""What is known of GPU models, over gpus.json, and of cards to train on, over cards.json.
+"""GPU models, from gpus.json, and cards for training, from cards.json.
 
-Where rows of one name or id of gpus.json differ, nothing is said. A value that its row marks as not verified is never
-given out. Memory sizes are not given out at all: one name covers boards of several sizes, so they come from the driver.
+If rows with the same name or id in gpus.json differ, no value is returned. Values that their row marks as unverified
+are never returned, and neither are memory sizes: one name covers boards of several sizes, so the driver is asked.
 """
 
 import re
@@ -19,70 +19,70 @@ Module = Literal["open", "proprietary", "either", ""]
 
 _MODULES: dict[str, Module] = {"required": "open", "false": "proprietary", "optional": "either"}
 _NOTHING_READ = ("announced", "all figures but the name")
-"""Notes of rows whose figures were recalled, not read."""
+"""Notes of rows whose numbers were not read from a source."""
 
 
 class NvidiaModel(msgspec.Struct, frozen=True):
-    """What is common to all boards of one name or PCI id; empty strings and None where not known."""
+    """What all boards with one name or PCI id have in common; empty strings and None if unknown."""
 
     name: str = ""
     """Name of the first row, as the driver spells it."""
     compute_capability: str = ""
     module: Module = ""
-    """Kernel module that runs it; "either" holds up to driver branch 615, 620 is open only."""
+    """Kernel module that supports it; "either" is valid up to driver branch 615, 620 is only open."""
     last_branch: str = ""
-    """Last driver branch for it, as in "580"; empty where none ended it yet."""
+    """Last driver branch for it, such as "580"; empty if support has not ended."""
     unified: bool | None = None
 
 
 def nvidia_by_name(name: str) -> NvidiaModel | None:
-    """Return the model of a name as NVML gives it, with or without "NVIDIA " in front; None: not known."""
+    """Return the model for a name from NVML, with or without "NVIDIA " in front; None: unknown."""
     return _model(_by("nvidia", "names").get(_key(name), ()))
 
 
 def nvidia_cut(start: str) -> str:
-    """Return the compute capability that all models share whose names begin so, as the old nvidia-smi cuts them."""
+    """Return the compute capability of all models whose names have this start, as cut by an old nvidia-smi."""
     key = _key(start).strip()
     named = _by("nvidia", "names").items()
     return _only([r for name, rows in named if key and name.startswith(key) for r in rows], "cc")
 
 
 def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
-    """Return the models that have these words in their names, as "4090" or "A100"; exact ones alone, if any."""
+    """Return the models with these words in their names, such as "4090" or "A100"; only exact matches, if any."""
     found = [m for rows in _like(_by("nvidia", "names"), words) if (m := _model(rows)) is not None]
     return tuple(m for m in found if m.compute_capability)
 
 
 def amd_like(words: str) -> dict[str, str]:
-    """Return name -> gfx name of the products that have these words in their names; exact ones alone, if any."""
+    """Return name -> gfx name of the products with these words in their names; only exact matches, if any."""
     names = [rows[0]["names"][0] for rows in _like(_by("amd", "names"), words)]
     return {name: gfx for name in names if (gfx := amd_gfx_by_name(name))}
 
 
 def nvidia_by_pci(device: str) -> NvidiaModel | None:
-    """Return the model of a PCI device id, four hex digits; None: not known."""
+    """Return the model for a PCI device id (four hex digits); None: unknown."""
     return _model(_by("nvidia", "pci").get(device.lower(), ()))
 
 
 def amd_gfx(device: str) -> str:
-    """Return the gfx name of a PCI device id, four hex digits; "": not known, or several."""
+    """Return the gfx name for a PCI device id (four hex digits); "": unknown, or several."""
     return _only(_by("amd", "pci").get(device.lower(), ()), "gfx")
 
 
 def amd_gfx_by_name(name: str) -> str:
-    """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
+    """Return the gfx name for a product name such as "Radeon RX 7900 XTX"; "": unknown, or several."""
     return _only(_by("amd", "names").get(_key(name), ()), "gfx")
 
 
 @lru_cache(maxsize=1024)
 def named_as(shape: str, name: str) -> bool:
-    """Tell whether a name, or a gfx target, is one of a kind of GPU; the kinds are `name_shapes` of gpus.json."""
+    """Return whether a name or gfx target matches one of `name_shapes` in gpus.json, a group of GPUs."""
     return bool(re.search(table("gpus")["name_shapes"][shape], name))
 
 
 @lru_cache(maxsize=1024)
 def vendor_named(name: str) -> str:
-    """Return nvidia, amd or intel by the words of a name; "" where it has none of theirs."""
+    """Return nvidia, amd or intel, by the words of a name; "" if it has none of theirs."""
     vendors: dict[str, str] = table("gpus")["name_shapes"]["vendors"]
     return next((vendor for vendor, words in vendors.items() if re.search(words, name)), "")
 
@@ -102,19 +102,19 @@ def _model(found: Iterable[Row]) -> NvidiaModel | None:
 
 
 def _only(rows: Iterable[Row], column: str) -> str:
-    """Return what all rows say alike; "" where they differ, or say nothing."""
+    """Return the value that all rows have; "" if they differ, or have none."""
     said = {str(row[column] or "") for row in rows}
     return said.pop() if len(said) == 1 else ""
 
 
 def _key(name: str) -> str:
-    """Old drivers leave "NVIDIA " or "AMD " out; torch adds the profile of a MIG device."""
+    """Return a name without its maker, which old drivers leave out, and the MIG profile, which torch adds."""
     name = name.strip()[:200].partition(" MIG ")[0]
     return name.removeprefix("NVIDIA ").removeprefix("AMD ")
 
 
 def _model_of(name: str) -> str:
-    """Return the name without its family, in small letters."""
+    """Return the name without its family, in lower case."""
     family, _, rest = name.partition(" ")
     known = rest and family in ("GeForce", "Tesla", "Quadro", "Radeon", "Instinct")
     return (rest if known else name).lower()
@@ -132,53 +132,53 @@ def _like(index: dict[str, list[Row]], words: str) -> list[list[Row]]:
 
 @cache
 def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> dict[str, list[Row]]:
-    """Return name or PCI device id -> the rows that have it, without those that nobody read."""
-    found: dict[str, list[Row]] = {}
+    """Return name or PCI device id -> its rows, without those that were not read from a source."""
+    result: dict[str, list[Row]] = {}
     for row in table("gpus")[vendor]:
         read = not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
         doubted = row.get("doubted", ())
         for one in (i for i in row[column] if i not in doubted) if read else ():
-            # PCI probes see the device: rows of NVIDIA may name its subsystem too, those of AMD name the vendor
+            # PCI probes find the device: rows of NVIDIA may also name its subsystem, those of AMD name the vendor
             key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
-            if row not in (same := found.setdefault(key, [])):
+            if row not in (same := result.setdefault(key, [])):
                 same.append(row)
-    return found
+    return result
 
 
 class Card(msgspec.Struct, frozen=True):
-    """One card. None where nobody could say."""
+    """One card. None: unknown."""
 
     vendor: Literal["nvidia", "amd", "apple"]
     name: str
     memory_gib: float
     nominal_gb: float
-    """What it is sold as."""
+    """The advertised size."""
     bandwidth_gb_s: float | None = None
     tflops: float | None = None
-    """Dense, bf16 or else fp16, fp32 accumulation; 10^12 operations a second."""
+    """Dense, bf16 or else fp16, with fp32 accumulation; 10^12 operations per second."""
     bf16: bool = True
     watts: float | None = None
     arch: str = ""
     unified: bool = False
     variant: str = ""
     rocm: str | None = None
-    """ROCm releases that name it; None for other vendors, or where none does."""
+    """ROCm releases that support it; None for other vendors, or if none does."""
 
 
 def cards() -> tuple[Card, ...]:
-    """Return all cards of the table."""
+    """Return all cards in the table."""
     return rows("cards", "cards", Card)
 
 
 def worth_having() -> tuple[Card, ...]:
-    """Return the cards worth having for training, one for each size, by memory."""
+    """Return the cards worth having for training, one for each size, sorted by memory."""
     worth, by_size = table("cards")["worth"], sorted(cards(), key=lambda card: card.memory_gib)
     largest = {card.name: card for card in by_size if card.name in worth}
     return tuple(card for card in by_size if card is largest.get(card.name))
 
 
 def cards_like(words: str) -> tuple[Card, ...]:
-    """Return the cards with all these words in name, variant or size, as "A100 80GB"; exact names alone, if any."""
+    """Return the cards with all these words in name, variant or size, as "A100 80GB"; only exact names, if any."""
     wanted = {*_words(words)}
     named = ((one, f"{one.name} {one.variant} {one.nominal_gb:.0f}GB") for one in cards())
     hits = [card for card, name in named if wanted and wanted <= {*_words(name)}]
@@ -193,7 +193,7 @@ def _words(text: str) -> list[str]:
 
 
 def plain(name: str) -> str:
-    """Return the letters and digits of a name, without its maker: what two spellings of one have in common."""
+    """Return the letters and digits of a name without its maker, for comparing spellings."""
     found = re.sub(r"[^a-z0-9]+", "", name.lower()[:80])
     for maker in table("cards")["makers"]:
         found = found.replace(maker, "")
@@ -201,8 +201,8 @@ def plain(name: str) -> str:
 
 
 def same_name(name: str) -> Card | None:
-    """Return the card that a driver calls so; None: not known, or several differ in speed."""
+    """Return the card with this driver name; None: unknown, or several with different speeds."""
     key = _words(name)
-    found = [one for one in cards() if _words(one.name) == key]
+    found = [card for card in cards() if _words(card.name) == key]
     speeds = {(one.tflops, one.bandwidth_gb_s) for one in found}
     return found[0] if len(speeds) == 1 else None

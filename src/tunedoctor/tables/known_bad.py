@@ -1,7 +1,7 @@
-"""Combinations of packages that installers accept and that break, over known_bad.json.
+"""Combinations of packages that installers accept but that break, from known_bad.json.
 
-Each row names the check that it belongs to. Versions alone fire rows of trigger "versions"; "versions+env" needs the
-facts in `env` too; "symptom" rows fire only where an error text says so, since their versions are in order.
+Each row names its check. Rows with trigger "versions" match by versions alone; "versions+env" also needs the
+facts in `env`; "symptom" rows only match with an error text, because their versions are compatible.
 """
 
 import re
@@ -27,23 +27,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     severity: Severity
     stage: str
-    """Where it bites: import, model-load, train, resume, compile, runtime."""
+    """When it fails: import, model-load, train, resume, compile, runtime."""
     trigger: Literal["versions", "versions+env", "symptom"]
     when: dict[str, str]
-    """Normalised name -> specifier: all installed and inside."""
+    """Normalised name -> specifier: all installed, and matching."""
     when_not: dict[str, str] = {}
-    """Installed, and outside."""
+    """Installed, but not matching."""
     absent: tuple[str, ...] = ()
     """Not installed."""
     env: dict[str, str] = {}
     """Variables that have these values."""
     no_cuda: bool = False
-    """The build has no CUDA for sure; of other builds the packages cannot tell whether there is a GPU."""
+    """The build certainly has no CUDA; for other builds the packages do not show whether there is a GPU."""
     symptom: str = ""
-    """Regular expression over an error text."""
+    """Regular expression for an error text."""
     cause: str = ""
     says: str = ""
-    """What the error says, for people."""
+    """The error message, for people."""
     generic: bool = False
     """The text fits other causes too."""
     fix: dict[str, str] = {}
@@ -55,17 +55,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The packages that the row is about, those that are installed."""
+        """The installed packages that the row is about."""
         return (*self.when, *self.when_not)
 
 
 class Broken(NamedTuple):
-    """A row that fires."""
+    """A row that matches."""
 
     row: Row
     versions: dict[str, str]
     said: str
-    """What the error said, "" where the versions alone tell."""
+    """The matching error text, "" if the versions alone decide."""
 
 
 @cache
@@ -81,17 +81,17 @@ def broken_pairs(
     environment: Environment | None = None,
     errors: Errors | None = None,
 ) -> tuple[Broken, ...]:
-    """Return the rows of a check that fire, errors first, in the order of the table.
+    """Return the rows of a check that match, errors first, in table order.
 
-    The release of torch is that of the build where there is one. Where packages are not told, or in part only, a
-    package that is not named may have any version: then an error text decides, if no other cause has the same.
+    The version of torch is that of the build if there is one. If the package list is missing or incomplete, an unlisted
+    package may have any version: then an error text decides, unless another cause has the same text.
     """
     installed, seen = versions_of(packages, torch), errors.errors if errors else ()
     found: list[Broken] = []
     for row in rows(check):
         fits = _versions_fit(row, installed, complete=packages.complete)
-        belied = _belied(row, installed, seen) if fits is False else ""
-        said = _said(row, seen) if belied or fits is not False else ""
+        belied = _contradicted(row, installed, seen) if fits is False else ""
+        said = _matching_text(row, seen) if belied or fits is not False else ""
         holds = all(environment and environment.get(n) == v for n, v in row.env.items())
         holds = holds and (not row.no_cuda or torch.accelerator in ("cpu", "mps"))
         fires = row.trigger == "versions" or (row.trigger == "versions+env" and holds)
@@ -106,18 +106,18 @@ def broken_pairs(
 
 
 def versions_of(packages: Packages, torch: TorchBuild) -> dict[str, str]:
-    """Return name -> version; torch as its own files state it, since metadata lack the local label."""
-    found = {one.name: one.version for one in packages.distributions}
+    """Return name -> version; torch's from its own files, because metadata lack the local label."""
+    found = {distribution.name: distribution.version for distribution in packages.distributions}
     return found | ({"torch": torch.version} if torch.version else {})
 
 
 def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool | None:
-    """Tell whether the versions are those of the row; None where one of them is not known."""
+    """Return whether the versions match the row; None if one of them is unknown."""
     unknown = bool(row.absent) and not complete
     for want, inside in ((row.when, True), (row.when_not, False)):
         for name, specifier in want.items():
             version = installed.get(name)
-            if version and specifier != "*" and _inside(version, specifier) is not inside:
+            if version and specifier != "*" and _cached_within(version, specifier) is not inside:
                 return False
             if not version and complete:
                 return False
@@ -127,48 +127,48 @@ def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> 
     return None if unknown else True
 
 
-def _belied(row: Row, installed: Mapping[str, str], errors: tuple[ErrorText, ...]) -> str:
-    """Return the package of a row whose stated version the traceback gives the lie; "" for none.
+def _contradicted(row: Row, installed: Mapping[str, str], errors: tuple[ErrorText, ...]) -> str:
+    """Return the package of a row whose listed version the traceback contradicts; "" if there is none.
 
-    The error is the row's own, the other versions are those of the row, and the frame that failed lies in the package.
+    The error is the row's own, the other versions match the row, and the failed frame is in the package.
     """
     there = {name: spec for name, spec in row.when.items() if name in installed}
-    off = [n for n, spec in there.items() if spec != "*" and not _inside(installed[n], spec)]
+    off = [n for n, spec in there.items() if spec != "*" and not _cached_within(installed[n], spec)]
     if len(off) != 1 or len(there) < 2 or row.when_not or row.absent:
         return ""
     folder = off[0].replace("-", "_")
-    own = [one for one in errors if one.frames] if row.symptom and not row.generic else []
+    own = [error for error in errors if error.frames] if row.symptom and not row.generic else []
     failed = (e.frames[-1].file for e in own if _expression(row.symptom).search(e.text))
     inside = any(f"/{folder}/" in file.replace("\\", "/") for file in failed)
     return off[0] if inside else ""
 
 
 @cache
-def _inside(version: str, specifier: str) -> bool | None:
-    """`within`, whose answers are kept: many rows ask for the same few pairs."""
+def _cached_within(version: str, specifier: str) -> bool | None:
+    """Return `within`, cached: many rows ask for the same few pairs."""
     return within(version, specifier)
 
 
 @cache
 def _expression(symptom: str) -> re.Pattern[str]:
-    """Return the expression of a row, which is compiled where a text has its words."""
+    """Return the expression of a row, which is compiled if a text has its words."""
     return pattern(symptom)
 
 
-def _said(row: Row, errors: tuple[ErrorText, ...]) -> str:
-    """Return the line of an error from where the row's expression matches."""
-    for text in (one.text for one in errors if row.symptom):
-        if found := _expression(row.symptom).search(text):
-            end = text.find("\n", found.end())
-            line = text[found.start() : end if end >= 0 else None]
+def _matching_text(row: Row, errors: tuple[ErrorText, ...]) -> str:
+    """Return the line of an error from the position where the row's expression matches."""
+    for text in (error.text for error in errors if row.symptom):
+        if match := _expression(row.symptom).search(text):
+            end = text.find("\n", match.end())
+            line = text[match.start() : end if end >= 0 else None]
             return " ".join(line.split())[:160]
     return ""
 
 
 def bitsandbytes_lacks(version: str, cuda: str) -> tuple[int, ...]:
-    """Return the CUDA releases (128 for 12.8) of the binaries of a Linux wheel that has none for `cuda`; () else.
+    """Return the CUDA releases (128 for 12.8) of a Linux wheel's binaries if it has none for `cuda`, else ().
 
-    From 0.50.0 on the nearest binary of the same CUDA major is loaded. Of an unknown release nothing lacks.
+    From 0.50.0 on, the nearest binary of the same CUDA major is loaded. An unknown release lacks nothing.
     """
     found: tuple[int, ...] = ()
     for row in table("known_bad")["bitsandbytes"]["binaries"]:

@@ -1,4 +1,4 @@
-"""Read a table of the package; the wheel table with what `doctor update` learned, in the user's cache, laid over it."""
+"""Read the package's tables; the wheel table includes what `doctor update` stored in the user's cache."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ T = TypeVar("T")
 WHEELS = "torch_wheels"
 CONTRACTS = "import_contracts"
 CARRIED = "carried"
-"""How the basis of a list of code begins that was taken over from an older release of the same variant."""
+"""Prefix of the basis of a code list that was copied from an older release of the same variant."""
 
 
 class WheelTable(NamedTuple):
@@ -22,12 +22,12 @@ class WheelTable(NamedTuple):
 
     data: Any
     date: str
-    """What it says was seen on that day: 2026-11-24."""
+    """Date of its data: 2026-11-24."""
     source: Literal["shipped", "updated"]
     problem: str = ""
-    """Why an updated table that is there isn't used; a sentence without its full stop."""
+    """Why an existing updated table isn't used; a sentence without its full stop."""
     contracts: Any = None
-    """The table of import contracts that an update learned; None where it learned none."""
+    """The updated table of import contracts; None if there is none."""
 
 
 @cache
@@ -42,23 +42,23 @@ def table(name: str) -> Any:  # noqa: ANN401  the loaders beside this file give 
 
 @cache
 def rows(name: str, key: str, of: type[T]) -> tuple[T, ...]:
-    """Return the rows that a table has under a key, each as a struct, read once."""
+    """Return a table's rows under a key as structs, read once."""
     return tuple(msgspec.convert(row, of) for row in table(name)[key])
 
 
 def shipped(name: str) -> Any:  # noqa: ANN401
-    """Return a table as the package brings it, read anew."""
+    """Return a table as shipped, read again each time."""
     return msgspec.json.decode((Path(__file__).parent / f"{name}.json").read_bytes())
 
 
 @cache
 def wheel_table() -> WheelTable:
-    """Return the wheel table in use, read once. An updated one that is damaged or outdated is left out."""
+    """Return the wheel table in use, read once. A damaged or outdated update is ignored."""
     return wheel_table_with(cache_file())
 
 
 def wheel_table_with(file: Path) -> WheelTable:
-    """Return the shipped wheel table with the updated one of `file` over it, if that can be used."""
+    """Return the shipped wheel table with the update in `file` applied, if that is valid."""
     data = shipped(WHEELS)
     date = str(data["as_of"])
     own = WheelTable(data, date, "shipped")
@@ -70,7 +70,7 @@ def wheel_table_with(file: Path) -> WheelTable:
         why = getattr(error, "strerror", "") or str(error)
         return own._replace(problem=f"{file} can't be read: {why}")
     if not there:
-        return own._replace(problem=f"{file} is no file")
+        return own._replace(problem=f"{file} is not a file")
     from tunedoctor.tables.updated import UpdatedError, laid_over, read  # noqa: PLC0415  few have it
 
     try:
@@ -79,7 +79,7 @@ def wheel_table_with(file: Path) -> WheelTable:
             return own  # this doctor is newer than the last update
         merged = laid_over(data, overlay)
     except UpdatedError as error:
-        return own._replace(problem=f"{file} is left out: {error}")
+        return own._replace(problem=f"{file} was ignored: {error}")
     contracts = msgspec.to_builtins(overlay.contracts)
     return WheelTable(merged, overlay.as_of, "updated", contracts=contracts)
 
@@ -94,17 +94,17 @@ def user_folder(
     platform: str = sys.platform,
     home: str = "",
 ) -> Path:
-    """Return the folder for files of a kind, there or not; `variables`: the environment, this process's by default.
+    """Return the folder for files of a kind, which may not exist; `variables`: by default this process's environment.
 
-    DOCTOR_CACHE and DOCTOR_STATE name them. XDG Base Directory Specification: a relative path is ignored. platformdirs
-    tells the same in 22 ms, which every check would pay.
+    DOCTOR_CACHE and DOCTOR_STATE set them. XDG Base Directory Specification: a relative path is ignored. platformdirs
+    gives the same result but takes 22 ms in every check.
     """
     variables = os.environ if variables is None else variables
     if named := variables.get(f"DOCTOR_{kind}", ""):
         return Path(named)
     own = Path(home or os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
     if platform == "win32":
-        # settings go along with a user from machine to machine
+        # settings follow a user from machine to machine
         data = ("APPDATA", "Roaming") if kind == "CONFIG" else ("LOCALAPPDATA", "Local")
         folder = Path(variables.get(data[0]) or own / "AppData" / data[1])
     elif platform == "darwin":

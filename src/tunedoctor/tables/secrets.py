@@ -1,4 +1,4 @@
-"""What secrets look like, over secrets.json: for redaction and for `doctor data`."""
+"""Patterns of secrets, from secrets.json: for redaction and for `doctor data`."""
 
 import re
 from functools import cache
@@ -15,59 +15,59 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """How one kind is found."""
+    """How to find one kind of secret."""
 
     id: str
     words: tuple[str, ...]
-    """One of these is in every text that has it; (): digits are, which most texts have."""
+    """One of these is in every text that has it; (): digits are, as in most texts."""
     size: int
-    """Characters that a text with one has at least: the pattern's least width."""
+    """Least length of a text that has one: the pattern's least width."""
     pattern: str
-    """Repeats are bounded. Groups "s" and "t" are what is hidden, "h" a host, "g" a user; without, all is."""
+    """Repeats are bounded. Groups "s" and "t" are hidden, "h" is a host, "g" a user; without groups, all is hidden."""
     use: Literal["text", "data", "both"]
-    """Who looks for it: redaction, `doctor data`, or both."""
+    """What searches for it: redaction, `doctor data`, or both."""
     source: str
     times: int = 1
-    """How often one of its words stands in every text that has it."""
+    """How often one of its words occurs in every text that has it."""
     kind: Literal["secret", "personal", "login", "host"] = "secret"
     hide: str = "secret"
-    """What its stand-in is called."""
+    """Name of its replacement."""
     fold: bool = False
-    """Small letters and capitals are the same; words are in small letters."""
+    """Ignore case; words are in lower case."""
     floor: float = 0
-    """Bits a character that a finding has at least; see `bits`."""
+    """Least bits per character of a match; see `bits`."""
     mixed: bool = False
-    """It has digits and letters, or letters of both cases within."""
+    """It has digits and letters, or letters of both cases."""
     check: str = ""
-    """What else it must be, by the name that who looks for it knows."""
+    """Name of a further test, which the searching code knows."""
     near: tuple[str, ...] = ()
-    """What looks like it and is none."""
+    """Texts that look like it but are no secrets."""
 
     @property
     def token(self) -> bool:
-        """It is a word that begins by itself and goes on to its end."""
+        """Whether it is a whole word."""
         return self.kind == "secret" and self.use != "data" and not self.fold
 
     @property
     def solid(self) -> bool:
-        """There is no blank within its least width."""
+        """Whether its least width contains no blank."""
         return " " not in self.pattern and (self.token or self.hide in ("uuid", "mac"))
 
 
 @cache
 def kinds(use: Use) -> tuple[Kind, ...]:
-    """Return the kinds that redaction ("text") or `doctor data` looks for, in that order."""
-    return tuple(one for one in rows("secrets", "kinds", Kind) if one.use in (use, "both"))
+    """Return the kinds that redaction ("text") or `doctor data` searches for, in that order."""
+    return tuple(row for row in rows("secrets", "kinds", Kind) if row.use in (use, "both"))
 
 
 @cache
 def _by_start(use: Use) -> dict[str, list[tuple[str, int, Kind]]]:
-    """Return the words with the places of their kinds by their first two characters, which most texts lack."""
-    found: dict[str, list[tuple[str, int, Kind]]] = {}
+    """Return the words, with positions of their kinds, by their first two characters, which few texts contain."""
+    result: dict[str, list[tuple[str, int, Kind]]] = {}
     for i, kind in enumerate(kinds(use)):
         for word in kind.words:
-            found.setdefault(word[:2].lower(), []).append((word, i, kind))
-    return found
+            result.setdefault(word[:2].lower(), []).append((word, i, kind))
+    return result
 
 
 def present(text: str, use: Use) -> list[Kind]:
@@ -96,18 +96,18 @@ def expression(kind: Kind) -> "re.Pattern[str]":
 
 @cache
 def shape(name: str) -> "re.Pattern[str]":
-    """Return an expression of what stands around secrets."""
+    """Return an expression for what surrounds secrets."""
     return re.compile("".join(table("secrets")["shapes"][name]))
 
 
 @cache
 def names(of: str) -> tuple[str, ...]:
-    """Return words of names, or of values that are none."""
+    """Return words of names, or of values that are not secrets."""
     return tuple(table("secrets")["names"][of])
 
 
 def parted(name: str) -> tuple[list[str], set[str]]:
-    """Return the parts of a name in small letters, and those, alone or two together, that say it is a secret's."""
+    """Return the parts of a name in lower case, and those (or pairs) that say it is the name of a secret."""
     parts = [p.lower() for p in _PARTS.findall(name)]
     sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
     two = {a + b for a, b in pairwise(parts) if a + b in names("one") or f"{a} {b}" in names("two")}
@@ -115,20 +115,20 @@ def parted(name: str) -> tuple[list[str], set[str]]:
 
 
 def unseen(variable: str) -> bool:
-    """Tell whether nobody looks at the value of a variable: it is a secret's, or can hold one."""
+    """Return whether a variable's value must not be read: it is a secret, or can contain one."""
     known = variable.upper() in table("probes")["presence_only"]
     return known or variable.upper().endswith("USERNAME") or bool(parted(variable)[1])
 
 
 def services(text: str) -> bool:
-    """Tell whether a text in small letters names a service that gives out secrets."""
+    """Return whether a text in lower case names a service that issues secrets."""
     return any(name in text for name in table("secrets")["services"])
 
 
 def bits(word: str) -> float:
-    """Return how unlike a name a word is: the mean bits of a character behind the one before.
+    """Return how unlike a name a word is: the mean bits of a character given the one before.
 
-    Names of files and symbols have 3 to 5, made-up letters and digits 6 to 9. Words of capitals alone count as small.
+    Names of files and symbols have 3 to 5, random letters and digits 6 to 9. Words in capitals count as lower case.
     """
     row: str = table("secrets")["bigrams"]
     at = [53, *map(_place, word.lower() if word.isupper() else word), 53]
@@ -142,6 +142,6 @@ def _place(char: str) -> int:
 
 
 def mixed(text: str) -> bool:
-    """Tell a random value from a word: digits and letters, or capitals behind small letters."""
+    """Return whether a value looks random: digits and letters, or capitals after lower-case letters."""
     one_case = text.islower() or text.isupper() or text.istitle()
     return any(c.isalpha() for c in text) and (any(c.isdigit() for c in text) or not one_case)

@@ -1,4 +1,4 @@
-"""The small tables, a question or two each, in the order of their names; what one holds stands in the table itself."""
+"""Loaders for the small tables, in the order of their names; the tables themselves describe their content."""
 
 import re
 from functools import cache
@@ -11,10 +11,10 @@ from tunedoctor.tables.load import rows, table
 
 
 def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
-    """Return the newest set that fits an installed torch and transformers, as name -> version; {} where none does.
+    """Return the newest set that fits an installed torch and transformers, as name -> version; {} if none does.
 
-    "" stands for not installed or not known. A set fits a torch of its own minor or a newer one, a transformers that is
-    not older than its own, and a Python that all of its libraries take.
+    "" stands for not installed or unknown. A set fits a torch of its own minor or a newer one, a transformers that is
+    not older than its own, and a Python that all of its libraries support.
     """
     sets: list[dict[str, str]] = table("good_sets")["sets"]
     have = pep440(transformers)
@@ -36,9 +36,9 @@ Place = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
 class ContractRow(msgspec.Struct, frozen=True, array_like=True):
-    """Names that releases of a library ask for, and releases of a neighbour that lack them.
+    """Names that releases of a library import, and releases of another library that lack them.
 
-    Numbers are places in `releases`; both ends belong to a run, and what was released within a run is of it.
+    Numbers are positions in `releases`; both ends are included, and so are releases made in between.
     """
 
     library: Name
@@ -46,14 +46,14 @@ class ContractRow(msgspec.Struct, frozen=True, array_like=True):
     asks: tuple[tuple[Place, Place], ...]
     lacks: tuple[tuple[Place, Place], ...]
     names: tuple[Text, ...]
-    """"module:name", "module" for one that is gone, "what is called(keyword" for one that is not taken."""
+    """"module:name", "module" for one that is gone, "name of a call(keyword" for a keyword that is not accepted."""
 
 
 class Contracts(msgspec.Struct, frozen=True):
     """import_contracts.json: which releases break each other's imports."""
 
     releases: dict[Name, tuple[Release, ...]]
-    """Of each library, oldest first."""
+    """For each library, oldest first."""
     rows: tuple[ContractRow, ...]
     as_of: str = ""
 
@@ -65,30 +65,30 @@ def _incidental() -> frozenset[tuple[str, str]]:
 
 
 def incidental(fact: str, path: str) -> bool:
-    """Tell a difference that says nothing by itself: what moves, a path, the name of one thing among equals."""
+    """Return whether a difference means nothing alone: a changing value, a path, the name of one of several things."""
     return bool({(fact, path), (fact, re.sub(r"\[[^\]]*\]", "", path))} & _incidental())
 
 
 @cache
 def late_stages() -> frozenset[str]:
-    """Return the stages of what a library loads only when it is asked for: "trl SFTTrainer"."""
+    """Return the stages for what a library loads only on request: "trl SFTTrainer"."""
     return frozenset(name for one in table("imports")["stack"] for name in one.get("late", {}))
 
 
 def is_import(stage: str) -> bool:
-    """Tell the stage of an import, a late one too, from one of computing."""
+    """Return whether a stage is an import, including a late one, rather than a computation."""
     return stage.startswith("import ") or stage in late_stages()
 
 
 def module_of(stage: str) -> str:
-    """Return the module that the stage of an import is about: "trl" of "import trl" and of "trl SFTTrainer"."""
+    """Return the module that an import stage is about: "trl" for "import trl" and "trl SFTTrainer"."""
     return stage.removeprefix("import ").partition(" ")[0]
 
 
 def first_transformers(model: str) -> str:
-    """Return the first release that knows a model type ("qwen3" -> "4.51.0"), or a class of it ("Qwen3ForCausalLM").
+    """Return the first release that knows a model type ("qwen3" -> "4.51.0"), or its class ("Qwen3ForCausalLM").
 
-    "" where no release of the table knows it: a model with code of its own, or one that is younger than the table.
+    "" if no release in the table knows it: a model with its own code, or one that is newer than the table.
     """
     data = table("model_types")
     known: dict[str, str] = data["items"]
@@ -107,24 +107,24 @@ def _plain(name: str) -> str:
 
 
 class ModelRow(msgspec.Struct, frozen=True):
-    """One model of the table."""
+    """One model in the table."""
 
     name: str
     config: dict[str, Any]
-    """Keys and values as its config.json has them."""
+    """Keys and values as in its config.json."""
     params: int
     outside: int = 0
-    """Elements of its towers for pictures and sound, which are not in the config."""
+    """Elements of its vision and audio towers, which are not in the config."""
     alike: tuple[str, ...] = ()
     """Models whose config has the same keys and values."""
     like: str = ""
-    """The row before it that has all keys which are not in its own config."""
+    """An earlier row with all keys that are not in its own config."""
     note: str = ""
 
 
 @cache
 def models() -> tuple[ModelRow, ...]:
-    """Return all models of the table, in its order, each with all keys of its config."""
+    """Return all models in table order, each with all keys of its config."""
     found: dict[str, ModelRow] = {}
     for row in rows("models", "models", ModelRow):
         base = found[row.like].config if row.like else {}
@@ -133,7 +133,7 @@ def models() -> tuple[ModelRow, ...]:
 
 
 def distribution_of(module: str) -> str:
-    """Return the distribution of a module as "a.b" names it; "" for modules that nobody knows here."""
+    """Return the distribution of a module such as "a.b"; "" if the module is unknown."""
     top = module.partition(".")[0]
     if module == "google" or module.startswith("google.protobuf"):
         return "protobuf"
@@ -145,12 +145,12 @@ def distribution_of(module: str) -> str:
 
 
 def brought_by(module: str) -> str:
-    """Return the distribution that brings a module: the known one, else that of its name."""
+    """Return the distribution that installs a module: the known one, else the one with its name."""
     return distribution_of(module) or normalised(module.partition(".")[0])
 
 
 def modules_of(name: str) -> tuple[str, ...]:
-    """Return the modules that a distribution which is not installed may bring."""
+    """Return the modules that a distribution would install if it were installed."""
     names = table("modules")["named_otherwise"]
     known = [module for module, other in names.items() if normalised(other) == name]
     stack = table("probes")["stack"].get(name)
@@ -160,20 +160,20 @@ def modules_of(name: str) -> tuple[str, ...]:
 
 
 def question(text: str) -> str:
-    """Return what to ask for, of a text that does not tell; "" where no row knows it."""
+    """Return what to ask for if a text does not settle it; "" if no row matches."""
     known = table("questions")["questions"]
     return next((q["ask"] for q in known if re.search(q["pattern"], text, re.IGNORECASE)), "")
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What is known of a GPU under the value that it is given."""
+    """What is known about a GPU with an override value."""
 
     gfx: str
     value: str
     """"10.3.0"."""
     grade: Literal["works", "older", "stopgap", "fails"]
     """works: no wheel has the GPU's own code. older: only old wheels lack it. stopgap: seen to run, and to fail. fails:
-    seen to hang, crash or count wrong."""
+    seen to hang, crash or give wrong results."""
 
     @property
     def runs(self) -> str:
@@ -182,7 +182,7 @@ class Override(msgspec.Struct, frozen=True):
 
 
 def rocm_override(gfx: str) -> Override | None:
-    """Return what is known of a GPU's target ("gfx1031"); None where no value was ever of use to it."""
+    """Return what is known about a GPU's target ("gfx1031"); None if no value was ever useful for it."""
     return next((row for row in rows("rocm_overrides", "rows", Override) if row.gfx == gfx), None)
 
 
@@ -203,16 +203,16 @@ def triton_ptxas(torch: str) -> TritonPtxas | None:
 
 
 def torch_with_ptxas(cuda: str) -> str:
-    """Return the first torch whose Triton brings the ptxas of this CUDA or a newer one; "" if there is none yet."""
+    """Return the first torch whose Triton has the ptxas of this CUDA or a newer one; "" if there is none yet."""
     every = rows("triton_ptxas", "rows", TritonPtxas)
     return next((row.torch for row in every if at_least(row.cuda, cuda)), "")
 
 
 def lacks(module: str, name: str, torch: str) -> str:
-    """Return the release that brought a name which a torch does not have; "" where it has it or nobody knows.
+    """Return the release that added a name which a torch does not have; "" if it has the name, or if unknown.
 
-    An unknown torch ("") counts as older: an error said that the name is not there. Without a module the name is
-    "function keyword".
+    An unknown torch ("") counts as older, because an error said that the name does not exist. Without a module the name
+    is "function keyword".
     """
     kind, key = ("since", f"{module}.{name}") if module else ("keywords", name)
     since: str = table("torch_names")[kind].get(key, "")
@@ -220,25 +220,25 @@ def lacks(module: str, name: str, torch: str) -> str:
 
 
 def gave_up(module: str, name: str, torch: str) -> str:
-    """Return the release that gave a name up which a torch ("": the newest) no longer has; "" for none known."""
+    """Return the release that removed a name which a torch ("": the newest) no longer has; "" if unknown."""
     since: str = table("torch_names")["gone"].get(f"{module}.{name}", "")
     return since if since and (not torch or within(torch, f">={since}") is True) else ""
 
 
 class XidMeaning(msgspec.Struct, frozen=True):
-    """An Xid that tells of the GPU, not of the program that ran on it."""
+    """An Xid that is about the GPU, not the program that ran on it."""
 
     name: str
     asks: Literal["reset", "reboot", "power", "replace", "idle"]
-    """`idle`: a restart of the program is enough for now, and a reset once the GPU is idle."""
+    """`idle`: restarting the program is enough for now, and a reset once the GPU is idle."""
     says: tuple[str, ...] = ()
-    """Words of which its text has one where it is one of those; without, it is harmless."""
+    """Words, one of which its text must contain; otherwise it is harmless."""
 
 
 def xid_meaning(number: int, text: str = "") -> XidMeaning | None:
-    """Return what an Xid asks for; None for one that is an application's fault, or not known.
+    """Return what an Xid requires; None for an application's fault or an unknown one.
 
-    `text`: what the driver wrote behind the number. Links report under one number what is fatal and what is not.
+    `text`: what the driver printed after the number. Links use one number for fatal and harmless errors.
     """
     row = table("xids")["xids"].get(str(number))
     if not row:
@@ -268,11 +268,11 @@ def windows_status(code: int) -> ExitStatus | None:
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What a training is for, and the keys of its configuration that follow."""
+    """The purpose of a training, and the resulting keys of its configuration."""
 
     name: str
     words: str
-    """What the model is to do, after "to"."""
+    """What the model should do, after "to"."""
     settings: dict[str, float | int | bool | str]
     held: float
     source: str

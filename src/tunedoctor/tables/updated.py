@@ -1,4 +1,4 @@
-"""The updated wheel table: rows that `doctor update` derived, kept beside the shipped table and laid over it."""
+"""The updated wheel table: rows derived by `doctor update`, stored separately and applied to the shipped table."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from tunedoctor.tables.wheels import VARIANT, Release, in_order
 
 SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
-"""Bytes of the file that are read; a real one has less than 100 kB."""
+"""Most bytes of the file; a real one has less than 100 kB."""
 
 RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
 _V = VARIANT.pattern
@@ -23,7 +23,7 @@ _ROW = re.compile(
     rf"{_V}\n{_FAMILY}\n{_PYTHON}(?: {_PYTHON}){{0,49}}\n(?:\d{{1,3}}\.\d{{1,3}})?\n"
     rf"(?:\d[\d.]{{0,19}} \d[\d.]{{0,19}})?\n(?:{_CODE}(?: {_CODE}){{0,99}})?\n[^\n]{{0,200}}"
 )
-"""A row of builds, its columns in lines."""
+"""A row of builds, with its columns in lines."""
 _DEFAULT = re.compile(rf"{_FAMILY} (?:{_V}|cpu\+mps)")
 Version = Annotated[str, msgspec.Meta(pattern=rf"\A{RELEASE.pattern}\Z")]
 LONGEST = 200
@@ -32,18 +32,18 @@ Date = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-[01]\d-[0-3]\d\Z")]
 
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rows that differ from the shipped table, whole rows each."""
+    """Complete rows that differ from the shipped table."""
 
     as_of: Date
     releases: dict[Version, Release]
     files: dict[Words, Annotated[int, msgspec.Meta(ge=0)]]
-    """Project -> files that its page named: a page with fewer is refused the next time."""
+    """Project -> number of files on its page: a page with fewer is refused the next time."""
     contracts: Contracts | None = None
-    """The table of import contracts in place of the shipped one, where wheels told more."""
+    """The updated table of import contracts, if wheels had news."""
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """The file: the payload is checked before it is read."""
+    """The file: the payload's hash is checked before it is parsed."""
 
     schema: str
     fetched: str
@@ -53,7 +53,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UpdatedError(ValueError):
-    """The file is no updated wheel table; the message says why."""
+    """The file is not a valid updated wheel table; the message says why."""
 
 
 def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
@@ -66,7 +66,7 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
 
 
 def read(file: Path) -> tuple[Overlay, str]:
-    """Return what the file holds, and when that was fetched (UTC, ISO 8601). Raises UpdatedError."""
+    """Return the content of the file, and when it was fetched (UTC, ISO 8601). Raises UpdatedError."""
     try:
         with file.open("rb") as stream:
             return decoded(stream.read(LARGEST + 1))
@@ -75,16 +75,16 @@ def read(file: Path) -> tuple[Overlay, str]:
 
 
 def decoded(data: bytes) -> tuple[Overlay, str]:
-    """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
+    """Check the bytes of the file and return its content. Raises UpdatedError, like `read`."""
     from hashlib import sha256  # noqa: PLC0415
 
-    wrong = f"it has more than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
+    wrong = f"it is larger than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
     try:
         file = msgspec.json.decode(data, type=_File)
         if file.schema != SCHEMA:
             wrong = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
         elif sha256(bytes(file.payload)).hexdigest() != file.sha256:
-            wrong = "its hash is not that of its contents"
+            wrong = "its hash does not match its contents"
         overlay = msgspec.json.decode(file.payload, type=Overlay)
         if not wrong:
             checked(overlay)
@@ -95,12 +95,12 @@ def decoded(data: bytes) -> tuple[Overlay, str]:
 
 
 def checked(overlay: Overlay) -> None:
-    """Look at every text of the rows. Raises UpdatedError: one has another shape than the table's."""
+    """Check every text of the rows. Raises UpdatedError: one does not have the form that the table allows."""
     for version, row in overlay.releases.items():
         defaults = (f"{family} {variant}" for family, variant in row.pypi_default.items())
         rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)
         loose = (row.date or "", row.torchvision, row.torchaudio, *row.unverified)
-        bad = [one for one in defaults if not _DEFAULT.fullmatch(one)]
+        bad = [default for default in defaults if not _DEFAULT.fullmatch(default)]
         bad += [one for one in rows if not _ROW.fullmatch(one)]
         bad += [one for one in loose if len(one) > LONGEST]
         if bad:
@@ -108,7 +108,7 @@ def checked(overlay: Overlay) -> None:
 
 
 def laid_over(shipped: Any, overlay: Overlay) -> Any:  # noqa: ANN401  a table
-    """Return the shipped table with the overlay's rows in place of its own; a code set that it lacks runs nowhere."""
+    """Return the shipped table with the overlay's rows applied; a code set that it lacks matches no GPU."""
     rows = msgspec.json.decode(msgspec.json.encode(overlay.releases))
     items = {**shipped["releases"]["items"], **rows}
     order = in_order(items)

@@ -1,4 +1,4 @@
-"""The rows of the wheel table: one a build of torch. What the columns mean stands in the table (`how_to_read`)."""
+"""The rows of the wheel table, one per build of torch. The table itself describes its columns (`how_to_read`)."""
 
 from collections.abc import Iterable
 from functools import cache, cached_property
@@ -14,13 +14,13 @@ from tunedoctor.tables.load import CARRIED, table
 
 Numbers = tuple[int, ...]
 COMPUTES: dict[str, Accelerator] = {"cu": "cuda", "ro": "rocm", "xp": "xpu", "cp": "cpu"}
-"""How a variant begins -> what it computes on."""
+"""Start of a variant -> what it computes on."""
 VARIANT = pattern(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
 _NEVER = "999999"
 
 
 class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
-    """A row: the wheels of one variant for one platform, and what they need."""
+    """A row: the wheels of one variant for one platform, and their requirements."""
 
     variant: str
     platform: str
@@ -29,15 +29,15 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     floor: str
     """Oldest glibc or macOS; "" on Windows."""
     driver: str
-    """Oldest drivers: of Linux, of Windows and WSL; "" for builds without CUDA."""
+    """Oldest drivers for Linux and for Windows and WSL; "" for builds without CUDA."""
     code: str
-    """Names of sets and single targets, doubted ones with a ?."""
+    """Names of code sets and single targets, doubtful ones with a ?."""
     source: str
     seen: bool
 
     @cached_property
     def kind(self) -> str:
-        """cuda, rocm, xpu, cpu (and that of macOS is cpu too)."""
+        """cuda, rocm, xpu or cpu (which includes macOS)."""
         return COMPUTES.get(self.variant[:2], "cpu")
 
     @cached_property
@@ -47,29 +47,29 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     @cached_property
     def cuda(self) -> str:
-        """Release of CUDA: "12.6" of cu126."""
+        """CUDA release: "12.6" for cu126."""
         return cuda_of(self.variant)
 
     @cached_property
     def toolkit(self) -> Numbers:
-        """CUDA or ROCm in numbers: (12, 6)."""
+        """CUDA or ROCm as numbers: (12, 6)."""
         return parts(self.cuda or self.variant.removeprefix("rocm"))
 
     @cached_property
     def system(self) -> Numbers:
-        """Oldest glibc or macOS in numbers."""
+        """Oldest glibc or macOS as numbers."""
         return parts(self.floor)
 
     @cached_property
     def drivers(self) -> tuple[Numbers, Numbers]:
-        """Oldest drivers in numbers; () where any will do. A CUDA without a floor can't be promised to run."""
+        """Oldest drivers as numbers; () if any will do. A CUDA without a known floor can't be recommended."""
         floors = self.driver or (f"{_NEVER} {_NEVER}" if self.cuda else " ")
         linux, _, windows = floors.partition(" ")
         return parts(linux), parts(windows)
 
     @cached_property
     def native(self) -> tuple[Numbers, Numbers]:
-        """Drivers that came with the toolkit."""
+        """Drivers that were released with the toolkit."""
         if not self.cuda:
             return (), ()
         pair = table("torch_wheels")["cuda"]["variant_native_driver"].get(self.variant)
@@ -78,7 +78,7 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     @cached_property
     def compiled(self) -> tuple[tuple[str, bool], ...]:
-        """(target, whether that is sure): sm_75, compute_90 (PTX), gfx1100."""
+        """(target, whether that is certain): sm_75, compute_90 (PTX), gfx1100."""
         sets = table("torch_wheels")["archs"]["sets"]
         found: dict[str, bool] = {}
         for word in self.code.split():
@@ -90,17 +90,17 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
-        """Compiled CUDA code: sm_75 …; PTX isn't counted."""
+        """Compiled CUDA code: sm_75 ...; PTX isn't counted."""
         return tuple(one for one, _ in self.compiled if one.startswith("sm_"))
 
     @cached_property
     def sure(self) -> frozenset[str]:
-        """Gfx targets that it surely holds code for and that its libraries serve."""
+        """Gfx targets that it certainly has code for and that its libraries support."""
         return frozenset(one for one, sure in self.compiled if sure) - self._unserved
 
     @cached_property
     def targets(self) -> frozenset[str]:
-        """The same with those that only an unverified source names."""
+        """The same, plus those that only an unverified source names."""
         return frozenset(one for one, _ in self.compiled) - self._unserved
 
     @cached_property
@@ -111,13 +111,13 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     @cached_property
     def verified(self) -> bool:
-        """Its publication was seen and its list of code was read."""
+        """Its publication was confirmed, and its code list was read."""
         known = [sure for one, sure in self.compiled if not one.startswith("compute_")]
         return self.seen and bool(known) and all(known)
 
     @cached_property
     def carried(self) -> bool:
-        """Its list of code is that of an older release: `doctor update` saw the file, and pages don't tell its code."""
+        """Its code list is copied from an older release: `doctor update` found the file; pages don't list its code."""
         return self.source.startswith(CARRIED)
 
 
@@ -135,7 +135,7 @@ class Release(
     pypi_default: dict[str, str]
     """Platform family -> variant of the wheel on the default index."""
     torchvision: str
-    """Releases that belong to it; "" where not known."""
+    """The release that belongs to it; "" if unknown."""
     torchaudio: str
     numpy_abi: dict[str, int]
     unverified: list[str]
@@ -149,18 +149,18 @@ class Release(
         return pep440(self.version) or Version("0")
 
     def build(self, family: str, variant: str) -> Build | None:
-        """Return the build of a variant for a platform family; None where there is none."""
+        """Return the build of a variant for a platform family; None if there is none."""
         return next((b for b in self.builds if (b.platform, b.variant) == (family, variant)), None)
 
     def of(self, family: str, kind: str) -> tuple[Build, ...]:
-        """Return the builds of a kind (cuda, rocm, xpu, cpu) for a platform family, in the order of the table."""
+        """Return the builds of a kind (cuda, rocm, xpu, cpu) for a platform family, in table order."""
         return self._groups.get((family, kind), ())
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str], tuple[Build, ...]]:
         groups: dict[tuple[str, str], list[Build]] = {}
-        for one in self.builds:
-            groups.setdefault((one.platform, one.kind), []).append(one)
+        for build in self.builds:
+            groups.setdefault((build.platform, build.kind), []).append(build)
         return {key: tuple(found) for key, found in groups.items()}
 
     def pythons(self, family: str) -> frozenset[str]:
@@ -169,37 +169,37 @@ class Release(
 
     @cached_property
     def _pythons(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for one in self.builds:
-            found[one.platform] = found.get(one.platform, frozenset()) | one.pythons
-        return found
+        result: dict[str, frozenset[str]] = {}
+        for build in self.builds:
+            result[build.platform] = result.get(build.platform, frozenset()) | build.pythons
+        return result
 
     def floor(self, family: str, python: str) -> Numbers:
-        """Return the oldest glibc or macOS of the plain build for a Python; () where there is none."""
+        """Return the oldest glibc or macOS of the plain build for a Python; () if there is none."""
         plain = self.of(family, "cpu")
         return next((one.system for one in plain if python in one.pythons), ())
 
     def variants(self, family: str = "") -> list[str]:
-        """Return the labels that its wheels carry, on one platform family or on any."""
-        mine = [one for one in self.builds if family in ("", one.platform)]
+        """Return the labels of its wheels, on one platform family or on any."""
+        mine = [build for build in self.builds if family in ("", build.platform)]
         mine.sort(key=lambda one: ("cuda", "rocm", "xpu", "cpu").index(one.kind))
         return list(dict.fromkeys("cpu" if b.kind == "cpu" else b.variant for b in mine))
 
 
 def cuda_of(variant: str) -> str:
-    """Return "12.6" of "cu126"; "" for other variants."""
+    """Return "12.6" for "cu126"; "" for other variants."""
     digits = variant.removeprefix("cu")
     return f"{digits[:-1]}.{digits[-1]}" if variant.startswith("cu") and digits.isdigit() else ""
 
 
 def in_order(versions: Iterable[str]) -> list[str]:
-    """Return releases oldest first."""
+    """Return releases sorted from oldest to newest."""
     return sorted(versions, key=lambda one: pep440(one) or Version("0"))
 
 
 @cache
 def release_row(version: str) -> Release | None:
-    """Return a torch release ("2.9.1+cu130" finds "2.9.1"); None where the table has none."""
+    """Return a torch release ("2.9.1+cu130" finds "2.9.1"); None if it is not in the table."""
     one = pep440(version)
     rows: dict[str, Any] = table("torch_wheels")["releases"]["items"]
     row = rows.get(one.base_version) if one else None
@@ -208,6 +208,6 @@ def release_row(version: str) -> Release | None:
 
 @cache
 def releases() -> tuple[Release, ...]:
-    """Return all releases of the table, newest first."""
+    """Return all releases in the table, newest first."""
     rows = map(release_row, reversed(in_order(table("torch_wheels")["releases"]["items"])))
-    return tuple(one for one in rows if one is not None)
+    return tuple(row for row in rows if row is not None)

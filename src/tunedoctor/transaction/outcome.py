@@ -131,7 +131,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
 
 
-class Undone(msgspec.Struct, frozen=True, kw_only=True):
+class UndoResult(msgspec.Struct, frozen=True, kw_only=True):
     """How an undo ended."""
 
     done: bool

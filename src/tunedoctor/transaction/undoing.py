@@ -23,7 +23,7 @@ from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of, sync
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
-from tunedoctor.transaction.outcome import State, Undone
+from tunedoctor.transaction.outcome import State, UndoResult
 from tunedoctor.transaction.project_files import edited_paths, forget, settle
 from tunedoctor.transaction.records import put_back
 from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
@@ -83,7 +83,7 @@ def swapped(journal: Journal) -> bool:
     return done
 
 
-def undo(target: str | None, id_: str = "") -> Undone:
+def undo(target: str | None, id_: str = "") -> UndoResult:
     """Bring back the state before the last fix, or the one of `id_`; never raises for what lies on the disk.
 
     What it replaces is kept in its place, so that it can be brought back by its id; a stash keeps nothing.
@@ -94,14 +94,14 @@ def undo(target: str | None, id_: str = "") -> Undone:
         if found is None:
             left = "left to undo" if any(map(known, lives)) else "kept"
             why = f"there is no state {id_}" if id_ else f"no fix of this environment is {left}"
-            return Undone(done=False, why=why, recovered=recovered)
+            return UndoResult(done=False, why=why, recovered=recovered)
         with locked(found[0].entry):
             state, files, files_left = _bring_back(*found)
-            return Undone(
+            return UndoResult(
                 done=True, state=state, recovered=recovered, files=files, files_left=files_left
             )
     except (FailureError, OSError) as error:
-        return Undone(done=False, why=failure_of(error).why)
+        return UndoResult(done=False, why=failure_of(error).why)
 
 
 def _find_state(states: list[tuple[Journal, State]], id_: str) -> tuple[Journal, State] | None:

@@ -1,1 +1,1 @@
-"""Which PyTorch build fits a machine: pure, over the wheel table."""
+"""Choose the PyTorch build for a machine: pure functions on the wheel table."""

@@ -1,6 +1,6 @@
-"""What stands in the way: what no build can help, and where none fits, the question asked again with less conditions.
+"""Find what prevents an install: what no build can help with, and if none fits, the effect of lifting conditions.
 
-Conditions are lifted in the order in which giving way costs least. Each has its sentence in wheel_words.json.
+Conditions are lifted in order of increasing cost. Each has its sentence in wheel_words.json.
 """
 
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ from tunedoctor.wheels.situation import Situation, driver_needed, names_of, newe
 from tunedoctor.wheels.vendor import windows_arm_build
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
-"""Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""
+"""Releases before 2.0, which are not in the table: none of them runs with current libraries."""
 
 
 class WayOut(NamedTuple):
-    """What lifting conditions would give."""
+    """The result of lifting conditions."""
 
     action: Action
     found: tuple[Found, ...]
     after: str
-    """What it takes, in words: "on Python 3.13"."""
+    """What it requires, in words: "on Python 3.13"."""
     nearest: Found | None = None
-    """Where it takes a newer torch: the release next to what was asked for, if another one."""
+    """If it requires a newer torch: the release next to the requested one, if that is another one."""
 
 
 class _Lifted(NamedTuple):
-    """A question with one condition less, and what that takes; of the driver the build that fits tells it."""
+    """A question with one condition less, and what that requires; for the driver, the build found decides that."""
 
     action: Action
     question: Question
@@ -43,7 +43,7 @@ class _Lifted(NamedTuple):
 
 
 def impossible(s: Situation) -> Choice | None:
-    """Return the answer for a machine that no index choice can help: its Python, system or processor; or None."""
+    """Return the result if no choice of an index can help: because of Python, system or processor; else None."""
     machine, env, arch = s.machine, s.machine.env, one_spelling(s.machine.arch)
     python, windows = machine.python, machine.platform == "windows"
     named = " ".join([python, *(v for k, v in env.items() if "implementation" in k.lower())])
@@ -80,7 +80,7 @@ def impossible(s: Situation) -> Choice | None:
 
 
 def _on_windows_arm(s: Situation, choice: Choice) -> Choice:
-    """Return the choice with PyTorch's CPU build for a native Python, and where CUDA builds are."""
+    """Return the choice with PyTorch's CPU build for a native Python, and where to find CUDA builds."""
     known = table("windows_arm")
     span = {"oldest": known["pythons"][0], "newest": known["pythons"][-1]}
     own = windows_arm_build(s.machine.python, s.question.torch)
@@ -91,7 +91,7 @@ def _on_windows_arm(s: Situation, choice: Choice) -> Choice:
 
 
 def at_fault(s: Situation, kind: str) -> Choice | None:
-    """Return the answer where the wanted range can't be met on any machine, or None."""
+    """Return the result if the requested range can't be met on any machine, else None."""
     wanted, label = s.question.torch, label_of(s.question.torch)
     range_ = specifiers(wanted)
     if range_ is None:
@@ -112,13 +112,13 @@ def at_fault(s: Situation, kind: str) -> Choice | None:
 
 
 def asks_for_cpu(s: Situation) -> bool:
-    """Tell whether the wanted range names the CPU build, as ==2.6.0+cpu does."""
+    """Return whether the requested range names the CPU build, for example ==2.6.0+cpu."""
     found = allowed(s.question.torch)
     return bool(found) and all(labels == frozenset({"cpu"}) for _, labels in found)
 
 
 def alternatives_of(ways: list[WayOut]) -> tuple[pick.Alternative, ...]:
-    """Return the best build of each way out; of the first also the one next to what was asked for."""
+    """Return the best build of each way out; for the first also the one next to the requested release."""
     found = [pick.Alternative(way.found[0].build, way.after) for way in ways]
     if ways and (nearest := ways[0].nearest) is not None:
         found.insert(1, pick.Alternative(nearest.build, ways[0].after))
@@ -126,17 +126,17 @@ def alternatives_of(ways: list[WayOut]) -> tuple[pick.Alternative, ...]:
 
 
 def label_of(wanted: str) -> str:
-    """Return "cu124" of "==2.6.0+cu124"; "" where no label is asked for."""
+    """Return "cu124" for "==2.6.0+cu124"; "" if no label is requested."""
     return wanted.partition("+")[2].partition(",")[0].strip()
 
 
 def without_label(wanted: str) -> str:
-    """Return "==2.6.0" of "==2.6.0+cu124"."""
-    return ",".join(one.partition("+")[0] for one in wanted.split(","))
+    """Return "==2.6.0" for "==2.6.0+cu124"."""
+    return ",".join(part.partition("+")[0] for part in wanted.split(","))
 
 
 def undriven(s: Situation) -> Choice | None:
-    """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
+    """Return the result if no GPU has a working driver: what to do about the driver first; else None."""
     for why in situation.NOT_DRIVEN:
         if gpus := situation.of_nvidia(s.gpus.out(why)):
             outside = why == "no driver" and situation.in_container(s)
@@ -178,7 +178,7 @@ def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
 
 
 def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
-    """Return what lifting one condition gives (`several`: two, or all), in order; of Pythons the nearest is enough."""
+    """Return the results of lifting one condition (`several`: two, or all), in order; of Pythons only the nearest."""
     found: dict[Action, WayOut] = {}
     for path in _paths(s, several=several):
         first = path[0].action
@@ -213,7 +213,7 @@ def _paths(s: Situation, *, several: bool) -> Iterator[tuple[_Lifted, ...]]:
 
 
 def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
-    """Driver, other Python, other torch, newer system: the order in which giving way costs least."""
+    """Yield the question without driver, Python, torch and system conditions, in order of increasing cost."""
     newest = newest_driver(s.gpus.nvidia)
     if s.gpus.nvidia and q.driver < newest:
         yield _Lifted("upgrade_driver", q._replace(driver=newest))
@@ -231,7 +231,7 @@ def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
 
 
 def nearest(python: str) -> list[str]:
-    """Return the other Pythons that have wheels, nearest first: a build of the same version, then the older one."""
+    """Return the other Pythons that have wheels, nearest first: another build of the same version, then the older."""
     here = parts(python) or (3, 12)
     threaded = python.endswith("t")
 
@@ -244,7 +244,7 @@ def nearest(python: str) -> list[str]:
 
 
 def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:
-    """Return the build of the first release above the range that fits, where that isn't the newest."""
+    """Return the build of the first release above the range that fits, if it isn't the newest."""
     inside = [release.parsed for release, _ in allowed(q.torch)]
     for release in reversed(releases()):
         if inside and max(inside) < release.parsed < newest.release.parsed:
@@ -260,19 +260,19 @@ def _direction(action: Action, wanted: str, found: Found) -> Action:
     if inside := [release.parsed for release, _ in allowed(wanted)]:
         older = found.release.parsed <= max(inside)
     else:
-        numbers = (parts(one.version) for one in specifiers(wanted) or ())
+        numbers = (parts(specifier.version) for specifier in specifiers(wanted) or ())
         older = any(n > releases()[0].parsed.release for n in numbers)
     return "use_older_torch" if older else "use_newer_torch"
 
 
 def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
-    """Answer where nothing fits as things are: the condition in the way, and what lifting it gives."""
+    """Return the result if nothing fits: the condition that blocks it, and the effect of lifting it."""
     q, first, wanted = s.question, ways[0], s.question.torch
     best, actions = first.found[0], {way.action for way in ways}
     label, bare = label_of(wanted), without_label(wanted)
     same = first.action == "fix_requirement" and best.build.variant == label
-    asked, key = f" {wanted}" if wanted else "", ":no_label" if same else f":{first.action}"
-    slots = {"asked": asked, "wanted": wanted, "bare": bare}
+    requested, key = f" {wanted}" if wanted else "", ":no_label" if same else f":{first.action}"
+    slots = {"asked": requested, "wanted": wanted, "bare": bare}
     said = [say(key, **slots, build=best.build, after=first.after)]
     newer = first.action == "use_newer_torch"
     other_python = next((way for way in ways if way.action == "change_python"), None)

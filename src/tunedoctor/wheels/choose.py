@@ -1,9 +1,9 @@
-"""Choose the PyTorch build for a machine, or say what stands in the way; the whole table as that machine sees it.
+"""Choose the PyTorch build for a machine, or say what prevents it; and list the whole table for that machine.
 
-The rule: the newest release in range that has a build with a wheel for the platform and Python, a driver floor that
-is met, and compiled code for every GPU; among the builds of that release the one that its companions are built for.
-CPU is never chosen silently. Rows of the table that nobody verified are taken last, and the choice says so. For an
-environment that has a torch, that one where it fits, else the nearest release that does.
+The rule: the newest release in range that has a build with a wheel for the platform and Python, whose driver floor is
+met, and with compiled code for every GPU; of that release's builds, the one that its companions are built for.
+The CPU build is never chosen silently. Unverified rows of the table come last, and the choice says so. If the
+environment has a torch that fits, it stays; else the nearest release that fits is chosen.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ from tunedoctor.wheels.vendor import amd_build, amd_pythons
 
 
 def choose(machine: Machine) -> Choice:
-    """Return what to install on a machine, why, and what else there is; never raises on any input."""
+    """Return what to install on a machine, why, and the alternatives; never raises on any input."""
     s = situation.situation(machine)
     vendors = [vendor for vendor in pick.KINDS if s.gpus.of(vendor)]
     kind = pick.KINDS[vendors[0]] if vendors else "cpu"
@@ -56,7 +56,7 @@ def choose(machine: Machine) -> Choice:
         choice = (_for_gpus(s, vendors) if vendors else blocked.undriven(s)) or _plain(
             s, "cpu_only" if waiting else "install"
         )
-        # without a GPU, why it is not in the work is what decides
+        # without a usable GPU, the reason for that comes first
         choice = choice.saying(about_gpus(s), first=choice.action == "cpu_only")
     return choice.saying(beside(s, choice.torchvision))
 
@@ -92,7 +92,7 @@ def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
 
 
 def _which_vendor(s: Situation, fits: dict[str, tuple[Found, ...]]) -> Choice:
-    """GPUs of several vendors can work: ask. The default is the one with the most memory, else NVIDIA, AMD, Intel."""
+    """Return the question which vendor to use. The default has the most memory; then NVIDIA, AMD, Intel."""
     memory = {v: sum(g.memory_gib for g in s.gpus.of(v)) for v in fits}
     order = sorted(fits, key=lambda v: -memory[v] if all(memory.values()) else 0)
     choice = _installed(s, "ask", fits[order[0]])
@@ -108,7 +108,7 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
         mine = (Alternative(choice.build),) if choice.build else ()
         return other.offering(*mine).saying([say("two_vendors")])
     said = [say("gpu_ignored:vendor", gpus=names_of(s.gpus.of(vendor)), why=other.reasons[0])]
-    # the way to NVIDIA's is as good an answer
+    # for NVIDIA, the way to a working driver is as good
     if vendor == "nvidia" and other.action not in pick.INSTALLS:
         said += [(code, "") for code in other.says]
         choice = choice.offering(*other.alternatives)
@@ -116,7 +116,7 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
 
 
 def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each way that is left
-    """Answer where no build serves all GPUs of a vendor as things are: what is in the way, else what can't be had."""
+    """Return the result if no build fits all GPUs of a vendor: what blocks it, else what is impossible."""
     kind, gpus = pick.KINDS[vendor], s.gpus.of(vendor)
     if vendor == "amd" and s.question.windows:
         windows = s.machine.platform == "windows"
@@ -199,13 +199,13 @@ def _plain(s: Situation, action: Action, why: pick.Said = ("", "")) -> Choice:
 
 
 def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choice, bool]:
-    """Return the build for a machine nearest to the installed torch ("2.6.0+cu124", "2.6.0", ""), and whether it stays.
+    """Return the build nearest to the installed torch ("2.6.0+cu124", "2.6.0", ""), and whether that one stays.
 
-    It stays where it is in the wanted range and serves what the newest build would: one for the CPU does not fit a
-    machine with a GPU that a build serves. Without a GPU every build runs, and none is exchanged for that, nor where
-    no build fits; nothing is known against one that is newer than the table, or of somebody's own. Where a driver has
-    to come first it is the build that runs then. With none installed, the release that goes with what is there `beside`
-    it is taken before the best one.
+    It stays if it is in the requested range and covers what the newest build would: a CPU build does not fit a
+    machine with a GPU that a build supports. Without a GPU every build runs, so none is replaced; nor if
+    no build fits; a build that is newer than the table, or the user's own, is assumed to fit. If a driver has to be
+    installed first, the build that runs then is returned. Without an installed torch, the release that matches
+    the packages `beside` it is preferred to the best one.
     """
     release, _, label = installed.partition("+")
     best = choose(machine)
@@ -227,7 +227,7 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choic
 
 
 def nearest(machine: Machine, release: str) -> Choice:
-    """Return the build of a release, its minor, newer or older minors, if it serves what the best does, else that."""
+    """Return the build of a release, its minor, newer or older minors, if it covers what the best does, else that."""
     best, one = choose(machine), pep440(release)
     if one is None or not best.build:
         return best
@@ -239,7 +239,7 @@ def nearest(machine: Machine, release: str) -> Choice:
 
 
 def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
-    """Return the choice within one release where it serves what the best choice serves."""
+    """Return the choice within one release, if it covers what the best choice covers."""
     if not pick.allowed(f"=={wanted}"):
         return None
     range_ = ",".join(filter(None, (machine.torch, f"=={wanted}")))
@@ -248,37 +248,37 @@ def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     return found if found.build and same else None
 
 
-class Answer(pick.Chosen, frozen=True, kw_only=True):
+class WheelChoice(pick.Chosen, frozen=True, kw_only=True):
     """A choice for one machine, with the commands that carry it out."""
 
     schema: Literal["doctor.wheel/1"] = "doctor.wheel/1"
     torch_version: str | None
-    """None where the action is not an install."""
+    """None if the action is not an install."""
     variant: str | None
     alternatives: tuple[str, ...]
     """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
     reason: str
     driver_floor: str = ""
     assumed: tuple[str, ...] = ()
-    """What nobody told of the machine, and was taken for granted."""
+    """Unknown properties of the machine, and the values that were assumed."""
     installed: str = ""
     installed_fits: bool | None = None
-    """Whether that one can stay; None where there is none, or where it does not tell its variant."""
+    """Whether the installed torch can stay; None if there is none, or if its variant is unknown."""
     nearest: str = ""
-    """The build nearest to the installed one that fits this machine, where that one doesn't: `doctor fix` takes it."""
+    """The build nearest to the installed one that fits this machine, if that one doesn't; `doctor fix` installs it."""
     machine: Machine
     knowledge: Knowledge | None = None
-    """How old the wheel table is that chose."""
+    """Age of the wheel table that was used."""
     commands: Commands | None = None
     steering: tuple[Steer, ...] = ()
 
 
-def answer(
+def choose_with_commands(
     machine: Machine,
     snapshot: Snapshot | None = None,
     assumed: tuple[str, ...] = (),
     knowledge: Knowledge | None = None,
-) -> Answer:
+) -> WheelChoice:
     """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
     choice, here = choose(machine), snapshot or Snapshot.of(())
     facts, config = Facts(here), here.find(InstallerConfig)
@@ -289,11 +289,14 @@ def answer(
         assumed = (*assumed, f"driver {floor} or newer")
     told = "+" in installed or (installed and machine.platform == "macos")
     there, kept = near(machine, installed) if told else (None, False)
-    return Answer(
+    return WheelChoice(
         **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,
         variant=build.variant if build else None,
-        alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
+        alternatives=tuple(
+            f"{alternative.build} {alternative.after}".strip()
+            for alternative in choice.alternatives
+        ),
         reason=choice.reasons[0] if choice.reasons else "",
         driver_floor=floor,
         assumed=assumed,
@@ -323,11 +326,11 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     """Oldest NVIDIA driver; "" for builds without CUDA."""
     code: tuple[str, ...]
-    """Compute capabilities or gfx targets that it holds code for."""
+    """Compute capabilities or gfx targets that it has code for."""
     verified: bool
-    """Its publication was seen and its list of code was read."""
+    """Its publication was confirmed, and its list of code was read."""
     lacks: tuple[str, ...]
-    """What of it this machine does not meet; () where it runs here."""
+    """What this machine lacks for it; () if it runs here."""
     chosen: bool
 
 
@@ -337,12 +340,12 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal["doctor.wheel-matrix/1"] = "doctor.wheel-matrix/1"
     machine: Machine
     assumed: tuple[str, ...]
-    """What nobody told of the machine, and was taken for granted."""
+    """Unknown properties of the machine, and the values that were assumed."""
     rows: tuple[MatrixRow, ...]
     knowledge: Knowledge | None = None
 
 
-def matrix(answer: Answer) -> Matrix:
+def matrix(answer: WheelChoice) -> Matrix:
     """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
     s = situation.situation(answer.machine)
     vendors = frozenset(vendor for vendor in pick.KINDS if s.gpus.of(vendor))
@@ -391,7 +394,7 @@ def _number(target: str) -> tuple[int, str]:
 
 
 def _target(compiled: str) -> str:
-    """Return "8.9" of sm_89, "9.0+PTX" of compute_90, and a gfx target as it is."""
+    """Return "8.9" for sm_89, "9.0+PTX" for compute_90, and a gfx target unchanged."""
     kind, _, digits = compiled.rpartition("_")
     if not kind:
         return compiled

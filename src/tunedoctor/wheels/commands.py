@@ -1,6 +1,6 @@
-"""The commands that put the chosen build into an environment: what is installed together, by pip, uv, Dockerfile.
+"""Commands that install the chosen build into an environment: packages, and commands for pip, uv and Dockerfile.
 
-Settings of pip and uv that steer an install are kept away from them: tables/installer_settings.json says how.
+Settings of pip and uv that would change the result are overridden: tables/installer_settings.json says how.
 """
 
 import re
@@ -22,45 +22,45 @@ from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
 
 REQUIREMENTS = "requirements-torch.txt"
-"""The name under which the requirements file is to be kept."""
+"""Name of the requirements file."""
 
 
 class Pins(msgspec.Struct, frozen=True):
-    """What one install takes."""
+    """The packages of one install."""
 
     packages: tuple[Pin, ...]
-    """torch first, then torchvision and torchaudio where they belong to the release; with a label if one was seen."""
+    """torch first, then torchvision and torchaudio if they belong to the release; with a label if one is known."""
     index: str
-    """URL of the one index; "" for the default index."""
+    """URL of the only index to use; "" for the default index."""
     backend: str
-    """Value for uv's --torch-backend; "" where uv knows none, or where the default index has the build."""
+    """Value for uv's --torch-backend; "" if uv has none, or if the default index has the build."""
     numpy1: bool
-    """The release was built for NumPy 1, and torchvision would bring a newer one."""
+    """The release was built for NumPy 1, and torchvision would install a newer one."""
     triton: str
     """Package that only the build's own index has, which a uv project has to name: triton-rocm; "" for none."""
     replaced: tuple[str, ...]
-    """Packages to install anew: their pin carries no label, so another variant of the same version would stay."""
+    """Packages to reinstall: their pin has no label, so another variant of the same version would stay."""
     removed: tuple[str, ...]
-    """Packages to remove first: another vendor's Triton, whose files lie in the same folder."""
+    """Packages to remove first: another vendor's Triton, whose files are in the same folder."""
     vendor: tuple[str, ...] = ()
-    """Requirements for a vendor's own index, with extras; what they need stands on that index as well."""
+    """Requirements for a vendor's own index, with extras; their dependencies are on that index as well."""
     published_by: str = ""
     """The vendor, for the name of the index: "amd"."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """Requirements as a requirements file has them."""
+        """Requirements as in a requirements file."""
         pins = self.vendor or tuple(pin.requirement for pin in self.packages)
         return (*pins, *(["numpy<2"] if self.numpy1 else []))
 
 
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
-    """Return the set for a build; `installed` is the torch that is there: "2.14.1+cu130", "2.14.1", or ""."""
+    """Return the packages for a build; `installed` is the current torch: "2.14.1+cu130", "2.14.1", or ""."""
     release, row = parts(build.torch_version), release_row(build.torch_version)
     default, linux = choice.index == "PyPI", machine.system == "linux"
     labels = labels_of(build, machine, default=default)
     versions = {"torch": build.torch_version, "torchvision": choice.torchvision}
-    # torchaudio ended with 2.11: what later releases find there was built for that one
+    # torchaudio ended with 2.11: the one that later releases find there was built for 2.11
     if parts(choice.torchaudio)[:2] == release[:2]:
         versions["torchaudio"] = choice.torchaudio
     pairs = ((name, f"{v}+{labels[name]}".rstrip("+")) for name, v in versions.items() if v)
@@ -82,13 +82,13 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
 
 
 def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
-    """Return the set of a choice: of its build, or of the vendor's own one; None where it has neither."""
+    """Return the packages of a choice: of its build, or of the vendor's own one; None if it has neither."""
     if choice.build is not None:
         return pins_of(choice, choice.build, machine, installed)
     own = choice.vendor
     if own is None:
         return None
-    pairs = (one.partition("==") for one in own.requirements)
+    pairs = (requirement.partition("==") for requirement in own.requirements)
     packages = tuple(Pin(name=name.partition("[")[0], version=v) for name, _, v in pairs)
     return Pins(
         packages=packages,
@@ -104,7 +104,7 @@ def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
 
 
 def backend_of(index: str, variant: str) -> str:
-    """Return the value of uv's --torch-backend for a variant; "" where uv knows none, or for a mirror of the index."""
+    """Return the value of uv's --torch-backend for a variant; "" if uv has none, or for a mirror of the index."""
     known = variant in table("installer_settings")["uv_backends"]
     return variant if known and index.startswith(PYTORCH) else ""
 
@@ -112,8 +112,8 @@ def backend_of(index: str, variant: str) -> str:
 def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:
     """Return torch, torchvision, torchaudio -> the local label of their files; `default`: from the default index.
 
-    Files without one: all of macOS; for aarch64 torch before 2.6 (cu124 and cpu), and what goes with torch before 2.11
-    (torchvision 0.24.1 and torchaudio 2.9.1 were seen on the index without, those of 2.11 with one).
+    Files without a label: all of macOS; for aarch64 torch before 2.6 (cu124, cpu), and companions of torch before 2.11
+    (on the index, torchvision 0.24.1 and torchaudio 2.9.1 had none, those of 2.11 had one).
     """
     family, release = family_of(machine), parts(build.torch_version)
     row, arm = release_row(build.torch_version), family == "linux_aarch64"
@@ -125,7 +125,7 @@ def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str
 
 
 def _triton(variant: str, release: str) -> str:
-    """Return the package that holds Triton for a build: another name up to 2.9 for ROCm and XPU; "" for none."""
+    """Return the Triton package for a build, whose name differs up to 2.9 for ROCm and XPU; "" for none."""
     if variant.startswith("cu"):
         return "triton"
     kind = "rocm" if variant.startswith("rocm") else variant
@@ -135,10 +135,10 @@ def _triton(variant: str, release: str) -> str:
 
 
 def pip_of(python: str, *, windows: bool, before: str = "") -> str:
-    """Return how pip of the target is started; `before`: words for a POSIX shell, with a space at their end."""
+    """Return how to start the target's pip; `before`: words for a POSIX shell, with a trailing space."""
     path = _shell_path(python or "python", windows=windows)
     if windows and path.startswith('"'):
-        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
+        # a quoted program is a string in PowerShell, and its & is an error in cmd; both accept this option
         return f"python -m pip --python {path}"
     return f"{before}{path} -m pip"
 
@@ -150,42 +150,42 @@ def _shell_path(path: str, *, windows: bool) -> str:
 
 
 class Commands(msgspec.Struct, frozen=True):
-    """One way to install for each tool; all of them give the same build."""
+    """Install commands for each tool; all of them give the same build."""
 
     pip: tuple[str, ...]
-    """Commands to run one after the other; more than one only where pip can't do it in one."""
+    """Commands to run one after the other; more than one only if pip can't do it in one."""
     uv_pip: tuple[str, ...]
     uv_project: str
     """Block for the pyproject.toml of a uv project; its last line is a comment with the command to run."""
     dockerfile: str
-    """Lines of a Dockerfile: ENV where the build needs variables, then RUN."""
+    """Lines of a Dockerfile: ENV if the build needs variables, then RUN."""
     requirements: str
-    """A requirements file that pip and uv both take; the commands stand in its first lines as comments."""
+    """A requirements file for pip and uv; its first lines are comments with the commands."""
 
 
 class Steer(msgspec.Struct, frozen=True):
-    """One setting that steers which files an install takes."""
+    """A setting that affects which files are installed."""
 
     setting: str
-    """pip.extra-index-url, uv.torch-backend …"""
+    """pip.extra-index-url, uv.torch-backend ..."""
     value: str
     place: str
-    """The file or the variable that states it."""
+    """The file or variable that sets it."""
     does: str
-    """What it does to the pick: one sentence, without a full stop."""
+    """Its effect on the choice, as one sentence without a full stop."""
     withstood: bool
-    """The command that `commands_of` prints for this configuration gives the chosen build in spite of it."""
+    """The command from `commands_of` gives the chosen build in spite of this setting."""
     cure: str = ""
-    """How the command keeps it away, or what to undo where it can't; "" where the setting does no harm."""
+    """How the command overrides it, or what to undo if it can't; "" if the setting does no harm."""
 
     @property
     def tool(self) -> str:
-        """Whose setting it is: pip, uv."""
+        """The tool it belongs to: pip or uv."""
         return self.setting.partition(".")[0]
 
     @property
     def variable(self) -> bool:
-        """Tell whether a variable of the environment states it, not a file."""
+        """Return whether it is set by a variable, not a file."""
         return self.place.startswith(("PIP_", "UV_"))
 
 
@@ -197,11 +197,11 @@ def commands_of(
     python: str = "",
     config: InstallerConfig | None = None,
 ) -> Commands | None:
-    """Return the commands for the build of a choice; None where it has none.
+    """Return the commands for the build of a choice; None if it has none.
 
-    `installed` is the torch that is there ("2.14.1+cu130"), `python` the path of the target's interpreter ("": the one
-    that an activated environment or PATH gives), `config` the settings to hold out against. Each line is for a POSIX
-    shell, on Windows for PowerShell and cmd alike.
+    `installed` is the current torch ("2.14.1+cu130"), `python` the path of the target's interpreter ("": the one
+    in the activated environment or on PATH), `config` the settings to override. Each line is for a POSIX
+    shell, on Windows for both PowerShell and cmd.
     """
     pins, windows = _pins(choice, machine, installed), machine.platform == "windows"
     if pins is None:
@@ -214,11 +214,11 @@ def commands_of(
     there = f" --python {_shell_path(python, windows=windows)}" if python else ""
     pip, uv = pip_of(python, windows=windows, before=before_pip), f"{before_uv}uv pip"
     index = [f"--index-url {pins.index}"] if pins.index else []
-    # not as --index-url, which UV_DEFAULT_INDEX beats; a backend beats UV_INDEX and uv.toml
+    # not --index-url, which UV_DEFAULT_INDEX overrides; a backend overrides UV_INDEX and uv.toml
     own = [f"--index {pins.index}"] if pins.index else []
     own = [f"--torch-backend={pins.backend}"] if pins.backend else own
     again = [f"--reinstall-package {name}" for name in pins.replaced]
-    # first what stands in the way is removed, and what pip would leave as it is comes anew
+    # first conflicting packages are removed, and those are reinstalled that pip would leave unchanged
     pip_first = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
     if pins.replaced:
         anew = [pin.requirement for pin in pins.packages if pin.name in pins.replaced]
@@ -237,7 +237,7 @@ def commands_of(
     image = [f"--index-url {index_of('cpu')}"] if machine.platform == "macos" else index
     variables = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
     run = " ".join(["RUN python -m pip install --no-cache-dir", wanted, *image])
-    # pip drops other indexes at the --index-url of a file; uv does not, and is told the backend
+    # pip ignores other indexes if the file has --index-url; uv does not, so it gets the backend
     from_file = pip_install("-r", REQUIREMENTS), *uv_first, uv_install("-r", REQUIREMENTS)
     runs = [f"# {run}" for run in (*pip_first, *from_file)]
     return Commands(
@@ -250,18 +250,18 @@ def commands_of(
 
 
 def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
-    """Return the block, which is TOML; how to run it stands in its last line as a comment.
+    """Return the TOML block; its last line is a comment with the command to run.
 
-    The index is explicit: a plain one would capture all that it mirrors. Triton of ROCm and XPU is on no other index,
-    and sources hold for what a project names itself: so it is named.
+    The index is explicit: otherwise it would be used for everything that it mirrors. Triton for ROCm and XPU is on no
+    other index, and sources only apply to packages that the project names, so it is named.
     """
     triton = [pins.triton] if pins.triton else []
-    # --no-config leaves the block itself in force
+    # --no-config does not disable the block itself
     run = " ".join([f"# {add}", *map(quoted, [*pins.requirements, *triton]), *more])
     if not pins.index:
         return f"{run}\n"
     if pins.vendor:
-        # not explicit: what torch requires, such as ROCm and Triton, comes from this index too
+        # not explicit: torch's requirements, such as ROCm and Triton, come from this index too
         index = [f'name = "torch-{pins.published_by}"', f'url = "{pins.index}"']
         return "\n".join(["[[tool.uv.index]]", *index, "", run, ""])
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
@@ -270,7 +270,7 @@ def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
 
 
 def uv_index(label: str, url: str, names: Iterable[str]) -> list[str]:
-    """Return the lines of a pyproject.toml by which uv takes packages from an index, and nothing else."""
+    """Return the pyproject.toml lines with which uv takes these packages from an index, and nothing else."""
     sources = [f'{name} = {{ index = "{label}" }}' for name in names]
     index = [f'name = "{label}"', f'url = "{url}"', "explicit = true", ""]
     return ["[[tool.uv.index]]", *index, "[tool.uv.sources]", *sources]
@@ -279,7 +279,7 @@ def uv_index(label: str, url: str, names: Iterable[str]) -> list[str]:
 def steering(
     config: InstallerConfig, choice: Choice, machine: Machine, *, python: str = ""
 ) -> tuple[Steer, ...]:
-    """Return the settings that steer the pick: not withstood first, then kept away, then harmless ones."""
+    """Return the settings that affect the choice: those not overridden first, then overridden, then harmless ones."""
     pins = _pins(choice, machine)
     if pins is None:
         return ()
@@ -290,7 +290,7 @@ def steering(
 
 def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) -> list[Steer]:
     switches = table("installer_settings")["switches"]
-    found: list[Steer] = []
+    result: list[Steer] = []
     for name, value in config.settings.items():
         place, option = config.places.get(name, ""), name.partition(".")[2]
         if value.lower() in switches["off"] and option in switches["names"]:
@@ -298,13 +298,13 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
         does, harms = _effect(name, value, place, pins, python)
         one = Steer(name, value, place, does, withstood=True)
         if harms:
-            # where there is no `env`, pip is isolated: of its files it leaves out the user's alone then
+            # without `env`, pip is isolated and then ignores only the user's own file
             mine = one.variable or "appdata" in place.lower()
             pip_holds = mine and option not in ("python", "unreadable")
             held = not windows or (pip_holds if one.tool == "pip" else not one.variable)
             one = replace(one, withstood=held, cure=_cure(one, held=held, windows=windows))
-        found += [one] if does else []
-    return found
+        result += [one] if does else []
+    return result
 
 
 def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
@@ -314,8 +314,8 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
     if name in rows["files"]:
         row = None if place.startswith("UV_") else rows["files"][name]
     every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
-    asked = every & {*value.lower().replace(",", " ").split()}
-    if row is None or (name.endswith(".no-binary") and not asked):
+    requested = every & {*value.lower().replace(",", " ").split()}
+    if row is None or (name.endswith(".no-binary") and not requested):
         return "", False
     labelled = all("+" in pin.version for pin in pins.packages)
     of_pytorch = "download.pytorch.org" in value
@@ -338,14 +338,14 @@ def _cure(one: Steer, *, held: bool, windows: bool) -> str:
 
 
 def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
-    """Return words before a command, and options, that keep harmful settings away; Windows shells have no `env`."""
+    """Return words before a command, and options, that override harmful settings; Windows shells have no `env`."""
     harms = [one for one in found if one.cure and one.tool == tool]
-    files = any(not one.variable for one in harms)
+    files = any(not harm.variable for harm in harms)
     options = ("--no-config",) if tool == "uv" and files else ()
     if windows:
-        isolated = tool == "pip" and any(one.withstood for one in harms)
+        isolated = tool == "pip" and any(harm.withstood for harm in harms)
         return "", ("--isolated",) if isolated else options
-    names = dict.fromkeys(one.place for one in harms if one.variable)
+    names = dict.fromkeys(harm.place for harm in harms if harm.variable)
     words = [f"-u {shlex.quote(name)}" for name in names]
     words += ["PIP_CONFIG_FILE=/dev/null"] if tool == "pip" and files else []
     return " ".join(["env", *words, ""]) if words else "", options

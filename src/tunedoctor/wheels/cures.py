@@ -1,6 +1,6 @@
-"""Which command puts a torch build into the target, or a driver onto the machine: as a finding's cure.
+"""Commands that install a torch build into the target, or a driver on the machine, as a finding's cure.
 
-The choice is a dozen modules, which only a finding needs: functions import them.
+The choice needs a dozen modules, which only a finding loads: functions import them.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TorchInstall(NamedTuple):
-    """A build and how it is installed; empty where no build fits."""
+    """A build and how to install it; empty if no build fits."""
 
     version: str = ""
     variant: str = ""
@@ -31,7 +31,7 @@ class TorchInstall(NamedTuple):
 
     @property
     def note(self) -> str:
-        """Say what comes: "torch 2.9.1 for CUDA 12.6: about 3 GB, no reboot"."""
+        """Return what is installed: "torch 2.9.1 for CUDA 12.6: about 3 GB, no reboot"."""
         cuda = f" for CUDA {cuda_of(self.variant)}"
         kinds = {"cu": cuda, "ro": " for ROCm", "xp": " for XPU", "cp": " for the CPU"}
         size = "0.3" if self.variant == "cpu" or not self.variant else "3"
@@ -39,24 +39,24 @@ class TorchInstall(NamedTuple):
 
 
 class Way(NamedTuple):
-    """What to do to get a driver, or a build with code for an AMD GPU."""
+    """How to get a driver, or a build with code for an AMD GPU."""
 
     cure: Cure
-    """One command, or one deed where the system has no command for it."""
+    """One command, or one piece of advice if the system has no command for it."""
     note: str
-    """What comes, who runs it, where it comes from, that it needs a reboot."""
+    """What is installed, who runs it, where it comes from, and whether it needs a reboot."""
     on_index: bool = False
     """PyTorch's own index has the build."""
     of_amd: bool = False
-    """AMD's own builds have it."""
+    """AMD's own builds support it."""
 
 
 Own = tuple[Host | None, Interpreter | None, TorchBuild | None]
-"""What a build is for, as far as it is known."""
+"""What a build is for, as far as known."""
 
 
 def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
-    """Return the newest release within `wanted` that fits; for an unknown interpreter or system it is unnamed."""
+    """Return the newest release within `wanted` that fits; without a version if interpreter or system are unknown."""
     host, interpreter, nvidia = facts.host, facts.interpreter, facts.nvidia
     if not interpreter or not host:
         return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
@@ -74,18 +74,18 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
 
 
 def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchInstall | None:
-    """Return the nearest CUDA build for all GPUs under a driver ("": the newest); None where no release fits."""
+    """Return the nearest CUDA build for all GPUs with a driver ("": the newest); None if no release fits."""
     return _rebuilt(own, "nvidia", capabilities, driver)
 
 
 def rebuild_xpu(own: Own) -> Cure:
-    """Return what installs an XPU build; no release is named where the system is not known."""
+    """Return how to install an XPU build; without a version if the system is unknown."""
     found = _rebuilt(own, "intel", ())
     return found.cure if found else _newest(own[1], "xpu")
 
 
 def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
-    """Return how to come by a build for these gfx targets: of PyTorch's index, else AMD's own, else none."""
+    """Return how to get a build for these gfx targets: from PyTorch's index, else AMD's own, else none."""
     from tunedoctor.model.machine import python_tag  # noqa: PLC0415
     from tunedoctor.wheels.situation import vendor_builds  # noqa: PLC0415
     from tunedoctor.wheels.vendor import amd_build  # noqa: PLC0415
@@ -113,7 +113,7 @@ def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
 
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
-    """Return what puts the very same build there once more, without its dependencies."""
+    """Return how to reinstall the very same build, without its dependencies."""
     index = _from_index(variant)
     plain, _, label = version.partition("+")
     named = version if index and label == variant else plain
@@ -126,7 +126,7 @@ _ANEW = ("--force-reinstall", "--no-deps")
 def put_anew(
     interpreter: Interpreter | Unknown | None, torch: TorchBuild | None, name: str, version: str
 ) -> Cure:
-    """Return what puts a distribution in anew, of this release ("": any); torch and companions of its variant."""
+    """Return how to reinstall a distribution in this release ("": any); for torch and companions, the same variant."""
     plain, index, label = version.partition("+")[0], "", ""
     if torch and name == "torch":
         return same_torch(interpreter, torch.version, torch.variant)
@@ -145,7 +145,7 @@ def _from_index(variant: str) -> str:
 def _rebuilt(
     own: Own, vendor: Literal["nvidia", "amd", "intel"], targets: Iterable[str], driver: str = ""
 ) -> TorchInstall | None:
-    """Return the nearest build for all GPUs of a vendor; what is not known is taken as the commonest: Linux, 3.12."""
+    """Return the nearest build for all GPUs of a vendor; unknown facts are assumed to be the usual: Linux, 3.12."""
     from tunedoctor.model.machine import Gpu, of_host  # noqa: PLC0415
     from tunedoctor.wheels.choose import nearest  # noqa: PLC0415
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
@@ -156,7 +156,7 @@ def _rebuilt(
         return None
     nvidia = vendor == "nvidia"
     codes = filter(None, targets)
-    gpus = tuple(Gpu(one, vendor, *((one, "") if nvidia else ("", one))) for one in codes)
+    gpus = tuple(Gpu(code, vendor, *((code, "") if nvidia else ("", code))) for code in codes)
     known = bool(host and interpreter)
     system = host if host and known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")
@@ -182,7 +182,7 @@ def _newest(interpreter: Interpreter | None, variant: str) -> Cure:
 def _installed(
     choice: "Choice", machine: "Machine", interpreter: Interpreter, installed: str = ""
 ) -> TorchInstall:
-    """Return a build with the pip steps that install it: what has to go first, then the install."""
+    """Return a build with the pip steps that install it: first what has to be removed, then the install."""
     from tunedoctor.wheels.commands import pins_of, pip_of  # noqa: PLC0415
 
     if choice.build is None:
@@ -218,12 +218,12 @@ def install_driver(
 
 
 def on_board(host: Host) -> bool:
-    """Tell whether the driver is a part of the system that its maker gives out."""
+    """Return whether the driver is part of the system that the manufacturer provides."""
     return "Jetson" in host.model or "DGX" in host.model
 
 
 def driver_row(host: Host, floor: str = "", *, old_card: bool = False) -> dict[str, str] | None:
-    """Return the row of a distribution with its `command`; None where none brings a driver of at least `floor`."""
+    """Return the row of a distribution with its `command`; None if none provides a driver of at least `floor`."""
     kind = "proprietary" if old_card else "open"
     for row in table("driver_install")["rows"]:
         mine = host.distro in row["ids"] and host.distro_version.startswith(row["version"])

@@ -1,4 +1,4 @@
-"""A machine off a snapshot, or described in JSON or by options: errors name the field and the way out."""
+"""Describe a machine from a snapshot, JSON or options; errors name the field and the way out."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tunedoctor.wheels.situation import known, with_current_driver
 MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
 MOST_MEMORY = 100_000
-"""GiB, above which a number is a mistake and tells nothing."""
+"""GiB; a larger number is a mistake, and is ignored."""
 _NO_DRIVER = ("none", "null", "no", "n/a", "[n/a]", "-")
 _TEXTS = ("platform", "arch", "python", "glibc", "libc", "macos", "driver_version", "torch")
 _GPU_TEXTS = ("name", "vendor", "compute_capability", "gfx", "seen_by")
@@ -34,10 +34,10 @@ def _refuse(so: object, message: str) -> None:
 
 
 def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
-    """Return machine and target of a snapshot. Raises MachineError where its system or Python isn't known."""
+    """Return machine and target of a snapshot. Raises MachineError if its system or Python is unknown."""
     facts, answer = Facts(snapshot), snapshot.get(Interpreter)
     host, python = facts.host, facts.interpreter
-    why = answer.why if isinstance(answer, Unknown) else "there is none"
+    why = answer.why if isinstance(answer, Unknown) else "it has none"
     _refuse(not python, f"could not examine the target's Python: {why}")
     wrong = "unknown system: only Linux, WSL, Windows and macOS have wheels"
     _refuse(not host or host.os == "other", wrong)
@@ -53,10 +53,10 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
 
 
 def _undriven(facts: Facts) -> Iterator[Gpu]:
-    """Yield the GPUs of NVIDIA that the bus shows and the driver does not offer."""
+    """Yield the NVIDIA GPUs that the bus shows but the driver does not offer."""
     cards = facts.nvidia.gpus
-    slots = {_slot(one.slot) for one in cards}
-    # a driver that tells no slots leaves the count alone to compare by
+    slots = {_slot(card.slot) for card in cards}
+    # if the driver reports no slots, only the counts can be compared
     others = [one for one in facts.pci.of("10de") if _slot(one.slot) not in slots]
     for device in others[len(cards) if "" in slots else 0 :]:
         model = nvidia_by_pci(device.device)
@@ -66,7 +66,7 @@ def _undriven(facts: Facts) -> Iterator[Gpu]:
 
 
 def _slot(slot: str) -> str:
-    """Return bus and device of "00000000:01:00.0", however long its domain is."""
+    """Return bus and device of "00000000:01:00.0", for any length of the domain."""
     return slot.lower().partition(":")[2] if slot.count(":") > 1 else slot.lower()
 
 
@@ -88,7 +88,7 @@ def _environment(facts: Facts, gpus: list[Gpu]) -> dict[str, str]:
 
 
 def machines_from(text: str) -> list[Machine]:
-    """Return the machines of a JSON object, of a list of them, or of one object a line. Raises MachineError."""
+    """Return the machines in a JSON object, a list, or JSON lines. Raises MachineError."""
     try:
         data = json.loads(text)
     except RecursionError as error:
@@ -108,7 +108,7 @@ def machines_from(text: str) -> list[Machine]:
 
 
 def machine_from(row: object) -> Machine:
-    """Return the machine that one JSON object describes; other keys are passed over. Raises MachineError."""
+    """Return the machine that a JSON object describes; unknown keys are ignored. Raises MachineError."""
     if not isinstance(row, dict):
         raise MachineError("a machine must be a JSON object")
     said = {key: _text(row, key) for key in _TEXTS}
@@ -139,7 +139,7 @@ def machine_from(row: object) -> Machine:
 
 
 def wanted(torch: str) -> str:
-    """Return a wanted range as a specifier: "2.6" means "==2.6.*". Raises MachineError."""
+    """Return a requested range as a specifier: "2.6" means "==2.6.*". Raises MachineError."""
     text = torch.strip().removeprefix("py").removeprefix("torch").strip()
     if text[:1].isdigit():
         text = f"=={text}" if "+" in text or text.count(".") > 1 else f"=={text}.*"
@@ -160,7 +160,7 @@ def _gpu(number: int, row: object) -> _Row:
 
 
 def _text(row: _Row, key: str) -> str:
-    """Return a cleaned string; numbers are taken as they are written. Raises MachineError."""
+    """Return a cleaned string; numbers become their text. Raises MachineError."""
     value = "" if row.get(key) is None else row[key]
     wrong = f"{key} is {type(value).__name__}; expected a string"
     _refuse(not isinstance(value, str | int | float) or isinstance(value, bool), wrong)
@@ -180,7 +180,7 @@ def _strings(row: _Row, key: str) -> dict[str, str]:
 
 
 class Asked(NamedTuple):
-    """What the options say; "" and () where they say nothing. --gpu and --driver take "none" for "there is none"."""
+    """Values of the options; "" and () if not given. --gpu and --driver accept "none" for "there is none"."""
 
     platform: str = ""
     arch: str = ""
@@ -195,7 +195,7 @@ class Asked(NamedTuple):
 
 
 def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
-    """Return the machine that options alone describe, and what was taken for granted; `python` where they name none."""
+    """Return the machine that the options alone describe, and what was assumed; `python` is the default version."""
     row = {"platform": asked.platform, "arch": asked.arch, "python": asked.python or python}
     try:
         machine = machine_from(row)
@@ -214,7 +214,7 @@ USUAL_GLIBC = "2.35"
 def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[str, ...]]:
     """Return the machine with an assumed glibc if none is given, and what was assumed.
 
-    It is the doctor's `own` glibc ("" on no Linux) where the processor is that of this machine, else a usual one.
+    It is doctor's `own` glibc ("" if not on Linux) if the processor is that of this machine, else a usual one.
     """
     if machine.system != "linux" or machine.glibc or machine.libc == "musl":
         return machine, ()
@@ -224,11 +224,11 @@ def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[st
 
 
 def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
-    """Return `machine` with the options put over it; `driver_known`: also where there is none. Raises MachineError."""
+    """Return `machine` changed by the options; `driver_known`: also that there is none. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if asked.gpus:
-        gpus = () if _none(asked.gpus) else tuple(map(_named, asked.gpus))
-        # what hid the GPUs of this machine says nothing of others
+        gpus = () if _none(asked.gpus) else tuple(map(_gpu_named, asked.gpus))
+        # what hides the GPUs of this machine does not apply to others
         env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
     if asked.driver:
         driver = "" if _none([asked.driver]) else _numbers(asked.driver, "--driver", "580.65.06")
@@ -251,7 +251,7 @@ def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machin
 
 
 def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
-    """Mark the GPUs that the user leaves out, by compute capability, gfx target or a part of the name."""
+    """Mark the GPUs that the user excludes, by compute capability, gfx target or a part of the name."""
     for word in words:
         named = word.strip().lower()
         hit = {g for g in gpus if named and (named == g.target or named in g.name.lower())}
@@ -274,12 +274,12 @@ def _numbers(text: str, option: str, example: str) -> str:
     return plain
 
 
-def _named(text: str) -> Gpu:
-    """Return the GPU of a word such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
+def _gpu_named(text: str) -> Gpu:
+    """Return the GPU for a word such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
     text = clean(text).strip()
     word = text.lower()
-    if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
-        capability = f"{found[1]}.{found[2]}"
+    if match := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
+        capability = f"{match[1]}.{match[2]}"
         return Gpu(f"compute capability {capability}", "nvidia", capability)
     if named_as("gfx", word):
         return Gpu(word, "amd", gfx=word)
@@ -290,7 +290,7 @@ def _named(text: str) -> Gpu:
     gpu = known(Gpu(name=text))
     if gpu.vendor == "intel" or gpu.target:
         return gpu
-    # the models with this text in their names may all be of one architecture
+    # the models with this text in their names may all have one architecture
     nvidia, amd = nvidia_like(text), amd_like(text)
     kinds = {one.compute_capability for one in nvidia} | set(amd.values())
     names = [*(one.name for one in nvidia), *amd]

@@ -1,4 +1,4 @@
-"""The builds that fit a question, rows of the wheel table, filtered and sorted; and the answer made of them."""
+"""Find the builds that fit a question, as filtered and sorted rows of the wheel table; and the resulting choice."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
@@ -28,7 +28,7 @@ Action = Literal[
 Said = tuple[str, str]
 """A message code and its sentence; either can be empty."""
 INSTALLS = frozenset({"install", "install_partial", "ask", "cpu_only"})
-"""Actions that come with a build to install."""
+"""Actions that have a build to install."""
 
 
 def say(key: str, **slots: object) -> Said:
@@ -42,7 +42,7 @@ class Build(msgspec.Struct, frozen=True):
 
     torch_version: str
     variant: str
-    """cu126, rocm7.2, xpu, cpu, or mps for the wheel of macOS on Apple silicon."""
+    """cu126, rocm7.2, xpu, cpu, or mps for the macOS wheel on Apple silicon."""
 
     def __str__(self) -> str:
         """Return "2.14.1+cu126"."""
@@ -50,36 +50,36 @@ class Build(msgspec.Struct, frozen=True):
 
 
 class Alternative(msgspec.Struct, frozen=True):
-    """Another build, and what it takes: "with driver 580 or newer"; "" where it needs nothing else."""
+    """Another build, and what it requires: "with driver 580 or newer"; "" for nothing."""
 
     build: Build
     after: str = ""
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """What a choice and the answer made of it say alike."""
+    """Fields that a choice and the resulting answer have in common."""
 
     action: Action
     torchvision: str = ""
     torchaudio: str = ""
     index: str = ""
-    """URL of the wheel index; "PyPI" where the default index has the build and there is nothing to choose."""
+    """URL of the wheel index; "PyPI" if the default index has the build and there is nothing to choose."""
     says: tuple[str, ...] = ()
-    """Codes of what the user must hear; `reasons` puts them into words."""
+    """Codes of what the user must know; `reasons` has the sentences."""
     reasons: tuple[str, ...] = ()
     """Sentences, the deciding one first."""
     hidden: tuple[str, ...] = ()
     environment: dict[str, str] = {}
-    """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
+    """Variables to set when running it: HSA_OVERRIDE_GFX_VERSION."""
     vendor: VendorBuild | None = None
-    """Build of the vendor's own index, where no build of PyTorch's index serves the GPUs."""
+    """Build on the vendor's own index, if no build on PyTorch's index supports the GPUs."""
 
 
 class Choice(Chosen, frozen=True):
     """What to do about PyTorch on a machine."""
 
     build: Build | None = None
-    """None where the action is not an install."""
+    """None if the action is not an install."""
     alternatives: tuple[Alternative, ...] = ()
     """Best first."""
 
@@ -87,7 +87,7 @@ class Choice(Chosen, frozen=True):
     def of(
         cls, action: Action, said: Iterable[Said], alternatives: tuple[Alternative, ...] = ()
     ) -> "Choice":
-        """Return an answer without a build, with what is to be said."""
+        """Return a choice without a build, with its messages."""
         return cls(action, alternatives=alternatives).saying(said)
 
     def offering(self, *more: Alternative) -> "Choice":
@@ -95,7 +95,7 @@ class Choice(Chosen, frozen=True):
         return replace(self, alternatives=(*self.alternatives, *more))
 
     def saying(self, said: Iterable[Said], *, first: bool = False) -> "Choice":
-        """Return the choice with more said, before or after what it says already; each code and sentence once."""
+        """Return the choice with more messages, after its own or before them (`first`), without duplicates."""
         more = tuple(said)
         says = [code for code, _ in more if code]
         reasons = [sentence for _, sentence in more if sentence]
@@ -111,32 +111,32 @@ Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
 class Question(NamedTuple):
-    """What decides, in comparable form."""
+    """What decides about a build, in comparable form."""
 
     family: str
     python: str
     torch: str
     driver: Numbers
     windows: bool
-    """The driver is one of Windows, as under WSL too."""
+    """The driver is a Windows driver, which is also true under WSL."""
     capabilities: frozenset[str]
     gfx: frozenset[str]
     glibc: Numbers
     macos: Numbers
 
     def about(self, vendor: str, gpus: Iterable[Gpu]) -> "Question":
-        """Return the question with these GPUs of a vendor alone."""
+        """Return the question with only these GPUs, of one vendor."""
         targets = frozenset(g.target for g in gpus if g.target)
         if vendor == "nvidia":
             return self._replace(capabilities=targets)
         return self._replace(gfx=targets)
 
     def reaches(self, kind: str) -> bool:
-        """Tell whether builds of a kind can reach the GPU: under WSL AMD's own builds alone do."""
+        """Return whether builds of a kind can use the GPU: under WSL, for AMD only its own builds do."""
         return not (kind == "rocm" and self.windows)
 
     def wanted(self, kind: str) -> frozenset[str]:
-        """Return what a build of a kind must hold code for."""
+        """Return what a build of a kind must have code for."""
         if kind == "rocm":
             return frozenset(map(native_gfx, self.gfx))
         return self.capabilities if kind == "cuda" else frozenset()
@@ -149,48 +149,48 @@ class Found(NamedTuple):
     row: Row
     verified: bool
     native: bool
-    """The driver is as new as the toolkit of the build; else it runs by minor version compatibility."""
+    """The driver is as new as the build's toolkit; otherwise it runs by minor version compatibility."""
 
     @property
     def build(self) -> Build:
-        """The build by its names."""
+        """The build's version and variant."""
         return Build(self.release.version, self.row.variant)
 
 
 def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
-    """Return the best of some builds as an alternative, with what it takes: "on Python 3.13"."""
+    """Return the best of some builds as an alternative, with what it requires: "on Python 3.13"."""
     return tuple(Alternative(one.build, after) for one in found[:1])
 
 
 @cache
 def pythons() -> tuple[str, ...]:
-    """Return every Python tag that some release has a wheel for, oldest first."""
-    tags = {tag for release in releases() for one in release.builds for tag in one.pythons}
+    """Return every Python tag for which a release has a wheel, oldest first."""
+    tags = {tag for release in releases() for build in release.builds for tag in build.pythons}
     return tuple(sorted(tags, key=lambda tag: (parts(tag), tag)))
 
 
 @lru_cache(maxsize=512)
 def allowed(specifier: str) -> tuple[tuple[Release, frozenset[str] | None], ...]:
-    """Return the releases within a specifier, newest first. One with a label ("==2.6.0+cu124") leaves some variants.
+    """Return the releases in a specifier, newest first, with the variants that its label ("==2.6.0+cu124") allows.
 
-    () where nothing is within it, or where it can't be read; None stands for all variants.
+    () if none matches, or if it is invalid; None stands for all variants.
     """
     wanted = specifiers(specifier)
     if wanted is None:
         return ()
     found: list[tuple[Release, frozenset[str] | None]] = []
-    for one in releases():
-        if one.parsed in wanted:
-            found.append((one, None))
+    for release in releases():
+        if release.parsed in wanted:
+            found.append((release, None))
         elif "+" in specifier:
-            fits = frozenset(v for v in one.variants() if f"{one.version}+{v}" in wanted)
-            found += [(one, fits)] if fits else []
+            fits = frozenset(v for v in release.variants() if f"{release.version}+{v}" in wanted)
+            found += [(release, fits)] if fits else []
     return tuple(found)
 
 
 @lru_cache(maxsize=4096)
 def serves(row: Row, wanted: frozenset[str]) -> bool:
-    """Tell whether the compiled code of a build runs on all of these compute capabilities or gfx targets."""
+    """Return whether the compiled code of a build runs on all of these compute capabilities or gfx targets."""
     if row.kind == "rocm":
         return wanted <= row.targets
     return row.kind != "cuda" or all(archs_run(row.codes, one, row.cuda) for one in wanted)
@@ -198,7 +198,7 @@ def serves(row: Row, wanted: frozenset[str]) -> bool:
 
 def lacking(row: Row, targets: Iterable[str]) -> list[str]:
     """Return the compute capabilities or gfx targets that a build has no code for."""
-    return [one for one in targets if not serves(row, frozenset({one}))]
+    return [target for target in targets if not serves(row, frozenset({target}))]
 
 
 def fitting(q: Question, kind: str) -> tuple[Found, ...]:
@@ -208,7 +208,7 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
     here, wanted = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
 
     def rank(row: Row) -> tuple[bool | int | Numbers, ...]:
-        """Order builds of one release: the newest ROCm; of CUDA the major of the default, for which others build."""
+        """Sort key for builds of one release: the newest ROCm; for CUDA the default's major, which others build for."""
         if row.kind != "cuda":
             return (row.toolkit,)
         default = release.pypi_default.get("linux_x86_64", "")
@@ -234,7 +234,7 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
 
 
 def of_each(q: Question, kind: str) -> Iterator[Found]:
-    """Return the builds that fit of each release in range, newest first."""
+    """Yield the fitting builds of each release in range, newest first."""
     for release, _ in allowed(q.torch):
         yield from fitting(q._replace(torch=f"=={release.version}"), kind)
 
@@ -253,7 +253,7 @@ def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tup
 
 @lru_cache(maxsize=4096)
 def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozenset[str]) -> Rows:
-    """Return builds in range with code for all GPUs by release, newest first, doubted last; a choice asks often."""
+    """Return the builds in range with code for all GPUs, by release, newest first, doubtful last. Cached."""
     found: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
     for release, row in _for_python(kind, family, python, torch):
         if serves(row, wanted):
@@ -264,10 +264,10 @@ def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozense
 
 
 def _doubt(row: Row, wanted: frozenset[str]) -> int:
-    """Return 0 for what may come first, 1 where its code is doubted, 2 where nobody saw the build itself.
+    """Return 0 for a build that may come first, 1 if its code is doubtful, 2 if the build itself was not confirmed.
 
-    A doubted CUDA build keeps its place: its majors hold the same code since years. Only one whose list is that of an
-    older release comes later: that it lost no GPU generation is not known.
+    A doubtful CUDA build keeps its place: its majors have had the same code for years. Only one with the list of an
+    older release comes later, because it may have lost a GPU generation.
     """
     if row.kind == "cuda":
         return int(row.carried)
@@ -277,24 +277,24 @@ def _doubt(row: Row, wanted: frozenset[str]) -> int:
 
 
 def native_gfx(gfx: str) -> str:
-    """Return the target whose code a GPU runs: its own, or gfx1030 where the override is accepted practice."""
+    """Return the target whose code a GPU runs: its own, or gfx1030 if the override is accepted practice."""
     override = override_of(gfx)
     return "gfx" + override.replace(".", "") if override else gfx
 
 
 def override_of(gfx: str) -> str:
-    """Return the value of HSA_OVERRIDE_GFX_VERSION that a GPU without builds of its own runs well with; "" for none."""
+    """Return the HSA_OVERRIDE_GFX_VERSION with which a GPU without its own builds runs well; "" for none."""
     found = rocm_override(gfx)
     return found.value if found is not None and found.grade == "works" else ""
 
 
 def unlabelled(family: str, variant: str) -> bool:
-    """Tell whether the files of a variant carry no label, so that a requirement with one finds nothing."""
+    """Return whether the files of a variant have no label, so that a requirement with one matches nothing."""
     return family.startswith("macos") or (family == "linux_aarch64" and variant == "cu124")
 
 
 def newer_than(chosen: Release | None, torch: str) -> list[Release]:
-    """Return the releases in range above a chosen one, newest first; all of them where none was chosen."""
+    """Return the releases in range above a chosen one, newest first; all of them if none was chosen."""
     return [r for r, _ in takewhile(lambda pair: pair[0] is not chosen, allowed(torch))]
 
 
@@ -311,7 +311,7 @@ def dropped_by(capability: str, family: str, torch: str) -> tuple[str, str] | No
 
 @lru_cache(maxsize=4096)
 def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = ()) -> bool:
-    """Tell whether the releases in range have builds of a kind (of this CUDA or newer), none with code for a target."""
+    """Return whether releases in range have builds of a kind (this CUDA or newer), but none with code for a target."""
     builds = [b for r, _ in allowed(torch) for b in r.of(family, kind) if b.toolkit >= toolkit]
     return bool(builds) and not any(serves(build, frozenset({target})) for build in builds)
 
@@ -320,7 +320,7 @@ def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = 
 def without_code(
     capabilities: frozenset[str], family: str, torch: str, python: str
 ) -> tuple[tuple[Release, Row], ...]:
-    """Return builds in range for the Python that lack code for a GPU: newest release first, then default, seen."""
+    """Return builds in range for the Python that lack code for a GPU: newest release first, then default, confirmed."""
 
     def place(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
         release, row = pair

@@ -1,6 +1,6 @@
-"""What must be said beside a choice: of the GPUs, the driver, the installer, and of a build that fits.
+"""Messages that accompany a choice: about the GPUs, the driver, the installer, and a build that fits.
 
-Sentences, and conditions and order of most, are rows of wheel_words.json; here stand the values of their slots.
+The sentences, and conditions and order of most, are rows of wheel_words.json; this module computes their slots.
 """
 
 import re
@@ -20,18 +20,18 @@ _OPTIONS = re.compile(
     r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)"
 )
 _COMPAT = (525,)
-"""Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
+"""Drivers of CUDA 12, one major below those that cuda-compat is offered for; no report mentions it on older ones."""
 Slots = dict[str, object]
 
 
 def _all_of(topic: str, slots: Slots) -> Iterator[Said]:
     for key, *conditions in table("wheel_words")["topics"][topic]:
-        if all(slots[one] for one in conditions):
+        if all(slots[condition] for condition in conditions):
             yield say(key, **slots)
 
 
 def about_gpus(s: Situation) -> Iterator[Said]:
-    """Yield what the machine's GPUs ask to be said, whatever was chosen."""
+    """Yield the messages about the machine's GPUs, whatever was chosen."""
     gpus, machine, out = s.gpus, s.machine, s.gpus.out
     platform, driver = machine.platform, machine.driver_version
     waiting = situation.of_nvidia(out(*situation.NOT_DRIVEN))
@@ -44,7 +44,7 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     overridden = [g for g in amd if pick.override_of(g.gfx)]
     given = situation.override_of_all(amd) if overridden else {}
     values = " ".join(f"{name}={value}" for name, value in given.items())
-    # nothing to work with: in a container the GPU may be outside
+    # without a usable GPU: in a container it may be outside
     alone = situation.in_container(s) or (driver and not waiting)
     kept_out = working or situation.of_nvidia(out("excluded", "not supported"))
     ended = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
@@ -86,7 +86,7 @@ def about_gpus(s: Situation) -> Iterator[Said]:
 
 
 def _together(s: Situation, vendor: str) -> Said:
-    """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
+    """Return which GPU forces the choice, if another one alone would have got a newer release."""
     gpus, kind = s.gpus.of(vendor), KINDS[vendor]
     alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
     newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
@@ -102,7 +102,7 @@ def _together(s: Situation, vendor: str) -> Said:
 
 
 def beside(s: Situation, torchvision: str) -> Iterator[Said]:
-    """Yield what leads astray beside the choice: installer options, nvcc, cuda-compat, torchvision's Pythons."""
+    """Yield what could mislead: installer options, nvcc, cuda-compat, torchvision's Pythons."""
     env, installer, driver = s.machine.env, s.machine.installer, s.machine.driver_version
     uv, text = installer.get("tool", "").lower() == "uv", " ".join(installer.values())
     options = _OPTIONS.findall(text)
@@ -131,7 +131,7 @@ def beside(s: Situation, torchvision: str) -> Iterator[Said]:
 
 
 def _compat(s: Situation) -> str:
-    """Say how cuda-compat shows: on the library path, or by a CUDA number that the driver doesn't have; "" if not."""
+    """Return how cuda-compat shows: on the library path, or by a CUDA number that the driver lacks; else ""."""
     env = s.machine.env
     if any(named_as("compat", value) for value in env.values()):
         return "a cuda-compat library is on the library path, so nvidia-smi shows its CUDA number"
@@ -147,7 +147,7 @@ def _compat(s: Situation) -> str:
 
 
 def about_release(s: Situation, best: Found) -> Iterator[Said]:
-    """Yield what to say of a build that fits, the deciding sentence first."""
+    """Yield the messages about a build that fits, the deciding one first."""
     q, kind, release = s.question, best.row.kind, best.release
     within = [one for one, _ in allowed(q.torch)]
     key = ":newest_in_range" if release is within[0] else ":newest_that_fits"
@@ -187,7 +187,7 @@ def about_release(s: Situation, best: Found) -> Iterator[Said]:
 
 
 def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
-    """Say what a newer driver would give, and which newer builds lack code or were not read."""
+    """Yield what a newer driver would allow, and which newer builds lack code or were not examined."""
     q = s.question
     if not best.native:
         have = driver_words(s.machine)
@@ -198,7 +198,7 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
         yield from opt_ins(s, newer)
     yield from _passed_over(s, best)
     yield from about_old_gpus(s)
-    for one in pick.newer_than(best.release, q.torch):  # seen on the index, and its code not read
+    for one in pick.newer_than(best.release, q.torch):  # on the index, code not examined
         builds = one.of(q.family, "cuda")
         if q.python in one.pythons(q.family) and builds and builds[-1].carried:
             yield say(":newer_unread", release=one.version)
@@ -206,7 +206,7 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
 
 
 def further(s: Situation, best: Found) -> Iterator[Alternative]:
-    """Yield the builds of other releases: after a newer driver, and those that are surer or newer than the best."""
+    """Yield builds of other releases: after a newer driver, and those that are more certain or newer than the best."""
     q, kind = s.question, best.row.kind
     if s.gpus.nvidia and kind == "cuda":
         if newer := _after_driver(s, best):
@@ -216,20 +216,20 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
         if not best.verified and sure.build != best.build:
             yield Alternative(sure.build, "(confirmed to be on the index)")
     if kind in ("rocm", "xpu"):
-        newest = next(pick.of_each(q, kind), None)  # the newest cards may want it
+        newest = next(pick.of_each(q, kind), None)  # the newest cards may need it
         if newest and newest.release in pick.newer_than(best.release, q.torch):
             yield Alternative(newest.build, "(not confirmed to be on the index)")
 
 
 def _after_driver(s: Situation, best: Found) -> Found | None:
-    """Return the best build under the newest driver, where it is of a newer release."""
+    """Return the best build with the newest driver, if its release is newer."""
     q, limit = s.question, situation.newest_driver(s.gpus.nvidia)
     newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
 
 def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
-    """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
+    """Yield what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     gpus, cuda = s.gpus.nvidia, found.row.cuda
     real = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
     if situation.virtual(s.machine, gpus):
@@ -239,21 +239,21 @@ def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
 
 
 def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternative]:
-    """Yield what the cuda-compat library on the path opens: the newest build of a toolkit no newer than it."""
+    """Yield what the cuda-compat library on the path allows: the newest build of a toolkit no newer than it."""
     paths = [value for value in s.machine.env.values() if "/compat" in value]
     if not paths or not all(map(is_data_centre, s.gpus.nvidia)):
         return
     build: Found | None = newer
-    if found := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
+    if match := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
         any_driver = pick.of_each(s.question._replace(driver=NEWEST), "cuda")
-        fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(found[1]))
+        fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(match[1]))
         build = next(fits, None)
     if build and build.release.parsed >= best.release.parsed and build.build != best.build:
         yield Alternative(build.build, "with cuda-compat kept on the path (opt-in)")
 
 
 def about_old_gpus(s: Situation) -> Iterator[Said]:
-    """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
+    """Yield the GPUs for which CUDA 13 builds, or all builds since some release, have no code."""
     q, where = s.question, s.question.family
     turing_on = (13,)  # CUDA whose builds start at Turing
     lacking = [c for c in q.capabilities if pick.in_none("cuda", c, where, q.torch, turing_on)]
@@ -269,11 +269,11 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
 
 
 def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
-    """Say where the releases asked for hold no code of a kind for a GPU, on any driver."""
+    """Yield the GPUs for which the requested releases have no code of a kind, on any driver."""
     q, rocm = s.question, kind == "rocm"
     old = [*_without_kernels(s)] if rocm else []
     yield from old
-    family = "linux_x86_64" if rocm else q.family  # the one platform with ROCm builds
+    family = "linux_x86_64" if rocm else q.family  # the only platform with ROCm builds
     gpus = s.gpus.amd if rocm else s.gpus.nvidia
     targets = {g: pick.native_gfx(g.gfx) if rocm else g.target for g in gpus if g.target}
     lacking = {g: t for g, t in targets.items() if pick.in_none(kind, t, family, q.torch)}
@@ -312,7 +312,7 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
 
 
 def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
-    """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
+    """Yield builds that are newer than the choice and run on this driver, but lack code for a GPU."""
     q = s.question
     for release, build in pick.without_code(q.capabilities, q.family, q.torch, q.python):
         if q.driver < build.drivers[q.windows]:
@@ -325,11 +325,11 @@ def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
 
 
 def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
-    """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
+    """Yield messages if glibc, macOS or an Intel Mac prevents newer releases."""
     q = s.question
     glibc, macos = s.machine.glibc, s.machine.macos
     newer = pick.newer_than(chosen, q.torch)
-    # a CUDA build of the releases in question that glibc alone keeps away
+    # a CUDA build of the releases in question that only glibc prevents
     kept_away = (
         f"{release.version}+{b.variant}"
         for release, labels in (allowed(q.torch) if s.gpus.nvidia and q.glibc != NEWEST else ())
@@ -357,7 +357,7 @@ def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
 
 
 def _about_default(s: Situation, best: Found) -> Iterator[Said]:
-    """Say what a plain install from the default index would have given."""
+    """Yield what a plain install from the default index would have given."""
     q, release, gpu = s.question, best.release, best.row.kind != "cpu"
     default = release.pypi_default.get(q.family, "")
     build = release.build(q.family, default) if best.row.kind == "cuda" else None

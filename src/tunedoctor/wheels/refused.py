@@ -1,4 +1,4 @@
-"""Why an installer found no file of a package: what the index answered, read with the table of wheels."""
+"""Explain why an installer found no file of a package: the index's answer, compared with the wheel table."""
 
 import re
 from typing import Literal, NamedTuple
@@ -20,17 +20,17 @@ _SYSTEMS = {"linux": "linux", "macosx": "macos", "win": "windows"}
 
 
 class Refused(NamedTuple):
-    """Why, and the sentence that says it."""
+    """The cause, and the sentence that explains it."""
 
     cause: Cause
     found: str
     file: bool = False
-    """A file was named that another Python or system could take: the release itself has one for this machine."""
+    """The user named a file for another Python or system: the release itself has one for this machine."""
 
 
 def refused(answer: IndexAnswer, own: Interpreter, host: Host) -> Refused | None:
-    """Return what stands behind the first failed install that can be judged; None where none can."""
-    judged = (_Case(one, own, host).judged() for one in answer.refusals)
+    """Return the cause of the first failed install that can be judged; None if there is none."""
+    judged = (_Case(refusal, own, host).judged() for refusal in answer.refusals)
     return next(filter(None, judged), None)
 
 
@@ -42,7 +42,7 @@ class _Case:
         self.what, self.bare = f"{one.name}{one.specifier}", one.specifier.lstrip("=")
         pinned = one.specifier.startswith("==") and self.bare.strip()[:1].isdigit()
         self.pin = self.bare.strip().partition("+")[0].partition(",")[0] if pinned else ""
-        """The release that is asked for, without its label; "" where none is pinned."""
+        """The requested release, without its label; "" if none is pinned."""
         self.label = one.specifier.partition("+")[2]
         self.tag = python_tag(own)
         self.family: rules.Family = rules.family(host, own) if own and host else ""
@@ -50,7 +50,7 @@ class _Case:
         self.last = max(self.offered, key=parts, default="")
         self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
         self.release = release_row(self.bare) if one.name == "torch" else None
-        """What the table knows of the torch that is pinned."""
+        """The table's row for the pinned torch."""
         self.macos = host.os == "macos"
         self.python = f"; this is Python {own.version}" if own.version else ""
         """The end of a sentence that names the interpreter."""
@@ -63,7 +63,7 @@ class _Case:
         return rules.has_wheel(version, self.tag, self.family or "linux_x86_64")
 
     def none_at_all(self) -> Cause:
-        """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
+        """Return what a Python without any wheel lacks: 64 bits, a supported system, or the right version."""
         own, host = self.own, self.host
         machine = rules.one_spelling(own.machine or host.machine)
         if own.bits == 32:
@@ -84,7 +84,7 @@ class _Case:
             return by_tag or self._of_others()
         if not one.offered:
             return self._nothing()
-        # what no index has for this Python or system, whatever the release
+        # missing for this Python or system on any index, whatever the release
         if all(v in ("0.1.2", "0.1.2.post1", "0.1.2.post2") for v in self.offered):
             return self.because("sources of 2016", self.none_at_all())
         if self.macos and self.label.startswith(("cu", "rocm")):
@@ -92,7 +92,7 @@ class _Case:
         return self._of_versions()
 
     def _by_file(self, tags: str) -> Refused | None:
-        """Judge a wheel that was named as a file; another Python is what is meant most where nobody told."""
+        """Judge a wheel that was named as a file; if unknown, the usual cause is another Python."""
         found = misplaced(tags, self.own, self.host)
         if found is None:
             said = self.because("file", tags=tags)._replace(file=True)
@@ -105,7 +105,7 @@ class _Case:
     def _of_others(self) -> Refused | None:
         one, own = self.one, self.own
         if self.macos and one.name == "triton" and one.reason == "nothing":
-            # its wheels are for Linux alone. Source: PyPI, files of triton
+            # its wheels are only for Linux. Source: PyPI, files of triton
             return self.because("triton")
         pin = parts(one.specifier.lstrip("=~>"))
         ended = bool(parts(own.version)) and not at_least(own.version, "3.9")
@@ -138,7 +138,7 @@ class _Case:
         return self.because(key, file_tag=tag, tags=some, glibc=".".join(map(str, need)))
 
     def _elsewhere(self) -> bool:
-        """Tell of a system for which the release has wheels with a label, where an index was asked for one without.
+        """Return whether the system's wheels have a label, but the index was asked for one without, or the reverse.
 
         PyTorch's index names the files for Linux and Windows 2.6.0+cu124, and those for macOS or Arm 2.6.0.
         """
@@ -152,15 +152,17 @@ class _Case:
 
     def _nothing(self) -> Refused | None:
         one, own = self.one, self.own
-        # a pinned release that is younger than the last one for an old Python
+        # a pinned release that is newer than the last one for an old Python
         minor = ".".join(map(str, parts(own.version)[:2]))
         last = table("distributions")["last_torch"].get(minor, "")
         if one.name == "torch" and last and parts(self.pin) > parts(last):
             return self.because("last of a python", last_torch=last)
         variants = self.release.variants() if self.release is not None else []
-        asked = one.index.rpartition("/whl/")[2]
-        never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
-        label = self.label or (asked if never and one.reason == "version" else "")
+        requested = one.index.rpartition("/whl/")[2]
+        never = (
+            requested.startswith(("cu", "rocm")) and bool(variants) and requested not in variants
+        )
+        label = self.label or (requested if never and one.reason == "version" else "")
         # what poetry locked was on the index: no file of it is for this Python or system
         locked = one.installer == "poetry" and one.reason == "platform"
         if one.reason == "abi" or (locked and label in ("", *variants)):
@@ -194,11 +196,11 @@ class _Case:
         return self.because(key, span=span)
 
     def _below(self, version: str) -> Refused | None:
-        """Judge where only older releases are offered: what ended there, the Python, the system, or the index."""
+        """Judge a case in which only older releases are offered: because of Python, the system, or the index."""
         last = self.last.partition("+")[0]
         version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
         known = self.one.name == "torch" and release_row(version) is not None
-        if known and (found := self._ended(version, last)):
+        if known and (found := self._last_release_reason(version, last)):
             return self.because("ended", found.cause, release_=last, why=found.found)
         if self.labels:
             return self.because("ended for labels", release_=last)
@@ -206,7 +208,7 @@ class _Case:
             return self.because("not yet", release_=last)
         return None
 
-    def _ended(self, version: str, last: str) -> Refused | None:
+    def _last_release_reason(self, version: str, last: str) -> Refused | None:
         where, host = self.family, self.host
         # files without a label are those of the default index
         intel_mac = where == "macos_x86_64" or not (where or self.labels)
@@ -226,14 +228,14 @@ class _Case:
 
 
 def _manylinux(tag: str) -> tuple[int, ...]:
-    """Return the glibc of "manylinux_2_28_x86_64"; () where it names none."""
+    """Return the glibc version in "manylinux_2_28_x86_64"; () if it has none."""
     _, known, rest = tag.partition("manylinux_")
     numbers = rest.split("_")[:2]
     return tuple(map(int, numbers)) if known and all(map(str.isdecimal, numbers)) else ()
 
 
 def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
-    """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
+    """Return why a file with tags such as "cp311-cp311-linux_x86_64" does not fit; None if nothing excludes it."""
     python, abi, platform = (*tags.split("-", 2), "", "")[:3]
     return _system(platform, host) or _python(python, abi, own)
 

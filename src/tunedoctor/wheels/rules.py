@@ -1,8 +1,8 @@
-"""Which PyTorch build fits a machine: pure functions over the wheel table.
+"""Rules on which PyTorch build fits a machine: pure functions on the wheel table.
 
-The rule and its sources stand in `tables/torch_wheels.json`. A CUDA major has one driver floor; compiled code runs
-on the same major capability from its own minor upwards, with the exceptions that torch itself states; PTX is not
-counted, since release wheels carry next to none.
+The rule and its sources are in `tables/torch_wheels.json`. A CUDA major has one driver floor; compiled code runs
+on the same major capability from its own minor upwards, with the exceptions that torch itself lists; PTX is not
+counted, because release wheels contain almost none.
 """
 
 import re
@@ -41,13 +41,13 @@ _SPELT = {
 
 
 def index_of(variant: str = "") -> str:
-    """Return the URL of a variant's index: PyTorch's, or the mirror that the user's settings put in its place."""
+    """Return the URL of a variant's index: PyTorch's, or the mirror in the user's settings."""
     mirror = mirrors().get("pytorch")
     return (f"{mirror.url.rstrip('/')}/" if mirror else PYTORCH) + variant
 
 
 def family(host: Host, interpreter: Interpreter) -> Family:
-    """Return the platform family that decides which wheels exist; "" where there are none."""
+    """Return the platform family, which decides which wheels exist; "" if there are none."""
     machine = interpreter.machine
     if host.os == "macos":
         return platform_family("macos", machine if machine == "arm64" else "x86_64")
@@ -58,18 +58,18 @@ def family(host: Host, interpreter: Interpreter) -> Family:
 
 @lru_cache(maxsize=256)
 def platform_family(platform: str, arch: str) -> Family:
-    """Return the platform family of a system and the architecture of its Python, however that is spelt."""
+    """Return the platform family for a system and the architecture of its Python, in any spelling."""
     return _FAMILIES.get(("linux" if platform == "wsl" else platform, one_spelling(arch)), "")
 
 
 def one_spelling(arch: str) -> str:
-    """Return an architecture as x86_64, arm64 or x86; others as they are."""
+    """Return an architecture as x86_64, arm64 or x86; others unchanged."""
     arch = arch.strip().lower()
     return _SPELT.get(arch, arch)
 
 
 def driver_floor(cuda: str, *, windows: bool) -> str:
-    """Return the oldest driver for a CUDA release, `windows` in WSL 2 as well; "" where the table does not say."""
+    """Return the oldest driver for a CUDA release (`windows`: also for WSL 2); "" if it is not in the table."""
     for row in table("torch_wheels")["cuda"]["minor_version_compat"]:
         if parts(row["from"]) <= parts(cuda)[:2] <= parts(row["to"]):
             return str(row["windows" if windows else "linux"])
@@ -77,10 +77,10 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
 
 
 def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | None:
-    """Tell whether any compiled code ("86", "sm_86") serves a GPU ("8.9"); None where nothing is known of it.
+    """Return whether any compiled code ("86", "sm_86") runs on a GPU ("8.9"); None if the code is unknown.
 
-    `cuda` is the CUDA release of the build: from 13.2 on, two exclusions for Jetson fall away. A trailing PTX target
-    (compute_90) counts for newer GPUs: a build that carries it can be compiled on the spot.
+    `cuda` is the CUDA release of the build: from 13.2 on, two exclusions for Jetson are void. A trailing PTX target
+    (compute_90) counts for newer GPUs, because such a build can be compiled just in time.
     """
     requirement = table("torch_wheels")["compat_rule"]["device_requirement"]
     have, known = parts(capability), False
@@ -102,19 +102,19 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
 
 
 def build_of(version: str, where: str, variant: str) -> Build | None:
-    """Return a row of the wheel table; None where it has none."""
+    """Return a row of the wheel table; None if it does not exist."""
     row = release_row(version)
     return row.build(where, variant) if row else None
 
 
 def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
-    """Return the architectures (sm_80 …) of a release wheel, sure ones alone; () where the table has none."""
+    """Return the architectures (sm_80 …) of a release wheel, without doubtful ones; () if the table has none."""
     build = build_of(version, where, variant)
     return tuple(one for one, sure in build.compiled if sure) if build and build.cuda else ()
 
 
 def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
-    """Return gfx targets of a ROCm release wheel, by torch.version.hip (6.2.41134 of rocm6.2.4); () where not sure."""
+    """Return the gfx targets of a ROCm release wheel, by torch.version.hip (6.2.41134 for rocm6.2.4); () if unsure."""
     row = release_row(version)
     for build in row.of("linux_x86_64", "rocm") if row else ():
         if build.toolkit[:2] == parts(hip)[:2] and build.compiled:
@@ -123,9 +123,9 @@ def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
 
 
 def rocm_archs_since(version: str) -> tuple[str, ...]:
-    """Return the gfx targets of all ROCm releases from a nightly's own on; () where that is newer than the table.
+    """Return the gfx targets of all ROCm releases since a nightly's own; () if that is newer than the table.
 
-    A nightly of PyTorch's index has some of them, and none besides. AMD's own (TheRock), whose label goes on with a
+    A nightly build on PyTorch's index has a subset of them. AMD's own (TheRock), whose label continues with a
     date, has others.
     """
     one = pep440(version)
@@ -138,13 +138,13 @@ def rocm_archs_since(version: str) -> tuple[str, ...]:
 
 
 def has_wheel(version: str, python: str, where: Family) -> bool:
-    """Tell whether a torch release has a wheel for a Python tag ("3.12", "3.14t") and platform."""
+    """Return whether a torch release has a wheel for a Python tag ("3.12", "3.14t") and platform."""
     row = release_row(version)
     return row is not None and python in row.pythons(where)
 
 
 def glibc_floor(version: str, variant: str, where: Family) -> str:
-    """Return the glibc that a Linux wheel needs; of a release that is newer than the table, that of its newest."""
+    """Return the glibc that a Linux wheel needs; for a release newer than the table, that of the newest in it."""
     newest = releases()[0].version
     version = newest if parts(version) > parts(newest) else version
     build = build_of(version, where, variant) or build_of(version, where, "cpu")
@@ -158,7 +158,7 @@ def macos_floor(version: str, python: str) -> str:
 
 
 def knows(cuda: str, capability: str) -> bool:
-    """Tell whether a CUDA toolkit knows a compute capability, rather than run code of a lower minor on it."""
+    """Return whether a CUDA toolkit knows a compute capability, rather than running code of a lower minor on it."""
     return at_least(cuda, first_cuda(capability) or "10.0")
 
 
@@ -168,13 +168,13 @@ def first_cuda(capability: str) -> str:
 
 
 def last_driver(capability: str) -> str:
-    """Return the last driver branch that drives a compute capability ("580"); "" where none ended it yet."""
+    """Return the last driver branch that supports a compute capability ("580"); "" if support has not ended."""
     return str(_generation(capability).get("last_driver", ""))
 
 
 @cache
 def first_driver(capability: str, *, windows: bool) -> str:
-    """Return the first driver of a compute capability, or of its elders where these alone are told; "" for none."""
+    """Return the first driver for a compute capability, or for the next older one that is known; "" for none."""
     key = "min_driver_windows" if windows else "min_driver_linux"
     rows = table("torch_wheels")["cuda"]["gpu_generations"]
     elders = (r for r in rows if key in r and parts(capability) >= min(map(parts, r["cc"])))
@@ -188,7 +188,7 @@ def _generation(capability: str) -> dict[str, Any]:
 
 
 def companions(version: str) -> dict[str, str]:
-    """Return the torchvision and torchaudio releases that belong to a torch release; {} where not known."""
+    """Return the torchvision and torchaudio releases that belong to a torch release; {} if unknown."""
     row = release_row(version)
     names = {"torchvision": row.torchvision, "torchaudio": row.torchaudio} if row else {}
     return {name: value for name, value in names.items() if value}
@@ -200,18 +200,18 @@ def entries(value: str) -> list[str]:
 
 
 def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaGpu, ...]:
-    """Return the GPUs that a process started here would see, in CUDA's order: unlike cards by compute capability."""
+    """Return the GPUs that a process started here would see, in CUDA's order: different cards by compute capability."""
     cards, setting = tuple(gpus), known.get("CUDA_VISIBLE_DEVICES")
     if setting is None:
         return cards
     if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
         cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
-    named = (_named(entry, cards) for entry in entries(setting))
+    named = (_card_for(entry, cards) for entry in entries(setting))
     return tuple(card for card in takewhile(bool, named) if card)
 
 
-def _named(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
-    """Return the card that an index or the beginning of a UUID names; a MIG id names the first with MIG on."""
+def _card_for(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
+    """Return the card that an index or the start of a UUID names; a MIG id names the first with MIG on."""
     if entry.isascii() and entry.isdigit():
         return cards[int(entry)] if int(entry[:9]) < len(cards) else None
     if entry.startswith("MIG-"):
@@ -229,18 +229,18 @@ class Coverage(NamedTuple):
     too_new: tuple[NvidiaGpu, ...]
     too_old: tuple[NvidiaGpu, ...]
     archs: tuple[str, ...]
-    """What is compiled in: sm_80 …; empty where only the CUDA release tells."""
+    """The compiled architectures: sm_80 …; empty if only the CUDA release is known."""
     source: str
 
 
 def coverage(facts: Facts) -> Coverage | None:
-    """Sort the GPUs that a process would see; None where build, its code or GPUs are not known, or not CUDA's."""
+    """Sort the GPUs that a process would see; None if build, code or GPUs are unknown, or it is not a CUDA build."""
     torch, runtime = facts.torch, facts.runtime
     cuda = torch.cuda or runtime.torch_cuda
     cards = [card for card in _cards(facts) if card.compute_capability]
     archs, source = _archs(facts) if cuda and cards else ((), "")
     if not (cuda and cards) or (not archs and torch.conda):
-        return None  # conda builds of old releases carry PTX that nobody wrote down
+        return None  # conda builds of old releases contain PTX that is not recorded
     known = bool(archs)
     found: dict[str, list[NvidiaGpu]] = {"works": [], "new": [], "old": []}
     for card in cards:
@@ -258,7 +258,7 @@ def coverage(facts: Facts) -> Coverage | None:
 def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
     if facts.nvidia.gpus:
         return visible_gpus(facts.nvidia.gpus, facts.environment)
-    # asked last: a fact that a check asks for and that is unknown makes its answer unknown
+    # used last: if a check uses an unknown fact, its result is unknown
     return tuple(
         NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
         for d in facts.runtime.devices
@@ -267,9 +267,9 @@ def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
 
 
 def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
-    """Tell whether a GPU without code is younger than the build; else the build dropped it, or never had it.
+    """Return whether a GPU without code is newer than the build; else the build dropped it, or never had it.
 
-    Jetson boards count as too new, since server builds learn to run on them with later CUDA releases.
+    Jetson boards count as too new, because server builds support them with later CUDA releases.
     """
     codes = (a.removeprefix("sm_").rstrip("af") for a in archs if a.startswith("sm_"))
     highest = max(((int(c[:-1]), int(c[-1])) for c in codes if c.isdigit()), default=())
@@ -278,7 +278,7 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
 
 
 def _is_before(cuda: str, capability: str) -> bool:
-    """Tell whether a CUDA release knows nothing of a generation of GPUs; all of today know those before Ampere."""
+    """Return whether a CUDA release precedes a generation of GPUs; all current ones know those before Ampere."""
     major = (parts(capability) or (0,))[0]
     return major >= 8 and bool(cuda) and not knows(cuda, f"{major}.0")
 
@@ -297,7 +297,7 @@ def _archs(facts: Facts) -> tuple[tuple[str, ...], str]:
 
 
 def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime) -> bool:
-    """Tell whether a computation was seen to go well on the card; torch's numbers are matched by capability."""
+    """Return whether a computation succeeded on the card; torch's numbers are matched by capability."""
     same = [d for d in runtime.devices if d.compute_capability == card.compute_capability]
     if not same and len(cards) == 1 and len(runtime.devices) == 1:
         same = list(runtime.devices)
@@ -311,17 +311,17 @@ _CARD = pattern(
     r"(?P<of>\d{1,2}\.\d)"
     r"|(?P<refused>\S{1,200} \S{1,200} [^:\n]{0,60})with CUDA capability sm_(?P<sm>\d{2,3})\S{0,9} is not compatible"
 )
-"""Source: torch/cuda/__init__.py. Since torch 2.11 with (CC): said only of a card for which the build has no code."""
+"""Source: torch/cuda/__init__.py. Since torch 2.11 with (CC), and only for a card that the build has no code for."""
 _RANGE = pattern(r"\((?P<low>\d{1,2}\.\d)\) - \((?P<high>\d{1,2})\.\d\)")
 
 
 def cards_named(cards: tuple[NvidiaGpu, ...]) -> str:
-    """Return "NVIDIA GeForce RTX 5090 (12.0)" for each kind of card."""
+    """Return "NVIDIA GeForce RTX 5090 (12.0)" for each model."""
     return listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
 
 
 def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
-    """Return what the build has code for, as far as it is known."""
+    """Return what the build has code for, as far as known."""
     name = f"torch {build.version}" if build else "this PyTorch"
     if seen is not None and seen.archs:
         codes = (arch for arch in seen.archs if arch.startswith("sm_"))
@@ -332,9 +332,9 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
 
 
 def card_refused(errors: Errors) -> NvidiaGpu | None:
-    """Return the card that torch's own warning calls incompatible, or that is outside of the range that it states.
+    """Return the card that torch's own warning calls incompatible, or that is outside the range that it states.
 
-    The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
+    The end of the range only counts for its major: code for 12.0 runs on 12.1, and torch 2.9 warned about that too.
     """
     text = "\n".join(error.text for error in errors.errors)
     limits = _RANGE.search(text)
@@ -349,7 +349,7 @@ def card_refused(errors: Errors) -> NvidiaGpu | None:
 
 
 def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) -> Finding:
-    """Return the finding for a machine on whose other GPUs the build runs: leave that one out."""
+    """Return the finding for a machine whose other GPUs can run the build: hide this one."""
     uuids = [card.uuid or str(card.index) for card in seen.works]
     return Finding(
         title=title,
@@ -363,7 +363,7 @@ def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) ->
 
 
 def gfx_targets(facts: Facts) -> tuple[str, ...]:
-    """Return the targets of AMD that a run, else the files of the build, name; () where neither does."""
+    """Return AMD's targets from a run, else from the files of the build; () if neither has them."""
     for archs in (facts.runtime.archs, facts.torch.archs):
         if found := dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")):
             return tuple(found)

@@ -1,4 +1,4 @@
-"""A machine made ready for the choice: which GPUs a build must serve, which are left out and why, versions."""
+"""Prepare a machine for the choice: which GPUs a build must support, which are left out and why, and versions."""
 
 import re
 from collections.abc import Iterable
@@ -17,15 +17,15 @@ from tunedoctor.wheels.pick import KINDS, NEWEST, Found, Question, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling, platform_family
 
 OLDEST = (3, 7)
-"""Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
+"""Kepler's GK210, the oldest compute capability for which a torch since 2.0 was compiled."""
 NOT_DRIVEN = ("driver too new", "driver too old", "open module", "no driver")
-"""Reasons for which a GPU waits for a driver."""
+"""Reasons for which a GPU has no working driver yet."""
 _FIRST_WITHOUT = {"580": (590,), "470": (495,)}
 """Last driver branch of a generation -> the first one that lacks it."""
 _JETPACK_OF_L4T = {32: 4, 34: 5, 35: 5, 36: 6}
 """Major of the L4T release -> JetPack; 7 of later ones, 0 of others."""
 _DRIVER_OF_JETPACK_7 = "580.00"
-"""What JetPack 7.0 reports: the driver comes with the system, and is there where nobody read its number."""
+"""What JetPack 7.0 reports: the driver is part of the system, and exists even if its number is unknown."""
 
 
 class Targets(NamedTuple):
@@ -35,19 +35,19 @@ class Targets(NamedTuple):
     amd: tuple[Gpu, ...]
     intel: tuple[Gpu, ...]
     left_out: tuple[tuple[Gpu, str], ...]
-    """GPUs that the build need not serve: excluded, not supported, integrated, not xpu, or one of NOT_DRIVEN."""
+    """GPUs that the build need not support: excluded, unsupported, integrated, not xpu, or one of NOT_DRIVEN."""
 
     def out(self, *whys: str) -> tuple[Gpu, ...]:
         """Return the GPUs that were left out for one of these reasons."""
         return tuple(gpu for gpu, why in self.left_out if why in whys)
 
     def of(self, vendor: str) -> tuple[Gpu, ...]:
-        """Return the GPUs of a vendor that are in the work."""
+        """Return the usable GPUs of a vendor."""
         return {"nvidia": self.nvidia, "amd": self.amd, "intel": self.intel}[vendor]
 
 
 class Situation(NamedTuple):
-    """The machine, its GPUs, and the question that follows."""
+    """The machine, its GPUs, and the resulting question."""
 
     machine: Machine
     gpus: Targets
@@ -55,7 +55,7 @@ class Situation(NamedTuple):
 
 
 def situation(machine: Machine) -> Situation:
-    """Make a machine ready."""
+    """Prepare a machine for the choice."""
     if machine.gpus and not machine.driver_version and (jetpack_of(machine) or 0) >= 7:
         machine = replace(machine, driver_version=_DRIVER_OF_JETPACK_7, driver_supposed=True)
     gpus, python = targets(machine), machine.python
@@ -75,17 +75,17 @@ def situation(machine: Machine) -> Situation:
 
 
 def family_of(machine: Machine) -> str:
-    """Return the platform family of the table; "" where there are no wheels."""
+    """Return the platform family in the table; "" if there are no wheels."""
     musl = machine.libc.startswith("musl") and machine.system == "linux"
     return "" if musl else platform_family(machine.platform, machine.arch)
 
 
 @lru_cache(maxsize=256)
 def tag_of(python: str) -> str:
-    """Return "3.13t" of "3.13.2t", "cp313t" or "3.13"; "" where it is no CPython."""
+    """Return "3.13t" for "3.13.2t", "cp313t" or "3.13"; "" if it is not CPython."""
     shape = r"(?:c?python|cp)?[ -]?(\d)\.?(\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)"
-    found = re.fullmatch(shape, python.strip().lower())
-    return f"{found[1]}.{found[2]}{found[3]}" if found else ""
+    match = re.fullmatch(shape, python.strip().lower())
+    return f"{match[1]}.{match[2]}{match[3]}" if match else ""
 
 
 def targets(machine: Machine) -> Targets:
@@ -100,7 +100,7 @@ def targets(machine: Machine) -> Targets:
             left.append((gpu, why or "not supported"))
         else:
             found[gpu.vendor].append(gpu)
-    # an integrated GPU beside a discrete one drives the display, even while no driver drives the discrete one
+    # an integrated GPU next to a discrete one runs the display, even while the discrete one has no driver
     at_work = [gpu for some in found.values() for gpu in some]
     waiting = [gpu for gpu, why in left if why in NOT_DRIVEN]
     if not all(map(_integrated, (*at_work, *waiting))):
@@ -119,40 +119,40 @@ def known(gpu: Gpu) -> Gpu:
         model = nvidia_by_name(gpu.name)
         capability = model.compute_capability if model else ""
     if vendor == "amd" and (named := amd_gfx_by_name(gpu.name)):
-        # tools print the target of an override, or of an early stepping: gfx941 of an MI300X
+        # tools print the target of an override, or of an early stepping: gfx941 for an MI300X
         gfx = named if gfx[:-1] in ("", named[:-1]) else gfx
     return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
 
 
 def is_vgpu(gpu: Gpu) -> bool:
-    """Tell a virtual GPU by the name of its profile: "GRID T4-8Q", "NVIDIA A40-48Q"."""
+    """Return whether it is a virtual GPU, by the name of its profile: "GRID T4-8Q", "NVIDIA A40-48Q"."""
     return named_as("vgpu", gpu.name)
 
 
 def is_data_centre(gpu: Gpu) -> bool:
-    """Tell a card for which NVIDIA allows forward compatibility (cuda-compat): not GeForce, RTX, Quadro or TITAN."""
+    """Return whether NVIDIA allows forward compatibility (cuda-compat) for it: not GeForce, RTX, Quadro or TITAN."""
     return named_as("data_centre", gpu.name) and not is_vgpu(gpu)
 
 
 def _integrated(gpu: Gpu) -> bool:
-    """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
+    """Return whether an AMD or Intel GPU is part of the processor; the large ones of Strix Halo count as discrete."""
     if gpu.vendor == "amd":
         return named_as("amd_integrated", gpu.gfx) and gpu.gfx != "gfx1151"
     return gpu.vendor == "intel" and not named_as("intel_discrete", gpu.name)
 
 
 def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
-    if gpu.vendor == "intel":  # Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too
+    if gpu.vendor == "intel":  # Arc, Flex, Max, and the iGPU of Core Ultra, which is also an Arc
         xpu = named_as("xpu", gpu.name) if gpu.xpu is None else gpu.xpu
         return "" if xpu else "not xpu"
-    # in amdgpu's own list (kfd) its driver is at work
+    # if amdgpu's own list (kfd) shows it, its driver works
     undriven = named_as("undriven", gpu.seen_by) and "kfd" not in gpu.seen_by.lower()
     if gpu.vendor != "nvidia":
         return "no driver" if undriven else ""
     capability, driver = parts(gpu.compute_capability), parts(machine.driver_version)
     last = last_driver(gpu.compute_capability)
     first = parts(first_driver(gpu.compute_capability, windows=machine.windows))
-    # the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude
+    # the open kernel module is loaded: stated, or concluded from a GPU without a working driver
     told = any("module" in k.lower() and "open" in v.lower() for k, v in machine.env.items())
     new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
     open_module = last and machine.platform == "linux" and (told or (undriven and new))
@@ -167,22 +167,22 @@ def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
 
 
 def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
-    """Return the places of the GPUs that a *_VISIBLE_DEVICES variable hides; indexes alone are understood."""
+    """Return the positions of the GPUs that a *_VISIBLE_DEVICES variable hides; only indexes are understood."""
     hidden: set[int] = set()
     for variable in VISIBLE.keys() & env.keys():
-        words = [one.strip() for one in env[variable].split(",")]
+        words = [part.strip() for part in env[variable].split(",")]
         if words not in ([""], ["-1"]) and not all(map(str.isdecimal, words)):
             continue
         places = [i for i, gpu in enumerate(gpus) if gpu.vendor == VISIBLE[variable]]
-        seen = {int(one) for one in words if one}
+        seen = {int(word) for word in words if word}
         hidden |= {place for number, place in enumerate(places) if number not in seen}
     return hidden
 
 
 def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
-    """Return the variables that make GPUs run another target's code; by device where not all need the same.
+    """Return the variables that make GPUs run another target's code; per device if they need different values.
 
-    A GPU whose own target has the version that the others are given (gfx1030, 10.3.0) is as it was.
+    A GPU whose own target has the version that the others get (gfx1030, 10.3.0) does not change.
     """
     listed = tuple(gpus)
     values = [override_of(gpu.gfx) for gpu in listed]
@@ -190,41 +190,41 @@ def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
     same = {"gfx" + value.replace(".", "") for value in given}
     if len(given) == 1 and all(v or g.gfx in same for g, v in zip(listed, values, strict=True)):
         return {"HSA_OVERRIDE_GFX_VERSION": given.pop()}
-    # counted by the kernel's nodes, of which the processor of a machine with one is the first
+    # numbered by the kernel's nodes, of which the processor is the first
     return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values, 1) if value}
 
 
 def vendor_builds() -> frozenset[str]:
-    """Return the gfx targets that AMD's own builds have a device package for."""
+    """Return the gfx targets for which AMD's own builds have a device package."""
     return frozenset(table("torch_wheels")["rocm"]["vendor_targets"]["gfx"])
 
 
 def newest_driver(gpus: Iterable[Gpu]) -> Numbers:
-    """Return the newest driver that drives all of some NVIDIA GPUs: the last one of the branch that ends first."""
+    """Return the newest driver that supports all of some NVIDIA GPUs: the last one of the branch that ends first."""
     ends = [parts(last) for g in gpus if (last := last_driver(g.compute_capability))]
     return (*min(ends), 999) if ends else NEWEST
 
 
 def with_current_driver(machine: Machine) -> Machine:
-    """Suppose the newest driver that drives all NVIDIA GPUs of a machine."""
+    """Return the machine with the newest driver that supports all its NVIDIA GPUs."""
     gpus = targets(replace(machine, driver_version="1"))
     supposed = floor_words(newest_driver(gpus.nvidia))
     return replace(machine, driver_version=supposed, driver_supposed=True)
 
 
 def label_of(torch: TorchBuild) -> str:
-    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
+    """Return "2.14.1+cu130": wheels of the default index have their variant only in torch/version.py."""
     release = torch.version.partition("+")[0]
     return f"{release}+{torch.variant}" if release and torch.variant else torch.version
 
 
 def names_of(gpus: Iterable[Gpu]) -> str:
-    """Return the names of GPUs as sentences put them, each once."""
+    """Return the names of GPUs for a sentence, each once."""
     return " and ".join(dict.fromkeys(g.name or g.target or "GPU" for g in gpus))
 
 
 def driver_words(machine: Machine) -> str:
-    """Return "driver 550.54.14" as sentences name it."""
+    """Return "driver 550.54.14" for a sentence."""
     if not machine.driver_supposed:
         return f"driver {machine.driver_version}"
     branch = parts(machine.driver_version)[0]
@@ -232,53 +232,53 @@ def driver_words(machine: Machine) -> str:
 
 
 def floor_words(numbers: Numbers) -> str:
-    """Return a driver as people write it: (525, 60, 13) -> "525.60.13"; the table's leading zeros come back."""
+    """Return a driver version as people write it: (525, 60, 13) -> "525.60.13", with the table's leading zeros."""
     head, *rest = numbers
     return ".".join([str(head), *(f"{n:02d}" for n in rest)])
 
 
 def driver_needed(s: Situation, found: Found) -> str:
-    """Return what a CUDA build takes: "with driver 525.60.13 or newer, up to branch 580"."""
+    """Return what a CUDA build requires: "with driver 525.60.13 or newer, up to branch 580"."""
     floor, end = found.row.drivers[s.question.windows], newest_driver(s.gpus.nvidia)
     upto = f", up to branch {end[0]}" if end != NEWEST else ""
     return f"with driver {floor_words(floor)} or newer{upto}"
 
 
 def affirmed(value: str) -> bool:
-    """Tell whether what is known of a machine says yes."""
+    """Return whether a value in a machine's description means yes."""
     return value.strip().lower() not in ("", "0", "false", "no", "none")
 
 
 def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
-    """Return the GPUs of NVIDIA."""
+    """Return the NVIDIA GPUs."""
     return tuple(g for g in gpus if g.vendor == "nvidia")
 
 
 def in_container(s: Situation) -> bool:
-    """Tell whether what is known of the environment names a container."""
+    """Return whether the description of the environment names a container."""
     told = (f"{key} {value}" for key, value in s.machine.env.items() if affirmed(value))
     return any(named_as("container_words", words) for words in told)
 
 
 def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
-    """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
+    """Return whether GPUs are virtual, by their names or by the machine's description."""
     told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
     return told or any(map(is_vgpu, gpus))
 
 
 def jetpack_of(machine: Machine) -> int | None:
-    """Return the major of JetPack on a Jetson, 0 where only its age is known, None elsewhere or from 7 where not told.
+    """Return JetPack's major on a Jetson, 0 if only its age is known; None elsewhere, or from 7 if not stated.
 
-    L4T 36 and older, or a driver below 580, tell a JetPack up to 6; Thor starts with 7.
+    L4T 36 and older, or a driver below 580, mean a JetPack up to 6; Thor starts with 7.
     """
     arm = one_spelling(machine.arch) == "arm64"
     words = [v for k, v in machine.env.items() if named_as("jetson_words", f"{k} {v}")]
     text = " ".join(words)
-    if named := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
-        return int(named[1])
+    if match := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
+        return int(match[1])
     l4t = r"(?:\bR|L4T\s*(?:R|release)?\s*|^)(\d{2})(?:\b|_|\.)"
-    if named := re.search(l4t, text, re.IGNORECASE):
-        return _JETPACK_OF_L4T.get(int(named[1]), 7 if int(named[1]) > 36 else 0)
+    if match := re.search(l4t, text, re.IGNORECASE):
+        return _JETPACK_OF_L4T.get(int(match[1]), 7 if int(match[1]) > 36 else 0)
     boards = {g.compute_capability for g in machine.gpus}
     if "11.0" in boards:
         return 7 if arm else None

@@ -1,4 +1,4 @@
-"""PyTorch builds outside of the wheel table: of AMD's own index, and for Windows on ARM."""
+"""PyTorch builds that are not in the wheel table: AMD's own index, and Windows on ARM."""
 
 from collections.abc import Iterable
 
@@ -19,13 +19,13 @@ class VendorBuild(msgspec.Struct, frozen=True):
     """Who publishes it: AMD, PyTorch."""
     index: str
     requirements: tuple[str, ...]
-    """torch first; the extra device-gfxNNNN brings the code for a GPU."""
+    """torch first; the extra device-gfxNNNN installs the code for a GPU."""
     rocm: str = ""
-    """ROCm release that comes along: "10.0.0"; "" for a nightly build."""
+    """ROCm release that it includes: "10.0.0"; "" for a nightly build."""
 
 
 class VendorRelease(msgspec.Struct, frozen=True):
-    """A release on an index of AMD, for some platforms."""
+    """A release on an AMD index, for some platforms."""
 
     rocm: str
     index: str
@@ -42,9 +42,9 @@ class VendorRelease(msgspec.Struct, frozen=True):
 def amd_build(
     gfx: Iterable[str], platform: str, python: str = "", *, torch: str = "", glibc: str = ""
 ) -> VendorBuild | None:
-    """Return AMD's build for GPUs ("gfx1201"), platform and Python ("3.12"); None where AMD has none.
+    """Return AMD's build for GPUs ("gfx1201"), platform and Python ("3.12"); None if AMD has none.
 
-    `torch` is the wanted range. A Python or glibc that is not known ("") excludes nothing.
+    `torch` is the requested range. An unknown Python or glibc ("") excludes nothing.
     """
     wanted = tuple(dict.fromkeys(gfx))
     if not wanted or (glibc and not at_least(glibc, GLIBC)):
@@ -58,7 +58,7 @@ def amd_build(
 
 
 def amd_pythons(platform: str) -> tuple[str, ...]:
-    """Return the Pythons that AMD has wheels for, oldest first; () for a platform that it does not build for."""
+    """Return the Pythons for which AMD has wheels, oldest first; () for a platform without AMD builds."""
     found = (
         row.pythons
         for row in rows("amd_wheels", "rows", VendorRelease)
@@ -68,7 +68,7 @@ def amd_pythons(platform: str) -> tuple[str, ...]:
 
 
 def windows_arm_build(python: str, torch: str = "") -> VendorBuild | None:
-    """Return PyTorch's newest CPU build for Windows on ARM in a wanted range; None where it has none."""
+    """Return PyTorch's newest CPU build for Windows on ARM in a requested range; None if it has none."""
     known = table("windows_arm")
     fits = (one for one in known["torch"] if not torch or within(one, torch))
     release = next(fits, "") if python in known["pythons"] else ""

@@ -56,7 +56,7 @@ class Commands(msgspec.Struct, frozen=True):
     uv: tuple[str, ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class PackageSet(msgspec.Struct, frozen=True, kw_only=True):
     """The result that `doctor set --format json` prints."""
 
     schema: Literal["doctor.set/1"] = "doctor.set/1"
@@ -95,11 +95,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(one for one in self.packages if one.change != "kept")
 
 
-def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | None]:
+def find_package_set(place: Place, asked: Mapping[str, str]) -> tuple[PackageSet, Made | None]:
     """Return the answer to what is asked for, and the set, if there is one."""
     question, target = question_for(place.machine), place.snapshot.find(Target)
     asked_of, python = target.asked if target else "", question.python
-    told = Answer(
+    told = PackageSet(
         verdict="set",
         target=asked_of,
         python=python,
@@ -206,7 +206,7 @@ MARK = "# written by doctor set"
 
 
 def frozen(
-    answer: Answer, made: Made, name: str, resolve: Callable[[Question], Outcome]
+    answer: PackageSet, made: Made, name: str, resolve: Callable[[Question], Outcome]
 ) -> str | Failed:
     """Return the text of the file `name`, or why its hashes could not be had."""
     every = made.found.pins
@@ -221,7 +221,7 @@ def frozen(
     return f"{_head(answer, made, name)}{held.text}"
 
 
-def _head(answer: Answer, made: Made, name: str) -> str:
+def _head(answer: PackageSet, made: Made, name: str) -> str:
     torch = made.torch
     lines = [f"{MARK} for Python {answer.python}, {answer.platform}"]
     if torch.index_url:
@@ -237,7 +237,7 @@ def _pin(one: Change, made: Made) -> str:
     return f"{one.name}=={pinned(one.name, one.version, made.labels)}"
 
 
-def project(answer: Answer, made: Made) -> str:
+def project(answer: PackageSet, made: Made) -> str:
     """Return a pyproject.toml.
 
     The index is explicit: uv takes from it what `sources` names and nothing else. The environment is limited to the

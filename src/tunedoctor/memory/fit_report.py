@@ -1,4 +1,4 @@
-"""The whole answer of doctor fit for one model and one run, and what a configuration of doctor train takes."""
+"""The result of doctor fit for one model and one run, and what a configuration of doctor train needs."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, seen
+from tunedoctor.memory.band import GIB, Device, DeviceFit, Verdict, band, by_kernels, seen
 from tunedoctor.memory.host import Costs, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
 from tunedoctor.memory.overview import Largest, largest, smallest
 from tunedoctor.memory.parameters import check_targets, of_experts, parameters, reach, targeted
@@ -17,7 +17,7 @@ from tunedoctor.tables.load import table
 
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
 _ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
-"""As doctor fit calls them; transformers chooses sdpa where the model has it."""
+"""Attention as doctor fit names it; transformers chooses sdpa if the model supports it."""
 _KEYS: dict[str, str] = table("fit_words")["keys"]
 """Options of doctor fit, as keys of the trainer's configuration."""
 
@@ -29,7 +29,7 @@ class Advice(msgspec.Struct, frozen=True):
     option: str
     peak_gib: float
     need_gib: float
-    """What the advised command gives as `need_gib`."""
+    """The `need_gib` of the suggested command."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     sharding: str | None
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result that `doctor fit MODEL --format json` prints. GiB are 2^30 bytes."""
 
     schema: Literal["doctor.fit/1"] = "doctor.fit/1"
@@ -59,54 +59,54 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     trained: int
     settings: Settings
     peak_gib: float
-    """What torch's allocator must hand out at the peak, on each GPU; the context excluded."""
+    """What torch's allocator must provide at the peak, on each GPU; without the CUDA context."""
     peak_range: tuple[float, float]
-    """The same with the prediction's own error; of an unknown stack, the least and the most that one spends."""
+    """The same with the error range of the estimate; for an unknown stack, from the most to the least economical."""
     reserved_gib: float
-    """What the allocator will have taken from the card: gaps among it, which it gives back where the card is short."""
+    """What the allocator will have reserved, with gaps, which it returns when the card runs short."""
     range: tuple[float, float]
-    """Of need_gib: from the lower end with no gap, to the upper end with twice the gaps, or all that the card has."""
+    """Range of need_gib: from no gaps at the lower end to twice the gaps at the upper end, or all that the card has."""
     phase: str
     terms: dict[str, float]
-    """GiB in that phase, by what they are for; they sum to peak_gib."""
+    """GiB in that phase, by purpose; they add up to peak_gib."""
     phases: dict[str, float]
     context_gib: float
-    """Of the driver's context, outside the allocator."""
+    """The driver's context, outside the allocator."""
     need_gib: float
     """reserved_gib + context_gib: what nvidia-smi will show."""
     verdict: Verdict | None
     """On the smallest of the GPUs; None where there is no GPU to judge by."""
-    devices: tuple[Fit, ...] = ()
+    devices: tuple[DeviceFit, ...] = ()
     ram: RamGib
     disk: DiskGb
     time: Speed | None
-    """Tokens a second of all GPUs; None where the card's speed isn't known."""
+    """Tokens per second of all GPUs; None if the card's speed is unknown."""
     largest: Largest | None
     costs: Costs | None = None
-    """Of the whole training, where it was told how many tokens that has."""
+    """For the whole training, if its number of tokens was given."""
     advice: tuple[Advice, ...] = ()
     way: Literal["closed form", "traced"] = "closed form"
     closed_form_gib: float | None = None
-    """What the closed form says, where the real model class was traced."""
+    """Result of the formulas, if the real model class was traced."""
     notes: tuple[str, ...] = ()
 
 
-def answer(
+def estimate_run(
     shape: Shape,
     run: Run,
     devices: tuple[Device, ...],
     notes: tuple[str, ...] = (),
     prices: Prices | None = None,
-) -> Answer:
-    """Reckon a run on some devices. Raises MemoryModelError where a target names no module."""
+) -> FitReport:
+    """Estimate a run on some devices. Raises MemoryModelError where a target names no module."""
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
-    worst: Fit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
+    worst: DeviceFit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
     device = worst.device if worst else None
     lacks = worst and worst.verdict != "fits"
     changes = smallest(shape, run, worst.device, run.gpus) if worst and lacks else ()
-    return Answer(
+    return FitReport(
         model=shape.name,
         parameters=parameters(shape).total,
         trained=found.trained,
@@ -121,12 +121,12 @@ def answer(
         costs=costs(shape, run, device, prices) if device and prices else None,
         advice=tuple(
             Advice(
-                one.words,
-                one.option,
-                peak(shape, one.run).total / GIB,
-                seen(band(shape, one.run), devices)["need_gib"],
+                change.words,
+                change.option,
+                peak(shape, change.run).total / GIB,
+                seen(band(shape, change.run), devices)["need_gib"],
             )
-            for one in changes
+            for change in changes
         ),
         notes=(*notes, *_notes(shape, run)),
         **told,
@@ -146,7 +146,7 @@ def _settings(run: Run) -> Settings:
 
 
 def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
-    """Return what is to be told of model and run; in the words `it` stands for what brings a note about."""
+    """Return the notes on model and run; in the texts, `it` stands for the value that caused the note."""
     adapted, qlora = run.method != "full", run.method == "qlora"
     named = shape.named_targets and not run.targets
     names = dict.fromkeys(m.name for one in shape.layers for m in targeted(one, run) if named)
@@ -180,7 +180,7 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
 
 
 class _Config(msgspec.Struct, frozen=True):
-    """The trainer's keys that decide on memory, and its defaults."""
+    """The trainer's keys that affect memory, with its defaults."""
 
     method: Literal["lora", "qlora", "full"] = "lora"
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
@@ -212,8 +212,8 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         stack = replace(stack, loss="whole")
     if pure:  # neither autocast nor adapters in fp32
         stack = replace(stack, autocast=False, adapters=2, qlora_adapters=2)
-    names = tuple(one.strip() for one in told.targets.split(",") if one.strip())
-    # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
+    names = tuple(part.strip() for part in told.targets.split(",") if part.strip())
+    # full weights are trained in fp32 under autocast, unless 16 bit is set
     half: Precision = "mixed" if full and not pure else "bf16"
     return Run(
         method=told.method,
@@ -222,7 +222,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         dora=told.dora,
         dropout=told.dropout,
         seq=told.max_length,
-        padded=told.packing,  # samples in a row are kept apart by a mask
+        padded=told.packing,  # a mask separates the samples in a row
         batch=micro,
         accum=-(-told.batch // (processes * micro)),
         optimizer="adamw_fused" if told.optimizer == "adamw" else "adamw_8bit",
@@ -237,17 +237,17 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
 
 def forecast(
     config: Mapping[str, Any], shape: Shape, devices: tuple[Device, ...], processes: int = 1
-) -> Answer:
+) -> FitReport:
     """Return doctor fit's answer for a configuration of doctor train. Raises MemoryModelError, naming the key."""
-    return answer(shape, run_of(config, processes), devices[:processes])
+    return estimate_run(shape, run_of(config, processes), devices[:processes])
 
 
 def refusal(
     config: Mapping[str, Any], shape: Shape, devices: tuple[Device, ...], processes: int = 1
 ) -> str:
-    """Return why a configuration can't start, and what to change; "" where it can, or no GPU is known.
+    """Return why a configuration can't start, and what to change; "" if it can, or if no GPU is known.
 
-    The trainer halves its micro-batch when memory runs out, so that what counts is one row at a time. Raises
+    The trainer halves its micro-batch when memory runs out, so the decision is made for one row at a time. Raises
     MemoryModelError, naming the key.
     """
     found = forecast({**config, "micro_batch": 1}, shape, devices, processes)
@@ -259,10 +259,10 @@ def refusal(
         f"and {worst.device.name} has {worst.device.usable:.1f} GiB"
         f"{'' if worst.device.free_gib is None else ' free'}"
     )
-    remedy = "no setting makes it fit: take a smaller model or a larger card"
+    remedy = "no setting makes it fit: choose a smaller model or a larger GPU"
     if found.advice:
-        remedy = "what makes it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
-    return f"{what}; {remedy}; --no-check begins all the same"
+        remedy = "these make it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
+    return f"{what}; {remedy}; --no-check trains anyway"
 
 
 def _key_of(option: str) -> str:

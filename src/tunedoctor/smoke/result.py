@@ -1,6 +1,6 @@
-"""Run the smoke training and answer: its parts in turn, the verdict, and who is to blame for each failed stage.
+"""Run the parts of the smoke training in turn; return the verdict, and the cause of each failed stage.
 
-A cause goes by what the script measured, and by the doctor's findings.
+A cause is found from the script's measurements and doctor's findings.
 """
 
 import re
@@ -35,9 +35,9 @@ NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelera
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
 """The last line of a traceback."""
 COMPILING = 180.0
-"""Seconds in which a compiler gives no sign."""
+"""Seconds in which a compiler may print nothing."""
 RANK = 8
-"""Of the adapters."""
+"""Rank of the adapters."""
 
 
 class Blame(msgspec.Struct, frozen=True):
@@ -48,80 +48,80 @@ class Blame(msgspec.Struct, frozen=True):
     found: str
     """The failure in one sentence, with numbers."""
     means: str = ""
-    """What it does to a training."""
+    """The effect on a training."""
     cause: str = ""
-    """The likely cause; "" where none is known."""
+    """The likely cause; "" if unknown."""
     cure: str = ""
     finding: str = ""
-    """Id of the doctor's finding that is the cause: `doctor explain ID`."""
+    """Id of doctor's finding that is the cause: `doctor explain ID`."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SmokeResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result that `doctor smoke --format json` prints."""
 
     schema: Literal["doctor.smoke/1"] = "doctor.smoke/1"
     doctor: str = __version__
     verdict: Verdict
     why: str = ""
-    """Where the verdict is unknown: what kept the training from starting."""
+    """If the verdict is unknown: what prevented the training from starting."""
     target: str = ""
     python: str = ""
-    """Version of the target's interpreter."""
+    """Version of the target's Python."""
     packages: dict[str, str] = {}
     model: str = ""
     """Folder of the user's model; "" for the tiny one."""
     device: str = ""
     device_name: str = ""
     half: str = ""
-    """16-bit type that training takes on the device."""
+    """16-bit type that the training uses on the device."""
     stages: tuple[SmokeStage, ...] = ()
     blames: tuple[Blame, ...] = ()
-    """One for each stage that is not well, errors first."""
+    """One for each stage that is not ok, errors first."""
     losses: tuple[float, ...] = ()
-    """Nats a token, by step."""
+    """Nats per token, by step."""
     tokens_per_second: float | None = None
     peak: int | None = None
-    """Bytes: reserved on the device; on the CPU, of the whole process."""
+    """Bytes: reserved on the device; on the CPU, those of the whole process."""
     memory_total: int | None = None
     """Bytes of the device."""
     libraries: int | None = None
-    """On the CPU, bytes of the process before there was a model."""
+    """On the CPU, bytes of the process before the model was loaded."""
     allocated: int | None = None
-    """Most bytes that the device's allocator handed out; None on the CPU."""
+    """Most bytes that the device's allocator provided; None on the CPU."""
     forecast: int | None = None
-    """Of the user's model, what `doctor fit` reckons that the allocator must hand out, bytes."""
+    """For the user's model: the `doctor fit` estimate of what the allocator must provide, in bytes."""
     ranks: tuple[float, ...] = ()
-    """Seconds of the same work on each rank."""
+    """Seconds for the same work on each rank."""
     load: Load | None = None
-    """Of --long."""
+    """Result of --long."""
     node: kinds.NodeSpeed | None = None
-    """Of --node."""
+    """Result of --node."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """What is known of one kind of failure."""
+    """What is known about one kind of failure."""
 
     means: str
     cause: str = ""
     cure: str = ""
     certain: bool = False
-    """The evidence leaves no other cause: findings of the doctor are not asked."""
+    """The evidence rules out other causes, so doctor's findings are not used."""
 
 
 REASONS = msgspec.convert(TABLE["reasons"], dict[str, Reason])
 BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
-OTHER = Reason("a training stops here with this error")
+OTHER = Reason("a training run fails here with this error")
 
 
 def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:
-    """Return findings that explain a failure, the likeliest first, of those without and with the errors of the run."""
-    first, old = stage.name.split()[0], {one.check.id for one in before.causes}
+    """Return findings that explain a failure, likeliest first, from the diagnoses without and with the run's errors."""
+    first, old = stage.name.split()[0], {cause.check.id for cause in before.causes}
     ids = RELATED.get(stage.name, RELATED.get(first, ()))
     libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
-    # a note, as of a library that this training does without, breaks nothing
-    grave = [one for one in after.causes if one.severity != "note"]
-    known = [one for one in after.causes if one.check.id in ids]
+    # a note, such as an unused missing library, breaks nothing
+    grave = [cause for cause in after.causes if cause.severity != "note"]
+    known = [cause for cause in after.causes if cause.check.id in ids]
     known += [one for one in grave if one.check.id in libraries]
     return [*known, *(one for one in grave if one.check.id not in old)]
 
@@ -129,7 +129,7 @@ def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Fo
 def blames_of(
     stages: Sequence[SmokeStage], before: Diagnosis, after: Diagnosis, *, strict: bool
 ) -> tuple[Blame, ...]:
-    """Return one blame for each stage that is not well, errors first. `strict`: warnings are errors."""
+    """Return one entry for each stage that is not ok, errors first. `strict`: warnings are errors."""
     found: list[Blame] = []
     for one in (stage for stage in stages if stage.bad):
         reason = reason_of(one)
@@ -143,9 +143,9 @@ def blames_of(
 
 
 def reason_of(stage: SmokeStage) -> Reason:
-    """Return what is known of a failure: by its reason, its error text, its stage."""
+    """Return what is known about a failure: by its reason, its error text, its stage."""
     if stage.outcome == "failed" and not stage.reason:
-        told = {one.cause for one in shipped().matches(stage.error)}
+        told = {match.cause for match in shipped().matches(stage.error)}
         if not told.isdisjoint(TABLE["of_memory"]):
             return REASONS["out-of-memory"]
     by_stage = BY_STAGE.get(stage.name) or BY_STAGE.get(stage.name.split()[0]) or OTHER
@@ -153,7 +153,7 @@ def reason_of(stage: SmokeStage) -> Reason:
 
 
 def found_in(stage: SmokeStage) -> str:
-    """Return the failure in a sentence: the verdict, or the last line of the exception, or how it died and where."""
+    """Return the failure in a sentence: the verdict, the last line of the exception, or how and where it died."""
     lines = [line for line in stage.error.splitlines() if line.strip()]
     if not lines:
         return f"{stage.name} {stage.outcome}"
@@ -161,7 +161,7 @@ def found_in(stage: SmokeStage) -> str:
     if stage.rank:
         where += f" on rank {stage.rank}"
     if stage.outcome == "failed":
-        # an exception of libraries has paragraphs; its first line after the frames, which are indented, says most
+        # exceptions of libraries have paragraphs; the first line after the indented frames says most
         start = max((i for i, line in enumerate(lines) if line.startswith("  ")), default=-1) + 1
         return lines[min(start, len(lines) - 1)].removeprefix("Wrong: ") + where
     frames = [line.strip() for line in lines[1:]]
@@ -170,7 +170,7 @@ def found_in(stage: SmokeStage) -> str:
 
 
 class Asked(NamedTuple):
-    """What the user asks for."""
+    """The user's options."""
 
     device: str = ""
     model: str = ""
@@ -181,12 +181,12 @@ class Asked(NamedTuple):
     strict: bool = False
     seconds: float = 60.0
     minutes: float = 0.0
-    """Of load after the training; 0: none."""
+    """Minutes of load after the training; 0: none."""
     node: bool = False
 
 
 def parts_of(asked: Asked) -> tuple[Part, ...]:
-    """Return what is to be run, in order."""
+    """Return the parts to run, in order."""
     device = ("--device", asked.device) if asked.device else ()
     own = (("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or "")))
     words = tuple(word for pair in own if pair[1] for word in pair)
@@ -194,14 +194,14 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
     if asked.full:
         parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
         parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
-    if asked.node:  # before a load has warmed the cards
+    if asked.node:  # before a load has warmed up the cards
         parts.append(Part("node", device, seconds=asked.seconds))
     if asked.minutes:
         minutes = (*device, "--minutes", str(asked.minutes))
         overall = 60 * asked.minutes + judging.OVERALL
         parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
     if asked.ranks > 1:
-        # ranks that wait for one that never comes do no work, and tell so after a minute
+        # ranks that wait for a missing one are idle, and report that after a minute
         parts.append(Part("ranks", device, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
     return tuple(parts)
 
@@ -213,9 +213,9 @@ def run_all(
     watch: Callable[[list[str]], None],
     reading: AbstractContextManager[None],
 ) -> list[Run]:
-    """Run the parts in turn; the first failure of what nothing trains without ends it.
+    """Run the parts in turn; stop after the first failure of a required stage.
 
-    `reading` looks at the hardware during the load.
+    `reading` reads the hardware's state during the load.
     """
     runs, parts = list[Run](), [*parts_of(asked)]
     for part in parts:
@@ -228,14 +228,14 @@ def run_all(
     return runs
 
 
-def made(  # noqa: PLR0913  all that is known
+def build_result(  # noqa: PLR0913  all that is known
     runs: Sequence[Run],
     asked: Asked,
     snapshot: Snapshot,
     checks: tuple[Check, ...],
     seconds: float,
     readings: Sequence[Reading] = (),
-) -> tuple[Answer, Snapshot]:
+) -> tuple[SmokeResult, Snapshot]:
     """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
         answer = not_started(snapshot, not_begun(runs[0].ended))
@@ -253,7 +253,7 @@ def made(  # noqa: PLR0913  all that is known
         told = judging.facts_of_load(told, readings)
     before, after = diagnose(snapshot, checks), diagnose(told, checks)
     blames = blames_of(stages, before, after, strict=asked.strict)
-    shared = {*Answer.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
+    shared = {*SmokeResult.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
@@ -269,14 +269,14 @@ def made(  # noqa: PLR0913  all that is known
     return answer, told
 
 
-def not_started(snapshot: Snapshot, why: str) -> Answer:
+def not_started(snapshot: Snapshot, why: str) -> SmokeResult:
     """Return the answer where there is nothing to run: it tells of the target alone."""
     target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
     packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
     if torch:
         versions["torch"] = torch.version
-    return Answer(
+    return SmokeResult(
         verdict="unknown",
         why=why,
         target=target.asked if target else "",
@@ -285,21 +285,21 @@ def not_started(snapshot: Snapshot, why: str) -> Answer:
     )
 
 
-def outcome_check(answer: Answer) -> Check:
+def outcome_check(answer: SmokeResult) -> Check:
     """Return the check of a look of which the training was a part: it finds the gravest stage that failed."""
     blame = next(iter(answer.blames), None)
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
     return Check(
         id="smoke-fails",
         title="A tiny training fails in this environment",
-        run=lambda: _found(blame) if blame else why,
+        run=lambda: _finding_of(blame) if blame else why,
         origin=__name__,
         settle="doctor smoke",
         page="doctor smoke trains a tiny model in the target, stage by stage; this stage failed.",
     )
 
 
-def _found(blame: Blame) -> Finding:
+def _finding_of(blame: Blame) -> Finding:
     found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
     return Finding(found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True)
 
@@ -307,25 +307,25 @@ def _found(blame: Blame) -> Finding:
 _NONE = Diagnosis((), {}, (), {}, {})
 
 
-def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
+def _result_of(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
     told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
     bad = [judging.stage(s.name, s.outcome, error=s.error) for s in told]
     bad = [one for one in bad if one.bad]
     if bad:
         bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
-    return next(map(_found, blames_of(bad, _NONE, _NONE, strict=False)), None)
+    return next(map(_finding_of, blames_of(bad, _NONE, _NONE, strict=False)), None)
 
 
 OF_SNAPSHOT = msgspec.structs.replace(
-    outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
+    outcome_check(SmokeResult(verdict="ready")), run=_result_of, severity="warning"
 )
-"""The same of a look that somebody else took; a snapshot that does not tell of a training keeps its verdict."""
+"""The same for another machine's snapshot; without a training in it the verdict does not change."""
 
 
 def forecast(folder: str, built: Mapping[str, object]) -> int | None:
-    """Return the bytes that the device's allocator hands out at most; None where the model is not understood.
+    """Return the most bytes that the device's allocator should provide; None if the model is unknown.
 
-    `built` is what the stage `build` found: the type of the weights, and the tokens of the longest sample.
+    `built` is the result of the stage `build`: the type of the weights, and the tokens of the longest sample.
     """
     longest = built.get("longest")
     if not isinstance(longest, int):
@@ -338,7 +338,7 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
             seq=longest,
             batch=1,
             checkpointing=False,
-            # LoRA through peft with the loss of transformers, as a Trainer has it
+            # LoRA with peft and the loss of transformers, as in a Trainer
             stack=STACKS["hf"],
             precision="fp32" if built.get("dtype") == "float32" else "bf16",
         )
@@ -350,9 +350,9 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
 def _facts(
     runs: Sequence[Run], stages: Sequence[SmokeStage]
 ) -> tuple[kinds.Runtime, *tuple[kinds.Errors, ...]]:
-    """Return the facts that checks read of a run of the target's packages."""
+    """Return the facts about a run of the target's packages that checks use."""
     types = {line.end: line.type for run in runs for line in run.lines if line.end}
-    facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
+    facts = tuple(stage.fact(types.get(stage.name, "")) for stage in stages)
     warnings = dict.fromkeys(w for run in runs for line in run.lines for w in line.warnings)
     torch, device = data_of(runs[0], "import torch"), data_of(runs[0], "device")
     runtime = kinds.Runtime(
@@ -363,8 +363,8 @@ def _facts(
         warnings=tuple(warnings)[:50],
     )
     errors = [error for fact in facts for error in texts(fact)]
-    for run in runs if any(one.bad for one in stages) else ():
-        # workers and ranks tell theirs on standard error alone
+    for run in runs if any(stage.bad for stage in stages) else ():
+        # workers and ranks report theirs only on standard error
         found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
         errors += [kinds.ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
     return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
@@ -377,8 +377,8 @@ def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> k
     lines = [line for run in runs for line in run.lines if line.end == "work" and line.ok]
     work = {line.rank: float(line.data.get("work", 0.0)) for line in lines}
     return kinds.Smoke(
-        stages=tuple(one.fact() for one in stages),
-        reason=next((one.reason for one in stages if one.bad), ""),
+        stages=tuple(stage.fact() for stage in stages),
+        reason=next((stage.reason for stage in stages if stage.bad), ""),
         model=asked.model,
         device=str(device.get("device", "")),
         kind=str(device.get("kind", "")),
