@@ -1,4 +1,4 @@
-"""Carry out a plan in one state of an environment: all is fetched by hash before anything is changed."""
+"""Carry out a plan in one state of an environment: fetch everything by hash before changing anything."""
 
 import json
 import os
@@ -36,13 +36,13 @@ from tunedoctor.transaction.tree import clone, remove_tree, replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST = 1 << 20
-"""Bytes of conda's own file."""
+"""Most bytes of conda's own file."""
 _BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
 _BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
 
 
 class Task(NamedTuple):
-    """All that a transaction needs."""
+    """Everything that a transaction needs."""
 
     plan: Plan
     ground: Ground
@@ -52,7 +52,7 @@ class Task(NamedTuple):
     ways: Ways
     clock: Clock
     seen: dict[str, Snapshot]
-    """"after": the changed state, as soon as it was seen."""
+    """"after": the snapshot of the changed state, once it was taken."""
 
 
 Fetched = tuple[Install, installers.Job, installers.Files]
@@ -62,7 +62,10 @@ Fetched = tuple[Install, installers.Job, installers.Files]
 def choose_tool(
     asked: installers.Named | None, ground: Ground, sources: Sources
 ) -> installers.Tool:
-    """Return uv where it is there, else pip; the user's own site is pip's alone. Refuse what is not there."""
+    """Return the requested installer, or else uv if it exists, else pip. Only pip installs into the user's own site.
+
+    Raises FailureError if the requested one is missing.
+    """
     there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
     uv = asked == "uv" or (asked is None and bool(find_uv()) and not ground.user)
     FailureError.when(uv and not find_uv(), "uv is not installed", "pip install uv", refused=True)
@@ -99,7 +102,7 @@ def fetch(task: Task, python: str) -> list[Fetched]:
             _call(task, tool.fetch(job), job, f"{tool.name} could not download", network=True)
         except FailureError as error:
             ban, again = tool.sources.ban, "doctor fix"
-            if ban:  # it can be the user's own will
+            if ban:  # the user may have forbidden the network
                 raise FailureError(ban.told(error.why), ban.lifted, again) from None
             again = f"run {again} again when the package index can be reached"
             raise FailureError(error.why, again) from None
@@ -111,7 +114,7 @@ def fetch(task: Task, python: str) -> list[Fetched]:
 
 
 def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
-    """Delete, remove, install, write and set, in this order, what `records.reach` held inside."""
+    """Delete, remove, install, write files and set variables, in this order; `records.reach` has checked the paths."""
     plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
@@ -146,7 +149,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
     for path in records.brought(ground, files):
         if path not in gone and (path.is_symlink() or path.is_file()):
             path.unlink()
-    # byte code is believed by the time and size of its source alone, and two versions can share both
+    # Python trusts byte code by time and size of its source, and two versions can share both
     for folder in {os.path.dirname(name) for name in files.inside if name.endswith(".py")}:  # noqa: PTH120
         remove_tree(ground.site / folder / "__pycache__")
     job = fetched._replace(python=ground.executable)
@@ -154,7 +157,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
 
 
 def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
-    """Make an environment in the folder of the other state, with the paths of its final place; return its ground."""
+    """Create an environment in the folder of the other state, with the paths of its final place; return its ground."""
     journal, ground, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
     old = settings_of(str(ground.prefix)) if isinstance(new, Rebuild) else {}
@@ -183,7 +186,7 @@ def _python_in(prefix: Path) -> str:
 
 
 def _take_over(task: Task, new: Rebuild, made: Ground) -> None:
-    """Copy from the old environment what no index has: local builds, and variables that a fix set in its activation."""
+    """Copy what no index has from the old environment: local builds, and variables set in its activation scripts."""
     old = task.ground
     for info in records.info_folders(old.site, new.keeps):
         for path, *_ in records.rows(info):
@@ -213,7 +216,7 @@ def _call(
 
 
 def _set_variables(plan: Plan, ground: Ground) -> None:
-    """Set variables in a marked block of the activation scripts, or in conda's own file; earlier ones stay."""
+    """Set variables in a marked block of the activation scripts, or in conda's own file; keep those set earlier."""
     wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):
         none = not _NAME.fullmatch(step.name)
@@ -251,7 +254,7 @@ def _conda(path: Path, wanted: Mapping[str, str | None]) -> None:
     try:
         held: Any = json.loads(read_regular(path, _LARGEST)) if path.exists() else {}
         variables = held.setdefault("env_vars", {})
-        # conda's own word for a variable that activation takes away
+        # conda's own value for a variable that activation unsets
         variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise FailureError(f"{path} does not have the format that conda writes") from None

@@ -1,8 +1,8 @@
-"""Files of the project that change together with the environment: both are old or both are new.
+"""Change files of the project together with the environment: both are old or both are new.
 
-Before the environment is switched, the old and the new contents are kept in the transaction's entry of the user's state
-folder, the journal says that the files are pending, and they are written. Whatever ends the run then, the next start
-writes the contents that fit the environment. A file that somebody changed in between is left alone.
+Before the environment is switched, the doctor saves the old and new contents in the transaction's entry of the user's
+state folder, marks the files as pending in the journal, and writes them. If the run is killed then, the next start
+writes the contents that fit the environment. A file that someone changed in between is left alone.
 """
 
 from contextlib import suppress

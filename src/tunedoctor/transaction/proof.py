@@ -1,4 +1,4 @@
-"""Prove a changed environment as if it stood in its place: only what the change made worse fails it."""
+"""Prove a changed environment as if it were already in its final place: it only fails if something got worse."""
 
 import json
 import os
@@ -32,29 +32,29 @@ from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
 
 _OTHERS = (kinds.Target, kinds.Launchers, kinds.Environment, kinds.InstallerConfig, kinds.Compilers)
-"""Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
+"""Facts about the target that its packages do not change, or that only apply to its own path."""
 _GRADES = ("error", "warning")
 _MOST = 3
-"""Modules of one distribution that are imported, the one of its name first."""
+"""Most modules of one distribution that are imported, the one with its name first."""
 _MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w.-]+)?\.(?:so|pyd))", re.ASCII)
-"""What begins a module, in a RECORD."""
+"""Pattern of a module's path in a RECORD."""
 
 Modules = dict[str, tuple[str, ...]]
-"""Normalised name of a distribution -> those of its modules that are imported."""
+"""Normalised name of a distribution -> its modules to import."""
 
 
 def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answer | None]:
-    """Measure the state before, as far as it must be ahead of the change; `work` is the ground that will be changed.
+    """Measure the old state, as far as that must happen before the change; `work` is the ground that will be changed.
 
-    Returns where files were not as their RECORD says, of packages that the plan names and no installer touches; and
-    what an import said, or None where it is asked only if need be, while the old state stands beside the new one.
+    Returns which files of packages that the plan names and no installer touches differ from their RECORD, and the
+    result of importing. That is None if the old state is kept next to the new one: then it can be measured later.
     """
     plan, ground = task.plan, task.ground
     if plan.new:
         return (), kinds.Absent(why="there was no environment")
     known, held = task.before.get(kinds.Runtime), imports.remembered(task.before)
     told = None if task.ways.imports and not isinstance(known, kinds.Runtime) else known
-    if told is None and work is ground:  # it is changed in its place: later is too late
+    if told is None and work is ground:  # it is changed in place, so it must be measured now
         told = held[0] if held else _imported(task, ground, old=True)
     there = task.before.find(kinds.Packages)
     same = (p.name for p in plan.pins if there and _same(there.version(p.name), p.version))
@@ -65,10 +65,10 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answ
 def prove(
     task: Task, work: Ground, stays: tuple[str, ...], was: imports.Answer | None
 ) -> tuple[Outcome, Snapshot]:
-    """Hold versions, metadata, findings, imports and the smoke test of the changed state against the one before.
+    """Compare versions, metadata, findings, imports and the smoke test of the changed state with the old one.
 
-    `stays` and `was` are what `look_before` returned. Returns what was proved, and the state as it was seen. Fails
-    where something is worse than before, or nothing of what was to be cured is.
+    `stays` and `was` are what `look_before` returned. Returns what was proved, and a snapshot of the state. Raises
+    FailureError if something got worse, or if no finding that was to be fixed is fixed.
     """
     plan, ways = task.plan, task.ways
     also = _modules_of(work, plan)
@@ -142,7 +142,10 @@ def _judged(
 def compare(
     before: Snapshot, after: Snapshot, checks: Iterable[Check], grades: Collection[str] = _GRADES
 ) -> tuple[Simulated, Diagnosis]:
-    """Compare two states, and return what the checks say of the second; what waits for the word of a run is untold."""
+    """Compare two states, and return the checks' results for the second.
+
+    Findings that need a run to be decided are left undecided.
+    """
     several = tuple(checks)
     old, new = diagnose(before, several), diagnose(after, several)
     told, waits = after.get(kinds.Runtime), set[str]()
@@ -153,7 +156,7 @@ def compare(
 
 
 def no_target(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot without the facts of a target: what a new environment is compared with."""
+    """Return a snapshot without the facts of a target, to compare a new environment with."""
     kept = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
     why = kinds.Absent(why="there is no environment yet")
     return imports.with_imports(Snapshot(kept, taken=snapshot.taken), why)
@@ -177,7 +180,7 @@ def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
 
 
 def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
-    """Import with the interpreter of a ground, as a shell to come has it; `old`: as before the plan, never deep."""
+    """Import with the interpreter of a ground, in the environment of a new shell; `old`: as before the plan, not deep."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
         if isinstance(step, SetEnv) and step.value is None:
@@ -197,13 +200,13 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
 
 
 def _names(plan: Plan) -> frozenset[str]:
-    # of a new environment nothing was moved: what was asked for tells whether it is whole
+    # in a new environment nothing was moved: the requested packages show whether it is complete
     pins = () if plan.new or plan.rebuild else plan.pins
     return frozenset((*plan.asked, *(pin.name for pin in pins)))
 
 
 def _modules_of(ground: Ground, plan: Plan) -> Modules:
-    """Return the modules that the plan's distributions bring: those that can be imported by it, a few each."""
+    """Return a few importable modules of each distribution of the plan."""
     found: Modules = {}
     for info in info_folders(ground.site, _names(plan)):
         tops = (match[1] for *_, name in rows(info) if (match := _MODULE.fullmatch(name)))
@@ -214,7 +217,7 @@ def _modules_of(ground: Ground, plan: Plan) -> Modules:
 
 
 def hold(found: Iterable[str]) -> None:
-    """Stop where there are faults, and name the first three."""
+    """Raise FailureError if there are faults, and name the first three."""
     if several := list(found):
         raise FailureError(clauses(several))
 
@@ -233,7 +236,7 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
-    """Return who is at fault and with what -> the sentence; versions tell no fault from another."""
+    """Return (package, problem) -> the sentence; the key has no versions, so a fault stays the same one."""
     found: dict[tuple[str, str], str] = {}
     packages = snapshot.find(kinds.Packages)
     if packages is None:
@@ -251,6 +254,6 @@ def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
 
 
 def _same(have: str, want: str) -> bool:
-    """Compare versions; a pin without label is met by a build that has one, as installers see it."""
+    """Return whether a version meets a pin; like installers, a pin without a label accepts a build with one."""
     one, wanted = pep440(have), specifiers(f"=={want}")
     return have == want or bool(one and wanted and wanted.contains(one, prereleases=True))

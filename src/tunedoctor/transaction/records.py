@@ -1,11 +1,10 @@
-"""Installed distributions, the files that they name, and what a change reaches: held inside, and saved.
+"""Find the files that a change deletes or writes, check that they are inside the environment, save and restore them.
 
-Folders of an environment that came from elsewhere are not to be trusted: links in it, and the RECORD files by which
-installers delete, can name anything of the user's.
+The folders of an environment from elsewhere can't be trusted: its links, and the RECORD files by which installers
+delete, can name any file of the user.
 
-Where the whole cannot be cloned, saved are the top-level entries of site-packages, and whatever else goes or is
-written, each by its path. What the change adds and was not there is noted by name. Putting back can be stopped and
-begun again.
+If the environment can't be cloned, the doctor saves the top-level entries of site-packages, and each other path that is
+deleted or written. Paths that the change adds are noted by name. Restoring can be interrupted and repeated.
 """
 
 import base64
@@ -27,22 +26,22 @@ from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.tree import link, remove_tree, replace
 
 _LARGEST = 4 << 20
-"""Bytes of a command; what is larger is a program of its own."""
+"""Most bytes of a command script; larger files are programs without the interpreter's path."""
 _LARGEST_RECORD = 64 << 20
 
 
 def name_of(info: Path) -> str:
-    """Return the normalised name of a distribution, by its .dist-info folder."""
+    """Return the normalised name of a distribution from its .dist-info folder."""
     return normalised(info.name.removesuffix(".dist-info").rpartition("-")[0])
 
 
 def info_folders(site: Path, names: Collection[str]) -> Iterator[Path]:
-    """Yield the .dist-info folders of normalised names in a site folder."""
+    """Yield the .dist-info folders in a site folder for some normalised names."""
     return (path for path in site.glob("*.dist-info") if name_of(path) in names)
 
 
 def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
-    """Yield the files of a distribution: path, "sha256=…" or "", and the name as RECORD has it; none without RECORD."""
+    """Yield path, "sha256=…" or "", and name in RECORD of each file of a distribution; nothing without a RECORD."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
         for name, digest, *_ in ((*row, "") for row in csv.reader(io.StringIO(text)) if row):
@@ -72,9 +71,9 @@ _FIELD = re.compile(r"^(Name|Version):[ \t]*(\S{1,200})[ \t\r]*$", re.MULTILINE)
 
 
 def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
-    """Remove what is left of distributions that no installer can uninstall, so that they can be installed again.
+    """Remove the rest of distributions that no installer can uninstall, so that they can be installed again.
 
-    Files go by what RECORD still names inside the environment. Those that it does not name are written over.
+    Removes the files that RECORD still names inside the environment. The others are overwritten by the install.
     """
     for info in list(info_folders(site, names)):
         if not damaged(info):
@@ -86,9 +85,9 @@ def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
 
 
 def faults(site: Path, names: Collection[str]) -> Iterator[str]:
-    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each.
+    """Yield a sentence for each file of distributions that is missing or differs from their RECORD.
 
-    A file that several distributions bring, for example tests/__init__.py, has to be that of one of them.
+    A file that several distributions contain, for example tests/__init__.py, only has to match one of them.
     """
     for info in info_folders(site, names):
         if not (info / "RECORD").is_file():
@@ -101,7 +100,7 @@ def faults(site: Path, names: Collection[str]) -> Iterator[str]:
 
 
 def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
-    """Return whether another distribution brings the file as it is."""
+    """Return whether another distribution has this file with these contents."""
     others = (one for one in site.glob("*.dist-info") if one != info)
     return any((name, digest) == (n, d) for one in others for _, d, n in rows(one))
 
@@ -117,10 +116,10 @@ def _digest(path: Path, kind: str = "sha256") -> str:
 
 
 def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
-    """Let what was installed into a clone name the environment that the clone will become.
+    """Replace the clone's path by that of the environment in commands and metadata installed into the clone.
 
-    Installers write the interpreter's path into commands, and the hash of the command into RECORD. The clone's name
-    is that of the environment and a token, which is taken out of the commands in `scripts` and of files of `infos`.
+    Installers write the interpreter's path into commands, and the command's hash into RECORD. The clone's name is the
+    environment's name plus a token; this removes the token from commands in `scripts` and from files of `infos`.
     """
     changed: set[Path] = set()
     for path in scripts.iterdir() if scripts.is_dir() else ():
@@ -142,10 +141,10 @@ def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
 
 
 def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
-    """Put back files that distributions which went had in common with others, as nvidia/__init__.py.
+    """Restore files that removed distributions shared with others, for example nvidia/__init__.py.
 
-    `names` are those that went, `old` is where their site folder is as it was. A RECORD that is missing or unreadable
-    shares nothing.
+    `names` are the removed ones, `old` is the unchanged site folder. A distribution without a readable RECORD shares
+    nothing.
     """
     taken = {name for info in info_folders(old, names) for _, _, name in rows(info)}
     for info in site.glob("*.dist-info") if taken else ():
@@ -156,12 +155,12 @@ def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
 
 
 def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
-    """Return every path that a plan deletes or writes; one outside of the environment is refused, with who names it."""
+    """Return every path that a plan deletes or writes. Raises FailureError if one is outside the environment."""
     root = Path(os.path.realpath(ground.root))
     inner: dict[Path, bool] = {}
     found: list[Path] = []
     for path, owner in _paths(plan, ground, wheels):
-        # the last part can be a link, which goes or is written over itself
+        # the last part can be a link: the link itself is deleted or overwritten, not its destination
         folder = path.parent
         if folder not in inner:
             inner[folder] = Path(os.path.realpath(folder)).is_relative_to(root)
@@ -202,7 +201,7 @@ def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
 
 
 def brought(ground: Ground, files: Files) -> Iterator[Path]:
-    """Yield where the files of wheels come to lie; of headers every place that an installer has for them."""
+    """Yield the paths to which the files of wheels are installed; for headers all places that installers use."""
     python = ground.site.parent.name
     yield from (ground.site / name for name in files.inside)
     yield from (ground.scripts / name for name in files.scripts)
@@ -214,12 +213,12 @@ def brought(ground: Ground, files: Files) -> Iterator[Path]:
 
 
 def going(plan: Plan) -> frozenset[str]:
-    """Return the normalised names of distributions whose files a plan takes away or writes over."""
+    """Return the normalised names of distributions whose files a plan removes or overwrites."""
     return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
 
 
 def inside(ground: Ground, path: str) -> Path:
-    """Return the place of a path of a plan; refuse one that climbs out, or is the whole environment."""
+    """Return the absolute path of a plan's path. Raises FailureError if it leaves the environment, or is all of it."""
     target = ground.prefix / path.replace("\\", "/")
     _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
     return target
@@ -231,9 +230,9 @@ def _hold(inner: object, path: str, owner: str = "") -> None:
 
 
 def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
-    """Return what is saved of paths, relative to the root -> whether it is there; with / at its end: a folder.
+    """Return the entries to save for some paths: path relative to the root (folders end with /) -> whether it exists.
 
-    Beside site-packages folders are told that are not there: what comes into them is not all of this change.
+    Outside site-packages, missing parent folders are entries too: other programs may also put files into them.
     """
     root, site = ground.root, ground.site
     found, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
@@ -248,18 +247,18 @@ def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
             raise FailureError(f"{path} is outside the folders that are saved", NEW, refused=True)
     outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
     saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
-    # the deepest first, as they go
+    # deepest first, the order in which they are removed
     return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
 
 
 def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:
-    """Bring back what was saved, by a rename each, and remove what was not there."""
+    """Restore each saved entry with a rename, and remove entries that did not exist."""
     for name, there in saved.items():
         live, own = ground.root / name, kept / name
         if name.endswith("/"):
-            with suppress(OSError):  # others put something there
+            with suppress(OSError):  # another program put something there
                 live.rmdir()
-        elif not there or os.path.lexists(own):  # else it was brought back already
+        elif not there or os.path.lexists(own):  # else it was restored already
             remove_tree(live)
             if there:
                 live.parent.mkdir(parents=True, exist_ok=True)

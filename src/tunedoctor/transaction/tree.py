@@ -1,13 +1,13 @@
-"""Trees of files: clone by hard links where there are, write beside and rename, remove, exchange, mark.
+"""Work on file trees: clone with hard links if possible, replace files, remove, exchange and mark folders.
 
-What people rewrite in place gets a copy of its own in a clone: a hard link would carry the change over into the other
-state. The files of packages are replaced, so that links serve for these.
+In a clone, files that people edit in place are copied: with a hard link, an edit would also change the other state.
+Installers replace the files of packages, so hard links are safe for these.
 
-A mark tells a folder that the doctor made or set aside from one that merely has its name: 128 random bits, in
-hexadecimal, in a file of the folder and in the journal. A live environment carries one for the moment of a swap alone.
-Numbers of devices would not do: they change with a remount.
+A mark distinguishes a folder that the doctor made or set aside from another one with the same name: 128 random bits, in
+hexadecimal, in a file of the folder and in the journal. A live environment carries one only during a swap. Device
+numbers would not work as marks: they change with a remount.
 """
-# os.scandir over tens of thousands of files: a Path for each doubles the time
+# os functions for tens of thousands of files: a Path for each would double the time
 # ruff: noqa: PTH101, PTH114, PTH115, PTH118, PTH208
 
 import ctypes
@@ -27,9 +27,9 @@ from tunedoctor.system.reading import read_regular
 
 MARK = ".doctor-mark"
 _BEGUN = f"{MARK}.new"
-"""A mark that is being written."""
+"""Name of a mark file that is being written."""
 _SMALL = 1 << 20
-"""Bytes of a file that is copied for its name alone; interpreters among the scripts are larger."""
+"""Most bytes of a file that is copied because of its name; interpreters among the scripts are larger."""
 _COPIED = re.compile(
     r"\.(?:pth|cfg|egg-link)$|[\\/](?:bin|Scripts|conda-meta|etc)[\\/][^\\/]+$|\.(?:dist|egg)-info[\\/]"
 )
@@ -42,8 +42,8 @@ _CALLS = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
 def clone(source: Path, to: Path) -> int:
     """Clone a file, a link or a tree; return the number of files.
 
-    What a folder `to` holds already stays. Links stay as they read; sockets and the like are left out. Times, modes and
-    owners are kept: byte code is checked by times.
+    Existing contents of a folder `to` stay. Links are copied as they are; sockets and similar files are skipped. Times,
+    modes and owners are kept, because Python checks byte code by times.
     """
     kept = {*os.listdir(to)} if to.is_dir() else None
     count, skip = 0, len(os.fspath(source.parent))
@@ -75,7 +75,7 @@ def clone(source: Path, to: Path) -> int:
 
 
 def link(source: str, target: str) -> None:
-    """Link a file to where nothing is, or copy it where the file system cannot."""
+    """Hard-link a file to a new path, or copy it if the file system can't link."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -91,7 +91,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def _own(found: os.stat_result, target: str) -> None:
-    """Give a copy the owner and the group of what it is a copy of, as far as this user can."""
+    """Give a copy the owner and group of the original, as far as this user may."""
     if sys.platform != "win32" and (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
         with suppress(OSError):
             os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
@@ -111,7 +111,7 @@ def replace(path: Path, text: bytes) -> None:
 
 
 def own_bytes(folder: Path) -> int:
-    """Return the bytes that removing a tree would free: files that nothing else holds a link to."""
+    """Return the bytes that removing a tree would free: files without hard links elsewhere."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
@@ -123,7 +123,7 @@ def own_bytes(folder: Path) -> int:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree, read-only folders too; what is not there is fine."""
+    """Remove a tree, including read-only folders, if it exists."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -136,7 +136,7 @@ def remove_tree(path: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step; False where the system cannot, OSError where it can and would not."""
+    """Swap two folders in one step; return False if the system can't do that. Raises OSError if it fails."""
     name, here, flag = _CALLS.get(sys.platform, ("", 0, 0))
     call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
     if call is None or not call(here, os.fsencode(one), here, os.fsencode(other), flag):
@@ -148,7 +148,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def to_disk(folder: Path) -> None:
-    """Put what was written on the disk: a power cut after the switch must not find the new state half there."""
+    """Flush written files to the disk, so that a power cut after the switch leaves no incomplete new state."""
     if sys.platform == "linux":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -174,7 +174,7 @@ def mark(folder: Path, value: str, *, made: bool = False) -> None:
 
 
 def mark_of(folder: Path) -> str:
-    """Return the mark of a folder of this user's; "" where it has none."""
+    """Return the mark of a folder that belongs to this user; "" if it has none."""
     file = folder / MARK
     with suppress(OSError):
         if _mine(folder) and stat.S_ISREG(file.lstat().st_mode):
@@ -183,7 +183,7 @@ def mark_of(folder: Path) -> str:
 
 
 def take_off(folder: Path, value: str) -> None:
-    """Remove a mark, whole or begun; another one stays."""
+    """Remove a mark, complete or unfinished; a different mark stays."""
     if value and _mine(folder):
         remove_tree(folder / _BEGUN)
         if mark_of(folder) == value:
@@ -191,9 +191,9 @@ def take_off(folder: Path, value: str) -> None:
 
 
 def remove_marked(folder: Path, values: Collection[str]) -> None:
-    """Remove a folder that carries one of the marks, or is the empty one of a doctor stopped while it marked it.
+    """Remove a folder that carries one of the marks, or an empty one that a doctor was killed while marking.
 
-    The mark goes last: a doctor that is killed meanwhile knows the rest again. Another folder stays.
+    The mark is removed last, so that the rest can be recognised if the doctor is killed. Other folders stay.
     """
     if not _mine(folder) or (
         mark_of(folder) not in values and any(one.name != _BEGUN for one in folder.iterdir())

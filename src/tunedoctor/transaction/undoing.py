@@ -1,12 +1,12 @@
-"""Swap states, put in order what a killed doctor left, bring back an earlier state, list the states, let old ones go.
+"""Swap states, recover from a killed doctor, restore an earlier state, list the states, remove old ones.
 
-What is open is finished where the switch was made, else taken back, by the step that its journal tells:
+An unfinished transaction is finished if the switch was made, else reverted. The step in its journal decides:
 
-begin, changing   switch, new: the clone goes. backup, stash: what was saved comes back
-restoring         what a stash saved comes back
-swapping          whoever lies where tells whether the swap took place
-gone              all of it goes
-done, undone      nothing is open
+begin, changing   switch, new: remove the clone. backup, stash: restore the saved files
+restoring         restore the files that a stash saved
+swapping          the marks of the folders show whether the swap took place
+gone              remove everything
+done, undone      nothing to do
 """
 
 import errno
@@ -30,20 +30,20 @@ from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
 
 KEEP = 3
 DAYS = 30
-"""A state that is older goes, but the newest stays."""
+"""Older states are removed, except the newest one."""
 _BACK = "The environment is back in its old state."
 _DROPPED = "An interrupted fix was cleaned up; the environment is unchanged."
 
 
 def swap(journal: Journal, then: Then) -> None:
-    """Swap the live folder and the other state; where nothing lies at one of them, the other one moves.
+    """Swap the live folder and the other state; if one of them does not exist, move the other one.
 
-    The live folder is marked before it leaves its place, and whoever takes the place loses his mark. Where it raises,
+    The live folder is marked before it moves, and the mark of the one that takes its place is removed. If this raises,
     nothing moved, or `swapped` can finish it.
     """
     record, live, other, aside = journal.record, journal.live, journal.other, journal.aside
     there = os.path.lexists(live)
-    if there and not record.live:  # somebody else's
+    if there and not record.live:  # not the doctor's
         raise FileExistsError(errno.EEXIST, "it already exists", str(live))
     journal.step("swapping", live=record.live if there else "", then=then, was=record.step)
     if there:
@@ -64,7 +64,7 @@ def swap(journal: Journal, then: Then) -> None:
 
 
 def swapped(journal: Journal) -> bool:
-    """Finish a swap that was begun, and write down what it leads to; False where it did not take place."""
+    """Finish a swap that was begun, and write down the next step; return False if it did not take place."""
     record, live, other, aside = journal.record, journal.live, journal.other, journal.aside
     leaves, comes = record.live, record.other
     if leaves and mark_of(aside) == leaves:
@@ -84,9 +84,9 @@ def swapped(journal: Journal) -> bool:
 
 
 def undo(target: str | None, id_: str = "") -> UndoResult:
-    """Bring back the state before the last fix, or the one of `id_`; never raises for what lies on the disk.
+    """Restore the state before the last fix, or the one with `id_`; never raises for problems on the disk.
 
-    What it replaces is kept in its place, so that it can be brought back by its id; a stash keeps nothing.
+    The replaced state is kept, so that it can be restored by its id; a stash keeps nothing.
     """
     try:
         recovered, lives = put_in_order(target), _lives(target)
@@ -105,7 +105,7 @@ def undo(target: str | None, id_: str = "") -> UndoResult:
 
 
 def _find_state(states: list[tuple[Journal, State]], id_: str) -> tuple[Journal, State] | None:
-    """Return the state of an id, or the one before the newest fix that was not undone. `states`: newest first."""
+    """Return the state with an id, or the one before the newest fix that was not undone. `states`: newest first."""
     by_id = {state.id: (journal, state) for journal, state in states}
     if id_:
         return by_id.get(id_)
@@ -119,18 +119,20 @@ def _find_state(states: list[tuple[Journal, State]], id_: str) -> tuple[Journal,
 
 
 def _bring_back(journal: Journal, state: State) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
-    """Bring back a state; return it, the files of the project that have their contents back, and those that stay."""
+    """Restore a state; return it, the project files that were restored, and those that were left alone."""
     if state.strategy == "stash":
         files: tuple[str, ...] = ()
         left: tuple[str, ...] = ()
         for one in reversed(known(journal.live)):
-            if one.id >= journal.id:  # it holds what its own change touched alone
+            if one.id >= journal.id:  # it only holds files that its own change touched
                 one.read()
                 files += edited_paths(one)
                 left += _take_back(one)[1]
         return replace(state, folder=""), _without(files, left), left
     record = journal.read()
-    if record.other or os.path.lexists(journal.other):  # else it was made from nothing
+    if record.other or os.path.lexists(
+        journal.other
+    ):  # else the environment was created from nothing
         _hold(journal, "left there; nothing was changed")
     if record.files != "none":
         journal.step(record.step, files="pending")
@@ -150,14 +152,14 @@ def _hold(journal: Journal, what: str) -> None:
 
 
 def list_states(target: str | None) -> tuple[State, ...]:
-    """Return the states of an environment that can be brought back, newest first, with what they cost."""
+    """Return the states of an environment that can be restored, newest first, with their size on the disk."""
     states = (state for _, state in kept(_lives(target)))
     sized = ((one, tree.own_bytes(Path(one.folder)) if one.folder else 0) for one in states)
     return tuple(replace(one, bytes=size) for one, size in sized)
 
 
 def put_in_order(target: str | None) -> str:
-    """Finish or take back what a killed doctor left; "" where nothing was open."""
+    """Finish or revert what a killed doctor left; return what was done, or "" if nothing was unfinished."""
     said: list[str] = []
     for live in _lives(target):
         several = known(live)
@@ -168,7 +170,7 @@ def put_in_order(target: str | None) -> str:
 
 
 def _lives(target: str | None) -> list[Path]:
-    """Return what transactions of a target change; it need not start, nor be there, to be brought back."""
+    """Return the folders that transactions of a target change; the target need not start, or even exist."""
     found = here(target)
     path = Path(found.python or found.asked)
     prefix = whole = Path(os.path.realpath(path))
@@ -180,9 +182,9 @@ def _lives(target: str | None) -> list[Path]:
 
 
 def recover(live: Path) -> str:
-    """Finish or take back every open transaction; say what was done, "" where nothing was open. The lock is held.
+    """Finish or revert every unfinished transaction; return what was done, or "". The caller holds the lock.
 
-    A damaged journal is set aside and told of; the others go on. What could not be done now stays for the next time.
+    A damaged journal is set aside and reported; the others continue. The next start retries what failed now.
     """
     said: list[str] = []
     for journal in known(live):
@@ -199,7 +201,7 @@ def recover(live: Path) -> str:
 
 
 def open_in(live: Path) -> bool:
-    """Tell whether a transaction waits to be finished or taken back here; a damaged journal waits as well."""
+    """Return whether a transaction here has to be finished or reverted; a damaged journal counts too."""
     try:
         return any(not (one.read().ended or _elsewhere(one)) for one in known(live))
     except DamagedError:
@@ -207,7 +209,7 @@ def open_in(live: Path) -> bool:
 
 
 def _elsewhere(journal: Journal) -> bool:
-    """Tell whether it is of another machine that shares the home folder: nothing here carries its marks."""
+    """Return whether a journal belongs to another machine that shares the home folder: no folder here has its marks."""
     folders = (journal.live, journal.other, journal.aside, journal.wheels)
     mine = journal.record.host == socket.gethostname()
     return not mine and journal.record.marks.isdisjoint(map(mark_of, folders))
@@ -228,7 +230,7 @@ def _recovered(journal: Journal) -> str:
     if record.ended:
         if record.files == "pending":
             settle(journal)
-        # without a state the environment was removed, and its state with it
+        # without a kept state the environment was removed
         drop(journal, work=_state(journal) is not None)
         return said
     in_place = record.ground.strategy in ("backup", "stash")
@@ -256,7 +258,7 @@ def _take_back(journal: Journal) -> tuple[str, tuple[str, ...]]:
 
 
 def kept(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
-    """Return what can be brought back, newest first; of a damaged journal nothing is known."""
+    """Return the states that can be restored, newest first; damaged journals are skipped."""
     found: list[tuple[Journal, State]] = []
     for journal in (one for live in lives for one in known(live)):
         with suppress(DamagedError):
@@ -285,7 +287,7 @@ def _state(journal: Journal) -> State | None:
 
 
 def prune(live: Path) -> None:
-    """Let go of states beyond those that are kept, and of those that are too old; the newest stays."""
+    """Remove states beyond the number that is kept, and those that are too old; the newest always stays."""
     oldest = datetime.now(UTC) - timedelta(days=DAYS)
     for number, (journal, _) in enumerate(kept([live])):
         if number and (number >= KEEP or journal.record.time < oldest):
@@ -293,7 +295,7 @@ def prune(live: Path) -> None:
 
 
 def drop(journal: Journal, *, work: bool = False) -> None:
-    """Remove all of a transaction, the journal last, by its marks; `work`: wheels and words alone."""
+    """Remove everything of a transaction by its marks, the journal last; `work`: only the wheels and the log."""
     for folder in (journal.wheels,) if work else (journal.other, journal.wheels):
         remove_marked(folder, journal.record.marks)
     journal.log.unlink(missing_ok=True)
