@@ -1,4 +1,4 @@
-"""The user's sources, asked: who does not answer is known before uv waits for it, and a lack is told per source."""
+"""Ask the user's package sources: skip those that don't answer before uv waits for them, and report what each lacks."""
 
 import hashlib
 import os
@@ -23,17 +23,17 @@ from tunedoctor.refresh.index import parsed, sources_of, standard_index, wheels_
 from tunedoctor.system.scratch import scratch
 
 _PROBED = "torch"
-"""What is asked for to see whether a source answers; that it lacks it is an answer."""
+"""Package that is requested to see whether a source answers; "not found" is an answer too."""
 _SOON = Limits(seconds=5.0, connect=1.5)
-"""Who is there takes some hundredths."""
+"""Time limits for that: a source that works answers within hundredths of a second."""
 _LACKS = (401, 403, 404, 410)
-"""What a source lacks is not found, or forbidden; whom it does not know yet uv may have the password of."""
+"""Statuses of a source that lacks a package: not found or forbidden. uv may have the password that 401 asks for."""
 _NAMED = 3
-"""Packages, and versions of one, that are told of."""
+"""Most packages, and versions of each, that are listed."""
 
 
 class Asking:
-    """One run's view of the sources; each is asked once whether it answers."""
+    """The package sources of one run; each is asked once whether it answers."""
 
     def __init__(self, sources: Sources, installed: Packages | None = None) -> None:
         self.declared = sources
@@ -42,11 +42,11 @@ class Asking:
         self._answers: dict[tuple[str, str], tuple[Heard, ...]] = {}
 
     def resolve(self, question: Question) -> Outcome:
-        """Ask uv over the sources that answer."""
+        """Return uv's answer from the sources that respond."""
         return self._asked(question, None if question.hashes else ())
 
     def _asked(self, question: Question, again: Collection[str] | None) -> Outcome:
-        """Ask; `again`: what is put in anew, so that what is installed does not stand for it."""
+        """Ask uv; `again`: packages to reinstall, for which the installed version is no source."""
         index = self.declared.placed(question.index_url)
         known = self.answering(index)
         if isinstance(known, Failed):
@@ -58,12 +58,12 @@ class Asking:
     def look_up(
         self, install: Install, python: str, installed: Mapping[str, str]
     ) -> Install | NoSolution | Failed:
-        """Return an install with all its pins, hashes and sizes, which hold the fetch and the install to these files.
+        """Return an install with all pins, hashes and sizes, so that exactly these files are fetched and installed.
 
-        `python` is the target's interpreter; `installed` versions are kept where they serve. Packages that need no
-        change are left out of what comes with the pins. Where PyTorch's index answers, the install names it.
+        `python` is the target's interpreter; `installed` versions are kept if they fit. Dependencies that need no
+        change are left out. The install names PyTorch's index if that answers.
         """
-        # what was drafted before the user agreed to a mirror names the index itself
+        # a plan made before the user agreed to a mirror still names PyTorch's own index
         install = replace(install, index=self.declared.placed(install.index))
         if install.no_deps and all(pin.hashes for pin in install.pins):
             return install
@@ -79,7 +79,7 @@ class Asking:
         if isinstance(known := self.answering(install.index), Failed):
             return known
         if install.index in self.silent:
-            # without its label a build is known by its index alone
+            # a build without a version label can only be identified by its index
             if any(one.name == _PROBED and "+" not in one.version for one in install.pins):
                 return Failed("network", _dead([self._heard[install.index]]))
             install = replace(install, index="")
@@ -93,7 +93,7 @@ class Asking:
             if told is None and was == one.version and one.name not in again:
                 continue
             told = told or replace(one, was=was)
-            # of a folder uv gives no hashes where it need not open the wheel
+            # uv gives no hashes for wheels in a folder that it need not open
             files = self._files(one)
             hashes = told.hashes or one.hashes or tuple(map(_digest, files))
             size = one.download_bytes or max((file.stat().st_size for file in files), default=0)
@@ -111,9 +111,9 @@ class Asking:
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
-        """Add what is installed as a source of metadata where no index has them; name the one that is asked."""
+        """Yield the sources with the default index, and without indexes with metadata of the installed packages."""
         if not (known.index or known.no_index or known.offline) and self._heard:
-            # as uv writes it, so that both fill one cache, and what was read of it holds
+            # spelled as uv does, so that both use the same cache entries
             standard = Source(self._standard.url.rstrip("/"))
             known = replace(known, index=standard if standard.url else None)
         if not known.no_index or self.installed is None or but is None:
@@ -124,10 +124,10 @@ class Asking:
             yield replace(known, links=(*known.links, Source(folder)))
 
     def answering(self, index: str = "") -> Sources | Failed:
-        """Return the sources without those that nobody named and that do not answer, or why none is left.
+        """Return the sources without unconfigured ones that do not answer, or why none is left.
 
-        An index that the user named is not passed over for another one, which anybody could fill with packages of
-        its names: where it does not answer, folders of the user are all that is left.
+        An index that the user configured is never replaced by another one, where anyone could publish packages with
+        the same names: if it does not answer, only the user's folders are left.
         """
         known, every = self.declared, self._indexes(index)
         new = [one for one in every if one.url not in self._heard]
@@ -141,19 +141,19 @@ class Asking:
             who = (named or dead)[0].source
             return replace(known, no_index=who.place or who.url, links=folders)
         if dead and every[-1].url in self.silent:
-            # the standard one is out of reach: another stands in its place, or uv would wait for it
+            # the standard index does not answer: make another one the default, or uv would wait for it
             there = next(one for one in reversed(every) if one.url not in self.silent)
             return replace(known, index=there)
         return known
 
     @property
     def best(self) -> Sources:
-        """The sources that answer, or all where that leaves none."""
+        """The sources that answer, or all if none does."""
         known = self.answering()
         return self.declared if isinstance(known, Failed) else known
 
     def _indexes(self, index: str = "") -> tuple[Source, ...]:
-        """Return all indexes, the default one last; none where the user forbids to ask."""
+        """Return all indexes, the default one last; none if the user forbids indexes."""
         known = self.declared
         if known.no_index or known.offline:
             return ()
@@ -171,11 +171,11 @@ class Asking:
 
     @property
     def partly(self) -> bool:
-        """Whether an index did not answer that is asked for every package: PyTorch's is asked for torch alone."""
+        """Whether an index for all packages did not answer; PyTorch's is only used for torch."""
         return any(one.url in self.silent for one in self._indexes())
 
     def held(self, index: str) -> tuple[str, ...]:
-        """Return the versions of torch that the user's sources have, where PyTorch's index does not answer; else ()."""
+        """Return the versions of torch in the user's sources if PyTorch's index does not answer; else ()."""
         known, index = self.declared, self.declared.placed(index)
         if known.offline or isinstance(self.answering(index), Failed):
             return ()
@@ -187,13 +187,13 @@ class Asking:
         return tuple(dict.fromkeys(found))
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
-        """Return in words what each source has of some packages."""
+        """Return a text that says which versions of some packages each source has."""
         found = self.answers(names, index)
         told = (one.of(name) for name, several in found.items() for one in several)
         return "; ".join(dict.fromkeys(told))
 
     def answers(self, names: Iterable[str], index: str = "") -> dict[str, tuple["Heard", ...]]:
-        """Return what each source has of some packages, by name; each is asked once."""
+        """Return each source's answer for some packages, by name; each is asked once."""
         places = (*self._indexes(index), *self.declared.links)
         some = tuple(islice(dict.fromkeys(names), _NAMED))
         for name in some:
@@ -202,7 +202,7 @@ class Asking:
         return {name: self._answers[name, index] for name in some}
 
     def source_only(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the packages that no source has as a wheel and some has as source, with their newest version."""
+        """Return the packages that the sources only have as source distributions, with their newest version."""
         found: dict[str, str] = {}
         for name, several in self.answers(names).items():
             sources = [one.sources[0] for one in several if one.sources]
@@ -212,19 +212,19 @@ class Asking:
 
 
 class Heard(NamedTuple):
-    """What a source says of one package."""
+    """A source's answer for one package."""
 
     source: Source
     why: str = ""
     versions: tuple[str, ...] = ()
-    """Versions that it holds as wheels, newest first."""
+    """Versions that it has as wheels, newest first."""
     sources: tuple[str, ...] = ()
-    """Versions that it holds as source, newest first."""
+    """Versions that it has as source distributions, newest first."""
     place: str = ""
-    """Where its answer leads and nobody looked, as an installer does."""
+    """Address that it redirects to, which installers would not follow and which was not searched."""
 
     def of(self, name: str) -> str:
-        """Return it in words."""
+        """Return the answer as text."""
         if self.why:
             return f"{self.source.shown} did not answer: {self.why}"
         if self.place:
@@ -240,7 +240,10 @@ class Heard(NamedTuple):
 def heard(
     several: Iterable[Source], name: str, known: Sources, *, whole: bool = True
 ) -> tuple[Heard, ...]:
-    """Ask every source for a package at once, each for a second or two; not `whole`: only whether it answers."""
+    """Ask all sources for a package at the same time, each for a second or two.
+
+    Not `whole`: only find out whether they answer.
+    """
     asked = tuple(several)
     client = known.client(os.environ)._replace(limits=_SOON)
     with ThreadPoolExecutor(len(asked) or 1) as pool:
@@ -276,10 +279,10 @@ def _digest(file: Path) -> str:
 
 
 def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:
-    """Write wheels without files of what is installed, as a source of metadata; `but` names what is reinstalled.
+    """Write wheels without files for the installed packages, as a source of metadata; `but`: those to reinstall.
 
-    A wheelhouse holds what is to be put in, seldom all that is there already; the resolver needs the requirements of
-    both. Nothing is ever installed from it: what stays as it is stays.
+    A wheelhouse has the packages to install, but rarely those that are already installed, and the resolver needs the
+    requirements of both. Nothing is ever installed from these wheels.
     """
     for one in packages.distributions:
         name = one.name.replace("-", "_")

@@ -1,7 +1,7 @@
-"""The installers that change an environment, uv and pip: fetch by hash, then install without network.
+"""Run uv or pip to change an environment: fetch by hash, then install without network.
 
-uv downloads nothing without installing, so that the fetch fills its cache by way of a folder of links, and the install
-takes all from the cache, offline. pip downloads into a folder and installs from it.
+uv can't only download: the fetch installs into a folder of links, which fills uv's cache, and the install then works
+offline from the cache. pip downloads into a folder and installs from it.
 """
 
 import csv
@@ -21,32 +21,32 @@ from tunedoctor.system.child import Ended, run
 Named = Literal["uv", "pip"]
 
 FETCH_SECONDS = 6 * 3600.0
-"""For all wheels of one index: 3 GB over a slow line."""
+"""Time limit for all wheels of one index: 3 GB over a slow line."""
 INSTALL_SECONDS = 3600.0
 _LIMIT = 8 << 20
 LINKS = "links"
-"""Folder below that of the job, for uv; links cost no room."""
+"""Folder of links below the job's folder, for uv; links need no space."""
 _DATA = re.compile(r"([^/]+)-[^/]+\.data/(\w+)/(.+)")
-"""Parts of a wheel that go elsewhere: scripts, headers, data, purelib, platlib."""
+"""Parts of a wheel with their own destinations: scripts, headers, data, purelib, platlib."""
 
 
 class Job(NamedTuple):
-    """What an installer is to do to one environment."""
+    """An installer's task for one environment."""
 
     python: str
-    """Interpreter of the environment that it is for."""
+    """Interpreter of the environment."""
     folder: str
-    """Where what was fetched lies; the working folder of the child too, so that no project steers it."""
+    """Folder of the fetched files; also the child's working folder, so that no project's settings apply."""
     requirements: str = ""
     source: str = ""
-    """PyTorch's index, which comes to the user's sources; "" for those alone."""
+    """PyTorch's index, in addition to the user's sources; "" for none."""
     user: bool = False
-    """Into the user's own site-packages."""
+    """Whether to install into the user's own site-packages."""
     checked: bool = True
 
 
 class Files(NamedTuple):
-    """Files that wheels bring, with forward slashes."""
+    """Files contained in wheels, with forward slashes."""
 
     inside: frozenset[str]
     """Relative to site-packages."""
@@ -57,13 +57,13 @@ class Files(NamedTuple):
 
 
 class Tool(NamedTuple):
-    """An installer: the command of each duty, its variables, and what it fetched."""
+    """An installer: its commands, its variables, and the files it fetched."""
 
     name: Named
     sources: Sources
 
     def fetch(self, job: Job) -> list[str]:
-        """Fill the cache, or the folder of wheels."""
+        """Return the command that fills the cache or the folder of wheels."""
         if self.name == "pip":
             return [*_pip(job), "download", "-d", job.folder, *self._held(job), *_QUIET]
         links = str(Path(job.folder, LINKS))
@@ -71,7 +71,7 @@ class Tool(NamedTuple):
         return [*uv_pip("install", job.python), *into, *self._held(job)]
 
     def install(self, job: Job) -> list[str]:
-        """Install what was fetched. Byte code is left to the first import."""
+        """Return the command that installs the fetched files. The first import writes the byte code."""
         if self.name == "uv":
             return [*uv_pip("install", job.python), "--offline", *self._held(job)]
         argv = [*_pip(job), "install", "--no-index", "--find-links", job.folder, "--no-compile"]
@@ -85,7 +85,7 @@ class Tool(NamedTuple):
         return [*_pip(job), "uninstall", "--yes", *names]
 
     def environment(self, environ: Mapping[str, str], job: Job, *, network: bool) -> dict[str, str]:
-        """Return the variables; without the network uv needs the sources too: they name the place in its cache."""
+        """Return the variables; uv needs the sources also offline, because they determine the place in its cache."""
         if network or self.name == "uv":
             return self.sources.with_index(job.source).said(environ)
         return Sources().said(environ)
@@ -96,7 +96,7 @@ class Tool(NamedTuple):
         return argv + (["--require-hashes"] if job.checked else [])
 
     def files(self, folder: Path) -> Files:
-        """Return what the fetched wheels bring, by their lists of contents."""
+        """Return the files that the fetched wheels contain."""
         wheels = [*(_linked if self.name == "uv" else _zipped)(folder)]
         found = {place: set[str]() for place in ("inside", "scripts", "below")}
         for kind, path in (one for wheel in wheels for one in wheel):
@@ -106,13 +106,13 @@ class Tool(NamedTuple):
 
 
 def lines_of(pins: Iterable[Pin]) -> str:
-    """Return a requirements file that holds an installer to the hashes."""
+    """Return the text of a requirements file with hashes, which installers then enforce."""
     words = ([pin.requirement, *(f"--hash={value}" for value in pin.hashes)] for pin in pins)
     return "".join(f"{' '.join(line)}\n" for line in words)
 
 
 def _pip(job: Job) -> list[str]:
-    # -I leaves the user's site out, which is where pip lies when packages go there
+    # -I ignores the user's site, which may be where pip itself is when packages go there
     return [job.python, "-E" if job.user else "-I", "-B", "-m", "pip", "--no-input", "--no-color"]
 
 
@@ -122,7 +122,7 @@ _QUIET = ("--progress-bar", "off")
 _PLACES = {"scripts": "scripts", "data": "below", "headers": "below"}
 """Kind of a file -> the field of Files."""
 Listed = list[tuple[str, str]]
-"""Of one wheel: the kind of a file, and its path or name."""
+"""Files of one wheel: kind, and path or name."""
 
 
 def _linked(folder: Path) -> Iterable[Listed]:
@@ -162,7 +162,7 @@ def _zipped(folder: Path) -> Iterable[Listed]:
 
 
 def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
-    """Run an installer on a leash; its words go to the log. Never raises for what it does."""
+    """Run an installer that ends with the doctor; its output goes to the log. Never raises if it fails."""
     leash = str(Path(__file__).with_name("leash.py"))
     tied = [sys.executable, "-I", "-S", leash, str(os.getpid()), *argv]
     ended = run(tied, timeout=seconds, env=env, cwd=cwd, limit=_LIMIT)

@@ -1,7 +1,7 @@
-"""uv, the resolver: a question of requirements and constraints -> pins, no solution, or why it could not tell.
+"""Resolve requirements and constraints with uv: returns pins, no solution, or why it failed.
 
-uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built. What uv
-and pip answer is put into no other words.
+uv runs in an empty folder and reads none of its own files: the doctor passes the user's sources. Nothing is built. The
+messages of uv and pip are quoted, not reworded.
 """
 
 import json
@@ -23,7 +23,7 @@ from tunedoctor.system.reading import toml
 from tunedoctor.system.scratch import scratch
 
 LONGEST = 400
-"""Characters of an explanation that are shown."""
+"""Most characters of an explanation that are shown."""
 
 _NAME = r"(?<![\w.=<>!~,-])([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[^\]\s]*\]|\{[^}]*\})*(?:[<>=!~]\S*)?"
 _LACKED = re.compile(
@@ -33,63 +33,63 @@ _LACKED = re.compile(
 
 
 class NoSolution(NamedTuple):
-    """uv proved that there is none."""
+    """uv proved that there is no solution."""
 
     text: str
 
     def why(self) -> str:
-        """Return its first words in one line, without the head."""
+        """Return the start of uv's explanation in one line, without its heading."""
         words = self.flat.rpartition("resolving dependencies: ")[2].rpartition("cause: ")[2]
         told = textwrap.shorten(words, LONGEST, placeholder=" …")
         return told or "uv found no solution and did not say why"
 
     @property
     def flat(self) -> str:
-        """It in one line, without uv's hints and drawing."""
+        """The explanation in one line, without hints and line drawing."""
         return " ".join(self.text.partition("\nhint")[0].replace("╰─▶", " ").split())
 
     @property
     def lacked(self) -> tuple[str, ...]:
-        """Packages of which the sources lack what is wanted, or a wheel for the platform and Python."""
+        """Packages for which the sources lack a required version, or a wheel for the platform and Python."""
         found = (name for one in _LACKED.finditer(self.flat) for name in one.groups() if name)
         return tuple(dict.fromkeys(map(normalised, found)))
 
     def names(self, known: Iterable[str]) -> list[str]:
-        """Return which of the names it speaks of."""
+        """Return those of the names that the explanation mentions."""
         return [n for n in known if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", self.flat)]
 
 
 Failure = Literal["no uv", "offline", "network", "time", "uv"]
 
 SECONDS = 180.0
-"""For one question; a full set takes two to ten."""
+"""Seconds for one question; a full set takes two to ten."""
 _LIMIT = 8 << 20
-"""Bytes of output; hashes of 200 packages are 1 MB."""
+"""Most bytes of output; hashes of 200 packages are 1 MB."""
 
 
 class Question(NamedTuple):
-    """What uv is to resolve."""
+    """A question for uv: requirements, constraints and options of a resolution."""
 
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
-    """Pins that uv keeps where it can, as those of an existing output file."""
+    """Pins that uv keeps if possible, like those of an existing output file."""
     excluded: tuple[str, ...] = ()
-    """Names that are taken for met wherever they are required."""
+    """Names that count as satisfied wherever they are required."""
     interpreter: str = ""
-    """Path of the Python that it is for; "" for the doctor's own."""
+    """Path of the Python to resolve for; "" for the doctor's own."""
     python: str = ""
-    """"3.12"; "" for that of `interpreter`."""
+    """Python version, for example "3.12"; "" for that of `interpreter`."""
     platform: str = ""
     """uv's name of a platform; "" for this one."""
     macos: str = ""
-    """macOS release for which wheels are taken: "14.0"; uv's own is older than torch's wheels."""
+    """macOS release to resolve for, for example "14.0"; uv's default is too old for torch's wheels."""
     index_url: str = ""
-    """PyTorch's index, which comes to the user's sources; "" for those alone."""
+    """PyTorch's index, in addition to the user's sources; "" for none."""
     hashes: bool = False
     dependencies: bool = True
     locked: bool = False
-    """Ask for pylock.toml, which tells hashes and sizes of the files."""
+    """Whether to ask for pylock.toml, which has hashes and sizes of the files."""
 
 
 class Solved(NamedTuple):
@@ -100,7 +100,7 @@ class Solved(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """Nobody knows whether there is a solution."""
+    """uv failed, so it is unknown whether there is a solution."""
 
     why: Failure
     text: str
@@ -110,7 +110,7 @@ Outcome = Solved | NoSolution | Failed
 
 
 def find_uv() -> str:
-    """Return the path of the uv that came with the doctor, or "" where there is none."""
+    """Return the path of the uv that was installed with the doctor, or ""."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415  loads sysconfig
 
@@ -121,20 +121,20 @@ def find_uv() -> str:
 
 
 def uv_pip(verb: str, python: str, *, uv: str | None = None, wheels: bool = True) -> list[str]:
-    """Return the start of every command of uv: nothing is built, no Python fetched, and no terminal is drawn on."""
+    """Return the start of every uv command: build nothing, fetch no Python, draw nothing on the terminal."""
     argv = [find_uv() if uv is None else uv, "pip", verb, "--python", python]
     argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
     return [*argv, *(ONLY_WHEELS if wheels else ())]
 
 
 ONLY_WHEELS = ("--only-binary", ":all:")
-"""Of uv and pip: to build a source distribution is to run its author's code."""
+"""Option of uv and pip: building a source distribution would run its author's code."""
 
 
 def resolve(
     question: Question, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
 ) -> Outcome:
-    """Ask uv, for at most `seconds` each time; never raises for what uv, the index or a package does.
+    """Ask uv, for at most `seconds` each time; never raises for errors of uv, an index or a package.
 
     A pre-release is taken only if the question asks for one, or prefers one because it is installed, or if a package
     requires one that has no final release in its range. uv alone takes one wherever a range has no final release,
@@ -164,15 +164,15 @@ def resolve(
 
 
 _PRERELEASE_TRIES = 8
-"""Questions for one answer: each opts one more package in to pre-releases, or excludes one that was not asked for."""
+"""Most questions for one answer: each one allows pre-releases of one more package, or excludes one of them."""
 _REQUIRED_PRERELEASE = re.compile(
     r"hint: `([\w.-]+)(?:\[[^\]]*\])?` was requested with a pre-release marker \(e\.g\., [^<()]*?[=~]=[^<()]*\)"
 )
-"""uv's hint that a package asks for a pre-release by its own requirement; an upper bound (<2.0.dev0) asks for none."""
+"""uv's hint that a package's own requirement asks for a pre-release; an upper bound (<2.0.dev0) does not."""
 
 
 def _asked_prereleases(question: Question) -> set[str]:
-    """Return the packages of which the question names a pre-release: in a requirement, a constraint or a preference."""
+    """Return the packages for which the question names a pre-release in a requirement, constraint or preference."""
     found: set[str] = set()
     for line in (*question.requirements, *question.constraints, *question.preferred):
         name, specifier = parted(line)
@@ -185,7 +185,7 @@ def _asked_prereleases(question: Question) -> set[str]:
 
 def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds: float) -> Outcome:
     known = sources.with_index(question.index_url)
-    # with a Python at hand uv does not look for one; --python-version says whose packages are meant
+    # with --python uv does not search for one; --python-version says which Python to resolve for
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
         return Failed("no uv", "uv is missing: it comes with doctor, so reinstall doctor")
@@ -229,9 +229,9 @@ def _arguments(question: Question, out: str) -> list[str]:
 
 
 def _indexes(known: Sources) -> str:
-    """Return a uv.toml of the indexes: what was read of one holds for ten minutes, as PyPI says of its own pages.
+    """Return the text of a uv.toml of the indexes; their pages are cached for ten minutes, as PyPI allows.
 
-    Many a mirror names no time, and then uv asks it for each page again, which takes seconds.
+    Many mirrors allow no caching, and then uv requests each page again, which takes seconds.
     """
     several = [(one, "") for one in known.extra]
     several += [(known.index, "default = true\n")] if known.index else []
@@ -273,7 +273,7 @@ def _failed(ended: Ended, offline: str) -> NoSolution | Failed:
 
 
 def lack(by: str) -> Failed:
-    """Return that the cache lacks something, and who forbids to fetch it."""
+    """Return a sentence: the cache lacks something, and which setting forbids downloading it."""
     by = by or "a setting of uv"
     return Failed("offline", f"uv's cache lacks what is needed, and {by} forbids downloading it")
 
@@ -282,7 +282,7 @@ _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:.*# via (.+))?")
 
 
 def pins_of(text: str) -> tuple[Pin, ...]:
-    """Return the pins of a requirements file with uv's remarks on who wants them; other lines are passed over."""
+    """Return the pins of a requirements file with uv's "# via" comments; other lines are skipped."""
     pins: list[Pin] = []
     for found in filter(None, map(_PIN.match, text.splitlines())):
         owners = "" if "-r " in (found[3] or "") else found[3] or ""
@@ -292,7 +292,7 @@ def pins_of(text: str) -> tuple[Pin, ...]:
 
 
 def locked(text: str) -> tuple[Pin, ...]:
-    """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
+    """Return the packages of a pylock.toml written by uv; () if it can't be read."""
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  few ask for one
 
     try:
@@ -311,19 +311,19 @@ def locked(text: str) -> tuple[Pin, ...]:
 
 
 def lock_of(pins: Iterable[str]) -> str:
-    """Return a pylock.toml of pins, whose versions uv keeps where it can."""
+    """Return the text of a pylock.toml with pins, whose versions uv keeps if possible."""
     form = '[[packages]]\nname = "{}"\nversion = "{}"\n'
     packages = (form.format(*pin.split("==", 1)) for pin in pins)
     return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
 
 
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")
-"""What uv and pip put before the parts of an error."""
+"""Prefix of each part of an error of uv or pip."""
 _GONE_WELL = ("Using ", "Resolved ", "Prepared ", "Audited ", "WARNING:", "[notice]")
 
 
 def said(text: str) -> str:
-    """Return what uv said, cleaned, without warnings and their causes."""
+    """Return uv's output, cleaned, without warnings and their causes."""
     kept: list[str] = []
     warning = False
     for line in clean_text(text).splitlines():
@@ -335,9 +335,9 @@ def said(text: str) -> str:
 
 
 def why(text: str) -> str:
-    """Return in one line why uv or pip failed, in its own words."""
+    """Return uv's or pip's own error message in one line."""
     lines = [line.strip() for line in said(text).splitlines()]
-    # what was done before it failed is no reason; pip ends with what stopped it
+    # lines about finished work give no reason; pip's last line does
     kept = [one for one in lines if not one.startswith(_GONE_WELL)][:3]
     kept = [one for one in lines if one.startswith("ERROR: ")][-1:] or kept
     return "; ".join(_MARK.sub("", one) for one in kept)[:300] or "it printed nothing"

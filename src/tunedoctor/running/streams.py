@@ -1,7 +1,7 @@
-"""Put the doctor between a command and where its output goes and its signals come from: the command does not notice.
+"""Pass the output of a command and signals to it through the doctor, without a visible difference to the command.
 
-A terminal is replaced by a terminal of its own (isatty holds, progress bars live), anything else by a pipe. Where
-stdout and stderr are one thing, the command gets one thing too, and the order of its lines is kept.
+A terminal is replaced by a pseudo-terminal (isatty is still true, progress bars work), anything else by a pipe. If
+stdout and stderr are the same, they are the same for the command too, which keeps the order of its lines.
 """
 
 import errno
@@ -31,24 +31,24 @@ _WAKE = signal.SIGWINCH
 
 
 class Stream(NamedTuple):
-    """One way of the output."""
+    """One output stream of the command."""
 
     source: int
-    """What the doctor reads."""
+    """File descriptor that the doctor reads."""
     inside: int
-    """What the command writes to."""
+    """File descriptor that the command writes to."""
     numbers: tuple[int, ...]
-    """The standard streams of the command that this is: 1, 2 or both."""
+    """Standard streams of the command that use it: 1, 2 or both."""
     is_terminal: bool
 
     @property
     def outside(self) -> int:
-        """Where it goes."""
+        """File descriptor of this process to which the output is passed on."""
         return self.numbers[0]
 
 
 def open_streams() -> list[Stream]:
-    """Open what the command writes to; a standard stream that is closed stays closed. Raises OSError."""
+    """Open the streams for the command; a standard stream that is closed stays closed. Raises OSError."""
     stats: dict[int, tuple[int, int, int]] = {}
     for number in (1, 2):
         with suppress(OSError):
@@ -98,15 +98,15 @@ def fit(outside: int, source: int) -> None:
 
 
 class Pump:
-    """Passes one stream on as it comes, and keeps its tail."""
+    """Passes on one stream, and keeps its tail."""
 
     def __init__(self, stream: Stream, output: Output | None = None) -> None:
-        """Start reading; `output` takes what comes, instead of the standard stream of this process."""
+        """Start reading; `output` receives the data instead of the standard stream of this process."""
         self.stream = stream
         self._output = output
         self.tail = Tail()
         self.problem = ""
-        """Why the output could not be written where it goes; "" where it could."""
+        """Why the output could not be passed on; "" if it could."""
         self._busy = False
         self._thread = threading.Thread(target=self._pump, daemon=True)
         self._thread.start()
@@ -157,7 +157,7 @@ class Pump:
         return True
 
     def finish(self) -> None:
-        """Wait until all that was written is passed on; daemons that hold the stream open are not waited for."""
+        """Wait until all output is passed on, but not for daemons that hold the stream open."""
         most = self.tail.size + (4 * BLOCK)
         idle = 0
         while self._thread.is_alive() and idle < 3 and self.tail.size < most:
@@ -173,7 +173,7 @@ class Pump:
 
 
 def own_terminal() -> bool:
-    """Tell whether this process has a controlling terminal, whose keys then reach the command by themselves."""
+    """Return whether this process has a controlling terminal; its keys then reach the command without the doctor."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -152,7 +152,7 @@ def _carried_out(task: Task) -> Outcome:
         journal.save(first)
         return _steps(task)
     except BaseException as error:
-        last, log = journal.entry / "failed.log", ""  # the last one of each environment
+        last, log = journal.entry / "failed.log", ""  # one such log per environment
         with suppress(OSError):
             log = str(journal.log.replace(last))
         if said := recover(ground.live):
@@ -174,7 +174,7 @@ def _steps(task: Task) -> Outcome:
         clock.begin("make")
         work = make(task, new)
     clock.begin("fetch")
-    # of a clone that is not there yet, the interpreter of what is cloned
+    # the clone does not exist yet: fetch for the interpreter of the original
     fetched = fetch(task, (work if new else ground).executable)
     wheels = sum(files.wheels for *_, files in fetched)
     clock.words = f"{wheels} wheels"
@@ -216,7 +216,7 @@ def _steps(task: Task) -> Outcome:
 def _installed(task: Task) -> str:
     """Return the state of the packages, to detect whether another program changed them meanwhile."""
     interpreter = task.before.find(Interpreter)
-    own = (str(task.ground.site),)  # what else is on the path is no business of this change
+    own = (str(task.ground.site),)  # other folders on the path do not matter for this change
     return digest(replace(interpreter, path=own)) if interpreter else ""
 
 

@@ -56,7 +56,7 @@ class Task(NamedTuple):
 
 
 Fetched = tuple[Install, installers.Job, installers.Files]
-"""What lies ready for one install."""
+"""What was fetched for one install."""
 
 
 def choose_tool(
@@ -80,9 +80,9 @@ def choose_tool(
 
 
 def fetch(task: Task, python: str) -> list[Fetched]:
-    """Fetch every wheel; an index that does not answer, or has a file of another hash than it lists, fails it."""
+    """Fetch every wheel. Raises FailureError if an index does not answer, or a file does not have its listed hash."""
     tool, found = task.tool, list[Fetched]()
-    # an installer that is given some hashes wants all: what an index gives none for goes by itself
+    # installers need hashes for all packages or none: those without a hash are fetched separately
     parts = [
         msgspec.structs.replace(step, pins=pins)
         for step in task.plan.steps
@@ -142,8 +142,8 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
 
 def _install(task: Task, ground: Ground, one: Fetched) -> None:
     install, fetched, files = one
-    # an uninstall of their older selves takes files away. Others would be written over, and a file that the other
-    # state shares would change there too
+    # uninstalling the old versions deletes their files. Other files would be overwritten in place, which would also
+    # change them in the other state if it shares them by hard links
     infos = records.info_folders(ground.site, {pin.name for pin in install.pins})
     gone = {path for info in infos for path, *_ in records.rows(info)}
     for path in records.brought(ground, files):
@@ -173,7 +173,7 @@ def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
     records.relocate(other / SCRIPTS, journal.token, ())
     sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
     site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
-    # the new one has its own names for the interpreter: a rebuilt one may have been started by another
+    # the new environment has its own interpreter names: the old one may have been started by another name
     made = ground._replace(site=site, python=_python_in(other)).inside(other)
     if isinstance(new, Rebuild):
         _take_over(task, new, made)
@@ -208,7 +208,10 @@ def _call(
 ) -> None:
     env = task.tool.environment(os.environ, job, network=network)
     seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
-    env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}  # for what pip starts; -I hides it from pip
+    env = {
+        **env,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # for children of pip; pip itself ignores it because of -I
     ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
     if not ended.ok:
         said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err

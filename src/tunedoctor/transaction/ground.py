@@ -214,7 +214,7 @@ def users(prefix: Path) -> tuple[User, ...]:
 
 
 def _has_mapped(pid: int, root: str) -> bool:
-    # psutil adds up the pages of each mapping, which takes a second for a training
-    with suppress(OSError):  # on Linux alone it is there
+    # not psutil: it adds up the pages of each mapping, which takes a second for a training
+    with suppress(OSError):  # the file only exists on Linux
         return os.fsencode(root) in Path(f"/proc/{pid}/maps").read_bytes()
     return False

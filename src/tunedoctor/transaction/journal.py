@@ -88,12 +88,12 @@ class Journal:
 
     def __init__(self, live: Path, id_: str, entry: Path) -> None:
         self.live, self.id, self.entry = live, id_, entry
-        self.token = f"{TOKEN}{id_}"  # it tells the other state's path from the live one
+        self.token = f"{TOKEN}{id_}"  # added to the live folder's name for the other state
         self.other = live.with_name(f"{live.name}{self.token}")
         # the live folder's name for a moment while two renames swap it
         self.aside = live.with_name(f"{self.other.name}.aside")
         self.wheels = live.with_name(f"{self.other.name}.wheels")
-        self.file = entry / f"{id_}.journal"  # it stays as long as the state
+        self.file = entry / f"{id_}.journal"  # kept as long as the state
         self.log = entry / f"{id_}.log"
 
     def save(self, record: Record) -> None:

@@ -118,9 +118,9 @@ def prove(
 def _judged(
     task: Task, after: Snapshot, told: imports.Answer, also: Modules, was: imports.Answer | None
 ) -> tuple[Simulated, Diagnosis, bool]:
-    """Judge the findings of the state after; also tell whether a library came up that did not before."""
+    """Judge the findings of the changed state; also return whether a library can be imported that could not before."""
     plan, before, checks = task.plan, task.before, task.ways.checks
-    # what came in with others and nobody asked for is named alone where it dies
+    # a package that only came in as a dependency is only named if its import fails
     names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
     brought = {module for name in names for module in also.get(name, ())}
     dead = {*map(module_of, imports.deaths(told))}
@@ -166,10 +166,10 @@ def _is_of_packages(kind: type[kinds.Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
-def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
-    """Return the snapshot as it will be when `work` lies in its place; `told` is what importing it said."""
+def _seen(task: Task, work: Ground, imported: imports.Answer) -> Snapshot:
+    """Return the snapshot as it will be once `work` is in its final place; `imported` is the result of importing it."""
     moves = work.prefix != task.ground.prefix
-    found = imports.with_imports(take(work.executable, read=True, passing=moves), told)
+    found = imports.with_imports(take(work.executable, read=True, passing=moves), imported)
     if moves:  # one path in the place of another, in every string
         old, new = (json.dumps(str(one.prefix))[1:-1] for one in (work, task.ground))
         found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
@@ -180,7 +180,7 @@ def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
 
 
 def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
-    """Import with the interpreter of a ground, in the environment of a new shell; `old`: as before the plan, not deep."""
+    """Import with the interpreter of a ground, with the variables of a new shell; `old`: those before the plan."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
         if isinstance(step, SetEnv) and step.value is None:
@@ -189,7 +189,7 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
             env[step.name] = step.value
     interpreter = task.before.find(kinds.Interpreter)
     version = interpreter.version if interpreter else ""
-    if not version:  # of an environment that is new, as its own file tells
+    if not version:  # a new environment's own file has it
         settings = settings_of(str(ground.prefix))
         version = settings.get("version_info") or settings.get("version", "")
     also = chain.from_iterable(_modules_of(ground, task.plan).values())

@@ -51,7 +51,7 @@ def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def damaged(info: Path) -> bool:
-    """Return whether installers cannot uninstall a distribution, or take it for whole: by RECORD and METADATA."""
+    """Return whether RECORD or METADATA of a distribution is damaged, so that installers can't uninstall it."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
         if any(len(row) != 3 for row in csv.reader(io.StringIO(text)) if row):
@@ -106,9 +106,9 @@ def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
 
 
 def _digest(path: Path, kind: str = "sha256") -> str:
-    """Return the digest of a file as RECORD has it; "" where it cannot be read."""
+    """Return the digest of a file as RECORD writes it; "" if the file can't be read."""
     with suppress(OSError, ValueError, TypeError):
-        if path.is_file():  # a pipe would be waited for
+        if path.is_file():  # opening a pipe would block
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, kind).digest()
             return f"{kind}={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
@@ -263,6 +263,6 @@ def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:
             if there:
                 live.parent.mkdir(parents=True, exist_ok=True)
                 own.rename(live)
-    for left in ground.site.glob("~*"):  # of an uninstall that was broken off
+    for left in ground.site.glob("~*"):  # left by an interrupted uninstall
         if left.relative_to(ground.root).as_posix() not in saved:
             remove_tree(left)

@@ -98,7 +98,7 @@ def _own(found: os.stat_result, target: str) -> None:
 
 
 def replace(path: Path, text: bytes) -> None:
-    """Write a file beside its old self, and put it there with the mode of that: other states keep theirs."""
+    """Write a new file and rename it over the old one, with its mode; states that share the old file keep it."""
     found = path.stat() if path.exists() else None
     beside = path.with_name(f"{path.name}.doctor-new")
     beside.unlink(missing_ok=True)  # a link of this name would be written through
@@ -165,7 +165,7 @@ def fresh_mark() -> str:
 
 
 def mark(folder: Path, value: str, *, made: bool = False) -> None:
-    """Mark a folder, over whatever mark it had; `made`: make it."""
+    """Mark a folder, and replace an earlier mark; `made`: create the folder first."""
     if made:
         folder.mkdir(0o700)
     for name in (MARK, _BEGUN):  # a folder that somebody ships under the name would stop it

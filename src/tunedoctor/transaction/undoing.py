@@ -110,9 +110,9 @@ def _find_state(states: list[tuple[Journal, State]], id_: str) -> tuple[Journal,
     if id_:
         return by_id.get(id_)
     for journal, state in states:
-        # a fix of several changes goes back as a whole
+        # all changes of one fix are undone together
         first = by_id.get(state.first_state, (journal, state))
-        # what was undone is the newer state by now: going back means the one before
+        # after an undo the kept state is the newer one: going back means the one before it
         if not (state.undone or first[1].undone):
             return first
     return None
@@ -242,7 +242,7 @@ def _recovered(journal: Journal) -> str:
 
 
 def _take_back(journal: Journal) -> tuple[str, tuple[str, ...]]:
-    """Bring back what was saved, and let go of what the change left; return what was done, and files that stay."""
+    """Restore the saved files, and remove what the change left; return what was done, and files left alone."""
     record = journal.record
     _hold(journal, "saved")
     # room for the journal, where a full disk was the trouble
