@@ -32,13 +32,13 @@ class Ban(msgspec.Struct, frozen=True):
     who: str
     """The variable, option or file that forbids it."""
 
-    def told(self, why: str) -> str:
+    def explain(self, why: str) -> str:
         """Return the installer's own text, with the ban that caused it in front."""
         what = "uv uses only its cache" if self.kind == "offline" else "no index is used"
         return why if self.who in why else f"because of {self.who}, {what}: {why}"
 
     @property
-    def lifted(self) -> str:
+    def lift_command(self) -> str:
         """Shell command that lifts the ban; for a file, a comment that says what to remove from it."""
         if os.path.isabs(self.who):  # noqa: PTH117
             return f"# remove {self.kind} from {self.who}"
@@ -65,15 +65,15 @@ class Source(msgspec.Struct, frozen=True):
         return None if "://" in self.url else Path(self.url)
 
     @property
-    def said(self) -> str:
+    def installer_url(self) -> str:
         """URL for pip and uv."""
         return self.folder.as_uri().replace(",", "%2C") if self.folder else self.url
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """Text for the user: without credentials, and with the file or variable that configures it."""
-        named = f" ({self.place})" if self.place else ""
-        return f"{without_credentials(self.url)}{named}"
+        place = f" ({self.place})" if self.place else ""
+        return f"{without_credentials(self.url)}{place}"
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +110,9 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
     def placed(self, url: str) -> str:
         """Return the URL of one of PyTorch's indexes, on the mirror if there is one."""
-        bases = (one for one in (index_of(), PYTORCH) if self.pytorch and url.startswith(one))
+        bases = (
+            prefix for prefix in (index_of(), PYTORCH) if self.pytorch and url.startswith(prefix)
+        )
         base = next(bases, "")
         return f"{self.pytorch.rstrip('/')}/{url.removeprefix(base)}" if base else url
 
@@ -121,7 +123,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         extra, strategy = _once((Source(url), *self.extra)), self.strategy or ANY_INDEX
         return replace(self, extra=extra, strategy=strategy)
 
-    def said(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables for a child: these sources for both tools, and no other settings for installs."""
         env = {
             "UV_HTTP_CONNECT_TIMEOUT": "5",
@@ -135,9 +137,9 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
             env["UV_DEFAULT_INDEX"] = env["PIP_INDEX_URL"] = self.index.url
         if self.extra:
             env["UV_INDEX"] = " ".join(f"{e.name}={e.url}" if e.name else e.url for e in self.extra)
-            env["PIP_EXTRA_INDEX_URL"] = " ".join(one.url for one in self.extra)
+            env["PIP_EXTRA_INDEX_URL"] = " ".join(source.url for source in self.extra)
         # as URLs, because a blank or comma in a path would split it
-        if links := [one.said for one in self.links]:
+        if links := [source.installer_url for source in self.links]:
             env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"] = ",".join(links), " ".join(links)
         if self.trusted:
             env["UV_INSECURE_HOST"] = env["PIP_TRUSTED_HOST"] = " ".join(self.trusted)
@@ -149,11 +151,11 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
     def client(self, environ: Mapping[str, str]) -> Client:
         """Return an HTTP client that uses the user's proxies and certificates."""
-        return Client(variables=self.said(environ), trusted=self.trusted)
+        return Client(variables=self.variables(environ), trusted=self.trusted)
 
     def options(self) -> list[str]:
         """Return options for uv, for the settings that have no variable."""
-        paths = (str(one.folder or one.url) for one in self.constraints)
+        paths = (str(source.folder or source.url) for source in self.constraints)
         words = [word for path in paths for word in ("--constraints", path)]
         return [*(["--no-index"] if self.no_index else []), *words]
 
@@ -171,29 +173,29 @@ def _stays(name: str) -> bool:
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
     """Return the sources in settings (in the order they are read, weakest first) and in `variables`."""
     several = tuple(settings)
-    said = {one.name: one for one in several}
+    by_name = {kind.name: kind for kind in several}
     default = next(iter(_all(several, "default-index", "index-url")), None)
-    uvs = _all([one for one in several if one.name.startswith("uv.")], *_EXTRA)
+    uvs = _all([kind for kind in several if kind.name.startswith("uv.")], *_EXTRA)
     extra = _all(several, *_EXTRA)
-    known = table("probes")["variables_of_settings"].items()
-    pairs = ((name, setting) for setting, names in known for name in names)
-    plain = [(name, said[setting].value) for name, setting in pairs if setting in said]
-    keyring = said.get("pip.keyring-provider")
+    variable_names = table("probes")["variables_of_settings"].items()
+    pairs = ((name, setting) for setting, names in variable_names for name in names)
+    plain = [(name, by_name[setting].value) for name, setting in pairs if setting in by_name]
+    keyring = by_name.get("pip.keyring-provider")
     if keyring and keyring.value in ("import", "subprocess"):
         plain.append(("UV_KEYRING_PROVIDER", "subprocess"))
-    if not said.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
+    if not by_name.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
         plain.append(("PIP_CERT", bundle))
-    strategy = said.get("uv.index-strategy")
+    strategy = by_name.get("uv.index-strategy")
     offline = "DOCTOR_OFFLINE"
     return Sources(
         index=default,
         extra=_once((default, *extra))[1:] if default else _once(extra),
         links=_once(_all(several, "find-links")),
-        no_index=_who(said, "uv.no-index", "pip.no-index"),
-        offline=_who(said, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
+        no_index=_who(by_name, "uv.no-index", "pip.no-index"),
+        offline=_who(by_name, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
         constraints=_once(_all(several, "constraint")),
-        limits=tuple(one.url for one in _all(several, "constraint-dependencies")),
-        trusted=tuple(dict.fromkeys(one.url for one in _all(several, *_TRUSTED))),
+        limits=tuple(kind.url for kind in _all(several, "constraint-dependencies")),
+        trusted=tuple(dict.fromkeys(kind.url for kind in _all(several, *_TRUSTED))),
         strategy=strategy.value if strategy else ANY_INDEX if extra and not uvs else "",
         plain=tuple(plain),
     )
@@ -213,22 +215,22 @@ def own(
     return sources(settings_of(variables, prefix, project), variables)
 
 
-def _who(said: Mapping[str, Setting], *names: str) -> str:
+def _who(by_name: Mapping[str, Setting], *names: str) -> str:
     """Return the file or variable that turns a switch on, or ""."""
-    for one in (said[name] for name in names if name in said):
-        if on(one.value):
-            return one.place
+    for setting in (by_name[name] for name in names if name in by_name):
+        if on(setting.value):
+            return setting.place
     return ""
 
 
 def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
     """Return the sources in settings of some kinds: all of uv's, strongest first, as uv joins lists; pip's last."""
-    found: list[Setting] = []
+    strongest: list[Setting] = []
     for tool in ("uv", "pip"):
         for kind in kinds:
             several = [s for s in settings if s.name == f"{tool}.{kind}"]
-            found += several[::-1] if tool == "uv" else several[-1:]
-    return tuple(_source(line, s) for s in found for line in s.value.splitlines())
+            strongest += several[::-1] if tool == "uv" else several[-1:]
+    return tuple(_source(line, s) for s in strongest for line in s.value.splitlines())
 
 
 def _source(text: str, setting: Setting) -> Source:
@@ -247,7 +249,7 @@ _PATHS = ("find-links", "constraint", "index", "default-index", "index-url", "ex
 
 
 def _once(several: Iterable[Source]) -> tuple[Source, ...]:
-    found: dict[str, Source] = {}
-    for one in several:
-        found.setdefault(one.url.rstrip("/"), one)
-    return tuple(found.values())
+    by_url: dict[str, Source] = {}
+    for source in several:
+        by_url.setdefault(source.url.rstrip("/"), source)
+    return tuple(by_url.values())

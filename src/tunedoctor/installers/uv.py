@@ -40,8 +40,8 @@ class NoSolution(NamedTuple):
     def why(self) -> str:
         """Return the start of uv's explanation in one line, without its heading."""
         words = self.flat.rpartition("resolving dependencies: ")[2].rpartition("cause: ")[2]
-        told = textwrap.shorten(words, LONGEST, placeholder=" …")
-        return told or "uv found no solution and did not say why"
+        shortened = textwrap.shorten(words, LONGEST, placeholder=" …")
+        return shortened or "uv found no solution and did not say why"
 
     @property
     def flat(self) -> str:
@@ -51,12 +51,14 @@ class NoSolution(NamedTuple):
     @property
     def lacked(self) -> tuple[str, ...]:
         """Packages for which the sources lack a required version, or a wheel for the platform and Python."""
-        found = (name for one in _LACKED.finditer(self.flat) for name in one.groups() if name)
-        return tuple(dict.fromkeys(map(normalised, found)))
+        names = (name for match in _LACKED.finditer(self.flat) for name in match.groups() if name)
+        return tuple(dict.fromkeys(map(normalised, names)))
 
-    def names(self, known: Iterable[str]) -> list[str]:
+    def names(self, candidates: Iterable[str]) -> list[str]:
         """Return those of the names that the explanation mentions."""
-        return [n for n in known if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", self.flat)]
+        return [
+            n for n in candidates if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", self.flat)
+        ]
 
 
 Failure = Literal["no uv", "offline", "network", "time", "uv"]
@@ -116,8 +118,8 @@ def find_uv() -> str:
 
         return str(find_uv_bin())
     except (ImportError, OSError):
-        beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
-        return str(beside) if beside.is_file() else ""
+        next_to_python = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+        return str(next_to_python) if next_to_python.is_file() else ""
 
 
 def uv_pip(verb: str, python: str, *, uv: str | None = None, wheels: bool = True) -> list[str]:
@@ -173,42 +175,44 @@ _REQUIRED_PRERELEASE = re.compile(
 
 def _asked_prereleases(question: Question) -> set[str]:
     """Return the packages for which the question names a pre-release in a requirement, constraint or preference."""
-    found: set[str] = set()
+    names: set[str] = set()
     for line in (*question.requirements, *question.constraints, *question.preferred):
         name, specifier = parted(line)
-        clauses = (one.strip() for one in specifier.split(","))
-        lowest = (one.lstrip("=>~") for one in clauses if one.startswith(("==", ">=", "~=")))
+        clauses = (clause.strip() for clause in specifier.split(","))
+        lowest = (
+            clause.lstrip("=>~") for clause in clauses if clause.startswith(("==", ">=", "~="))
+        )
         if any(is_prerelease(version) for version in lowest):
-            found.add(name)
-    return found
+            names.add(name)
+    return names
 
 
 def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds: float) -> Outcome:
-    known = sources.with_index(question.index_url)
+    all_sources = sources.with_index(question.index_url)
     # with --python uv does not search for one; --python-version says which Python to resolve for
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
         return Failed("no uv", "uv is missing: it comes with doctor, so reinstall doctor")
     with scratch() as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
-        kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)
+        preferences = lock_of(question.preferred) if question.locked else _lines(question.preferred)
         files = {
             "in.txt": _lines(question.requirements),
-            "constraints.txt": _lines((*question.constraints, *known.limits)),
+            "constraints.txt": _lines((*question.constraints, *all_sources.limits)),
             "excludes.txt": _lines(question.excluded),
-            "uv.toml": _indexes(known),
-            **({out.name: kept} if question.preferred else {}),
+            "uv.toml": _indexes(all_sources),
+            **({out.name: preferences} if question.preferred else {}),
         }
         for name, text in files.items():
             Path(folder, name).write_text(text, encoding="utf-8")
-        env = known.said(os.environ)
+        env = all_sources.variables(os.environ)
         for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):  # they stand in uv.toml
             env.pop(name, None)
         env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
-        argv = [*compile_, *_arguments(question, out.name), *known.options()]
-        ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
-        if not ended.ok:
-            return _failed(ended, known.offline)
+        argv = [*compile_, *_arguments(question, out.name), *all_sources.options()]
+        completed = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
+        if not completed.ok:
+            return _failed(completed, all_sources.offline)
         try:
             text = out.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -228,17 +232,17 @@ def _arguments(question: Question, out: str) -> list[str]:
     return argv
 
 
-def _indexes(known: Sources) -> str:
+def _indexes(sources: Sources) -> str:
     """Return the text of a uv.toml of the indexes; their pages are cached for ten minutes, as PyPI allows.
 
     Many mirrors allow no caching, and then uv requests each page again, which takes seconds.
     """
-    several = [(one, "") for one in known.extra]
-    several += [(known.index, "default = true\n")] if known.index else []
+    several = [(source, "") for source in sources.extra]
+    several += [(sources.index, "default = true\n")] if sources.index else []
     lines: list[str] = []
-    for one, default in several:
-        name = f"name = {json.dumps(one.name)}\n" if one.name else ""
-        lines.append(f"[[index]]\n{name}url = {json.dumps(one.url)}\n{default}{_HOLDS}\n")
+    for source, default in several:
+        name = f"name = {json.dumps(source.name)}\n" if source.name else ""
+        lines.append(f"[[index]]\n{name}url = {json.dumps(source.url)}\n{default}{_HOLDS}\n")
     return "".join(lines)
 
 
@@ -256,12 +260,12 @@ _DOWN = re.compile(
 )
 
 
-def _failed(ended: Ended, offline: str) -> NoSolution | Failed:
-    text = said(ended.err)
-    if ended.how == "hung":
-        return Failed("time", f"uv gave {ended.death}")
-    if ended.how != "exit":
-        return Failed("uv", f"uv ended by {ended.death}")
+def _failed(completed: Ended, offline: str) -> NoSolution | Failed:
+    text = clean_output(completed.err)
+    if completed.how == "hung":
+        return Failed("time", f"uv gave {completed.death}")
+    if completed.how != "exit":
+        return Failed("uv", f"uv ended by {completed.death}")
     # its only reason is that it may not ask
     if "network was disabled" in text or (offline == "--offline" and "in the cache" in text):
         return lack(offline)
@@ -284,10 +288,10 @@ _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:.*# via (.+))?")
 def pins_of(text: str) -> tuple[Pin, ...]:
     """Return the pins of a requirements file with uv's "# via" comments; other lines are skipped."""
     pins: list[Pin] = []
-    for found in filter(None, map(_PIN.match, text.splitlines())):
-        owners = "" if "-r " in (found[3] or "") else found[3] or ""
+    for match in filter(None, map(_PIN.match, text.splitlines())):
+        owners = "" if "-r " in (match[3] or "") else match[3] or ""
         via = tuple(filter(None, map(str.strip, owners.split(","))))
-        pins.append(Pin(name=normalised(found[1]), version=found[2], via=via))
+        pins.append(Pin(name=normalised(match[1]), version=match[2], via=via))
     return tuple(pins)
 
 
@@ -301,12 +305,12 @@ def locked(text: str) -> tuple[Pin, ...]:
         return ()
     return tuple(
         Pin(
-            name=one.name,
-            version=str(one.version or ""),
-            hashes=tuple(f"sha256:{f.hashes['sha256']}" for f in one.wheels or ()),
-            download_bytes=max((f.size or 0 for f in one.wheels or ()), default=0),
+            name=package.name,
+            version=str(package.version or ""),
+            hashes=tuple(f"sha256:{f.hashes['sha256']}" for f in package.wheels or ()),
+            download_bytes=max((f.size or 0 for f in package.wheels or ()), default=0),
         )
-        for one in packages
+        for package in packages
     )
 
 
@@ -322,22 +326,22 @@ _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")
 _GONE_WELL = ("Using ", "Resolved ", "Prepared ", "Audited ", "WARNING:", "[notice]")
 
 
-def said(text: str) -> str:
+def clean_output(text: str) -> str:
     """Return uv's output, cleaned, without warnings and their causes."""
-    kept: list[str] = []
+    lines_kept: list[str] = []
     warning = False
     for line in clean_text(text).splitlines():
         if not line.startswith((" ", "\t")):
             warning = line.startswith("warning:")
         if not warning and line.strip():
-            kept.append(line.rstrip())
-    return "\n".join(kept)
+            lines_kept.append(line.rstrip())
+    return "\n".join(lines_kept)
 
 
 def why(text: str) -> str:
     """Return uv's or pip's own error message in one line."""
-    lines = [line.strip() for line in said(text).splitlines()]
+    lines = [line.strip() for line in clean_output(text).splitlines()]
     # lines about finished work give no reason; pip's last line does
-    kept = [one for one in lines if not one.startswith(_GONE_WELL)][:3]
-    kept = [one for one in lines if one.startswith("ERROR: ")][-1:] or kept
-    return "; ".join(_MARK.sub("", one) for one in kept)[:300] or "it printed nothing"
+    chosen = [text_line for text_line in lines if not text_line.startswith(_GONE_WELL)][:3]
+    chosen = [text_line for text_line in lines if text_line.startswith("ERROR: ")][-1:] or chosen
+    return "; ".join(_MARK.sub("", text_line) for text_line in chosen)[:300] or "it printed nothing"

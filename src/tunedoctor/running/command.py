@@ -298,7 +298,7 @@ def _run_posix(
         os.waitstatus_to_exitcode(status),
         time.monotonic() - began,
         tuple(pump.tail for pump in pumps),
-        tuple(one.name for one in passing.came),
+        tuple(sent.name for sent in passing.came),
         next((pump.problem for pump in pumps if pump.problem), ""),
         keeper.passed if keeper else "",
     )
@@ -321,7 +321,7 @@ def _run_windows(
     import shutil  # noqa: PLC0415
 
     began = time.monotonic()
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    old_handler = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(  # noqa: S603  argv, no shell
             [shutil.which(argv[0]) or argv[0], *argv[1:]],
@@ -330,7 +330,7 @@ def _run_windows(
             env=environment,
         )
     except (OSError, ValueError) as error:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, old_handler)
         raise _not_started(argv[0], error) from None
     if own:
         descendants.hold(child.pid)
@@ -358,6 +358,6 @@ def _run_windows(
         descendants.kill(child)
     for thread in threads:
         thread.join(1.0)
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, old_handler)
     passed = keeper.passed if keeper else ""
     return Ran(code, time.monotonic() - began, tails, (), "", passed)

@@ -52,8 +52,8 @@ def open_streams() -> list[Stream]:
     stats: dict[int, tuple[int, int, int]] = {}
     for number in (1, 2):
         with suppress(OSError):
-            one = os.fstat(number)
-            stats[number] = (one.st_dev, one.st_ino, one.st_rdev)
+            status = os.fstat(number)
+            stats[number] = (status.st_dev, status.st_ino, status.st_rdev)
     if len(stats) == 2 and stats[1] == stats[2]:
         return [_open((1, 2))]
     return [_open((number,)) for number in stats]
@@ -67,18 +67,18 @@ def open_pipes() -> list[Stream]:
 def _open(numbers: tuple[int, ...]) -> Stream:
     if os.isatty(numbers[0]):
         with suppress(OSError, termios.error):
-            source, inside = (_high(one) for one in os.openpty())
+            source, command_end = (_high(end) for end in os.openpty())
             attributes = termios.tcgetattr(numbers[0])
             attributes[1] &= ~termios.OPOST  # the real terminal does that
-            termios.tcsetattr(inside, termios.TCSANOW, attributes)
+            termios.tcsetattr(command_end, termios.TCSANOW, attributes)
             fit(numbers[0], source)
-            return Stream(source, inside, numbers, is_terminal=True)
+            return Stream(source, command_end, numbers, is_terminal=True)
     return _pipe(numbers)
 
 
 def _pipe(numbers: tuple[int, ...]) -> Stream:
-    source, inside = (_high(one) for one in os.pipe())
-    return Stream(source, inside, numbers, is_terminal=False)
+    source, command_end = (_high(end) for end in os.pipe())
+    return Stream(source, command_end, numbers, is_terminal=False)
 
 
 def _high(number: int) -> int:
@@ -166,8 +166,8 @@ class Pump:
 
     def _waiting(self) -> int:
         try:
-            told = fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4)
-            return int(struct.unpack("i", told)[0])
+            count = fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4)
+            return int(struct.unpack("i", count)[0])
         except OSError:
             return 0
 
@@ -194,7 +194,7 @@ class Passing:
         self.own_group, self.as_key = own_group, as_key
         self.came: list[signal.Signals] = []
         """What the doctor got while the command ran, passed on or not."""
-        self._wanted = {one for one in PASSED if signal.getsignal(one) != signal.SIG_IGN}
+        self._wanted = {number for number in PASSED if signal.getsignal(number) != signal.SIG_IGN}
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted | {_WAKE})
         """What was blocked before, for the command."""
         self._lock = threading.Lock()
@@ -238,12 +238,12 @@ class Passing:
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
 
 
-def _next(wanted: set[signal.Signals]) -> tuple[signal.Signals, bool]:
+def _next(signals: set[signal.Signals]) -> tuple[signal.Signals, bool]:
     """Wait for a signal; tell whether the kernel sent it for a key of the terminal."""
     if sys.platform == "darwin":  # which has no sigwaitinfo: Ctrl-C and Ctrl-\ are taken for keys
-        number = signal.Signals(signal.sigwait(wanted))
+        number = signal.Signals(signal.sigwait(signals))
         return number, number in (signal.SIGINT, signal.SIGQUIT)
-    info = signal.sigwaitinfo(wanted)
+    info = signal.sigwaitinfo(signals)
     return signal.Signals(info.si_signo), info.si_code > 0
 
 

@@ -22,12 +22,12 @@ from tunedoctor.state.folder import FailureError, digest, failure_of, make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, to_rebuild, users
 from tunedoctor.transaction.journal import Record, locked, new
-from tunedoctor.transaction.outcome import Clock, End, Outcome, Stage, Watch, Ways
+from tunedoctor.transaction.outcome import ApplyOptions, Clock, End, Outcome, Stage, Watch
 from tunedoctor.transaction.project_files import settle, write_edits
 from tunedoctor.transaction.proof import hold, look_before, no_target, prove
 from tunedoctor.transaction.records import entries, faults, reach
 from tunedoctor.transaction.tree import clone, fresh_mark, mark, remove_marked, to_disk
-from tunedoctor.transaction.undoing import drop, kept, prune, recover, swap
+from tunedoctor.transaction.undoing import drop, kept_states, prune, recover, swap
 
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
 """A word that an installer can only take for a package: it is passed next to options."""
@@ -48,14 +48,22 @@ class Attempt(NamedTuple):
 
 
 def apply(
-    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
+    plan: Plan,
+    target: str | None,
+    before: Snapshot,
+    ways: ApplyOptions,
+    watch: Watch = lambda *_: None,
 ) -> Outcome:
     """Carry out a plan as `attempt` does; return only the outcome."""
     return attempt(plan, target, before, ways, watch).outcome
 
 
 def attempt(
-    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
+    plan: Plan,
+    target: str | None,
+    before: Snapshot,
+    ways: ApplyOptions,
+    watch: Watch = lambda *_: None,
 ) -> Attempt:
     """Carry out `plan` on the environment that `target` names (as --target does); the outcome says what went wrong.
 
@@ -66,31 +74,31 @@ def attempt(
     if not plan.changes:
         return Attempt(Outcome(end="nothing", told=plan.told))
     larger_helps, after = False, None
-    clock, known = Clock(watch), dict[str, Any]()
+    clock, facts = Clock(watch), dict[str, Any]()
     task: Task | None = None
     try:
         python, fresh = before.get(Interpreter), plan.new
         ground = ground_for(fresh) if fresh else ground_of(python, consent=ways.consent)
         if plan.rebuild:
             ground = to_rebuild(ground)
-        known |= {"strategy": ground.strategy, "target": str(ground.prefix)}
+        facts |= {"strategy": ground.strategy, "target": str(ground.prefix)}
         before = no_target(before) if fresh else before
         tool, entry = choose_tool(ways.installer, ground, ways.sources), make_entry(ground.live)
         task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock, {})
         clock.begin("lock")
         with locked(entry):
             clock.begin("recover")
-            known["recovered"] = why = recover(ground.live)
+            facts["recovered"] = why = recover(ground.live)
             # the plan was made for the environment before it was recovered
             FailureError.when(why and not fresh, why, refused=True)
-            known["users"] = users(ground.prefix)
+            facts["users"] = users(ground.prefix)
             outcome = _carried_out(task)
             clock.begin("prune")
             with suppress(OSError):  # the fix is done; the next one prunes the rest
                 prune(ground.live)
             clock.end()
-            mine = (state for _, state in kept([ground.live]) if state.id == task.journal.id)
-            known["state"] = next(mine, None)
+            mine = (state for _, state in kept_states([ground.live]) if state.id == task.journal.id)
+            facts["state"] = next(mine, None)
             after = task.seen.get("after")
     except (FailureError, OSError) as error:
         failed = failure_of(error)
@@ -101,8 +109,8 @@ def attempt(
         by_hand = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
         end: End = "refused" if failed.refused else "failed"
         outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
-    known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
-    return Attempt(replace(outcome, **known), larger_helps, after)
+    facts |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
+    return Attempt(replace(outcome, **facts), larger_helps, after)
 
 
 def ways_on(
@@ -167,9 +175,9 @@ def _carried_out(task: Task) -> Outcome:
 def _steps(task: Task) -> Outcome:
     plan, ground, journal, clock = task.plan, task.ground, task.journal, task.clock
     beside, new = ground.strategy in ("switch", "new"), plan.new or plan.rebuild
-    work = ground.inside(journal.other) if beside else ground
+    work = ground.moved_to(journal.other) if beside else ground
     for folder in (journal.wheels, journal.other):
-        mark(folder, journal.record.other, made=True)
+        mark(folder, journal.record.other, create=True)
     if new:
         clock.begin("make")
         work = make(task, new)

@@ -31,7 +31,7 @@ from tunedoctor.tables.load import table
 from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground
 from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.outcome import Clock, Ways
+from tunedoctor.transaction.outcome import ApplyOptions, Clock
 from tunedoctor.transaction.tree import clone, remove_tree, replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,7 +49,7 @@ class Task(NamedTuple):
     tool: installers.Tool
     journal: Journal
     before: Snapshot
-    ways: Ways
+    ways: ApplyOptions
     clock: Clock
     seen: dict[str, Snapshot]
     """"after": the snapshot of the changed state, once it was taken."""
@@ -103,7 +103,7 @@ def fetch(task: Task, python: str) -> list[Fetched]:
         except FailureError as error:
             ban, again = tool.sources.ban, "doctor fix"
             if ban:  # the user may have forbidden the network
-                raise FailureError(ban.told(error.why), ban.lifted, again) from None
+                raise FailureError(ban.explain(error.why), ban.lift_command, again) from None
             again = f"run {again} again when the package index can be reached"
             raise FailureError(error.why, again) from None
         files, wanted = tool.files(folder), len(install.pins)
@@ -118,7 +118,7 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
-        remove_tree(records.inside(ground, delete.path))
+        remove_tree(records.path_inside(ground, delete.path))
     records.remove_damaged(site, ground.root, {*plan.again, *pins})
     names = dict.fromkeys((*plan.removed, *plan.again))
     eggs = {n for n in names if any(site.glob(f"{n.replace('-', '_')}*.egg-info"))}
@@ -132,7 +132,7 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     old = journal.live if cloned else journal.other
     records.keep_shared(site, old / site.relative_to(ground.root), records.going(plan))
     for write in (step for step in plan.steps if isinstance(step, WriteFile)):
-        path = records.inside(ground, write.path)
+        path = records.path_inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, write.text.encode("utf-8"))
     _set_variables(plan, ground)
@@ -146,7 +146,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
     # change them in the other state if it shares them by hard links
     infos = records.info_folders(ground.site, {pin.name for pin in install.pins})
     gone = {path for info in infos for path, *_ in records.rows(info)}
-    for path in records.brought(ground, files):
+    for path in records.install_paths(ground, files):
         if path not in gone and (path.is_symlink() or path.is_file()):
             path.unlink()
     # Python trusts byte code by time and size of its source, and two versions can share both
@@ -174,7 +174,7 @@ def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
     sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
     site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
     # the new environment has its own interpreter names: the old one may have been started by another name
-    made = ground._replace(site=site, python=_python_in(other)).inside(other)
+    made = ground._replace(site=site, python=_python_in(other)).moved_to(other)
     if isinstance(new, Rebuild):
         _take_over(task, new, made)
     return made

@@ -56,7 +56,7 @@ class Ground(NamedTuple):
         """Path of the interpreter to start."""
         return str(self.prefix / self.python)
 
-    def inside(self, root: Path) -> "Ground":
+    def moved_to(self, root: Path) -> "Ground":
         """Return this ground for another state of the environment, in `prefix`."""
         site, scripts = (root / one.relative_to(self.prefix) for one in (self.site, self.scripts))
         return self._replace(prefix=root, site=site, scripts=scripts)

@@ -70,7 +70,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Files of the project that change with the environment. pending: they may not fit the environment yet."""
 
     @property
-    def ended(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the transaction is complete: nothing needs recovery, and a state is kept."""
         return self.step in ("done", "undone")
 
@@ -121,13 +121,13 @@ class Journal:
 def new(live: Path, entry: Path) -> Journal:
     """Return the journal of a new transaction. Ids sort by time, even if the clock was set back."""
     now = datetime.now(UTC)
-    last = max((one.id.partition("-")[0] for one in known(live)), default="")
+    last = max((one.id.partition("-")[0] for one in journals_of(live)), default="")
     if last >= now.strftime(_TIME):
         now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
     return Journal(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
 
 
-def known(live: Path) -> list[Journal]:
+def journals_of(live: Path) -> list[Journal]:
     """Return the journals of an environment, oldest first, without reading them."""
     entry = entry_of(live)
     ids = sorted(file.stem for file in entry.glob("*.journal")) if entry else ()

@@ -23,7 +23,7 @@ Watch = Callable[[Stage, str, float], None]
 """Called when a stage has ended, with its result ("16 wheels") and the seconds it took."""
 
 
-class Ways(NamedTuple):
+class ApplyOptions(NamedTuple):
     """Options for carrying out a plan."""
 
     deep: bool = False
@@ -149,7 +149,7 @@ Ended = Literal["nothing", "planned", "told", "declined", "applied", "refused", 
 environment is unchanged."""
 
 
-class Treated(msgspec.Struct, frozen=True, kw_only=True):
+class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
     """A finding and what the plan does about it."""
 
     id: str
@@ -191,7 +191,7 @@ class FixResult(msgspec.Struct, frozen=True, kw_only=True):
     """How much the plan may change; a larger scope is tried when the smaller one did not help."""
     earlier: tuple[EarlierRung, ...] = ()
     """The smaller scopes that did not help."""
-    findings: tuple[Treated, ...] = ()
+    findings: tuple[FindingResult, ...] = ()
     """The findings that were to be fixed."""
     plan: Plan | None = None
     plan_id: str = ""

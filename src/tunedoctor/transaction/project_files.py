@@ -14,7 +14,7 @@ from tunedoctor.project.changes import FileEdit
 from tunedoctor.state.folder import FailureError, keep
 from tunedoctor.system.reading import read_regular
 from tunedoctor.transaction import tree
-from tunedoctor.transaction.journal import DamagedError, Journal, known
+from tunedoctor.transaction.journal import DamagedError, Journal, journals_of
 
 _LARGEST = 64 << 20
 
@@ -44,7 +44,7 @@ def settle(journal: Journal) -> tuple[str, ...]:
     """
     if journal.record.files == "none":
         return ()
-    several = {one.id: _contents(one) for one in known(journal.live)}
+    several = {one.id: _contents(one) for one in journals_of(journal.live)}
     recognised: dict[str, set[bytes]] = {}
     for edits in several.values():
         for one in edits:

@@ -79,11 +79,11 @@ def prove(
         count = len(imports.up(told))
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
-    after = task.seen["after"] = _seen(task, work, told)
+    after = task.seen["after"] = _final_snapshot(task, work, told)
     broken = _metadata(task.before)
     worse_now = (text for key, text in _metadata(after).items() if key not in broken)
     hold((*_plan_faults(plan, after), *worse_now))
-    found, has, better = _judged(task, after, told, also, was)
+    found, has, better = _judge_findings(task, after, told, also, was)
     dead = imports.deaths(told)
     still = imports.unheld(plan.asks, dead, also)
     left = tuple(id_ for id_ in plan.cures if id_ in found.left or id_ in still)
@@ -115,7 +115,7 @@ def prove(
     return proved, after
 
 
-def _judged(
+def _judge_findings(
     task: Task, after: Snapshot, told: imports.Answer, also: Modules, was: imports.Answer | None
 ) -> tuple[Simulated, Diagnosis, bool]:
     """Judge the findings of the changed state; also return whether a library can be imported that could not before."""
@@ -148,35 +148,35 @@ def compare(
     """
     several = tuple(checks)
     old, new = diagnose(before, several), diagnose(after, several)
-    told, waits = after.get(kinds.Runtime), set[str]()
-    if not isinstance(told, kinds.Runtime):
+    runtime, waits = after.get(kinds.Runtime), set[str]()
+    if not isinstance(runtime, kinds.Runtime):
         silent = {**new.skipped, **new.unknown}
-        waits = {id_ for id_ in severities(old) if silent.get(id_) == told.why}
+        waits = {id_ for id_ in severities(old) if silent.get(id_) == runtime.why}
     return compared(old, new, waits, grades), new
 
 
 def no_target(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot without the facts of a target, to compare a new environment with."""
-    kept = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
+    facts = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
     why = kinds.Absent(why="there is no environment yet")
-    return imports.with_imports(Snapshot(kept, taken=snapshot.taken), why)
+    return imports.with_imports(Snapshot(facts, taken=snapshot.taken), why)
 
 
 def _is_of_packages(kind: type[kinds.Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
-def _seen(task: Task, work: Ground, imported: imports.Answer) -> Snapshot:
+def _final_snapshot(task: Task, work: Ground, imported: imports.Answer) -> Snapshot:
     """Return the snapshot as it will be once `work` is in its final place; `imported` is the result of importing it."""
     moves = work.prefix != task.ground.prefix
-    found = imports.with_imports(take(work.executable, read=True, passing=moves), imported)
+    snapshot = imports.with_imports(take(work.executable, read=True, passing=moves), imported)
     if moves:  # one path in the place of another, in every string
-        old, new = (json.dumps(str(one.prefix))[1:-1] for one in (work, task.ground))
-        found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
+        old, new = (json.dumps(str(ground.prefix))[1:-1] for ground in (work, task.ground))
+        snapshot = from_data(json.loads(json.dumps(to_data(snapshot)).replace(old, new)))
     answers = task.before.answers()
-    answers |= {kind: a for kind, a in found.answers().items() if _is_of_packages(kind)}
-    answers |= {kind: found.get(kind) for kind in (kinds.Runtime, kinds.Errors)}
-    return Snapshot(answers, taken=found.taken, doctor=found.doctor)
+    answers |= {kind: a for kind, a in snapshot.answers().items() if _is_of_packages(kind)}
+    answers |= {kind: snapshot.get(kind) for kind in (kinds.Runtime, kinds.Errors)}
+    return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
 def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
@@ -207,18 +207,18 @@ def _names(plan: Plan) -> frozenset[str]:
 
 def _modules_of(ground: Ground, plan: Plan) -> Modules:
     """Return a few importable modules of each distribution of the plan."""
-    found: Modules = {}
+    modules: Modules = {}
     for info in info_folders(ground.site, _names(plan)):
         tops = (match[1] for *_, name in rows(info) if (match := _MODULE.fullmatch(name)))
         like = name_of(info).replace("-", "_")
         several = sorted({*tops} - NO_LIBRARY, key=lambda top: (top != like, top))
-        found[name_of(info)] = tuple(several[:_MOST])
-    return found
+        modules[name_of(info)] = tuple(several[:_MOST])
+    return modules
 
 
-def hold(found: Iterable[str]) -> None:
+def hold(faults: Iterable[str]) -> None:
     """Raise FailureError if there are faults, and name the first three."""
-    if several := list(found):
+    if several := list(faults):
         raise FailureError(clauses(several))
 
 
@@ -226,34 +226,34 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
     packages = after.find(kinds.Packages)
     if packages is None:
         return ["the packages of the changed environment could not be read"]
-    found = [
+    faults = [
         f"{pin.name} {pin.version} should have been installed, but {have or 'none'} is there"
         for pin in plan.pins
         if not _same(have := packages.version(pin.name), pin.version)
     ]
     stays = (name for name in plan.removed if packages.get(name))
-    return found + [f"{name} should have been removed, but is still there" for name in stays]
+    return faults + [f"{name} should have been removed, but is still there" for name in stays]
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
     """Return (package, problem) -> the sentence; the key has no versions, so a fault stays the same one."""
-    found: dict[tuple[str, str], str] = {}
+    result: dict[tuple[str, str], str] = {}
     packages = snapshot.find(kinds.Packages)
     if packages is None:
-        return found
-    names = [one.name for one in packages.distributions]
+        return result
+    names = [unmet_one.name for unmet_one in packages.distributions]
     interpreter, host = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Host)
-    for one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
-        have, owner = one.installed or "none", one.owner
-        said = f"{owner.name} {owner.version} needs {one.wanted}, but {have} is installed"
-        found[owner.name, one.name] = said
+    for unmet_one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
+        have, owner = unmet_one.installed or "none", unmet_one.owner
+        sentence = f"{owner.name} {owner.version} needs {unmet_one.wanted}, but {have} is installed"
+        result[owner.name, unmet_one.name] = sentence
     for broken in packages.broken:
-        said = f"{broken.name}: {broken.problem}: {broken.detail}"
-        found[broken.name, broken.problem] = said
-    return found
+        sentence = f"{broken.name}: {broken.problem}: {broken.detail}"
+        result[broken.name, broken.problem] = sentence
+    return result
 
 
 def _same(have: str, want: str) -> bool:
     """Return whether a version meets a pin; like installers, a pin without a label accepts a build with one."""
-    one, wanted = pep440(have), specifiers(f"=={want}")
-    return have == want or bool(one and wanted and wanted.contains(one, prereleases=True))
+    version, pin = pep440(have), specifiers(f"=={want}")
+    return have == want or bool(version and pin and pin.contains(version, prereleases=True))

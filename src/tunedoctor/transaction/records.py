@@ -60,11 +60,11 @@ def damaged(info: Path) -> bool:
     except (OSError, UnicodeDecodeError, csv.Error):
         return True
     fields = dict(_FIELD.findall(head.partition("\n\n")[0]))
-    named = normalised(fields.get("Name", "")) == name_of(info)
+    has_name = normalised(fields.get("Name", "")) == name_of(info)
     # uv goes by the version of the folder's name, pip by that of the file: a damaged file is kept by one of them
     folder = info.name.removesuffix(".dist-info").rpartition("-")[2]
     version = pep440(fields.get("Version", ""))
-    return not named or version is None or version != pep440(folder)
+    return not has_name or version is None or version != pep440(folder)
 
 
 _FIELD = re.compile(r"^(Name|Version):[ \t]*(\S{1,200})[ \t\r]*$", re.MULTILINE)
@@ -101,8 +101,8 @@ def faults(site: Path, names: Collection[str]) -> Iterator[str]:
 
 def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
     """Return whether another distribution has this file with these contents."""
-    others = (one for one in site.glob("*.dist-info") if one != info)
-    return any((name, digest) == (n, d) for one in others for _, d, n in rows(one))
+    others = (other for other in site.glob("*.dist-info") if other != info)
+    return any((name, digest) == (n, d) for other in others for _, d, n in rows(other))
 
 
 def _digest(path: Path, kind: str = "sha256") -> str:
@@ -146,10 +146,10 @@ def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
     `names` are the removed ones, `old` is the unchanged site folder. A distribution without a readable RECORD shares
     nothing.
     """
-    taken = {name for info in info_folders(old, names) for _, _, name in rows(info)}
-    for info in site.glob("*.dist-info") if taken else ():
+    removed = {name for info in info_folders(old, names) for _, _, name in rows(info)}
+    for info in site.glob("*.dist-info") if removed else ():
         for path, _, name in rows(info) if name_of(info) not in names else ():
-            if name in taken and not os.path.lexists(path) and (old / name).is_file():
+            if name in removed and not os.path.lexists(path) and (old / name).is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 link(os.fspath(old / name), os.fspath(path))
 
@@ -158,22 +158,22 @@ def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
     """Return every path that a plan deletes or writes. Raises FailureError if one is outside the environment."""
     root = Path(os.path.realpath(ground.root))
     inner: dict[Path, bool] = {}
-    found: list[Path] = []
+    paths: list[Path] = []
     for path, owner in _paths(plan, ground, wheels):
         # the last part can be a link: the link itself is deleted or overwritten, not its destination
         folder = path.parent
         if folder not in inner:
             inner[folder] = Path(os.path.realpath(folder)).is_relative_to(root)
-        whole = any(one.is_relative_to(path) for one in (ground.site, ground.scripts))
+        whole = any(allowed.is_relative_to(path) for allowed in (ground.site, ground.scripts))
         _hold(inner[folder] and not whole and ".." not in path.parts, str(path), owner)
-        found.append(path)
-    return found
+        paths.append(path)
+    return paths
 
 
 def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
     for step in plan.steps:
         if isinstance(step, (DeletePath, WriteFile)):
-            yield inside(ground, step.path), ""
+            yield path_inside(ground, step.path), ""
         elif isinstance(step, SetEnv) and step.where == "activate":
             yield from ((path, "") for path in ground.scripts.glob("[aA]ctivate*"))
         elif isinstance(step, SetEnv) and step.where == "conda":
@@ -184,7 +184,7 @@ def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tupl
         for path, *_ in rows(info):
             yield path, f", which the RECORD of {info.name} lists,"
     yield from _of_eggs(site, names)
-    yield from ((path, "") for one in wheels for path in brought(ground, one))
+    yield from ((path, "") for files in wheels for path in install_paths(ground, files))
 
 
 def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
@@ -200,7 +200,7 @@ def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
                         yield path, f", which {file} of {egg.name} lists,"
 
 
-def brought(ground: Ground, files: Files) -> Iterator[Path]:
+def install_paths(ground: Ground, files: Files) -> Iterator[Path]:
     """Yield the paths to which the files of wheels are installed; for headers all places that installers use."""
     python = ground.site.parent.name
     yield from (ground.site / name for name in files.inside)
@@ -217,7 +217,7 @@ def going(plan: Plan) -> frozenset[str]:
     return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
 
 
-def inside(ground: Ground, path: str) -> Path:
+def path_inside(ground: Ground, path: str) -> Path:
     """Return the absolute path of a plan's path. Raises FailureError if it leaves the environment, or is all of it."""
     target = ground.prefix / path.replace("\\", "/")
     _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
@@ -235,32 +235,32 @@ def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
     Outside site-packages, missing parent folders are entries too: other programs may also put files into them.
     """
     root, site = ground.root, ground.site
-    found, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
+    present, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
     for path in paths:
         if path.is_relative_to(site):
-            found.add(site / path.relative_to(site).parts[0])
+            present.add(site / path.relative_to(site).parts[0])
         elif path.is_relative_to(root):
-            found.add(path)
+            present.add(path)
             ups = path.parents[: path.parents.index(root)]
             lacking |= {up for up in ups if not os.path.lexists(up)}
         else:
             raise FailureError(f"{path} is outside the folders that are saved", NEW, refused=True)
-    outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
+    outer = (path for path in sorted(present) if present.isdisjoint(path.parents))
     saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
     # deepest first, the order in which they are removed
     return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
 
 
-def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:
+def put_back(ground: Ground, saved: Mapping[str, bool], backup: Path) -> None:
     """Restore each saved entry with a rename, and remove entries that did not exist."""
-    for name, there in saved.items():
-        live, own = ground.root / name, kept / name
+    for name, existed in saved.items():
+        live, own = ground.root / name, backup / name
         if name.endswith("/"):
             with suppress(OSError):  # another program put something there
                 live.rmdir()
-        elif not there or os.path.lexists(own):  # else it was restored already
+        elif not existed or os.path.lexists(own):  # else it was restored already
             remove_tree(live)
-            if there:
+            if existed:
                 live.parent.mkdir(parents=True, exist_ok=True)
                 own.rename(live)
     for left in ground.site.glob("~*"):  # left by an interrupted uninstall

@@ -45,32 +45,34 @@ def clone(source: Path, to: Path) -> int:
     Existing contents of a folder `to` stay. Links are copied as they are; sockets and similar files are skipped. Times,
     modes and owners are kept, because Python checks byte code by times.
     """
-    kept = {*os.listdir(to)} if to.is_dir() else None
+    existing = {*os.listdir(to)} if to.is_dir() else None
     count, skip = 0, len(os.fspath(source.parent))
     todo, folders = [(os.fspath(source), os.fspath(to))], list[tuple[str, str]]()
     while todo:
-        here, there = todo.pop()
-        found = os.lstat(here)
-        if stat.S_ISDIR(found.st_mode):
-            if folders or kept is None:
-                os.mkdir(there, 0o700)  # noqa: PTH102
-            inside = [n for n in os.listdir(here) if folders or n not in (kept or ())]
-            todo += [(f"{here}/{name}", f"{there}/{name}") for name in inside]
-            folders.append((here, there))
+        here, destination = todo.pop()
+        info = os.lstat(here)
+        if stat.S_ISDIR(info.st_mode):
+            if folders or existing is None:
+                os.mkdir(destination, 0o700)  # noqa: PTH102
+            names = [n for n in os.listdir(here) if folders or n not in (existing or ())]
+            todo += [(f"{here}/{name}", f"{destination}/{name}") for name in names]
+            folders.append((here, destination))
             continue
-        if stat.S_ISLNK(found.st_mode):
-            os.symlink(os.readlink(here), there)  # noqa: PTH211
-            _own(found, there)
-        elif not stat.S_ISREG(found.st_mode):
+        if stat.S_ISLNK(info.st_mode):
+            os.symlink(os.readlink(here), destination)  # noqa: PTH211
+            _own(info, destination)
+        elif not stat.S_ISREG(info.st_mode):
             continue
-        elif found.st_size < _SMALL and _COPIED.search(here, skip):
-            _copy(here, there)
+        elif info.st_size < _SMALL and _COPIED.search(here, skip):
+            _copy(here, destination)
         else:
-            link(here, there)
+            link(here, destination)
         count += 1
-    for here, there in reversed(folders):  # children first: making them changes a folder's time
-        _own(os.lstat(here), there)
-        shutil.copystat(here, there)
+    for here, destination in reversed(
+        folders
+    ):  # children first: making them changes a folder's time
+        _own(os.lstat(here), destination)
+        shutil.copystat(here, destination)
     return count
 
 
@@ -90,24 +92,24 @@ def _copy(source: str, target: str) -> None:
     shutil.copystat(source, target, follow_symlinks=False)
 
 
-def _own(found: os.stat_result, target: str) -> None:
+def _own(info: os.stat_result, target: str) -> None:
     """Give a copy the owner and group of the original, as far as this user may."""
-    if sys.platform != "win32" and (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
+    if sys.platform != "win32" and (info.st_uid, info.st_gid) != (os.geteuid(), os.getegid()):
         with suppress(OSError):
-            os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
+            os.chown(target, info.st_uid, info.st_gid, follow_symlinks=False)
 
 
 def replace(path: Path, text: bytes) -> None:
     """Write a new file and rename it over the old one, with its mode; states that share the old file keep it."""
-    found = path.stat() if path.exists() else None
-    beside = path.with_name(f"{path.name}.doctor-new")
-    beside.unlink(missing_ok=True)  # a link of this name would be written through
-    with beside.open("xb") as file:
+    old = path.stat() if path.exists() else None
+    temporary = path.with_name(f"{path.name}.doctor-new")
+    temporary.unlink(missing_ok=True)  # a link of this name would be written through
+    with temporary.open("xb") as file:
         file.write(text)
-    if found:
-        _own(found, os.fspath(beside))
-    beside.chmod(stat.S_IMODE(found.st_mode) if found else 0o644)
-    beside.replace(path)
+    if old:
+        _own(old, os.fspath(temporary))
+    temporary.chmod(stat.S_IMODE(old.st_mode) if old else 0o644)
+    temporary.replace(path)
 
 
 def own_bytes(folder: Path) -> int:
@@ -116,9 +118,9 @@ def own_bytes(folder: Path) -> int:
     for root, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                found = os.lstat(os.path.join(root, name))
-                alone = found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
-                total += found.st_size if alone else 0
+                info = os.lstat(os.path.join(root, name))
+                alone = info.st_nlink == 1 and stat.S_ISREG(info.st_mode)
+                total += info.st_size if alone else 0
     return total
 
 
@@ -164,9 +166,9 @@ def fresh_mark() -> str:
     return secrets.token_hex(16)
 
 
-def mark(folder: Path, value: str, *, made: bool = False) -> None:
-    """Mark a folder, and replace an earlier mark; `made`: create the folder first."""
-    if made:
+def mark(folder: Path, value: str, *, create: bool = False) -> None:
+    """Mark a folder, and replace an earlier mark; `create`: create the folder first."""
+    if create:
         folder.mkdir(0o700)
     for name in (MARK, _BEGUN):  # a folder that somebody ships under the name would stop it
         remove_tree(folder / name)
@@ -196,7 +198,7 @@ def remove_marked(folder: Path, values: Collection[str]) -> None:
     The mark is removed last, so that the rest can be recognised if the doctor is killed. Other folders stay.
     """
     if not _mine(folder) or (
-        mark_of(folder) not in values and any(one.name != _BEGUN for one in folder.iterdir())
+        mark_of(folder) not in values and any(child.name != _BEGUN for child in folder.iterdir())
     ):
         return
     folder.chmod(0o700)
@@ -209,7 +211,7 @@ def remove_marked(folder: Path, values: Collection[str]) -> None:
 
 def _mine(folder: Path) -> bool:
     try:
-        found = folder.lstat()
+        info = folder.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and (not POSIX or found.st_uid == os.geteuid())
+    return stat.S_ISDIR(info.st_mode) and (not POSIX or info.st_uid == os.geteuid())

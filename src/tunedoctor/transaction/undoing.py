@@ -22,7 +22,14 @@ from msgspec.structs import replace
 from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of, sync
 from tunedoctor.transaction import tree
-from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
+from tunedoctor.transaction.journal import (
+    DamagedError,
+    Journal,
+    Then,
+    changed_by,
+    journals_of,
+    locked,
+)
 from tunedoctor.transaction.outcome import State, UndoResult
 from tunedoctor.transaction.project_files import edited_paths, forget, settle
 from tunedoctor.transaction.records import put_back
@@ -42,13 +49,13 @@ def swap(journal: Journal, then: Then) -> None:
     nothing moved, or `swapped` can finish it.
     """
     record, live, other, aside = journal.record, journal.live, journal.other, journal.aside
-    there = os.path.lexists(live)
-    if there and not record.live:  # not the doctor's
+    exists = os.path.lexists(live)
+    if exists and not record.live:  # not the doctor's
         raise FileExistsError(errno.EEXIST, "it already exists", str(live))
-    journal.step("swapping", live=record.live if there else "", then=then, was=record.step)
-    if there:
+    journal.step("swapping", live=record.live if exists else "", then=then, was=record.step)
+    if exists:
         mark(live, record.live)
-    if not there:
+    if not exists:
         other.rename(live)
     elif not os.path.lexists(other):
         live.rename(other)
@@ -74,8 +81,8 @@ def swapped(journal: Journal) -> bool:
     done = mark_of(other) == leaves if leaves else not os.path.lexists(other)
     if done:
         sync(live.parent)
-    for one in (leaves, comes):
-        take_off(live, one)
+    for folder in (leaves, comes):
+        take_off(live, folder)
     if done:
         journal.step(record.then, live=comes, other=leaves)
     else:
@@ -90,13 +97,13 @@ def undo(target: str | None, id_: str = "") -> UndoResult:
     """
     try:
         recovered, lives = put_in_order(target), _lives(target)
-        found = _find_state(kept(lives), id_)
-        if found is None:
-            left = "left to undo" if any(map(known, lives)) else "kept"
+        chosen = _find_state(kept_states(lives), id_)
+        if chosen is None:
+            left = "left to undo" if any(map(journals_of, lives)) else "kept"
             why = f"there is no state {id_}" if id_ else f"no fix of this environment is {left}"
             return UndoResult(done=False, why=why, recovered=recovered)
-        with locked(found[0].entry):
-            state, files, files_left = _bring_back(*found)
+        with locked(chosen[0].entry):
+            state, files, files_left = _bring_back(*chosen)
             return UndoResult(
                 done=True, state=state, recovered=recovered, files=files, files_left=files_left
             )
@@ -123,11 +130,11 @@ def _bring_back(journal: Journal, state: State) -> tuple[State, tuple[str, ...],
     if state.strategy == "stash":
         files: tuple[str, ...] = ()
         left: tuple[str, ...] = ()
-        for one in reversed(known(journal.live)):
-            if one.id >= journal.id:  # it only holds files that its own change touched
-                one.read()
-                files += edited_paths(one)
-                left += _take_back(one)[1]
+        for later in reversed(journals_of(journal.live)):
+            if later.id >= journal.id:  # it only holds files that its own change touched
+                later.read()
+                files += edited_paths(later)
+                left += _take_back(later)[1]
         return replace(state, folder=""), _without(files, left), left
     record = journal.read()
     if record.other or os.path.lexists(
@@ -143,7 +150,7 @@ def _bring_back(journal: Journal, state: State) -> tuple[State, tuple[str, ...],
 
 
 def _without(files: tuple[str, ...], left: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(one for one in dict.fromkeys(files) if one not in left)
+    return tuple(file for file in dict.fromkeys(files) if file not in left)
 
 
 def _hold(journal: Journal, what: str) -> None:
@@ -153,28 +160,28 @@ def _hold(journal: Journal, what: str) -> None:
 
 def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be restored, newest first, with their size on the disk."""
-    states = (state for _, state in kept(_lives(target)))
-    sized = ((one, tree.own_bytes(Path(one.folder)) if one.folder else 0) for one in states)
-    return tuple(replace(one, bytes=size) for one, size in sized)
+    states = (state for _, state in kept_states(_lives(target)))
+    sized = ((each, tree.own_bytes(Path(each.folder)) if each.folder else 0) for each in states)
+    return tuple(replace(each, bytes=size) for each, size in sized)
 
 
 def put_in_order(target: str | None) -> str:
     """Finish or revert what a killed doctor left; return what was done, or "" if nothing was unfinished."""
-    said: list[str] = []
+    sentences: list[str] = []
     for live in _lives(target):
-        several = known(live)
-        if open_in(live) or any(one.wheels.exists() for one in several):
+        several = journals_of(live)
+        if open_in(live) or any(journal.wheels.exists() for journal in several):
             with locked(several[0].entry):
-                said.append(recover(live))
-    return " ".join(filter(None, said))
+                sentences.append(recover(live))
+    return " ".join(filter(None, sentences))
 
 
 def _lives(target: str | None) -> list[Path]:
     """Return the folders that transactions of a target change; the target need not start, or even exist."""
-    found = here(target)
-    path = Path(found.python or found.asked)
+    target_facts = here(target)
+    path = Path(target_facts.python or target_facts.asked)
     prefix = whole = Path(os.path.realpath(path))
-    if found.python:
+    if target_facts.python:
         folder = Path(os.path.realpath(path.parent))
         prefix = folder.parent if folder.name in ("bin", "Scripts") else folder
     lives = [prefix, *prefix.glob("lib/python*/site-packages"), prefix / "Lib" / "site-packages"]
@@ -186,24 +193,26 @@ def recover(live: Path) -> str:
 
     A damaged journal is set aside and reported; the others continue. The next start retries what failed now.
     """
-    said: list[str] = []
-    for journal in known(live):
+    sentences: list[str] = []
+    for journal in journals_of(live):
         try:
-            said.append(_recovered(journal))
+            sentences.append(_recovered(journal))
         except DamagedError as error:
             aside = journal.file.with_suffix(".damaged")
             journal.file.replace(aside)
             damaged = f"The record of an earlier fix is damaged ({error})"
-            said.append(f"{damaged} and was moved to {aside}.")
+            sentences.append(f"{damaged} and was moved to {aside}.")
             if journal.other.exists():
-                said.append(f"{journal.other} was left in place.")
-    return " ".join(filter(None, said))
+                sentences.append(f"{journal.other} was left in place.")
+    return " ".join(filter(None, sentences))
 
 
 def open_in(live: Path) -> bool:
     """Return whether a transaction here has to be finished or reverted; a damaged journal counts too."""
     try:
-        return any(not (one.read().ended or _elsewhere(one)) for one in known(live))
+        return any(
+            not (journal.read().is_complete or _elsewhere(journal)) for journal in journals_of(live)
+        )
     except DamagedError:
         return True
 
@@ -216,23 +225,23 @@ def _elsewhere(journal: Journal) -> bool:
 
 
 def _recovered(journal: Journal) -> str:
-    record, said = journal.read(), ""
+    record, sentence = journal.read(), ""
     if _elsewhere(journal):
         return ""
     if record.step == "swapping":
         done = swapped(journal)
         if record.was in ("done", "undone"):
             end = "was finished" if done else "before it changed anything was dropped"
-            said = f"An undo that was interrupted {end}."
+            sentence = f"An undo that was interrupted {end}."
         elif done and record.then == "done":
-            said = "A fix that was interrupted after it had switched environments was finished."
+            sentence = "A fix that was interrupted after it had switched environments was finished."
         record = journal.record
-    if record.ended:
+    if record.is_complete:
         if record.files == "pending":
             settle(journal)
         # without a kept state the environment was removed
         drop(journal, work=_state(journal) is not None)
-        return said
+        return sentence
     in_place = record.ground.strategy in ("backup", "stash")
     if record.step == "restoring" or (record.step == "changing" and in_place):
         return _take_back(journal)[0]
@@ -257,21 +266,21 @@ def _take_back(journal: Journal) -> tuple[str, tuple[str, ...]]:
     return _BACK, left
 
 
-def kept(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
+def kept_states(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
     """Return the states that can be restored, newest first; damaged journals are skipped."""
-    found: list[tuple[Journal, State]] = []
-    for journal in (one for live in lives for one in known(live)):
+    result: list[tuple[Journal, State]] = []
+    for journal in (folder for live in lives for folder in journals_of(live)):
         with suppress(DamagedError):
             journal.read()
             if state := _state(journal):
-                found.append((journal, state))
-    return sorted(found, key=lambda one: one[1].id, reverse=True)
+                result.append((journal, state))
+    return sorted(result, key=lambda folder: folder[1].id, reverse=True)
 
 
 def _state(journal: Journal) -> State | None:
     record, ground = journal.record, journal.record.ground
-    made = ground.strategy == "new" and os.path.lexists(journal.live)
-    if not record.ended or not (made or os.path.lexists(journal.other)):
+    is_new = ground.strategy == "new" and os.path.lexists(journal.live)
+    if not record.is_complete or not (is_new or os.path.lexists(journal.other)):
         return None
     own = bool(record.other) and mark_of(journal.other) == record.other
     return State(
@@ -289,7 +298,7 @@ def _state(journal: Journal) -> State | None:
 def prune(live: Path) -> None:
     """Remove states beyond the number that is kept, and those that are too old; the newest always stays."""
     oldest = datetime.now(UTC) - timedelta(days=DAYS)
-    for number, (journal, _) in enumerate(kept([live])):
+    for number, (journal, _) in enumerate(kept_states([live])):
         if number and (number >= KEEP or journal.record.time < oldest):
             drop(journal)
 
