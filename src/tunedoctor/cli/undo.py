@@ -61,6 +61,10 @@ def _undone(one: UndoResult, screen: Screen, there: str) -> None:
     screen.line(mark("ok"), f" The state{f' of {state.taken}' if state else ''} is back.")
     if state and state.changes:
         screen.wrap(f"undone: {', '.join(state.changes[:4])}", 2)
+    if one.files:
+        screen.wrap(f"restored: {', '.join(one.files)}", 2)
+    for file in one.files_left:
+        screen.wrap(f"{file} was changed since the fix and stays as it is", 2, mark("warning"))
     if state and state.folder:
         screen.line(f"  What it replaced is kept: doctor undo {state.id}{there}")
     screen.next((f"doctor check{there}", "check it again"))

@@ -89,4 +89,4 @@ def same_version(installed: str, locked: str) -> bool:
     one, other = pep440(installed), pep440(locked)
     if one is None or other is None:
         return installed == locked
-    return one == other if other.local else one.public == other.public
+    return one == other if other.local else pep440(one.public) == pep440(other.public)
