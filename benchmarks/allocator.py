@@ -131,7 +131,7 @@ for line in sys.stdin:
     asked = json.loads(line)
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
     model = AutoModelForCausalLM.from_config(
-        tracer.configured(asked, asked["layers"]), dtype=kind, attn_implementation="sdpa")
+        tracer.config_of(asked, asked["layers"]), dtype=kind, attn_implementation="sdpa")
     if asked["method"] != "full":
         from peft import LoraConfig, get_peft_model
         names = asked["targets"] or "all-linear"
@@ -197,7 +197,7 @@ with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(sys.stde
         length = int(options["max_length"]) // (2 if "packing" in options else 1)
         data.write_text((json.dumps({"text": "a" * (length - 1)}) + "\n") * 32)  # and the end's token
         words = [f"--{key}={value}" for key, value in options.items()]
-        run = trainer.Run(trainer.settled(["--dry-run", f"--model={folder}", f"--data={data}", "--device=cpu", *words]))
+        run = trainer.Run(trainer.checked_config(["--dry-run", f"--model={folder}", f"--data={data}", "--device=cpu", *words]))
         rows = sorted(run.rows, key=lambda row: -len(row.ids))[: run.config.batch]
         gc.collect()
         print(json.dumps(highest(run.model, lambda: run.update(rows))), file=sys.__stdout__, flush=True)

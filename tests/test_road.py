@@ -29,7 +29,7 @@ def test_each_command_of_the_road_ends_well(torch_python, train, tmp_path):
         "✓ train.jsonl has 10 rows",
         "wrote varnholm.toml",
         "✓ fits",
-        "Learned in 100 steps: the loss of held-out rows went from",
+        "Trained for 100 steps: the loss of held-out rows went from",
         "doctor: wrote report.html",
         "adapter:\n",
         "varnholm.gguf: F16; read back",

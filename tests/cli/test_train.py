@@ -49,7 +49,7 @@ def test_the_trainers_are_handed_their_words(tmp_path):
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [
         "train: c.toml line 3: rank is 'x'",
-        "  it takes int, as in rank = 16",
+        "  it must be int, for example rank = 16",
     ]
 
 

@@ -90,7 +90,7 @@ def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(torch_python, place, term,
     one = on_terminal(argv, place, TERM=term, PYTHONIOENCODING=encoding, OMP_NUM_THREADS="1")
     text = one.stdout
     assert one.returncode == 0, text
-    assert text.rstrip().splitlines()[-1].startswith("Learned in 6 steps: ")
+    assert text.rstrip().splitlines()[-1].startswith("Trained for 6 steps: ")
     assert "FutureWarning" not in text
     last = re.split(r"\x1b\[\d+F", text)[-1]
     if term == "dumb":

@@ -94,7 +94,7 @@ def test_the_road_with_an_interrupt_at_each_stage(torch_python, tiny_model, tmp_
     begun = road.words
     for stage, says in STAGES.values():
         road.stopped(stage, says)
-    assert "Learned in 30 steps, resumed from step " in road.on()
+    assert "Trained for 30 steps, resumed from step " in road.on()
     road.words = [*begun, "--out=whole"]
     road.on()
     left = [
@@ -126,7 +126,7 @@ def test_a_terminal_that_closes_leaves_a_checkpoint(torch_python, tiny_model, tm
     os.close(terminal)
     os.waitpid(pid, 0)
     said = (tmp_path / "out/train.log").read_text()
-    assert "resume = true goes on" in said
+    assert "continue with resume = true" in said
     assert len([*tmp_path.glob("out/step-*")]) == 1, said
 
 

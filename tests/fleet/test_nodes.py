@@ -118,7 +118,7 @@ def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
     until(lambda: not marked(tmp_path / "t"))
     if end == "time":
         assert started.stdout
-        assert b"no answer in time" in started.stdout.read()
+        assert b"the doctor did not finish in time" in started.stdout.read()
 
 
 def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
     assert parcel.reply("n", none, 0.0).problem == "no Python is on PATH"
     other = sent.replace(f'"{parcel._SUFFIX}"'.encode(), b'".cpython-399-riscv.so"')
     said = parcel.reply("n", node(tmp_path, other).communicate()[0].decode(), 0.0).problem
-    assert "no doctor is there" in said
+    assert "doctor is not installed there" in said
     assert f"is {parcel._SUFFIX}" in said
     old = plant(tmp_path, {"old/doctor": "#!/bin/sh\necho old; exit 2\n"}) / "old"
     (old / "doctor").chmod(0o755)
@@ -160,7 +160,7 @@ def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -
     full = "mount -t tmpfs -o size=64k x /tmp; trap 'ls -A /tmp >&2' EXIT; "
     assert facts(told("/mnt", How(), full)[1])
     why, _ = told("/proc", How(), full)
-    assert re.search("set TMPDIR there.*/tmp: No space left on device; ", why)
+    assert re.search("set TMPDIR on the node.*/tmp: No space left on device; ", why)
     assert "/dev/shm is mounted noexec" in why
     there = told("/proc", How(doctor=str(DOCTOR)), kept)
     assert facts(there[1]), "one that is there needs no folder"

@@ -128,7 +128,7 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray, tmp_path):
     assert (broken, code, ray.left()) == (["odd"], 1, [])
 
     nodes, code = ray.fleet(tmp_path, f"--doctor={ray.hangs}", "--timeout=2")
-    assert ({one["why"] for one in nodes.values()}, code) == ({"no answer in time"}, 2)
+    assert ({one["why"] for one in nodes.values()}, code) == ({"the doctor did not finish in time"}, 2)
     smi = ray.hangs.rename(ray.hangs.with_name("nvidia-smi"))  # holds up the doctor that came along
     for number in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(ray.argv, cwd=tmp_path, env=ray.environ) as doctor:
@@ -210,9 +210,9 @@ def test_ray_is_not_waited_for_without_end(ray: Ray, shared: Path) -> None:
         out, words = shared / "busy", ("--nodes=2", "--no-check", "--wait=5", ray.argv[-1])
         ended = ray.train(out, *words)
         other.stdin.close()
-    says = r"waits: a CPU and 0 GPUs of each node are asked: \S+ has 0 CPUs and 0 GPUs free"
+    says = r"waiting: each node needs a free CPU and 0 free GPUs: \S+ has 0 CPUs and 0 GPUs free"
     assert (ended.code, bool(re.search(says, ended.said))) == (2, True), ended.said
-    assert re.search(r"nothing began in 5 s: a CPU .*\n  --wait takes more seconds", ended.said)
+    assert re.search(r"the training did not start within 5 s: each node .*\n  wait longer with --wait", ended.said)
     assert not (out / ".ray").exists()
 
 

@@ -191,7 +191,7 @@ def test_nodes_that_lack_gpus_are_named_and_those_left_out_are_not_taken(slurm: 
     ended = slurm.train("--out=gpus", *words)
     (line,) = [line for line in ended.said.splitlines() if line.startswith("✗")]
     assert (ended.code, "has n1 and xgpu" in ended.said) == (1, True), ended.said
-    assert line.startswith("✗ n1: counting GPUs: RuntimeError: it has 0 GPUs, and --processes asks")
+    assert line.startswith("✗ n1: counting GPUs: RuntimeError: the node has 0 GPUs, but --processes asks")
     ended = slurm.train("--out=gpus", "--nodes=2", "--slurm=n[1-2]", "--exclude=n2")
     assert (ended.code, "there are 1 of 2 nodes" in ended.said) == (2, True), ended.said
 

@@ -31,7 +31,7 @@ from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.probes.live import take
 from tunedoctor.transaction.apply import apply
-from tunedoctor.transaction.outcome import Ways
+from tunedoctor.transaction.outcome import ApplyOptions
 from tunedoctor.transaction.proof import compare
 from tunedoctor.transaction.undoing import undo
 
@@ -181,7 +181,7 @@ def test_torch_is_put_in_for_the_driver(wheels, tmp_path):
     assert made.plan.cures == ("driver-too-old",)
     assert made.plan.disk_bytes == 3 * made.plan.download_bytes > 0
     plan = msgspec.structs.replace(made.proved, cures=())  # the wheel's code does not tell its CUDA
-    outcome = apply(plan, str(env), snapshot, Ways(sources=own(os.environ)))
+    outcome = apply(plan, str(env), snapshot, ApplyOptions(sources=own(os.environ)))
     assert (outcome.end, outcome.why) == ("applied", "")
     after = versions(env)
     assert after["torch"] == "2.14.1+cu126"
@@ -195,7 +195,7 @@ def test_an_environment_from_nothing(wheels, tmp_path):
     env = tmp_path / "a new one"
     before = take(sys.executable)
     made = fresh(before, str(env), ("trl",), asking(wheels))
-    ways = Ways(checks=all_checks(), sources=own(os.environ))
+    ways = ApplyOptions(checks=all_checks(), sources=own(os.environ))
     outcome = apply(made.plan, None, before, ways)
     assert (outcome.end, outcome.why) == ("applied", ""), outcome
     there = versions(env)

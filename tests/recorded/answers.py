@@ -20,7 +20,7 @@ class Answers(Asking):
         super().__init__(sources)
         self.given = {"resolve": resolve, "look_up": look_up, "sources": sources}
         self.resolve, self.look_up = resolve, look_up
-        self.held = lambda _: ()
+        self.torch_versions = lambda _: ()
         self.lacking = lambda *_: lacking
         self.source_only = lambda _: {}
 

@@ -99,4 +99,4 @@ def test_a_batch_that_no_memory_holds_is_refused(tiny_model, tmp_path):
     for key in ("batch", "micro-batch", "rank", "max-length"):
         ended = doctor(*words, f"--{key}=4000000000000000", cwd=tmp_path)
         assert ended.returncode == 2
-        assert "it takes 1 or more, and less than 16777216" in ended.stderr
+        assert "it must be 1 or more, and less than 16777216" in ended.stderr

@@ -12,7 +12,7 @@ from loopback import Raw, Server
 from refresh.test_fetch import OK, raw
 from refresh.test_fetch import to as leads
 
-from tunedoctor.installers.asking import Heard, heard
+from tunedoctor.installers.asking import SourceAnswer, ask_sources
 from tunedoctor.installers.sources import Source, Sources
 
 PEM = Path(__file__).with_name("loopback.pem")
@@ -89,8 +89,8 @@ def update(tmp_path, inside):
     return said
 
 
-def look(url: str, **sources: object) -> Heard:
-    (found,) = heard([Source(url)], "torch", Sources(**sources))
+def look(url: str, **sources: object) -> SourceAnswer:
+    (found,) = ask_sources([Source(url)], "torch", Sources(**sources))
     return found
 
 

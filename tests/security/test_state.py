@@ -79,7 +79,7 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(make, hom
     for place, own, number in ((env, False, 0), (site(env), False, 0), (site(env), True, 1)):
         name = f"{ID[:-1]}{number}"
         (make_entry(place) / f"{name}.journal").write_text(forged(env, home, "changing", own=own))
-        tree.mark(place.with_name(f"{place.name}.doctor-{name}"), MARK, made=True)
+        tree.mark(place.with_name(f"{place.name}.doctor-{name}"), MARK, create=True)
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     said = " ".join(ended.stderr.split())

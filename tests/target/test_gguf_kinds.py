@@ -12,10 +12,10 @@ import tunedoctor
 HOUSE = Path(tunedoctor.__file__).parent
 KINDS = ("llama3", "spm", "mistral", "qwen2", "qwen3", "gemma2", "gemma3")
 REFUSED = {
-    "yarn": "positions scaled by yarn can't be written",
+    "yarn": "doctor can't write positions scaled by yarn",
     "scalar": "query_pre_attn_scalar other than 32",
-    "windows": "its order of layers with a sliding window",
-    "other words": "how its tokenizer cuts words is not known",
+    "windows": "doctor can't write this model's order of layers",
+    "other words": "doctor does not know how this tokenizer splits words",
 }
 LLAMA_CPP = """
 import sys, warnings
@@ -59,7 +59,7 @@ def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwis
 ):
     folder, said = written
     for kind in KINDS:
-        assert "; read back, the logits differ by" in said[kind], said[kind]
+        assert "; verified: its logits differ by" in said[kind], said[kind]
         assert (folder / f"{kind}.gguf").is_file()
     for kind, why in REFUSED.items():
         assert why in said[kind]

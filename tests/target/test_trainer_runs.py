@@ -41,7 +41,7 @@ def test_a_killed_run_goes_on_bit_for_bit(runs, method):
         runs(*more, f"--out=cut{number}", code=KILL + code, status=-signal.SIGKILL)
         runs(*more, f"--out=cut{number}")
         assert left(f"cut{number}") == left("whole"), code
-    told = ("stopped after step 4; resume = true goes on",)
+    told = ("stopped after step 4; continue with resume = true",)
     runs(*more, "--out=cut", "--save-every=100", code=STOP.format(15), says=told)
     assert runs.names("cut") == ["log.jsonl", "samples.jsonl", "step-0000004", "train.log"]
     runs(*more, "--out=cut")
@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(runs):
     runs("--max-steps=4")
     more = ("--resume=true", "--save-every=2")
     limit = "from resource import *\nsetrlimit(RLIMIT_FSIZE, (8192, RLIM_INFINITY))"
-    told = ("step-0000006 is not saved", "step-0000004 stands; free space on the disk")
+    told = ("step-0000006 could not be saved", "free some space on the disk; last checkpoint: out/step-0000004")
     runs(*more, code=limit, status=1, says=told)
     assert [name for name in runs.names() if "step" in name] == ["step-0000004"]
     before = [row["loss"] for row in runs.log()]
@@ -135,7 +135,7 @@ trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0
 
 
 def test_what_is_no_number_stops_with_step_and_lines(runs):
-    told = ("step 3: the loss is nan on d.jsonl line ", "; out/step-0000002 stands")
+    told = ("step 3: the loss is nan on d.jsonl line ", "; last checkpoint: out/step-0000002")
     err = runs("--save-every=1", code=BROKEN, status=1, says=told).err
     assert 1 <= err.count("d.jsonl line ") <= 4
     runs("--resume=true")
@@ -207,15 +207,15 @@ def test_samples_show_what_was_learned_and_change_nothing(runs):
     row = json.dumps({"prompt": "What <b>is</b> it?", "completion": "xxxx"})
     (runs.folder / "h.jsonl").write_text(f"{row}\n" * 3)
     more = ("--eval-data=h.jsonl", "--max-steps=40", "--packing=true", "--max-length=128")
-    told = runs(*more, says=("   asked  What <b>is</b> it?", "  before  ", "   after  xxxx")).out
-    assert told.index("Learned in 40 steps: the loss of held-out rows") < told.index("asked")
+    told = runs(*more, says=("question  What <b>is</b> it?", "  before  ", "   after  xxxx")).out
+    assert told.index("Trained for 40 steps: the loss of held-out rows") < told.index("question")
     rows = [json.loads(x) for x in (runs.folder / "out/samples.jsonl").read_text().splitlines()]
     assert [(x["line"], x["wanted"], x["after"][:4]) for x in rows] == [
         (f"h.jsonl line {n}", "xxxx", "xxxx") for n in (1, 2)
     ]
     assert "xxxx" not in rows[0]["before"]
     card = (runs.folder / "out/final/README.md").read_text()
-    assert "* asked: What &lt;b>is&lt;/b> it?\n  * before: " in card
+    assert "* question: What &lt;b>is&lt;/b> it?\n  * before: " in card
     runs(*more, "--samples=0", "--out=none")
     assert "samples.jsonl" not in runs.names("none")
     left = [(runs.folder / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "none")]  # fmt: skip
@@ -245,7 +245,7 @@ def test_libraries_speak_to_the_log(runs):
 
 def test_a_run_goes_on_as_it_began_or_not_at_all(runs):
     runs("--max-steps=2", "--save-every=1")
-    runs(status=2, says=("out holds a run",))
+    runs(status=2, says=("out already holds a run",))
     for change in ("--rank=4", "--seed=1", "--batch=4", "--learning-rate=1"):
         runs("--resume=true", change, status=2, says=(" before, now ",))
     (runs.folder / "d.jsonl").write_text(DATA + DATA)
@@ -263,4 +263,4 @@ def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(runs):
     assert "Warning" not in ended.err
     assert runs.names(".") == ["d.jsonl"]
     (runs.folder / "d.jsonl").write_text("".join(DATA.splitlines(keepends=True)[:3]))
-    runs("--dry-run", says=("the longest 8 rows",))
+    runs("--dry-run", says=("tried the longest 8 rows",))

@@ -21,12 +21,12 @@ from tunedoctor.model.plan import Install, Plan, Rebuild
 from tunedoctor.probes.live import take
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.journal import Journal, Record
-from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Ways
+from tunedoctor.transaction.outcome import Clock, Outcome, Stage, ApplyOptions
 from tunedoctor.transaction.records import faults
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
-QUIET = Ways()
+QUIET = ApplyOptions()
 PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 """The smallest change."""
 LARGER = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1), pin(GAMMA1, "1.0"))),))
@@ -46,7 +46,7 @@ def fix(
     target: Path | str,
     plan: Plan = PLAN,
     tool: Named | None = "uv",
-    ways: Ways = QUIET,
+    ways: ApplyOptions = QUIET,
     step: Callable[[str], None] = lambda _: None,
     end: str = "",
     why: str = "",

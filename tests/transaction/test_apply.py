@@ -14,7 +14,7 @@ from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.model import plan as plans
 from tunedoctor.probes.live import take
-from tunedoctor.transaction.journal import known
+from tunedoctor.transaction.journal import journals_of
 from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
 from tunedoctor.transaction.undoing import list_states, prune, undo
 
@@ -214,7 +214,7 @@ def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make):
     several = list_states(str(env))
     assert len(several) == len(beside(env)) == 3
     for old in (several[0], several[2]):
-        (journal,) = (p.file for p in known(env) if p.id == old.id)
+        (journal,) = (p.file for p in journals_of(env) if p.id == old.id)
         held = json.loads(journal.read_text())
         journal.write_text(json.dumps({**held, "time": "2020-01-01T00:00:00Z"}))
     prune(env)

@@ -27,13 +27,13 @@ from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, to_rebuild, users
 from tunedoctor.transaction.outcome import (
+    ApplyOptions,
     EarlierRung,
     Ended,
+    FindingResult,
     FixResult,
     Stage,
-    Treated,
     Watch,
-    Ways,
 )
 
 if TYPE_CHECKING:
@@ -419,8 +419,8 @@ def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") ->
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 
 
-def _describe(one: Drafted) -> Treated:
-    return Treated(
+def _describe(one: Drafted) -> FindingResult:
+    return FindingResult(
         id=one.id,
         title=one.found.title,
         found=one.found.finding.found,
@@ -454,7 +454,7 @@ def _with_plan(
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
         why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
-        raise FailureError(why, ban.lifted, refused=True)
+        raise FailureError(why, ban.lift_command, refused=True)
     other, again = (
         case.given.plan not in ("", made.plan.id),
         f"doctor fix{case.target_option} --dry-run",
@@ -518,7 +518,7 @@ def _carry_out(
     case.events.begins()
     from tunedoctor.transaction.apply import attempt  # noqa: PLC0415
 
-    ways = Ways(
+    ways = ApplyOptions(
         deep=case.given.deep,
         imports=not case.given.no_import,
         consent=case.given.system,

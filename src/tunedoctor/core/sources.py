@@ -41,7 +41,7 @@ def asking(
     here, held = Path.cwd(), settings
     theirs, file = of_folder(here), str(here / (held.file or "pyproject.toml"))
     urls = {str(name): Source(url, file) for name, url in held.config.mirrors.items()}
-    named = {one.shown for one in (*_places(sources(theirs, {})), *urls.values())}
+    named = {one.label for one in (*_places(sources(theirs, {})), *urls.values())}
     if not named or not _agreed(sorted(named), interaction, allowed=allowed, ask=ask):
         theirs, urls = [], {}
     return Asking(

@@ -23,7 +23,7 @@ from tunedoctor.model.wording import listed, many
 from tunedoctor.state.folder import keep
 from tunedoctor.system.reading import read_regular
 from tunedoctor.system.scratch import scratch as folder_of_run
-from tunedoctor.target.train_rows import named
+from tunedoctor.target.train_rows import parse_columns
 
 _PATIENCE = 3.0
 """Seconds in which JSON Lines are judged at first; the trainer judges what is left, before it reads weights."""
@@ -85,7 +85,7 @@ def handed(
 def columns_of(text: str) -> dict[str, str]:
     """Return what --columns names. Raises DoctorError if it is not written that way."""
     with refusing(ValueError, "doctor data FILE shows the columns"):
-        return named(text)
+        return parse_columns(text)
 
 
 def lacking(name: str, columns: Mapping[str, str]) -> tuple[str, str]:

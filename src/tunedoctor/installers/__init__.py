@@ -1,1 +1,1 @@
-"""Installers that the doctor asks or runs, as children with a time limit."""
+"""Run installers as children with a time limit, and ask them and package indexes for versions."""

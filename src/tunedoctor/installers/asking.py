@@ -1,4 +1,4 @@
-"""The user's sources, asked: who does not answer is known before uv waits for it, and a lack is told per source."""
+"""Ask the user's package sources: skip those that don't answer before uv waits for them, and report what each lacks."""
 
 import hashlib
 import os
@@ -23,142 +23,161 @@ from tunedoctor.refresh.index import parsed, sources_of, standard_index, wheels_
 from tunedoctor.system.scratch import scratch
 
 _PROBED = "torch"
-"""What is asked for to see whether a source answers; that it lacks it is an answer."""
+"""Package that is requested to see whether a source answers; "not found" is an answer too."""
 _SOON = Limits(seconds=5.0, connect=1.5)
-"""Who is there takes some hundredths."""
+"""Time limits for that: a source that works answers within hundredths of a second."""
 _LACKS = (401, 403, 404, 410)
-"""What a source lacks is not found, or forbidden; whom it does not know yet uv may have the password of."""
+"""Statuses of a source that lacks a package: not found or forbidden. uv may have the password that 401 asks for."""
 _NAMED = 3
-"""Packages, and versions of one, that are told of."""
+"""Most packages, and versions of each, that are listed."""
 
 
 class Asking:
-    """One run's view of the sources; each is asked once whether it answers."""
+    """The package sources of one run; each is asked once whether it answers."""
 
     def __init__(self, sources: Sources, installed: Packages | None = None) -> None:
         self.declared = sources
         self.installed = installed
-        self._heard: dict[str, Heard] = {}
-        self._answers: dict[tuple[str, str], tuple[Heard, ...]] = {}
+        self._responses: dict[str, SourceAnswer] = {}
+        self._answers: dict[tuple[str, str], tuple[SourceAnswer, ...]] = {}
 
     def resolve(self, question: Question) -> Outcome:
-        """Ask uv over the sources that answer."""
-        return self._asked(question, None if question.hashes else ())
+        """Return uv's answer from the sources that respond."""
+        return self._ask(question, None if question.hashes else ())
 
-    def _asked(self, question: Question, again: Collection[str] | None) -> Outcome:
-        """Ask; `again`: what is put in anew, so that what is installed does not stand for it."""
+    def _ask(self, question: Question, again: Collection[str] | None) -> Outcome:
+        """Ask uv; `again`: packages to reinstall, for which the installed version is no source."""
         index = self.declared.placed(question.index_url)
-        known = self.answering(index)
-        if isinstance(known, Failed):
-            return known
-        with self._with_installed(known, again) as every:
+        sources = self.answering(index)
+        if isinstance(sources, Failed):
+            return sources
+        with self._with_installed(sources, again) as every:
             reached = "" if index in self.silent else index
             return resolve(question._replace(index_url=reached), every)
 
     def look_up(
         self, install: Install, python: str, installed: Mapping[str, str]
     ) -> Install | NoSolution | Failed:
-        """Return an install with all its pins, hashes and sizes, which hold the fetch and the install to these files.
+        """Return an install with all pins, hashes and sizes, so that exactly these files are fetched and installed.
 
-        `python` is the target's interpreter; `installed` versions are kept where they serve. Packages that need no
-        change are left out of what comes with the pins. Where PyTorch's index answers, the install names it.
+        `python` is the target's interpreter; `installed` versions are kept if they fit. Dependencies that need no
+        change are left out. The install names PyTorch's index if that answers.
         """
-        # what was drafted before the user agreed to a mirror names the index itself
+        # a plan made before the user agreed to a mirror still names PyTorch's own index
         install = replace(install, index=self.declared.placed(install.index))
         if install.no_deps and all(pin.hashes for pin in install.pins):
             return install
-        there = {} if install.no_deps else installed
+        preferred = {} if install.no_deps else installed
         question = Question(
             tuple(pin.requirement for pin in install.pins),
-            preferred=tuple(f"{name}=={version}" for name, version in there.items() if version),
+            preferred=tuple(f"{name}=={version}" for name, version in preferred.items() if version),
             interpreter=python,
             index_url=install.index,
             locked=True,
             dependencies=not install.no_deps,
         )
-        if isinstance(known := self.answering(install.index), Failed):
-            return known
+        if isinstance(sources := self.answering(install.index), Failed):
+            return sources
         if install.index in self.silent:
-            # without its label a build is known by its index alone
-            if any(one.name == _PROBED and "+" not in one.version for one in install.pins):
-                return Failed("network", _dead([self._heard[install.index]]))
+            # a build without a version label can only be identified by its index
+            if any(
+                resolved.name == _PROBED and "+" not in resolved.version
+                for resolved in install.pins
+            ):
+                return Failed("network", _dead([self._responses[install.index]]))
             install = replace(install, index="")
-        found = self._asked(question, {*install.reinstall, *(one.name for one in install.pins)})
-        if not isinstance(found, Solved):
-            return found
-        asked, again = {pin.name: pin for pin in install.pins}, {*install.reinstall}
+        solved = self._ask(
+            question, {*install.reinstall, *(resolved.name for resolved in install.pins)}
+        )
+        if not isinstance(solved, Solved):
+            return solved
+        requested, reinstalled = {pin.name: pin for pin in install.pins}, {*install.reinstall}
         pins: list[Pin] = []
-        for one in found.pins:
-            told, was = asked.get(one.name), installed.get(one.name, "")
-            if told is None and was == one.version and one.name not in again:
+        for resolved in solved.pins:
+            requested_pin, was = requested.get(resolved.name), installed.get(resolved.name, "")
+            if (
+                requested_pin is None
+                and was == resolved.version
+                and resolved.name not in reinstalled
+            ):
                 continue
-            told = told or replace(one, was=was)
-            # of a folder uv gives no hashes where it need not open the wheel
-            files = self._files(one)
-            hashes = told.hashes or one.hashes or tuple(map(_digest, files))
-            size = one.download_bytes or max((file.stat().st_size for file in files), default=0)
-            told = replace(one, was=told.was, via=told.via, hashes=hashes)
-            pins.append(replace(told, download_bytes=size))
+            requested_pin = requested_pin or replace(resolved, was=was)
+            # uv gives no hashes for wheels in a folder that it need not open
+            files = self._files(resolved)
+            hashes = requested_pin.hashes or resolved.hashes or tuple(map(_digest, files))
+            size = resolved.download_bytes or max(
+                (file.stat().st_size for file in files), default=0
+            )
+            requested_pin = replace(
+                resolved, was=requested_pin.was, via=requested_pin.via, hashes=hashes
+            )
+            pins.append(replace(requested_pin, download_bytes=size))
         return replace(install, pins=tuple(pins), no_deps=True)
 
     def _files(self, pin: Pin) -> list[Path]:
         files: list[Path] = []
-        for folder in (one.folder for one in self.declared.links if one.folder):
+        for folder in (link.folder for link in self.declared.links if link.folder):
             with suppress(OSError):
                 every = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
-                files += [folder / one for one, version, _ in every if str(version) == pin.version]
+                files += [
+                    folder / link for link, version, _ in every if str(version) == pin.version
+                ]
         return [file for file in files if file.is_file() and os.access(file, os.R_OK)]
 
     @contextmanager
-    def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
-        """Add what is installed as a source of metadata where no index has them; name the one that is asked."""
-        if not (known.index or known.no_index or known.offline) and self._heard:
-            # as uv writes it, so that both fill one cache, and what was read of it holds
+    def _with_installed(
+        self, sources: Sources, reinstalled: Collection[str] | None
+    ) -> Generator[Sources]:
+        """Yield the sources with the default index, and without indexes with metadata of the installed packages."""
+        if not (sources.index or sources.no_index or sources.offline) and self._responses:
+            # spelled as uv does, so that both use the same cache entries
             standard = Source(self._standard.url.rstrip("/"))
-            known = replace(known, index=standard if standard.url else None)
-        if not known.no_index or self.installed is None or but is None:
-            yield known
+            sources = replace(sources, index=standard if standard.url else None)
+        if not sources.no_index or self.installed is None or reinstalled is None:
+            yield sources
             return
         with scratch() as folder:
-            stand_ins(Path(folder), self.installed, but)
-            yield replace(known, links=(*known.links, Source(folder)))
+            stand_ins(Path(folder), self.installed, reinstalled)
+            yield replace(sources, links=(*sources.links, Source(folder)))
 
     def answering(self, index: str = "") -> Sources | Failed:
-        """Return the sources without those that nobody named and that do not answer, or why none is left.
+        """Return the sources without unconfigured ones that do not answer, or why none is left.
 
-        An index that the user named is not passed over for another one, which anybody could fill with packages of
-        its names: where it does not answer, folders of the user are all that is left.
+        An index that the user configured is never replaced by another one, where anyone could publish packages with
+        the same names: if it does not answer, only the user's folders are left.
         """
-        known, every = self.declared, self._indexes(index)
-        new = [one for one in every if one.url not in self._heard]
-        self._heard |= {one.source.url: one for one in heard(new, _PROBED, known, whole=False)}
-        dead = [self._heard[one.url] for one in every if one.url in self.silent]
-        named = [one for one in dead if one.source.place]
-        if dead and (named or len(dead) == len(every)):
-            folders = tuple(one for one in known.links if one.folder)
+        sources, every = self.declared, self._indexes(index)
+        new = [each for each in every if each.url not in self._responses]
+        self._responses |= {
+            each.source.url: each for each in ask_sources(new, _PROBED, sources, whole=False)
+        }
+        dead = [self._responses[each.url] for each in every if each.url in self.silent]
+        configured = [each for each in dead if each.source.place]
+        if dead and (configured or len(dead) == len(every)):
+            folders = tuple(each for each in sources.links if each.folder)
             if not folders:
-                return Failed("network", _dead(named or dead))
-            who = (named or dead)[0].source
-            return replace(known, no_index=who.place or who.url, links=folders)
+                return Failed("network", _dead(configured or dead))
+            who = (configured or dead)[0].source
+            return replace(sources, no_index=who.place or who.url, links=folders)
         if dead and every[-1].url in self.silent:
-            # the standard one is out of reach: another stands in its place, or uv would wait for it
-            there = next(one for one in reversed(every) if one.url not in self.silent)
-            return replace(known, index=there)
-        return known
+            # the standard index does not answer: make another one the default, or uv would wait for it
+            default = next(each for each in reversed(every) if each.url not in self.silent)
+            return replace(sources, index=default)
+        return sources
 
     @property
     def best(self) -> Sources:
-        """The sources that answer, or all where that leaves none."""
-        known = self.answering()
-        return self.declared if isinstance(known, Failed) else known
+        """The sources that answer, or all if none does."""
+        sources = self.answering()
+        return self.declared if isinstance(sources, Failed) else sources
 
     def _indexes(self, index: str = "") -> tuple[Source, ...]:
-        """Return all indexes, the default one last; none where the user forbids to ask."""
-        known = self.declared
-        if known.no_index or known.offline:
+        """Return all indexes, the default one last; none if the user forbids indexes."""
+        sources = self.declared
+        if sources.no_index or sources.offline:
             return ()
-        every = (Source(index), *known.extra, known.index or self._standard)
-        return tuple(one for one in every if one.url)
+        every = (Source(index), *sources.extra, sources.index or self._standard)
+        return tuple(source for source in every if source.url)
 
     @cached_property
     def _standard(self) -> Source:
@@ -167,107 +186,120 @@ class Asking:
     @property
     def silent(self) -> set[str]:
         """URLs of the sources that did not answer."""
-        return {url for url, one in self._heard.items() if one.why}
+        return {url for url, answer in self._responses.items() if answer.why}
 
     @property
     def partly(self) -> bool:
-        """Whether an index did not answer that is asked for every package: PyTorch's is asked for torch alone."""
-        return any(one.url in self.silent for one in self._indexes())
+        """Whether an index for all packages did not answer; PyTorch's is only used for torch."""
+        return any(source.url in self.silent for source in self._indexes())
 
-    def held(self, index: str) -> tuple[str, ...]:
-        """Return the versions of torch that the user's sources have, where PyTorch's index does not answer; else ()."""
-        known, index = self.declared, self.declared.placed(index)
-        if known.offline or isinstance(self.answering(index), Failed):
+    def torch_versions(self, index: str) -> tuple[str, ...]:
+        """Return the versions of torch in the user's sources if PyTorch's index does not answer; else ()."""
+        sources, index = self.declared, self.declared.placed(index)
+        if sources.offline or isinstance(self.answering(index), Failed):
             return ()
-        if not known.no_index and index not in self.silent:
+        if not sources.no_index and index not in self.silent:
             return ()
-        indexes = () if known.no_index else (*known.extra, known.index)
-        places = (one for one in (*known.links, *indexes) if one)
-        found = (version for one in heard(places, _PROBED, known) for version in one.versions)
-        return tuple(dict.fromkeys(found))
+        indexes = () if sources.no_index else (*sources.extra, sources.index)
+        places = (each for each in (*sources.links, *indexes) if each)
+        versions = (
+            version for each in ask_sources(places, _PROBED, sources) for version in each.versions
+        )
+        return tuple(dict.fromkeys(versions))
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
-        """Return in words what each source has of some packages."""
-        found = self.answers(names, index)
-        told = (one.of(name) for name, several in found.items() for one in several)
-        return "; ".join(dict.fromkeys(told))
+        """Return a text that says which versions of some packages each source has."""
+        answers = self.answers(names, index)
+        texts = (answer.of(name) for name, several in answers.items() for answer in several)
+        return "; ".join(dict.fromkeys(texts))
 
-    def answers(self, names: Iterable[str], index: str = "") -> dict[str, tuple["Heard", ...]]:
-        """Return what each source has of some packages, by name; each is asked once."""
+    def answers(
+        self, names: Iterable[str], index: str = ""
+    ) -> dict[str, tuple["SourceAnswer", ...]]:
+        """Return each source's answer for some packages, by name; each is asked once."""
         places = (*self._indexes(index), *self.declared.links)
         some = tuple(islice(dict.fromkeys(names), _NAMED))
         for name in some:
             if (name, index) not in self._answers:
-                self._answers[name, index] = heard(places, name, self.declared)
+                self._answers[name, index] = ask_sources(places, name, self.declared)
         return {name: self._answers[name, index] for name in some}
 
     def source_only(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the packages that no source has as a wheel and some has as source, with their newest version."""
-        found: dict[str, str] = {}
+        """Return the packages that the sources only have as source distributions, with their newest version."""
+        result: dict[str, str] = {}
         for name, several in self.answers(names).items():
-            sources = [one.sources[0] for one in several if one.sources]
-            if sources and not any(one.versions or one.why or one.place for one in several):
-                found[name] = sources[0]
-        return found
+            sources = [answer.sources[0] for answer in several if answer.sources]
+            if sources and not any(
+                answer.versions or answer.why or answer.place for answer in several
+            ):
+                result[name] = sources[0]
+        return result
 
 
-class Heard(NamedTuple):
-    """What a source says of one package."""
+class SourceAnswer(NamedTuple):
+    """A source's answer for one package."""
 
     source: Source
     why: str = ""
     versions: tuple[str, ...] = ()
-    """Versions that it holds as wheels, newest first."""
+    """Versions that it has as wheels, newest first."""
     sources: tuple[str, ...] = ()
-    """Versions that it holds as source, newest first."""
+    """Versions that it has as source distributions, newest first."""
     place: str = ""
-    """Where its answer leads and nobody looked, as an installer does."""
+    """Address that it redirects to, which installers would not follow and which was not searched."""
 
     def of(self, name: str) -> str:
-        """Return it in words."""
+        """Return the answer as text."""
         if self.why:
-            return f"{self.source.shown} did not answer: {self.why}"
+            return f"{self.source.label} did not answer: {self.why}"
         if self.place:
             return (
-                f"{self.source.shown} redirects to {self.place} for {name}, which was not searched"
+                f"{self.source.label} redirects to {self.place} for {name}, which was not searched"
             )
-        held = ", ".join(self.versions[:_NAMED])
-        if not held and self.sources:
-            return f"{self.source.shown} has {name} {self.sources[0]} only as source"
-        return f"{self.source.shown} has {f'{name} {held}' if held else f'no {name}'}"
+        versions = ", ".join(self.versions[:_NAMED])
+        if not versions and self.sources:
+            return f"{self.source.label} has {name} {self.sources[0]} only as source"
+        return f"{self.source.label} has {f'{name} {versions}' if versions else f'no {name}'}"
 
 
-def heard(
-    several: Iterable[Source], name: str, known: Sources, *, whole: bool = True
-) -> tuple[Heard, ...]:
-    """Ask every source for a package at once, each for a second or two; not `whole`: only whether it answers."""
-    asked = tuple(several)
-    client = known.client(os.environ)._replace(limits=_SOON)
-    with ThreadPoolExecutor(len(asked) or 1) as pool:
-        return tuple(pool.map(lambda one: _heard(one, name, known, client, whole), asked))
+def ask_sources(
+    several: Iterable[Source], name: str, sources: Sources, *, whole: bool = True
+) -> tuple[SourceAnswer, ...]:
+    """Ask all sources for a package at the same time, each for a second or two.
+
+    Not `whole`: only find out whether they answer.
+    """
+    places = tuple(several)
+    client = sources.client(os.environ)._replace(limits=_SOON)
+    with ThreadPoolExecutor(len(places) or 1) as pool:
+        return tuple(
+            pool.map(lambda source: _ask_source(source, name, sources, client, whole), places)
+        )
 
 
-def _heard(one: Source, name: str, known: Sources, client: Client, whole: bool) -> Heard:  # noqa: FBT001
+def _ask_source(
+    origin: Source, name: str, sources: Sources, client: Client, whole: bool
+) -> SourceAnswer:  # noqa: FBT001
     try:
-        if one.folder:
-            files = os.listdir(one.folder)  # noqa: PTH208  names alone
+        if origin.folder:
+            files = os.listdir(origin.folder)  # noqa: PTH208  names alone
         else:
-            page = one.url if one in known.links else f"{one.url.rstrip('/')}/{name}/"
+            page = origin.url if origin in sources.links else f"{origin.url.rstrip('/')}/{name}/"
             answer = parsed(client.get(page, whole=whole), page)
             files = [*(link.name for link in answer.links), *answer.sources]
     except FetchError as error:
-        answered = error.place or error.status in _LACKS
-        return Heard(one, "" if answered else error.what, place=error.place)
+        has_answered = error.place or error.status in _LACKS
+        return SourceAnswer(origin, "" if has_answered else error.what, place=error.place)
     except OSError as error:
-        return Heard(one, clean_text(error.strerror or str(error))[:200])
+        return SourceAnswer(origin, clean_text(error.strerror or str(error))[:200])
     newest = sorted({version for _, version, _ in wheels_of(name, files)}, reverse=True)
     source = sorted(set(sources_of(name, files)), reverse=True)
-    return Heard(one, versions=tuple(map(str, newest)), sources=tuple(map(str, source)))
+    return SourceAnswer(origin, versions=tuple(map(str, newest)), sources=tuple(map(str, source)))
 
 
-def _dead(dead: list[Heard]) -> str:
-    said = "; ".join(f"{one.source.shown}: {one.why}" for one in dead)
-    return f"no answer from the package source{'s' * (len(dead) > 1)} {said}"
+def _dead(silent: list[SourceAnswer]) -> str:
+    texts = "; ".join(f"{answer.source.label}: {answer.why}" for answer in silent)
+    return f"no answer from the package source{'s' * (len(silent) > 1)} {texts}"
 
 
 def _digest(file: Path) -> str:
@@ -276,20 +308,30 @@ def _digest(file: Path) -> str:
 
 
 def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:
-    """Write wheels without files of what is installed, as a source of metadata; `but` names what is reinstalled.
+    """Write wheels without files for the installed packages, as a source of metadata; `but`: those to reinstall.
 
-    A wheelhouse holds what is to be put in, seldom all that is there already; the resolver needs the requirements of
-    both. Nothing is ever installed from it: what stays as it is stays.
+    A wheelhouse has the packages to install, but rarely those that are already installed, and the resolver needs the
+    requirements of both. Nothing is ever installed from these wheels.
     """
-    for one in packages.distributions:
-        name = one.name.replace("-", "_")
-        if one.name in but or not one.version or "/" in f"{name}{one.version}":
+    for distribution in packages.distributions:
+        name = distribution.name.replace("-", "_")
+        if (
+            distribution.name in but
+            or not distribution.version
+            or "/" in f"{name}{distribution.version}"
+        ):
             continue
-        info = f"{name}-{one.version}.dist-info"
-        lines = ["Metadata-Version: 2.1", f"Name: {one.name}", f"Version: {one.version}"]
-        lines += [f"Requires-Dist: {' '.join(text.split())}" for text in one.requires]
+        info = f"{name}-{distribution.version}.dist-info"
+        lines = [
+            "Metadata-Version: 2.1",
+            f"Name: {distribution.name}",
+            f"Version: {distribution.version}",
+        ]
+        lines += [f"Requires-Dist: {' '.join(text.split())}" for text in distribution.requires]
         wheel = "Wheel-Version: 1.0\nGenerator: doctor\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        with zipfile.ZipFile(folder / f"{name}-{one.version}-py3-none-any.whl", "w") as archive:
+        with zipfile.ZipFile(
+            folder / f"{name}-{distribution.version}-py3-none-any.whl", "w"
+        ) as archive:
             archive.writestr(f"{info}/METADATA", "\n".join([*lines, "", ""]))
             archive.writestr(f"{info}/WHEEL", wheel)
             archive.writestr(f"{info}/RECORD", "")

@@ -1,7 +1,7 @@
-"""Where wheels come from: the user's own sources, read as pip and uv read them, and said to both in the same words.
+"""Read the user's package sources as pip and uv do, and pass them on to both tools.
 
-The PyTorch index is one source among them: it is added, never put in their place. What one of the two tools is told
-holds for the other as well; where they are told different things, uv's word goes, since it resolves.
+PyTorch's index is added to them, and never replaces them. A setting of one tool also applies to the other; if they
+differ, uv's setting wins, because uv resolves.
 """
 
 import os
@@ -22,24 +22,24 @@ from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import PYTORCH, index_of
 
 ANY_INDEX = "unsafe-best-match"
-"""uv's name for what pip does: of all indexes the best version. Its own way stops at the first that has the package."""
+"""uv's name for pip's strategy: the best version of all indexes. uv's default is the first index with the package."""
 
 
 class Ban(msgspec.Struct, frozen=True):
-    """What the user forbids installers: the network, or every index. Told to one of uv and pip, it holds for both."""
+    """What the user forbids installers: the network, or all indexes. A ban for uv or pip applies to both."""
 
     kind: Literal["offline", "no-index"]
     who: str
-    """The variable, the option or the file that says so."""
+    """The variable, option or file that forbids it."""
 
-    def told(self, why: str) -> str:
-        """Put what forbids it before the installer's own words."""
+    def explain(self, why: str) -> str:
+        """Return the installer's own text, with the ban that caused it in front."""
         what = "uv uses only its cache" if self.kind == "offline" else "no index is used"
         return why if self.who in why else f"because of {self.who}, {what}: {why}"
 
     @property
-    def lifted(self) -> str:
-        """The command that takes the ban away for the shell; of a file, what to take out of it."""
+    def lift_command(self) -> str:
+        """Shell command that lifts the ban; for a file, a comment that says what to remove from it."""
         if os.path.isabs(self.who):  # noqa: PTH117
             return f"# remove {self.kind} from {self.who}"
         if self.who.startswith("-"):
@@ -51,79 +51,84 @@ class Source(msgspec.Struct, frozen=True):
     """One index, folder, page of links or file of constraints."""
 
     url: str
-    """As the user wrote it, credentials included; a relative path made absolute."""
+    """As the user wrote it, including credentials; relative paths are made absolute."""
     place: str = ""
-    """The file or the variable that names it; "" for one that nobody named."""
+    """File or variable that configures it; "" for a default."""
     name: str = ""
-    """Of an index, as uv calls it."""
+    """uv's name of an index."""
 
     @property
     def folder(self) -> Path | None:
-        """The path, where it is one of this machine."""
+        """Its path if it is a local folder or file, else None."""
         if self.url.startswith("file:"):
             return Path(url2pathname(urlsplit(self.url).path))
         return None if "://" in self.url else Path(self.url)
 
     @property
-    def said(self) -> str:
-        """What is said to pip and uv."""
+    def installer_url(self) -> str:
+        """URL for pip and uv."""
         return self.folder.as_uri().replace(",", "%2C") if self.folder else self.url
 
     @property
-    def shown(self) -> str:
-        """What the user may read: no credentials, and who names it."""
-        named = f" ({self.place})" if self.place else ""
-        return f"{without_credentials(self.url)}{named}"
+    def label(self) -> str:
+        """Text for the user: without credentials, and with the file or variable that configures it."""
+        place = f" ({self.place})" if self.place else ""
+        return f"{without_credentials(self.url)}{place}"
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
-    """All that an installer goes by to find a wheel."""
+    """All settings by which an installer finds wheels."""
 
     index: Source | None = None
-    """Instead of the standard index."""
+    """Replaces the standard index."""
     extra: tuple[Source, ...] = ()
-    """Further indexes, the first first."""
+    """Further indexes, in order of priority."""
     links: tuple[Source, ...] = ()
     """Folders and pages with wheels: find-links."""
     no_index: str = ""
-    """Who says that no index is asked; so for `offline`."""
+    """File or variable that forbids indexes; `offline`: the one that forbids the network."""
     offline: str = ""
     constraints: tuple[Source, ...] = ()
-    """Files whose versions hold in every resolution."""
+    """Files of constraints for every resolution."""
     limits: tuple[str, ...] = ()
-    """Constraints that stand in uv's own files."""
+    """Constraints written in uv's own files."""
     trusted: tuple[str, ...] = ()
-    """Hosts whose certificates are not looked at."""
+    """Hosts whose certificates are not checked."""
     strategy: str = ""
-    """How uv picks among indexes; "" where the user does not say."""
+    """uv's strategy among indexes; "" if the user sets none."""
     plain: tuple[tuple[str, str], ...] = ()
-    """Certificates, proxies, keyring and time limits: a variable of pip or uv, and its value."""
+    """Variables of pip or uv and their values, for certificates, proxies, keyring and time limits."""
     pytorch: str = ""
-    """The mirror that stands for PyTorch's index, where the folder names it and the user agreed."""
+    """Mirror that replaces PyTorch's index, if the project names one and the user agreed."""
 
     @property
     def ban(self) -> Ban | None:
-        """What keeps installers from an index."""
+        """The user's ban on the network or on indexes, or None."""
         if self.offline:
             return Ban("offline", self.offline)
         return Ban("no-index", self.no_index) if self.no_index else None
 
     def placed(self, url: str) -> str:
-        """Return the URL of an index of PyTorch's, on the mirror where there is one."""
-        bases = (one for one in (index_of(), PYTORCH) if self.pytorch and url.startswith(one))
+        """Return the URL of one of PyTorch's indexes, on the mirror if there is one."""
+        bases = (
+            prefix for prefix in (index_of(), PYTORCH) if self.pytorch and url.startswith(prefix)
+        )
         base = next(bases, "")
         return f"{self.pytorch.rstrip('/')}/{url.removeprefix(base)}" if base else url
 
     def with_index(self, url: str) -> "Sources":
-        """Add PyTorch's index, or a mirror of it; first of all, since it has the builds."""
+        """Return these sources with PyTorch's index or its mirror first, because that has the builds."""
         if not url or self.no_index:
             return self
         extra, strategy = _once((Source(url), *self.extra)), self.strategy or ANY_INDEX
         return replace(self, extra=extra, strategy=strategy)
 
-    def said(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return these sources as variables of both tools for a child, without any other that steers installs."""
-        env = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}  # a silent host is told soon
+    def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables for a child: these sources for both tools, and no other settings for installs."""
+        env = {
+            "UV_HTTP_CONNECT_TIMEOUT": "5",
+            "UV_HTTP_RETRIES": "1",
+        }  # fail soon if a host is silent
         env |= {name: value for name, value in environ.items() if _stays(name)}
         env |= {"UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
         env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
@@ -132,25 +137,25 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
             env["UV_DEFAULT_INDEX"] = env["PIP_INDEX_URL"] = self.index.url
         if self.extra:
             env["UV_INDEX"] = " ".join(f"{e.name}={e.url}" if e.name else e.url for e in self.extra)
-            env["PIP_EXTRA_INDEX_URL"] = " ".join(one.url for one in self.extra)
-        # as URLs, so that a blank or a comma in a path parts nothing
-        if links := [one.said for one in self.links]:
+            env["PIP_EXTRA_INDEX_URL"] = " ".join(source.url for source in self.extra)
+        # as URLs, because a blank or comma in a path would split it
+        if links := [source.installer_url for source in self.links]:
             env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"] = ",".join(links), " ".join(links)
         if self.trusted:
             env["UV_INSECURE_HOST"] = env["PIP_TRUSTED_HOST"] = " ".join(self.trusted)
         if self.strategy:
             env["UV_INDEX_STRATEGY"] = self.strategy
-        # uv has no variable for no index, and pip no cache that it could go by
+        # uv has no variable for "no index", and pip can't work from a cache, so offline means no index
         env |= {"PIP_NO_INDEX": "1"} if self.ban else {}
         return env | ({"UV_OFFLINE": "1"} if self.offline else {})
 
     def client(self, environ: Mapping[str, str]) -> Client:
-        """Return what asks servers by the user's proxies and certificates."""
-        return Client(variables=self.said(environ), trusted=self.trusted)
+        """Return an HTTP client that uses the user's proxies and certificates."""
+        return Client(variables=self.variables(environ), trusted=self.trusted)
 
     def options(self) -> list[str]:
-        """Return uv's options: what it takes from no variable."""
-        paths = (str(one.folder or one.url) for one in self.constraints)
+        """Return options for uv, for the settings that have no variable."""
+        paths = (str(source.folder or source.url) for source in self.constraints)
         words = [word for path in paths for word in ("--constraints", path)]
         return [*(["--no-index"] if self.no_index else []), *words]
 
@@ -166,31 +171,31 @@ def _stays(name: str) -> bool:
 
 
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
-    """Return the sources that settings name, weakest first as they are read, else `variables`."""
+    """Return the sources in settings (in the order they are read, weakest first) and in `variables`."""
     several = tuple(settings)
-    said = {one.name: one for one in several}
+    by_name = {kind.name: kind for kind in several}
     default = next(iter(_all(several, "default-index", "index-url")), None)
-    uvs = _all([one for one in several if one.name.startswith("uv.")], *_EXTRA)
+    uvs = _all([kind for kind in several if kind.name.startswith("uv.")], *_EXTRA)
     extra = _all(several, *_EXTRA)
-    known = table("probes")["variables_of_settings"].items()
-    pairs = ((name, setting) for setting, names in known for name in names)
-    plain = [(name, said[setting].value) for name, setting in pairs if setting in said]
-    keyring = said.get("pip.keyring-provider")
+    variable_names = table("probes")["variables_of_settings"].items()
+    pairs = ((name, setting) for setting, names in variable_names for name in names)
+    plain = [(name, by_name[setting].value) for name, setting in pairs if setting in by_name]
+    keyring = by_name.get("pip.keyring-provider")
     if keyring and keyring.value in ("import", "subprocess"):
         plain.append(("UV_KEYRING_PROVIDER", "subprocess"))
-    if not said.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
+    if not by_name.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
         plain.append(("PIP_CERT", bundle))
-    strategy = said.get("uv.index-strategy")
+    strategy = by_name.get("uv.index-strategy")
     offline = "DOCTOR_OFFLINE"
     return Sources(
         index=default,
         extra=_once((default, *extra))[1:] if default else _once(extra),
         links=_once(_all(several, "find-links")),
-        no_index=_who(said, "uv.no-index", "pip.no-index"),
-        offline=_who(said, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
+        no_index=_who(by_name, "uv.no-index", "pip.no-index"),
+        offline=_who(by_name, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
         constraints=_once(_all(several, "constraint")),
-        limits=tuple(one.url for one in _all(several, "constraint-dependencies")),
-        trusted=tuple(dict.fromkeys(one.url for one in _all(several, *_TRUSTED))),
+        limits=tuple(kind.url for kind in _all(several, "constraint-dependencies")),
+        trusted=tuple(dict.fromkeys(kind.url for kind in _all(several, *_TRUSTED))),
         strategy=strategy.value if strategy else ANY_INDEX if extra and not uvs else "",
         plain=tuple(plain),
     )
@@ -203,26 +208,29 @@ _TRUSTED = ("allow-insecure-host", "insecure-host", "trusted-host")
 def own(
     variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
 ) -> Sources:
-    """Return the sources of files and variables, in `prefix` too; `project`: path and text of the folder's file."""
+    """Return the sources in configuration files (also in `prefix`) and variables.
+
+    `project`: path and text of the project's own file.
+    """
     return sources(settings_of(variables, prefix, project), variables)
 
 
-def _who(said: Mapping[str, Setting], *names: str) -> str:
-    """Return who turns a switch on: a file, or the name of a variable."""
-    for one in (said[name] for name in names if name in said):
-        if on(one.value):
-            return one.place
+def _who(by_name: Mapping[str, Setting], *names: str) -> str:
+    """Return the file or variable that turns a switch on, or ""."""
+    for setting in (by_name[name] for name in names if name in by_name):
+        if on(setting.value):
+            return setting.place
     return ""
 
 
 def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
-    """Return what settings of some kinds hold: all of uv, which joins lists, the strongest first; pip's last one."""
-    found: list[Setting] = []
+    """Return the sources in settings of some kinds: all of uv's, strongest first, as uv joins lists; pip's last."""
+    strongest: list[Setting] = []
     for tool in ("uv", "pip"):
         for kind in kinds:
             several = [s for s in settings if s.name == f"{tool}.{kind}"]
-            found += several[::-1] if tool == "uv" else several[-1:]
-    return tuple(_source(line, s) for s in found for line in s.value.splitlines())
+            strongest += several[::-1] if tool == "uv" else several[-1:]
+    return tuple(_source(line, s) for s in strongest for line in s.value.splitlines())
 
 
 def _source(text: str, setting: Setting) -> Source:
@@ -241,7 +249,7 @@ _PATHS = ("find-links", "constraint", "index", "default-index", "index-url", "ex
 
 
 def _once(several: Iterable[Source]) -> tuple[Source, ...]:
-    found: dict[str, Source] = {}
-    for one in several:
-        found.setdefault(one.url.rstrip("/"), one)
-    return tuple(found.values())
+    by_url: dict[str, Source] = {}
+    for source in several:
+        by_url.setdefault(source.url.rstrip("/"), source)
+    return tuple(by_url.values())

@@ -1,7 +1,7 @@
-"""The installers that change an environment, uv and pip: fetch by hash, then install without network.
+"""Run uv or pip to change an environment: fetch by hash, then install without network.
 
-uv downloads nothing without installing, so that the fetch fills its cache by way of a folder of links, and the install
-takes all from the cache, offline. pip downloads into a folder and installs from it.
+uv can't only download: the fetch installs into a folder of links, which fills uv's cache, and the install then works
+offline from the cache. pip downloads into a folder and installs from it.
 """
 
 import csv
@@ -21,32 +21,32 @@ from tunedoctor.system.child import Ended, run
 Named = Literal["uv", "pip"]
 
 FETCH_SECONDS = 6 * 3600.0
-"""For all wheels of one index: 3 GB over a slow line."""
+"""Time limit for all wheels of one index: 3 GB over a slow line."""
 INSTALL_SECONDS = 3600.0
 _LIMIT = 8 << 20
 LINKS = "links"
-"""Folder below that of the job, for uv; links cost no room."""
+"""Folder of links below the job's folder, for uv; links need no space."""
 _DATA = re.compile(r"([^/]+)-[^/]+\.data/(\w+)/(.+)")
-"""Parts of a wheel that go elsewhere: scripts, headers, data, purelib, platlib."""
+"""Parts of a wheel with their own destinations: scripts, headers, data, purelib, platlib."""
 
 
 class Job(NamedTuple):
-    """What an installer is to do to one environment."""
+    """An installer's task for one environment."""
 
     python: str
-    """Interpreter of the environment that it is for."""
+    """Interpreter of the environment."""
     folder: str
-    """Where what was fetched lies; the working folder of the child too, so that no project steers it."""
+    """Folder of the fetched files; also the child's working folder, so that no project's settings apply."""
     requirements: str = ""
     source: str = ""
-    """PyTorch's index, which comes to the user's sources; "" for those alone."""
+    """PyTorch's index, in addition to the user's sources; "" for none."""
     user: bool = False
-    """Into the user's own site-packages."""
+    """Whether to install into the user's own site-packages."""
     checked: bool = True
 
 
 class Files(NamedTuple):
-    """Files that wheels bring, with forward slashes."""
+    """Files contained in wheels, with forward slashes."""
 
     inside: frozenset[str]
     """Relative to site-packages."""
@@ -57,26 +57,26 @@ class Files(NamedTuple):
 
 
 class Tool(NamedTuple):
-    """An installer: the command of each duty, its variables, and what it fetched."""
+    """An installer: its commands, its variables, and the files it fetched."""
 
     name: Named
     sources: Sources
 
     def fetch(self, job: Job) -> list[str]:
-        """Fill the cache, or the folder of wheels."""
+        """Return the command that fills the cache or the folder of wheels."""
         if self.name == "pip":
-            return [*_pip(job), "download", "-d", job.folder, *self._held(job), *_QUIET]
+            return [*_pip(job), "download", "-d", job.folder, *self._locked_options(job), *_QUIET]
         links = str(Path(job.folder, LINKS))
         into = ["--target", links, "--link-mode", "symlink", "--reinstall"]
-        return [*uv_pip("install", job.python), *into, *self._held(job)]
+        return [*uv_pip("install", job.python), *into, *self._locked_options(job)]
 
     def install(self, job: Job) -> list[str]:
-        """Install what was fetched. Byte code is left to the first import."""
+        """Return the command that installs the fetched files. The first import writes the byte code."""
         if self.name == "uv":
-            return [*uv_pip("install", job.python), "--offline", *self._held(job)]
+            return [*uv_pip("install", job.python), "--offline", *self._locked_options(job)]
         argv = [*_pip(job), "install", "--no-index", "--find-links", job.folder, "--no-compile"]
         argv += ["--no-warn-script-location", *(["--user"] if job.user else [])]
-        return [*argv, *self._held(job), *_QUIET]
+        return [*argv, *self._locked_options(job), *_QUIET]
 
     def remove(self, job: Job, names: tuple[str, ...]) -> list[str]:
         """Uninstall."""
@@ -85,34 +85,34 @@ class Tool(NamedTuple):
         return [*_pip(job), "uninstall", "--yes", *names]
 
     def environment(self, environ: Mapping[str, str], job: Job, *, network: bool) -> dict[str, str]:
-        """Return the variables; without the network uv needs the sources too: they name the place in its cache."""
+        """Return the variables; uv needs the sources also offline, because they determine the place in its cache."""
         if network or self.name == "uv":
-            return self.sources.with_index(job.source).said(environ)
-        return Sources().said(environ)
+            return self.sources.with_index(job.source).variables(environ)
+        return Sources().variables(environ)
 
-    def _held(self, job: Job) -> list[str]:
+    def _locked_options(self, job: Job) -> list[str]:
         argv = ["--no-deps", *(ONLY_WHEELS if self.name == "pip" else ()), "-r", job.requirements]
         argv += ["--no-index"] if self.sources.no_index else []
         return argv + (["--require-hashes"] if job.checked else [])
 
     def files(self, folder: Path) -> Files:
-        """Return what the fetched wheels bring, by their lists of contents."""
+        """Return the files that the fetched wheels contain."""
         wheels = [*(_linked if self.name == "uv" else _zipped)(folder)]
-        found = {place: set[str]() for place in ("inside", "scripts", "below")}
-        for kind, path in (one for wheel in wheels for one in wheel):
-            found[_PLACES.get(kind, "inside")].add(path)
-        inside, scripts, below = map(frozenset, found.values())
-        return Files(inside, scripts, below, len(wheels))
+        kinds = {place: set[str]() for place in ("inside", "scripts", "below")}
+        for kind, path in (files for wheel in wheels for files in wheel):
+            kinds[_PLACES.get(kind, "inside")].add(path)
+        in_site, scripts, below = map(frozenset, kinds.values())
+        return Files(in_site, scripts, below, len(wheels))
 
 
 def lines_of(pins: Iterable[Pin]) -> str:
-    """Return a requirements file that holds an installer to the hashes."""
+    """Return the text of a requirements file with hashes, which installers then enforce."""
     words = ([pin.requirement, *(f"--hash={value}" for value in pin.hashes)] for pin in pins)
     return "".join(f"{' '.join(line)}\n" for line in words)
 
 
 def _pip(job: Job) -> list[str]:
-    # -I leaves the user's site out, which is where pip lies when packages go there
+    # -I ignores the user's site, which may be where pip itself is when packages go there
     return [job.python, "-E" if job.user else "-I", "-B", "-m", "pip", "--no-input", "--no-color"]
 
 
@@ -122,22 +122,22 @@ _QUIET = ("--progress-bar", "off")
 _PLACES = {"scripts": "scripts", "data": "below", "headers": "below"}
 """Kind of a file -> the field of Files."""
 Listed = list[tuple[str, str]]
-"""Of one wheel: the kind of a file, and its path or name."""
+"""Files of one wheel: kind, and path or name."""
 
 
 def _linked(folder: Path) -> Iterable[Listed]:
     for record in sorted(folder.glob(f"{LINKS}/*.dist-info/RECORD")):
-        found: Listed = []
+        files: Listed = []
         with record.open(encoding="utf-8", newline="") as file:
             for path, *_ in csv.reader(file):
                 top, _, name = path.replace("\\", "/").removeprefix("./").partition("/")
-                found += [("scripts", name)] if top in ("bin", "Scripts") and name else []
+                files += [("scripts", name)] if top in ("bin", "Scripts") and name else []
                 link = folder / LINKS / path
-                held = link.readlink().as_posix() if link.is_symlink() else ""
-                data = held.removesuffix(path).endswith(".data/data/")
-                header = path.startswith("include/") and ".data/headers/" in held
-                found.append(("data" if data else "headers" if header else "", path))
-        yield found
+                target = link.readlink().as_posix() if link.is_symlink() else ""
+                data = target.removesuffix(path).endswith(".data/data/")
+                header = path.startswith("include/") and ".data/headers/" in target
+                files.append(("data" if data else "headers" if header else "", path))
+        yield files
 
 
 def _zipped(folder: Path) -> Iterable[Listed]:
@@ -145,29 +145,29 @@ def _zipped(folder: Path) -> Iterable[Listed]:
 
     ending = ".exe" if os.name == "nt" else ""
     for wheel in sorted(folder.glob("*.whl")):
-        found: Listed = []
+        files: Listed = []
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
                 data = _DATA.fullmatch(name)
                 into = f"include/{data[1]}/" if data and data[2] == "headers" else ""
-                found.append((data[2], into + data[3]) if data else ("", name))
+                files.append((data[2], into + data[3]) if data else ("", name))
                 if name.endswith(".dist-info/entry_points.txt"):
                     text, group = archive.read(name).decode("utf-8", "replace"), ""
                     for line in text.splitlines():
                         group = line.strip() if line.startswith("[") else group
                         command, sign, _ = line.partition("=")
                         if sign and group in ("[console_scripts]", "[gui_scripts]"):
-                            found.append(("scripts", command.strip() + ending))
-        yield found
+                            files.append(("scripts", command.strip() + ending))
+        yield files
 
 
 def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
-    """Run an installer on a leash; its words go to the log. Never raises for what it does."""
+    """Run an installer that ends with the doctor; its output goes to the log. Never raises if it fails."""
     leash = str(Path(__file__).with_name("leash.py"))
     tied = [sys.executable, "-I", "-S", leash, str(os.getpid()), *argv]
-    ended = run(tied, timeout=seconds, env=env, cwd=cwd, limit=_LIMIT)
+    result = run(tied, timeout=seconds, env=env, cwd=cwd, limit=_LIMIT)
     with log.open("a", encoding="utf-8") as file:
-        words = [f"$ {' '.join(argv)}", ended.out, ended.err, f"# {ended.death}", ""]
+        words = [f"$ {' '.join(argv)}", result.out, result.err, f"# {result.death}", ""]
         file.write("\n".join(clean_text(line) for text in words for line in text.splitlines()))
         file.write("\n")
-    return ended
+    return result

@@ -1,7 +1,7 @@
-"""uv, the resolver: a question of requirements and constraints -> pins, no solution, or why it could not tell.
+"""Resolve requirements and constraints with uv: returns pins, no solution, or why it failed.
 
-uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built. What uv
-and pip answer is put into no other words.
+uv runs in an empty folder and reads none of its own files: the doctor passes the user's sources. Nothing is built. The
+messages of uv and pip are quoted, not reworded.
 """
 
 import json
@@ -23,7 +23,7 @@ from tunedoctor.system.reading import toml
 from tunedoctor.system.scratch import scratch
 
 LONGEST = 400
-"""Characters of an explanation that are shown."""
+"""Most characters of an explanation that are shown."""
 
 _NAME = r"(?<![\w.=<>!~,-])([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[^\]\s]*\]|\{[^}]*\})*(?:[<>=!~]\S*)?"
 _LACKED = re.compile(
@@ -33,63 +33,65 @@ _LACKED = re.compile(
 
 
 class NoSolution(NamedTuple):
-    """uv proved that there is none."""
+    """uv proved that there is no solution."""
 
     text: str
 
     def why(self) -> str:
-        """Return its first words in one line, without the head."""
+        """Return the start of uv's explanation in one line, without its heading."""
         words = self.flat.rpartition("resolving dependencies: ")[2].rpartition("cause: ")[2]
-        told = textwrap.shorten(words, LONGEST, placeholder=" …")
-        return told or "uv found no solution and did not say why"
+        shortened = textwrap.shorten(words, LONGEST, placeholder=" …")
+        return shortened or "uv found no solution and did not say why"
 
     @property
     def flat(self) -> str:
-        """It in one line, without uv's hints and drawing."""
+        """The explanation in one line, without hints and line drawing."""
         return " ".join(self.text.partition("\nhint")[0].replace("╰─▶", " ").split())
 
     @property
     def lacked(self) -> tuple[str, ...]:
-        """Packages of which the sources lack what is wanted, or a wheel for the platform and Python."""
-        found = (name for one in _LACKED.finditer(self.flat) for name in one.groups() if name)
-        return tuple(dict.fromkeys(map(normalised, found)))
+        """Packages for which the sources lack a required version, or a wheel for the platform and Python."""
+        names = (name for match in _LACKED.finditer(self.flat) for name in match.groups() if name)
+        return tuple(dict.fromkeys(map(normalised, names)))
 
-    def names(self, known: Iterable[str]) -> list[str]:
-        """Return which of the names it speaks of."""
-        return [n for n in known if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", self.flat)]
+    def names(self, candidates: Iterable[str]) -> list[str]:
+        """Return those of the names that the explanation mentions."""
+        return [
+            n for n in candidates if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", self.flat)
+        ]
 
 
 Failure = Literal["no uv", "offline", "network", "time", "uv"]
 
 SECONDS = 180.0
-"""For one question; a full set takes two to ten."""
+"""Seconds for one question; a full set takes two to ten."""
 _LIMIT = 8 << 20
-"""Bytes of output; hashes of 200 packages are 1 MB."""
+"""Most bytes of output; hashes of 200 packages are 1 MB."""
 
 
 class Question(NamedTuple):
-    """What uv is to resolve."""
+    """A question for uv: requirements, constraints and options of a resolution."""
 
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
-    """Pins that uv keeps where it can, as those of an existing output file."""
+    """Pins that uv keeps if possible, like those of an existing output file."""
     excluded: tuple[str, ...] = ()
-    """Names that are taken for met wherever they are required."""
+    """Names that count as satisfied wherever they are required."""
     interpreter: str = ""
-    """Path of the Python that it is for; "" for the doctor's own."""
+    """Path of the Python to resolve for; "" for the doctor's own."""
     python: str = ""
-    """"3.12"; "" for that of `interpreter`."""
+    """Python version, for example "3.12"; "" for that of `interpreter`."""
     platform: str = ""
     """uv's name of a platform; "" for this one."""
     macos: str = ""
-    """macOS release for which wheels are taken: "14.0"; uv's own is older than torch's wheels."""
+    """macOS release to resolve for, for example "14.0"; uv's default is too old for torch's wheels."""
     index_url: str = ""
-    """PyTorch's index, which comes to the user's sources; "" for those alone."""
+    """PyTorch's index, in addition to the user's sources; "" for none."""
     hashes: bool = False
     dependencies: bool = True
     locked: bool = False
-    """Ask for pylock.toml, which tells hashes and sizes of the files."""
+    """Whether to ask for pylock.toml, which has hashes and sizes of the files."""
 
 
 class Solved(NamedTuple):
@@ -100,7 +102,7 @@ class Solved(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """Nobody knows whether there is a solution."""
+    """uv failed, so it is unknown whether there is a solution."""
 
     why: Failure
     text: str
@@ -110,31 +112,31 @@ Outcome = Solved | NoSolution | Failed
 
 
 def find_uv() -> str:
-    """Return the path of the uv that came with the doctor, or "" where there is none."""
+    """Return the path of the uv that was installed with the doctor, or ""."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415  loads sysconfig
 
         return str(find_uv_bin())
     except (ImportError, OSError):
-        beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
-        return str(beside) if beside.is_file() else ""
+        next_to_python = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+        return str(next_to_python) if next_to_python.is_file() else ""
 
 
 def uv_pip(verb: str, python: str, *, uv: str | None = None, wheels: bool = True) -> list[str]:
-    """Return the start of every command of uv: nothing is built, no Python fetched, and no terminal is drawn on."""
+    """Return the start of every uv command: build nothing, fetch no Python, draw nothing on the terminal."""
     argv = [find_uv() if uv is None else uv, "pip", verb, "--python", python]
     argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
     return [*argv, *(ONLY_WHEELS if wheels else ())]
 
 
 ONLY_WHEELS = ("--only-binary", ":all:")
-"""Of uv and pip: to build a source distribution is to run its author's code."""
+"""Option of uv and pip: building a source distribution would run its author's code."""
 
 
 def resolve(
     question: Question, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
 ) -> Outcome:
-    """Ask uv, for at most `seconds` each time; never raises for what uv, the index or a package does.
+    """Ask uv, for at most `seconds` each time; never raises for errors of uv, an index or a package.
 
     A pre-release is taken only if the question asks for one, or prefers one because it is installed, or if a package
     requires one that has no final release in its range. uv alone takes one wherever a range has no final release,
@@ -164,51 +166,53 @@ def resolve(
 
 
 _PRERELEASE_TRIES = 8
-"""Questions for one answer: each opts one more package in to pre-releases, or excludes one that was not asked for."""
+"""Most questions for one answer: each one allows pre-releases of one more package, or excludes one of them."""
 _REQUIRED_PRERELEASE = re.compile(
     r"hint: `([\w.-]+)(?:\[[^\]]*\])?` was requested with a pre-release marker \(e\.g\., [^<()]*?[=~]=[^<()]*\)"
 )
-"""uv's hint that a package asks for a pre-release by its own requirement; an upper bound (<2.0.dev0) asks for none."""
+"""uv's hint that a package's own requirement asks for a pre-release; an upper bound (<2.0.dev0) does not."""
 
 
 def _asked_prereleases(question: Question) -> set[str]:
-    """Return the packages of which the question names a pre-release: in a requirement, a constraint or a preference."""
-    found: set[str] = set()
+    """Return the packages for which the question names a pre-release in a requirement, constraint or preference."""
+    names: set[str] = set()
     for line in (*question.requirements, *question.constraints, *question.preferred):
         name, specifier = parted(line)
-        clauses = (one.strip() for one in specifier.split(","))
-        lowest = (one.lstrip("=>~") for one in clauses if one.startswith(("==", ">=", "~=")))
+        clauses = (clause.strip() for clause in specifier.split(","))
+        lowest = (
+            clause.lstrip("=>~") for clause in clauses if clause.startswith(("==", ">=", "~="))
+        )
         if any(is_prerelease(version) for version in lowest):
-            found.add(name)
-    return found
+            names.add(name)
+    return names
 
 
 def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds: float) -> Outcome:
-    known = sources.with_index(question.index_url)
-    # with a Python at hand uv does not look for one; --python-version says whose packages are meant
+    all_sources = sources.with_index(question.index_url)
+    # with --python uv does not search for one; --python-version says which Python to resolve for
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
         return Failed("no uv", "uv is missing: it comes with doctor, so reinstall doctor")
     with scratch() as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
-        kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)
+        preferences = lock_of(question.preferred) if question.locked else _lines(question.preferred)
         files = {
             "in.txt": _lines(question.requirements),
-            "constraints.txt": _lines((*question.constraints, *known.limits)),
+            "constraints.txt": _lines((*question.constraints, *all_sources.limits)),
             "excludes.txt": _lines(question.excluded),
-            "uv.toml": _indexes(known),
-            **({out.name: kept} if question.preferred else {}),
+            "uv.toml": _indexes(all_sources),
+            **({out.name: preferences} if question.preferred else {}),
         }
         for name, text in files.items():
             Path(folder, name).write_text(text, encoding="utf-8")
-        env = known.said(os.environ)
+        env = all_sources.variables(os.environ)
         for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):  # they stand in uv.toml
             env.pop(name, None)
         env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
-        argv = [*compile_, *_arguments(question, out.name), *known.options()]
-        ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
-        if not ended.ok:
-            return _failed(ended, known.offline)
+        argv = [*compile_, *_arguments(question, out.name), *all_sources.options()]
+        completed = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
+        if not completed.ok:
+            return _failed(completed, all_sources.offline)
         try:
             text = out.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -228,17 +232,17 @@ def _arguments(question: Question, out: str) -> list[str]:
     return argv
 
 
-def _indexes(known: Sources) -> str:
-    """Return a uv.toml of the indexes: what was read of one holds for ten minutes, as PyPI says of its own pages.
+def _indexes(sources: Sources) -> str:
+    """Return the text of a uv.toml of the indexes; their pages are cached for ten minutes, as PyPI allows.
 
-    Many a mirror names no time, and then uv asks it for each page again, which takes seconds.
+    Many mirrors allow no caching, and then uv requests each page again, which takes seconds.
     """
-    several = [(one, "") for one in known.extra]
-    several += [(known.index, "default = true\n")] if known.index else []
+    several = [(source, "") for source in sources.extra]
+    several += [(sources.index, "default = true\n")] if sources.index else []
     lines: list[str] = []
-    for one, default in several:
-        name = f"name = {json.dumps(one.name)}\n" if one.name else ""
-        lines.append(f"[[index]]\n{name}url = {json.dumps(one.url)}\n{default}{_HOLDS}\n")
+    for source, default in several:
+        name = f"name = {json.dumps(source.name)}\n" if source.name else ""
+        lines.append(f"[[index]]\n{name}url = {json.dumps(source.url)}\n{default}{_HOLDS}\n")
     return "".join(lines)
 
 
@@ -256,12 +260,12 @@ _DOWN = re.compile(
 )
 
 
-def _failed(ended: Ended, offline: str) -> NoSolution | Failed:
-    text = said(ended.err)
-    if ended.how == "hung":
-        return Failed("time", f"uv gave {ended.death}")
-    if ended.how != "exit":
-        return Failed("uv", f"uv ended by {ended.death}")
+def _failed(completed: Ended, offline: str) -> NoSolution | Failed:
+    text = clean_output(completed.err)
+    if completed.how == "hung":
+        return Failed("time", f"uv gave {completed.death}")
+    if completed.how != "exit":
+        return Failed("uv", f"uv ended by {completed.death}")
     # its only reason is that it may not ask
     if "network was disabled" in text or (offline == "--offline" and "in the cache" in text):
         return lack(offline)
@@ -273,7 +277,7 @@ def _failed(ended: Ended, offline: str) -> NoSolution | Failed:
 
 
 def lack(by: str) -> Failed:
-    """Return that the cache lacks something, and who forbids to fetch it."""
+    """Return a sentence: the cache lacks something, and which setting forbids downloading it."""
     by = by or "a setting of uv"
     return Failed("offline", f"uv's cache lacks what is needed, and {by} forbids downloading it")
 
@@ -282,17 +286,17 @@ _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:.*# via (.+))?")
 
 
 def pins_of(text: str) -> tuple[Pin, ...]:
-    """Return the pins of a requirements file with uv's remarks on who wants them; other lines are passed over."""
+    """Return the pins of a requirements file with uv's "# via" comments; other lines are skipped."""
     pins: list[Pin] = []
-    for found in filter(None, map(_PIN.match, text.splitlines())):
-        owners = "" if "-r " in (found[3] or "") else found[3] or ""
+    for match in filter(None, map(_PIN.match, text.splitlines())):
+        owners = "" if "-r " in (match[3] or "") else match[3] or ""
         via = tuple(filter(None, map(str.strip, owners.split(","))))
-        pins.append(Pin(name=normalised(found[1]), version=found[2], via=via))
+        pins.append(Pin(name=normalised(match[1]), version=match[2], via=via))
     return tuple(pins)
 
 
 def locked(text: str) -> tuple[Pin, ...]:
-    """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
+    """Return the packages of a pylock.toml written by uv; () if it can't be read."""
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415  few ask for one
 
     try:
@@ -301,43 +305,43 @@ def locked(text: str) -> tuple[Pin, ...]:
         return ()
     return tuple(
         Pin(
-            name=one.name,
-            version=str(one.version or ""),
-            hashes=tuple(f"sha256:{f.hashes['sha256']}" for f in one.wheels or ()),
-            download_bytes=max((f.size or 0 for f in one.wheels or ()), default=0),
+            name=package.name,
+            version=str(package.version or ""),
+            hashes=tuple(f"sha256:{f.hashes['sha256']}" for f in package.wheels or ()),
+            download_bytes=max((f.size or 0 for f in package.wheels or ()), default=0),
         )
-        for one in packages
+        for package in packages
     )
 
 
 def lock_of(pins: Iterable[str]) -> str:
-    """Return a pylock.toml of pins, whose versions uv keeps where it can."""
+    """Return the text of a pylock.toml with pins, whose versions uv keeps if possible."""
     form = '[[packages]]\nname = "{}"\nversion = "{}"\n'
     packages = (form.format(*pin.split("==", 1)) for pin in pins)
     return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
 
 
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")
-"""What uv and pip put before the parts of an error."""
+"""Prefix of each part of an error of uv or pip."""
 _GONE_WELL = ("Using ", "Resolved ", "Prepared ", "Audited ", "WARNING:", "[notice]")
 
 
-def said(text: str) -> str:
-    """Return what uv said, cleaned, without warnings and their causes."""
-    kept: list[str] = []
+def clean_output(text: str) -> str:
+    """Return uv's output, cleaned, without warnings and their causes."""
+    lines_kept: list[str] = []
     warning = False
     for line in clean_text(text).splitlines():
         if not line.startswith((" ", "\t")):
             warning = line.startswith("warning:")
         if not warning and line.strip():
-            kept.append(line.rstrip())
-    return "\n".join(kept)
+            lines_kept.append(line.rstrip())
+    return "\n".join(lines_kept)
 
 
 def why(text: str) -> str:
-    """Return in one line why uv or pip failed, in its own words."""
-    lines = [line.strip() for line in said(text).splitlines()]
-    # what was done before it failed is no reason; pip ends with what stopped it
-    kept = [one for one in lines if not one.startswith(_GONE_WELL)][:3]
-    kept = [one for one in lines if one.startswith("ERROR: ")][-1:] or kept
-    return "; ".join(_MARK.sub("", one) for one in kept)[:300] or "it printed nothing"
+    """Return uv's or pip's own error message in one line."""
+    lines = [line.strip() for line in clean_output(text).splitlines()]
+    # lines about finished work give no reason; pip's last line does
+    chosen = [text_line for text_line in lines if not text_line.startswith(_GONE_WELL)][:3]
+    chosen = [text_line for text_line in lines if text_line.startswith("ERROR: ")][-1:] or chosen
+    return "; ".join(_MARK.sub("", text_line) for text_line in chosen)[:300] or "it printed nothing"

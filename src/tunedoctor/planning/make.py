@@ -222,7 +222,7 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
     """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent."""
     if torch.kept or not torch.index_url:
         return None
-    held = place.ask.held(torch.index_url)
+    held = place.ask.torch_versions(torch.index_url)
     # a cure names the newest that fits; what the user asks for holds
     asked = "" if "torch" in want.why else want.asked.get("torch", "")
     for version in sorted(held, key=lambda one: public(one) != want.beside):
@@ -273,7 +273,7 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
-    limits = (f"change the pins of {one.shown}" for one in ask.declared.constraints)
+    limits = (f"change the pins of {one.label}" for one in ask.declared.constraints)
     ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
     return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
 

@@ -223,7 +223,7 @@ def _run_uv_lock(  # noqa: PLR0913  what uv is asked
             version = pep440(pin.version)
             argv += ["--upgrade-package", f"{pin.name}=={version or pin.version}"]
         argv += [word for word in sources.options() if word == "--no-index"]
-        env = sources.said(os.environ)
+        env = sources.variables(os.environ)
         env.pop("UV_NO_CONFIG", None)  # the project's own table [tool.uv] counts
         env["UV_PROJECT_ENVIRONMENT"] = str(Path(folder, "none"))
         ended = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)

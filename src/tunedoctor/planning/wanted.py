@@ -61,9 +61,9 @@ class RefusedError(Exception):
         tried: "Planned | None" = None,
         source_only: Mapping[str, str] | None = None,
     ) -> None:
-        self.why = ban.told(why) if ban else why
+        self.why = ban.explain(why) if ban else why
         super().__init__(self.why)
-        self.by_hand = (ban.lifted, *by_hand) if ban else by_hand
+        self.by_hand = (ban.lift_command, *by_hand) if ban else by_hand
         self.details = details
         self.silent = silent
         """No source answered: another machine can fetch what this one lacks."""

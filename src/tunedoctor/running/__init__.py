@@ -1,1 +1,1 @@
-"""Run somebody's command as if the doctor were not there, and keep what tells why it failed."""
+"""Run a user's command as if it ran without the doctor, and keep what shows why it failed."""

@@ -1,4 +1,4 @@
-"""How a command ended: what it printed, what a shell prints of a signal, whether the kernel killed for memory."""
+"""Run a command and report how it ended: its output, a shell's text for a signal, kills for lack of memory."""
 
 import math
 import os
@@ -22,26 +22,26 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.small import windows_status
 
 SHELL_SAYS: dict[str, str] = table("probes")["shell_says"]
-"""Signals that a fault ends a process with, and the words of shells for them."""
+"""Signals that end a process after a fault, and the text that shells print for them."""
 ASKED = frozenset(table("probes")["asked_ends"])
-"""Signals by which somebody ends a process, or the reader of its output goes away: nothing to diagnose."""
+"""Signals by which a user ends a process, or that its reader is gone: there is nothing to diagnose."""
 
 
 Kills = tuple[int | None, int | None]
-"""Processes killed for memory in the control groups of this process, and on the machine; None where nobody tells."""
+"""Processes killed for lack of memory, in this process's control groups and on the machine; None: unknown."""
 FIRST = 128 << 10
-"""Bytes of the beginning: versions and warnings of a start stand there."""
+"""Bytes kept of the beginning, which has versions and warnings."""
 LAST = 512 << 10
-"""Bytes of the end, where the error stands; up to a block more is held."""
+"""Bytes kept of the end, which has the error; up to one block more is kept."""
 
 
 def kills_now() -> Kills:
-    """Read both counters; of the machine `oom_kill` of /proc/vmstat, which Linux has since 4.13."""
+    """Return both counters; the machine's is `oom_kill` of /proc/vmstat, which Linux has since 4.13."""
     return group_kills(Path("/")), fields(read("/proc/vmstat") or "").get("oom_kill")
 
 
 def killed_for_memory(before: Kills, after: Kills) -> bool | None:
-    """Tell whether a counter rose; None where there is none. The one of the group has the word."""
+    """Return whether a counter rose, or None if there is none. The control group's counter takes precedence."""
     for a, b in zip(before, after, strict=True):
         if a is not None and b is not None:
             return b > a
@@ -49,19 +49,19 @@ def killed_for_memory(before: Kills, after: Kills) -> bool | None:
 
 
 class Death(NamedTuple):
-    """How a command ended."""
+    """Status and signal with which a command ended."""
 
     status: int
-    """As a shell has it: 128 + n for signal n."""
+    """Exit status as in a shell: 128 + n for signal n."""
     name: str
-    """Of the signal that ended the command, or a process of it that passed it on, or Windows's; "" for none."""
+    """Name of the signal that ended the command or one of its processes, or Windows's name; "" for none."""
     itself: bool
-    """The command itself got the signal; else its status alone tells of one."""
+    """Whether the command itself got the signal; else only its status indicates one."""
     says: str = ""
 
 
 def death_of(code: int) -> Death:
-    """Return the death of a process that ended with `code`; -n stands for signal n."""
+    """Return the death of a process that ended with `code`, which is -n for signal n."""
     if code < 0:
         return Death(128 - code, _name(-code), itself=True)
     if row := windows_status(code):
@@ -71,10 +71,10 @@ def death_of(code: int) -> Death:
 
 
 def shell_words(death: Death, for_memory: bool | None) -> str:  # noqa: FBT001  one of three answers
-    """Return what a shell prints of a death, as pasted logs have it; "" where that would mislead.
+    """Return the text that a shell prints for a death, as in pasted logs; "" if it would mislead.
 
-    A SIGKILL during which the kernel killed nothing for memory is none that the RAM explains; one during which it
-    did is told in the kernel's own words.
+    If the kernel killed nothing for lack of memory, RAM does not explain a SIGKILL; if it did, the kernel's own
+    message is added.
     """
     if death.name == "SIGKILL" and for_memory is False:
         return ""
@@ -93,16 +93,16 @@ class Tail:
     """The first and last bytes of one stream."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self.size = 0
         self._first = bytearray()
         self._last: deque[bytes] = deque()
         self._held = 0
         self._left_out = 0
-        """Lines that ended in what was let go."""
+        """Number of lines that ended in the part that was dropped."""
 
     def feed(self, block: bytes) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self.size += len(block)
         room = FIRST - len(self._first)
         if room > 0:
@@ -118,7 +118,7 @@ class Tail:
             self._left_out += gone.count(b"\n")
 
     def lines(self) -> list[tuple[int, bytes]]:
-        """Return the lines that are left with their numbers, from 1. Lines at a gap are in parts."""
+        """Return the kept lines with their numbers, from 1. Lines at a gap are incomplete."""
         if self.size == len(self._first) + self._held:
             whole = bytes(self._first) + b"".join(self._last)
             return list(enumerate(whole.split(b"\n"), 1))
@@ -128,7 +128,7 @@ class Tail:
 
 
 def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:
-    """Return what is left of the output, then a shell's words for the death, and each line's number in its stream."""
+    """Return the kept output, then a shell's text for the death, and each line's number in its stream."""
     from tunedoctor.readers.digest import digest  # noqa: PLC0415  only after a failure
 
     numbered = [line for tail in tails for line in tail.lines()]
@@ -147,30 +147,30 @@ class NotStartedError(Exception):
 
 
 class Ran(NamedTuple):
-    """How a command went."""
+    """Status, output and signals of a command that was run."""
 
     code: int
     """Exit status; -n for signal n."""
     seconds: float
     tails: tuple[Tail, ...]
-    """Of standard output, then of standard error, or of both in one."""
+    """Tails of standard output and of standard error, or one tail of both together."""
     signals: tuple[str, ...]
-    """Names of signals by which somebody spoke to it or to the doctor, keys of the terminal among them."""
+    """Names of signals that were sent to it or to the doctor, including those of terminal keys."""
     problem: str
-    """Why its output could not be written where it goes."""
+    """Why its output could not be passed on."""
     passed: str = ""
-    """The limit for which the doctor ended it, in words: "more than 3600 s"."""
+    """Limit for which the doctor ended it, as text: "more than 3600 s"."""
 
 
 Output = Callable[[int, bytes], None]
-"""Takes what a command writes, as it comes: 1 or 2 for the stream, and the bytes. It is called from a thread."""
+"""Called from a thread with each piece of a command's output: 1 or 2 for the stream, and the bytes."""
 
 
 class Own(NamedTuple):
     """Limits of a script that belongs to the doctor: unlike a command of the user, it ends with the doctor."""
 
     gentle: float = 0.0
-    """Seconds that it has to save something when the doctor was killed."""
+    """Seconds that it gets to save its work if the doctor was killed."""
     seconds: float = math.inf
     memory: Limit = Limit()
 
@@ -182,10 +182,10 @@ def run(
     own: Own | None = None,
     output: Output | None = None,
 ) -> Ran:
-    """Run `argv` to its end; `as_key`: what ends it comes to it as Ctrl-C; it reads nothing. Raises NotStartedError.
+    """Run `argv` to its end. Raises NotStartedError.
 
-    `own`: it is a script of the doctor's own, with limits, and nothing that it started stays. `output` takes what it
-    writes; without it, that goes to the standard streams of this process.
+    `as_key`: signals that end it are sent as Ctrl-C, and it gets no input. `own`: it is a script of the doctor, with
+    limits, and none of its children stays. `output` receives its output, which else goes to this process's streams.
     """
     if own is None:
         return _run(argv, as_key=as_key, output=output)
@@ -213,7 +213,7 @@ def _run(
 
 
 class _Keeper:
-    """Ends a process that passes a limit, from a thread that looks at it."""
+    """Watches a process from a thread, and ends it if it exceeds a limit."""
 
     def __init__(self, pid: int, own: Own, kill: Callable[[], None]) -> None:
         self.passed = ""
@@ -231,7 +231,7 @@ class _Keeper:
                 return
 
     def stop(self) -> None:
-        """Look no more: the process is about to be gone."""
+        """Stop watching, before the process is reaped."""
         self._ended.set()
         self._thread.join()
 
@@ -284,7 +284,7 @@ def _run_posix(
 
     passing.start(pid, resized)
     keeper = own and _Keeper(pid, own, partial(os.kill, pid, signal.SIGKILL))
-    if sys.platform != "darwin":  # seen, but not gone: its number is not another's yet
+    if sys.platform != "darwin":  # ended, but not reaped: no other process can have its number yet
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         passing.forget()
     if keeper and sys.platform != "darwin":
@@ -298,7 +298,7 @@ def _run_posix(
         os.waitstatus_to_exitcode(status),
         time.monotonic() - began,
         tuple(pump.tail for pump in pumps),
-        tuple(one.name for one in passing.came),
+        tuple(sent.name for sent in passing.came),
         next((pump.problem for pump in pumps if pump.problem), ""),
         keeper.passed if keeper else "",
     )
@@ -306,7 +306,7 @@ def _run_posix(
 
 def _not_started(name: str, error: Exception) -> NotStartedError:
     if isinstance(error, FileNotFoundError):
-        return NotStartedError(f"{name}: there is no such command", 127)
+        return NotStartedError(f"{name}: command not found", 127)
     why = getattr(error, "strerror", None) or error
     return NotStartedError(f"{name} does not start: {why}", 126)
 
@@ -317,11 +317,11 @@ def _run_windows(
     own: Own | None,
     output: Output | None = None,
 ) -> Ran:
-    """Run with pipes; Ctrl-C reaches every process of the console by itself."""
+    """Run with pipes; Windows sends Ctrl-C to every process of the console."""
     import shutil  # noqa: PLC0415
 
     began = time.monotonic()
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    old_handler = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(  # noqa: S603  argv, no shell
             [shutil.which(argv[0]) or argv[0], *argv[1:]],
@@ -330,7 +330,7 @@ def _run_windows(
             env=environment,
         )
     except (OSError, ValueError) as error:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, old_handler)
         raise _not_started(argv[0], error) from None
     if own:
         descendants.hold(child.pid)
@@ -358,6 +358,6 @@ def _run_windows(
         descendants.kill(child)
     for thread in threads:
         thread.join(1.0)
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, old_handler)
     passed = keeper.passed if keeper else ""
     return Ran(code, time.monotonic() - began, tails, (), "", passed)

@@ -1,7 +1,7 @@
-"""Put the doctor between a command and where its output goes and its signals come from: the command does not notice.
+"""Pass the output of a command and signals to it through the doctor, without a visible difference to the command.
 
-A terminal is replaced by a terminal of its own (isatty holds, progress bars live), anything else by a pipe. Where
-stdout and stderr are one thing, the command gets one thing too, and the order of its lines is kept.
+A terminal is replaced by a pseudo-terminal (isatty is still true, progress bars work), anything else by a pipe. If
+stdout and stderr are the same, they are the same for the command too, which keeps the order of its lines.
 """
 
 import errno
@@ -31,29 +31,29 @@ _WAKE = signal.SIGWINCH
 
 
 class Stream(NamedTuple):
-    """One way of the output."""
+    """One output stream of the command."""
 
     source: int
-    """What the doctor reads."""
+    """File descriptor that the doctor reads."""
     inside: int
-    """What the command writes to."""
+    """File descriptor that the command writes to."""
     numbers: tuple[int, ...]
-    """The standard streams of the command that this is: 1, 2 or both."""
+    """Standard streams of the command that use it: 1, 2 or both."""
     is_terminal: bool
 
     @property
     def outside(self) -> int:
-        """Where it goes."""
+        """File descriptor of this process to which the output is passed on."""
         return self.numbers[0]
 
 
 def open_streams() -> list[Stream]:
-    """Open what the command writes to; a standard stream that is closed stays closed. Raises OSError."""
+    """Open the streams for the command; a standard stream that is closed stays closed. Raises OSError."""
     stats: dict[int, tuple[int, int, int]] = {}
     for number in (1, 2):
         with suppress(OSError):
-            one = os.fstat(number)
-            stats[number] = (one.st_dev, one.st_ino, one.st_rdev)
+            status = os.fstat(number)
+            stats[number] = (status.st_dev, status.st_ino, status.st_rdev)
     if len(stats) == 2 and stats[1] == stats[2]:
         return [_open((1, 2))]
     return [_open((number,)) for number in stats]
@@ -67,18 +67,18 @@ def open_pipes() -> list[Stream]:
 def _open(numbers: tuple[int, ...]) -> Stream:
     if os.isatty(numbers[0]):
         with suppress(OSError, termios.error):
-            source, inside = (_high(one) for one in os.openpty())
+            source, command_end = (_high(end) for end in os.openpty())
             attributes = termios.tcgetattr(numbers[0])
             attributes[1] &= ~termios.OPOST  # the real terminal does that
-            termios.tcsetattr(inside, termios.TCSANOW, attributes)
+            termios.tcsetattr(command_end, termios.TCSANOW, attributes)
             fit(numbers[0], source)
-            return Stream(source, inside, numbers, is_terminal=True)
+            return Stream(source, command_end, numbers, is_terminal=True)
     return _pipe(numbers)
 
 
 def _pipe(numbers: tuple[int, ...]) -> Stream:
-    source, inside = (_high(one) for one in os.pipe())
-    return Stream(source, inside, numbers, is_terminal=False)
+    source, command_end = (_high(end) for end in os.pipe())
+    return Stream(source, command_end, numbers, is_terminal=False)
 
 
 def _high(number: int) -> int:
@@ -98,15 +98,15 @@ def fit(outside: int, source: int) -> None:
 
 
 class Pump:
-    """Passes one stream on as it comes, and keeps its tail."""
+    """Passes on one stream, and keeps its tail."""
 
     def __init__(self, stream: Stream, output: Output | None = None) -> None:
-        """Start reading; `output` takes what comes, instead of the standard stream of this process."""
+        """Start reading; `output` receives the data instead of the standard stream of this process."""
         self.stream = stream
         self._output = output
         self.tail = Tail()
         self.problem = ""
-        """Why the output could not be written where it goes; "" where it could."""
+        """Why the output could not be passed on; "" if it could."""
         self._busy = False
         self._thread = threading.Thread(target=self._pump, daemon=True)
         self._thread.start()
@@ -157,7 +157,7 @@ class Pump:
         return True
 
     def finish(self) -> None:
-        """Wait until all that was written is passed on; daemons that hold the stream open are not waited for."""
+        """Wait until all output is passed on, but not for daemons that hold the stream open."""
         most = self.tail.size + (4 * BLOCK)
         idle = 0
         while self._thread.is_alive() and idle < 3 and self.tail.size < most:
@@ -166,14 +166,14 @@ class Pump:
 
     def _waiting(self) -> int:
         try:
-            told = fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4)
-            return int(struct.unpack("i", told)[0])
+            count = fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4)
+            return int(struct.unpack("i", count)[0])
         except OSError:
             return 0
 
 
 def own_terminal() -> bool:
-    """Tell whether this process has a controlling terminal, whose keys then reach the command by themselves."""
+    """Return whether this process has a controlling terminal; its keys then reach the command without the doctor."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
@@ -194,7 +194,7 @@ class Passing:
         self.own_group, self.as_key = own_group, as_key
         self.came: list[signal.Signals] = []
         """What the doctor got while the command ran, passed on or not."""
-        self._wanted = {one for one in PASSED if signal.getsignal(one) != signal.SIG_IGN}
+        self._wanted = {number for number in PASSED if signal.getsignal(number) != signal.SIG_IGN}
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted | {_WAKE})
         """What was blocked before, for the command."""
         self._lock = threading.Lock()
@@ -238,12 +238,12 @@ class Passing:
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
 
 
-def _next(wanted: set[signal.Signals]) -> tuple[signal.Signals, bool]:
+def _next(signals: set[signal.Signals]) -> tuple[signal.Signals, bool]:
     """Wait for a signal; tell whether the kernel sent it for a key of the terminal."""
     if sys.platform == "darwin":  # which has no sigwaitinfo: Ctrl-C and Ctrl-\ are taken for keys
-        number = signal.Signals(signal.sigwait(wanted))
+        number = signal.Signals(signal.sigwait(signals))
         return number, number in (signal.SIGINT, signal.SIGQUIT)
-    info = signal.sigwaitinfo(wanted)
+    info = signal.sigwaitinfo(signals)
     return signal.Signals(info.si_signo), info.si_code > 0
 
 

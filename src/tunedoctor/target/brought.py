@@ -1,7 +1,7 @@
-"""Run the doctor on a node: the one that is there, else the one that came along, of which nothing stays.
+"""Run the doctor on a node: the one installed there, else the copy that was sent along and is deleted afterwards.
 
-Standard input: a line of JSON, then the doctor in a deflated tar. Printed: "doctor-reply" and what went wrong, then the
-snapshot, deflated, in base64 of short lines. The Python of a node runs it, 3.8 or newer.
+Standard input: a line of JSON, then the doctor in a deflated tar. Output: "doctor-reply" and what went wrong, then the
+snapshot, deflated, in base64 with short lines. The node's Python runs this file: 3.8 or newer.
 """
 
 import base64
@@ -21,27 +21,31 @@ import zlib
 from typing import IO, List, Tuple
 
 LARGEST = 4 << 20
-"""Bytes of a snapshot; one of 400 packages has 60,000."""
+"""Most bytes of a snapshot; one with 400 packages has 60,000."""
 STOPPED: List[int] = []
 
 
 def main(stream: IO[bytes]) -> None:
-    """Print the snapshot that the doctor makes here."""
-    given = json.loads(stream.readline())
-    packed, words = stream.read(given["size"]), given["words"]
-    # a flag alone: an exception could come before a folder is known that has to go
+    """Run the doctor here and print its snapshot."""
+    order = json.loads(stream.readline())
+    packed, words = stream.read(order["size"]), order["words"]
+    # only set a flag: an exception could come before the folder to delete is known
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: STOPPED.append(1))
-    ends = time.monotonic() + given["seconds"]
-    there = given["doctor"] or shutil.which("doctor")
-    why, out = run([there, *words], ends) if there else ("no doctor is there", b"")
+    ends = time.monotonic() + order["seconds"]
+    installed = order["doctor"] or shutil.which("doctor")
+    why, out = (
+        run([installed, *words], ends) if installed else ("doctor is not installed there", b"")
+    )
     own = sysconfig.get_config_var("EXT_SUFFIX")
-    if why and own != given["suffix"]:
-        why += ", and Python for the one brought along: {} is {}".format(sys.executable, own)
+    if why and own != order["suffix"]:
+        why += ", and the copy sent along needs another Python: {} is {}".format(
+            sys.executable, own
+        )
     elif why and packed:
         folder = ""
         try:
-            folder = unpacked(zlib.decompress(packed), given["places"])
+            folder = unpacked(zlib.decompress(packed), order["places"])
             argv = [sys.executable, "-I", "-B", folder, *words]
             why, out = run(argv, ends, XDG_STATE_HOME=folder)
         except (OSError, tarfile.TarError, zlib.error) as error:
@@ -55,43 +59,44 @@ def main(stream: IO[bytes]) -> None:
         os._exit(1)
 
 
-def unpacked(whole: bytes, places: List[str]) -> str:
-    """Return a folder with what came along: the first of the places that takes it, and loads modules."""
-    tried = ""
+def unpacked(archive: bytes, places: List[str]) -> str:
+    """Unpack the doctor into the first place that can be written and allows loading modules; return the folder."""
+    problems = ""
     for place in (os.path.expanduser(os.path.expandvars(one)) for one in places):
         folder = ""
         try:
             if not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0):
                 folder = tempfile.mkdtemp(prefix="doctor-brought-", dir=place)
-                with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+                with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                     if hasattr(
                         tarfile, "data_filter"
-                    ):  # Python 3.12 and 3.13 warn where none is chosen
+                    ):  # without a filter Python 3.12 and 3.13 warn
                         tar.extraction_filter = tarfile.data_filter
                     tar.extractall(folder)  # noqa: S202  of the doctor's own making
                 return folder
-            tried += "{} is mounted noexec; ".format(place)
+            problems += "{} is mounted noexec; ".format(place)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            tried += "{}: {}; ".format(place, error.strerror)
-    raise OSError("set TMPDIR there, or --doctor to a doctor that it has; " + tried.strip("; "))
+            problems += "{}: {}; ".format(place, error.strerror)
+    remedy = "set TMPDIR on the node, or --doctor to a doctor installed there; "
+    raise OSError(remedy + problems.strip("; "))
 
 
 def unnamed() -> IO[bytes]:
-    """Open a file in memory, where the system has such: no folder may be there to write to."""
+    """Open a file in memory if the system can, since there may be no folder to write to."""
     create = getattr(os, "memfd_create", None)
     return os.fdopen(create("x"), "w+b") if create else tempfile.TemporaryFile()
 
 
 def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
-    """Return what went wrong, "" where nothing did, and what the doctor printed."""
-    env, no = {**os.environ, **more}, subprocess.DEVNULL
+    """Run the doctor; return what went wrong ("" if nothing) and its output."""
+    env, devnull = {**os.environ, **more}, subprocess.DEVNULL
     reader, why = select.poll(), ""
-    reader.register(1, 0)  # tells when nobody reads any more: who asked is gone
+    reader.register(1, 0)  # reports when the reader of our output is gone
     with unnamed() as out, unnamed() as err:
         try:
             child = subprocess.Popen(  # noqa: S603  a list
-                argv, stdin=no, stdout=out, stderr=err, env=env, start_new_session=True
+                argv, stdin=devnull, stdout=out, stderr=err, env=env, start_new_session=True
             )
         except OSError as error:
             return "{} does not start: {}".format(argv[0], error), b""
@@ -100,10 +105,12 @@ def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
             if STOPPED or reader.poll(0):
                 why = "stopped"
             elif time.monotonic() > ends:
-                why = "no answer in time"
+                why = "the doctor did not finish in time"
             elif os.fstat(out.fileno()).st_size + os.fstat(err.fileno()).st_size > LARGEST:
-                why = "more output than any answer has"
-        last = (signal.SIGTERM, signal.SIGKILL) if why else ()  # at the first it ends its own
+                why = "the doctor printed more than any snapshot has"
+        last = (
+            (signal.SIGTERM, signal.SIGKILL) if why else ()
+        )  # at SIGTERM it ends its own children
         for number in last:
             try:
                 os.killpg(child.pid, number)
@@ -112,8 +119,8 @@ def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
                 continue
         if not why and child.returncode not in (0, 1):
             err.seek(0)
-            said = err.read().decode("utf-8", "replace").strip()
-            why = "the doctor ended with {}: {}".format(child.returncode, said[-200:])
+            message = err.read().decode("utf-8", "replace").strip()
+            why = "the doctor ended with {}: {}".format(child.returncode, message[-200:])
         out.seek(0)
         return why, out.read()
 

@@ -1,6 +1,6 @@
-"""The deep probe: run the stack inside the target, stage by stage.
+"""The deep probe: run the installed stack inside the target, stage by stage.
 
---imports: nothing that starts a GPU. Uses the standard library, the table of imports and the tested packages alone.
+With --imports, nothing starts a GPU. Uses only the standard library, the table of imports and the tested packages.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _OWN = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(_OWN, "..", "tables", "imports.json")
 MOST_STRAYS = 200
 LARGEST = 1 << 20
-"""Bytes of a .pth file that are read."""
+"""Most bytes read of a .pth file."""
 TOLERANCE = {"float32": 0.01, "float16": 0.01, "bfloat16": 0.05}
-"""Largest difference to the CPU, as a share of the largest number; float32 allows for TF32."""
+"""Largest allowed difference to the CPU, as a share of the largest number; for float32 it allows TF32."""
 
 
 def kind_of(torch: Any) -> str:
@@ -39,7 +39,7 @@ def kind_of(torch: Any) -> str:
 
 
 def init_gpu(torch: Any, kind: str, state: dict[str, Any], data: dict[str, Any]) -> None:
-    """Ask whether the GPU works and, if not, why; `state` gets the kind and the number of those that do."""
+    """Find out whether the GPU works, or why not; `state` gets the kind and number of working devices."""
     name = {"mps": "backends.mps", "xpu": "xpu"}.get(kind, "cuda")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -58,13 +58,13 @@ def init_gpu(torch: Any, kind: str, state: dict[str, Any], data: dict[str, Any])
     elif init is not None:
         try:
             init()
-        except Exception as error:  # the very text that is wanted
+        except Exception as error:  # its text says why the GPU does not work
             reasons.append((type(error).__name__ + ": " + str(error))[:LONGEST])
     data["gpu_error"] = "\n".join(dict.fromkeys(reasons)) if not data["available"] else ""
 
 
 def described(torch: Any, kind: str, index: int) -> dict[str, Any]:
-    """Return what torch says of one device."""
+    """Return torch's facts about one device."""
     device: dict[str, Any] = {"kind": kind, "index": index, "name": ""}
     if kind == "mps":
         size = attempt(torch, "mps.recommended_max_memory")
@@ -88,45 +88,48 @@ def described(torch: Any, kind: str, index: int) -> dict[str, Any]:
 
 
 def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:
-    """Note what torch says of one device."""
+    """Store torch's facts about one device."""
     data["device"] = described(torch, kind, index)
 
 
 def matmul(torch: Any, device: str, dtype: str, _: object) -> None:
-    """Compare a product on the device with that of the CPU."""
+    """Compare a matrix product on the device with that of the CPU. Raises ValueError if it is wrong."""
     kind = reach(torch, dtype)
     left = reach(torch, "randn")(64, 64)
     want = left @ left
     moved = left.to(device).to(kind)
     got = (moved @ moved).float().cpu()
     worst = float((got - want).abs().max() / want.abs().max())
-    if not worst <= TOLERANCE[dtype]:  # NaN as well
+    if not worst <= TOLERANCE[dtype]:  # also true for NaN
         off = f"the product on {device} is off by {worst:.3g}"
         raise ValueError(f"{off} of the largest number on the CPU")
 
 
 def backends() -> list[tuple[str, Any]]:
-    """Return this torch's back-ends of attention, and what chooses each in a `with`. Raises Missing before 2.3."""
+    """Return the attention back-ends of this torch, each with a context manager that selects it.
+
+    Raises Missing before torch 2.3.
+    """
     try:
         module = importlib.import_module("torch.nn.attention")
         kinds, choose = module.SDPBackend, module.sdpa_kernel
     except (ImportError, AttributeError):
-        raise Missing("torch.nn.attention is not there") from None
+        raise Missing("this torch has no torch.nn.attention") from None
 
     @contextlib.contextmanager
     def chosen(kind: Any) -> Iterator[None]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they warn why they do not fit
+            warnings.simplefilter("ignore")  # back-ends warn why they do not apply
             with choose(kind):
                 yield
 
     names = ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "MATH")
-    there = [(name.split("_")[0].lower(), getattr(kinds, name, None)) for name in names]
-    return [(name, chosen(kind)) for name, kind in there if kind is not None]
+    available = [(name.split("_")[0].lower(), getattr(kinds, name, None)) for name in names]
+    return [(name, chosen(kind)) for name, kind in available if kind is not None]
 
 
 def attention(torch: Any, device: str, data: dict[str, Any]) -> None:
-    """Which back-ends of scaled dot product attention run."""
+    """Find out which back-ends of scaled dot product attention run."""
     data["attention"] = []
     run = reach(torch, "nn.functional.scaled_dot_product_attention")
     dtype = torch.float32 if device == "cpu" else torch.float16
@@ -145,32 +148,32 @@ def attention(torch: Any, device: str, data: dict[str, Any]) -> None:
 
 
 def device_name(kind: str, index: int) -> str:
-    """Return the device as torch calls it: a ROCm device is a cuda one."""
+    """Return torch's name of the device: a ROCm device is called cuda."""
     return "mps" if kind == "mps" else f"{'xpu' if kind == 'xpu' else 'cuda'}:{index}"
 
 
 def import_module(module: str, _: object) -> None:
-    """Import a module. Raises ImportError: it is an empty folder; or whatever the import raises."""
-    found = importlib.import_module(module)
-    spec = getattr(found, "__spec__", None)
-    if getattr(found, "__file__", None) is None and getattr(spec, "origin", None) is None:
-        where = ", ".join(map(str, getattr(found, "__path__", [])))
+    """Import a module. Raises ImportError if it is an empty folder, or whatever the import raises."""
+    imported = importlib.import_module(module)
+    spec = getattr(imported, "__spec__", None)
+    if getattr(imported, "__file__", None) is None and getattr(spec, "origin", None) is None:
+        where = ", ".join(map(str, getattr(imported, "__path__", [])))
         raise ImportError(f"{module} is a folder without __init__.py: {where}", name=module)
 
 
 def build(torch: Any, data: dict[str, Any]) -> None:
-    """Note what torch says it is."""
+    """Store version, file and CUDA architectures of torch."""
     data["version"] = text_of(torch, "__version__")
     data["file"] = text_of(torch, "__file__")
     for name in ("cuda", "hip"):
         data[name] = text_of(torch, "version." + name)
-    # not get_arch_list: that asks the driver first, which can hang
+    # not get_arch_list, which calls the driver first, and that can hang
     flags = attempt(torch, "_C._cuda_getArchFlags")
     data["archs"] = flags.split() if isinstance(flags, str) else []
 
 
 def bridge(torch: Any, _: object) -> None:
-    """Take an array from NumPy to torch and back."""
+    """Convert an array from NumPy to torch and back."""
     numpy = importlib.import_module("numpy")
     back = reach(torch, "from_numpy")(numpy.ones(3)).numpy()
     if float(back.sum()) != 3.0:
@@ -186,19 +189,19 @@ def tensor(torch: Any, _: object) -> None:
 
 
 def lazy(module: str, paths: list[str], _: object) -> None:
-    """Touch names that a library loads late. Raises AttributeError, or whatever the loading raises."""
+    """Access names that a library loads lazily. Raises AttributeError, or whatever loading them raises."""
     library = sys.modules[module]
     for path in paths:
-        found: Any = library
+        value: Any = library
         for name in path.split("."):
-            found = getattr(found, name)
+            value = getattr(value, name)
 
 
 def run_torch(tell: Teller, *, imports: bool) -> bool:
-    """Stages around torch; False where it can't be imported. `imports`: nothing that starts a GPU."""
+    """Run the stages of torch; return False if it can't be imported. `imports`: nothing that starts a GPU."""
     has_numpy = installed("numpy") and tell.stage("import numpy", import_module, "numpy")
-    there = installed("torch") or not imports
-    if not (there and tell.stage("import torch", import_module, "torch")):
+    should_import = installed("torch") or not imports
+    if not (should_import and tell.stage("import torch", import_module, "torch")):
         return False
     torch = sys.modules["torch"]
     tell.stage("torch build", build, torch)
@@ -221,67 +224,71 @@ def run_torch(tell: Teller, *, imports: bool) -> bool:
 
 
 def run_libraries(tell: Teller, also: list[str], frameworks: list[str], *, torch: bool) -> set[str]:
-    """Import what is installed of the stack, then the modules of `also` and `frameworks`; return the names of all."""
+    """Import the installed part of the stack, then the modules of `also` and `frameworks`; return all their names."""
     with open(TABLE, encoding="utf-8") as file:
         stack = json.load(file)["stack"]
-    known = {"numpy", "torch", *(one["module"] for one in stack)}
+    names = {"numpy", "torch", *(entry["module"] for entry in stack)}
     more: list[dict[str, Any]] = [{"module": name} for name in dict.fromkeys(also)]
     # frameworks come last: some of them patch what they import
     more += [{"module": name, "torch": True} for name in frameworks if name not in also]
-    for one in (*stack, *(one for one in more if one["module"] not in known)):
-        module = one["module"]
+    for entry in (*stack, *(entry for entry in more if entry["module"] not in names)):
+        module = entry["module"]
         if not installed(module):
             continue
-        why_not = "" if torch or one.get("torch") is not True else "import torch failed"
+        why_not = "" if torch or entry.get("torch") is not True else "import torch failed"
         good = tell.stage("import " + module, import_module, module, why_not=why_not)
-        for name, paths in one.get("late", {}).items():
-            if not torch and one.get("torch"):
+        for name, paths in entry.get("late", {}).items():
+            if not torch and entry.get("torch"):
                 why_not = "import torch failed"
             elif not good:
                 why_not = "import " + module + " failed"
             tell.stage(name, lazy, module, paths, why_not=why_not)
-    return known.union(also, frameworks)
+    return names.union(also, frameworks)
 
 
-def strays(asked: set[str]) -> list[dict[str, str]]:
+def strays(names: set[str]) -> list[dict[str, str]]:
     """Return the packages that were imported from outside of the site folders and the standard library.
 
-    Of what was asked for and died, where it would be imported from. module, file, and by:
-    the file that put that place on the path, "" where none is known to.
+    For modules in `asked` whose import failed, it is where they would be imported from. Each has module,
+    file, and by: the file that put that folder on the path, or "" if unknown.
     """
-    # not each folder of that name on sys.path: code puts those of other environments there
+    # not every site folder on sys.path: code can add those of other environments
     sites = [*getattr(site, "getsitepackages", lambda: sys.path)(), str(site.USER_SITE)]
     standard = (os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "DLLs"))
-    known = [os.path.realpath(one) + os.sep for one in (*sites, *standard, _OWN)]
-    found = []
-    tops = (one for one in sys.modules if "." not in one and one != "__main__")
-    for name in sorted({*asked, *tops}):
+    allowed = [os.path.realpath(entry) + os.sep for entry in (*sites, *standard, _OWN)]
+    result = []
+    tops = (entry for entry in sys.modules if "." not in entry and entry != "__main__")
+    for name in sorted({*names, *tops}):
         file = getattr(sys.modules.get(name), "__file__", None) or origin(name)
         if not isinstance(file, str) or not os.path.isabs(file):
             continue
-        if not os.path.realpath(file).startswith(tuple(known)):
+        if not os.path.realpath(file).startswith(tuple(allowed)):
             folder = os.path.dirname(file)
             if os.path.basename(file).startswith("__init__."):
                 folder = os.path.dirname(folder)
-            found.append({"module": name, "file": file, "by": put_by(folder, sites)})
-    return found[:MOST_STRAYS]
+            result.append({"module": name, "file": file, "by": put_by(folder, sites)})
+    return result[:MOST_STRAYS]
 
 
 def origin(name: str) -> str | None:
-    """Return the file that an import of a module would take."""
+    """Return the file that an import of a module would load, or None."""
     try:
-        found = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name)
     except Exception:  # a broken finder, or a module without a spec
         return None
-    return found.origin if found else None
+    return spec.origin if spec else None
 
 
 def put_by(folder: str, sites: list[str]) -> str:
-    """Return the file that names a folder of sys.path: a .pth file, or a module that Python imports at its start."""
-    held = [(one, sorted(os.listdir(one))) for one in sites if os.path.isdir(one)]
-    files = [os.path.join(s, n) for s, names in held for n in names if n.endswith(".pth")]
-    started = (sys.modules.get(one) for one in ("sitecustomize", "usercustomize"))
-    files += [str(getattr(one, "__file__", "")) for one in started if one]
+    """Return the file that put a folder on sys.path: a .pth file, sitecustomize or usercustomize, or ""."""
+    listings = [
+        (site_folder, sorted(os.listdir(site_folder)))
+        for site_folder in sites
+        if os.path.isdir(site_folder)
+    ]
+    files = [os.path.join(s, n) for s, names in listings for n in names if n.endswith(".pth")]
+    startup = (sys.modules.get(site_folder) for site_folder in ("sitecustomize", "usercustomize"))
+    files += [str(getattr(site_folder, "__file__", "")) for site_folder in startup if site_folder]
     for path in files:
         try:
             with open(path, "rb") as file:
@@ -293,7 +300,7 @@ def put_by(folder: str, sites: list[str]) -> str:
 
 
 def deep(tell: Teller, asked: Any) -> dict[str, Any]:
-    """Run everything; returns what the last line tells besides."""
+    """Run everything; return the data for the last line."""
     torch = run_torch(tell, imports=asked.imports)
     names = run_libraries(tell, asked.also, asked.framework, torch=torch)
     return {"strays": strays(names)}

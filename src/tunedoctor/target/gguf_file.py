@@ -1,6 +1,6 @@
-"""Writes a model as a .gguf file of llama.cpp, and reads it back to prove it: `write`.
+"""Write a model as a .gguf file for llama.cpp, and read it back to verify it: `write`.
 
-What llama.cpp calls and assumes of each kind of model is told by the doctor's table gguf.json.
+The doctor's table gguf.json has llama.cpp's names and assumptions for each kind of model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from loading import UNFINISHED  # type: ignore[import-not-found]
 from train_input import or_stop, stop  # type: ignore[import-not-found]
 from train_state import load_weights, source  # type: ignore[import-not-found]
 
-WAY = "write it with --merged DIR, and python convert_hf_to_gguf.py DIR of llama.cpp"
+WAY = "use --merged DIR, then run llama.cpp's `python convert_hf_to_gguf.py DIR`"
 TEXT = "The ferry left at 12:45, didn't it?\n  Él dijo: «¡sí!» — 東京 3.14159"
 # types of tokens, as llama.cpp counts them
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
@@ -22,18 +22,21 @@ SPACE = "\u2581"  # what SentencePiece writes for a space
 
 
 def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
-    """Write the file, compare what it gives with what the model gives, and say so."""
+    """Write the file, and return its precision and how far its logits are off the model's.
+
+    Exits, and keeps no file, if the model can't be written or the file gives other tokens or logits.
+    """
     import gguf
     import torch
 
     config, new = model.config, str(Path(name).with_name(f"{UNFINISHED}{Path(name).name}"))
     kind = table["kinds"].get(config.model_type)
-    _ = kind or stop(f"a .gguf of {config.model_type} models can't be written here", WAY)
+    _ = kind or stop(f"doctor can't write a .gguf of {config.model_type} models", WAY)
     ids = torch.tensor([(tokenizer(TEXT)["input_ids"] * 4)[:64]])
     with torch.no_grad():
-        wanted = model(ids).logits
+        logits = model(ids).logits
     writer = gguf.GGUFWriter(new, kind["arch"])
-    unread = ["tie_word_embeddings", *kind.get("unread", ())]  # which 4.46 gets wrong
+    unread = ["tie_word_embeddings", *kind.get("unread", ())]  # transformers 4.46 gets it wrong
     unread += describe(writer, model, kind, table["keys"])
     texts = add_tokens(writer, tokenizer, config.vocab_size, table["cuts"])
     precision = add_weights(writer, model, kind)
@@ -42,17 +45,17 @@ def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        own = {one: getattr(config, one) for one in unread if hasattr(config, one)}
-        told = compared(new, tokenizer, texts, (ids, wanted), own)
+        own = {field: getattr(config, field) for field in unread if hasattr(config, field)}
+        difference = compared(new, tokenizer, texts, (ids, logits), own)
         os.replace(new, name)
     finally:
         if os.path.exists(new):
             os.remove(new)
-    return f"{precision}; {told}"
+    return f"{precision}; {difference}"
 
 
 def describe(writer: Any, model: Any, kind: dict[str, Any], keys: dict[str, str]) -> list[str]:
-    """Add the shape; returns what of it transformers would not read back."""
+    """Add the model's dimensions; return the names of those that transformers doesn't read back."""
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     for key, name in {**keys, **kind.get("keys", {})}.items():
@@ -73,7 +76,7 @@ def describe(writer: Any, model: Any, kind: dict[str, Any], keys: dict[str, str]
     if scaled == "default":
         return []
     if scaled not in kind.get("rope", ()):
-        stop(f"positions scaled by {scaled} can't be written here", WAY)
+        stop(f"doctor can't write positions scaled by {scaled}", WAY)
     if scaled == "linear":
         writer.add_string(f"{kind['arch']}.rope.scaling.type", "linear")
         writer.add_rope_scaling_factor(rope["factor"])
@@ -87,46 +90,51 @@ def describe(writer: Any, model: Any, kind: dict[str, Any], keys: dict[str, str]
 
 
 def check_windows(config: Any, kind: dict[str, Any], width: int) -> None:
-    """Stop where attention is another than llama.cpp takes it to be for this kind."""
+    """Exit if the model's attention differs from what llama.cpp assumes for its kind."""
     layers, every = config.num_hidden_layers, kind.get("window_every", 0)
     own = getattr(config, "layer_types", None) or []
     if every:
-        taken = ["full" if (i + 1) % every == 0 else "sliding" for i in range(layers)]
-        is_other = bool(own) and own != [f"{one}_attention" for one in taken]
+        expected = ["full" if (i + 1) % every == 0 else "sliding" for i in range(layers)]
+        is_other = bool(own) and own != [f"{layer_kind}_attention" for layer_kind in expected]
     else:
-        is_used = getattr(config, "use_sliding_window", True)  # Qwen has a window and doesn't
+        is_used = getattr(
+            config, "use_sliding_window", True
+        )  # Qwen has a window that it doesn't use
         is_other = bool(getattr(config, "sliding_window", None)) and is_used
-        is_other |= any(one != "full_attention" for one in own)
+        is_other |= any(layer_kind != "full_attention" for layer_kind in own)
     if is_other:
-        stop("its order of layers with a sliding window can't be written here", WAY)
+        wrong = "doctor can't write this model's order of layers with a sliding window"
+        stop(wrong, WAY)
     by_heads = layers == kind.get("scaled_by_heads")
     scale = config.hidden_size // config.num_attention_heads if by_heads else width
     if getattr(config, "query_pre_attn_scalar", scale) != scale:
-        stop(f"query_pre_attn_scalar other than {scale} can't be written here", WAY)
+        stop(f"doctor can't write a query_pre_attn_scalar other than {scale}", WAY)
 
 
 def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]]) -> list[str]:
-    """Add a vocabulary of BPE: of bytes with merges, or of SentencePiece with scores; returns texts to try it."""
-    told = json.loads(tokenizer.backend_tokenizer.to_str())
-    if told["model"]["type"] != "BPE":
-        stop("its tokenizer is none of BPE, and can't be written here", WAY)
-    is_bytes = "ByteLevel" in json.dumps(told.get("pre_tokenizer"))
-    if not is_bytes and not told["model"].get("byte_fallback"):
-        stop("its tokenizer knows no bytes, and can't be written here", WAY)
+    """Add a BPE vocabulary, of bytes with merges or of SentencePiece with scores; return texts to test it with."""
+    tokenizer_spec = json.loads(tokenizer.backend_tokenizer.to_str())
+    if tokenizer_spec["model"]["type"] != "BPE":
+        stop("doctor can't write this tokenizer: it is not BPE", WAY)
+    is_bytes = "ByteLevel" in json.dumps(tokenizer_spec.get("pre_tokenizer"))
+    if not is_bytes and not tokenizer_spec["model"].get("byte_fallback"):
+        stop("doctor can't write this tokenizer: it has no bytes", WAY)
     tokens, types = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
-    for text, number in ((t, n) for t, n in told["model"]["vocab"].items() if n < size):
+    for text, number in ((t, n) for t, n in tokenizer_spec["model"]["vocab"].items() if n < size):
         is_byte = not is_bytes and len(text) == 6 and text[:3] == "<0x"
         tokens[number], types[number] = text, BYTE if is_byte else NORMAL
-    for one in (one for one in told["added_tokens"] if one["id"] < size):  # transformers adds some
+    for one in (
+        one for one in tokenizer_spec["added_tokens"] if one["id"] < size
+    ):  # transformers adds some
         number, types[one["id"]] = one["id"], CONTROL if one["special"] else USER
         # llama.cpp looks for a user's tokens before it writes spaces otherwise
         text = one["content"]
         tokens[number] = text if is_bytes or one["special"] else text.replace(SPACE, " ")
-    pairs = [x.split(" ") if isinstance(x, str) else x for x in told["model"]["merges"]]
+    pairs = [x.split(" ") if isinstance(x, str) else x for x in tokenizer_spec["model"]["merges"]]
     writer.add_token_list(tokens)
     if is_bytes:
         writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(cut_of(told, cuts))
+        writer.add_tokenizer_pre(cut_of(tokenizer_spec, cuts))
         writer.add_token_merges([" ".join(pair) for pair in pairs])
     else:
         writer.add_tokenizer_model("llama")
@@ -145,29 +153,31 @@ def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]
     writer.add_add_bos_token(first == [tokenizer.bos_token_id])
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)
-    every = range(0, 0 if is_bytes else len(told["model"]["vocab"]), size // 2000 + 1)
+    every = range(0, 0 if is_bytes else len(tokenizer_spec["model"]["vocab"]), size // 2000 + 1)
     return [TEXT, tokenizer.decode(list(every), skip_special_tokens=True)]
 
 
 def scores(tokens: list[str], pairs: list[list[str]]) -> list[float]:
-    """Return SentencePiece's scores: what is merged first is best."""
+    """Return SentencePiece's scores: tokens that are merged earlier have higher ones."""
     rank: dict[str, int] = {}
     for i, pair in enumerate(pairs):
         rank.setdefault("".join(pair), i)
     return [-float(rank.get(text, len(pairs))) for text in tokens]
 
 
-def cut_of(told: dict[str, Any], cuts: list[dict[str, str]]) -> str:
-    """Return llama.cpp's name of the way in which a tokenizer of bytes cuts words."""
-    steps = (told["pre_tokenizer"] or {}).get("pretokenizers") or [told["pre_tokenizer"]]
+def cut_of(tokenizer_spec: dict[str, Any], cuts: list[dict[str, str]]) -> str:
+    """Return llama.cpp's name for the way in which a byte tokenizer splits words."""
+    steps = (tokenizer_spec["pre_tokenizer"] or {}).get("pretokenizers") or [
+        tokenizer_spec["pre_tokenizer"]
+    ]
     regex = next((s["pattern"].get("Regex", "") for s in steps if s["type"] == "Split"), "")
     regex = regex or ("digits" if any(s["type"] == "Digits" for s in steps) else "")
     found = [one["pre"] for one in cuts if one["regex"] == regex]
-    return found[0] if found else stop("how its tokenizer cuts words is not known here", WAY)
+    return found[0] if found else stop("doctor does not know how this tokenizer splits words", WAY)
 
 
 def add_weights(writer: Any, model: Any, kind: dict[str, Any]) -> str:
-    """Add the tensors, matrices in 16 bits; returns in which."""
+    """Add the tensors, matrices in 16 bits; return which 16-bit type."""
     import gguf
     import numpy as np
     import torch
@@ -185,7 +195,7 @@ def add_weights(writer: Any, model: Any, kind: dict[str, Any]) -> str:
         place = names.get_name(name, try_suffixes=(".weight", ".bias"))
         is_head = name == "lm_head.weight" and kind.get("tied")
         if not place or is_head:
-            stop(f"{name} has no place in a .gguf", WAY)
+            stop(f"doctor can't write {name} to a .gguf", WAY)
         numbers = tensor.float().numpy()
         if kind.get("turns") == "neighbours" and ("q_proj." in name or "k_proj." in name):
             of_q = "q_proj." in name  # llama.cpp turns pairs of neighbours, transformers halves
@@ -202,7 +212,9 @@ def add_weights(writer: Any, model: Any, kind: dict[str, Any]) -> str:
 def compared(
     name: str, tokenizer: Any, texts: list[str], expected: tuple[Any, Any], own: dict[str, Any]
 ) -> str:
-    """Load the file as transformers does; stop where it gives other tokens or logits than the model.
+    """Load the file with transformers and compare it with the model; return by how much logits differ.
+
+    Exits if it gives other tokens or logits.
 
     `expected`: tokens, and the logits that the model gives for them. `own`: values of the model's
     configuration that transformers does not read from such a file.
@@ -210,18 +222,19 @@ def compared(
     import torch
     import transformers
 
-    with or_stop("read back, the file does not load, and is not kept", WAY):
-        again = transformers.AutoTokenizer.from_pretrained(**source(name))
+    with or_stop("the .gguf does not load in transformers, so it was deleted", WAY):
+        own_tokenizer = transformers.AutoTokenizer.from_pretrained(**source(name))
         config = transformers.AutoConfig.from_pretrained(**source(name))
-    if any(again(text)["input_ids"] != tokenizer(text)["input_ids"] for text in texts):
-        stop("read back, the file gives other tokens, and is not kept", WAY)
+    if any(own_tokenizer(text)["input_ids"] != tokenizer(text)["input_ids"] for text in texts):
+        stop("the .gguf gives other tokens than the model, so it was deleted", WAY)
     for key, value in own.items():
         setattr(config, key, value)
     model = load_weights(name, torch.float32, {**source(name), "config": config})
-    ids, wanted = expected
+    ids, model_logits = expected
     with torch.no_grad():
-        found = model.eval()(ids).logits
-    most, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
+        own_logits = model.eval()(ids).logits
+    most, largest = float((own_logits - model_logits).abs().max()), float(model_logits.abs().max())
     if not most <= 0.02 * largest:
-        stop(f"read back, the file's logits differ by {most:.3g}, and it is not kept", WAY)
-    return f"read back, the logits differ by {most:.2g} of {largest:.3g} at most"
+        wrong = f"the logits of the .gguf differ by {most:.3g}, so it was deleted"
+        stop(wrong, WAY)
+    return f"verified: its logits differ by at most {most:.2g} of {largest:.3g}"

@@ -1,4 +1,4 @@
-"""What chat.py and export.py share: how libraries behave, and the tokenizer."""
+"""Shared parts of chat.py and export.py: settings of libraries, locks for unfinished files, and the tokenizer."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from train_input import DIGESTS, check_digests, or_stop  # type: ignore[import-n
 from train_state import source  # type: ignore[import-not-found]
 
 UNFINISHED = ".tunedoctor-unfinished-"
-"""How the name of what is being written begins."""
+"""Prefix of the names of files and folders that are being written."""
 LOCKS: list[Any] = []
-"""Held until this process ends."""
+"""Open lock files; this process holds the locks until it ends."""
 
 
 def lock_of(path: Path) -> Path:
@@ -38,7 +38,7 @@ def lock_of(path: Path) -> Path:
 
 
 def lock_unfinished(path: Path) -> None:
-    """Lock what this process writes to a path, so that no other one removes it."""
+    """Lock the unfinished file for a path, so that no other process removes it."""
     if locks is not None:
         LOCKS.append(lock := lock_of(path).open("w"))
         locks.flock(lock, locks.LOCK_EX)
@@ -46,7 +46,7 @@ def lock_unfinished(path: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed exports left in a folder: files whose lock no process holds."""
+    """Remove unfinished files and folders that no process has locked: killed exports left them."""
     for lock in folder.glob(f"{UNFINISHED}*.lock") if locks is not None else ():
         with contextlib.suppress(OSError), lock.open("r+") as file:
             locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)
@@ -55,13 +55,13 @@ def remove_unfinished(folder: Path) -> None:
             lock.unlink()
 
 
-def load_tokenizer(told: dict[str, Any]) -> Any:
-    """Return the tokenizer, of the adapter where there is one, whose files are looked at."""
+def load_tokenizer(options: dict[str, Any]) -> Any:
+    """Return the tokenizer of the adapter, or else of the model; the adapter's files are checked first."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    if told["adapter"] and Path(told["adapter"], DIGESTS).exists():
-        check_digests(Path(told["adapter"]), "train again")
-    with or_stop("the tokenizer does not load", "download the model anew, or train again"):
-        place = source(told["adapter"] or told["model"])
+    if options["adapter"] and Path(options["adapter"], DIGESTS).exists():
+        check_digests(Path(options["adapter"]), "train again")
+    with or_stop("the tokenizer does not load", "download the model again, or repeat the training"):
+        place = source(options["adapter"] or options["model"])
         return transformers.AutoTokenizer.from_pretrained(**place)

@@ -1,6 +1,6 @@
-"""Run a command of `sh` on each node of a Ray cluster, by the Python that has Ray; prints a line of JSON for each.
+"""Run a shell command on each node of a Ray cluster, with the Python that has Ray; print a line of JSON for each.
 
-Standard input is an order, a line of JSON, and then what the command reads. Without a command the nodes are told alone.
+Standard input is an order (a line of JSON), then the command's own input. Without a command the nodes are only listed.
 """
 
 import json
@@ -17,13 +17,13 @@ NO_CLUSTER = 3
 START = 60.0
 """Seconds that Ray may take to start a worker."""
 GONE = (2, 3)
-"""NodeDeathInfo.Reason of Ray's gcs.proto: unexpected, preempted. The others left as somebody wished."""
+"""NodeDeathInfo.Reason of Ray's gcs.proto: unexpected, preempted. With other reasons someone removed the node."""
 APART = '{ sh -c "$0" <&3 & } 3<&0'
-"""Ray kills the children and the process group of a worker that ends: who tidies up there then is a grandchild."""
+"""Starts the command as a grandchild: Ray kills the children of a worker that ends, before they could clean up."""
 
 
 def main(order: Dict[str, Any], stdin: bytes) -> int:
-    """Ask all nodes, or some by their names, each by a task that is pinned to it."""
+    """Run the command on all nodes, or on some by name, each in a task pinned to the node; return the exit code."""
     parent, pending = os.getppid(), {}
     try:
         ray = connected(order["address"], *[] if order["command"] else ["ray.train.torch"])
@@ -33,8 +33,10 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
         print(" ".join(str(error).split()) + way * isinstance(error, ImportError), file=sys.stderr)
         return NO_CLUSTER
     task, shared = ray.remote(num_cpus=0, max_retries=0)(work), ray.put(stdin)
-    nodes, names = named(ray.nodes()), order["names"]
-    for name, node in ((one, nodes[one]) for one in names or nodes if one in nodes):
+    nodes, names = nodes_by_name(ray.nodes()), order["names"]
+    for name, node in (
+        (task_ref, nodes[task_ref]) for task_ref in names or nodes if task_ref in nodes
+    ):
         if node["Alive"] and not order["command"]:
             say(name, has=node["Resources"], address=node["NodeManagerAddress"])
         elif node["Alive"]:
@@ -42,16 +44,16 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
             rank = names.index(name) if names else -1
             pending[pinned.remote(order["command"], shared, name, APART, rank)] = name
         else:
-            why = node.get("DeathReasonMessage") or "Ray gives no reason"
+            why = node.get("DeathReasonMessage") or "no reason known to Ray"
             say(name, problem="dead: " + why)
-    began = time.monotonic()
-    while pending and time.monotonic() < began + order["seconds"] + START:
+    start = time.monotonic()
+    while pending and time.monotonic() < start + order["seconds"] + START:
         if os.getppid() != parent:  # the doctor was killed
             return 1
-        for one in ray.wait(list(pending), timeout=1)[0]:
-            name, seconds = pending.pop(one), time.monotonic() - began
+        for task_ref in ray.wait(list(pending), timeout=1)[0]:
+            name, seconds = pending.pop(task_ref), time.monotonic() - start
             try:
-                say(name, text=ray.get(one).decode("utf-8", "replace"), seconds=seconds)
+                say(name, text=ray.get(task_ref).decode("utf-8", "replace"), seconds=seconds)
             except Exception as error:
                 say(name, problem=(str(error).strip() or repr(error)).splitlines()[-1])
     for name in pending.values():
@@ -60,54 +62,63 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
 
 
 def connected(address: str, *needs: str) -> Any:
-    """Return Ray with a cluster, when it has the modules that are needed."""
-    del sys.path[0]  # this folder, whose modules are not the user's
-    # nothing is reported to Ray's makers, and the working folder isn't copied to the nodes below `uv run`
+    """Import Ray and the modules that are needed, connect to the cluster, and return Ray."""
+    del sys.path[0]  # this script's folder, whose modules could shadow the user's
+    # send no usage statistics, and don't copy the working folder to the nodes below `uv run`
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ENABLE_UV_RUN_RUNTIME_ENV="0")
-    ray, *_ = [import_module(one) for one in ["ray", *needs]]
+    ray, *_ = [import_module(name) for name in ["ray", *needs]]
     host, _, port = address.rpartition("/")[2].rpartition(":")
-    if port:  # Ray itself tries for minutes
+    if port:  # fail at once if nothing listens; Ray itself tries for minutes
         socket.create_connection((host.strip("[]"), int(port)), 5).close()
     ray.init(address or "auto", log_to_driver=False, logging_level="critical")
     return ray
 
 
-def say(name: str, **told: Any) -> None:
-    """Print what came of a node."""
-    print(json.dumps({"name": name, **told}), flush=True)
+def say(name: str, **fields: Any) -> None:
+    """Print a line of JSON about a node."""
+    print(json.dumps({"name": name, **fields}), flush=True)
 
 
-def named(nodes: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return the nodes by the name of `ray start --node-name`, where it is one node's alone, else by Ray's id.
+def nodes_by_name(nodes: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+    """Return the nodes by the name of `ray start --node-name` if it is unique, else by Ray's id.
 
-    Host names and addresses can be shared. One that died is left out where another has come in its place.
+    Host names and addresses can be shared. A node that died is left out if another one replaced it.
     """
-    taken = {(one["NodeManagerAddress"], one["NodeName"]) for one in nodes if one["Alive"]}
-    found, lost = [one for one in nodes if one["Alive"]], [one for one in nodes if not one["Alive"]]
-    for one in lost:
-        gone = one.get("DeathReason", GONE[0]) in GONE
-        found += [one] * (gone and (one["NodeManagerAddress"], one["NodeName"]) not in taken)
-    names = [one["NodeName"] for one in found if one["NodeName"] != one["NodeManagerAddress"]]
-    alone = [one["NodeName"] if names.count(one["NodeName"]) == 1 else "" for one in found]
-    return {name or one["NodeID"][:12]: one for name, one in zip(alone, found)}
+    alive_names = {
+        (node["NodeManagerAddress"], node["NodeName"]) for node in nodes if node["Alive"]
+    }
+    kept_nodes, lost = (
+        [node for node in nodes if node["Alive"]],
+        [node for node in nodes if not node["Alive"]],
+    )
+    for node in lost:
+        gone = node.get("DeathReason", GONE[0]) in GONE
+        kept_nodes += [node] * (
+            gone and (node["NodeManagerAddress"], node["NodeName"]) not in alive_names
+        )
+    names = [
+        node["NodeName"] for node in kept_nodes if node["NodeName"] != node["NodeManagerAddress"]
+    ]
+    alone = [node["NodeName"] if names.count(node["NodeName"]) == 1 else "" for node in kept_nodes]
+    return {name or node["NodeID"][:12]: node for name, node in zip(alone, kept_nodes)}
 
 
 def work(command: str, stdin: bytes, name: str, apart: str, rank: int) -> bytes:
-    """Run the command where Ray runs this, and return what it prints."""
+    """Run the command on the node where Ray runs this function, and return its output."""
     how: Any = {"env": environment(name, rank), "start_new_session": True, "input": stdin}
     argv = ["/bin/sh", "-c", apart, command]
     return bytes(subprocess.run(argv, check=False, stdout=subprocess.PIPE, **how).stdout)  # noqa: S603
 
 
 def environment(name: str, rank: int) -> Dict[str, str]:
-    """Return what a command of a node is given; meet.py and launch.py know their node by the names of Slurm."""
+    """Return the variables for a node's command; meet.py and launch.py find their node in those of Slurm."""
     variables = dict(os.environ)
     with suppress(OSError), open("/proc/self/environ", errors="surrogateescape") as file:
-        # as the node began this worker: Ray then hides GPUs, and sets threads
-        variables = dict(one.split("=", 1) for one in file.read().split("\0") if "=" in one)
+        # those the worker was started with: afterwards Ray hides GPUs and limits threads
+        variables = dict(pair.split("=", 1) for pair in file.read().split("\0") if "=" in pair)
     folders = [os.path.dirname(sys.executable), variables.get("PATH", os.defpath)]
     variables.update(DOCTOR_RAY_NODE=name, PATH=os.pathsep.join(folders))
-    if rank >= 0:  # a cluster can itself be a job of Slurm
+    if rank >= 0:  # overwrite Slurm's own: the cluster can itself be a Slurm job
         variables.update(SLURM_PROCID=str(rank), SLURM_NODEID=str(rank), SLURMD_NODENAME=name)
     return variables
 

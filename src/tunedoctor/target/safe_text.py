@@ -1,4 +1,4 @@
-"""Write text of a model, of data or of a log so that it acts on no terminal and is no command of a CI runner.
+"""Clean text of a model, of data or of a log: no control characters for terminals, no commands of CI runners.
 
 GitHub, Gitea and Forgejo Actions obey lines that begin with `::name::`. Azure Pipelines obeys `##vso[...]` and
 `##[...]`, TeamCity `##teamcity[...]`, anywhere in a line. Buildkite folds a log at lines that begin with `--- `,
@@ -13,23 +13,23 @@ from typing import Any
 _COMMAND = re.compile(
     r"^[^\S\n]*:(?=:)|##(?=\w*\[)|^(?:-(?=-- )|\+(?=\+\+ )|~(?=~~ )|\^(?=\^\^ ))", re.MULTILINE
 )
-"""The beginning of a command up to the character after which, or (of a fold) before which, a space ends it."""
+"""Start of a command, up to the character after which (for a fold: before which) a space is inserted."""
 _LONGEST = 64
-"""Characters of the end of a line in which a command can begin."""
+"""Characters at the end of a line in which a command can begin."""
 
 
 def as_plain_text(text: str) -> str:
-    """Return text with a space in each command: `: :error::`, `## vso[`, ` --- `."""
+    """Return text with a space inserted in each command: `: :error::`, `## vso[`, ` --- `."""
     return _COMMAND.sub(_spaced, text)
 
 
 def as_json(text: str) -> str:
-    """Return JSON with the same values and no command in it; no line of JSON begins with one."""
+    """Return JSON with the same values and without commands in it; no line begins with one."""
     return text.replace("##", "#\\u0023")
 
 
 def as_xml(text: str) -> str:
-    """Return XML or HTML with the same content and no command in it. Its scripts and styles must hold none."""
+    """Return XML or HTML with the same content and without commands. Its scripts and styles must not hold any."""
     return _COMMAND.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", text)
 
 
@@ -38,7 +38,7 @@ def _spaced(found: re.Match[str]) -> str:
 
 
 class PlainTextWriter:
-    """Does what `as_plain_text` does with a text that comes in parts, such as the tokens of an answer."""
+    """`as_plain_text` for a text that comes in parts, such as the tokens of an answer."""
 
     def __init__(self) -> None:
         self._before = ""
@@ -64,9 +64,9 @@ class PlainTextWriter:
 
 
 def clean(text: str, keep: str = "\n\t") -> str:
-    """Return text without control and format characters but `keep`; other blanks become spaces.
+    """Return text without control and format characters except `keep`; other blanks become spaces.
 
-    The joiners of Persian, Indic scripts and emoji stay: they hide and turn nothing.
+    The joiners of Persian, Indic scripts and emoji stay, because they neither hide nor reverse text.
     """
     if text.isprintable():
         return text
@@ -79,10 +79,10 @@ def clean(text: str, keep: str = "\n\t") -> str:
 
 
 class CleanStream:
-    """A stream to which libraries and models write anything, and which shows it as plain text."""
+    """A stream that writes what libraries and models print as plain text."""
 
     def __init__(self, stream: Any, keep: str = "\n\t") -> None:
-        """Stand for `stream`; `keep`: control characters that may pass."""
+        """Wrap `stream`; `keep`: control characters that may pass."""
         self._stream, self._keep, self._runner = stream, keep, PlainTextWriter()
 
     def write(self, text: str) -> int:
@@ -91,5 +91,5 @@ class CleanStream:
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
-        """Return anything else of the stream."""
+        """Return any other attribute of the wrapped stream."""
         return getattr(self._stream, name)

@@ -1,8 +1,8 @@
 """Start one of the doctor's scripts in the target: `python start.py PART OPTIONS`.
 
-The scripts import each other as the package `doctor_target`, made here of this folder: no folder is put on sys.path, so
-nothing of the user's is shadowed. This stands outside of `if __name__` because worker processes that are spawned
-run this file again before they look for what they were sent. Those that are not ALONE tell of stages by telling.py.
+The scripts import each other as the package `doctor_target`, which this file creates for its folder: no folder is added
+to sys.path, so no module of the user is shadowed. This happens outside of `if __name__` because spawned worker
+processes run this file again before they unpickle their work. Scripts of PARTS report their stages with telling.py.
 """
 
 import importlib
@@ -18,7 +18,7 @@ ALONE = {
     "table": "data_parts.table",
     "tokens": "data_parts.tokens",
 }
-"""They print an answer, and start as little as they can."""
+"""Scripts that print one answer, without stages: they import as little as possible."""
 PARTS = {
     "deep": "deep.deep",
     "core": "smoke.core.core",
@@ -42,7 +42,7 @@ if PACKAGE not in sys.modules:
 
 
 def alone(part: str, argv: List[str]) -> int:
-    """Run a part of ALONE; returns 3 where a library is not there, 4 where it fails, and says why."""
+    """Run a part of ALONE; return 3 if a library is missing, 4 if it fails (the reason is printed), else 0."""
     try:
         work(ALONE[part])(*argv)
     except Exception as error:
@@ -52,29 +52,29 @@ def alone(part: str, argv: List[str]) -> int:
 
 
 def work(place: str) -> Any:
-    """Return a function of the scripts."""
+    """Return a function of the scripts by its dotted name."""
     module, _, name = place.rpartition(".")
     return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
 
 
 def main(part: str, argv: List[str]) -> None:
-    """Run a part of PARTS to its end; the doctor wrote the arguments, so that mistakes are the doctor's."""
+    """Run a part of PARTS; the arguments come from the doctor, not from a user."""
     import argparse
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=60.0, help="limit of a silent stage")
-    parser.add_argument("--skip", action="append", default=[], help="a stage")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time limit of a silent stage")
+    parser.add_argument("--skip", action="append", default=[], help="a stage to skip")
     parser.add_argument("--also", action="append", default=[], help="a module besides the stack")
     parser.add_argument(
         "--framework", action="append", default=[], help="a module that needs torch"
     )
     parser.add_argument("--imports", action="store_true", help="nothing that starts a GPU")
-    parser.add_argument("--device", default="", help="as torch calls it; empty: the best there is")
-    parser.add_argument("--scratch", default="", help="an empty folder for what is saved")
+    parser.add_argument("--device", default="", help="torch's name of the device; empty: best one")
+    parser.add_argument("--scratch", default="", help="an empty folder for saved files")
     parser.add_argument("--model", default="", help="folder of the user's model")
     parser.add_argument("--data", default="", help="the user's text: .jsonl, .csv or plain")
-    parser.add_argument("--steps", type=int, default=0, help="of the user's model")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of load")
+    parser.add_argument("--steps", type=int, default=0, help="steps of the user's model")
+    parser.add_argument("--minutes", type=float, default=10.0, help="minutes of load")
     asked = parser.parse_args(argv)
     rank = int(os.environ.get("RANK", "0")) if part in ("ranks", "links") else 0
     tell = work("telling.Teller")(asked.seconds, asked.skip, rank)

@@ -1,6 +1,6 @@
-"""Tell of stages on a private copy of standard output: what each found, or the exception it ended with.
+"""Report stages on a private copy of standard output: what each found, or the exception it ended with.
 
-The protocol of the deep probe and of the smoke training: one JSON line before a stage and one after it.
+This is the protocol of the deep probe and of the smoke training: one JSON line before a stage and one after it.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FRAMES = 3
-"""Innermost frames of a traceback that are told."""
+"""Innermost frames of a traceback that are reported."""
 CAUSES = 3
-"""First causes of an exception that are told, besides itself."""
+"""First causes of an exception that are reported in addition to the exception itself."""
 DEEPEST = 50
 LONGEST = 2000
-"""Characters of one message."""
+"""Most characters of one message."""
 MOST_WARNINGS = 50
 SLOW = ("import torch", "import transformers", "transformers Trainer", "init gpu")
-"""Stages that get twice the time: they read much from a cold disk, or start many GPUs."""
+"""Stages that get twice the time: they read a lot from a cold disk, or start many GPUs."""
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 _OURS = ("<frozen", *(os.path.join(_FOLDER, one) for one in ("telling.py", "deep.py")))
 
 
 class Missing(Exception):  # noqa: N818  not an error: a stage that can't be tried
-    """A function that the stage needs is not there."""
+    """A function that the stage needs does not exist."""
 
 
 class Wrong(Exception):  # noqa: N818  a verdict, not an error of the script
-    """A stage ran and its result is wrong: a word that the doctor's table of blame knows, and the finding."""
+    """A stage ran but its result is wrong. `reason` is a word of the doctor's table of causes; the text says what."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -46,39 +46,41 @@ class Wrong(Exception):  # noqa: N818  a verdict, not an error of the script
 
 
 class Teller:
-    """Runs stages and tells of them on a private stream."""
+    """Runs stages and reports them on a private stream."""
 
     def __init__(self, seconds: float, skip: Sequence[str] = (), rank: int = 0) -> None:
-        """Keep the old end of standard output for the telling; in a stage `seconds` may pass between signs of life."""
+        """Keep the original standard output for reports; a stage may be silent for `seconds`."""
         self.skip, self.seconds, self.rank = skip, seconds, rank
         self.stream = os.dup(1)
         os.dup2(2, 1)
         self.warnings: list[str] = []
-        self.told = 0
+        self.reported = 0
         faulthandler.enable(file=self.stream)
         warnings.showwarning = self._warn
         die_with_the_doctor()
 
     def say(self, **line: Any) -> None:
-        """Write one JSON line in one piece, with the rank where there are several."""
+        """Write one JSON line in one piece; ranks above 0 add their number."""
         if self.rank:
             line["rank"] = self.rank
         os.write(self.stream, json.dumps(line).encode("ascii") + b"\n")
 
     def alive(self, **line: Any) -> None:
-        """Tell of one step inside a stage; its time limit starts anew."""
+        """Report a step inside a stage, and restart the stage's time limit."""
         if self.seconds > 0:
             faulthandler.dump_traceback_later(self.seconds, file=self.stream)
         self.say(step=line)
 
     def leave(self, **line: Any) -> NoReturn:
-        """End without the farewells of libraries, which take 0.3 s, can hang, and are not what was asked."""
+        """Exit without the exit handlers of libraries, which take 0.3 s and can hang."""
         sys.stderr.flush()
         self.say(done=True, **line)
         os._exit(0)
 
-    def stage(self, name: str, work: Callable[..., None], *given: Any, why_not: str = "") -> bool:
-        """Run one stage and return whether it went well; `work` fills what it found in behind what it is given."""
+    def stage(
+        self, name: str, work: Callable[..., None], *arguments: Any, why_not: str = ""
+    ) -> bool:
+        """Run one stage and return whether it succeeded; `work` gets a dict as last argument for its findings."""
         if name in self.skip:
             return False
         limit = self.seconds * (2 if name in SLOW else 1)
@@ -90,19 +92,19 @@ class Teller:
         failure: dict[str, Any] = {}
         if limit > 0:
             faulthandler.dump_traceback_later(limit, file=self.stream)
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
-            work(*given, data)
+            work(*arguments, data)
         except Missing as error:
             failure = {"skipped": True, "error": str(error)}
         except BaseException as error:  # a SystemExit on import is a failure too
-            failure = {"error": told(error), "type": type(error).__name__}
+            failure = {"error": describe_error(error), "type": type(error).__name__}
             if isinstance(error, Wrong):
                 data["reason"] = error.reason
-        line = {"seconds": round(time.perf_counter() - began, 3), "data": data, **failure}
+        line = {"seconds": round(time.perf_counter() - start, 3), "data": data, **failure}
         faulthandler.cancel_dump_traceback_later()
-        new = self.warnings[self.told :]
-        self.told += len(new)
+        new = self.warnings[self.reported :]
+        self.reported += len(new)
         self.say(end=name, ok=not failure, warnings=new, **line)
         return not failure
 
@@ -113,7 +115,7 @@ class Teller:
 
 
 def die_with_the_doctor() -> None:
-    """Linux: have the kernel end this process when the doctor is gone, even amid a hang."""
+    """On Linux, have the kernel kill this process when the doctor ends, even if this process hangs."""
     try:
         import ctypes
 
@@ -123,19 +125,21 @@ def die_with_the_doctor() -> None:
         pass
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an exception and its causes, first cause first: innermost frames, then the message."""
     chain: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in chain and len(chain) < DEEPEST:
-        chain.append(one)
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    current: BaseException | None = error
+    while current is not None and current not in chain and len(chain) < DEEPEST:
+        chain.append(current)
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
     chain.reverse()
-    # what is between the first causes and the end repeats them
-    return "\n".join(_one(e) for e in (*chain[:CAUSES], *chain[CAUSES:][-1:]))
+    # the exceptions between the first causes and the last one repeat them
+    return "\n".join(_describe_one(e) for e in (*chain[:CAUSES], *chain[CAUSES:][-1:]))
 
 
-def _one(error: BaseException) -> str:
+def _describe_one(error: BaseException) -> str:
     every = traceback.extract_tb(error.__traceback__)
     ours = (*_OURS, importlib.__file__)
     frames = [f for f in every if not f.filename.startswith(ours)]
@@ -154,35 +158,35 @@ def _one(error: BaseException) -> str:
 
 
 def installed(module: str) -> bool:
-    """Tell whether the module is found, without importing it."""
+    """Return whether the module can be found, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
-    except Exception:  # a broken finder or a module without a spec: import will tell
+    except Exception:  # a broken finder or a module without a spec: the import will show
         return True
 
 
 def reach(root: Any, path: str) -> Any:
-    """Return root.a.b for "a.b". Raises Missing: an attribute is not there."""
-    found = root
+    """Return root.a.b for "a.b". Raises Missing if an attribute does not exist."""
+    value = root
     for name in path.split("."):
         try:
-            found = getattr(found, name)
+            value = getattr(value, name)
         except AttributeError:
             of = f"{getattr(root, '__name__', 'it')} {getattr(root, '__version__', '')}".strip()
             raise Missing(f"{of} has no {path}") from None
-    return found
+    return value
 
 
 def attempt(root: Any, path: str, *arguments: Any) -> Any:
-    """Call root.path(*arguments); None where it is not there or fails."""
+    """Return root.path(*arguments), or None if it does not exist or fails."""
     try:
         return reach(root, path)(*arguments)
-    except Exception:  # an answer less
+    except Exception:  # the fact stays unknown
         return None
 
 
 def text_of(root: Any, path: str) -> str:
-    """Return root.path as text, "" where it is not there or None."""
+    """Return root.path as text, or "" if it is missing or None."""
     try:
         value = reach(root, path)
     except Missing:

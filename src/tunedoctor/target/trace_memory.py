@@ -3,11 +3,11 @@
 # ruff: noqa: TID251
 """Trace the memory of a real training step without a GPU or weights: `python trace_memory.py < requests.jsonl`.
 
-The model class of transformers is built on the meta device, peft's adapters are put on it, and a step runs on fake
-tensors while each new storage is counted, in blocks of 512 bytes as torch's CUDA allocator rounds. Fake tensors lie on
-"cpu": a CPU build can't make fake CUDA ones, and sizes are the same. Two depths are traced, each phase is carried on to
-the whole depth along a line. One request a line, one JSON object a line. Python 3.8 and newer; torch, transformers,
-peft and nothing else.
+The script builds the transformers model on the meta device, adds peft's adapters, and runs a step on fake tensors. It
+counts each new storage in blocks of 512 bytes, as torch's CUDA allocator does. The fake tensors are on "cpu": a CPU
+build can't make fake CUDA ones, and sizes are the same. It traces two depths and extrapolates each phase linearly to
+the full depth. Each line of input is a request, each line of output a JSON object. Python 3.8 or newer; needs only
+torch, transformers and peft.
 """
 
 import copy
@@ -35,11 +35,11 @@ import trace_parts  # noqa: E402
 del sys.path[0]
 
 WHOLE = "DOCTOR_TRACE_WHOLE"
-"""Set in the environment: nothing is left out of the imports."""
+"""Environment variable: if set, all imports are complete."""
 
 
 def lean():
-    """Leave out what is imported and never used here: torch.compile, DTensor, first values of weights. 2 s of CPU."""
+    """Replace imports that are never used here (torch.compile, DTensor, weight init): saves 2 s of CPU."""
 
     def same(function=None, *_, **__):
         return (lambda inner: inner) if function is None else function
@@ -65,7 +65,7 @@ LOGSUMEXP = torch.ops.aten.logsumexp.default
 
 
 class Live(TorchDispatchMode):
-    """Bytes of all storages that are alive, and their peak in each phase."""
+    """Counts the bytes of all live storages, and their peak in each phase."""
 
     def __init__(self):
         super().__init__()
@@ -91,78 +91,82 @@ class Live(TorchDispatchMode):
         self.now -= size
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        """Run an operation and count what it made."""
-        beside = None
-        # the GPU's kernel makes the product of both, the CPU's does not (SoftMax.cu)
+        """Run an operation and count the tensors that it creates."""
+        temporary = None
+        # the GPU kernel allocates the product of both, the CPU kernel does not (SoftMax.cu)
         if func is SOFTMAX_BACK:
-            beside = args[0] * args[1]
-        elif func is LOGSUMEXP:  # of which fake tensors show the result alone (ReduceOps.cpp)
-            beside = args[0] - args[0]
-        self.add(beside)
-        made = func(*args, **(kwargs or {}))
-        for one in tree_leaves(made):
-            self.add(one)
-        return made
+            temporary = args[0] * args[1]
+        elif (
+            func is LOGSUMEXP
+        ):  # fake tensors show only its result, not its temporary (ReduceOps.cpp)
+            temporary = args[0] - args[0]
+        self.add(temporary)
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            self.add(tensor)
+        return result
 
 
 def quantise(model, double):
-    """Put 4-bit stand-ins in place of all linear modules but the head."""
+    """Replace all linear modules except the head by 4-bit stand-ins."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is torch.nn.Linear and name != "lm_head":
                 setattr(module, name, trace_parts.FourBitLinear(child, double))
 
 
-def adapted(model, asked):
-    """Put peft's adapters on a model; they are made by hand what peft would make of real tensors."""
+def add_adapters(model, request):
+    """Return a model with peft's adapters, in the types that peft would give real tensors."""
     from peft import LoraConfig, get_peft_model
 
-    for one in model.parameters():
-        one.requires_grad_(requires_grad=False)
+    for each in model.parameters():
+        each.requires_grad_(requires_grad=False)
     config = LoraConfig(
-        r=asked["rank"], lora_alpha=asked["rank"], lora_dropout=0.0,
-        target_modules=asked["targets"] or "all-linear", task_type="CAUSAL_LM", use_dora=False,
+        r=request["rank"], lora_alpha=request["rank"], lora_dropout=0.0,
+        target_modules=request["targets"] or "all-linear", task_type="CAUSAL_LM", use_dora=False,
     )  # fmt: skip
     with torch.device("meta"):
         model = get_peft_model(model, config)
-    if asked["method"] == "qlora" and asked["autocast"]:  # as peft's own module for 4 bits does
-        for one in model.modules():
-            one.cast_input_dtype_enabled = False
-    for name, one in model.named_parameters():
+    if request["method"] == "qlora" and request["autocast"]:  # as peft's own module for 4 bits does
+        for each in model.modules():
+            each.cast_input_dtype_enabled = False
+    for name, each in model.named_parameters():
         if "lora_" in name:
-            one.data = one.data.to(torch.float32 if asked["adapter_bytes"] == 4 else torch.bfloat16)
+            each.data = each.data.to(
+                torch.float32 if request["adapter_bytes"] == 4 else torch.bfloat16
+            )
     return model
 
 
 def to_fake(model):
-    """Turn meta tensors into fake ones on the CPU; tied ones stay tied."""
-    made = {}
+    """Replace meta tensors by fake ones on the CPU; tied tensors stay tied."""
+    fakes = {}
     for module in model.modules():
-        for place in (module._parameters, module._buffers):  # noqa: SLF001  the only way to put others
-            for name, tensor in list(place.items()):
+        for tensors in (module._parameters, module._buffers):  # noqa: SLF001  the only way to put others
+            for name, tensor in list(tensors.items()):
                 if tensor is None or tensor.device.type == "cpu":
                     continue
-                if id(tensor) not in made:
+                if id(tensor) not in fakes:
                     empty = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
                     if isinstance(tensor, torch.nn.Parameter):
                         empty = torch.nn.Parameter(empty, tensor.requires_grad)
-                    made[id(tensor)] = empty
-                place[name] = made[id(tensor)]
+                    fakes[id(tensor)] = empty
+                tensors[name] = fakes[id(tensor)]
 
 
-def configured(asked, layers):
-    """Return a config of so many layers."""
+def config_of(request, layers):
+    """Return the model's config with that many layers."""
     from transformers import AutoConfig
 
-    data = copy.deepcopy(asked["config"])
+    data = copy.deepcopy(request["config"])
     model_type = data.pop("model_type", None)
-    data.pop("auto_map", None)  # code of its own
+    data.pop("auto_map", None)  # would load code of the model
     config = AutoConfig.for_model(model_type, **data).get_text_config()
-    whole = config.num_hidden_layers
-    for key, value in list(vars(config).items()):  # what stands there once for each layer
-        if (isinstance(value, list) or key == "hybrid_override_pattern") and len(value) == whole:
+    depth = config.num_hidden_layers
+    for key, value in list(vars(config).items()):  # values with one entry per layer
+        if (isinstance(value, list) or key == "hybrid_override_pattern") and len(value) == depth:
             setattr(config, key, value[:layers])
-    for key in ("attention_dropout", "attn_pdrop"):  # the CPU's kernel knows none
+    for key in ("attention_dropout", "attn_pdrop"):  # the CPU kernel has no dropout
         if hasattr(config, key):
             setattr(config, key, 0.0)
     config.num_hidden_layers = layers
@@ -171,19 +175,19 @@ def configured(asked, layers):
 
 
 def optimizer_of(name, params):
-    """Return torch's optimizer of that name with its states, or None where it keeps nothing."""
+    """Return torch's optimizer of that name with its states, or None for an unknown name."""
     if name in ("adamw", "adamw_fused"):
-        found = torch.optim.AdamW(params, foreach=name == "adamw")
-        for one in params:  # what its first step would make
-            made = {"exp_avg": torch.zeros_like(one), "exp_avg_sq": torch.zeros_like(one)}
-            found.state[one] = {"step": torch.tensor(0.0, dtype=torch.float32), **made}
-        return found
+        optimizer = torch.optim.AdamW(params, foreach=name == "adamw")
+        for param in params:  # the states that its first step would create
+            moments = {"exp_avg": torch.zeros_like(param), "exp_avg_sq": torch.zeros_like(param)}
+            optimizer.state[param] = {"step": torch.tensor(0.0, dtype=torch.float32), **moments}
+        return optimizer
     return torch.optim.SGD(params) if name == "sgd" else None
 
 
-def watched(model, live):
-    """Have the backward pass say where it is: the last layer first, then the others, then the embedding."""
-    lists = [one for one in model.modules() if isinstance(one, torch.nn.ModuleList)]
+def track_backward(model, live):
+    """Register hooks that set live.phase in the backward pass, from the last layer down to the embedding."""
+    lists = [each for each in model.modules() if isinstance(each, torch.nn.ModuleList)]
     layers = max(lists, key=len)
 
     def mark(phase):
@@ -197,58 +201,58 @@ def watched(model, live):
 
         return hook
 
-    for at, one in enumerate(layers):
-        one.register_forward_hook(mark("layer %d" % (len(layers) - 1 - at)))
+    for at, each in enumerate(layers):
+        each.register_forward_hook(mark("layer %d" % (len(layers) - 1 - at)))
     model.get_input_embeddings().register_forward_hook(mark("embedding's gradient"))
 
 
-def traced(asked, layers):
+def trace_step(request, layers):
     """Return the peak of each phase of a step in bytes, and the number of trained elements."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from transformers import AutoModelForCausalLM, masking_utils
 
-    # fake tensors hide their values, and any batch would pass for a packed one, which has a mask
+    # fake tensors have no values, so any batch would look packed, and a packed one has a mask
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None
     torch.nn.functional.dropout = trace_parts.dropout
-    if asked["narrow_values"] or asked["whole_scores"]:
-        found = trace_parts.attend if asked["narrow_values"] else trace_parts.attend_whole
-        torch.nn.functional.scaled_dot_product_attention = found
-    kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
-    attention = "eager" if asked["attention"] == "eager" else "sdpa"
+    if request["narrow_values"] or request["whole_scores"]:
+        attend = trace_parts.attend if request["narrow_values"] else trace_parts.attend_whole
+        torch.nn.functional.scaled_dot_product_attention = attend
+    kind = torch.bfloat16 if request["precision"] == "bf16" else torch.float32
+    attention = "eager" if request["attention"] == "eager" else "sdpa"
     how = {"attn_implementation": attention, "trust_remote_code": False}
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(configured(asked, layers), dtype=kind, **how)
-    if asked["method"] == "qlora":
-        quantise(model, asked["double"])
-        for one in model.parameters() if asked["prepared"] else ():
-            if one.dtype == kind:  # as peft's prepare_model_for_kbit_training does
-                one.data = one.data.to(torch.float32)
-    if asked["method"] != "full":
-        model = adapted(model, asked)
+        model = AutoModelForCausalLM.from_config(config_of(request, layers), dtype=kind, **how)
+    if request["method"] == "qlora":
+        quantise(model, request["double"])
+        for param in model.parameters() if request["prepared"] else ():
+            if param.dtype == kind:  # peft's prepare_model_for_kbit_training does this
+                param.data = param.data.to(torch.float32)
+    if request["method"] != "full":
+        model = add_adapters(model, request)
     model.train()
     with FakeTensorMode(allow_non_fake_inputs=True):
         to_fake(model)
-        if asked["checkpointing"]:
+        if request["checkpointing"]:
             model.gradient_checkpointing_enable({"use_reentrant": False})
-        if asked["checkpointing"] and asked["method"] != "full":
+        if request["checkpointing"] and request["method"] != "full":
             model.enable_input_require_grads()
-        return stepped(model, asked)
+        return run_step(model, request)
 
 
-def stepped(model, asked):
-    """Run a step and return its phases."""
+def run_step(model, request):
+    """Run a step; return the peak bytes of each phase and the number of trained elements."""
     live = Live()
-    for one in (*model.parameters(), *model.buffers()):
-        live.add(one)
-    params = [one for one in model.parameters() if one.requires_grad]
-    watched(model, live)
-    ids = torch.zeros(asked["batch"], asked["seq"], dtype=torch.long)
+    for tensor in (*model.parameters(), *model.buffers()):
+        live.add(tensor)
+    params = [tensor for tensor in model.parameters() if tensor.requires_grad]
+    track_backward(model, live)
+    ids = torch.zeros(request["batch"], request["seq"], dtype=torch.long)
     with live:
-        optimizer = optimizer_of(asked["optimizer"], params)
+        optimizer = optimizer_of(request["optimizer"], params)
         live.peaks.clear()
         live.phase = "loss"
-        with torch.autocast("cpu", torch.bfloat16, enabled=asked["autocast"]):
-            out, loss = forward(model, ids, asked)
+        with torch.autocast("cpu", torch.bfloat16, enabled=request["autocast"]):
+            out, loss = forward(model, ids, request)
         loss.backward()
         live.phase = "optimizer step"
         live.peaks[live.phase] = live.now
@@ -256,73 +260,81 @@ def stepped(model, asked):
         if optimizer:
             optimizer.step()
         del out, loss
-    return live.peaks, sum(one.numel() for one in params)
+    return live.peaks, sum(tensor.numel() for tensor in params)
 
 
-def forward(model, ids, asked):
-    """Return the output that the loop holds, if it holds one, and the loss."""
-    if asked["loss"] == "whole":
+def forward(model, ids, request):
+    """Return the loss, and the output if the training loop keeps it alive, else None."""
+    if request["loss"] == "whole":
         out = model(input_ids=ids, labels=ids)
-        return (out if asked["keeps_logits"] else None), out.loss
+        return (out if request["keeps_logits"] else None), out.loss
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    inner = getattr(base, base.base_model_prefix, None) or base.model  # Llama 4 misnames it
+    inner = (
+        getattr(base, base.base_model_prefix, None) or base.model
+    )  # Llama 4's base_model_prefix is wrong
     hidden = inner(input_ids=ids, use_cache=False)[0]
     cap = getattr(base.config, "final_logit_softcapping", None)
     hidden = hidden.reshape(-1, hidden.shape[-1])
-    hidden = hidden.index_select(0, torch.arange(hidden.shape[0]))  # the tokens that are learned
+    hidden = hidden.index_select(0, torch.arange(hidden.shape[0]))  # selects the learned tokens
     with torch.autocast("cpu", enabled=False):
-        hidden = hidden.to(torch.bfloat16) if asked["autocast"] else hidden
-        given = (hidden, base.get_output_embeddings().weight, ids.reshape(-1), cap, asked["chunk"])
+        hidden = hidden.to(torch.bfloat16) if request["autocast"] else hidden
+        arguments = (
+            hidden,
+            base.get_output_embeddings().weight,
+            ids.reshape(-1),
+            cap,
+            request["chunk"],
+        )
         sys.path.insert(0, HERE)
-        loss = importlib.import_module("trainer").ChunkedLoss  # doctor train's own
+        loss = importlib.import_module("trainer").ChunkedLoss  # the loss of doctor train
         del sys.path[0]
-        return None, loss.apply(*given)
+        return None, loss.apply(*arguments)
 
 
-def named(peaks, period):
-    """Put the layers of the first and of the last period together."""
-    found = dict(peaks)
-    layers = {int(key[6:]): found.pop(key) for key in peaks if key.startswith("layer ")}
+def merge_layers(peaks, period):
+    """Return the peaks with only two layer phases: the largest of the first and of the last period of layers."""
+    merged = dict(peaks)
+    layers = {int(key[6:]): merged.pop(key) for key in peaks if key.startswith("layer ")}
     if layers:
-        found["backward, first layer"] = max(s for i, s in layers.items() if i < period)
+        merged["backward, first layer"] = max(s for i, s in layers.items() if i < period)
         ends = max(layers) - period
-        found["backward, last layer"] = max(s for i, s in layers.items() if i > ends)
-    return found
+        merged["backward, last layer"] = max(s for i, s in layers.items() if i > ends)
+    return merged
 
 
-def answered(asked):
-    """Trace two depths and return what the whole model takes."""
-    began = time.time()
-    few, more, whole = asked["few"], asked["more"], asked["layers"]
+def answer_request(request):
+    """Trace two depths and return the memory of the whole model."""
+    start = time.time()
+    few, more, whole = request["few"], request["more"], request["layers"]
     period = max(1, more - few)
-    one = named(traced(asked, few)[0], period) if few < more else {}
-    peaks, trained = traced(asked, more)
+    at_few = merge_layers(trace_step(request, few)[0], period) if few < more else {}
+    peaks, trained = trace_step(request, more)
     phases = {}
-    for name, size in named(peaks, period).items():
-        slope = (size - one[name]) / (more - few) if name in one else 0
+    for name, size in merge_layers(peaks, period).items():
+        slope = (size - at_few[name]) / (more - few) if name in at_few else 0
         phases[name] = int(size + slope * (whole - more))
     return {
         "phases": phases, "peak": max(phases.values()), "trained_at": [more, trained],
-        "torch": torch.__version__, "seconds": time.time() - began,
+        "torch": torch.__version__, "seconds": time.time() - start,
     }  # fmt: skip
 
 
 def main():
-    """Answer each line of stdin."""
+    """Answer each request, a line of standard input."""
     requests = [json.loads(line) for line in sys.stdin if line.strip()]
     whole = WHOLE in os.environ or lean()
-    for at, asked in enumerate(requests):
+    for at, request in enumerate(requests):
         try:
-            found = answered(asked)
+            answer = answer_request(request)
         except Exception as error:
-            if not whole:  # what was left out can be what lacks
+            if not whole:  # the reduced imports may be the reason: run again with complete ones
                 text = "\n".join(map(json.dumps, requests[at:]))
                 argv = [sys.executable, "-I", __file__]
-                around = {**os.environ, WHOLE: "1"}
-                ended = subprocess.run(argv, input=text, text=True, env=around, check=False)  # noqa: S603
-                raise SystemExit(ended.returncode) from None
-            found = {"error": "%s: %s" % (type(error).__name__, str(error).strip()[:300])}
-        print(json.dumps(found), flush=True)
+                env = {**os.environ, WHOLE: "1"}
+                completed = subprocess.run(argv, input=text, text=True, env=env, check=False)  # noqa: S603
+                raise SystemExit(completed.returncode) from None
+            answer = {"error": "%s: %s" % (type(error).__name__, str(error).strip()[:300])}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

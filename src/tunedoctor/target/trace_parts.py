@@ -1,13 +1,13 @@
 # torch and its types are the target's, not the doctor's
 # mypy: ignore-errors
 # ruff: noqa: TID251
-"""Stand-ins, in a trace, for code that a GPU alone runs: they keep and make the same tensors, and compute nothing."""
+"""Stand-ins for code that only GPUs run: in a trace they create and keep the same tensors, and compute nothing."""
 
 import torch
 
 
 class FourBitMatmul(torch.autograd.Function):
-    """A matmul of a 4-bit matrix: a copy in the compute type, forward and backward, that is dropped at once."""
+    """A product with a 4-bit matrix: forward and backward unpack it to the compute type, and free that copy at once."""
 
     @staticmethod
     def forward(ctx, x, packed, rows, columns):
@@ -18,12 +18,12 @@ class FourBitMatmul(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        """Take the product back."""
+        """Return the gradient of the product."""
         return grad.matmul(grad.new_empty(*ctx.sizes)), None, None, None
 
 
 class FourBitLinear(torch.nn.Linear):
-    """Stands for bitsandbytes' Linear4bit: packed weight, and the scales of nf4 with or without double quantisation."""
+    """Stand-in for bitsandbytes' Linear4bit: packed weight, and nf4 scales with or without double quantisation."""
 
     def __init__(self, linear, double):
         torch.nn.Module.__init__(self)
@@ -41,16 +41,16 @@ class FourBitLinear(torch.nn.Linear):
         self.outer = frozen(-(-blocks // 256) + 257 if double else 1, torch.float32)
 
     def forward(self, x):
-        """Multiply in 16 bit, and give back the type that came."""
+        """Multiply in 16 bits, and return the result in the type of the input."""
         rows, columns = self.out_features, self.in_features
         y = FourBitMatmul.apply(x.to(torch.bfloat16), self.weight, rows, columns)
         return (y if self.bias is None else y + self.bias.to(y.dtype)).to(x.dtype)
 
 
 class Attention(torch.autograd.Function):
-    """Stands for the GPU's kernel of attention whose values are narrower than its keys; the CPU has none.
+    """Stand-in for the GPU kernel of attention with values narrower than keys, which the CPU lacks.
 
-    Keeps q, k, v, the output and the logsumexp, as torch's memory-efficient kernel does.
+    It keeps q, k, v, the output and the logsumexp, as torch's memory-efficient kernel does.
     """
 
     @staticmethod
@@ -64,7 +64,7 @@ class Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, _):
-        """Take it back."""
+        """Return gradients of q, k and v."""
         return tuple(torch.empty_like(one) for one in ctx.saved_tensors[:3])
 
 
@@ -75,12 +75,12 @@ def cast(*tensors):
 
 
 def attend(query, key, value, *_, **__):
-    """Stand for scaled_dot_product_attention."""
+    """Replace scaled_dot_product_attention for values narrower than keys."""
     return Attention.apply(*cast(query, key, value))
 
 
 def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
-    """Attend with fewer heads of keys as a GPU does, which has no kernel for them: scores are made whole, in fp32."""
+    """Attend with fewer key heads as on a GPU, which has no kernel for that: it computes all scores in fp32."""
     causal, scale = asked.get("is_causal", False), asked.get("scale")
     inputs = (*cast(query, key, value), attn_mask, dropout_p, causal)
     with torch.autocast("cpu", enabled=False):
@@ -88,5 +88,5 @@ def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
 
 
 def dropout(x, p=0.5, training=True, inplace=False):  # noqa: ARG001, FBT002  torch calls it so
-    """Stand for dropout: a GPU keeps a mask of one byte an element, the CPU one in the type of what is dropped."""
+    """Replace dropout: a GPU keeps a mask of one byte per element, the CPU one in the type of the input."""
     return torch.native_dropout(x, p, training)[0] if training and p else x

@@ -1,4 +1,4 @@
-"""Rows of a file as tokens, in the order in which they are learned, and what a model answers before and after that."""
+"""Turn the rows of a file into tokens, order and pack them, and let the model answer samples before and after."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from train_rows import (  # type: ignore[import-not-found]
     Bounded,
     TemplateLimitError,
     faults_of,
-    named,
+    parse_columns,
     pieces,
     read,
     renamed,
@@ -28,13 +28,13 @@ from train_rows import (  # type: ignore[import-not-found]
 )
 from train_screen import LIVE  # type: ignore[import-not-found]
 
-FORMS = """a line is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
-  "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; doctor data FILE names all faults,
-  and with --convert OUT.jsonl makes such lines of CSV, JSON, Parquet and others"""
+FORMS = """write each line as {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
+  "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; `doctor data FILE` lists all faults,
+  and `doctor data FILE --convert OUT.jsonl` converts CSV, JSON, Parquet and others to such lines"""
 
 
 class Row(NamedTuple):
-    """One or several samples: where they are from, tokens, labels (-100: not learned), positions."""
+    """One or several samples: source lines, tokens, labels (-100: not learned), positions."""
 
     lines: list[str]
     ids: list[int]
@@ -46,7 +46,7 @@ RENDERERS: dict[int, Bounded] = {}
 
 
 def renderer(tokenizer: Any, config: Config) -> Bounded:
-    """Return what writes conversations by the chat template, within bounds."""
+    """Return a function that writes conversations with the chat template, limited in time and memory."""
     if id(tokenizer) not in RENDERERS:
         own = template_file(config.model)
         file = own if config.template == "model" else config.template
@@ -56,9 +56,9 @@ def renderer(tokenizer: Any, config: Config) -> Bounded:
 
 
 def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
-    """Check a row of the file, and yield it as tokens; a long text gives several."""
+    """Check a row of the file and yield it as tokens; a text over max_length yields several rows."""
     if not isinstance(row, dict):
-        stop(f"{where}: no row to learn from: {json.dumps(row)[:80]}", FORMS)
+        stop(f"{where}: not an object: {json.dumps(row)[:80]}", FORMS)
     sample = sample_of(row)
     for kind, detail in faults_of(sample, lenient=True):
         stop(f"{where}: {kind}: {detail}: {json.dumps(row)[:80]}", FORMS)
@@ -72,7 +72,8 @@ def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row
         parts = [(first + end, True)]
     elif config.template != "none" and tokenizer.chat_template:
         render = renderer(tokenizer, config)
-        with or_stop(f"{where}: the chat template refuses it", f"{remedy}, or answers = 'last'"):
+        wrong = f"{where}: the model's chat template rejects this conversation"
+        with or_stop(wrong, f"{remedy}, or set answers = 'last'"):
             try:
                 with render:
                     cut = pieces(talk_of(row, sample), render, last=config.answers == "last")
@@ -84,17 +85,19 @@ def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row
     elif [role for role, _ in turns] == ["assistant"]:
         parts = [(first + end, True)]
     else:
-        stop(f"{where}: a conversation, and the model has no chat template", remedy)
+        stop(f"{where} is a conversation, but the model has no chat template", remedy)
     ids = [token for part, _ in parts for token in part]
     labels = [token if is_learned else -100 for part, is_learned in parts for token in part]
     for i in range(0, len(ids) if sample.form == "text" else 1, config.max_length):
-        some = ids[i : i + config.max_length]  # nothing foretells the first token
+        some = ids[
+            i : i + config.max_length
+        ]  # the first token has nothing it could be predicted from
         yield Row([where], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
 
 
 def rows_in(path: str, config: Config) -> Iterator[tuple[str, Any]]:
-    """Yield where each row stands, in the user's own file, and the row. Raises OSError, ValueError."""
-    columns = named(config.columns)
+    """Yield each row and its place in the user's own file. Raises OSError, ValueError."""
+    columns = parse_columns(config.columns)
     for number, value in read(path):
         where, row = f"{path} line {number}", renamed(value, columns)
         if isinstance(row, dict):
@@ -103,33 +106,37 @@ def rows_in(path: str, config: Config) -> Iterator[tuple[str, Any]]:
 
 
 def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[list[Row], str]:
-    """Read, check and encode a file for a model that knows `size` tokens; returns its sha256 too."""
+    """Return the rows of a file as tokens for a vocabulary of `size` tokens, and the file's sha256."""
     try:
-        found = list(rows_in(path, config))
+        source_rows = list(rows_in(path, config))
     except (OSError, ValueError) as error:
         stop(f"{path} {error}", FORMS)
     rows: list[Row] = []
-    for where, row in found:
-        with or_stop(f"{where}: the model's tokenizer refuses this text", "take the line out"):
+    for where, row in source_rows:
+        with or_stop(f"{where}: the model's tokenizer fails on this text", "remove the line"):
             rows += encode(row, where, tokenizer, config)
     full = sum(len(row.ids) == config.max_length for row in rows)
     dull = len(rows) - len(rows := [row for row in rows if learned([row])])
     if full:
-        say(f"{path}: {full} samples fill max_length; {dull} are left out, with nothing to learn")
+        cut = f"{path}: {full} samples reach max_length and may be cut off"
+        say(f"{cut}; {dull} are skipped because nothing is left to learn")
     if not rows:
         stop(f"{path}: no row, or no answer within max_length", f"set a larger max_length; {FORMS}")
     if (most := max(max(row.ids) for row in rows)) >= size:
-        stop(f"the tokenizer gives {most}, the model knows {size} tokens", "take the model's own")
+        wrong = f"the tokenizer produces token {most}, but the model has {size} tokens"
+        stop(wrong, "use the tokenizer that belongs to the model")
     return rows, hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def pack(samples: list[Row], length: int) -> list[Row]:
-    """Put whole samples together in rows of `length` tokens: longest first, where it fits best."""
-    rows: list[tuple[int, int, Row]] = []  # sorted: room that is left, a number, the row
-    for number, one in enumerate(sorted(samples, key=lambda one: -len(one.ids))):
-        at = bisect.bisect(rows, (len(one.ids),))
+    """Pack whole samples into rows of `length` tokens: longest first, each where it fits best."""
+    rows: list[tuple[int, int, Row]] = []  # sorted: room left, a number that breaks ties, the row
+    for number, sample in enumerate(sorted(samples, key=lambda sample: -len(sample.ids))):
+        at = bisect.bisect(rows, (len(sample.ids),))
         room, n, row = rows.pop(at) if at < len(rows) else (length, number, Row([], [], [], []))
-        bisect.insort(rows, (room - len(one.ids), n, Row(*([*a, *b] for a, b in zip(row, one)))))
+        bisect.insort(
+            rows, (room - len(sample.ids), n, Row(*([*a, *b] for a, b in zip(row, sample))))
+        )
     return [row for _, _, row in rows]
 
 
@@ -147,39 +154,42 @@ def rows_of(step: int, rows: list[Row], config: Config) -> list[Row]:
 
 
 def learned(rows: list[Row]) -> int:
-    """Count the tokens that are learned."""
+    """Return how many tokens of the rows are learned."""
     return sum(label != -100 for row in rows for label in row.labels)
 
 
 LONGEST = 48
-"""Tokens of an answer."""
+"""Most tokens of a sample's answer."""
 SHOWN = 300
-"""Characters of one."""
+"""Most characters of an answer on the screen."""
 
 
 def questions(run: Any) -> list[dict[str, Any]]:
-    """Return the first rows as tokens to go on from, what was asked in words, and the answer that is wanted."""
+    """Return samples of the first rows: the tokens to continue from, the question and the expected answer as text."""
     config, tokenizer = run.config, run.tokenizer
     firsts: dict[str, Any] = {}
     for row in run.shown:
         firsts.setdefault(row.lines[0], row)
-    found: list[dict[str, Any]] = []
-    for where, one in rows_in(config.eval_data or config.data, config):
+    samples: list[dict[str, Any]] = []
+    for where, source_row in rows_in(config.eval_data or config.data, config):
         if where not in firsts:
             continue
-        every = sample_of(one).turns
+        every = sample_of(source_row).turns
         turns = itertools.takewhile(lambda t: t[0] not in ("assistant", "text"), every)
-        asked = [text for role, text in turns if role == "user"]
+        user_texts = [text for role, text in turns if role == "user"]
         ids, labels = list(firsts[where].ids), firsts[where].labels
         begin = next(i for i, label in enumerate(labels) if label != -100)
-        if not asked:  # a text goes on
+        if not user_texts:  # plain text: the model continues it
             begin = max(1, min(len(ids) // 2, LONGEST // 2), 0 if begin == 1 else begin)
         end = next((i for i in range(begin, len(ids)) if labels[i] == -100), len(ids))
-        told = {"line": where, "prompt": asked[-1] if asked else text_of(tokenizer, ids[:begin])}
-        found.append({**told, "wanted": text_of(tokenizer, ids[begin:end]), "ids": ids[:begin]})
-        if len(found) == config.samples:
+        sample = {
+            "line": where,
+            "prompt": user_texts[-1] if user_texts else text_of(tokenizer, ids[:begin]),
+        }
+        samples.append({**sample, "wanted": text_of(tokenizer, ids[begin:end]), "ids": ids[:begin]})
+        if len(samples) == config.samples:
             break
-    return found
+    return samples
 
 
 def text_of(tokenizer: Any, ids: list[int]) -> str:
@@ -188,20 +198,20 @@ def text_of(tokenizer: Any, ids: list[int]) -> str:
 
 
 def ends(model: Any, tokenizer: Any) -> dict[str, Any]:
-    """Return what generate() is to take for the end of an answer."""
-    end, known = tokenizer.eos_token_id, model.generation_config.eos_token_id
-    every = {end, *known} if isinstance(known, list) else {end, known}
+    """Return generate()'s arguments for the tokens that end an answer."""
+    end, defaults = tokenizer.eos_token_id, model.generation_config.eos_token_id
+    every = {end, *defaults} if isinstance(defaults, list) else {end, defaults}
     return {"eos_token_id": sorted(every - {None}) or None, "pad_token_id": end}
 
 
 def ask(run: Any, when: str, least: float) -> None:
-    """Have some rows answered before and after training, for about a tenth of its time at most.
+    """Let the model answer some rows before or after training, in at most about a tenth of the training's time.
 
-    `least`: seconds of the training if the device did nothing but matrix products, of which it does a third as a rule.
+    `least`: seconds that the training takes at the device's peak speed; it usually reaches a third of that speed.
     """
     config = run.config
     if config.samples and config.shard and when == "before":
-        say("no samples: the model is sharded")
+        say("no sample answers: the model is sharded")
     if RANK or not config.samples or config.shard or (when == "before" and run.step):
         return
     LIVE.wait(f"answers {when} training", config.out)
@@ -209,45 +219,47 @@ def ask(run: Any, when: str, least: float) -> None:
         run.samples = questions(run)
     answers(run, when, min(120.0, max(20.0, 0.3 * least)))
     LIVE.wait()
-    rows = ({k: v for k, v in one.items() if k != "ids"} for one in run.samples)
+    rows = ({k: v for k, v in sample.items() if k != "ids"} for sample in run.samples)
     text = "".join(json.dumps(row) + "\n" for row in rows)
     whole_file(Path(config.out, "samples.jsonl"), text)
 
 
 def answers(run: Any, when: str, seconds: float) -> None:
-    """Write down what the model answers now; no random number is drawn, and no more than `seconds` are spent."""
+    """Store the model's current answers in run.samples, in at most `seconds`; the random states stay as they are."""
     import torch
 
     dice = [module.get_rng_state() for module in run.dice]
     run.rest()
     try:
-        for one in run.samples:
-            ids = torch.tensor([one["ids"]], device=run.device)
-            how = ends(run.model, run.tokenizer)
-            how.update(max_new_tokens=LONGEST, max_time=seconds / len(run.samples))
-            how.update(do_sample=False, temperature=None, top_p=None, top_k=None)
+        for sample in run.samples:
+            ids = torch.tensor([sample["ids"]], device=run.device)
+            options = ends(run.model, run.tokenizer)
+            options.update(max_new_tokens=LONGEST, max_time=seconds / len(run.samples))
+            options.update(do_sample=False, temperature=None, top_p=None, top_k=None)
             with torch.no_grad(), run.cast():
-                made = run.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **how)
-            new = made[0, ids.shape[1] :].tolist()
-            cut = len(new) == LONGEST or not {*new[-1:]} & {*(how["eos_token_id"] or ())}
-            one[when] = text_of(run.tokenizer, new) + " ..." * cut
-    except Exception as error:  # a training does not fail of what is shown beside it
-        say(f"no samples: {error!r:.200}")
+                output = run.model.generate(
+                    input_ids=ids, attention_mask=torch.ones_like(ids), **options
+                )
+            new = output[0, ids.shape[1] :].tolist()
+            cut = len(new) == LONGEST or not {*new[-1:]} & {*(options["eos_token_id"] or ())}
+            sample[when] = text_of(run.tokenizer, new) + " ..." * cut
+    except Exception as error:  # sample answers are an extra: they must not fail the training
+        say(f"no sample answers: {error!r:.200}")
         run.samples = []
     run.model.train()
     for module, state in zip(run.dice, dice):
         module.set_rng_state(state)
 
 
-def told(head: str, samples: list[dict[str, Any]], wide: int) -> str:
-    """Return what was learned, and samples, as text for a terminal."""
-    wide = max(40, wide)
-    lines = ["", *textwrap.wrap(head, wide)]
-    for one in samples:
+def summary_text(head: str, samples: list[dict[str, Any]], width: int) -> str:
+    """Return the summary line and the sample answers as text for a terminal of `wide` columns."""
+    width = max(40, width)
+    lines = ["", *textwrap.wrap(head, width)]
+    for sample in samples:
         lines.append("")
-        for name, key in (("asked", "prompt"), ("before", "before"), ("after", "after")):
-            text = " ".join(one.get(key, "").split())
+        for name, key in (("question", "prompt"), ("before", "before"), ("after", "after")):
+            text = " ".join(sample.get(key, "").split())
             text = text[:SHOWN] + " ..." * (len(text) > SHOWN)
-            shown = textwrap.wrap(text or "(nothing)", wide - 10)
-            lines += [f"{name:>8}  {shown[0]}", *(f"{'':10}{more}" for more in shown[1:])]
+            wrapped = textwrap.wrap(text or "(nothing)", width - 10)
+            lines += [f"{name:>8}  {wrapped[0]}", *(f"{'':10}{more}" for more in wrapped[1:])]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The numbers of a run as a picture: in characters for a terminal, as SVG with axes for a page."""
+"""Draw the losses of a run: as characters for a terminal, as SVG with axes for a web page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 
 Points = List[Tuple[int, float]]
 PLAIN = str.maketrans("─│┤╮╯╰╭", "-||++++")
-"""For a terminal that shows ASCII alone."""
+"""Replacements for a terminal that can only show ASCII."""
 STYLE = """\
 .curve{color:#24292f;width:100%;max-width:40rem;height:auto}
 .curve text{font:13px system-ui,sans-serif;fill:currentColor}
@@ -21,12 +21,12 @@ WIDE, HIGH, LEFT, TOP, LOW = 480, 250, 58, 32, 40
 
 
 def points(log: list[dict[str, Any]], key: str) -> Points:
-    """Return the steps and values of what was logged under a key."""
+    """Return the steps and values that were logged under a key."""
     return [(row["step"], row[key]) for row in log if key in row]
 
 
 def short(number: float) -> str:
-    """Return a number in few characters: 0.00012 as 1.2e-4, 1240 as 1,240."""
+    """Return a number in few characters, for example 1.2e-4 or 1,240."""
     if not number or 1e-3 <= abs(number) < 1e3:
         return f"{number:.4g}"
     if 1e3 <= abs(number) < 1e6:
@@ -36,7 +36,7 @@ def short(number: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a time in words."""
+    """Return a duration as text, for example "1.8 min"."""
     for size, name in ((3600, "h"), (60, "min")):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.{0 if seconds > 10 * size else 1}f} {name}"
@@ -44,7 +44,7 @@ def span(seconds: float) -> str:
 
 
 def characters(some: Points, total: int, wide: int, high: int) -> list[str]:
-    """Return lines that show a curve over the steps 1 to `total`."""
+    """Return lines of text that draw a curve over the steps 1 to `total`."""
     values = [value for _, value in some]
     low, top = min(values), max(values)
     names = [short(top), short(low)]
@@ -53,10 +53,10 @@ def characters(some: Points, total: int, wide: int, high: int) -> list[str]:
     for step, value in some:
         place = round((max(step, 1) - 1) / max(1, total - 1) * (room - 1))
         sums.setdefault(place, []).append(value)
-    seen = [(place, sum(those) / len(those)) for place, those in sorted(sums.items())]
+    means = [(place, sum(those) / len(those)) for place, those in sorted(sums.items())]
     rows = [[" "] * room for _ in range(high)]
     last = -1
-    for (place, value), (end, after) in zip(seen, [*seen[1:], (seen[-1][0] + 1, seen[-1][1])]):
+    for (place, value), (end, after) in zip(means, [*means[1:], (means[-1][0] + 1, means[-1][1])]):
         for x in range(place, end):
             now = value + (after - value) * (x - place) / (end - place)
             level = round((top - now) / ((top - low) or 1) * (high - 1))
@@ -73,7 +73,7 @@ def characters(some: Points, total: int, wide: int, high: int) -> list[str]:
 
 
 def ticks(low: float, top: float, most: int = 5) -> list[float]:
-    """Return round numbers between two numbers, and one at or beyond each of them."""
+    """Return round numbers for an axis: from at or below `low` to at or above `top`."""
     raw = (top - low or abs(top) or 1) / most
     ten = 10.0 ** math.floor(math.log10(raw))
     gap = next(ten * x for x in (1, 2, 5, 10) if ten * x >= raw * 0.999)
@@ -82,7 +82,7 @@ def ticks(low: float, top: float, most: int = 5) -> list[float]:
 
 
 def svg(title: str, unit: str, curves: dict[str, Points]) -> str:
-    """Return a picture of curves over steps: the first in blue, that of held-out rows in red with marks."""
+    """Return an SVG of curves over steps: the first blue, the second (held-out rows) red with a mark at each value."""
     curves = {name: some for name, some in curves.items() if some}
     every = [value for some in curves.values() for _, value in some]
     if not every:
@@ -101,7 +101,7 @@ def svg(title: str, unit: str, curves: dict[str, Points]) -> str:
     def text(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
         return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
 
-    parts, told = [], []
+    parts, descriptions = [], []
     for y in rows:
         parts.append(f'<path class="axis" d="M{LEFT} {down(y):.1f}H{WIDE - 16}"/>')
         parts.append(text(LEFT - 6, down(y) + 4, short(y), "end"))
@@ -116,13 +116,13 @@ def svg(title: str, unit: str, curves: dict[str, Points]) -> str:
             parts.append(f'<circle class="{kind}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="3"/>')
         if len(curves) > 1:
             parts.append(text(WIDE - 16 - 110 * (1 - number), 14, name, "end", kind))
-        told.append(f"{name} from {short(some[0][1])} to {short(some[-1][1])}")
+        descriptions.append(f"{name} from {short(some[0][1])} to {short(some[-1][1])}")
     head = f'<svg class="curve" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}"'
-    named = f"<title>{title}</title><desc>Over {last} steps: {', '.join(told)}.</desc>"
-    return f'{head} role="img">{named}<style>{STYLE}</style>{"".join(parts)}</svg>'
+    title_text = f"<title>{title}</title><desc>Over {last} steps: {', '.join(descriptions)}.</desc>"
+    return f'{head} role="img">{title_text}<style>{STYLE}</style>{"".join(parts)}</svg>'
 
 
 def loss_curve(log: list[dict[str, Any]]) -> str:
-    """Return the picture of the losses."""
+    """Return an SVG of the training loss and the loss of held-out rows."""
     curves = {"training": points(log, "loss"), "held-out rows": points(log, "eval_loss")}
-    return svg("Loss", "loss, nats a token", curves)
+    return svg("Loss", "loss, nats per token", curves)

@@ -1,6 +1,6 @@
-"""What a row of training data is: its form, its turns, what is wrong with it, and how a chat template writes it.
+"""Parse a row of training data: its form, its turns, its faults, and its text in the chat template.
 
-The one reader of rows of doctor data, train and smoke: what one of them passes, the others take. Needs no torch.
+`doctor data`, `train` and `smoke` all read rows with this file, so they accept the same rows. It needs no torch.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ LAYOUTS = (
     )),
     ("text", ("text",)), ("text", ("content",)),
 )  # fmt: skip
-"""Forms, and the columns that make a row one; the first that has all of them counts."""
+"""Each form and the columns that a row of it has; the first form whose columns are all present applies."""
 NAMES = frozenset({"system", "context"}.union(*(columns for _, columns in LAYOUTS)))
 """All columns that are read."""
 SOURCE = "__source__"
-"""Where a converted row comes from, as in "facts.csv line 3"."""
+"""Column that says where a converted row comes from, for example "facts.csv line 3"."""
 _ROLES = {
     "human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
     "ai": "assistant", "developer": "system", "function": "tool", "observation": "tool", "ipython": "tool",
     "system": "system", "user": "user", "assistant": "assistant", "tool": "tool",
     "function_call": "assistant", "function_response": "tool", "tool_response": "tool", "prompter": "user",
 }  # fmt: skip
-"""Names of roles in use, ShareGPT's among them, and the chat templates' name for them."""
+"""Role names found in data sets, such as ShareGPT's, and the name that chat templates use."""
 _TYPES = (
     (type(None), "null"), (bool, "true or false"), ((int, float), "a number"), (str, "text"), (list, "a list"),
 )  # fmt: skip
 
 
 class Sample(NamedTuple):
-    """A row as it is trained on. Of a preference pair the turns end with the chosen answer."""
+    """A row as it is trained on. The turns of a preference pair end with the chosen answer."""
 
     form: str
     turns: List[Turn]
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
 
 
 class RewrittenError(ValueError):
-    """A template writes an earlier turn otherwise when others follow."""
+    """A chat template writes an earlier turn differently once other turns follow it."""
 
 
 class TemplateLimitError(RuntimeError):
@@ -64,30 +64,29 @@ class TemplateLimitError(RuntimeError):
 
 
 class Bounded:
-    """A chat template that is stopped when it needs too much: it is a program that came with the model.
+    """A chat template with limits of memory, time and output: it is a program that came with the model.
 
-    Memory is bounded on Linux, time on POSIX systems in the main thread; elsewhere who started this process ends it.
+    Memory is limited on Linux, time on POSIX systems in the main thread; elsewhere the parent process has to end this
+    one.
     """
 
     MEMORY, SECONDS, LENGTH = 2 << 30, 20.0, (1 << 20, 20)
-    """Bytes and seconds for one conversation; characters that any may have, and how many times its own."""
+    """Bytes and seconds for one conversation; its text may have LENGTH[0] + LENGTH[1] * len(input) characters."""
     OFTEN = 64
-    """Conversations after which it is looked up again what this process takes: that costs as much as writing one."""
+    """Conversations between two looks at this process's memory use, which takes as long as writing a conversation."""
 
     def __init__(self, render: Callable[..., str], file: str) -> None:
-        """Take what writes a conversation, and the file to name where that needs too much."""
+        """Wrap `render`, which writes a conversation; `file` is named when it needs too much."""
         self.render, self.file, self.calls = render, file, 0
-        self.before, self.most = (
-            (0, 0),
-            0,
-        )  # limits of memory, and the one for the next conversations
+        self.before = (0, 0)  # soft and hard memory limit of this process
+        self.most = 0  # soft limit while a conversation is written
         self.inside = self.is_timed = False
         self.resource: Any = None
         if os.path.exists("/proc/self/statm"):  # Linux
             self.resource = importlib.import_module("resource")
 
     def __call__(self, talk: List[Any], **more: Any) -> str:
-        """Return the conversation as the template writes it. Raises TemplateLimitError."""
+        """Return the conversation as text in the chat template. Raises TemplateLimitError."""
         if self.inside:
             text = self.render(talk, **more)
         else:
@@ -99,17 +98,17 @@ class Bounded:
         return text
 
     def __enter__(self) -> None:
-        """Set the limits, for all parts of one conversation: that costs a fifth of writing a short one."""
+        """Set the limits once for a whole conversation: it takes a fifth of the time of writing a short one."""
         self.inside = True
         if os.name == "posix" and threading.current_thread() is threading.main_thread():
-            if not self.is_timed:  # once: that costs more than all else here
+            if not self.is_timed:  # once: nothing else here takes as long
                 signal.signal(signal.SIGALRM, self.over)
             self.is_timed = True
             signal.setitimer(signal.ITIMER_REAL, self.SECONDS)
         self.limit_memory()
 
     def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
-        """Take the limits back. Raises TemplateLimitError where memory ran out."""
+        """Remove the limits. Raises TemplateLimitError if memory ran out."""
         self.inside = False
         if self.resource:
             self.resource.setrlimit(self.resource.RLIMIT_DATA, self.before)
@@ -119,29 +118,29 @@ class Bounded:
             raise self.error(f"needs more than {self.MEMORY >> 30} GiB of memory for") from None
 
     def error(self, what: str) -> TemplateLimitError:
-        """Return what to raise."""
+        """Return the exception for a limit; `what` says which one."""
         return TemplateLimitError(f"the chat template {self.file} {what} one conversation")
 
     def over(self, *_: Any) -> None:
-        """Stop what runs: the time is over."""
+        """Raise TemplateLimitError: the time is over."""
         raise self.error(f"takes more than {self.SECONDS:.0f} s for")
 
     def limit_memory(self) -> None:
-        """Let this process take MEMORY bytes more than now."""
+        """Limit this process to MEMORY bytes more than it uses now."""
         if not self.resource:
             return
         if self.calls % self.OFTEN == 0:
             self.before = self.resource.getrlimit(self.resource.RLIMIT_DATA)
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
             limit = pages * self.resource.getpagesize() + self.MEMORY
-            known = [one for one in self.before if one != self.resource.RLIM_INFINITY]
-            self.most = min([limit, *known])
+            finite = [value for value in self.before if value != self.resource.RLIM_INFINITY]
+            self.most = min([limit, *finite])
         self.calls += 1
         self.resource.setrlimit(self.resource.RLIMIT_DATA, (self.most, self.before[1]))
 
 
 def template_file(model: str) -> str:
-    """Return the file that holds the chat template of a model's folder; the name itself where it is no folder."""
+    """Return the file with the chat template in a model's folder, or `model` itself if there is none."""
     for name in ("chat_template.jinja", "chat_template.json", "tokenizer_config.json"):
         if os.path.isfile(path := os.path.join(model, name)):
             return path
@@ -150,7 +149,7 @@ def template_file(model: str) -> str:
 
 @lru_cache(maxsize=4096)
 def layout(keys: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
-    """Tell the form by the columns' names, and the columns that it reads."""
+    """Return the form of rows with these columns, and the columns that are read."""
     names = frozenset(keys)
     for form, columns in LAYOUTS:
         if names.issuperset(columns):
@@ -159,7 +158,7 @@ def layout(keys: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
 
 
 def sample_of(row: Dict[str, Any]) -> Sample:
-    """Read a row; what it lacks is told in its faults, never raised."""
+    """Return a row's form, turns and faults; a wrong row never raises."""
     form, columns = layout(tuple(row))
     faults: List[Fault] = []
     turns: List[Turn] = []
@@ -188,41 +187,41 @@ def sample_of(row: Dict[str, Any]) -> Sample:
 
 def _preference(row: Dict[str, Any], faults: List[Fault]) -> List[Turn]:
     prompt = next((n for n in ("prompt", "question", "instruction", "input") if n in row), "")
-    before = _side(row, prompt, "user", faults) if prompt else []
+    prompt_turns = _side(row, prompt, "user", faults) if prompt else []
     chosen, rejected = (_side(row, n, "assistant", faults) for n in ("chosen", "rejected"))
     if chosen == rejected:
         faults.append(("same-pair", ""))
     if rejected and not rejected[-1][1].strip():
         faults.append(("empty-turn", "rejected"))
-    # UltraFeedback and its like give the prompt apart and again as the first turn of both answers
-    return chosen if chosen and chosen[0][0] in ("user", "system") else [*before, *chosen]
+    # UltraFeedback and similar data sets repeat the prompt as the first turn of both answers
+    return chosen if chosen and chosen[0][0] in ("user", "system") else [*prompt_turns, *chosen]
 
 
 def _side(row: Dict[str, Any], column: str, role: str, faults: List[Fault]) -> List[Turn]:
-    """Return one side of a pair: a text, or messages as TRL has them."""
+    """Return one side of a pair: a text, or a list of messages as TRL writes it."""
     value = row[column]
     many = isinstance(value, list)
     return _talk(value, column, faults) if many else [(role, _text(value, column, faults))]
 
 
 def _talk(value: Any, column: str, faults: List[Fault]) -> List[Turn]:
-    """Read a list of messages, {"role", "content"} or ShareGPT's {"from", "value"}."""
+    """Return the turns of a list of messages, {"role", "content"} or ShareGPT's {"from", "value"}."""
     if not isinstance(value, list):
-        faults.append(("wrong-type", f"{column} is {kind_of(value)}, where a list is wanted"))
+        faults.append(("wrong-type", f"{column} is {kind_of(value)}, but must be a list"))
         return []
     turns: List[Turn] = []
-    for i, one in enumerate(value, 1):
-        if not isinstance(one, dict):
-            wrong = f"{column}, turn {i} is {kind_of(one)}, where an object is wanted"
+    for i, message in enumerate(value, 1):
+        if not isinstance(message, dict):
+            wrong = f"{column}, turn {i} is {kind_of(message)}, but must be an object"
             faults.append(("wrong-type", wrong))
             continue
-        said = one.get("role", one.get("from"))
-        word = repr(said[:30]) if isinstance(said, str) else "no role"
-        role = _ROLES.get(said, "") if isinstance(said, str) else ""
+        name = message.get("role", message.get("from"))
+        word = repr(name[:30]) if isinstance(name, str) else "no role"
+        role = _ROLES.get(name, "") if isinstance(name, str) else ""
         if not role:
-            role = _ROLES.get(said.strip().lower(), "") if isinstance(said, str) else ""
+            role = _ROLES.get(name.strip().lower(), "") if isinstance(name, str) else ""
             faults.append(("unknown-role", f"turn {i}: {word}" + f" for {role!r}" * bool(role)))
-        text, calls = one.get("content", one.get("value")), _calls(one)
+        text, calls = message.get("content", message.get("value")), _calls(message)
         text = str(calls) if text is None and calls else _text(text, f"turn {i}", faults)
         turns.append((role or "unknown", text))
     return turns
@@ -238,53 +237,63 @@ def _text(value: Any, where: str, faults: List[Fault]) -> str:
     if isinstance(value, list) and value:
         parts = (p.get("text") for p in value if isinstance(p, dict) and p.get("type") == "text")
         return "\n".join(part for part in parts if isinstance(part, str))
-    faults.append(("wrong-type", f"{where} is {kind_of(value)}, where text is wanted"))
+    faults.append(("wrong-type", f"{where} is {kind_of(value)}, but must be text"))
     return "" if value is None or isinstance(value, (list, dict)) else str(value)
 
 
 def kind_of(value: Any) -> str:
-    """Name the type of a value as JSON has it."""
+    """Return the JSON name of a value's type, with its article."""
     return next((name for kind, name in _TYPES if isinstance(value, kind)), "an object")
 
 
 def order_faults(sample: Sample) -> List[Fault]:
-    """Find what a strict chat template (Llama's, Mistral's, Gemma's) refuses, and what has nothing to learn."""
-    found: List[Fault] = []
-    last, pair = "", sample.form == "preference"  # whose prompt can be elsewhere
+    """Return the faults in the order of turns: a strict chat template (Llama, Mistral, Gemma) rejects them.
+
+    A conversation that does not end with an answer has nothing to learn, which is a fault too.
+    """
+    faults: List[Fault] = []
+    last, pair = "", sample.form == "preference"  # the prompt of a pair can be in another column
     for i, (role, _) in enumerate(sample.turns if sample.form != "text" else (), 1):
         if role == last and role in ("user", "assistant"):
-            found.append(("role-order", f"turns {i - 1} and {i} are both {role}"))
+            faults.append(("role-order", f"turns {i - 1} and {i} are both {role}"))
         elif role == "system" and i > 1:
-            found.append(("role-order", f"turn {i} is system, which stands first or nowhere"))
+            faults.append(("role-order", f"turn {i} is system, but only the first turn may be"))
         elif role == "assistant" and last in ("", "system") and not pair:
-            found.append(("role-order", "it begins with assistant"))
+            faults.append(("role-order", "it begins with assistant"))
         elif role == "tool" and last not in ("assistant", "tool"):
-            found.append(("role-order", f"turn {i} is tool, without a call before it"))
+            faults.append(("role-order", f"turn {i} is tool, but no call precedes it"))
         last = role
     if last not in ("", "assistant"):
-        answered = any(role == "assistant" for role, _ in sample.turns)
-        found.append(("no-answer", f"it ends with {last}" if answered else "no turn is assistant"))
-    return found
+        has_answer = any(role == "assistant" for role, _ in sample.turns)
+        faults.append(
+            ("no-answer", f"it ends with {last}" if has_answer else "no turn is assistant")
+        )
+    return faults
 
 
 def faults_of(sample: Sample, *, lenient: bool = False) -> List[Fault]:
-    """Return all that keeps a row from being trained on; `lenient`: but for what the model's template may take."""
+    """Return all faults that prevent training on a row.
+
+    `lenient` leaves out those that the model's own chat template may accept.
+    """
     if sample.form == "unknown" or not sample.turns:
         return sample.faults or [("no-answer", "no turns")]
-    found = [*sample.faults, *order_faults(sample)]
+    faults = [*sample.faults, *order_faults(sample)]
     for i, (role, text) in enumerate(sample.turns, 1):
         if not text.strip() and not (lenient and role not in ("assistant", "text")):
-            found.append(("empty-turn", "the text" if role == "text" else f"turn {i} ({role})"))
-    return [one for one in found if not (lenient and one[0] == "role-order")]
+            faults.append(("empty-turn", "the text" if role == "text" else f"turn {i} ({role})"))
+    return [fault for fault in faults if not (lenient and fault[0] == "role-order")]
 
 
 def talk_of(row: Dict[str, Any], sample: Sample) -> List[Dict[str, Any]]:
-    """Return the turns as a chat template takes them, with what else their messages hold, as calls of tools."""
-    given = row.get("messages")
-    given = given if sample.form == "messages" and len(given or ()) == len(sample.turns) else []
+    """Return the turns as messages for a chat template, with their other fields, such as tool calls."""
+    messages = row.get("messages")
+    messages = (
+        messages if sample.form == "messages" and len(messages or ()) == len(sample.turns) else []
+    )
     talk = []
     for i, (role, text) in enumerate(sample.turns):
-        own = given[i] if given else {}
+        own = messages[i] if messages else {}
         talk.append({"content": text, **own, "role": role})
         if not _calls(own):
             talk[-1]["content"] = text
@@ -294,33 +303,45 @@ def talk_of(row: Dict[str, Any], sample: Sample) -> List[Dict[str, Any]]:
 def pieces(
     talk: List[Any], render: Callable[..., str], *, last: bool = False
 ) -> List[Tuple[str, bool]]:
-    """Cut a conversation as its template writes it; True: learned, of answers or the `last`. Raises RewrittenError."""
+    """Return the parts of a conversation's text in the chat template, and whether each is learned.
+
+    Answers are learned, or only the `last` one. Raises RewrittenError.
+    """
     whole, done = render(talk), 0
-    found: List[Tuple[str, bool]] = []
+    parts: List[Tuple[str, bool]] = []
     for i in range(len(talk) - 1 if last else 0, len(talk)):
         if talk[i]["role"] == "assistant":
-            ask = render(talk[:i], add_generation_prompt=True) if i else ""
-            told = render(talk[: i + 1])
-            if not (whole.startswith(ask) and whole.startswith(told) and len(ask) < len(told)):
-                raise RewrittenError(i + 1, "is written otherwise when others follow")
-            found += [(whole[done : len(ask)], False), (whole[len(ask) : len(told)], True)]
-            done = len(told)
-    return [*found, (whole[done:], False)]
+            question = render(talk[:i], add_generation_prompt=True) if i else ""
+            with_answer = render(talk[: i + 1])
+            if not (
+                whole.startswith(question)
+                and whole.startswith(with_answer)
+                and len(question) < len(with_answer)
+            ):
+                wrong = "is written differently by the chat template once other turns follow"
+                raise RewrittenError(i + 1, wrong)
+            parts += [
+                (whole[done : len(question)], False),
+                (whole[len(question) : len(with_answer)], True),
+            ]
+            done = len(with_answer)
+    return [*parts, (whole[done:], False)]
 
 
-def named(columns: str) -> Dict[str, str]:
-    """Return the file's columns by names here, of "prompt=question,completion=answer". Raises ValueError."""
-    pairs = [one.partition("=") for one in columns.split(",") if one.strip()]
-    found = {name.strip(): column.strip() for name, _, column in pairs}
-    if wrong := [name for name in found if name not in NAMES or not found[name]]:
-        raise ValueError(f"{wrong[0]!r} in columns is no NAME=COLUMN, as in prompt=A,completion=B")
-    if len(found) < len(pairs) or (pairs and layout(tuple(found))[0] == "unknown"):
-        raise ValueError("columns are named as in prompt=A,completion=B or messages=A or text=A")
-    return found
+def parse_columns(columns: str) -> Dict[str, str]:
+    """Return {"prompt": "question", ...} for "prompt=question,completion=answer". Raises ValueError."""
+    pairs = [part.partition("=") for part in columns.split(",") if part.strip()]
+    mapping = {name.strip(): column.strip() for name, _, column in pairs}
+    if wrong := [name for name in mapping if name not in NAMES or not mapping[name]]:
+        how = "is not of the form NAME=COLUMN, for example prompt=A,completion=B"
+        raise ValueError(f"{wrong[0]!r} in columns {how}")
+    if len(mapping) < len(pairs) or (pairs and layout(tuple(mapping))[0] == "unknown"):
+        raise ValueError("write columns as prompt=A,completion=B or messages=A or text=A")
+    return mapping
 
 
 def renamed(row: Any, columns: Dict[str, str]) -> Any:
-    """Return a row with its columns under the names that are known here; one that lacks them stays as it is."""
+    """Return a row with its columns renamed to those read here; a row that lacks one of them stays as it is."""
     if not columns or not isinstance(row, dict) or not row.keys() >= set(columns.values()):
         return row
     used = NAMES.union(columns.values())
@@ -329,7 +350,10 @@ def renamed(row: Any, columns: Dict[str, str]) -> Any:
 
 
 def read(path: str) -> Iterator[Tuple[int, Any]]:
-    """Yield line and value of each row of JSON Lines. Raises OSError, and ValueError, which begins with the line."""
+    """Yield the line number and value of each row of JSON Lines.
+
+    Raises OSError, or ValueError with a text that begins with the line number.
+    """
     line = 0
     with open(path, "rb") as file:
         try:
@@ -338,5 +362,5 @@ def read(path: str) -> Iterator[Tuple[int, Any]]:
                 if text:
                     yield line, json.loads(text)
         except (ValueError, RecursionError) as error:
-            what = "not UTF-8: " if isinstance(error, UnicodeError) else "no JSON: "
+            what = "not UTF-8: " if isinstance(error, UnicodeError) else "not JSON: "
             raise ValueError(f"line {line}: {what}{getattr(error, 'msg', '') or error}") from None

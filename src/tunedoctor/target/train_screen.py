@@ -1,4 +1,4 @@
-"""What a person sees while the trainer works: a curve on a terminal, lines elsewhere; libraries speak to a file."""
+"""Show the progress of a training: a live curve on a terminal, lines elsewhere; output of libraries goes to a file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from train_plot import PLAIN, characters, points, short, span  # type: ignore[im
 LOG = "train.log"
 CLOSED: int = getattr(signal, "SIGHUP", 0)  # the terminal is gone; Windows has none
 SMALL, TALL, MOST = 16, 8, 100
-"""Lines or columns of a terminal that has no room for a curve; lines and columns of one."""
+"""SMALL: lines or columns of a terminal without room for a curve; TALL, MOST: its largest lines and columns."""
 OFTEN = 0.1
-"""Seconds from one picture to the next."""
+"""Seconds between two drawings of the curve."""
 
 
 def hush(config: Config) -> None:
-    """Lead what libraries print to OUT/train.log; what the trainer says, and tracebacks, stay on the screen."""
+    """Redirect stdout and stderr to OUT/train.log; only the trainer's own messages and tracebacks reach the screen."""
     if "out" in SCREEN or not config.out:
         return
     path = Path(config.out, LOG)
@@ -47,7 +47,7 @@ def hush(config: Config) -> None:
 
 
 def failed(*error: Any) -> None:
-    """Show a traceback, and keep it in the log."""
+    """Print a traceback to the screen and to the log."""
     LIVE.wait()
     text = "".join(traceback.format_exception(*error))
     tell(text.rstrip(), "err")
@@ -55,13 +55,13 @@ def failed(*error: Any) -> None:
 
 
 def endings() -> list[int]:
-    """Return the signals that end a training; nohup has it outlive its terminal."""
+    """Return the signals that end a training; SIGHUP is not one of them below nohup."""
     is_ignored = CLOSED == 0 or signal.getsignal(CLOSED) == signal.SIG_IGN
     return [signal.SIGTERM, signal.SIGINT, *[CLOSED] * (not is_ignored)]
 
 
 def until_it_trains(config: Config, what: str) -> None:
-    """Have Ctrl-C, SIGTERM and SIGHUP end the process at once, without what was half written."""
+    """Make Ctrl-C, SIGTERM and SIGHUP remove unfinished folders and end the process at once."""
 
     def end(number: int, _: Any) -> None:
         for left in Path(config.out).glob(".new-*") if config.out and RANK == 0 else ():
@@ -78,10 +78,10 @@ def until_it_trains(config: Config, what: str) -> None:
 
 
 class Live:
-    """What changes in place on a terminal that can; elsewhere there is a line for each row of the log."""
+    """The live display of a terminal, redrawn in place; without a terminal each row of the log is a line."""
 
     def __init__(self) -> None:
-        """Begin with nothing shown."""
+        """Start with an empty display."""
         self.shown, self.lock, self.ended = 0, threading.RLock(), threading.Event()
         self.thread: Any = None
         self.began = self.drawn = 0.0
@@ -91,45 +91,45 @@ class Live:
 
     @property
     def stream(self) -> Any:
-        """What the trainer speaks to."""
+        """Return the stream for the trainer's own messages."""
         return SCREEN.get("out") or sys.stdout
 
     @property
     def on(self) -> bool:
-        """Tell whether that is a terminal on which lines can be written over."""
+        """Return whether that stream is a terminal whose lines can be overwritten."""
         can = RANK == 0 and os.name == "posix" and os.environ.get("TERM") not in (None, "dumb")
         return can and bool(self.stream) and bool(self.stream.isatty())
 
     def size(self) -> Any:
-        """Return columns and lines of the terminal, to which the standard streams may not lead any more."""
+        """Return columns and lines of the terminal, whether or not stdout still leads to it."""
         wide = high = 0
         with contextlib.suppress(AttributeError, OSError, ValueError):
             wide, high = os.get_terminal_size(self.stream.fileno())
-        return os.terminal_size((wide or 80, high or 24))  # some know none
+        return os.terminal_size((wide or 80, high or 24))  # some terminals report 0
 
     def wipe(self) -> None:
-        """Clear what is shown."""
+        """Clear the display."""
         with self.lock:
             if self.shown:
                 print(f"\x1b[{self.shown}F\x1b[J", end="", file=self.stream, flush=True)
             self.shown = 0
 
     def hear(self, signals: list[int]) -> None:
-        """Have Ctrl-C, SIGTERM and SIGHUP noted, and answered at once; what is shown stays above."""
+        """Append Ctrl-C, SIGTERM and SIGHUP to `signals` and confirm them at once below the display."""
 
-        def heard(number: int, _: Any) -> None:
+        def note(number: int, _: Any) -> None:
             signals.append(number)
-            if number == CLOSED:  # the log hears the rest
+            if number == CLOSED:  # the terminal is gone: later messages go to the log
                 SCREEN.update(out=None, err=None)
             if RANK == 0 and self.stream:
                 self.shown = 0
-                os.write(self.stream.fileno(), b"stopping when this step is taken and saved\n")
+                os.write(self.stream.fileno(), b"stopping after this step, once it is saved\n")
 
         for number in endings():
-            signal.signal(number, heard)
+            signal.signal(number, note)
 
     def show(self, lines: list[str]) -> None:
-        """Show lines in the place of those before."""
+        """Replace the display with these lines."""
         with self.lock:
             wide = self.size().columns - 1
             if "utf" not in (self.stream.encoding or "").lower():
@@ -140,17 +140,17 @@ class Live:
             self.shown = len(lines)
 
     def wait(self, what: str = "", out: str = "") -> None:
-        """Show what is waited for, and what the libraries said of it last, until the next wait."""
+        """Show what is being waited for, with the last line of the libraries' output, until the next call."""
         self.ended.set()
         if self.thread is not None:
             self.thread.join(1.0)
         self.wipe()
         self.ended, began = threading.Event(), time.monotonic()
 
-        def turn(ended: Any) -> None:
-            while not ended.wait(0.25):
-                said = last_words(Path(out, LOG)) if out else ""
-                self.show([f"{what}  {time.monotonic() - began:.0f} s  {said}"])
+        def turn(stopped: Any) -> None:
+            while not stopped.wait(0.25):
+                detail = last_words(Path(out, LOG)) if out else ""
+                self.show([f"{what}  {time.monotonic() - began:.0f} s  {detail}"])
 
         self.thread = None
         if what and self.on:
@@ -158,7 +158,7 @@ class Live:
             self.thread.start()
 
     def step(self, row: dict[str, Any], log: list[dict[str, Any]], total: int) -> None:
-        """Show how far a training is."""
+        """Redraw the curve and the numbers after a step."""
         now = time.monotonic()
         if self.began:
             self.took.append(now - self.began)
@@ -180,35 +180,35 @@ class Live:
         self.show([*curve, words])
 
     def keep(self) -> None:
-        """Let what is shown stand."""
+        """Leave the current lines on the screen; the next display starts below them."""
         self.shown = 0
 
     def left(self, steps: int) -> str:
-        """Return how long so many steps take."""
+        """Return how long that many steps take, as text."""
         some = list(self.took)[1:] or list(self.took)
         seconds = steps * sum(some) / max(1, len(some))
         return span(seconds) if steps and some else ""
 
 
 def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str:
-    """Return a row of the log in words, what matters most first, and no more than there is room for."""
+    """Return a row of the log as text of at most `wide` columns, the most important numbers first."""
     if "loss" not in row:
         rest = (f"{k} {v:.4g}" if type(v) is float else f"{k} {v}" for k, v in row.items())
         return "  ".join(rest)
     words = ["step {step}/{total}", "loss {loss:.4g}", "held-out {eval_loss:.4g}"]
     words += ["{tokens_per_s:,} tokens/s", "{left} left", "rate {rate}", "gradient {grad_norm:.3g}"]
-    told = {**row, "total": total, "rate": short(row["lr"]), **({"left": left} if left else {})}
+    values = {**row, "total": total, "rate": short(row["lr"]), **({"left": left} if left else {})}
     parts = []
-    for one in (*words, "memory {memory_gib:.2f} GiB"):
+    for template in (*words, "memory {memory_gib:.2f} GiB"):
         with contextlib.suppress(KeyError):
-            parts.append(one.format(**told))
+            parts.append(template.format(**values))
     while len("  ".join(parts)) > wide and len(parts) > 1:
         parts.pop()
     return "  ".join(parts)
 
 
 def last_words(log: Path) -> str:
-    """Return the end of the last line of a log, as a bar that is drawn over again leaves it."""
+    """Return the end of the last line of a log; a progress bar redraws that line with carriage returns."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 400))

@@ -1,4 +1,4 @@
-"""How models are loaded and merged, and what a run keeps: the state of a checkpoint, and the model card."""
+"""Load and merge models; save and load the state of a checkpoint; write the model card."""
 
 from __future__ import annotations
 
@@ -29,16 +29,20 @@ from train_input import (  # type: ignore[import-not-found]
 
 
 def source(model: str) -> dict[str, Any]:
-    """Return what from_pretrained takes: a folder or name, and the .gguf file in it."""
+    """Return the arguments of from_pretrained for a folder, a name, or a .gguf file."""
     path = Path(os.path.abspath(Path(model).expanduser()))
-    found: dict[str, Any] = {"trust_remote_code": False}
+    options: dict[str, Any] = {"trust_remote_code": False}
     if path.suffix == ".gguf":
-        return {**found, "pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    return {**found, "pretrained_model_name_or_path": str(path) if path.exists() else model}
+        return {
+            **options,
+            "pretrained_model_name_or_path": str(path.parent),
+            "gguf_file": path.name,
+        }
+    return {**options, "pretrained_model_name_or_path": str(path) if path.exists() else model}
 
 
 def load_weights(name: str, kind: Any, options: dict[str, Any]) -> Any:
-    """Return a model in a precision; what a .gguf file holds is unpacked."""
+    """Return a model in a precision; weights of a .gguf file are dequantized."""
     import transformers
 
     old = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
@@ -47,42 +51,46 @@ def load_weights(name: str, kind: Any, options: dict[str, Any]) -> Any:
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     with or_stop(f"model {name} does not load", "download or update it"):
         auto = transformers.AutoModelForCausalLM
-        model, told = auto.from_pretrained(output_loading_info=True, **options)
-    if told["missing_keys"]:
-        stop(f"model {name} lacks {min(told['missing_keys'])}", "download it anew")
-    for one in (model, model.config) if "gguf_file" in options else ():
+        model, info = auto.from_pretrained(output_loading_info=True, **options)
+    if info["missing_keys"]:
+        stop(f"model {name} lacks {min(info['missing_keys'])}", "download it again")
+    for holder in (model, model.config) if "gguf_file" in options else ():
         for key in ("hf_quantizer", "quantization_method", "quantization_config"):
-            one.__dict__.pop(key, None)  # it is unpacked, and could not be saved with them
+            holder.__dict__.pop(key, None)  # a dequantized model could not be saved with them
     return model
 
 
 def merged(name: str, adapter: str, precise: bool = True) -> tuple[Any, Any]:  # noqa: FBT001, FBT002
-    """Return a model with its adapter merged in, and the precision that it is saved in.
+    """Return a model with its adapter merged in, and the precision that it is to be saved in.
 
-    It is in fp32 where it is to be precise, else as it is saved: half of the memory. Either way a layer is summed in
-    fp32: sums in 16 bits lose digits.
+    With `precise` the model is in fp32, else in the precision that it is saved in, which needs half of the memory.
+    Either way each layer is added up in fp32, because sums in 16 bits lose digits.
     """
     import torch
     from transformers import AutoConfig
 
-    known = AutoConfig.from_pretrained(**source(name))
-    kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
-    held = torch.float32 if precise else kind
-    model = load_weights(name, held, source(name))
+    model_config = AutoConfig.from_pretrained(**source(name))
+    kind = (
+        getattr(model_config, "dtype", None)
+        or getattr(model_config, "torch_dtype", None)
+        or torch.float32
+    )
+    working_dtype = torch.float32 if precise else kind
+    model = load_weights(name, working_dtype, source(name))
     if adapter:
         with or_stop(f"{adapter} does not load", "train again"):
             peft = importlib.import_module("peft")
             layer = importlib.import_module("peft.tuners.tuners_utils").BaseTunerLayer
             model = peft.PeftModel.from_pretrained(model, adapter)
-            for one in [module for module in model.modules() if isinstance(module, layer)]:
-                one.float().merge()
-                one.get_base_layer().to(held)
+            for layer_module in [module for module in model.modules() if isinstance(module, layer)]:
+                layer_module.float().merge()
+                layer_module.get_base_layer().to(working_dtype)
             model = model.base_model.unload()
     return model.eval(), kind
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:
-    """Write a state as JSON and its tensors as safetensors: neither can hold code."""
+    """Write a state as JSON and its tensors as safetensors, because neither can hold code."""
     tensors: dict[str, Any] = {}
 
     def put(tensor: Any) -> dict[str, str]:
@@ -95,19 +103,19 @@ def save_state(state: dict[str, Any], folder: Path) -> None:
 
 
 def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
-    """Return folder and state of the last checkpoint, if the run is to go on from it."""
-    found: list[Path] = checkpoints(config)
-    *older, last = [Path(), *found]
+    """Return folder and state of the last checkpoint if the run resumes, else "" and {}."""
+    folders: list[Path] = checkpoints(config)
+    *older, last = [Path(), *folders]
     if not older or not config.resume:
         return "", {}
-    remedy = f"delete it; left are {[str(x) for x in older[1:]]}"
+    remedy = f"delete it; remaining checkpoints: {', '.join(map(str, older[1:])) or 'none'}"
     check_digests(last, remedy)
     with or_stop(f"{last} does not load", remedy):
         load = importlib.import_module("safetensors.torch").load_file
         tensors = load(last / f"{STATE}.safetensors")
 
-        def back(one: dict[str, Any]) -> Any:
-            return tensors[one["tensor"]] if [*one] == ["tensor"] else one
+        def back(value: dict[str, Any]) -> Any:
+            return tensors[value["tensor"]] if [*value] == ["tensor"] else value
 
         state: dict[str, Any] = json.loads((last / f"{STATE}.json").read_bytes(), object_hook=back)
     check_same(state["config"], {**asdict(config), CONTENT: sha})
@@ -115,7 +123,7 @@ def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
 
 
 def facts(run: Any) -> dict[str, Any]:
-    """Return what a run was and took, as JSON can hold it: of this are model card and report."""
+    """Return the facts about a run for JSON; the model card and the report are written from them."""
     import torch
 
     config, device = run.config, str(run.device)
@@ -135,44 +143,47 @@ def facts(run: Any) -> dict[str, Any]:
 
 
 def quoted(text: str) -> str:
-    """Return a text of a model or of data as a quotation in Markdown, in which it marks nothing up."""
+    """Return text of a model or of data escaped for Markdown, so that none of it is markup."""
     plain = " ".join(text.split())[:600].replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\`*_\[\]#|!])", r"\\\1", plain) or "(nothing)"
 
 
 def card(run: Any) -> str:
-    """Return the model card: what was made, how it is used, and everything to make it again."""
-    config, out, told = run.config, os.path.abspath(run.config.out), facts(run)
+    """Return the model card: what was trained, how to use it, and everything needed to repeat the training."""
+    config, out, run_facts = run.config, os.path.abspath(run.config.out), facts(run)
     files = sorted({line.rpartition(" line ")[0] for row in run.rows for line in row.lines})
     data = ", ".join(f"`{name}`" for name in files[:9])
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
     final, place = f"{out}/final", shlex.quote(out)
-    library, what = "transformers", f"`{config.model}`, all weights"
+    library, what = "transformers", f"All weights of `{config.model}`"
     stays, alone, serve = "", "", vllm(final)
     if config.method != "full":
         library, what = "peft", f"An adapter on `{config.model}`"
-        stays = f"; its base `{run.base}` must stay where it is"
+        stays = f" (the base model must stay at `{run.base}`)"
         serve = vllm(run.base, final, config.rank)
-        alone = f"\n\n`doctor export {place} --merged DIR` makes one model, which needs no peft:"
+        alone = f"\n\n`doctor export {place} --merged DIR` writes one merged model that loads without peft:"
         alone += '\n`transformers.AutoModelForCausalLM.from_pretrained("DIR")`'
-    heads = {"prompt": "* asked", **{key: f"  * {key}" for key in ("before", "after", "wanted")}}
-    every = ((one, key) for one in run.samples for key in heads if key in one)
-    answered = "".join(f"\n{heads[key]}: {quoted(one[key])}" for one, key in every)
-    whose = "rows that were held out" if run.held else "rows that it learned from"
-    answered = answered and f"\nAnswers before and after training, to {whose}:\n{answered}\n"
-    versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
+    heads = {"prompt": "* question", "before": "  * before", "after": "  * after"}
+    heads["wanted"] = "  * expected"
+    every = ((sample, key) for sample in run.samples for key in heads if key in sample)
+    answers_text = "".join(f"\n{heads[key]}: {quoted(sample[key])}" for sample, key in every)
+    rows = "held-out rows" if run.held else "rows of the training data"
+    answers_text = (
+        answers_text and f"\nAnswers before and after training on {rows}:\n{answers_text}\n"
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in run_facts["versions"].items())
     return f"""---
 base_model: {config.model}
 library_name: {library}
 ---
-{what}, trained by {config.method} for {run.step} steps on {told["rows"]} rows of {data}
+{what}, trained with {config.method} for {run.step} steps on {run_facts["rows"]} rows of {data}
 ({run.tokens:,} tokens): {losses(run.history)}
 
 ![loss](loss.svg)
-{answered}
+{answers_text}
 ## How to use it
 
-With the doctor, from any folder{stays}:
+With doctor, from any folder{stays}:
 
 ```sh
 doctor chat {place}
@@ -202,8 +213,8 @@ ollama create tuned -f Modelfile
 
 The last step: {json.dumps(run.history[-1])}
 
-To repeat it: {told["device"]}, {versions},
-{told["rows"]} rows of data with sha256 `{run.sha}`, and as `config.toml`
+To repeat it, use {run_facts["device"]}, {versions},
+the {run_facts["rows"]} rows of data with sha256 `{run.sha}`, and this `config.toml`:
 
 ```toml
 {toml}

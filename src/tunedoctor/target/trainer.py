@@ -1,7 +1,7 @@
-"""Fine-tune a language model on rows of your own, on one device or several.
+"""Fine-tune a language model on your own rows, on one or several devices.
 
-The rows and the learning rate of a step are functions of seed and step. So weights, optimizer,
-random states and the step's number make a whole checkpoint: a killed run goes on bit for bit.
+Seed and step number determine the rows and the learning rate of a step. So a checkpoint only needs
+the weights, the optimizer, the random states and the step number: a killed run resumes bit for bit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 
-if __name__ == "__main__":  # nothing is there yet that a Ctrl-C could spoil
+if __name__ == "__main__":  # there is nothing yet that Ctrl-C could leave half done
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 import functools
 import hashlib
@@ -27,18 +27,18 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-from train_data import Row, ask, learned, pack, read_data, rows_of, told  # type: ignore[import-not-found]
+from train_data import Row, ask, learned, pack, read_data, rows_of, summary_text  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
     RANK,
     WORLD,
     Config,
     check_digests,
+    checked_config,
     checkpoints,
     losses,
     or_stop,
     say,
-    settled,
     stop,
     whole_file,
     whole_folder,
@@ -47,12 +47,12 @@ from train_plot import loss_curve  # type: ignore[import-not-found]
 from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
 from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 
-if __name__ == "__main__":  # before the seconds that torch takes
-    hush(early := settled(sys.argv[1:]))
+if __name__ == "__main__":  # before the seconds that loading torch takes
+    hush(early := checked_config(sys.argv[1:]))
     until_it_trains(early, "the first step")
     LIVE.wait("loading torch", early.out)
 # The other parts end here.
-# whoever loads a pickle: it runs no code
+# no library may run code from a pickle
 os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # progress bars and deprecation notices of libraries hide what the trainer prints
@@ -71,25 +71,25 @@ FULL = whole.StateDictOptions(full_state_dict=True)
 
 # ---------------------------------------------------------------------------------------- loss
 def collate(rows: list[Row], device: Any, packing: bool) -> tuple[Any, Any, Any]:  # noqa: FBT001
-    """Return ids, labels and positions, each rows x tokens; padding is last, and needs no mask."""
+    """Return ids, labels and positions, each rows x tokens; padding comes last, so it needs no mask."""
     ids, labels, places = (
         pad_sequence([torch.tensor(row[i]) for row in rows], True, fill).to(device)  # noqa: FBT003
         for i, fill in ((1, 0), (2, -100), (3, 0))
     )
-    return ids, labels, places if packing else None  # of which transformers makes the mask
+    return ids, labels, places if packing else None  # transformers makes the mask from positions
 
 
 class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sum over tokens of -log softmax(hidden @ weight.T)[target].
 
-    Logits exist for a chunk of tokens at a time, and the gradient is taken while they do: so they
-    need little memory, and nothing is computed twice.
+    Logits exist for one chunk of tokens at a time, and their gradient is computed right then: this
+    needs little memory, and nothing is computed twice.
     """
 
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> Any:
-        """Take loss and gradients; hidden is tokens x width, weight vocabulary x width."""
-        hidden, weight, target, cap, chunk = given
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        """Compute loss and gradients; hidden is tokens x width, weight vocabulary x width."""
+        hidden, weight, target, cap, chunk = arguments
         loss, wants = hidden.new_zeros((), dtype=torch.float32), ctx.needs_input_grad
         d_hidden = torch.zeros_like(hidden) if wants[0] else None
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if wants[1] else None
@@ -100,9 +100,9 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
             if cap:
                 bent = logits.div_(cap).tanh_()
                 logits = cap * bent
-            wanted, most = logits.gather(1, right), logits.amax(-1, keepdim=True)
-            total = logits.sub_(most).exp_().sum(-1, keepdim=True)  # in place: they are the largest
-            loss += (total.log() + most - wanted).sum()
+            at_target, most = logits.gather(1, right), logits.amax(-1, keepdim=True)
+            total = logits.sub_(most).exp_().sum(-1, keepdim=True)  # in place: logits are large
+            loss += (total.log() + most - at_target).sum()
             if wants[0] or wants[1]:
                 slope = logits.div_(total)  # softmax, less 1 at the target
                 slope.scatter_add_(1, right, -torch.ones_like(total))
@@ -114,13 +114,13 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
                 d_hidden[i : i + chunk] = slope @ weight
             if d_weight is not None:
                 d_weight += (slope.t() @ some).float()
-            logits = slope = bent = total = None  # else they lie beside those of the next chunk
+            logits = slope = bent = total = None  # free them before the next chunk
         ctx.save_for_backward(d_hidden, d_weight)
         return loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Any) -> Any:
-        """Scale what forward took."""
+        """Scale the gradients that forward computed."""
         d_hidden, d_weight = ctx.saved_tensors
         d_hidden = None if d_hidden is None else d_hidden * upstream.to(d_hidden.dtype)
         d_weight = None if d_weight is None else (d_weight * upstream).to(ctx.kind)
@@ -128,7 +128,7 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
 
 
 def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
-    """Return the summed loss of the tokens to learn; the others never meet the vocabulary."""
+    """Return the summed loss of the tokens to learn; no logits are computed for the others."""
     inputs = {"input_ids": batch[0], "position_ids": batch[2], "use_cache": False}
     keep, target = batch[1][:, 1:] != -100, batch[1][:, 1:][batch[1][:, 1:] != -100]
     if not chunk:
@@ -146,22 +146,24 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
 
 # --------------------------------------------------------------------------------------- model
 def load_tokenizer(config: Config) -> tuple[Any, Any]:
-    """Return the tokenizer with the template that is wanted, and the model's own configuration."""
+    """Return the tokenizer with the configured chat template, and the model's configuration."""
     from transformers import AutoConfig, AutoTokenizer
 
     with or_stop(f"model {config.model} does not load", "set model to a folder, or owner/name"):
-        known = AutoConfig.from_pretrained(**source(config.model))
+        model_config = AutoConfig.from_pretrained(**source(config.model))
         tokenizer = AutoTokenizer.from_pretrained(**source(config.model))
-    with or_stop("template", "set it to model, none, or a Jinja file"):
+    wrong = f"template {config.template} can't be read"
+    with or_stop(wrong, "set template to model, none, or a Jinja file"):
         if config.template not in ("model", "none"):
             tokenizer.chat_template = Path(config.template).read_text(encoding="utf-8")
-    return tokenizer, known
+    return tokenizer, model_config
 
 
 def with_base(config: Config, state: dict[str, Any] | None = None) -> Config:
-    """Return the configuration with out/base for a .gguf file, of which no adapter can be loaded.
+    """Return the configuration with out/base in place of a .gguf file, which can't be an adapter's base.
 
-    It is made where a run begins, whose state is none yet, and where one goes on without it.
+    `state` is that of the checkpoint to resume from: {} for a new run, None if nothing may be written.
+    The folder is written for a new run, and for a resumed one that lacks it.
     """
     base, name = Path(os.path.abspath(config.out), "base"), config.model
     if Path(name).suffix != ".gguf" or not config.out or config.method == "full":
@@ -169,11 +171,13 @@ def with_base(config: Config, state: dict[str, Any] | None = None) -> Config:
     if state is not None and RANK == 0 and not (state and base.is_dir()):
         model = load_weights(name, HALF.get(config.precision[-4:], torch.float32), source(name))
         size = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
-        say(f"{name} is unpacked to {base}: {size:.2f} GB, which the adapters need")
+        say(f"unpacking {name} to {base}: {size:.2f} GB; adapters need an unpacked base model")
         base.parent.mkdir(parents=True, exist_ok=True)
         if (free := shutil.disk_usage(base.parent).free / 1e9) < 1.05 * size:
-            stop(f"{base.parent} has {free:.2f} GB free", "set out to a folder with more")
-        with or_stop(f"{base} is not saved", "free space"), whole_folder(config.out, "base") as new:
+            wrong = f"{base.parent} has only {free:.2f} GB free"
+            stop(wrong, "set out to a folder with more free space")
+        wrong, remedy = f"{base} could not be saved", "free some space on the disk"
+        with or_stop(wrong, remedy), whole_folder(config.out, "base") as new:
             model.save_pretrained(new)
             load_tokenizer(config)[0].save_pretrained(new)
     if state is not None and WORLD > 1:
@@ -182,7 +186,10 @@ def with_base(config: Config, state: dict[str, Any] | None = None) -> Config:
 
 
 def load_model(config: Config, device: Any, folder: str) -> Any:
-    """Return the model, with adapters where wanted; trained weights from `folder` if it is named."""
+    """Return the model, with adapters unless it is a full fine-tune.
+
+    `folder`: checkpoint with trained weights, or "".
+    """
     if config.method == "qlora" or config.optimizer == "adamw8bit":
         with or_stop("bitsandbytes does not load", "pip install bitsandbytes"):
             importlib.import_module("bitsandbytes")
@@ -205,25 +212,26 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     model = model if config.method == "qlora" else model.to(device)
     if config.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        model.enable_input_require_grads()  # else nothing above frozen embeddings is learned
+        model.enable_input_require_grads()  # else no gradient passes the frozen embeddings
     if is_full:
         return model
-    cast = {"autocast_adapter_dtype": not is_pure}  # adapters are learned in fp32
+    cast = {"autocast_adapter_dtype": not is_pure}  # adapters are trained in fp32
     if folder:
-        with or_stop(f"{folder} does not load", "remove it to go on from the one before"):
+        with or_stop(f"{folder} does not load", "remove it to resume from the previous one"):
             model = PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
-        known = model.peft_config["default"]
-        known.base_model_name_or_path = options["pretrained_model_name_or_path"]
+        adapter_config = model.peft_config["default"]
+        adapter_config.base_model_name_or_path = options["pretrained_model_name_or_path"]
         return model
     lora: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha}
     lora.update(lora_dropout=config.dropout, use_dora=config.dora, use_rslora=config.rslora)
     lora["target_modules"] = config.targets.split(",") if "," in config.targets else config.targets
-    with or_stop(f"targets {config.targets}", "all-linear, or names as q_proj,v_proj"):
+    remedy = "set targets to all-linear, or to layer names such as q_proj,v_proj"
+    with or_stop(f"targets {config.targets} does not fit this model", remedy):
         return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora), **cast)
 
 
 def spread_layers(model: Any, config: Config) -> None:
-    """Have each device hold a part of each layer; adapters stay whole."""
+    """Shard the layers over all devices with FSDP2; each device keeps the complete adapters."""
     from torch.distributed.fsdp import fully_shard
 
     is_full = config.method == "full"
@@ -234,12 +242,13 @@ def spread_layers(model: Any, config: Config) -> None:
 
 
 def pick_device(config: Config) -> Any:
-    """Return the device, and settle precision auto by what it can do."""
+    """Return the device, and set precision auto to what it supports."""
     kinds = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps, "cpu": torch.cpu}
-    found = [name for name, kind in kinds.items() if kind.is_available()]
-    name = found[0] if config.device == "auto" else config.device
-    if name not in found:
-        stop(f"torch sees no {name}", f"it sees {', '.join(found)}; doctor check says why")
+    available = [name for name, kind in kinds.items() if kind.is_available()]
+    name = available[0] if config.device == "auto" else config.device
+    if name not in available:
+        remedy = f"it sees {', '.join(available)}; run doctor check to find out why"
+        stop(f"torch sees no {name}", remedy)
     if name == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if config.precision == "auto":
@@ -259,31 +268,32 @@ def rate(step: int, total: int, config: Config) -> float:
 
 
 class Run:
-    """What is trained, on what, and how far it is."""
+    """A training run: its model, its rows, and its progress."""
 
-    # in checkpoints, beside optimizer and weights
+    # saved in checkpoints, together with optimizer and weights
     kept = ("step", "tokens", "micro", "history", "samples")
 
     def __init__(self, config: Config) -> None:
-        """Read everything, data before weights, and stand where the last checkpoint stood."""
+        """Load everything, data before weights, and restore the last checkpoint of a resumed run."""
         self.config, self.step, self.tokens, self.micro = config, 0, 0, config.micro_batch
         self.history: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
         self.seconds = 0.0
-        self.tokenizer, known = load_tokenizer(config)
-        size = known.get_text_config().vocab_size
+        self.tokenizer, model_config = load_tokenizer(config)
+        size = model_config.get_text_config().vocab_size
         rows, self.sha = read_data(config.data, self.tokenizer, size, config)
-        held = max(1, round(config.eval_share * len(rows))) if config.eval_share else 0
-        if held:  # by content: the same rows are held out when others are added
-            rows.sort(key=lambda one: hashlib.sha256(repr(one.ids).encode()).digest())
-        self.held, rows = rows[:held], rows[held:]
+        held_out = max(1, round(config.eval_share * len(rows))) if config.eval_share else 0
+        if held_out:  # sorted by content: adding rows hardly changes which ones are held out
+            rows.sort(key=lambda row: hashlib.sha256(repr(row.ids).encode()).digest())
+        self.held, rows = rows[:held_out], rows[held_out:]
         if config.eval_data:
             self.held, _ = read_data(config.eval_data, self.tokenizer, size, config)
         if not rows:
-            stop(f"eval_share {config.eval_share} leaves no row to learn", "set a smaller one")
+            stop(f"eval_share {config.eval_share} leaves no row to learn", "set a smaller share")
         if config.batch % WORLD:
-            stop(f"batch {config.batch} is no multiple of {WORLD} processes", "set one that is")
-        self.shown = self.held or rows  # of these some are answered before and after
+            remedy = f"set batch to a multiple of {WORLD}"
+            stop(f"batch {config.batch} is not a multiple of {WORLD} processes", remedy)
+        self.shown = self.held or rows  # the model answers some of them before and after
         self.rows = pack(rows, config.max_length) if config.packing else rows
         steps = config.epochs * len(self.rows) / config.batch
         self.total = config.max_steps or max(1, math.ceil(steps))
@@ -324,24 +334,25 @@ class Run:
             self.load(state)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Stand where a checkpoint stood."""
+        """Restore the state of a checkpoint."""
         self.__dict__.update({key: state[key] for key in self.kept if key in state})
         self.scaler.load_state_dict(state["scaler"])
-        if state["optimizer"]:  # else it had taken no step
+        if state["optimizer"]:  # empty if no step was taken
             parts = {"optim_state_dict": state["optimizer"], "options": FULL}
             whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
-        for module, one in zip(self.dice, state["random"][RANK % len(state["random"])]):
-            module.set_rng_state(one)
+        for module, random_state in zip(self.dice, state["random"][RANK % len(state["random"])]):
+            module.set_rng_state(random_state)
 
     def rest(self) -> None:
-        """Have the model evaluate."""
+        """Put the model in evaluation mode."""
         self.model.eval()
-        for module in self.model.modules():  # at rest on the CPU, 4-bit weights are packed anew,
-            if type(module).__module__.startswith("bitsandbytes"):  # and gradients wrong after it
+        # bitsandbytes repacks 4-bit weights on a CPU in evaluation mode; later gradients are wrong
+        for module in self.model.modules():
+            if type(module).__module__.startswith("bitsandbytes"):
                 module.training = True
 
     def check_model(self) -> None:
-        """Measure on this very model what is else taken for granted."""
+        """Test on this model that the chunked loss and packing give correct results."""
         self.rest()
         head, ids = self.model.get_output_embeddings(), torch.arange(8, device=self.device)[None]
         with torch.no_grad(), self.cast():
@@ -350,8 +361,9 @@ class Run:
                 is_product = type(head) is torch.nn.Linear and head.bias is None
                 if not is_product or not math.isclose(plain, ours, rel_tol=0.02):
                     self.chunk = 0
-                    say("this model does more than a product with its vocabulary: chunk is 0")
-            if self.config.packing:  # what stands before a sample must not change what it gives
+                    why = "this model does more than multiply with its vocabulary"
+                    say(f"using chunk = 0, which needs more memory: {why}")
+            if self.config.packing:  # a sample's logits must not depend on the sample before it
                 both = torch.cat([torch.cat([x, ids], 1) for x in (ids, ids + 8)])
                 a, b = self.model(both, position_ids=both % 8, use_cache=False).logits[:, 8:]
                 if not torch.allclose(a, b, rtol=0.01, atol=0.01 * float(a.abs().max())):
@@ -360,23 +372,23 @@ class Run:
         self.model.train()
 
     def summed(self, number: float) -> float:
-        """Add a number up over all processes."""
+        """Return the sum of a number over all processes."""
         tensor = torch.tensor(number, dtype=torch.float64, device=self.device)
         if WORLD > 1:
             dist.all_reduce(tensor)
         return float(tensor)
 
     def guard(self, what: str, value: float, rows: list[Row]) -> None:
-        """Stop where a number is none any more, naming the step and the lines of the data."""
+        """Exit if a number is NaN or infinite, and name the step and the lines of the data."""
         if not math.isfinite(value):
             lines = ", ".join(sorted({line for row in rows for line in row.lines}))
             where = f"the {what} is {value} on {lines}"
-            last = [Path("no checkpoint"), *checkpoints(self.config)][-1]
-            remedy = "look at these lines; lower learning_rate; bf16 holds what overflows fp16"
-            stop(f"step {self.step + 1}: {where}; {last} stands", remedy, 1)
+            last = [Path("none"), *checkpoints(self.config)][-1]
+            remedy = "look at these lines, or lower learning_rate; with fp16, try precision = bf16"
+            stop(f"step {self.step + 1}: {where}; last checkpoint: {last}", remedy, 1)
 
     def backward(self, rows: list[Row], count: int) -> float | None:
-        """Add up gradients over micro-batches; returns the loss, None when memory runs out."""
+        """Add up gradients over micro-batches; return the loss, or None if memory runs out."""
         losses, parts = [], [rows[i : i + self.micro] for i in range(0, len(rows), self.micro)]
         try:
             for part in parts:
@@ -384,7 +396,7 @@ class Run:
                     batch = collate(part, self.device, self.config.packing)
                     loss = loss_of(self.model, batch, self.chunk) / count
                 self.scaler.scale(loss).backward()
-                loss = loss.detach()  # its graph holds the embedded tokens and their gradient
+                loss = loss.detach()  # frees its graph, with the embedded tokens and gradients
                 losses.append(loss)
         except RuntimeError as error:
             if self.config.shard or not re.search("out of memory|can't allocate", str(error)):
@@ -395,7 +407,7 @@ class Run:
         return sum(map(float, losses))
 
     def update(self, rows: list[Row]) -> dict[str, Any]:
-        """Take one step on rows, which are those of all processes; returns what to log of it."""
+        """Take one step on the rows of all processes; return the row for the log."""
         config, count = self.config, learned(rows)
         while self.summed((loss := self.backward(rows[RANK::WORLD], count)) is None):
             if self.micro == 1:
@@ -408,7 +420,7 @@ class Run:
             self.log({"step": self.step + 1, "out_of_memory": True, "micro_batch": self.micro})
         for p in self.trained if WORLD > 1 else []:
             if hasattr(p, "full_tensor"):
-                p.grad *= WORLD  # FSDP took the mean
+                p.grad *= WORLD  # FSDP averages; here gradients are summed
             else:
                 p.grad = torch.zeros_like(p) if p.grad is None else p.grad
                 dist.all_reduce(p.grad)
@@ -416,7 +428,7 @@ class Run:
         grads = [p.grad for p in self.trained if p.grad is not None]
         norms = [getattr(n, "full_tensor", lambda n=n: n)() for n in (g.norm() for g in grads)]
         norm = float(torch.stack(norms).float().norm())
-        if config.precision != "fp16":  # whose scaler leaves such a step out
+        if config.precision != "fp16":  # the scaler of fp16 skips such a step
             self.guard("gradient", norm, rows)
         for grad in grads if config.clip and norm > config.clip else []:
             grad.mul_(config.clip / norm)
@@ -433,7 +445,7 @@ class Run:
         self.rest()
         loss, size = 0.0, self.micro * WORLD
         for i in range(0, len(self.held), size):
-            mine = self.held[i : i + size][RANK::WORLD]  # who holds a shard cannot sit a turn out
+            mine = self.held[i : i + size][RANK::WORLD]  # with shards, every process must take part
             batch = collate(mine or self.held[:1], self.device, packing=False)
             with torch.no_grad(), self.cast():
                 loss += float(loss_of(self.model, batch, self.chunk)) * bool(mine)
@@ -441,7 +453,7 @@ class Run:
         return float(self.summed(loss) / learned(self.held))
 
     def memory(self) -> float:
-        """Return the peak of memory in GiB: the device's, or the process's where that is the CPU."""
+        """Return the peak memory in GiB: the GPU's, or on a CPU the process's."""
         if self.device.type in ("cuda", "xpu"):
             return float(getattr(torch, self.device.type).max_memory_allocated() / 2**30)
         if os.name != "posix":
@@ -450,7 +462,7 @@ class Run:
         return float(peak / 2 ** (30 if sys.platform == "darwin" else 20))
 
     def log(self, row: dict[str, Any]) -> None:
-        """Tell a row to the terminal, log.jsonl and TensorBoard."""
+        """Write a row to the terminal, log.jsonl and TensorBoard."""
         if not LIVE.on or "loss" not in row:
             say(progress(row, self.total, LIVE.left(self.total - row["step"])))
         self.history.append(row)
@@ -459,16 +471,19 @@ class Run:
                 with Path(self.config.out, "log.jsonl").open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
         except OSError as error:
-            say(f"log.jsonl is not written: {error}")
+            say(f"log.jsonl could not be written: {error}")
         for key, value in row.items() if self.board else ():
             self.board.add_scalar(key, value, row["step"])
 
     def save(self, name: str) -> bool:
-        """Save the model and where the run stands; a failure leaves what was there, and is told."""
+        """Save the model and the state of the run; return whether that worked.
+
+        A failure is printed, and leaves earlier checkpoints as they are.
+        """
         config, own, weights = self.config, [module.get_rng_state() for module in self.dice], {}
         state = {key: getattr(self, key) for key in self.kept}
         parts: dict[str, Any] = {}
-        if self.optimizer.state:  # of one that took no step torch would make a state with step 1
+        if self.optimizer.state:  # for an unused optimizer torch would create a state with step 1
             parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
         state.update(optimizer=parts, scaler=self.scaler.state_dict(), random=[own] * WORLD)
         state["config"] = {**asdict(config), CONTENT: self.sha}
@@ -488,32 +503,34 @@ class Run:
                 else:
                     save_state(state, folder)
         except Exception as error:
-            last = [Path("no checkpoint"), *checkpoints(config)][-1]
-            say(f"{name} is not saved: {error!r:.300}\n  {last} stands; free space on the disk")
+            last = [Path("none"), *checkpoints(config)][-1]
+            remedy = f"free some space on the disk; last checkpoint: {last}"
+            say(f"{name} could not be saved: {error!r:.300}\n  {remedy}")
             return False
         for old in checkpoints(config)[: -config.keep]:
             shutil.rmtree(old, ignore_errors=True)
         return True
 
     def go(self) -> int:
-        """Train to the end; returns the exit code."""
+        """Train to the end; return the exit code."""
         config, saved = self.config, True
         signals: list[int] = []
         LIVE.wait()
         LIVE.hear(signals)
         layers = [m for m in self.model.modules() if isinstance(m, torch.nn.Linear)]
-        work = sum(m.in_features * m.out_features for m in layers)  # on a token, for mfu
+        work = sum(m.in_features * m.out_features for m in layers)  # per token, for mfu
         work *= 6 if config.method == "full" else 4  # frozen weights have no gradient
-        one = torch.ones([512 if self.device.type == "cpu" else 4096] * 2, device=self.device)
+        square = torch.ones([512 if self.device.type == "cpu" else 4096] * 2, device=self.device)
         with self.cast():
-            took = timeit.repeat(lambda: float((one @ one)[0, 0]), number=1, repeat=4)
-        peak = config.peak_tflops * 1e12 or 2 * len(one) ** 3 / min(took)
+            took = timeit.repeat(lambda: float((square @ square)[0, 0]), number=1, repeat=4)
+        peak = config.peak_tflops * 1e12 or 2 * len(square) ** 3 / min(took)
         count = sum(p.numel() for p in self.trained)
-        say(f"{config.method} of {config.model}: {count:,} weights, {len(self.rows)} rows")
+        rows = f"{count:,} trained weights, {len(self.rows)} rows"
+        say(f"{config.method} on {config.model}: {rows}")
         say(f"{self.total} steps in {config.precision} on {WORLD} x {self.device}")
         if self.resumed:
             say(f"resumed after step {self.step}, from {self.resumed}")
-        if RANK == 0:  # what a killed run wrote after its last checkpoint comes again
+        if RANK == 0:  # drop what a killed run logged after its last checkpoint: it comes again
             Path(config.out).mkdir(parents=True, exist_ok=True)
             for left in Path(config.out).glob(".new-*"):
                 shutil.rmtree(left, ignore_errors=True)
@@ -522,17 +539,17 @@ class Run:
         if self.held and not self.step:
             self.log({"step": 0, "eval_loss": self.evaluate()})
         tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
-        least = tokens / len(self.rows) * work / WORLD / peak  # seconds, by what the device can do
+        least = tokens / len(self.rows) * work / WORLD / peak  # seconds at the device's peak speed
         ask(self, "before", least)
-        spent, seen, begun, first = 0.0, self.tokens, time.monotonic(), self.step
-        LIVE.began = begun
+        spent, logged_tokens, start, first = 0.0, self.tokens, time.monotonic(), self.step
+        LIVE.began = start
         while self.step < self.total:
             if self.summed(len(signals)):
-                if self.step > first:  # else there is nothing that is not saved
+                if self.step > first:  # else there is nothing new to save
                     saved = self.save(f"step-{self.step:07}")
                 LIVE.keep()
                 what = f"after step {self.step}" if self.step else "before the first step"
-                say(f"stopped {what}; resume = true goes on")
+                say(f"stopped {what}; continue with resume = true")
                 return 1 if not saved else 130 if signal.SIGINT in signals else 0
             began = time.perf_counter()
             row = self.update(rows_of(self.step, self.rows, config))
@@ -541,41 +558,46 @@ class Run:
                 row["eval_loss"] = self.evaluate()
             is_due = self.step % config.log_every == 0 or self.step == 1
             if "eval_loss" in row or is_due or is_last:
-                speed, spent, seen = (self.tokens - seen) / spent, 0.0, self.tokens
+                speed, spent, logged_tokens = (
+                    (self.tokens - logged_tokens) / spent,
+                    0.0,
+                    self.tokens,
+                )
                 row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
                 self.log({**row, "memory_gib": self.memory()})
             LIVE.step(row, self.history, self.total)
             if self.step % config.save_every == 0 or is_last:
                 saved = self.save(f"step-{self.step:07}")
         LIVE.keep()
-        self.seconds = time.monotonic() - begun
+        self.seconds = time.monotonic() - start
         ask(self, "after", least)
         if not self.save("final") or not saved:
             return 1
         if RANK == 0:
             whole_file(Path(config.out, "run.json"), json.dumps(facts(self), indent=1) + "\n")
         again = f", resumed from step {int(self.resumed[-7:])}" if self.resumed else ""
-        learned_what = f"Learned in {self.step} steps{again}: {losses(self.history)}"
-        say(told(learned_what, self.samples, LIVE.size().columns - 1))
+        learned_what = f"Trained for {self.step} steps{again}: {losses(self.history)}"
+        say(summary_text(learned_what, self.samples, LIVE.size().columns - 1))
         return 0
 
     def dry_run(self) -> int:
-        """Take real steps on the longest rows, and save nothing."""
+        """Take two real steps on the longest rows to measure memory and time; save nothing."""
         longest = sorted(self.rows, key=lambda row: -len(row.ids))
         rows = [longest[i % len(longest)] for i in range(self.config.batch)]
         self.update(rows)
         began, row = time.perf_counter(), self.update(rows)
         took, loss = time.perf_counter() - began, row["loss"]
-        say(f"the longest {len(rows)} rows, up to {len(rows[0].ids)} tokens: loss {loss:.4g}")
-        say(f"micro_batch {self.micro}: {self.memory():.2f} GiB at the peak")
+        longest_row = len(rows[0].ids)
+        say(f"tried the longest {len(rows)} rows, up to {longest_row} tokens: loss {loss:.4g}")
+        say(f"micro_batch {self.micro}: peak memory {self.memory():.2f} GiB")
         seconds = self.total * took
         time_ = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{max(seconds, 1):.0f} s"
-        say(f"{self.total} steps of {took:.3g} s take {time_} at most")
+        say(f"{self.total} steps of {took:.3g} s take at most {time_}")
         return 0
 
 
 def merge(config: Config) -> int:
-    """Write the model with its adapters merged in, as one that stands alone."""
+    """Write the model with its adapters merged in, which loads without them; return the exit code."""
     check_digests(folder := Path(config.out, "final"), "train again")
     LIVE.wait(f"merging {folder}", config.out)
     model, kind = merged(with_base(config).model, str(folder), precise=False)
@@ -583,13 +605,13 @@ def merge(config: Config) -> int:
         model.to(kind).save_pretrained(place)
         load_tokenizer(config)[0].save_pretrained(place)
     LIVE.wait()
-    say(f"merged: {Path(config.out, 'merged')}")
+    say(f"merged model written to {Path(config.out, 'merged')}")
     return 0
 
 
 def main(arguments: list[str]) -> int:
-    """Train, try or merge."""
-    hush(config := settled(arguments))
+    """Train, try two steps (--dry-run) or merge (--merge); return the exit code."""
+    hush(config := checked_config(arguments))
     is_merge = "--merge" in arguments
     until_it_trains(config, "the model was merged" if is_merge else "the first step")
     if is_merge:
@@ -606,6 +628,6 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
-    for number in endings():  # all is saved; Python forgets its handlers before it ends
+    for number in endings():  # everything is saved; a signal now must not change the exit code
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)

@@ -1,7 +1,7 @@
-"""Carry out a plan so that the environment is the old one or the new one, whole, whenever it is stopped.
+"""Carry out a plan so that the environment is completely old or completely new, whenever it is interrupted.
 
-`apply.apply` and `undoing.undo` are what others call. What does not succeed raises FailureError, which says why, or the
-OSError of the system. `open_fix` is for commands that change nothing, and light to import.
+Other rooms call `apply.apply` and `undoing.undo`. A failure raises FailureError, which says why, or the system's
+OSError. `open_fix` is for commands that change nothing; it imports little.
 """
 
 import os
@@ -12,7 +12,7 @@ from tunedoctor.state.folder import entry_of
 
 
 def open_fix(prefix: str, sites: Iterable[str]) -> str:
-    """Return a sentence where a doctor works on an environment, or was killed there; "" where none did."""
+    """Return a sentence if a doctor is changing the environment or was killed while it did; else ""."""
     for folder in map(Path, map(os.path.realpath, filter(None, (prefix, *sites)))):
         entry = entry_of(folder)
         if entry is None or not any(entry.glob("*.journal")):

@@ -1,4 +1,4 @@
-"""Carry out a plan as one transaction; whatever stops it, the environment is put back."""
+"""Carry out a plan as one transaction; if anything stops it, the old environment is restored."""
 
 import errno
 import re
@@ -22,18 +22,18 @@ from tunedoctor.state.folder import FailureError, digest, failure_of, make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, to_rebuild, users
 from tunedoctor.transaction.journal import Record, locked, new
-from tunedoctor.transaction.outcome import Clock, End, Outcome, Stage, Watch, Ways
+from tunedoctor.transaction.outcome import ApplyOptions, Clock, End, Outcome, Stage, Watch
 from tunedoctor.transaction.project_files import settle, write_edits
 from tunedoctor.transaction.proof import hold, look_before, no_target, prove
 from tunedoctor.transaction.records import entries, faults, reach
 from tunedoctor.transaction.tree import clone, fresh_mark, mark, remove_marked, to_disk
-from tunedoctor.transaction.undoing import drop, kept, prune, recover, swap
+from tunedoctor.transaction.undoing import drop, kept_states, prune, recover, swap
 
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
-"""What an installer takes for nothing but a package: it stands beside options."""
+"""A word that an installer can only take for a package: it is passed next to options."""
 _FULL = {errno.ENOSPC, errno.EDQUOT} if sys.platform != "win32" else {errno.ENOSPC}
 _LARGER: frozenset[Stage] = frozenset({"make", "change", "verify", "import", "prove"})
-"""Stages whose failure is about what was chosen, and not about the network, the disk or another program."""
+"""Stages whose failure is due to the chosen packages, not to the network, the disk or another program."""
 _BARRED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -42,55 +42,63 @@ class Attempt(NamedTuple):
 
     outcome: Outcome
     larger_helps: bool = False
-    """The change was made and did not prove itself, so that a plan of a larger scope can end otherwise."""
+    """The change was made but failed its proof, so a plan of a larger scope may succeed."""
     after: Snapshot | None = None
-    """The changed state as it was seen, whether it stays or was put back; None where it was not seen."""
+    """Snapshot of the changed state, whether it stays or was reverted; None if none was taken."""
 
 
 def apply(
-    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
+    plan: Plan,
+    target: str | None,
+    before: Snapshot,
+    ways: ApplyOptions,
+    watch: Watch = lambda *_: None,
 ) -> Outcome:
-    """Carry out a plan as `attempt` does; return how it ended."""
+    """Carry out a plan as `attempt` does; return only the outcome."""
     return attempt(plan, target, before, ways, watch).outcome
 
 
 def attempt(
-    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
+    plan: Plan,
+    target: str | None,
+    before: Snapshot,
+    ways: ApplyOptions,
+    watch: Watch = lambda *_: None,
 ) -> Attempt:
-    """Carry out `plan` on the environment that `target` names, as --target does; what went wrong is in the outcome.
+    """Carry out `plan` on the environment that `target` names (as --target does); the outcome says what went wrong.
 
-    The environment is the new one when the outcome says "applied", else the old one. `before` is the snapshot that the
-    plan was made from, in the depth of `ways.deep`. Killed at any point, the next start puts all in order:
-    `undoing.put_in_order`.
+    The environment is the new one if the outcome says "applied", else the old one. `before` is the snapshot that the
+    plan was made from, as deep as `ways.deep` says. If the doctor is killed at any point, its next start finishes or
+    reverts the change: `undoing.put_in_order`.
     """
     if not plan.changes:
         return Attempt(Outcome(end="nothing", told=plan.told))
     larger_helps, after = False, None
-    clock, known = Clock(watch), dict[str, Any]()
+    clock, facts = Clock(watch), dict[str, Any]()
     task: Task | None = None
     try:
         python, fresh = before.get(Interpreter), plan.new
         ground = ground_for(fresh) if fresh else ground_of(python, consent=ways.consent)
         if plan.rebuild:
             ground = to_rebuild(ground)
-        known |= {"strategy": ground.strategy, "target": str(ground.prefix)}
+        facts |= {"strategy": ground.strategy, "target": str(ground.prefix)}
         before = no_target(before) if fresh else before
         tool, entry = choose_tool(ways.installer, ground, ways.sources), make_entry(ground.live)
         task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock, {})
         clock.begin("lock")
         with locked(entry):
             clock.begin("recover")
-            known["recovered"] = why = recover(ground.live)
-            # the plan is of what lay there before
+            facts["recovered"] = why = recover(ground.live)
+            # the plan was made for the environment before it was recovered
             FailureError.when(why and not fresh, why, refused=True)
-            known["users"] = users(ground.prefix)
+            facts["users"] = users(ground.prefix)
             outcome = _carried_out(task)
             clock.begin("prune")
-            with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
+            with suppress(OSError):  # the fix is done; the next one prunes the rest
                 prune(ground.live)
             clock.end()
-            mine = (state for _, state in kept([ground.live]) if state.id == task.journal.id)
-            known["state"] = next(mine, None)
+            mine = (state for _, state in kept_states([ground.live]) if state.id == task.journal.id)
+            facts["state"] = next(mine, None)
             after = task.seen.get("after")
     except (FailureError, OSError) as error:
         failed = failure_of(error)
@@ -101,18 +109,18 @@ def attempt(
         by_hand = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
         end: End = "refused" if failed.refused else "failed"
         outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
-    known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
-    return Attempt(replace(outcome, **known), larger_helps, after)
+    facts |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
+    return Attempt(replace(outcome, **facts), larger_helps, after)
 
 
 def ways_on(
     plan: Plan, target: str | None, stage: Stage, task: Task | None, number: int | None = None
 ) -> tuple[str, ...]:
-    """Return commands that get on from where a fix stopped; never empty. `number`: the errno of an OSError."""
+    """Return commands that help after a failed fix; never empty. `number`: the errno of an OSError."""
     there = f" --target {shlex.quote(target)}" if target else ""
     again = f"doctor fix --new {shlex.quote(plan.new.path)}" if plan.new else f"doctor fix{there}"
     place = shlex.quote(str(task.ground.live.parent)) if task else "."
-    if number in _FULL:  # what earlier fixes keep is the first that can go
+    if number in _FULL:  # states kept by earlier fixes can be removed first
         return (f"df -h {place}", f"doctor undo --list{there}", again)
     if number in _BARRED:
         return (f"ls -ld {place}", NEW)
@@ -127,7 +135,7 @@ def ways_on(
 
 
 def _carried_out(task: Task) -> Outcome:
-    """Carry it out; where that does not succeed the environment is put back, by the next start if not now."""
+    """Carry out the plan; if it fails, restore the environment, now or at the doctor's next start."""
     plan, ground, journal = task.plan, task.ground, task.journal
     base = ground.live.parent
     free = shutil.disk_usage(base).free
@@ -152,11 +160,11 @@ def _carried_out(task: Task) -> Outcome:
         journal.save(first)
         return _steps(task)
     except BaseException as error:
-        last, log = journal.entry / "failed.log", ""  # the last one of each environment
+        last, log = journal.entry / "failed.log", ""  # one such log per environment
         with suppress(OSError):
             log = str(journal.log.replace(last))
         if said := recover(ground.live):
-            error.add_note(said)  # Ctrl-C has no outcome that could tell
+            error.add_note(said)  # Ctrl-C returns no outcome that could say so
         if not isinstance(error, (FailureError, OSError)):
             raise
         failed = failure_of(error)
@@ -167,14 +175,14 @@ def _carried_out(task: Task) -> Outcome:
 def _steps(task: Task) -> Outcome:
     plan, ground, journal, clock = task.plan, task.ground, task.journal, task.clock
     beside, new = ground.strategy in ("switch", "new"), plan.new or plan.rebuild
-    work = ground.inside(journal.other) if beside else ground
+    work = ground.moved_to(journal.other) if beside else ground
     for folder in (journal.wheels, journal.other):
-        mark(folder, journal.record.other, made=True)
+        mark(folder, journal.record.other, create=True)
     if new:
         clock.begin("make")
         work = make(task, new)
     clock.begin("fetch")
-    # of a clone that is not there yet, the interpreter of what is cloned
+    # the clone does not exist yet: fetch for the interpreter of the original
     fetched = fetch(task, (work if new else ground).executable)
     wheels = sum(files.wheels for *_, files in fetched)
     clock.words = f"{wheels} wheels"
@@ -205,7 +213,7 @@ def _steps(task: Task) -> Outcome:
     else:
         journal.step("done")
     settle(journal)
-    with suppress(OSError):  # the next start does it
+    with suppress(OSError):  # the next start removes it
         drop(journal, work=True)
     remember(after)
     unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
@@ -214,9 +222,9 @@ def _steps(task: Task) -> Outcome:
 
 
 def _installed(task: Task) -> str:
-    """Return what tells whether somebody else changed the packages meanwhile."""
+    """Return the state of the packages, to detect whether another program changed them meanwhile."""
     interpreter = task.before.find(Interpreter)
-    own = (str(task.ground.site),)  # what else is on the path is no business of this change
+    own = (str(task.ground.site),)  # other folders on the path do not matter for this change
     return digest(replace(interpreter, path=own)) if interpreter else ""
 
 
@@ -229,7 +237,7 @@ def _switch(task: Task, seen: str) -> None:
         error.final = True
         raise error
     if ground.strategy == "new" and ground.prefix.is_dir():
-        ground.prefix.rmdir()  # it is empty, as was seen
+        ground.prefix.rmdir()  # it is empty: checked above
     task.clock.begin("switch")
     swap(journal, "done")
     task.clock.begin("start")

@@ -1,4 +1,4 @@
-"""Carry out a plan in one state of an environment: all is fetched by hash before anything is changed."""
+"""Carry out a plan in one state of an environment: fetch everything by hash before changing anything."""
 
 import json
 import os
@@ -31,38 +31,41 @@ from tunedoctor.tables.load import table
 from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground
 from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.outcome import Clock, Ways
+from tunedoctor.transaction.outcome import ApplyOptions, Clock
 from tunedoctor.transaction.tree import clone, remove_tree, replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST = 1 << 20
-"""Bytes of conda's own file."""
+"""Most bytes of conda's own file."""
 _BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
 _BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
 
 
 class Task(NamedTuple):
-    """All that a transaction needs."""
+    """Everything that a transaction needs."""
 
     plan: Plan
     ground: Ground
     tool: installers.Tool
     journal: Journal
     before: Snapshot
-    ways: Ways
+    ways: ApplyOptions
     clock: Clock
     seen: dict[str, Snapshot]
-    """"after": the changed state, as soon as it was seen."""
+    """"after": the snapshot of the changed state, once it was taken."""
 
 
 Fetched = tuple[Install, installers.Job, installers.Files]
-"""What lies ready for one install."""
+"""What was fetched for one install."""
 
 
 def choose_tool(
     asked: installers.Named | None, ground: Ground, sources: Sources
 ) -> installers.Tool:
-    """Return uv where it is there, else pip; the user's own site is pip's alone. Refuse what is not there."""
+    """Return the requested installer, or else uv if it exists, else pip. Only pip installs into the user's own site.
+
+    Raises FailureError if the requested one is missing.
+    """
     there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
     uv = asked == "uv" or (asked is None and bool(find_uv()) and not ground.user)
     FailureError.when(uv and not find_uv(), "uv is not installed", "pip install uv", refused=True)
@@ -77,9 +80,9 @@ def choose_tool(
 
 
 def fetch(task: Task, python: str) -> list[Fetched]:
-    """Fetch every wheel; an index that does not answer, or has a file of another hash than it lists, fails it."""
+    """Fetch every wheel. Raises FailureError if an index does not answer, or a file does not have its listed hash."""
     tool, found = task.tool, list[Fetched]()
-    # an installer that is given some hashes wants all: what an index gives none for goes by itself
+    # installers need hashes for all packages or none: those without a hash are fetched separately
     parts = [
         msgspec.structs.replace(step, pins=pins)
         for step in task.plan.steps
@@ -99,8 +102,8 @@ def fetch(task: Task, python: str) -> list[Fetched]:
             _call(task, tool.fetch(job), job, f"{tool.name} could not download", network=True)
         except FailureError as error:
             ban, again = tool.sources.ban, "doctor fix"
-            if ban:  # it can be the user's own will
-                raise FailureError(ban.told(error.why), ban.lifted, again) from None
+            if ban:  # the user may have forbidden the network
+                raise FailureError(ban.explain(error.why), ban.lift_command, again) from None
             again = f"run {again} again when the package index can be reached"
             raise FailureError(error.why, again) from None
         files, wanted = tool.files(folder), len(install.pins)
@@ -111,11 +114,11 @@ def fetch(task: Task, python: str) -> list[Fetched]:
 
 
 def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
-    """Delete, remove, install, write and set, in this order, what `records.reach` held inside."""
+    """Delete, remove, install, write files and set variables, in this order; `records.reach` has checked the paths."""
     plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
-        remove_tree(records.inside(ground, delete.path))
+        remove_tree(records.path_inside(ground, delete.path))
     records.remove_damaged(site, ground.root, {*plan.again, *pins})
     names = dict.fromkeys((*plan.removed, *plan.again))
     eggs = {n for n in names if any(site.glob(f"{n.replace('-', '_')}*.egg-info"))}
@@ -129,7 +132,7 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     old = journal.live if cloned else journal.other
     records.keep_shared(site, old / site.relative_to(ground.root), records.going(plan))
     for write in (step for step in plan.steps if isinstance(step, WriteFile)):
-        path = records.inside(ground, write.path)
+        path = records.path_inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, write.text.encode("utf-8"))
     _set_variables(plan, ground)
@@ -139,14 +142,14 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
 
 def _install(task: Task, ground: Ground, one: Fetched) -> None:
     install, fetched, files = one
-    # an uninstall of their older selves takes files away. Others would be written over, and a file that the other
-    # state shares would change there too
+    # uninstalling the old versions deletes their files. Other files would be overwritten in place, which would also
+    # change them in the other state if it shares them by hard links
     infos = records.info_folders(ground.site, {pin.name for pin in install.pins})
     gone = {path for info in infos for path, *_ in records.rows(info)}
-    for path in records.brought(ground, files):
+    for path in records.install_paths(ground, files):
         if path not in gone and (path.is_symlink() or path.is_file()):
             path.unlink()
-    # byte code is believed by the time and size of its source alone, and two versions can share both
+    # Python trusts byte code by time and size of its source, and two versions can share both
     for folder in {os.path.dirname(name) for name in files.inside if name.endswith(".py")}:  # noqa: PTH120
         remove_tree(ground.site / folder / "__pycache__")
     job = fetched._replace(python=ground.executable)
@@ -154,7 +157,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
 
 
 def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
-    """Make an environment in the folder of the other state, with the paths of its final place; return its ground."""
+    """Create an environment in the folder of the other state, with the paths of its final place; return its ground."""
     journal, ground, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
     old = settings_of(str(ground.prefix)) if isinstance(new, Rebuild) else {}
@@ -170,8 +173,8 @@ def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
     records.relocate(other / SCRIPTS, journal.token, ())
     sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
     site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
-    # the new one has its own names for the interpreter: a rebuilt one may have been started by another
-    made = ground._replace(site=site, python=_python_in(other)).inside(other)
+    # the new environment has its own interpreter names: the old one may have been started by another name
+    made = ground._replace(site=site, python=_python_in(other)).moved_to(other)
     if isinstance(new, Rebuild):
         _take_over(task, new, made)
     return made
@@ -183,7 +186,7 @@ def _python_in(prefix: Path) -> str:
 
 
 def _take_over(task: Task, new: Rebuild, made: Ground) -> None:
-    """Copy from the old environment what no index has: local builds, and variables that a fix set in its activation."""
+    """Copy what no index has from the old environment: local builds, and variables set in its activation scripts."""
     old = task.ground
     for info in records.info_folders(old.site, new.keeps):
         for path, *_ in records.rows(info):
@@ -205,7 +208,10 @@ def _call(
 ) -> None:
     env = task.tool.environment(os.environ, job, network=network)
     seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
-    env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}  # for what pip starts; -I hides it from pip
+    env = {
+        **env,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # for children of pip; pip itself ignores it because of -I
     ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
     if not ended.ok:
         said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err
@@ -213,7 +219,7 @@ def _call(
 
 
 def _set_variables(plan: Plan, ground: Ground) -> None:
-    """Set variables in a marked block of the activation scripts, or in conda's own file; earlier ones stay."""
+    """Set variables in a marked block of the activation scripts, or in conda's own file; keep those set earlier."""
     wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):
         none = not _NAME.fullmatch(step.name)
@@ -251,7 +257,7 @@ def _conda(path: Path, wanted: Mapping[str, str | None]) -> None:
     try:
         held: Any = json.loads(read_regular(path, _LARGEST)) if path.exists() else {}
         variables = held.setdefault("env_vars", {})
-        # conda's own word for a variable that activation takes away
+        # conda's own value for a variable that activation unsets
         variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise FailureError(f"{path} does not have the format that conda writes") from None

@@ -1,4 +1,4 @@
-"""What a transaction stands on: which environment is meant, how and by whom it can be changed, and who uses it."""
+"""Find out which environment a transaction changes, how it can be changed, whether this user may, and who uses it."""
 
 import os
 import shlex
@@ -18,59 +18,62 @@ from tunedoctor.state.folder import FailureError
 NEW = "doctor fix --new ./.venv"
 SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
 _USR = ("/usr", "/bin")
-"""Where nobody's environment lies; /usr/local and below is the administrator's."""
+"""System folders, which hold no user's environment; /usr/local and below belong to the administrator."""
 _SYSTEM = (*_USR, "/nix/store", "/gnu/store", "/snap", "/System", "/Library")
 """Prefixes of Pythons that belong to a package manager."""
 _PROJECT = (".git", ".hg", "pyproject.toml", "setup.py", "requirements.txt")
-"""In the prefix of an environment that was made in the folder of a project itself."""
+"""Files of a project: a prefix that has them is an environment made in the project's own folder."""
 _MOST_USERS = 50
 
 Strategy = Literal["switch", "backup", "stash", "new"]
 
 
 class Ground(NamedTuple):
-    """An environment and the way to change it."""
+    """An environment and the strategy to change it."""
 
     strategy: Strategy
     prefix: Path
-    """Links resolved."""
+    """With links resolved."""
     python: str
-    """The interpreter, relative to the prefix; absolute for a stash, where nothing moves."""
+    """The interpreter, relative to the prefix; absolute for a stash, which moves nothing."""
     site: Path
     scripts: Path
     user: bool = False
-    """Packages go to the user's own site-packages."""
+    """Whether packages go to the user's own site-packages."""
 
     @property
     def root(self) -> Path:
-        """The folder that all of it lies in: the prefix, or that of the user's own packages."""
+        """The folder that contains all of it: the prefix, or that of the user's own packages."""
         return self.scripts.parent
 
     @property
     def live(self) -> Path:
-        """What is changed; the parts of a transaction lie beside it."""
+        """The folder that is changed; the parts of a transaction are next to it."""
         return self.site if self.strategy == "stash" else self.prefix
 
     @property
     def executable(self) -> str:
-        """The interpreter to start."""
+        """Path of the interpreter to start."""
         return str(self.prefix / self.python)
 
-    def inside(self, root: Path) -> "Ground":
-        """Return the same ground in another state of the prefix."""
+    def moved_to(self, root: Path) -> "Ground":
+        """Return this ground for another state of the environment, in `prefix`."""
         site, scripts = (root / one.relative_to(self.prefix) for one in (self.site, self.scripts))
         return self._replace(prefix=root, site=site, scripts=scripts)
 
 
 def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
-    """Choose how to change an environment, or refuse; `consent`: the user wants a Python of its own changed."""
+    """Return how to change an environment. Raises FailureError if it may not or can't be changed.
+
+    `consent`: the user agreed to change a Python that is not a separate environment.
+    """
     if not isinstance(interpreter, Interpreter):
         raise FailureError(interpreter.why, NEW, refused=True)
     prefix = Path(os.path.realpath(interpreter.prefix))
     _refuse(not prefix.is_dir(), f"{interpreter.prefix} cannot be reached")
     own = interpreter.kind in ("venv", "conda")
     _allow(interpreter, prefix, own=own, consent=consent)
-    # the link itself, and not what it leads to
+    # the link itself, not its destination
     python = Path(interpreter.executable)
     folder = Path(os.path.realpath(python.parent))
     lacks = not interpreter.site_packages or not folder.is_relative_to(prefix)
@@ -86,7 +89,7 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
         in_place = interpreter.kind == "conda" or sys.platform == "win32"
         executable = str(folder.relative_to(prefix) / python.name)
         return Ground("backup" if in_place else "switch", prefix, executable, site, scripts)
-    # the packages that change are saved, and the prefix stays where it is
+    # save the packages that change; the prefix stays in its place
     if not os.access(site, os.W_OK):
         barred = own or not interpreter.user_site_on
         _refuse(barred, f"{site} is not writable by this user")
@@ -101,7 +104,7 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
 
 
 def to_rebuild(ground: Ground) -> Ground:
-    """Return the ground of an environment that a new one is to replace, or refuse one that cannot be swapped."""
+    """Return the ground of an environment that a new one replaces. Raises FailureError if it can't be swapped."""
     where = ground.strategy == "stash" or not (ground.prefix / "pyvenv.cfg").is_file()
     why = f"{ground.prefix} cannot be replaced as a whole: it is not a virtual environment, or cannot be renamed"
     FailureError.when(where, why, NEW, refused=True)
@@ -109,7 +112,7 @@ def to_rebuild(ground: Ground) -> Ground:
 
 
 def ground_for(new: NewEnvironment) -> Ground:
-    """Return the ground of an environment to be made, or refuse its path."""
+    """Return the ground of an environment to create. Raises FailureError if its path is not allowed."""
     path = Path(new.path)
     whole = path.is_absolute() and ".." not in path.parts and "\0" not in new.path
     base = Path(os.path.realpath(path.parent)) if whole else path
@@ -129,7 +132,7 @@ def ground_for(new: NewEnvironment) -> Ground:
     FailureError.when(why, why, *ways, refused=True)
     prefix = base / path.name
     python = f"{SCRIPTS}/python{'.exe' if sys.platform == 'win32' else ''}"
-    # which Python it will be, and so the site folder, is known when it is made
+    # its Python, and so its site folder, is only known once it is created
     return Ground("new", prefix, python, prefix / "lib", prefix / SCRIPTS)
 
 
@@ -142,8 +145,11 @@ def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) 
     _refuse(not own and not consent, why, python)
     _refuse(own and _is_the_systems(prefix), f"{prefix} is inside a system folder")
     if sys.platform != "win32" and (number := prefix.stat().st_uid) != os.geteuid():
-        # files of ours in it would be out of the owner's hands
-        name, owner = f"#{number}", f"user {number}"  # sudo takes a number that has no name
+        # the owner could not remove files that this user creates in it
+        name, owner = (
+            f"#{number}",
+            f"user {number}",
+        )  # sudo accepts a number for a user without a name
         with suppress(KeyError):
             name = owner = prefix.owner()
         command = f"sudo -u {shlex.quote(name)} doctor fix --target {shlex.quote(str(prefix))}"
@@ -156,7 +162,7 @@ def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
 
 
 def _movable(prefix: Path) -> bool:
-    """Tell whether the prefix, which is this user's, can be cloned beside itself and renamed."""
+    """Return whether the prefix, which belongs to this user, can be cloned next to itself and renamed."""
     import psutil  # noqa: PLC0415  28 ms, and only a change pays
 
     stays = os.path.ismount(prefix) or prefix in (prefix.parent, Path.cwd())
@@ -171,7 +177,7 @@ def _movable(prefix: Path) -> bool:
 
 
 def _refuse(where: bool, why: str, python: str = "python3") -> None:  # noqa: FBT001  it is the question
-    """Refuse where something is so; the way on is a new environment instead."""
+    """Refuse if a condition holds, and suggest a new environment instead."""
     FailureError.when(where, why, NEW, f"{shlex.quote(python)} -m venv .venv", refused=True)
 
 
@@ -185,14 +191,14 @@ class User(msgspec.Struct, frozen=True):
 
 
 def users(prefix: Path) -> tuple[User, ...]:
-    """Return processes that run the environment's interpreter or have its files mapped, where they may be seen."""
+    """Return the visible processes that run the environment's interpreter or have its files mapped."""
     import psutil  # noqa: PLC0415  28 ms, and only a plan pays
 
     found: list[User] = []
     root = os.path.normcase(f"{prefix}{os.sep}")
     for process in psutil.process_iter(["name", "exe", "cmdline", "cwd"]):
         told = process.info
-        # a venv's interpreter is a link: the process runs the base one, and is called by the venv's name
+        # a venv's interpreter is a link: the process runs the base one, but its command has the venv's path
         starts = (told["exe"] or "", *(told["cmdline"] or [])[:1])
         if any(os.path.normcase(one).startswith(root) for one in starts):
             how = "runs its interpreter"
@@ -208,7 +214,7 @@ def users(prefix: Path) -> tuple[User, ...]:
 
 
 def _has_mapped(pid: int, root: str) -> bool:
-    # psutil adds up the pages of each mapping, which takes a second for a training
-    with suppress(OSError):  # on Linux alone it is there
+    # not psutil: it adds up the pages of each mapping, which takes a second for a training
+    with suppress(OSError):  # the file only exists on Linux
         return os.fsencode(root) in Path(f"/proc/{pid}/maps").read_bytes()
     return False

@@ -1,9 +1,9 @@
-"""What a transaction writes down before each step, and the lock: with marks of folders, all that is believed.
+"""The journal that a transaction writes before each step, and the lock. Recovery trusts only them and folder marks.
 
-A journal is one file of JSON in the environment's entry of the user's state folder, put in place whole, and on the disk
-before the step begins. Beside /home/me/llm/.venv, for the transaction ID, lie .venv.doctor-ID, the other state of the
-environment (the clone before the switch, the old one after it), and with .wheels at its end what was fetched. The other
-state lies at the same depth, so that relative links hold in it.
+A journal is a JSON file in the environment's entry of the user's state folder. It is replaced in one go, and is on the
+disk before the step begins. For a transaction ID there is, next to /home/me/llm/.venv, the folder .venv.doctor-ID with
+the other state of the environment (the clone before the switch, the old one after it), and .venv.doctor-ID.wheels with
+the fetched files. The other state is at the same depth, so that relative links in it work.
 """
 
 import os
@@ -27,31 +27,31 @@ TOKEN = ".doctor-"  # noqa: S105  no secret: a part of names
 _TIME = "%Y%m%dT%H%M%S%f"
 _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 _LARGEST = 16 << 20
-"""Bytes of a journal."""
+"""Most bytes of a journal."""
 _MOMENT = 1.0
-"""Seconds in which a lock is waited for: a child that a killed doctor was starting holds it for a moment."""
+"""Seconds to wait for a lock: a child that a killed doctor was just starting holds it for a moment."""
 _DYING = 5.0
-"""Seconds in which the end of a killed doctor is waited for.
+"""Seconds to wait for the end of a killed doctor's installer.
 
-It lets go of the lock first; the installer that is tied to it ends a moment later, and until then writes on.
+The lock is released first; the installer, which is tied to the doctor, ends a moment later and writes until then.
 """
 Then = Literal["done", "undone", "gone"]
-"""gone: the change came out again, and all of the transaction goes."""
+"""gone: the change was reverted, and everything of the transaction is removed."""
 Step = Literal["begin", "changing", "swapping", "restoring"] | Then
-"""begin: nothing of the environment is touched yet. restoring: what a stash saved comes back."""
+"""begin: nothing in the environment was touched yet. restoring: the files that a stash saved are put back."""
 
 
 class DamagedError(FailureError):
-    """A journal, or what it names, is not what this doctor left; the message says what."""
+    """A journal, or a folder it names, is not as the doctor left it; the message says what is wrong."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What a journal tells: all that is needed without the plan."""
+    """The contents of a journal: everything that recovery needs without the plan."""
 
     step: Step
     ground: Ground
     live: str
-    """Mark of the state that lies in its place, which it carries while it is swapped; "" where there is none."""
+    """Mark that the live state carries while it is swapped; "" if it has none."""
     other: str
     """Mark of the other state."""
     host: str
@@ -59,54 +59,54 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     cures: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     was: Step = "begin"
-    """Of a swap: the step before it."""
+    """For a swap: the step before it."""
     then: Then = "done"
-    """Of a swap: what it leads to."""
+    """For a swap: the step that follows it."""
     saved: dict[str, bool] = {}
-    """Of a stash: what the change touches, relative to the root -> whether it was there."""
+    """For a stash: each path that the change touches, relative to the root -> whether it existed."""
     first_state: str = ""
     """Id of the state before the first change of the same fix; "" for the first change."""
     files: Literal["none", "pending", "settled"] = "none"
     """Files of the project that change with the environment. pending: they may not fit the environment yet."""
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing is open: a state is kept."""
+    def is_complete(self) -> bool:
+        """Whether the transaction is complete: nothing needs recovery, and a state is kept."""
         return self.step in ("done", "undone")
 
     @property
     def marks(self) -> frozenset[str]:
-        """Of all folders that the transaction makes or moves, that of wheels too."""
+        """The marks of all folders that the transaction creates or moves, including the one with wheels."""
         return frozenset({self.live, self.other} - {""})
 
 
 class Journal:
-    """One transaction: the record of it, and its paths."""
+    """One transaction: its record and its paths."""
 
     record: Record
-    """As it was read or written last."""
+    """The record as last read or written."""
 
     def __init__(self, live: Path, id_: str, entry: Path) -> None:
         self.live, self.id, self.entry = live, id_, entry
-        self.token = f"{TOKEN}{id_}"  # it tells the other state's path from the live one
+        self.token = f"{TOKEN}{id_}"  # added to the live folder's name for the other state
         self.other = live.with_name(f"{live.name}{self.token}")
-        # where the live one stands for a moment while two renames swap it
+        # the live folder's name for a moment while two renames swap it
         self.aside = live.with_name(f"{self.other.name}.aside")
         self.wheels = live.with_name(f"{self.other.name}.wheels")
-        self.file = entry / f"{id_}.journal"  # it stays as long as the state
+        self.file = entry / f"{id_}.journal"  # kept as long as the state
         self.log = entry / f"{id_}.log"
 
     def save(self, record: Record) -> None:
-        """Put a record in the place of the one before, on the disk; where it fails nothing that follows was begun."""
+        """Replace the record on the disk. Raises OSError if that fails; then the next step must not begin."""
         keep(self.file, msgspec.json.encode(record, enc_hook=str))
         self.record = record
 
     def step(self, step: Step, **more: object) -> None:
-        """Write down the step that comes."""
+        """Write down the step that comes next."""
         self.save(replace(self.record, step=step, **more))
 
     def read(self) -> Record:
-        """Return what the file tells; DamagedError where no doctor wrote it of this environment."""
+        """Return the record in the file. Raises DamagedError if no doctor wrote it for this environment."""
         self.record = record = _decoded(self.file)
         ground = record.ground
         DamagedError.when(ground.live != self.live, f"{ground.live} is not part of {self.live}")
@@ -119,23 +119,23 @@ class Journal:
 
 
 def new(live: Path, entry: Path) -> Journal:
-    """Return the journal of what begins now. Ids sort by time, even where the clock was set back."""
+    """Return the journal of a new transaction. Ids sort by time, even if the clock was set back."""
     now = datetime.now(UTC)
-    last = max((one.id.partition("-")[0] for one in known(live)), default="")
+    last = max((one.id.partition("-")[0] for one in journals_of(live)), default="")
     if last >= now.strftime(_TIME):
         now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
     return Journal(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
 
 
-def known(live: Path) -> list[Journal]:
-    """Return the journals of an environment, oldest first; nothing of them is read yet."""
+def journals_of(live: Path) -> list[Journal]:
+    """Return the journals of an environment, oldest first, without reading them."""
     entry = entry_of(live)
     ids = sorted(file.stem for file in entry.glob("*.journal")) if entry else ()
     return [Journal(live, one, entry) for one in ids if entry and _ID.fullmatch(one)]
 
 
 def changed_by(prefixes: Collection[str]) -> list[Path]:
-    """Return what fixes of interpreters changed: the user's own packages are of several and lie in no prefix."""
+    """Return the folders that fixes of these interpreters changed, such as the user's own site, which several share."""
     found: dict[Path, None] = {}
     for file in (file for entry in entries() for file in entry.glob("*.journal")):
         with suppress(DamagedError):
@@ -147,7 +147,7 @@ def changed_by(prefixes: Collection[str]) -> list[Path]:
 
 def _decoded(file: Path) -> Record:
     try:
-        # the fields that JSON has no word for are paths
+        # fields that JSON has no type for are paths
         data, made = read_regular(file, _LARGEST), lambda kind, value: kind(value)
         return msgspec.json.decode(data, type=Record, dec_hook=made)
     except OSError as error:
@@ -158,7 +158,7 @@ def _decoded(file: Path) -> Record:
 
 @contextmanager
 def locked(entry: Path) -> Generator[None]:
-    """Hold an environment's lock until the holder ends, however it dies. Raises FailureError: who holds it."""
+    """Hold an environment's lock; the system releases it when the process dies. Raises FailureError: who holds it."""
     import psutil  # noqa: PLC0415  28 ms, and only a change pays
     from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, and only a change pays
 
@@ -170,14 +170,16 @@ def locked(entry: Path) -> Generator[None]:
         who = f" (process {one[0]} on {one[1]})" if one else ""
         why = f"another doctor{who} is changing this environment; wait until it has finished"
         raise FailureError(why, refused=True) from None
-    dead = _holder(signed)  # who ends well takes it away
+    dead = _holder(signed)  # a holder that ends normally removes it
     if dead and dead != (os.getpid(), host) and dead[1] == host:
         with suppress(psutil.Error, ValueError, OverflowError):
             process = psutil.Process(dead[0])
             if process.status() != psutil.STATUS_ZOMBIE:
                 process.wait(_DYING)
     try:
-        with suppress(OSError):  # for the message of others; a full disk is no hindrance
+        with suppress(
+            OSError
+        ):  # only for messages of other doctors, so a full disk does not matter
             signed.write_bytes(msgspec.json.encode((os.getpid(), host)))
         yield
     finally:

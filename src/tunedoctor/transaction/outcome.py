@@ -1,4 +1,4 @@
-"""How a transaction is wished, how far it is, what came of it, and the result of `doctor fix`: plain data."""
+"""Options, progress and outcome of a transaction, and the result of `doctor fix`: plain data."""
 
 import time
 from collections.abc import Callable
@@ -15,31 +15,31 @@ from tunedoctor.project.changes import FileEdit, ProjectChange
 from tunedoctor.transaction.ground import Strategy, User
 
 End = Literal["applied", "nothing", "refused", "failed"]
-"""failed: begun, and put back. In each case but applied the environment is what it was."""
+"""failed: begun, then reverted. Unless it is "applied", the environment is unchanged."""
 Stage = Literal[
     "lock", "recover", "fetch", "make", "save", "change", "verify", "import", "prove", "switch", "start", "prune",
 ]  # fmt: skip
 Watch = Callable[[Stage, str, float], None]
-"""Called when a stage has ended, with what came of it ("16 wheels") and how many seconds it took."""
+"""Called when a stage has ended, with its result ("16 wheels") and the seconds it took."""
 
 
-class Ways(NamedTuple):
-    """How a plan is to be carried out."""
+class ApplyOptions(NamedTuple):
+    """Options for carrying out a plan."""
 
     deep: bool = False
     """Prove it by running the target's packages."""
     imports: bool = True
     """Prove it by importing them."""
     consent: bool = False
-    """Change a Python that is no environment of its own."""
+    """Also change a Python that is not a separate environment."""
     smoke: Callable[[str], str] | None = None
-    """Called with the interpreter of the changed state; returns why it is not good, or ""."""
+    """Called with the interpreter of the changed state; returns why the state is not good, or ""."""
     checks: tuple[Check, ...] = ()
-    """What the state before and the one after are judged by."""
+    """Checks that judge the states before and after."""
     sources: Sources = Sources()
-    """Where wheels come from."""
+    """Sources of wheels."""
     installer: Named | None = None
-    """Who makes the change; None: uv where it is there."""
+    """The installer; None: uv if it exists, else pip."""
     first_state: str = ""
     """Id of the state before the first change of the same fix; "" for the first change."""
     edits: tuple[FileEdit, ...] = ()
@@ -47,7 +47,7 @@ class Ways(NamedTuple):
 
 
 class Clock:
-    """Times the stages."""
+    """Measures how long the stages take."""
 
     def __init__(self, watch: Watch) -> None:
         self.stage: Stage = "lock"
@@ -56,12 +56,12 @@ class Clock:
         self._watch, self._began = watch, 0.0
 
     def begin(self, stage: Stage) -> None:
-        """End the stage before, and begin one."""
+        """End the current stage, and begin another one."""
         self.end()
         self.stage, self._began, self.words = stage, time.monotonic(), ""
 
     def end(self) -> None:
-        """End the stage."""
+        """End the current stage."""
         if self._began:
             passed, self._began = time.monotonic() - self._began, 0.0
             self.seconds[self.stage] = round(passed, 4)
@@ -69,110 +69,110 @@ class Clock:
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """A state of the environment that can be brought back."""
+    """A state of the environment that can be restored."""
 
     id: str
     taken: str
-    """When it was left, ISO 8601."""
+    """When it was replaced, ISO 8601."""
     folder: str
-    """Where it lies; "" for an environment that was made from nothing, or where something else lies there."""
+    """Its folder; "" if the environment was created from nothing, or if something else is at its place."""
     strategy: Strategy
     bytes: int = 0
-    """What its removal would free."""
+    """Bytes that its removal would free."""
     cures: tuple[str, ...] = ()
-    """What the change that left it was for."""
+    """Reason of the change that replaced it."""
     changes: tuple[str, ...] = ()
-    """"torch 2.9.1+cu130 -> 2.9.1+cu126", one for each package."""
+    """One entry per package: "torch 2.9.1+cu130 -> 2.9.1+cu126"."""
     undone: bool = False
-    """It was brought back, and what lies there is what it replaced."""
+    """It was restored, and its folder now holds the state that it replaced."""
     first_state: str = ""
     """Id of the state before the first change of the same fix; "" for the first change."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the change ended, and what is left to do."""
+    """The result of a change, and what is left to do."""
 
     end: End
     stage: Stage = "switch"
-    """The last stage that was begun."""
+    """The last stage that began."""
     why: str = ""
-    """For refused and failed: one sentence."""
+    """For refused and failed: the reason in one sentence."""
     by_hand: tuple[str, ...] = ()
-    """Commands that get the user further, for refused and failed."""
+    """For refused and failed: commands that help the user."""
     state: State | None = None
-    """What `doctor undo` brings back."""
+    """The state that `doctor undo` restores."""
     strategy: Strategy | None = None
     log: str = ""
-    """File with the installer's words; "" where it was removed."""
+    """File with the installer's output; "" if it was removed."""
     seconds: dict[str, float] = {}
-    """Stage -> how long it took."""
+    """Stage -> seconds that it took."""
     fetched: int = 0
     """Wheels."""
     unhashed: tuple[str, ...] = ()
-    """Packages that their index gives no hash for."""
+    """Packages for which their index has no hash."""
     changed: tuple[str, ...] = ()
     cured: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    """Errors and warnings that are there after the change, by id."""
+    """Ids of the errors and warnings after the change."""
     errors: tuple[str, ...] = ()
-    """Those of them that are errors and that only the proof showed."""
+    """Those of them that are errors which only the proof revealed."""
     imports: tuple[str, ...] = ()
-    """Modules that were imported in the changed environment; `seconds` tells under "import" how long it took."""
+    """Modules that were imported in the changed environment; `seconds["import"]` is how long that took."""
     unproved: str = ""
-    """What was not proved, and why: nothing was imported."""
+    """What was not proved, and why; for example, that nothing was imported."""
     stays: tuple[str, ...] = ()
-    """What was broken before and is not the business of this change, one sentence each."""
+    """Faults that existed before and that this change does not concern, one sentence each."""
     told: tuple[Tell | SetEnv, ...] = ()
-    """Steps of the plan that are the user's."""
+    """Steps of the plan that the user has to do."""
     users: tuple[User, ...] = ()
-    """Who uses the environment, and keeps the old one until restarted."""
+    """Processes that use the environment; they keep the old one until they are restarted."""
     recovered: str = ""
-    """What was done about a transaction that an earlier doctor left open."""
+    """What was done about a transaction that an earlier doctor left unfinished."""
     target: str = ""
 
 
 class UndoResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How an undo ended."""
+    """The result of an undo."""
 
     done: bool
     why: str = ""
     state: State | None = None
     recovered: str = ""
     files: tuple[str, ...] = ()
-    """Files of the project that have their contents back."""
+    """Files of the project whose old contents were restored."""
     files_left: tuple[str, ...] = ()
-    """Files of the project that were changed since the fix, and stay as they are."""
+    """Files of the project that were changed after the fix, and were left as they are."""
 
 
 Ended = Literal["nothing", "planned", "told", "declined", "applied", "refused", "failed"]
-"""nothing: there is nothing to cure. planned: a dry run. told: all that is left is the user's to do. In each case but
-applied the environment is what it was."""
+"""nothing: there is nothing to fix. planned: a dry run. told: only manual steps are left. Unless it is "applied", the
+environment is unchanged."""
 
 
-class Treated(msgspec.Struct, frozen=True, kw_only=True):
+class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
     """A finding and what the plan does about it."""
 
     id: str
     title: str
     found: str = ""
-    """What was seen, with numbers and places."""
+    """The observation, with numbers and paths."""
     severity: Literal["error", "warning", "note"]
     fix: str
-    """Id of the fix; "" where none is for it."""
+    """Id of its fix; "" if it has none."""
     changes: bool = False
-    """The fix changes the environment; else it only tells."""
+    """Whether the fix changes the environment; else it only gives advice."""
     advice: bool = False
-    """Its cure is advice, that no command carries out."""
+    """Its remedy is advice that no command carries out."""
     held: Literal["check", "activation"] = "check"
-    """What proves it: the checks, or nothing yet, since a variable holds from the next activation on."""
+    """What proves it: the checks, or nothing yet, because a variable takes effect at the next activation."""
 
 
 class EarlierRung(msgspec.Struct, frozen=True, kw_only=True):
-    """A smaller scope that was tried before."""
+    """A smaller scope that was tried first."""
 
     rung: Scope
     end: Literal["refused", "failed"]
-    """refused: there was no plan. failed: the plan did not prove itself and was taken back."""
+    """refused: there was no plan. failed: the plan failed its proof and was reverted."""
     why: str = ""
     plan_id: str = ""
     log: str = ""
@@ -188,46 +188,46 @@ class FixResult(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     installer: Literal["", "pip", "uv"] = ""
     rung: Scope = Scope.SMALLEST
-    """How much the plan may change; each larger scope is tried when the one before did not help."""
+    """How much the plan may change; a larger scope is tried when the smaller one did not help."""
     earlier: tuple[EarlierRung, ...] = ()
     """The smaller scopes that did not help."""
-    findings: tuple[Treated, ...] = ()
-    """Those that were to be cured."""
+    findings: tuple[FindingResult, ...] = ()
+    """The findings that were to be fixed."""
     plan: Plan | None = None
     plan_id: str = ""
-    """What `--plan` takes: this plan is carried out then, or none."""
+    """Value for `--plan`, which carries out exactly this plan, or none."""
     predicted: tuple[str, ...] = ()
-    """Findings that the plan is predicted to cure."""
+    """Findings that the plan is expected to fix."""
     untold: tuple[str, ...] = ()
-    """Findings of which only the change itself shows whether they are cured."""
+    """Findings for which only the change itself shows whether they are fixed."""
     stays: tuple[str, ...] = ()
-    """Known breaks that no version of the packages leaves."""
+    """Known incompatibilities that no version of the packages avoids."""
     undo: str = ""
     look: str = ""
     free_bytes: int = 0
-    """On the disk of the environment."""
+    """Free bytes on the disk of the environment."""
     users: tuple[User, ...] = ()
     why: str = ""
-    """For refused and failed."""
+    """For refused and failed: the reason."""
     details: str = ""
-    """The resolver's own words, where it finds no set."""
+    """The resolver's own explanation if it finds no set."""
     by_hand: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Where there is nothing to cure: the notes that `doctor check` shows."""
+    """If there is nothing to fix: the notes that `doctor check` shows."""
     applicable: tuple[str, ...] = ()
     """Those of them that `doctor fix ID` carries out."""
     looked: str = ""
-    """Where there is nothing to cure: when the packages were imported, ISO 8601; "" where they were not."""
+    """If there is nothing to fix: when the packages were imported, ISO 8601; "" if they were not."""
     unproved: str = ""
-    """Where there is nothing to cure: what was not looked at, and why."""
+    """If there is nothing to fix: what was not checked, and why."""
     project: ProjectChange | None = None
-    """What changes in the project of the environment; None if it has none, or its files need no change."""
+    """Changes to the files of the environment's project; None if it has none, or its files need no change."""
     outcome: Outcome | None = None
 
 
 def exit_code(answer: FixResult) -> int:
-    """Return 0 where it went as asked and no error is left to the user, else 1."""
+    """Return 0 if everything went as requested and no error is left for the user, else 1."""
     if answer.end in ("nothing", "planned"):
         return 0
     errors = {one.id for one in answer.findings if (one.severity, one.held) == ("error", "check")}

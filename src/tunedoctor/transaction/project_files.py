@@ -1,8 +1,8 @@
-"""Files of the project that change together with the environment: both are old or both are new.
+"""Change files of the project together with the environment: both are old or both are new.
 
-Before the environment is switched, the old and the new contents are kept in the transaction's entry of the user's state
-folder, the journal says that the files are pending, and they are written. Whatever ends the run then, the next start
-writes the contents that fit the environment. A file that somebody changed in between is left alone.
+Before the environment is switched, the doctor saves the old and new contents in the transaction's entry of the user's
+state folder, marks the files as pending in the journal, and writes them. If the run is killed then, the next start
+writes the contents that fit the environment. A file that someone changed in between is left alone.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ from tunedoctor.project.changes import FileEdit
 from tunedoctor.state.folder import FailureError, keep
 from tunedoctor.system.reading import read_regular
 from tunedoctor.transaction import tree
-from tunedoctor.transaction.journal import DamagedError, Journal, known
+from tunedoctor.transaction.journal import DamagedError, Journal, journals_of
 
 _LARGEST = 64 << 20
 
@@ -44,7 +44,7 @@ def settle(journal: Journal) -> tuple[str, ...]:
     """
     if journal.record.files == "none":
         return ()
-    several = {one.id: _contents(one) for one in known(journal.live)}
+    several = {one.id: _contents(one) for one in journals_of(journal.live)}
     recognised: dict[str, set[bytes]] = {}
     for edits in several.values():
         for one in edits:

@@ -1,4 +1,4 @@
-"""Prove a changed environment as if it stood in its place: only what the change made worse fails it."""
+"""Prove a changed environment as if it were already in its final place: it only fails if something got worse."""
 
 import json
 import os
@@ -32,29 +32,29 @@ from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
 
 _OTHERS = (kinds.Target, kinds.Launchers, kinds.Environment, kinds.InstallerConfig, kinds.Compilers)
-"""Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
+"""Facts about the target that its packages do not change, or that only apply to its own path."""
 _GRADES = ("error", "warning")
 _MOST = 3
-"""Modules of one distribution that are imported, the one of its name first."""
+"""Most modules of one distribution that are imported, the one with its name first."""
 _MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w.-]+)?\.(?:so|pyd))", re.ASCII)
-"""What begins a module, in a RECORD."""
+"""Pattern of a module's path in a RECORD."""
 
 Modules = dict[str, tuple[str, ...]]
-"""Normalised name of a distribution -> those of its modules that are imported."""
+"""Normalised name of a distribution -> its modules to import."""
 
 
 def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answer | None]:
-    """Measure the state before, as far as it must be ahead of the change; `work` is the ground that will be changed.
+    """Measure the old state, as far as that must happen before the change; `work` is the ground that will be changed.
 
-    Returns where files were not as their RECORD says, of packages that the plan names and no installer touches; and
-    what an import said, or None where it is asked only if need be, while the old state stands beside the new one.
+    Returns which files of packages that the plan names and no installer touches differ from their RECORD, and the
+    result of importing. That is None if the old state is kept next to the new one: then it can be measured later.
     """
     plan, ground = task.plan, task.ground
     if plan.new:
         return (), kinds.Absent(why="there was no environment")
     known, held = task.before.get(kinds.Runtime), imports.remembered(task.before)
     told = None if task.ways.imports and not isinstance(known, kinds.Runtime) else known
-    if told is None and work is ground:  # it is changed in its place: later is too late
+    if told is None and work is ground:  # it is changed in place, so it must be measured now
         told = held[0] if held else _imported(task, ground, old=True)
     there = task.before.find(kinds.Packages)
     same = (p.name for p in plan.pins if there and _same(there.version(p.name), p.version))
@@ -65,10 +65,10 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answ
 def prove(
     task: Task, work: Ground, stays: tuple[str, ...], was: imports.Answer | None
 ) -> tuple[Outcome, Snapshot]:
-    """Hold versions, metadata, findings, imports and the smoke test of the changed state against the one before.
+    """Compare versions, metadata, findings, imports and the smoke test of the changed state with the old one.
 
-    `stays` and `was` are what `look_before` returned. Returns what was proved, and the state as it was seen. Fails
-    where something is worse than before, or nothing of what was to be cured is.
+    `stays` and `was` are what `look_before` returned. Returns what was proved, and a snapshot of the state. Raises
+    FailureError if something got worse, or if no finding that was to be fixed is fixed.
     """
     plan, ways = task.plan, task.ways
     also = _modules_of(work, plan)
@@ -79,11 +79,11 @@ def prove(
         count = len(imports.up(told))
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
-    after = task.seen["after"] = _seen(task, work, told)
+    after = task.seen["after"] = _final_snapshot(task, work, told)
     broken = _metadata(task.before)
     worse_now = (text for key, text in _metadata(after).items() if key not in broken)
     hold((*_plan_faults(plan, after), *worse_now))
-    found, has, better = _judged(task, after, told, also, was)
+    found, has, better = _judge_findings(task, after, told, also, was)
     dead = imports.deaths(told)
     still = imports.unheld(plan.asks, dead, also)
     left = tuple(id_ for id_ in plan.cures if id_ in found.left or id_ in still)
@@ -115,12 +115,12 @@ def prove(
     return proved, after
 
 
-def _judged(
+def _judge_findings(
     task: Task, after: Snapshot, told: imports.Answer, also: Modules, was: imports.Answer | None
 ) -> tuple[Simulated, Diagnosis, bool]:
-    """Judge the findings of the state after; also tell whether a library came up that did not before."""
+    """Judge the findings of the changed state; also return whether a library can be imported that could not before."""
     plan, before, checks = task.plan, task.before, task.ways.checks
-    # what came in with others and nobody asked for is named alone where it dies
+    # a package that only came in as a dependency is only named if its import fails
     names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
     brought = {module for name in names for module in also.get(name, ())}
     dead = {*map(module_of, imports.deaths(told))}
@@ -142,42 +142,45 @@ def _judged(
 def compare(
     before: Snapshot, after: Snapshot, checks: Iterable[Check], grades: Collection[str] = _GRADES
 ) -> tuple[Simulated, Diagnosis]:
-    """Compare two states, and return what the checks say of the second; what waits for the word of a run is untold."""
+    """Compare two states, and return the checks' results for the second.
+
+    Findings that need a run to be decided are left undecided.
+    """
     several = tuple(checks)
     old, new = diagnose(before, several), diagnose(after, several)
-    told, waits = after.get(kinds.Runtime), set[str]()
-    if not isinstance(told, kinds.Runtime):
+    runtime, waits = after.get(kinds.Runtime), set[str]()
+    if not isinstance(runtime, kinds.Runtime):
         silent = {**new.skipped, **new.unknown}
-        waits = {id_ for id_ in severities(old) if silent.get(id_) == told.why}
+        waits = {id_ for id_ in severities(old) if silent.get(id_) == runtime.why}
     return compared(old, new, waits, grades), new
 
 
 def no_target(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot without the facts of a target: what a new environment is compared with."""
-    kept = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
+    """Return a snapshot without the facts of a target, to compare a new environment with."""
+    facts = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
     why = kinds.Absent(why="there is no environment yet")
-    return imports.with_imports(Snapshot(kept, taken=snapshot.taken), why)
+    return imports.with_imports(Snapshot(facts, taken=snapshot.taken), why)
 
 
 def _is_of_packages(kind: type[kinds.Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
-def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
-    """Return the snapshot as it will be when `work` lies in its place; `told` is what importing it said."""
+def _final_snapshot(task: Task, work: Ground, imported: imports.Answer) -> Snapshot:
+    """Return the snapshot as it will be once `work` is in its final place; `imported` is the result of importing it."""
     moves = work.prefix != task.ground.prefix
-    found = imports.with_imports(take(work.executable, read=True, passing=moves), told)
+    snapshot = imports.with_imports(take(work.executable, read=True, passing=moves), imported)
     if moves:  # one path in the place of another, in every string
-        old, new = (json.dumps(str(one.prefix))[1:-1] for one in (work, task.ground))
-        found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
+        old, new = (json.dumps(str(ground.prefix))[1:-1] for ground in (work, task.ground))
+        snapshot = from_data(json.loads(json.dumps(to_data(snapshot)).replace(old, new)))
     answers = task.before.answers()
-    answers |= {kind: a for kind, a in found.answers().items() if _is_of_packages(kind)}
-    answers |= {kind: found.get(kind) for kind in (kinds.Runtime, kinds.Errors)}
-    return Snapshot(answers, taken=found.taken, doctor=found.doctor)
+    answers |= {kind: a for kind, a in snapshot.answers().items() if _is_of_packages(kind)}
+    answers |= {kind: snapshot.get(kind) for kind in (kinds.Runtime, kinds.Errors)}
+    return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
 def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
-    """Import with the interpreter of a ground, as a shell to come has it; `old`: as before the plan, never deep."""
+    """Import with the interpreter of a ground, with the variables of a new shell; `old`: those before the plan."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
         if isinstance(step, SetEnv) and step.value is None:
@@ -186,7 +189,7 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
             env[step.name] = step.value
     interpreter = task.before.find(kinds.Interpreter)
     version = interpreter.version if interpreter else ""
-    if not version:  # of an environment that is new, as its own file tells
+    if not version:  # a new environment's own file has it
         settings = settings_of(str(ground.prefix))
         version = settings.get("version_info") or settings.get("version", "")
     also = chain.from_iterable(_modules_of(ground, task.plan).values())
@@ -197,25 +200,25 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answe
 
 
 def _names(plan: Plan) -> frozenset[str]:
-    # of a new environment nothing was moved: what was asked for tells whether it is whole
+    # in a new environment nothing was moved: the requested packages show whether it is complete
     pins = () if plan.new or plan.rebuild else plan.pins
     return frozenset((*plan.asked, *(pin.name for pin in pins)))
 
 
 def _modules_of(ground: Ground, plan: Plan) -> Modules:
-    """Return the modules that the plan's distributions bring: those that can be imported by it, a few each."""
-    found: Modules = {}
+    """Return a few importable modules of each distribution of the plan."""
+    modules: Modules = {}
     for info in info_folders(ground.site, _names(plan)):
         tops = (match[1] for *_, name in rows(info) if (match := _MODULE.fullmatch(name)))
         like = name_of(info).replace("-", "_")
         several = sorted({*tops} - NO_LIBRARY, key=lambda top: (top != like, top))
-        found[name_of(info)] = tuple(several[:_MOST])
-    return found
+        modules[name_of(info)] = tuple(several[:_MOST])
+    return modules
 
 
-def hold(found: Iterable[str]) -> None:
-    """Stop where there are faults, and name the first three."""
-    if several := list(found):
+def hold(faults: Iterable[str]) -> None:
+    """Raise FailureError if there are faults, and name the first three."""
+    if several := list(faults):
         raise FailureError(clauses(several))
 
 
@@ -223,34 +226,34 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
     packages = after.find(kinds.Packages)
     if packages is None:
         return ["the packages of the changed environment could not be read"]
-    found = [
+    faults = [
         f"{pin.name} {pin.version} should have been installed, but {have or 'none'} is there"
         for pin in plan.pins
         if not _same(have := packages.version(pin.name), pin.version)
     ]
     stays = (name for name in plan.removed if packages.get(name))
-    return found + [f"{name} should have been removed, but is still there" for name in stays]
+    return faults + [f"{name} should have been removed, but is still there" for name in stays]
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
-    """Return who is at fault and with what -> the sentence; versions tell no fault from another."""
-    found: dict[tuple[str, str], str] = {}
+    """Return (package, problem) -> the sentence; the key has no versions, so a fault stays the same one."""
+    result: dict[tuple[str, str], str] = {}
     packages = snapshot.find(kinds.Packages)
     if packages is None:
-        return found
-    names = [one.name for one in packages.distributions]
+        return result
+    names = [unmet_one.name for unmet_one in packages.distributions]
     interpreter, host = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Host)
-    for one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
-        have, owner = one.installed or "none", one.owner
-        said = f"{owner.name} {owner.version} needs {one.wanted}, but {have} is installed"
-        found[owner.name, one.name] = said
+    for unmet_one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
+        have, owner = unmet_one.installed or "none", unmet_one.owner
+        sentence = f"{owner.name} {owner.version} needs {unmet_one.wanted}, but {have} is installed"
+        result[owner.name, unmet_one.name] = sentence
     for broken in packages.broken:
-        said = f"{broken.name}: {broken.problem}: {broken.detail}"
-        found[broken.name, broken.problem] = said
-    return found
+        sentence = f"{broken.name}: {broken.problem}: {broken.detail}"
+        result[broken.name, broken.problem] = sentence
+    return result
 
 
 def _same(have: str, want: str) -> bool:
-    """Compare versions; a pin without label is met by a build that has one, as installers see it."""
-    one, wanted = pep440(have), specifiers(f"=={want}")
-    return have == want or bool(one and wanted and wanted.contains(one, prereleases=True))
+    """Return whether a version meets a pin; like installers, a pin without a label accepts a build with one."""
+    version, pin = pep440(have), specifiers(f"=={want}")
+    return have == want or bool(version and pin and pin.contains(version, prereleases=True))

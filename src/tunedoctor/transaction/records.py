@@ -1,11 +1,10 @@
-"""Installed distributions, the files that they name, and what a change reaches: held inside, and saved.
+"""Find the files that a change deletes or writes, check that they are inside the environment, save and restore them.
 
-Folders of an environment that came from elsewhere are not to be trusted: links in it, and the RECORD files by which
-installers delete, can name anything of the user's.
+The folders of an environment from elsewhere can't be trusted: its links, and the RECORD files by which installers
+delete, can name any file of the user.
 
-Where the whole cannot be cloned, saved are the top-level entries of site-packages, and whatever else goes or is
-written, each by its path. What the change adds and was not there is noted by name. Putting back can be stopped and
-begun again.
+If the environment can't be cloned, the doctor saves the top-level entries of site-packages, and each other path that is
+deleted or written. Paths that the change adds are noted by name. Restoring can be interrupted and repeated.
 """
 
 import base64
@@ -27,22 +26,22 @@ from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.tree import link, remove_tree, replace
 
 _LARGEST = 4 << 20
-"""Bytes of a command; what is larger is a program of its own."""
+"""Most bytes of a command script; larger files are programs without the interpreter's path."""
 _LARGEST_RECORD = 64 << 20
 
 
 def name_of(info: Path) -> str:
-    """Return the normalised name of a distribution, by its .dist-info folder."""
+    """Return the normalised name of a distribution from its .dist-info folder."""
     return normalised(info.name.removesuffix(".dist-info").rpartition("-")[0])
 
 
 def info_folders(site: Path, names: Collection[str]) -> Iterator[Path]:
-    """Yield the .dist-info folders of normalised names in a site folder."""
+    """Yield the .dist-info folders in a site folder for some normalised names."""
     return (path for path in site.glob("*.dist-info") if name_of(path) in names)
 
 
 def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
-    """Yield the files of a distribution: path, "sha256=…" or "", and the name as RECORD has it; none without RECORD."""
+    """Yield path, "sha256=…" or "", and name in RECORD of each file of a distribution; nothing without a RECORD."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
         for name, digest, *_ in ((*row, "") for row in csv.reader(io.StringIO(text)) if row):
@@ -52,7 +51,7 @@ def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def damaged(info: Path) -> bool:
-    """Return whether installers cannot uninstall a distribution, or take it for whole: by RECORD and METADATA."""
+    """Return whether RECORD or METADATA of a distribution is damaged, so that installers can't uninstall it."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
         if any(len(row) != 3 for row in csv.reader(io.StringIO(text)) if row):
@@ -61,20 +60,20 @@ def damaged(info: Path) -> bool:
     except (OSError, UnicodeDecodeError, csv.Error):
         return True
     fields = dict(_FIELD.findall(head.partition("\n\n")[0]))
-    named = normalised(fields.get("Name", "")) == name_of(info)
+    has_name = normalised(fields.get("Name", "")) == name_of(info)
     # uv goes by the version of the folder's name, pip by that of the file: a damaged file is kept by one of them
     folder = info.name.removesuffix(".dist-info").rpartition("-")[2]
     version = pep440(fields.get("Version", ""))
-    return not named or version is None or version != pep440(folder)
+    return not has_name or version is None or version != pep440(folder)
 
 
 _FIELD = re.compile(r"^(Name|Version):[ \t]*(\S{1,200})[ \t\r]*$", re.MULTILINE)
 
 
 def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
-    """Remove what is left of distributions that no installer can uninstall, so that they can be installed again.
+    """Remove the rest of distributions that no installer can uninstall, so that they can be installed again.
 
-    Files go by what RECORD still names inside the environment. Those that it does not name are written over.
+    Removes the files that RECORD still names inside the environment. The others are overwritten by the install.
     """
     for info in list(info_folders(site, names)):
         if not damaged(info):
@@ -86,9 +85,9 @@ def remove_damaged(site: Path, root: Path, names: Collection[str]) -> None:
 
 
 def faults(site: Path, names: Collection[str]) -> Iterator[str]:
-    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each.
+    """Yield a sentence for each file of distributions that is missing or differs from their RECORD.
 
-    A file that several distributions bring, for example tests/__init__.py, has to be that of one of them.
+    A file that several distributions contain, for example tests/__init__.py, only has to match one of them.
     """
     for info in info_folders(site, names):
         if not (info / "RECORD").is_file():
@@ -101,15 +100,15 @@ def faults(site: Path, names: Collection[str]) -> Iterator[str]:
 
 
 def _is_of_another(site: Path, info: Path, name: str, digest: str) -> bool:
-    """Return whether another distribution brings the file as it is."""
-    others = (one for one in site.glob("*.dist-info") if one != info)
-    return any((name, digest) == (n, d) for one in others for _, d, n in rows(one))
+    """Return whether another distribution has this file with these contents."""
+    others = (other for other in site.glob("*.dist-info") if other != info)
+    return any((name, digest) == (n, d) for other in others for _, d, n in rows(other))
 
 
 def _digest(path: Path, kind: str = "sha256") -> str:
-    """Return the digest of a file as RECORD has it; "" where it cannot be read."""
+    """Return the digest of a file as RECORD writes it; "" if the file can't be read."""
     with suppress(OSError, ValueError, TypeError):
-        if path.is_file():  # a pipe would be waited for
+        if path.is_file():  # opening a pipe would block
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, kind).digest()
             return f"{kind}={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
@@ -117,10 +116,10 @@ def _digest(path: Path, kind: str = "sha256") -> str:
 
 
 def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
-    """Let what was installed into a clone name the environment that the clone will become.
+    """Replace the clone's path by that of the environment in commands and metadata installed into the clone.
 
-    Installers write the interpreter's path into commands, and the hash of the command into RECORD. The clone's name
-    is that of the environment and a token, which is taken out of the commands in `scripts` and of files of `infos`.
+    Installers write the interpreter's path into commands, and the command's hash into RECORD. The clone's name is the
+    environment's name plus a token; this removes the token from commands in `scripts` and from files of `infos`.
     """
     changed: set[Path] = set()
     for path in scripts.iterdir() if scripts.is_dir() else ():
@@ -142,39 +141,39 @@ def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
 
 
 def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
-    """Put back files that distributions which went had in common with others, as nvidia/__init__.py.
+    """Restore files that removed distributions shared with others, for example nvidia/__init__.py.
 
-    `names` are those that went, `old` is where their site folder is as it was. A RECORD that is missing or unreadable
-    shares nothing.
+    `names` are the removed ones, `old` is the unchanged site folder. A distribution without a readable RECORD shares
+    nothing.
     """
-    taken = {name for info in info_folders(old, names) for _, _, name in rows(info)}
-    for info in site.glob("*.dist-info") if taken else ():
+    removed = {name for info in info_folders(old, names) for _, _, name in rows(info)}
+    for info in site.glob("*.dist-info") if removed else ():
         for path, _, name in rows(info) if name_of(info) not in names else ():
-            if name in taken and not os.path.lexists(path) and (old / name).is_file():
+            if name in removed and not os.path.lexists(path) and (old / name).is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 link(os.fspath(old / name), os.fspath(path))
 
 
 def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
-    """Return every path that a plan deletes or writes; one outside of the environment is refused, with who names it."""
+    """Return every path that a plan deletes or writes. Raises FailureError if one is outside the environment."""
     root = Path(os.path.realpath(ground.root))
     inner: dict[Path, bool] = {}
-    found: list[Path] = []
+    paths: list[Path] = []
     for path, owner in _paths(plan, ground, wheels):
-        # the last part can be a link, which goes or is written over itself
+        # the last part can be a link: the link itself is deleted or overwritten, not its destination
         folder = path.parent
         if folder not in inner:
             inner[folder] = Path(os.path.realpath(folder)).is_relative_to(root)
-        whole = any(one.is_relative_to(path) for one in (ground.site, ground.scripts))
+        whole = any(allowed.is_relative_to(path) for allowed in (ground.site, ground.scripts))
         _hold(inner[folder] and not whole and ".." not in path.parts, str(path), owner)
-        found.append(path)
-    return found
+        paths.append(path)
+    return paths
 
 
 def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
     for step in plan.steps:
         if isinstance(step, (DeletePath, WriteFile)):
-            yield inside(ground, step.path), ""
+            yield path_inside(ground, step.path), ""
         elif isinstance(step, SetEnv) and step.where == "activate":
             yield from ((path, "") for path in ground.scripts.glob("[aA]ctivate*"))
         elif isinstance(step, SetEnv) and step.where == "conda":
@@ -185,7 +184,7 @@ def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tupl
         for path, *_ in rows(info):
             yield path, f", which the RECORD of {info.name} lists,"
     yield from _of_eggs(site, names)
-    yield from ((path, "") for one in wheels for path in brought(ground, one))
+    yield from ((path, "") for files in wheels for path in install_paths(ground, files))
 
 
 def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
@@ -201,8 +200,8 @@ def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
                         yield path, f", which {file} of {egg.name} lists,"
 
 
-def brought(ground: Ground, files: Files) -> Iterator[Path]:
-    """Yield where the files of wheels come to lie; of headers every place that an installer has for them."""
+def install_paths(ground: Ground, files: Files) -> Iterator[Path]:
+    """Yield the paths to which the files of wheels are installed; for headers all places that installers use."""
     python = ground.site.parent.name
     yield from (ground.site / name for name in files.inside)
     yield from (ground.scripts / name for name in files.scripts)
@@ -214,12 +213,12 @@ def brought(ground: Ground, files: Files) -> Iterator[Path]:
 
 
 def going(plan: Plan) -> frozenset[str]:
-    """Return the normalised names of distributions whose files a plan takes away or writes over."""
+    """Return the normalised names of distributions whose files a plan removes or overwrites."""
     return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
 
 
-def inside(ground: Ground, path: str) -> Path:
-    """Return the place of a path of a plan; refuse one that climbs out, or is the whole environment."""
+def path_inside(ground: Ground, path: str) -> Path:
+    """Return the absolute path of a plan's path. Raises FailureError if it leaves the environment, or is all of it."""
     target = ground.prefix / path.replace("\\", "/")
     _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
     return target
@@ -231,39 +230,39 @@ def _hold(inner: object, path: str, owner: str = "") -> None:
 
 
 def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
-    """Return what is saved of paths, relative to the root -> whether it is there; with / at its end: a folder.
+    """Return the entries to save for some paths: path relative to the root (folders end with /) -> whether it exists.
 
-    Beside site-packages folders are told that are not there: what comes into them is not all of this change.
+    Outside site-packages, missing parent folders are entries too: other programs may also put files into them.
     """
     root, site = ground.root, ground.site
-    found, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
+    present, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
     for path in paths:
         if path.is_relative_to(site):
-            found.add(site / path.relative_to(site).parts[0])
+            present.add(site / path.relative_to(site).parts[0])
         elif path.is_relative_to(root):
-            found.add(path)
+            present.add(path)
             ups = path.parents[: path.parents.index(root)]
             lacking |= {up for up in ups if not os.path.lexists(up)}
         else:
             raise FailureError(f"{path} is outside the folders that are saved", NEW, refused=True)
-    outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
+    outer = (path for path in sorted(present) if present.isdisjoint(path.parents))
     saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
-    # the deepest first, as they go
+    # deepest first, the order in which they are removed
     return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
 
 
-def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:
-    """Bring back what was saved, by a rename each, and remove what was not there."""
-    for name, there in saved.items():
-        live, own = ground.root / name, kept / name
+def put_back(ground: Ground, saved: Mapping[str, bool], backup: Path) -> None:
+    """Restore each saved entry with a rename, and remove entries that did not exist."""
+    for name, existed in saved.items():
+        live, own = ground.root / name, backup / name
         if name.endswith("/"):
-            with suppress(OSError):  # others put something there
+            with suppress(OSError):  # another program put something there
                 live.rmdir()
-        elif not there or os.path.lexists(own):  # else it was brought back already
+        elif not existed or os.path.lexists(own):  # else it was restored already
             remove_tree(live)
-            if there:
+            if existed:
                 live.parent.mkdir(parents=True, exist_ok=True)
                 own.rename(live)
-    for left in ground.site.glob("~*"):  # of an uninstall that was broken off
+    for left in ground.site.glob("~*"):  # left by an interrupted uninstall
         if left.relative_to(ground.root).as_posix() not in saved:
             remove_tree(left)

@@ -1,13 +1,13 @@
-"""Trees of files: clone by hard links where there are, write beside and rename, remove, exchange, mark.
+"""Work on file trees: clone with hard links if possible, replace files, remove, exchange and mark folders.
 
-What people rewrite in place gets a copy of its own in a clone: a hard link would carry the change over into the other
-state. The files of packages are replaced, so that links serve for these.
+In a clone, files that people edit in place are copied: with a hard link, an edit would also change the other state.
+Installers replace the files of packages, so hard links are safe for these.
 
-A mark tells a folder that the doctor made or set aside from one that merely has its name: 128 random bits, in
-hexadecimal, in a file of the folder and in the journal. A live environment carries one for the moment of a swap alone.
-Numbers of devices would not do: they change with a remount.
+A mark distinguishes a folder that the doctor made or set aside from another one with the same name: 128 random bits, in
+hexadecimal, in a file of the folder and in the journal. A live environment carries one only during a swap. Device
+numbers would not work as marks: they change with a remount.
 """
-# os.scandir over tens of thousands of files: a Path for each doubles the time
+# os functions for tens of thousands of files: a Path for each would double the time
 # ruff: noqa: PTH101, PTH114, PTH115, PTH118, PTH208
 
 import ctypes
@@ -27,9 +27,9 @@ from tunedoctor.system.reading import read_regular
 
 MARK = ".doctor-mark"
 _BEGUN = f"{MARK}.new"
-"""A mark that is being written."""
+"""Name of a mark file that is being written."""
 _SMALL = 1 << 20
-"""Bytes of a file that is copied for its name alone; interpreters among the scripts are larger."""
+"""Most bytes of a file that is copied because of its name; interpreters among the scripts are larger."""
 _COPIED = re.compile(
     r"\.(?:pth|cfg|egg-link)$|[\\/](?:bin|Scripts|conda-meta|etc)[\\/][^\\/]+$|\.(?:dist|egg)-info[\\/]"
 )
@@ -42,40 +42,42 @@ _CALLS = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
 def clone(source: Path, to: Path) -> int:
     """Clone a file, a link or a tree; return the number of files.
 
-    What a folder `to` holds already stays. Links stay as they read; sockets and the like are left out. Times, modes and
-    owners are kept: byte code is checked by times.
+    Existing contents of a folder `to` stay. Links are copied as they are; sockets and similar files are skipped. Times,
+    modes and owners are kept, because Python checks byte code by times.
     """
-    kept = {*os.listdir(to)} if to.is_dir() else None
+    existing = {*os.listdir(to)} if to.is_dir() else None
     count, skip = 0, len(os.fspath(source.parent))
     todo, folders = [(os.fspath(source), os.fspath(to))], list[tuple[str, str]]()
     while todo:
-        here, there = todo.pop()
-        found = os.lstat(here)
-        if stat.S_ISDIR(found.st_mode):
-            if folders or kept is None:
-                os.mkdir(there, 0o700)  # noqa: PTH102
-            inside = [n for n in os.listdir(here) if folders or n not in (kept or ())]
-            todo += [(f"{here}/{name}", f"{there}/{name}") for name in inside]
-            folders.append((here, there))
+        here, destination = todo.pop()
+        info = os.lstat(here)
+        if stat.S_ISDIR(info.st_mode):
+            if folders or existing is None:
+                os.mkdir(destination, 0o700)  # noqa: PTH102
+            names = [n for n in os.listdir(here) if folders or n not in (existing or ())]
+            todo += [(f"{here}/{name}", f"{destination}/{name}") for name in names]
+            folders.append((here, destination))
             continue
-        if stat.S_ISLNK(found.st_mode):
-            os.symlink(os.readlink(here), there)  # noqa: PTH211
-            _own(found, there)
-        elif not stat.S_ISREG(found.st_mode):
+        if stat.S_ISLNK(info.st_mode):
+            os.symlink(os.readlink(here), destination)  # noqa: PTH211
+            _own(info, destination)
+        elif not stat.S_ISREG(info.st_mode):
             continue
-        elif found.st_size < _SMALL and _COPIED.search(here, skip):
-            _copy(here, there)
+        elif info.st_size < _SMALL and _COPIED.search(here, skip):
+            _copy(here, destination)
         else:
-            link(here, there)
+            link(here, destination)
         count += 1
-    for here, there in reversed(folders):  # children first: making them changes a folder's time
-        _own(os.lstat(here), there)
-        shutil.copystat(here, there)
+    for here, destination in reversed(
+        folders
+    ):  # children first: making them changes a folder's time
+        _own(os.lstat(here), destination)
+        shutil.copystat(here, destination)
     return count
 
 
 def link(source: str, target: str) -> None:
-    """Link a file to where nothing is, or copy it where the file system cannot."""
+    """Hard-link a file to a new path, or copy it if the file system can't link."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -90,40 +92,40 @@ def _copy(source: str, target: str) -> None:
     shutil.copystat(source, target, follow_symlinks=False)
 
 
-def _own(found: os.stat_result, target: str) -> None:
-    """Give a copy the owner and the group of what it is a copy of, as far as this user can."""
-    if sys.platform != "win32" and (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
+def _own(info: os.stat_result, target: str) -> None:
+    """Give a copy the owner and group of the original, as far as this user may."""
+    if sys.platform != "win32" and (info.st_uid, info.st_gid) != (os.geteuid(), os.getegid()):
         with suppress(OSError):
-            os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
+            os.chown(target, info.st_uid, info.st_gid, follow_symlinks=False)
 
 
 def replace(path: Path, text: bytes) -> None:
-    """Write a file beside its old self, and put it there with the mode of that: other states keep theirs."""
-    found = path.stat() if path.exists() else None
-    beside = path.with_name(f"{path.name}.doctor-new")
-    beside.unlink(missing_ok=True)  # a link of this name would be written through
-    with beside.open("xb") as file:
+    """Write a new file and rename it over the old one, with its mode; states that share the old file keep it."""
+    old = path.stat() if path.exists() else None
+    temporary = path.with_name(f"{path.name}.doctor-new")
+    temporary.unlink(missing_ok=True)  # a link of this name would be written through
+    with temporary.open("xb") as file:
         file.write(text)
-    if found:
-        _own(found, os.fspath(beside))
-    beside.chmod(stat.S_IMODE(found.st_mode) if found else 0o644)
-    beside.replace(path)
+    if old:
+        _own(old, os.fspath(temporary))
+    temporary.chmod(stat.S_IMODE(old.st_mode) if old else 0o644)
+    temporary.replace(path)
 
 
 def own_bytes(folder: Path) -> int:
-    """Return the bytes that removing a tree would free: files that nothing else holds a link to."""
+    """Return the bytes that removing a tree would free: files without hard links elsewhere."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                found = os.lstat(os.path.join(root, name))
-                alone = found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
-                total += found.st_size if alone else 0
+                info = os.lstat(os.path.join(root, name))
+                alone = info.st_nlink == 1 and stat.S_ISREG(info.st_mode)
+                total += info.st_size if alone else 0
     return total
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree, read-only folders too; what is not there is fine."""
+    """Remove a tree, including read-only folders, if it exists."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -136,7 +138,7 @@ def remove_tree(path: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step; False where the system cannot, OSError where it can and would not."""
+    """Swap two folders in one step; return False if the system can't do that. Raises OSError if it fails."""
     name, here, flag = _CALLS.get(sys.platform, ("", 0, 0))
     call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
     if call is None or not call(here, os.fsencode(one), here, os.fsencode(other), flag):
@@ -148,7 +150,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def to_disk(folder: Path) -> None:
-    """Put what was written on the disk: a power cut after the switch must not find the new state half there."""
+    """Flush written files to the disk, so that a power cut after the switch leaves no incomplete new state."""
     if sys.platform == "linux":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -164,9 +166,9 @@ def fresh_mark() -> str:
     return secrets.token_hex(16)
 
 
-def mark(folder: Path, value: str, *, made: bool = False) -> None:
-    """Mark a folder, over whatever mark it had; `made`: make it."""
-    if made:
+def mark(folder: Path, value: str, *, create: bool = False) -> None:
+    """Mark a folder, and replace an earlier mark; `create`: create the folder first."""
+    if create:
         folder.mkdir(0o700)
     for name in (MARK, _BEGUN):  # a folder that somebody ships under the name would stop it
         remove_tree(folder / name)
@@ -174,7 +176,7 @@ def mark(folder: Path, value: str, *, made: bool = False) -> None:
 
 
 def mark_of(folder: Path) -> str:
-    """Return the mark of a folder of this user's; "" where it has none."""
+    """Return the mark of a folder that belongs to this user; "" if it has none."""
     file = folder / MARK
     with suppress(OSError):
         if _mine(folder) and stat.S_ISREG(file.lstat().st_mode):
@@ -183,7 +185,7 @@ def mark_of(folder: Path) -> str:
 
 
 def take_off(folder: Path, value: str) -> None:
-    """Remove a mark, whole or begun; another one stays."""
+    """Remove a mark, complete or unfinished; a different mark stays."""
     if value and _mine(folder):
         remove_tree(folder / _BEGUN)
         if mark_of(folder) == value:
@@ -191,12 +193,12 @@ def take_off(folder: Path, value: str) -> None:
 
 
 def remove_marked(folder: Path, values: Collection[str]) -> None:
-    """Remove a folder that carries one of the marks, or is the empty one of a doctor stopped while it marked it.
+    """Remove a folder that carries one of the marks, or an empty one that a doctor was killed while marking.
 
-    The mark goes last: a doctor that is killed meanwhile knows the rest again. Another folder stays.
+    The mark is removed last, so that the rest can be recognised if the doctor is killed. Other folders stay.
     """
     if not _mine(folder) or (
-        mark_of(folder) not in values and any(one.name != _BEGUN for one in folder.iterdir())
+        mark_of(folder) not in values and any(child.name != _BEGUN for child in folder.iterdir())
     ):
         return
     folder.chmod(0o700)
@@ -209,7 +211,7 @@ def remove_marked(folder: Path, values: Collection[str]) -> None:
 
 def _mine(folder: Path) -> bool:
     try:
-        found = folder.lstat()
+        info = folder.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and (not POSIX or found.st_uid == os.geteuid())
+    return stat.S_ISDIR(info.st_mode) and (not POSIX or info.st_uid == os.geteuid())

@@ -107,7 +107,7 @@ def fresh_part(tell: telling.Teller, asked: Any) -> None:
     try:
         _load(asked)
     except BaseException as error:
-        answer = {"error": telling.told(error).splitlines()[-1]}
+        answer = {"error": telling.describe_error(error).splitlines()[-1]}
     tell.say(answer=answer)
 
 
