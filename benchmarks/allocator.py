@@ -197,7 +197,8 @@ with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(sys.stde
         length = int(options["max_length"]) // (2 if "packing" in options else 1)
         data.write_text((json.dumps({"text": "a" * (length - 1)}) + "\n") * 32)  # and the end's token
         words = [f"--{key}={value}" for key, value in options.items()]
-        run = trainer.Run(trainer.checked_config(["--dry-run", f"--model={folder}", f"--data={data}", "--device=cpu", *words]))
+        where = [f"--model={folder}", f"--data={data}", "--device=cpu"]
+        run = trainer.Run(trainer.checked_config(["--dry-run", *where, *words]))
         rows = sorted(run.rows, key=lambda row: -len(row.ids))[: run.config.batch]
         gc.collect()
         print(json.dumps(highest(run.model, lambda: run.update(rows))), file=sys.__stdout__, flush=True)

@@ -1,5 +1,3 @@
-"""The project around the environment: its lock file."""
-
 import shlex
 
 from tunedoctor import api

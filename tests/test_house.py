@@ -79,8 +79,10 @@ def test_imports_go_one_way():
 
 
 def test_a_check_loads_nothing_heavy_and_reads_no_row_of_messages(tmp_path):
+    # in no project: a project's files are read with tomllib
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     code = (
-        "import sys\nsys.argv = ['doctor', 'check', '--self', '--format', 'json']\n"
+        "import sys\nsys.argv = ['doctor', 'check', '--target', 'env', '--format', 'json']\n"
         "import tunedoctor.tables.load as load\nheld, read = load.shipped, []\n"
         "load.shipped = lambda name: (read.append(name), held(name))[1]\n"
         # a busy machine's silent children bring psutil

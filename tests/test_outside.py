@@ -42,7 +42,7 @@ def test_programs_that_can_not_be_started(tmp_path):
     name = {183: "aarch64", 62: "x86_64"}[foreign]
     problems = {"./notes.txt": f"{tmp_path}/notes.txt is not executable by this user."}
     if not list(Path("/proc/sys/fs/binfmt_misc").glob("qemu-*")):  # an emulator starts it
-        told = f"is a program for {name}, and this machine is {platform.machine()}."
+        told = f"is a program for {name}, but this machine is {platform.machine()}."
         problems["./foreign"] = f"{tmp_path}/foreign {told}"
     for asked, problem in problems.items():
         target = choose(asked, {}, str(tmp_path), sys.executable)

@@ -243,7 +243,7 @@ def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
     assert "pass-3word" not in asked.stdout
     none = doctor("fleet", "--ssh", "h", PATH=str(folder))
     assert (none.returncode, none.stdout) == (2, "")
-    assert "no command `ssh` is on PATH" in none.stderr
+    assert "there is no command `ssh` on PATH" in none.stderr
 
 
 def test_exit_codes_and_the_policy(tmp_path: Path) -> None:

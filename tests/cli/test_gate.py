@@ -129,7 +129,7 @@ def test_a_policy_beside_other_settings_is_not_passed_over(tmp_path: Path, insid
 )
 def test_settings_under_another_name_are_told_of_once(table: str, tmp_path: Path) -> None:
     plant(tmp_path, {"pyproject.toml": f"[tool.docker]\nx = 1\n{table}\nram = '900 TiB'\n"})
-    told = f"[{table.strip('[]').removesuffix('.policy')}] is not read; settings stand in "
+    told = f"[{table.strip('[]').removesuffix('.policy')}] is not read; settings belong in "
     ended = doctor("check", cwd=tmp_path)
     assert ended.stderr.splitlines() == [f"doctor: pyproject.toml: {told}[tool.doctor]"]
     ended = doctor("check", "--config", "pyproject.toml", cwd=tmp_path)

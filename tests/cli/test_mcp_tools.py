@@ -185,7 +185,7 @@ def test_a_folder_with_settings_needs_a_child(tmp_path, monkeypatch):
     ("name", "values", "words"),
     [
         ("fit", {"model": "-", "vram": 24}, "begins with a dash"),
-        ("fit", {"model": "no/model", "vram": 24}, "no model of the catalogue"),
+        ("fit", {"model": "no/model", "vram": 24}, "the catalogue has no model"),
         ("wheel", {"platform": "linux", "gpus": ["RTX 9"]}, "RTX 9"),
         ("explain", {"id": "torch-cpu-onyl"}, "is it torch-cpu-only"),
         ("explain", {"id": "fit", "text": TEXT}, "give one of them"),

@@ -61,9 +61,9 @@ def test_what_an_update_learns_is_told_and_used_by_the_other_commands(tmp_path, 
     file = cache / "torch_wheels.json"
     file.write_bytes(file.read_bytes()[:-20])
     told = doctor(cache, "check", "--self").stdout
-    assert "torch_wheels.json is left out: it is damaged" in " ".join(told.split())
+    assert "torch_wheels.json was ignored: it is damaged" in " ".join(told.split())
     known = answer_of(cache, "check")["knowledge"]
     assert (known["source"], "damaged" in known["problem"]) == ("shipped", True)
     file.unlink()
     file.mkdir()
-    assert "is no file" in answer_of(cache, "check")["knowledge"]["problem"]
+    assert "is not a file" in answer_of(cache, "check")["knowledge"]["problem"]

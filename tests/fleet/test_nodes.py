@@ -402,7 +402,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
         ("--ssh=a$(touch\tx)", "is not a host name"),
         ("--ssh=", "is not a host name"),
         ("--ssh=@none", "none can't be read: No such file"),
-        ("--slurm=-x", "no partition and no list"),
+        ("--slurm=-x", "is neither a partition nor a list"),
         ("--ssh=h --drain --label", "one at a time"),
         ("--ssh=h --drain --max-age=2", "--max-age is of files"),
     ],

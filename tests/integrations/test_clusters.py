@@ -128,7 +128,10 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray, tmp_path):
     assert (broken, code, ray.left()) == (["odd"], 1, [])
 
     nodes, code = ray.fleet(tmp_path, f"--doctor={ray.hangs}", "--timeout=2")
-    assert ({one["why"] for one in nodes.values()}, code) == ({"the doctor did not finish in time"}, 2)
+    assert ({one["why"] for one in nodes.values()}, code) == (
+        {"the doctor did not finish in time"},
+        2,
+    )
     smi = ray.hangs.rename(ray.hangs.with_name("nvidia-smi"))  # holds up the doctor that came along
     for number in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(ray.argv, cwd=tmp_path, env=ray.environ) as doctor:
@@ -212,7 +215,10 @@ def test_ray_is_not_waited_for_without_end(ray: Ray, shared: Path) -> None:
         other.stdin.close()
     says = r"waiting: each node needs a free CPU and 0 free GPUs: \S+ has 0 CPUs and 0 GPUs free"
     assert (ended.code, bool(re.search(says, ended.said))) == (2, True), ended.said
-    assert re.search(r"the training did not start within 5 s: each node .*\n  wait longer with --wait", ended.said)
+    assert re.search(
+        r"the training did not start within 5 s: each node .*\n  wait longer with --wait",
+        ended.said,
+    )
     assert not (out / ".ray").exists()
 
 
@@ -258,7 +264,7 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path):
             doctor.send_signal(number)
             assert doctor.wait(300) == 128 + number
         assert log.read_text().splitlines()[-1].startswith("delete|")
-    for word, says in {"get": "Forbidden", "create": "Forbidden", "a;b": "no label"}.items():
+    for word, says in {"get": "Forbidden", "create": "Forbidden", "a;b": "not a label"}.items():
         with fleet(tmp_path, f"--kubernetes={word}", FAILS=word) as doctor:
             _, err = doctor.communicate(timeout=600)
         assert (doctor.returncode, says in err) == (2, True), err

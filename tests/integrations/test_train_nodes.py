@@ -191,7 +191,9 @@ def test_nodes_that_lack_gpus_are_named_and_those_left_out_are_not_taken(slurm: 
     ended = slurm.train("--out=gpus", *words)
     (line,) = [line for line in ended.said.splitlines() if line.startswith("✗")]
     assert (ended.code, "has n1 and xgpu" in ended.said) == (1, True), ended.said
-    assert line.startswith("✗ n1: counting GPUs: RuntimeError: the node has 0 GPUs, but --processes asks")
+    assert line.startswith(
+        "✗ n1: counting GPUs: RuntimeError: the node has 0 GPUs, but --processes asks"
+    )
     ended = slurm.train("--out=gpus", "--nodes=2", "--slurm=n[1-2]", "--exclude=n2")
     assert (ended.code, "there are 1 of 2 nodes" in ended.said) == (2, True), ended.said
 
@@ -262,7 +264,7 @@ def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
         (["--nodes=2", "--slurm", "--merge"], "nodes are of a training"),
         (["--slurm", "--nodes=2", "--image=x"], "are for pods; add --kubernetes"),
         (["--nodes=64", "--slurm", "--batch=64"], "there are 9 of 64 nodes"),
-        (["--nodes=2", "--slurm=$(x)"], "is no partition and no list of nodes"),
+        (["--nodes=2", "--slurm=$(x)"], "is neither a partition nor a list of nodes"),
     ):  # fmt: skip
         ended = slurm.train("--out=none", *words)
         assert (ended.code, says in ended.said) == (2, True), ended.said

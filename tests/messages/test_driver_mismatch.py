@@ -6,9 +6,9 @@ ERROR = "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: system has unsupported display drive
 
 
 def fix_of(*lines: str) -> str:
-    """Return the line of the fix that triage prints."""
+    """Return the command of the fix that triage prints, on one line."""
     screen = doctor("triage", "-", stdin="\n".join(lines)).stdout
-    return next(line for line in screen.splitlines() if line.lstrip().startswith("fix "))
+    return " ".join(screen.partition(" fix")[2].partition("confirm")[0].split())
 
 
 def test_without_a_container_it_is_a_reboot():

@@ -93,7 +93,10 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(runs):
     runs("--max-steps=4")
     more = ("--resume=true", "--save-every=2")
     limit = "from resource import *\nsetrlimit(RLIMIT_FSIZE, (8192, RLIM_INFINITY))"
-    told = ("step-0000006 could not be saved", "free some space on the disk; last checkpoint: out/step-0000004")
+    told = (
+        "step-0000006 could not be saved",
+        "free some space on the disk; last checkpoint: out/step-0000004",
+    )
     runs(*more, code=limit, status=1, says=told)
     assert [name for name in runs.names() if "step" in name] == ["step-0000004"]
     before = [row["loss"] for row in runs.log()]

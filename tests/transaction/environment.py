@@ -21,7 +21,7 @@ from tunedoctor.model.plan import Install, Plan, Rebuild
 from tunedoctor.probes.live import take
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.journal import Journal, Record
-from tunedoctor.transaction.outcome import Clock, Outcome, Stage, ApplyOptions
+from tunedoctor.transaction.outcome import ApplyOptions, Clock, Outcome, Stage
 from tunedoctor.transaction.records import faults
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}

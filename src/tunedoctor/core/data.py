@@ -272,7 +272,7 @@ def _counted(
         _, file, row = spool.rows[len(counted.rows)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], counted.stopped)
         lacks = "lengths are an estimate, as that template was not asked for more rows"
-        found.notes.append(f"{lacks}; download the model anew, or repair the file")
+        found.notes.append(f"{lacks}; download the model again, or repair the file")
         return None
     if not counted.template:
         found.notes.append("the model has no chat template: turns are counted one after the other")
@@ -339,7 +339,7 @@ def count(
     if ended.how in ("hung", "grown"):
         at = int(said[0]) - len(first) if said and said[0].isdigit() else -1
         where = f", at about line {msgspec.json.decode(spool.rows[at][2])[0]}" if at >= 0 else ""
-        return f"the tokenizer of {model} was ended: {ended.death}{where}; download it anew"
+        return f"the tokenizer of {model} was ended: {ended.death}{where}; download it again"
     if not ended.ok:
         return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]
     try:

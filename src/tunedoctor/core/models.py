@@ -74,7 +74,7 @@ def gguf_head(path: Path) -> Head:
     except CutOffError:
         head = head_of(read_start(path, _HEADS[1]))
     if (size := path.stat().st_size) < head.end:
-        what = f"it is cut off: {size / 1e6:,.1f} MB of {head.end / 1e6:,.1f}; download it anew"
+        what = f"it is cut off: {size / 1e6:,.1f} MB of {head.end / 1e6:,.1f}; download it again"
         raise CutOffError(what)
     return head
 

@@ -20,7 +20,7 @@ def find_project_folder(snapshot: Snapshot) -> Path | None:
     interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
     places = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
     if target is None or target.chosen_by != "--target":
-        places.append(Path.cwd())
+        places += _working_folder()
     return next((one for one in places if any((one / mark).is_file() for mark in _MARKS)), None)
 
 
@@ -38,4 +38,12 @@ def declare_causes(report: Report, snapshot: Snapshot) -> Report:
     from tunedoctor.diagnosis.declared import with_declarations  # noqa: PLC0415
     from tunedoctor.project.read_project import read_project  # noqa: PLC0415
 
-    return with_declarations(report, read_project(folder), Path.cwd())
+    return with_declarations(report, read_project(folder), next(iter(_working_folder()), folder))
+
+
+def _working_folder() -> list[Path]:
+    """Return the working folder; none if it was deleted meanwhile."""
+    try:
+        return [Path.cwd()]
+    except OSError:
+        return []

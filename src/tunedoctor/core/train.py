@@ -125,9 +125,11 @@ class NodeLauncher(Protocol):
 
     def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> list[str]:
         """Return what starts a command on each node until `stack` ends; [] if it cannot, which was said."""
+        ...
 
     def run(self, command: Sequence[str], log: Path) -> int:
         """Run the whole command; return its status, after saying which node failed."""
+        ...
 
 
 @public

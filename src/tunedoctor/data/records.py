@@ -2,7 +2,7 @@
 
 A document is an array, an object that holds one, or objects one after the other, and is read in a window, so that a
 large file needs little memory. Behind damage the next row is looked for by the first key of the last good row; what
-lies between is told with its line. A record of CSV that can't be read is told, and its later lines are read anew.
+lies between is told with its line. A record of CSV that can't be read is told, and its later lines are read again.
 A cell that holds a conversation as JSON is one. Parquet and Arrow are read by pyarrow in a child: in the doctor's own
 environment or in the target.
 """

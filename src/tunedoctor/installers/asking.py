@@ -273,13 +273,13 @@ def ask_sources(
     client = sources.client(os.environ)._replace(limits=_SOON)
     with ThreadPoolExecutor(len(places) or 1) as pool:
         return tuple(
-            pool.map(lambda source: _ask_source(source, name, sources, client, whole), places)
+            pool.map(lambda source: _ask_source(source, name, sources, client, whole=whole), places)
         )
 
 
 def _ask_source(
-    origin: Source, name: str, sources: Sources, client: Client, whole: bool
-) -> SourceAnswer:  # noqa: FBT001
+    origin: Source, name: str, sources: Sources, client: Client, *, whole: bool
+) -> SourceAnswer:
     try:
         if origin.folder:
             files = os.listdir(origin.folder)  # noqa: PTH208  names alone
