@@ -130,6 +130,9 @@ class _UvLock:
             if _is_root(row) or normalised(str(row["name"])) in names
         ]
 
+        if not self._roots:
+            raise LockError("uv.lock names no project whose packages it locks")
+
     def locked(self) -> Locked:
         """Return what is installed, and which other extras and groups would bring torch."""
         extras, groups = {*self._selection.extras}, {*self._selection.groups}
