@@ -67,8 +67,8 @@ _HOMES = {
     "WheelChoice": ("wheels.choose", "WheelChoice"),
     "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
-    "check_project": ("core.check_project", "check_project"),
     "check_data": ("core.data", "check_data"),
+    "check_project": ("core.check_project", "check_project"),
     "diff": ("core.diff", "diff"),
     "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
@@ -91,6 +91,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
     from tunedoctor.core.check import check, snapshot, triage
+    from tunedoctor.core.check_project import check_project
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
     from tunedoctor.core.errors import DoctorError
