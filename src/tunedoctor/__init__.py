@@ -78,7 +78,7 @@ _HOMES = {
     "snapshot": ("core.check", "snapshot"),
     "states": ("core.undo", "states"),
     "train": ("core.train", "train"),
-    "triage": ("core.check", "triage"),
+    "triage": ("core.triage", "triage"),
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
 }
@@ -88,7 +88,7 @@ _HOMES = {
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
-    from tunedoctor.core.check import check, snapshot, triage
+    from tunedoctor.core.check import check, snapshot
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
     from tunedoctor.core.errors import DoctorError
@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.run import RunResult, run
     from tunedoctor.core.smoke import smoke_test
     from tunedoctor.core.train import TrainResult, train
+    from tunedoctor.core.triage import triage
     from tunedoctor.core.undo import states, undo
     from tunedoctor.core.wheel import wheel
     from tunedoctor.data.report import Report as DataReport

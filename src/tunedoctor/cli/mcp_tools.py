@@ -16,12 +16,13 @@ from msgspec import Meta
 
 from tunedoctor.cli import tool_schema
 from tunedoctor.cli.explain import explanation
-from tunedoctor.core.check import check, triage
+from tunedoctor.core.check import check
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.fit import fit
 from tunedoctor.core.fix import fix
 from tunedoctor.core.package_set import package_set
+from tunedoctor.core.triage import triage
 from tunedoctor.core.wheel import wheel
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.memory.fit_report import FitReport
