@@ -10,6 +10,7 @@ __all__ = [
     "DataReport",
     "Difference",
     "DoctorError",
+    "Environment",
     "ExportResult",
     "Finding",
     "FitReport",
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "check_data",
     "diff",
+    "environments",
     "export",
     "fit",
     "fix",
@@ -49,6 +51,7 @@ _HOMES = {
     "DataReport": ("data.report", "Report"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
+    "Environment": ("probes.environments", "Environment"),
     "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
     "FitReport": ("memory.fit_report", "FitReport"),
@@ -68,6 +71,7 @@ _HOMES = {
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
     "diff": ("core.diff", "diff"),
+    "environments": ("core.environments", "environments"),
     "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
@@ -91,6 +95,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.check import check, snapshot
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
+    from tunedoctor.core.environments import environments
     from tunedoctor.core.errors import DoctorError
     from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
@@ -111,6 +116,7 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.report import ReportFinding as Finding
     from tunedoctor.memory.fit_report import FitReport
     from tunedoctor.planning.package_set import PackageSet
+    from tunedoctor.probes.environments import Environment
     from tunedoctor.smoke.result import SmokeResult
     from tunedoctor.transaction.outcome import FixResult, UndoResult
     from tunedoctor.transaction.outcome import State as SavedState
