@@ -38,7 +38,7 @@ _SCHEMAS = {
     "fix": "transaction.outcome.FixResult",
     "smoke": "smoke.result.SmokeResult",
     "envs": "probes.environments.Environments",
-    "config": "cli.configured.Held",
+    "config": "core.settings.EffectiveSettings",
     "diff": "diagnosis.differences.Difference",
     "fleet": "fleet.answer.Fleet",
 }
