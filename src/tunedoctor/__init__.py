@@ -11,6 +11,7 @@ __all__ = [
     "Difference",
     "DoctorError",
     "Environment",
+    "Explanation",
     "ExportResult",
     "Finding",
     "FitReport",
@@ -31,6 +32,7 @@ __all__ = [
     "check_data",
     "diff",
     "environments",
+    "explain",
     "export",
     "fit",
     "fix",
@@ -52,6 +54,7 @@ _HOMES = {
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
     "Environment": ("probes.environments", "Environment"),
+    "Explanation": ("core.explain", "Explanation"),
     "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
     "FitReport": ("memory.fit_report", "FitReport"),
@@ -72,6 +75,7 @@ _HOMES = {
     "check_data": ("core.data", "check_data"),
     "diff": ("core.diff", "diff"),
     "environments": ("core.environments", "environments"),
+    "explain": ("core.explain", "explain"),
     "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.diff import diff
     from tunedoctor.core.environments import environments
     from tunedoctor.core.errors import DoctorError
+    from tunedoctor.core.explain import Explanation, explain
     from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
