@@ -32,6 +32,10 @@ _GRACE = 2.0
 def run_check(given: CheckOptions) -> int:
     """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
     check_combinations(given)
+    if given.project is not None or given.requirements:
+        from tunedoctor.cli.check_project import run_check_project  # noqa: PLC0415  most judge an environment
+
+        return run_check_project(given)
     limit = _Limit(given)
     try:
         return _checked(given, limit)
@@ -193,6 +197,28 @@ def run_snapshot(given: SnapshotOptions) -> int:
 
 def check_combinations(options: CheckOptions) -> None:
     """Exit with 2 if options contradict each other or one lacks another."""
+    of_project = options.project is not None or bool(options.requirements)
+    machine = (options.gpus, options.driver, options.platform, options.arch, options.python)
+    choice = (options.extras, options.groups, options.allow_project_sources)
+    if any((*machine, *choice)) and not of_project:
+        misuse(
+            "--gpu, --driver, --platform, --arch, --python, --extra, --group and"
+            " --allow-project-sources are for a project",
+            "add --project or -r FILE",
+        )
+    if of_project and (
+        options.target
+        or options.own
+        or options.source
+        or options.deep
+        or options.smoke
+        or options.timeout
+        or options.baseline
+    ):
+        misuse(
+            "--project judges what is declared, before anything is installed",
+            "leave out --target, --self, --from, --deep, --smoke, --timeout and --baseline",
+        )
     if options.source and (
         options.target or options.own or options.deep or options.smoke or options.timeout
     ):

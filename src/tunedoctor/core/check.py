@@ -126,8 +126,11 @@ def judge(  # noqa: PLR0913  how it is judged, one by one
     began: float | None = None,
     smoke: ReportSmoke | None = None,
     live: bool = False,
+    completed: Callable[[Report], Report] = lambda report: report,
 ) -> Report:
     """Diagnose a snapshot and return the report, redacted. `began`: time.perf_counter at the start of the work.
+
+    `completed`: what is added to the report before it is redacted.
 
     `live`: it is of this machine and this moment, so that the files of the environment's project can be read.
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
@@ -141,7 +144,7 @@ def judge(  # noqa: PLR0913  how it is judged, one by one
     how = (snapshot, found, checks, criteria.fixes)
     report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
     report = declare_causes(report, snapshot) if live else report
-    return redacted(report, this_identity(shared=criteria.shared))
+    return redacted(completed(report), this_identity(shared=criteria.shared))
 
 
 def target_of(criteria: Criteria, choose: Callable[[], Target], *, needed: bool) -> Target:
