@@ -1,5 +1,6 @@
 """The line of a folder's files that a finding comes from, for formats that annotate files."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
