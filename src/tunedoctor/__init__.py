@@ -10,6 +10,8 @@ __all__ = [
     "DataReport",
     "Difference",
     "DoctorError",
+    "Environment",
+    "Explanation",
     "ExportResult",
     "Finding",
     "FitReport",
@@ -30,6 +32,8 @@ __all__ = [
     "check_data",
     "check_project",
     "diff",
+    "environments",
+    "explain",
     "export",
     "fit",
     "fix",
@@ -50,6 +54,8 @@ _HOMES = {
     "DataReport": ("data.report", "Report"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
+    "Environment": ("probes.environments", "Environment"),
+    "Explanation": ("core.explain", "Explanation"),
     "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
     "FitReport": ("memory.fit_report", "FitReport"),
@@ -70,6 +76,8 @@ _HOMES = {
     "check_data": ("core.data", "check_data"),
     "check_project": ("core.check_project", "check_project"),
     "diff": ("core.diff", "diff"),
+    "environments": ("core.environments", "environments"),
+    "explain": ("core.explain", "explain"),
     "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
@@ -80,7 +88,7 @@ _HOMES = {
     "snapshot": ("core.check", "snapshot"),
     "states": ("core.undo", "states"),
     "train": ("core.train", "train"),
-    "triage": ("core.check", "triage"),
+    "triage": ("core.triage", "triage"),
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
 }
@@ -94,7 +102,9 @@ if TYPE_CHECKING:
     from tunedoctor.core.check_project import check_project
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
+    from tunedoctor.core.environments import environments
     from tunedoctor.core.errors import DoctorError
+    from tunedoctor.core.explain import Explanation, explain
     from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
@@ -105,6 +115,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.run import RunResult, run
     from tunedoctor.core.smoke import smoke_test
     from tunedoctor.core.train import TrainResult, train
+    from tunedoctor.core.triage import triage
     from tunedoctor.core.undo import states, undo
     from tunedoctor.core.wheel import wheel
     from tunedoctor.data.report import Report as DataReport
@@ -113,6 +124,7 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.report import ReportFinding as Finding
     from tunedoctor.memory.fit_report import FitReport
     from tunedoctor.planning.package_set import PackageSet
+    from tunedoctor.probes.environments import Environment
     from tunedoctor.smoke.result import SmokeResult
     from tunedoctor.transaction.outcome import FixResult, UndoResult
     from tunedoctor.transaction.outcome import State as SavedState

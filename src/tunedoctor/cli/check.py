@@ -15,7 +15,7 @@ from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.output import write
 from tunedoctor.core.check import Examined, examine, judge, open_fix_note, target_of
-from tunedoctor.core.criteria import NO_SETTINGS
+from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
@@ -49,10 +49,7 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         outputs = (*outputs, ("github", ""))  # annotations and summary, where nobody named a format
     options = limit.options = Options.of(given)._replace(outputs=outputs)
     if given.baseline:
-        from tunedoctor.cli.baseline import known  # noqa: PLC0415  few have one
-
-        baseline = known(given.baseline, new=given.write_baseline)
-        options = options._replace(criteria=options.criteria._replace(known=baseline))
+        options = options._replace(criteria=_with_baseline(options.criteria, given))
     criteria = options.criteria
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
@@ -80,15 +77,26 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         live=given.source is None,
     )
     if given.write_baseline:
-        from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415
+        from tunedoctor.core.baseline import write_baseline  # noqa: PLC0415
 
-        write_baseline(given.baseline, report)
+        write_baseline(given.baseline, report, TERMINAL)
     code = tell(report, options, examined.snapshot)
     if given.open:
         import webbrowser  # noqa: PLC0415
 
         webbrowser.open(Path(given.report).resolve().as_uri())
     return code
+
+
+def _with_baseline(criteria: Criteria, given: CheckOptions) -> Criteria:
+    """Return the criteria with the known findings of the baseline; a baseline to write has none yet."""
+    # few have one
+    from tunedoctor.core.baseline import read_baseline, require_baseline_writable  # noqa: PLC0415
+
+    if given.write_baseline:
+        require_baseline_writable(given.baseline)
+        return criteria
+    return criteria._replace(known=read_baseline(given.baseline))
 
 
 def _examined(

@@ -1,6 +1,5 @@
-"""Find what stops a machine and a Python environment from training: check, triage and snapshot."""
+"""Find what stops a machine and a Python environment from training: check and snapshot."""
 
-import io
 import math
 import os
 import time
@@ -101,55 +100,6 @@ def check(  # noqa: PLR0913  the options of the command
     if note := open_fix_note(examined.snapshot):
         interaction.say(note)
     return judge(examined.snapshot, criteria, checks, began=began, live=True)
-
-
-@public
-def triage(  # noqa: PLR0913  the options of the command
-    text: Annotated[
-        str, Meta(description="The whole text, including the traceback and the lines above it.")
-    ],
-    *,
-    here: Annotated[
-        bool,
-        Meta(
-            description="The text comes from this machine: examine it and the target for what the text leaves open."
-        ),
-    ] = False,
-    target: TargetArgument = None,
-    only: OnlyArgument = (),
-    skip: SkipArgument = (),
-    plugins: Sequence[str] = (),
-    fail_on: FailOnArgument = None,
-    strict: StrictArgument = False,
-    keep_host: bool = False,
-    interaction: Interaction = SILENT,
-) -> Report:
-    """Diagnose a pasted text: a traceback, a training log, collect_env, nvidia-smi, pip list.
-
-    Returns a report. This machine is examined only with `here`. Its name is hidden in the report unless `keep_host`.
-    """
-    from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  a check reads no text
-    from tunedoctor.readers.merge import joined  # noqa: PLC0415
-    from tunedoctor.readers.read import read_report  # noqa: PLC0415
-
-    began = time.perf_counter()
-    if target is not None and not here:
-        misuse("--target is an environment of this machine", "add --here to look at it too")
-    criteria = Criteria.over(
-        only=tuple(only),
-        skip=tuple(skip),
-        plugins=tuple(plugins),
-        fail_on=fail_on,
-        strict=strict,
-    )
-    log = from_stream(io.BytesIO(text.encode("utf-8", "replace")))
-    criteria = criteria._replace(shared=not keep_host)
-    facts = read_report(log.text, log.numbers)
-    if here:
-        facts, left_out = joined(facts, take_snapshot(choose_target(target), interaction))
-        for why in left_out:
-            interaction.say(why)
-    return judge(facts, criteria, began=began)
 
 
 @public
