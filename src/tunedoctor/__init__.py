@@ -98,7 +98,7 @@ _HOMES = {
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
-    from tunedoctor.core.check import check, snapshot, triage
+    from tunedoctor.core.check import check, snapshot
     from tunedoctor.core.check_project import check_project
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
