@@ -4,10 +4,12 @@ import pytest
 
 from tunedoctor.project.locked_packages import (
     LockError,
+    PlatformNotLockedError,
     Selection,
     marker_holds,
     read_locked_packages,
 )
+from tunedoctor.project.pyproject import read_default_groups
 
 LINUX = {
     "sys_platform": "linux",
@@ -327,3 +329,60 @@ def test_a_marker_that_cannot_be_read_counts_as_true() -> None:
 def test_the_names_in_a_lock_are_normalised() -> None:
     text = '[[packages]]\nname = "Flash_Attn"\nversion = "2.8.3"\n'
     assert versions("pylock.toml", text, LINUX) == {"flash-attn": "2.8.3"}
+
+
+WORKSPACE = """\
+supported-markers = ["sys_platform == 'linux'"]
+
+[manifest]
+members = ["demo", "part"]
+
+[[package]]
+name = "demo"
+version = "1"
+source = { virtual = "." }
+dependencies = [{ name = "a" }]
+
+[package.dev-dependencies]
+dev = [{ name = "b" }]
+cuda = [{ name = "c" }]
+
+[[package]]
+name = "part"
+version = "1"
+source = { editable = "parts/part" }
+dependencies = [{ name = "b" }]
+
+[[package]]
+name = "a"
+version = "1"
+
+[[package]]
+name = "b"
+version = "1"
+
+[[package]]
+name = "c"
+version = "1"
+"""
+
+
+def test_of_a_workspace_the_root_alone_is_installed() -> None:
+    assert versions("uv.lock", WORKSPACE, LINUX, default_groups=()) == {"a": "1"}
+    without_root = WORKSPACE.replace(
+        'source = { virtual = "." }', 'source = { editable = "parts/demo" }'
+    )
+    assert versions("uv.lock", without_root, LINUX, default_groups=()) == {"a": "1", "b": "1"}
+
+
+def test_the_default_groups_are_those_of_the_project() -> None:
+    chosen = read_default_groups('[tool.uv]\ndefault-groups = ["cuda"]\n')
+    assert versions("uv.lock", WORKSPACE, LINUX, default_groups=chosen) == {"a": "1", "c": "1"}
+    assert read_default_groups("") == ("dev",)
+    every = read_default_groups('[tool.uv]\ndefault-groups = "all"\n[dependency-groups]\nx = []\n')
+    assert every == ("x",)
+
+
+def test_a_lock_for_other_platforms_says_for_which() -> None:
+    with pytest.raises(PlatformNotLockedError, match="only for sys_platform == 'linux'"):
+        read_locked_packages("uv.lock", WORKSPACE, Selection(WINDOWS))

@@ -45,14 +45,16 @@ from tunedoctor.planning.conflict import explain
 from tunedoctor.planning.make import question_for
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.project.commands import declare_advice, declare_command
-from tunedoctor.project.declarations import Declaration, Project
+from tunedoctor.project.declarations import Declaration, Project, read_text
 from tunedoctor.project.locked_packages import (
     Locked,
     LockedPackage,
     LockError,
+    PlatformNotLockedError,
     Selection,
     read_locked_packages,
 )
+from tunedoctor.project.pyproject import read_default_groups
 from tunedoctor.project.python_version import declared_python
 from tunedoctor.project.read_project import read_project
 from tunedoctor.project.requirement_files import read_requirements
@@ -96,6 +98,8 @@ class DeclaredSet(NamedTuple):
     """False if only some of the packages are known."""
     refused: str = ""
     """Why there is no set: the resolver's text."""
+    unsupported: str = ""
+    """For which other platforms the lock is made."""
     notes: tuple[str, ...] = ()
 
 
@@ -191,10 +195,25 @@ def judge_project(
 def _completed(report: Report, project: Project, chosen: DeclaredSet, described: str) -> Report:
     """Return the report with the machine in words, the lines of the project, and fixes that declare packages."""
     report = replace(report, machine=replace(report.machine, described=described))
-    if chosen.refused:
-        conflict = _conflict(chosen.refused, project)
-        report = replace(report, verdict="findings", findings=(conflict, *report.findings))
+    if chosen.refused or chosen.unsupported:
+        refused = chosen.refused
+        found = _conflict(refused, project) if refused else _unsupported(chosen.unsupported)
+        report = replace(report, verdict="findings", findings=(found, *report.findings))
     return with_project_commands(with_declarations(report, project, Path.cwd()), project)
+
+
+def _unsupported(why: str) -> ReportFinding:
+    return ReportFinding(
+        id="platform-unsupported",
+        severity="error",
+        title="The project's lock is made for other platforms",
+        found=clean_text(why),
+        means="uv sync refuses to install the project on this platform",
+        cure=ReportCure(
+            kind="advice",
+            command="add the platform to [tool.uv] environments and run uv lock, or use another machine",
+        ),
+    )
 
 
 def _conflict(text: str, project: Project) -> ReportFinding:
@@ -332,12 +351,15 @@ def declared_set(
     environment = marker_environment(machine)
     if project.lock and not choice.requirements:
         platform = conda_platform(machine)
-        selection = Selection(environment, choice.extras, choice.groups, platform)
+        defaults = read_default_groups(read_text(project.folder, "pyproject.toml"))
+        selection = Selection(environment, choice.extras, choice.groups, defaults, platform)
         try:
             text = read_regular(project.folder / project.lock, _LARGEST_LOCK).decode("utf-8")
             return _of_lock(project.lock, read_locked_packages(project.lock, text, selection))
         except (OSError, UnicodeDecodeError) as error:
             misuse(f"{project.folder / project.lock} cannot be read: {error}", "repair the file")
+        except PlatformNotLockedError as error:
+            return DeclaredSet((), unsupported=str(error))
         except LockError as error:
             misuse(str(error), "make the lock again with the tool that wrote it")
     question = _question(project, choice, machine)
@@ -451,7 +473,8 @@ def _snapshot(judged: _Judged, chosen: DeclaredSet, folder: Path, taken: str) ->
         },
         complete=chosen.complete,
     )
-    unknown = Unknown(why="the declared requirements have no solution") if chosen.refused else None
+    none = "the declared requirements have no solution" if chosen.refused else chosen.unsupported
+    unknown = Unknown(why=none) if none else None
     facts: dict[type[Fact], Fact | Absent | Unknown] = {
         **judged.answers,
         Target: Target(asked=os.path.abspath(folder), chosen_by=DECLARED),  # noqa: PTH100  "." says nothing

@@ -27,6 +27,10 @@ class LockError(ValueError):
     """A lock file cannot be read; the message says why."""
 
 
+class PlatformNotLockedError(LockError):
+    """A lock is made for other platforms; the message says for which."""
+
+
 class LockedPackage(msgspec.Struct, frozen=True, kw_only=True):
     """A package as a lock installs it."""
 
@@ -47,6 +51,8 @@ class Selection(NamedTuple):
     extras: Collection[str] = ()
     groups: Collection[str] = ()
     """Dependency groups in addition to the ones that are installed by default."""
+    default_groups: Collection[str] = ("dev",)
+    """Dependency groups that uv installs by default."""
     conda_platform: str = ""
     """Name of the platform in pixi.lock: "linux-64"."""
 
@@ -123,19 +129,22 @@ class _UvLock:
             self._packages.setdefault(normalised(str(row["name"])), []).append(row)
         members = document.get("manifest", {}).get("members", [])
         names = {normalised(str(one)) for one in members}
-        self._roots = [
-            row
-            for rows in self._packages.values()
-            for row in rows
-            if _is_root(row) or normalised(str(row["name"])) in names
+        rows = [row for rows in self._packages.values() for row in rows]
+        # without a project at the root, uv installs all members of the workspace
+        self._roots = [row for row in rows if _is_root(row)] or [
+            row for row in rows if normalised(str(row["name"])) in names or _is_local(row)
         ]
-
         if not self._roots:
             raise LockError("uv.lock names no project whose packages it locks")
+        supported = [str(one) for one in document.get("supported-markers", [])]
+        environment = selection.environment
+        if supported and not any(marker_holds(one, environment) for one in supported):
+            raise PlatformNotLockedError(f"uv.lock is made only for {' or '.join(supported)[:300]}")
 
     def locked(self) -> Locked:
         """Return what is installed, and which other extras and groups would bring torch."""
-        extras, groups = {*self._selection.extras}, {*self._selection.groups}
+        extras = {*self._selection.extras}
+        groups = {*self._selection.groups, *self._selection.default_groups}
         packages = self._installed(extras, groups)
         if any(one.name == "torch" for one in packages):
             return Locked(packages)
@@ -169,7 +178,7 @@ class _UvLock:
         for root in self._roots:
             waiting.append((root, ""))
             optional, dev = root.get("optional-dependencies", {}), root.get("dev-dependencies", {})
-            for table, names in ((optional, extras), (dev, {*groups, "dev"})):
+            for table, names in ((optional, extras), (dev, groups)):
                 for name in names & table.keys():
                     waiting += self._followed(table[name], chosen)
         while waiting:
@@ -188,7 +197,7 @@ class _UvLock:
                 build=build_in_url(*(_source(row).get(key) for key in ("registry", "url"))),
             )
             for row in found.values()
-            if "version" in row and not _is_root(row)
+            if "version" in row and not _is_local(row)
         )
 
     def _followed(self, dependencies: Iterable[Row], chosen: set[str]) -> list[tuple[Row, str]]:
@@ -224,6 +233,10 @@ def _source(row: Row) -> Row:
 
 
 def _is_root(row: Row) -> bool:
+    return any(_source(row).get(key) == "." for key in ("virtual", "editable"))
+
+
+def _is_local(row: Row) -> bool:
     return any(key in _source(row) for key in ("virtual", "editable"))
 
 
