@@ -14,7 +14,8 @@ from tunedoctor.model.versions import normalised, within
 from tunedoctor.system.reading import toml
 
 _MOST_PACKAGES = 20_000
-_LONGEST_MARKER = 4_000
+_LONGEST_MARKER = 20_000
+"""Characters; those of a project with five extras that exclude each other have 10,000."""
 _BUILD_IN_URL = re.compile(r"/(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)(?=/|$)")
 """PyTorch's indexes, and mirrors of them, end with the name of a build: .../whl/cu128."""
 _CONFLICT_ITEM = re.compile(r"extra (==|!=) ['\"]([^'\"]{1,300})['\"]")
