@@ -9,6 +9,8 @@ from libraries.catalogue import Release
 from libraries.server import Index
 from typed import doctor
 
+from tunedoctor.installers.uv import NoSolution
+
 LOCK = """\
 version = 1
 requires-python = ">=3.11"
@@ -199,3 +201,16 @@ def test_a_damaged_or_hostile_lock_is_one_sentence(project: Path) -> None:
         ended = doctor("check", "--project", "--gpu", "H100", cwd=project)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert "uv.lock" in ended.stderr
+
+
+def test_what_has_no_wheel_is_left_out_and_named() -> None:
+    """Doctor builds nothing, but users do: a source-only package is no conflict."""
+    text = (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because langdetect==1.0.9 has no usable wheels and you require langdetect==1.0.9,"
+        " we can conclude that your requirements are unsatisfiable.\n"
+        "hint: Wheels are required for `langdetect` because building from source is disabled for all"
+        " packages (i.e., with `--no-build`)"
+    )
+    assert NoSolution(text).source_only == "langdetect"
+    assert NoSolution(text.partition("hint")[0]).source_only == ""

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -37,10 +37,12 @@ from tunedoctor.diagnosis.simulate import build_of
 from tunedoctor.facts import Absent, Fact, Interpreter, Target, Unknown
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.facts.target import DECLARED
-from tunedoctor.installers.uv import NoSolution, Question, Solved, resolve
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
 from tunedoctor.model.machine import Machine, MachineError
 from tunedoctor.model.plan import Pin
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import listed
 from tunedoctor.planning.conflict import explain
 from tunedoctor.planning.make import question_for
 from tunedoctor.probes.packages import cuda_wheels
@@ -369,10 +371,11 @@ def declared_set(
     ask = asking(None, NO_SETTINGS, allowed=allow_sources, interaction=interaction)
     with interaction.progress("asking") as progress:
         progress.watch(["resolving what the project declares"])
-        answer = resolve(question, ask.declared)
+        answer, built = _resolve(question, ask.declared)
     build = _torch_build_name(project, choice, machine)
     if isinstance(answer, Solved):
-        return DeclaredSet(_as_locked(answer.pins, build))
+        notes = tuple(_notes(project, answer.pins, built))
+        return DeclaredSet(_as_locked(answer.pins, build), notes=notes)
     if isinstance(answer, NoSolution):
         return DeclaredSet((), refused=answer.text)
     why = clean_text(answer.text)[:200]
@@ -388,6 +391,54 @@ def _of_lock(file: str, locked: Locked) -> DeclaredSet:
             f"torch is only in optional parts of {file}: {names}; --extra or --group chooses one",
         )
     return DeclaredSet(locked.packages, notes=notes)
+
+
+_MOST_BUILT = 20
+
+
+def _resolve(question: Question, sources: Sources) -> tuple[Outcome, tuple[str, ...]]:
+    """Return what uv resolves, and the packages without a wheel, which users build: those are left out."""
+    built: tuple[str, ...] = ()
+    while True:
+        answer = resolve(question._replace(excluded=built), sources)
+        if not isinstance(answer, NoSolution) or len(built) >= _MOST_BUILT:
+            return answer, built
+        name = answer.source_only
+        if not name or name in built:
+            return answer, built
+        built += (name,)
+
+
+_BRING_TORCH = (
+    "torch",
+    "trl",
+    "peft",
+    "accelerate",
+    "unsloth",
+    "vllm",
+    "deepspeed",
+    "bitsandbytes",
+)
+
+
+def _notes(project: Project, pins: Iterable[Pin], built: tuple[str, ...]) -> Iterator[str]:
+    """Yield what the user should know of a set that was resolved."""
+    if built:
+        yield (
+            f"not judged, because they have no wheel and would be built: {listed(built, 5)}"
+            " (and what only they require)"
+        )
+    if not any(pin.name == "torch" for pin in pins):
+        parts = dict.fromkeys(
+            one.group
+            for one in project.declarations
+            if one.kind in ("optional", "group") and one.name in _BRING_TORCH and one.group
+        )
+        if parts:
+            yield (
+                f"torch is only in optional parts of the project: {listed(parts, 6)};"
+                " --extra or --group chooses one"
+            )
 
 
 def conda_platform(machine: Machine) -> str:

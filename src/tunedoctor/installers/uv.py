@@ -28,6 +28,11 @@ _LACKED = re.compile(
 )
 
 
+_WHEELS_REQUIRED = re.compile(
+    r"hint: Wheels are required for `([\w.-]{1,200})` because building from source is disabled"
+)
+
+
 class NoSolution(NamedTuple):
     """uv proved that there is no solution."""
 
@@ -43,6 +48,12 @@ class NoSolution(NamedTuple):
         """Packages for which the sources lack a required version, or a wheel for the platform and Python."""
         names = (name for match in _LACKED.finditer(self.flat) for name in match.groups() if name)
         return tuple(dict.fromkeys(map(normalised, names)))
+
+    @property
+    def source_only(self) -> str:
+        """The package that was refused because it has no wheel and would have to be built; "" if there is none."""
+        match = _WHEELS_REQUIRED.search(self.text)
+        return normalised(match[1]) if match else ""
 
     def names(self, candidates: Iterable[str]) -> list[str]:
         """Return those of the names that the explanation mentions."""
