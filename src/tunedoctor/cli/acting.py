@@ -10,6 +10,7 @@ import msgspec
 from tunedoctor.cli.command_options import FleetOptions
 from tunedoctor.cli.options import Options
 from tunedoctor.core.errors import refusing
+from tunedoctor.diagnosis.summary import line_of
 from tunedoctor.fleet.acts import Verb, argv_of, held_by, plan, refusal
 from tunedoctor.fleet.answer import Fleet
 from tunedoctor.fleet.beside import said
@@ -17,7 +18,6 @@ from tunedoctor.fleet.judge import Job
 from tunedoctor.fleet.reply import Reply
 from tunedoctor.model.snapshot import LARGEST
 from tunedoctor.model.wording import ago
-from tunedoctor.render.formats.line import line_of
 from tunedoctor.system.reading import read_regular
 
 

@@ -26,6 +26,15 @@ from tunedoctor.core.files import opened, read_input, write_file
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
+from tunedoctor.diagnosis.summary import (
+    OF_NODE,
+    grave,
+    group_of,
+    owner,
+    summary,
+    why_unknown,
+    worst,
+)
 from tunedoctor.fleet.answer import Fleet, natural, since
 from tunedoctor.fleet.job import hang_up_ends
 from tunedoctor.fleet.judge import Job, Judge, plain
@@ -35,8 +44,6 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.probes.resources import processors
 from tunedoctor.render import fleet as shown
-from tunedoctor.render.formats.line import worst_of
-from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
 from tunedoctor.smoke.result import OF_SNAPSHOT
 from tunedoctor.system.programs import find_program
@@ -124,7 +131,7 @@ def judge_for(criteria: Criteria, profile: ProfileName | None, *, by_node: bool)
         if report.verdict != "findings":
             return why_unknown(report)
         untold = [id_ for id_ in grave(report) if group_of(id_) in OF_NODE] if not own else []
-        return ("not told: {}; ".format(*untold) if untold else "") + worst_of(own or counts)
+        return ("not told: {}; ".format(*untold) if untold else "") + summary(worst(own or counts))
 
     return Judge(partial(_checks, criteria), report, why, profile, by_node=by_node)
 

@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
+from tunedoctor.diagnosis.summary import line_of
 from tunedoctor.fleet.answer import Fleet, Odd, Spread
 from tunedoctor.fleet.many import MEASURES
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
-from tunedoctor.render.formats.line import line_of
 from tunedoctor.render.formats.prometheus import Sample, text_of
 from tunedoctor.render.html import STYLE, clean, frame, table
 from tunedoctor.render.screen import Screen, mark
