@@ -18,6 +18,7 @@ __all__ = [
     "FixEvents",
     "FixPlan",
     "FixResult",
+    "FleetReport",
     "Interaction",
     "PackageSet",
     "Report",
@@ -30,6 +31,7 @@ __all__ = [
     "chat",
     "check",
     "check_data",
+    "check_fleet",
     "check_project",
     "diff",
     "environments",
@@ -62,6 +64,7 @@ _HOMES = {
     "FixEvents": ("core.fix_scopes", "FixEvents"),
     "FixPlan": ("core.fix", "FixPlan"),
     "FixResult": ("transaction.outcome", "FixResult"),
+    "FleetReport": ("fleet.report", "FleetReport"),
     "Interaction": ("core.interaction", "Interaction"),
     "PackageSet": ("planning.package_set", "PackageSet"),
     "Report": ("diagnosis.report", "Report"),
@@ -75,6 +78,7 @@ _HOMES = {
     "check": ("core.check", "check"),
     "check_project": ("core.check_project", "check_project"),
     "check_data": ("core.data", "check_data"),
+    "check_fleet": ("core.fleet", "check_fleet"),
     "diff": ("core.diff", "diff"),
     "environments": ("core.environments", "environments"),
     "explain": ("core.explain", "explain"),
@@ -108,6 +112,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
     from tunedoctor.core.fix_scopes import FixEvents
+    from tunedoctor.core.fleet import check_fleet
     from tunedoctor.core.init import Configuration, init
     from tunedoctor.core.interaction import Interaction
     from tunedoctor.core.package_set import package_set
@@ -121,6 +126,7 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding
+    from tunedoctor.fleet.report import FleetReport
     from tunedoctor.memory.fit_report import FitReport
     from tunedoctor.planning.package_set import PackageSet
     from tunedoctor.probes.environments import Environment

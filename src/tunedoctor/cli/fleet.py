@@ -17,9 +17,9 @@ from tunedoctor.core.errors import misuse
 from tunedoctor.core.files import write_file
 from tunedoctor.core.fleet import (
     Machines,
-    check_fleet,
     checks_of,
     engine_of,
+    examine_fleet,
     pod_manifest,
     read_report,
 )
@@ -59,7 +59,7 @@ def run_fleet(given: FleetOptions) -> int:
         verbs = verbs_of(given) if given.files else []
         return recent(jobs, verbs, given.max_age, criteria) if verbs else jobs
 
-    found = check_fleet(
+    found = examine_fleet(
         machines,
         criteria,
         last=last,

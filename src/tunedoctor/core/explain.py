@@ -10,11 +10,10 @@ from tunedoctor.core.arguments import public
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.errors import misuse
 from tunedoctor.diagnosis.engine import diagnose
-from tunedoctor.diagnosis.leads import leads_to
+from tunedoctor.diagnosis.leads import ReportSuspect, leads_to
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugins, source_of
-from tunedoctor.diagnosis.report import ReportSuspect
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import Check, Severity
 from tunedoctor.model.plan import Fix

@@ -100,7 +100,7 @@ class PodManifest(NamedTuple):
 
 
 @public
-def fleet(  # noqa: PLR0913  the options of the command
+def check_fleet(  # noqa: PLR0913  the options of the command
     files: Sequence[str | PathLike[str]] = (),
     *,
     slurm: str | None = None,
@@ -141,7 +141,7 @@ def fleet(  # noqa: PLR0913  the options of the command
     )
     machines = options_of(
         Machines,
-        files=tuple(map(fspath, files)),
+        files=tuple(fspath(one) for one in files),
         slurm=slurm,
         ray=ray,
         kubernetes=kubernetes,
@@ -154,12 +154,12 @@ def fleet(  # noqa: PLR0913  the options of the command
         image=image,
     )
     earlier = read_report(fspath(last)) if last is not None else None
-    return check_fleet(
+    return examine_fleet(
         machines, criteria, last=earlier, processes=jobs, interaction=interaction
     ).report
 
 
-def check_fleet(  # noqa: PLR0913  each is of one fleet
+def examine_fleet(  # noqa: PLR0913  each is of one fleet
     machines: Machines,
     criteria: Criteria,
     *,
