@@ -76,9 +76,9 @@ _HOMES = {
     "WheelChoice": ("wheels.choose", "WheelChoice"),
     "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
-    "check_project": ("core.check_project", "check_project"),
     "check_data": ("core.data", "check_data"),
     "check_fleet": ("core.fleet", "check_fleet"),
+    "check_project": ("core.check_project", "check_project"),
     "diff": ("core.diff", "diff"),
     "environments": ("core.environments", "environments"),
     "explain": ("core.explain", "explain"),
@@ -103,6 +103,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
     from tunedoctor.core.check import check, snapshot
+    from tunedoctor.core.check_project import check_project
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
     from tunedoctor.core.environments import environments

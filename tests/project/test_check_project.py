@@ -194,7 +194,7 @@ def test_a_mistake_says_the_way_out(project: Path, words: tuple[str, ...], says:
 
 
 def test_a_damaged_or_hostile_lock_is_one_sentence(project: Path) -> None:
-    for text in ("[[package", "a" * 5000 + "." * 5000, "[" * 100_000, '[[package]]\nname = 3\n'):
+    for text in ("[[package", "a" * 5000 + "." * 5000, "[" * 100_000, "[[package]]\nname = 3\n"):
         (project / "uv.lock").write_text(text)
         ended = doctor("check", "--project", "--gpu", "H100", cwd=project)
         assert (ended.returncode, ended.stdout) == (2, "")

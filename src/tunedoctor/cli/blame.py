@@ -29,8 +29,8 @@ def places(folder: Path, report: Report, policy_file: str) -> dict[str, Place]:
     """
     project = read_project(folder)
     lines: dict[str, Place] = {}
-    for one in project.declarations:
-        lines.setdefault(one.name, Place(one.file, one.line))
+    for declaration in project.declarations:
+        lines.setdefault(declaration.name, Place(declaration.file, declaration.line))
     lines |= dict(_variables(folder))
     files = _candidates(folder)
     nearest = Place(files[0], 1) if files else ANYWHERE

@@ -178,6 +178,7 @@ class FixOptions(TargetOptions, frozen=True, kw_only=True):
     installer: Literal["uv", "pip"] | None = None
     new: str | None = None
     packages: tuple[str, ...] = ()
+    requirements: str = ""
     python: str | None = None
     deep: bool = False
     smoke: bool = False

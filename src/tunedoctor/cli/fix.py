@@ -75,7 +75,7 @@ class TerminalFix(FixEvents):
 
     def scope_refused(self, result: FixResult) -> None:
         """Print why a larger scope has no plan."""
-        self._write(render_scope_refused(as_shown(result), screen()))
+        self._write(render_scope_refused(as_shown(result), screen(), verbose=self._given.verbose))
 
     def next_round(self, ids: tuple[str, ...]) -> None:
         """Print which findings are planned next."""

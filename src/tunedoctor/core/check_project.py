@@ -41,7 +41,7 @@ from tunedoctor.installers.uv import NoSolution, Question, Solved, resolve
 from tunedoctor.model.machine import Machine, MachineError
 from tunedoctor.model.plan import Pin
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.planning.conflict import describe_conflict
+from tunedoctor.planning.conflict import explain
 from tunedoctor.planning.make import question_for
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.project.commands import declare_advice, declare_command
@@ -72,6 +72,8 @@ from tunedoctor.wheels.rules import family, index_of, one_spelling, table_archs
 _LARGEST_LOCK = 16 << 20
 _HELP = "doctor check --help lists the options"
 _MOST_NAMED = 4
+_MOST_LINES, _LONGEST_LINE = 40, 400
+"""Of a resolver's explanation, as evidence."""
 _NOT_INSTALLED = Absent(why="the project's packages are not installed yet")
 _CUDA_OF_CONDA = re.compile(r"cuda(\d{2,3})|cuda_?(\d{2})\.(\d)|py[\d.]+_cuda(\d{2})\.(\d)")
 
@@ -204,8 +206,11 @@ def _conflict(text: str, project: Project) -> ReportFinding:
         id="requirements-conflict",
         severity="error",
         title="The requirements contradict each other",
-        found=clean_text(describe_conflict(text) or NoSolution(text).why()),
+        found=clean_text(explain(NoSolution(text), {})),
         means="no set of versions meets what the project declares, so nothing can be installed",
+        evidence=tuple(
+            clean_text(line)[:_LONGEST_LINE] for line in text.splitlines()[:_MOST_LINES]
+        ),
         cure=ReportCure(
             kind="advice",
             command=f"loosen one of these lines: {places}"

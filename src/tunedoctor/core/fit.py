@@ -229,10 +229,11 @@ def _found(
     snapshot = None
     if not (named and place.chosen_by == "none"):
         snapshot = take_snapshot(place, interaction)
-    own: tuple[Device, ...] = ()  # what the configuration trains on, where that is this machine's
-    if config and snapshot and not named:
-        own, config = devices_of(snapshot, config)
-    if config:
+    own: tuple[Device, ...] = ()
+    """What trains on this machine, where a configuration says that or no GPU is there."""
+    if snapshot and given.model and not named:
+        own, given = _here(given, config, snapshot)
+    elif config:
         given = _with_configuration(given, config)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
@@ -241,19 +242,45 @@ def _found(
         devices, _ = _devices(given, snapshot)
         if devices:
             return overview.machine_table(max(devices, key=lambda one: one.usable), run)
-        interaction.say("there is no GPU here; --gpu NAME or --vram GIB asks for one")
+        interaction.say("there is no GPU here; choose one with --gpu NAME or --vram GIB")
         return overview.card_table(worth_having(), run)
     if given.cards:
         return overview.offers(shape, run, worth_having())
     devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
+    notes = (*notes, *_cpu_notes(own, run, config))
     if releases := _installed(snapshot):
-        said = ", ".join(f"{name} {version}" for name, version in releases.items())
-        told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
-        notes = (*notes, told)
+        versions = ", ".join(f"{name} {version}" for name, version in releases.items())
+        note = f"the estimate for {given.stack} is for {versions}, which the environment contains"
+        notes = (*notes, note)
     found = estimate_run(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
         found = traced(found, given.model, shape, run, tracing(), interaction)
     return found
+
+
+def _here(
+    given: FitOptions, config: Mapping[str, Any], snapshot: Snapshot
+) -> tuple[tuple[Device, ...], FitOptions]:
+    """Return what a configuration trains on here, or the CPU if there is no GPU, and the options as they apply there.
+
+    Without a configuration and with a GPU there are no devices: `_devices` lists the GPUs.
+    """
+    devices, config_here = devices_of(snapshot, config)
+    if config:
+        return devices, _with_configuration(given, config_here)
+    if given.gpus > 1 or not any(one.vendor == "cpu" for one in devices):
+        return (), given
+    if given.stack == "doctor" and "precision" not in given.typed:
+        given = msgspec.structs.replace(given, precision="fp32")  # as doctor train does there
+    return devices, given
+
+
+def _cpu_notes(devices: tuple[Device, ...], run: Run, config: Mapping[str, Any]) -> tuple[str, ...]:
+    if config.get("device") == "cpu" or not any(one.vendor == "cpu" for one in devices):
+        return ()
+    format_ = " in fp32" if run.precision == "fp32" else ""
+    estimate = f"there is no GPU here, so the estimate is for the CPU{format_}"
+    return (f"{estimate}; choose a GPU with --gpu NAME or --vram GIB",)
 
 
 def _configuration(given: FitOptions) -> tuple[FitOptions, Mapping[str, Any]]:
@@ -330,8 +357,8 @@ def _devices(
         return (card,) * given.gpus, notes
     devices, notes = here(snapshot) if snapshot else ((), ())
     if 1 < len(devices) < given.gpus:
-        what = f"--gpus is {given.gpus}, and here are {len(devices)}"
-        misuse(what, "--gpu NAME asks about other ones")
+        what = f"--gpus is {given.gpus}, but this machine has {len(devices)}"
+        misuse(what, "name other GPUs with --gpu NAME")
     if given.gpus > 1:
         devices = tuple(sorted(devices, key=lambda d: -d.usable))[: given.gpus]
     return devices, notes
@@ -344,14 +371,14 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
         misuse(
-            f"no card of the table is called {name[:60]!r}{hint}",
-            "doctor fit --cards names some; --vram 24 asks for a size",
+            f"no known GPU is called {name[:60]!r}{hint}",
+            "doctor fit --cards lists some; --vram 24 is for a GPU with 24 GiB",
         )
     card = overview.device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
     if len({one.memory_gib for one in found}) == 1:
         return card, ()
     sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
-    note = f"{name} is made with {sizes}: reckoned with the smallest; add the size to the name"
+    note = f"{name} is sold with {sizes}; the estimate is for the smallest, unless the name includes the size"
     return card, (note,)
 
 

@@ -57,6 +57,8 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     installer: Literal["uv", "pip"] | None = None
     new: str | None = None
     packages: tuple[str, ...] = ()
+    requirements: str = ""
+    """A requirements file for a new environment."""
     python: str | None = None
     deep: bool = False
     smoke: bool = False
@@ -126,6 +128,8 @@ class FixCase(NamedTuple):
     """The environment as the user names it."""
     asking: Asking
     """The user's package sources."""
+    declared: tuple[str, ...] = ()
+    """What a new environment holds; () for the default set."""
     first_state: str = ""
     """Id of the state before the first change of this fix; "" before there is one."""
     is_named: bool = False
@@ -357,7 +361,12 @@ def _ground_for_scope(case: FixCase, drafts: tuple[Drafted, ...], scope: Scope) 
 
 
 def _new_path(case: FixCase) -> str:
-    return os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
+    return new_path(case.given)
+
+
+def new_path(given: FixOptions) -> str:
+    """Return the folder of a new environment."""
+    return os.path.abspath(Path(given.new or "").expanduser())  # noqa: PTH100  links stay
 
 
 def _larger_scopes(
@@ -414,7 +423,8 @@ def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") ->
     with case.interaction.progress() as progress:
         progress.watch(["resolving with the package index"])
         if case.given.new:
-            return fresh(case.snapshot, _new_path(case), case.given.packages, case.asking)
+            packages = case.given.packages
+            return fresh(case.snapshot, _new_path(case), packages, case.asking, case.declared)
         fixes = case.criteria.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,9 +21,6 @@ from tunedoctor.system.child import Ended, run
 from tunedoctor.system.reading import toml
 from tunedoctor.system.scratch import scratch
 
-LONGEST = 400
-"""Most characters of an explanation that are shown."""
-
 _NAME = r"(?<![\w.=<>!~,-])([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[^\]\s]*\]|\{[^}]*\})*(?:[<>=!~]\S*)?"
 _LACKED = re.compile(
     rf"(?:no versions? of|only(?: the following versions of)?) {_NAME}"
@@ -36,12 +32,6 @@ class NoSolution(NamedTuple):
     """uv proved that there is no solution."""
 
     text: str
-
-    def why(self) -> str:
-        """Return the start of uv's explanation in one line, without its heading."""
-        words = self.flat.rpartition("resolving dependencies: ")[2].rpartition("cause: ")[2]
-        shortened = textwrap.shorten(words, LONGEST, placeholder=" …")
-        return shortened or "uv found no solution and did not say why"
 
     @property
     def flat(self) -> str:

@@ -116,10 +116,12 @@ def render_next_scope(answer: FixResult, screen: Screen, kept: Sequence[str]) ->
     return screen.text()
 
 
-def render_scope_refused(answer: FixResult, screen: Screen) -> str:
+def render_scope_refused(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
     """Return the line that says why a larger scope has no plan."""
     screen.gap()
     screen.wrap(f"{_SCOPE_NAMES[answer.rung]} cannot be planned: {answer.why}", 2, mark("warning"))
+    if verbose:
+        resolver_output(answer.details, screen)
     return screen.text()
 
 

@@ -43,12 +43,17 @@ def fit(
     ] = "",
     method: Annotated[
         Literal["lora", "qlora", "full"],
-        typer.Option("--method", help="Fine-tuning method.", rich_help_panel="Training"),
+        typer.Option("--method", help="Fine-tuning method.", rich_help_panel="Common options"),
     ] = "lora",
     rank: Annotated[
         int,
         typer.Option(
-            "--rank", metavar="R", help="LoRA rank.", rich_help_panel="Training", min=1, max=16384
+            "--rank",
+            metavar="R",
+            help="LoRA rank.",
+            rich_help_panel="Common options",
+            min=1,
+            max=16384,
         ),
     ] = 16,
     targets: Annotated[
@@ -57,13 +62,15 @@ def fit(
             "--targets",
             metavar="T",
             help="Modules to adapt: all-linear, or names such as q_proj,v_proj.",
-            rich_help_panel="Training",
+            rich_help_panel="Training details",
         ),
     ] = "all-linear",
     dora: Annotated[
         bool,
         typer.Option(
-            "--dora", help="Use DoRA adapters (weight-decomposed).", rich_help_panel="Training"
+            "--dora",
+            help="Use DoRA adapters (weight-decomposed).",
+            rich_help_panel="Training details",
         ),
     ] = False,
     seq: Annotated[
@@ -72,7 +79,7 @@ def fit(
             "--seq",
             metavar="N",
             help="Longest sample, in tokens.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
             min=1,
             max=16777216,
         ),
@@ -83,7 +90,7 @@ def fit(
             "--batch",
             metavar="N",
             help="Samples per step and GPU.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
             min=1,
             max=65536,
         ),
@@ -94,7 +101,7 @@ def fit(
             "--accum",
             metavar="N",
             help="Batches accumulated for one optimizer step.",
-            rich_help_panel="Training",
+            rich_help_panel="Training details",
             min=1,
             max=1048576,
         ),
@@ -104,8 +111,9 @@ def fit(
         typer.Option(
             "--optimizer",
             metavar="O",
-            help="Optimizer, for example adamw, adamw_8bit or adafactor.",
-            rich_help_panel="Training",
+            help="Optimizer: adamw, adamw_fused, adamw_8bit, paged_adamw, paged_adamw_8bit, "
+            "lion, lion_8bit, adafactor, sgd, sgd_momentum or none.",
+            rich_help_panel="Common options",
             autocompletion=complete_optimizer,
         ),
     ] = "adamw",
@@ -114,19 +122,22 @@ def fit(
         typer.Option(
             "--checkpointing/--no-checkpointing",
             help="Recompute activations in the backward pass to save memory.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
         ),
     ] = True,
     attention: Annotated[
         Literal["sdpa", "eager", "flash"],
-        typer.Option("--attn", help="Attention implementation.", rich_help_panel="Training"),
+        typer.Option(
+            "--attn", help="Attention implementation.", rich_help_panel="Training details"
+        ),
     ] = "sdpa",
     stack: Annotated[
         str,
         typer.Option(
             "--stack",
             metavar="S",
-            help="Training library, for example doctor, hf, trl or unsloth.",
+            help="Training library: doctor, hf, trainer, trl, unsloth, axolotl, llama-factory, "
+            "torchtune, litgpt or other.",
             rich_help_panel="Libraries",
             autocompletion=complete_stack,
         ),
@@ -135,16 +146,19 @@ def fit(
         Literal["bf16", "fp16", "mixed", "fp32"],
         typer.Option(
             "--precision",
-            help="Number format of the weights; mixed keeps them in fp32.",
-            rich_help_panel="Training",
+            help="Number format of the weights; mixed keeps them in fp32 (without a GPU: fp32).",
+            rich_help_panel="Training details",
         ),
     ] = "bf16",
     quant: Annotated[
         Literal["nf4-dq", "nf4", "gptq", "int8"],
-        typer.Option("--quant", help="Quantisation for qlora.", rich_help_panel="Training"),
+        typer.Option("--quant", help="Quantisation for qlora.", rich_help_panel="Training details"),
     ] = "nf4-dq",
     padded: Annotated[
-        bool, typer.Option("--padded", help="Batches contain padding.", rich_help_panel="Details")
+        bool,
+        typer.Option(
+            "--padded", help="Batches contain padding.", rich_help_panel="Library details"
+        ),
     ] = False,
     dropout: Annotated[
         float,
@@ -152,7 +166,7 @@ def fit(
             "--dropout",
             metavar="P",
             help="LoRA dropout.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
             min=0,
             max=1,
             callback=finite,
@@ -163,7 +177,7 @@ def fit(
         typer.Option(
             "--embeddings",
             help="Also train the embeddings and the output head.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = False,
     releases: Annotated[
@@ -171,7 +185,7 @@ def fit(
         typer.Option(
             "--with",
             metavar="L=V,…",
-            help="Library versions for --stack, for example transformers=4.48,liger.",
+            help="Library versions for --stack, for example transformers=4.48,liger (default: the environment's).",
             rich_help_panel="Libraries",
         ),
     ] = "",
@@ -193,7 +207,7 @@ def fit(
         typer.Option(
             "--loss",
             help="How the loss is computed (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = "stack",
     autocast: Annotated[
@@ -201,23 +215,23 @@ def fit(
         typer.Option(
             "--autocast/--no-autocast",
             help="Run under torch.autocast (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = None,
     prepared: Annotated[
         bool | None,
         typer.Option(
             "--prepared/--no-prepared",
-            help="Model was prepared with prepare_model_for_kbit_training.",
-            rich_help_panel="Details",
+            help="Model was prepared with prepare_model_for_kbit_training (default: as the stack does).",
+            rich_help_panel="Library details",
         ),
     ] = None,
     experts_quantised: Annotated[
         bool | None,
         typer.Option(
             "--experts-4bit/--no-experts-4bit",
-            help="Quantise routed experts to 4 bits too.",
-            rich_help_panel="Details",
+            help="Quantise routed experts to 4 bits too (default: as the stack does).",
+            rich_help_panel="Library details",
         ),
     ] = None,
     adapter_bits: Annotated[
@@ -225,26 +239,31 @@ def fit(
         typer.Option(
             "--adapter-bits",
             metavar="B",
-            help="Bits per adapter weight: 16 or 32.",
-            rich_help_panel="Details",
+            help="Bits per adapter weight: 16 or 32 (default: as the stack does).",
+            rich_help_panel="Library details",
             min=16,
             max=32,
         ),
     ] = None,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Run under torch.compile.", rich_help_panel="Details")
+        bool,
+        typer.Option(
+            "--compile", help="Run under torch.compile.", rich_help_panel="Library details"
+        ),
     ] = False,
     step_in_backward: Annotated[
         bool,
         typer.Option(
             "--step-in-backward",
             help="Apply each gradient in the backward pass and free it at once.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = False,
     offload: Annotated[
         Literal["none", "activations", "optimizer", "all"],
-        typer.Option("--offload", help="What to keep in host memory.", rich_help_panel="Details"),
+        typer.Option(
+            "--offload", help="What to keep in host memory.", rich_help_panel="Library details"
+        ),
     ] = "none",
     context_parallel: Annotated[
         int,
@@ -252,7 +271,7 @@ def fit(
             "--context-parallel",
             metavar="N",
             help="Number of GPUs that share one sequence.",
-            rich_help_panel="GPUs",
+            rich_help_panel="Several GPUs",
             min=1,
             max=1024,
         ),
@@ -263,7 +282,7 @@ def fit(
             "--gpu",
             metavar="NAME",
             help="GPU model, for example 'RTX 4090' (default: this machine's GPU).",
-            rich_help_panel="GPUs",
+            rich_help_panel="Common options",
             autocompletion=complete_gpu,
         ),
     ] = "",
@@ -272,8 +291,8 @@ def fit(
         typer.Option(
             "--vram",
             metavar="GIB",
-            help="GPU memory in GiB, instead of a model name.",
-            rich_help_panel="GPUs",
+            help="GPU memory in GiB, instead of --gpu.",
+            rich_help_panel="Common options",
             min=0.5,
             max=16384,
             callback=finite,
@@ -285,7 +304,7 @@ def fit(
             "--gpus",
             metavar="N",
             help="Number of GPUs to train on.",
-            rich_help_panel="GPUs",
+            rich_help_panel="Common options",
             min=1,
             max=65536,
         ),
@@ -293,7 +312,7 @@ def fit(
     sharding: Annotated[
         Literal["ddp", "fsdp", "zero1", "zero2", "zero3"],
         typer.Option(
-            "--sharding", help="How the model is split across GPUs.", rich_help_panel="GPUs"
+            "--sharding", help="How the model is split across GPUs.", rich_help_panel="Several GPUs"
         ),
     ] = "ddp",
     tokens: Annotated[
@@ -363,7 +382,9 @@ def fit(
     own: OwnOption = False,
     cards: Annotated[
         bool,
-        typer.Option("--cards", help="List what each GPU model can train.", rich_help_panel="GPUs"),
+        typer.Option(
+            "--cards", help="List what each GPU model can train.", rich_help_panel="Common options"
+        ),
     ] = False,
     format: FormatOption = "terminal",
 ) -> int:

@@ -109,6 +109,16 @@ def fix(
             rich_help_panel="New environment",
         ),
     ] = None,
+    requirements: Annotated[
+        str,
+        typer.Option(
+            "--requirements",
+            "-r",
+            metavar="FILE",
+            help="Requirements file for the new environment. Default: what the project declares.",
+            rich_help_panel="New environment",
+        ),
+    ] = "",
     python: Annotated[
         str | None,
         typer.Option(
@@ -178,6 +188,7 @@ def fix(
             script=script,
             installer=installer,
             new=new,
+            requirements=requirements,
             packages=tuple(packages or ()),
             python=python,
             deep=deep,
