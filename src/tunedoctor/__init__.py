@@ -18,6 +18,7 @@ __all__ = [
     "FixEvents",
     "FixPlan",
     "FixResult",
+    "FleetReport",
     "Interaction",
     "PackageSet",
     "Report",
@@ -30,6 +31,7 @@ __all__ = [
     "chat",
     "check",
     "check_data",
+    "check_fleet",
     "check_project",
     "diff",
     "environments",
@@ -62,6 +64,7 @@ _HOMES = {
     "FixEvents": ("core.fix_scopes", "FixEvents"),
     "FixPlan": ("core.fix", "FixPlan"),
     "FixResult": ("transaction.outcome", "FixResult"),
+    "FleetReport": ("fleet.report", "FleetReport"),
     "Interaction": ("core.interaction", "Interaction"),
     "PackageSet": ("planning.package_set", "PackageSet"),
     "Report": ("diagnosis.report", "Report"),
@@ -74,6 +77,7 @@ _HOMES = {
     "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
+    "check_fleet": ("core.fleet", "check_fleet"),
     "check_project": ("core.check_project", "check_project"),
     "diff": ("core.diff", "diff"),
     "environments": ("core.environments", "environments"),
@@ -109,6 +113,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
     from tunedoctor.core.fix_scopes import FixEvents
+    from tunedoctor.core.fleet import check_fleet
     from tunedoctor.core.init import Configuration, init
     from tunedoctor.core.interaction import Interaction
     from tunedoctor.core.package_set import package_set
@@ -122,6 +127,7 @@ if TYPE_CHECKING:
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding
+    from tunedoctor.fleet.report import FleetReport
     from tunedoctor.memory.fit_report import FitReport
     from tunedoctor.planning.package_set import PackageSet
     from tunedoctor.probes.environments import Environment

@@ -13,12 +13,12 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tunedoctor.cli.command_options import TrainOptions
-from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import criteria_of
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
 from tunedoctor.core.configuration import values_of
 from tunedoctor.core.errors import refusing
+from tunedoctor.core.fleet import judge_for
 from tunedoctor.core.preflight import Needed, needed
 from tunedoctor.core.scripts import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
@@ -97,7 +97,7 @@ def _wrong(
             by_ray = ray.collect(job.id, How(asked), job.names)
             replies = [*by_ray] if job.by_ray else slurm.inside(job.names, How(asked))
         rows = many.judged(iter(replies), partial(judge_for, criteria, "project", by_node=False), 1)
-        found = many.fleet_of(rows, "nodes", criteria.checks())
+        found = many.evaluate(rows, "nodes", criteria.checks()).report
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command

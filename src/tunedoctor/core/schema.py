@@ -17,7 +17,7 @@ SCHEMAS = {
     "envs": "probes.environments.Environments",
     "config": "core.settings.EffectiveSettings",
     "diff": "diagnosis.differences.Difference",
-    "fleet": "fleet.answer.Fleet",
+    "fleet": "fleet.report.FleetReport",
 }
 """Names that doctor schema takes, and the type that each command prints."""
 

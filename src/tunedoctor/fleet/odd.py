@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
-from tunedoctor.fleet.answer import Odd, Others, natural
 from tunedoctor.fleet.judge import Judged, read_again
+from tunedoctor.fleet.report import Odd, Others, natural
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
 
