@@ -33,7 +33,7 @@ def outputs_of(
         if not equals or not file or name not in begins:
             misuse(
                 f"--output is {word[:80]!r}",
-                f"write FORMAT=FILE, as sarif=out.sarif; formats: {', '.join(begins)}",
+                f"write FORMAT=FILE, for example json=out.json; formats: {', '.join(begins)}",
             )
         found.append((name, "" if file in _STDOUT else file))
     taken = {os.path.realpath(baseline)} if baseline else set[str]()

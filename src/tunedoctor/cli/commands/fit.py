@@ -48,7 +48,12 @@ def fit(
     rank: Annotated[
         int,
         typer.Option(
-            "--rank", metavar="R", help="LoRA rank.", rich_help_panel="Training", min=1, max=16384
+            "--rank",
+            metavar="R",
+            help="Rank of the LoRA adapters.",
+            rich_help_panel="Training",
+            min=1,
+            max=16384,
         ),
     ] = 16,
     targets: Annotated[
@@ -141,17 +146,24 @@ def fit(
     ] = "bf16",
     quant: Annotated[
         Literal["nf4-dq", "nf4", "gptq", "int8"],
-        typer.Option("--quant", help="Quantisation for qlora.", rich_help_panel="Training"),
+        typer.Option(
+            "--quant",
+            help="Format of the quantised weights with --method qlora.",
+            rich_help_panel="Training",
+        ),
     ] = "nf4-dq",
     padded: Annotated[
-        bool, typer.Option("--padded", help="Batches contain padding.", rich_help_panel="Details")
+        bool,
+        typer.Option(
+            "--padded", help="Assume that batches contain padding.", rich_help_panel="Details"
+        ),
     ] = False,
     dropout: Annotated[
         float,
         typer.Option(
             "--dropout",
             metavar="P",
-            help="LoRA dropout.",
+            help="Dropout of the LoRA adapters.",
             rich_help_panel="Details",
             min=0,
             max=1,
@@ -200,7 +212,7 @@ def fit(
         bool | None,
         typer.Option(
             "--autocast/--no-autocast",
-            help="Run under torch.autocast (default: as the stack does).",
+            help="Run the forward pass under torch.autocast (default: as the stack does).",
             rich_help_panel="Details",
         ),
     ] = None,
@@ -208,7 +220,7 @@ def fit(
         bool | None,
         typer.Option(
             "--prepared/--no-prepared",
-            help="Model was prepared with prepare_model_for_kbit_training.",
+            help="Assume that prepare_model_for_kbit_training was called (default: as the stack does).",
             rich_help_panel="Details",
         ),
     ] = None,
@@ -216,7 +228,7 @@ def fit(
         bool | None,
         typer.Option(
             "--experts-4bit/--no-experts-4bit",
-            help="Quantise routed experts to 4 bits too.",
+            help="Quantise routed experts to 4 bits too (default: as the stack does).",
             rich_help_panel="Details",
         ),
     ] = None,
@@ -225,7 +237,7 @@ def fit(
         typer.Option(
             "--adapter-bits",
             metavar="B",
-            help="Bits per adapter weight: 16 or 32.",
+            help="Bits per adapter weight: 16 or 32 (default: as the stack does).",
             rich_help_panel="Details",
             min=16,
             max=32,
@@ -244,7 +256,11 @@ def fit(
     ] = False,
     offload: Annotated[
         Literal["none", "activations", "optimizer", "all"],
-        typer.Option("--offload", help="What to keep in host memory.", rich_help_panel="Details"),
+        typer.Option(
+            "--offload",
+            help="What to keep in RAM instead of GPU memory.",
+            rich_help_panel="Details",
+        ),
     ] = "none",
     context_parallel: Annotated[
         int,
@@ -301,7 +317,7 @@ def fit(
         typer.Option(
             "--tokens",
             metavar="N",
-            help="Total training tokens, for example 20M; adds time and cost.",
+            help="Tokens of the complete training, for example 20M; adds time and cost.",
             rich_help_panel="Cost",
         ),
     ] = "",
@@ -310,7 +326,7 @@ def fit(
         typer.Option(
             "--price-per-hour",
             metavar="P",
-            help="Price of a rented machine per hour.",
+            help="Price per hour of a rented machine (0: not given).",
             rich_help_panel="Cost",
             min=0,
             max=10000000,
@@ -332,7 +348,7 @@ def fit(
         typer.Option(
             "--card-price",
             metavar="P",
-            help="Price of buying the GPU.",
+            help="Price of buying the GPU (0: not given).",
             rich_help_panel="Cost",
             min=0,
             max=10000000,
@@ -344,7 +360,7 @@ def fit(
         typer.Option(
             "--power-price",
             metavar="P",
-            help="Price of one kWh of electricity.",
+            help="Price of one kWh of electricity (0: not given).",
             rich_help_panel="Cost",
             min=0,
             max=10000000,
@@ -363,7 +379,11 @@ def fit(
     own: OwnOption = False,
     cards: Annotated[
         bool,
-        typer.Option("--cards", help="List what each GPU model can train.", rich_help_panel="GPUs"),
+        typer.Option(
+            "--cards",
+            help="List what each GPU model can train; with MODEL, which ones can do this run.",
+            rich_help_panel="GPUs",
+        ),
     ] = False,
     format: FormatOption = "terminal",
 ) -> int:
