@@ -17,7 +17,7 @@ from tunedoctor.tables.config import FILES, Config, mirrors
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """A setting in effect."""
+    """A setting in effect, and where it comes from."""
 
     name: str
     value: Any
@@ -26,7 +26,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor config --format json` prints."""
+    """The result that `doctor config --format json` prints."""
 
     schema: Literal["doctor.config/1"] = "doctor.config/1"
     file: str = ""

@@ -169,7 +169,7 @@ class NvidiaGpus(Fact, frozen=True):
 
 
 class Xid(Part, frozen=True):
-    """One Xid line of the kernel log, or SXid of an NVSwitch."""
+    """An Xid of the kernel log, or an SXid of an NVSwitch."""
 
     number: int
     slot: str = ""

@@ -192,7 +192,7 @@ class CardSpeed(Part, frozen=True):
 
 
 class NodeSpeed(Part, frozen=True):
-    """How fast the cards of a node are, and their links."""
+    """Measured speeds of the cards of a node and of the links between them."""
 
     cards: tuple[CardSpeed, ...]
     ranks: Count = 0

@@ -26,7 +26,7 @@ Verdict = Literal["set", "none", "unknown"]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One package of the set."""
+    """A package of the set, and how its version changes."""
 
     name: str
     version: str
@@ -50,7 +50,7 @@ class SetTorch(msgspec.Struct, frozen=True):
 
 
 class Commands(msgspec.Struct, frozen=True):
-    """Commands that make the set, in their order; () where nothing is to install."""
+    """Commands that install the set, in the order in which to run them; () if nothing has to be installed."""
 
     pip: tuple[str, ...] = ()
     uv: tuple[str, ...] = ()

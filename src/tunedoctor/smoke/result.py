@@ -41,7 +41,7 @@ RANK = 8
 
 
 class Blame(msgspec.Struct, frozen=True):
-    """What failed, why, and how to fix it."""
+    """A failure: what failed, why, and how to fix it."""
 
     stage: str
     severity: Literal["error", "warning"]
