@@ -61,7 +61,7 @@ def act(given: FleetOptions, found: Fleet, options: Options) -> bool:
     """Say on stderr what is to be done, and with --yes do it; return whether all went well."""
     names, well, causes = {one.node for one in found.nodes}, set[str](), dict[str, str]()
     for one in found.nodes:
-        # who is told of twice is nobody's node: which of the two holds, nobody knows
+        # two answers claim to be this node, and it is unknown which one is right
         name = f"{one.node}#1" if f"{one.node}#2" in names else one.node
         whose = "".join(one.why.split()[1:2]) if one.verdict == "findings" else one.verdict
         if whose == "[node]":

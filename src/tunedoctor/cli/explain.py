@@ -162,7 +162,7 @@ def run_list() -> int:
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a kind of output, made from the types."""
+    """Return the JSON Schema of an output, made from its type."""
     module, _, kind = _SCHEMAS[name].rpartition(".")
     answer = getattr(import_module(f"tunedoctor.{module}"), kind)
     title = next(f.default for f in msgspec.structs.fields(answer) if f.name == "schema")
@@ -171,6 +171,6 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def run_schema(given: SchemaOptions) -> int:
-    """Print the JSON Schema of a kind of output; returns the exit code."""
+    """Print the JSON Schema of an output; returns the exit code."""
     write(as_json(schema_of(given.name)))
     return 0

@@ -1,4 +1,4 @@
-"""A report in one format on standard output and in any others in files: what befalls one is nothing to the rest."""
+"""Write a report in one format to standard output and in others to files; a failure of one does not affect the rest."""
 
 import os
 import sys

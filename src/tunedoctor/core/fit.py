@@ -248,7 +248,7 @@ def _found(
     devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
     if releases := _installed(snapshot):
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
-        told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
+        told = f"{given.stack} is estimated with the releases in the environment: {said}"
         notes = (*notes, told)
     found = estimate_run(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
@@ -351,12 +351,12 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
     if len({one.memory_gib for one in found}) == 1:
         return card, ()
     sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
-    note = f"{name} is made with {sizes}: reckoned with the smallest; add the size to the name"
+    note = f"{name} exists with {sizes}; the estimate uses the smallest; add the size to the name"
     return card, (note,)
 
 
 def _prices(given: FitOptions, devices: tuple[Device, ...]) -> Prices | None:
-    """Return what is known of a training's size and of prices; None where nothing was asked."""
+    """Return the size of the training and the prices; None if none of them was given."""
     if not given.tokens:
         return None
     own = same_name(devices[0].name) if devices else None
@@ -423,9 +423,9 @@ def traced(  # noqa: PLR0913  what is traced, and where
 
 
 def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
-    """Return what the tracer has no code of, and the way out."""
+    """Return what the tracer cannot trace, and the way out; None if it can trace the run."""
     if run.attention != "eager" and not shape.sdpa:
-        why = "in eager attention alone, unless a kernel of its own is there"
+        why = "only with eager attention, unless its own kernel is installed"
         return f"transformers runs {shape.model_type} {why}", "--attn eager"
     if run.stack.loss not in _LOSSES:
         return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE

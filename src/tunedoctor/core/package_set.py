@@ -176,7 +176,7 @@ def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: 
         machine = over(machine_of(snapshot), asked, driver_known=sure)
     if not sure and not asked.driver:
         misuse(
-            "nobody could say which NVIDIA driver there is",
+            "the version of the NVIDIA driver could not be found out",
             "name it with --driver 580.65.06, or --driver none",
         )
     interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
