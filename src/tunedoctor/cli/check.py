@@ -26,11 +26,11 @@ from tunedoctor.probes.system import node
 from tunedoctor.render.screen import ascii_of
 
 _GRACE = 2.0
-"""Seconds after --timeout in which what is known by then is told."""
+"""Seconds after --timeout for reporting what is known by then."""
 
 
 def run_check(given: CheckOptions) -> int:
-    """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
+    """Examine this machine, or a snapshot, and print the report; returns the exit code."""
     check_combinations(given)
     if given.project is not None or given.requirements:
         from tunedoctor.cli.check_project import run_check_project  # noqa: PLC0415  most judge an environment
@@ -46,7 +46,7 @@ def run_check(given: CheckOptions) -> int:
 def _checked(given: CheckOptions, limit: "_Limit") -> int:
     outputs = outputs_of("check", given.output, given.report, given.baseline)
     if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
-        outputs = (*outputs, ("github", ""))  # annotations and summary, where nobody named a format
+        outputs = (*outputs, ("github", ""))  # annotations and summary, if no format was given
     options = limit.options = Options.of(given)._replace(outputs=outputs)
     if given.baseline:
         options = options._replace(criteria=_with_baseline(options.criteria, given))

@@ -29,6 +29,6 @@ def run_list() -> int:
 
 
 def run_schema(given: SchemaOptions) -> int:
-    """Print the JSON Schema of a kind of output; returns the exit code."""
+    """Print the JSON Schema of an output; returns the exit code."""
     write(as_json(schema_of(given.name)))
     return 0

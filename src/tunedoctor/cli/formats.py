@@ -1,4 +1,4 @@
-"""A report in one format on standard output and in any others in files: what befalls one is nothing to the rest."""
+"""Write a report in one format to standard output and in others to files; a failure of one does not affect the rest."""
 
 import os
 import sys
@@ -33,7 +33,7 @@ def outputs_of(
         if not equals or not file or name not in begins:
             misuse(
                 f"--output is {word[:80]!r}",
-                f"write FORMAT=FILE, as sarif=out.sarif; formats: {', '.join(begins)}",
+                f"write FORMAT=FILE, for example json=out.json; formats: {', '.join(begins)}",
             )
         found.append((name, "" if file in _STDOUT else file))
     taken = {os.path.realpath(baseline)} if baseline else set[str]()

@@ -1,8 +1,8 @@
 """The tools of doctor mcp: which functions of the library an agent can call, and which of their parameters.
 
 Input, description and output of a tool come from the function: its signature, the first paragraph of its docstring and
-the type of its result. A row names the parameters because a new one of the library must not reach agents by itself: it
-could write files or run code of a plug-in.
+the type of its result. A row lists the parameters that agents get, so that a new parameter of the library reaches them
+only on purpose: it could write files or run code of a plug-in.
 """
 
 import os
@@ -74,7 +74,7 @@ class Tool(NamedTuple):
     """The doctor command that does the same in a child process."""
     result: type[msgspec.Struct]
     keys: tuple[str, ...]
-    """Keys of the result that an agent should know of; it reads them for each tool that there is."""
+    """The main keys of the result; few, because an agent reads them for each tool."""
     parameters: tuple[str, ...]
     about: str = ""
     """The first sentences of the description; "" for the first paragraph of the function's docstring."""
@@ -97,12 +97,12 @@ class Tool(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Whether the command prints a page and not JSON."""
+        """True if the command prints a page instead of JSON."""
         return self.result is ExplanationText
 
 
 class Interface:
-    """What a tool says about itself, and how it reads its arguments."""
+    """The description and the schemas of a tool, and the parser of its arguments."""
 
     def __init__(self, tool: Tool) -> None:
         """Take a tool."""
@@ -120,7 +120,7 @@ class Interface:
 
     @property
     def description(self) -> str:
-        """What the function does, and what else an agent should know."""
+        """The tool's description: the summary of the function, and the note."""
         about = self._tool.about or tool_schema.summary(self._tool.function)
         return f"{about} {self._tool.note}".strip()
 
@@ -178,8 +178,8 @@ TOOLS: dict[str, Tool] = {
         parameters=("target", "deep", "only", "skip", "fail_on", "strict", "profile"),
         note=(
             "Covers driver, GPU, PyTorch build, clashing libraries and memory; causes come first, each with evidence "
-            "and a fix. Reads only, asks no network, and starts nothing of the environment unless deep. Takes a "
-            "quarter of a second, with deep up to minutes."
+            "and a fix. Reads only, uses no network, and runs nothing of the environment unless deep is true. Takes a "
+            "quarter of a second, or up to minutes with deep."
         ),
         leaves=("passed", "skipped", "steps"),
     ),
@@ -190,7 +190,7 @@ TOOLS: dict[str, Tool] = {
         result=Report,
         keys=("verdict", "findings", "symptoms", "suspected", "next"),
         parameters=("text", "here", "target"),
-        note="Examines this machine only with here. Reads only.",
+        note="Examines this machine only if here is true. Reads only.",
         text="text",
         leaves=("passed", "skipped", "unknown", "steps"),
     ),
@@ -211,7 +211,7 @@ TOOLS: dict[str, Tool] = {
         result=WheelChoice,
         keys=("action", "says", "reason", "torch_version", "commands"),
         parameters=("target", "torch", *_MACHINE),
-        note="Asks no network, changes nothing.",
+        note="Uses no network and changes nothing.",
     ),
     "set": Tool(
         title="Find one set of libraries",
@@ -238,7 +238,7 @@ TOOLS: dict[str, Tool] = {
             *("attention", "precision", "quant", "stack", "gpu", "vram", "gpus", "sharding"),
             "target",
         ),
-        note="Computed: loads and starts nothing, asks no network.",
+        note="Calculates only: loads and starts nothing, uses no network.",
     ),
     "plan_fix": Tool(
         title="Plan a fix",
@@ -265,9 +265,9 @@ TOOLS: dict[str, Tool] = {
         keys=("end", "outcome", "undo", "why"),
         parameters=("plan",),
         about=(
-            "Apply a plan that plan_fix returned in this session: all of it or nothing. Nothing is done if the plan "
-            "would now be another one. Show the plan to the user first. Downloads packages over the network and "
-            "changes the environment; doctor undo in a shell goes back."
+            "Apply a plan that plan_fix returned in this session: all of it or nothing. Does nothing if planning again "
+            "gives another plan. Show the plan to the user first. Downloads packages over the network and changes "
+            "the environment; doctor undo in a shell reverts it."
         ),
         required=("plan",),
         fixed={"yes": True},

@@ -42,7 +42,7 @@ StrictArgument = Annotated[
 ]
 ProfileArgument = Annotated[
     ProfileName,
-    Meta(description="What is examined: 'node' is the machine without a Python environment."),
+    Meta(description="What to examine: 'node' is the machine without a Python environment."),
 ]
 GpusArgument = Annotated[
     Sequence[str],

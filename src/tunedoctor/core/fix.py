@@ -343,5 +343,7 @@ def check_combinations(options: FixOptions, *, target: bool) -> None:
     if options.no_import and (options.deep or options.smoke):
         misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
     for option in ("new", "python"):
-        if getattr(options, option) == "":  # as of a variable that is not set: not the same as none
+        if (
+            getattr(options, option) == ""
+        ):  # such as from an unset shell variable: not the same as no option
             misuse(f"--{option} is empty", "leave it out, or say what it is to be")

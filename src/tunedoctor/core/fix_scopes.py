@@ -210,11 +210,11 @@ def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> FixResult:
 
 
 _MOST_ROUNDS = 3
-"""Changes that one fix makes at most, each proved and each leaving some of what it was for."""
+"""The most changes that one fix makes; each was proved and left some of its findings."""
 
 
 def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] | None:
-    """Return what to fix next after a change that left some of what it was for; None if there is nothing to fix."""
+    """Return what to fix next if the last change left some of its findings; None if it left none."""
     case, after, result = last.case, last.after, last.last
     if after is None or result.end != "applied" or not (result.outcome and result.plan):
         return None

@@ -51,7 +51,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that differs."""
+    """A value that differs between the two sides."""
 
     fact: str
     """A kind of fact; for reports "target" or "machine"."""

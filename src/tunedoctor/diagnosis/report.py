@@ -44,7 +44,7 @@ class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportDeclaration(msgspec.Struct, frozen=True, kw_only=True):
-    """The line of the project's files that asks for what is wrong."""
+    """The line in the project's files that requires the wrong version."""
 
     file: str
     """Relative to the working folder if it is inside of it."""

@@ -1,7 +1,7 @@
 """Resolve requirements and constraints with uv: returns pins, no solution, or why it failed.
 
-uv runs in an empty folder and reads none of its own files: the doctor passes the user's sources. Nothing is built. The
-messages of uv and pip are quoted, not reworded.
+uv runs in an empty folder and reads no settings files; doctor passes it the user's sources. Nothing is built. Messages
+of uv and pip are quoted, not reworded.
 """
 
 import json
@@ -34,7 +34,7 @@ _WHEELS_REQUIRED = re.compile(
 
 
 class NoSolution(NamedTuple):
-    """uv proved that there is no solution."""
+    """uv proved that no solution exists."""
 
     text: str
 

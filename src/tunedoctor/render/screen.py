@@ -37,7 +37,7 @@ _NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
 def mark(kind: str) -> tuple[str, str]:
-    """Return the mark of a kind."""
+    """Return the mark for an outcome, such as ✓ for "ok"."""
     return MARKS[kind], kind
 
 
@@ -155,7 +155,7 @@ class Screen:
         return "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
 
     def spelled(self, text: str) -> str:
-        """Spell out what the stream can't show; colours of a text that is shown, as of a file's name, are not ours."""
+        """Replace characters that the stream can't show, and remove escape codes that the text contains."""
         text = inert(text)
         return text if self._encoding == "utf-8" else spelled(text, self._encoding)
 

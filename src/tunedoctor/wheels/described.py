@@ -225,7 +225,7 @@ def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[st
 
 
 def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
-    """Return `machine` changed by the options; `driver_known`: also that there is none. Raises MachineError."""
+    """Return `machine` with the facts of the options; `driver_known`: "no driver" is certain. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if asked.gpus:
         gpus = () if _none(asked.gpus) else tuple(map(_gpu_named, asked.gpus))

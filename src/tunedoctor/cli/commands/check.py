@@ -101,7 +101,7 @@ def check(
         typer.Option(
             "--timeout",
             metavar="S",
-            help="Time limit in seconds. Whatever is not known by then counts as undecided.",
+            help="Time limit in seconds (default: none). Checks that are not done by then are undecided.",
             rich_help_panel="Checks",
             min=0.5,
             max=86400,

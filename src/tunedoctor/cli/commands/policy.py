@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 )
 def policy(
     what: Annotated[
-        Literal["init"], typer.Argument(metavar="ACTION", help="init: write a first policy.")
+        Literal["init"], typer.Argument(metavar="ACTION", help="'init' writes a first policy.")
     ],
     here: Annotated[
         bool,
