@@ -6,16 +6,16 @@ from itertools import chain
 
 from tunedoctor.diagnosis.summary import line_of
 from tunedoctor.fleet.many import MEASURES
+from tunedoctor.fleet.odd import describe
 from tunedoctor.fleet.report import FleetReport, Odd, Spread
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many
-from tunedoctor.render.diff import word_of
 from tunedoctor.render.formats.prometheus import Sample, text_of
 from tunedoctor.render.html import STYLE, clean, frame, table
 from tunedoctor.render.screen import Screen, mark
 
-FEW, MOST, LONGEST = 12, 1000, 60
-"""Lines of a section; with --verbose and on a page; characters of a value."""
+FEW, MOST = 12, 1000
+"""Lines of a section; with --verbose and on a page."""
 _WORDS = {
     "ready": "ready", "findings": "with findings", "unknown": "undecided",
     "unreached": "not reached",
@@ -70,7 +70,7 @@ def _counts(found: FleetReport) -> str:
 
 
 def _sections(found: FleetReport) -> Iterator[tuple[str, list[str]]]:
-    yield "Outliers", [odd_line(one) for one in rows_of(found)]
+    yield "Outliers", [describe(one) for one in rows_of(found)]
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
     yield "Undecided", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
@@ -99,21 +99,6 @@ def _spread(one: Spread) -> str:
 def rows_of(found: FleetReport) -> Iterator[Odd]:
     """Yield each difference once, with all nodes that have it."""
     return (one for one in found.odd if one.nodes)
-
-
-def odd_line(one: Odd) -> str:
-    """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
-    both = one.value, one.others.value
-    sizes = word_of(both[0], LONGEST, sizes=True) != word_of(both[1], LONGEST, sizes=True)
-    own, usual = (word_of(value, LONGEST, sizes=sizes) for value in both)
-    if "." not in one.fact:  # the whole fact is present or missing
-        own = "there" if one.value is None else own
-        usual = "have it" if one.others.value is None else usual
-    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
-    others += f" with {one.others.among}" if one.others.among else ""
-    explains = f": {', '.join(one.explains)}" if one.explains else ""
-    more = f" (and {many(one.more, 'more value')})" if one.more else ""
-    return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
 
 
 def line(found: FleetReport) -> str:
