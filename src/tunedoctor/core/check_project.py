@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -201,7 +201,8 @@ def _completed(report: Report, project: Project, chosen: DeclaredSet, described:
         refused = chosen.refused
         found = _conflict(refused, project) if refused else _unsupported(chosen.unsupported)
         report = replace(report, verdict="findings", findings=(found, *report.findings))
-    return with_project_commands(with_declarations(report, project, Path.cwd()), project)
+    present = {one.name for one in chosen.packages}
+    return with_project_commands(with_declarations(report, project, Path.cwd()), project, present)
 
 
 def _unsupported(why: str) -> ReportFinding:
@@ -270,14 +271,14 @@ def merge_reports(reports: Sequence[Report]) -> Report:
     )
 
 
-def with_project_commands(report: Report, project: Project) -> Report:
+def with_project_commands(report: Report, project: Project, present: Collection[str]) -> Report:
     """Return the report in which fixes declare packages instead of installing them."""
 
     def declared(one: ReportFinding) -> ReportFinding:
         if not one.cure.steps:
             return one
-        command = declare_command(one.cure.steps, project)
-        advice = "" if command else declare_advice(one.cure.steps, project)
+        command = declare_command(one.cure.steps, project, present)
+        advice = "" if command else declare_advice(one.cure.steps, project, present)
         if not (command or advice):
             return one
         kind: Literal["command", "advice"] = "command" if command else "advice"

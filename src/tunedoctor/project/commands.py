@@ -1,7 +1,9 @@
 """The command of a project's manager that declares what a fix installs."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from msgspec.structs import replace
 
 from tunedoctor.model.findings import CureStep, PipInstall, PipUninstall, parted
 from tunedoctor.project.declarations import Project
@@ -21,15 +23,22 @@ _REMOVE = {
 }
 
 
-def declare_command(steps: Iterable[CureStep], project: Project) -> str:
+_COMPANIONS = ("torchvision", "torchaudio")
+"""Installed with torch if they are there: an environment needs the matching build, a project may not need them."""
+
+
+def declare_command(
+    steps: Iterable[CureStep], project: Project, present: Collection[str] = _COMPANIONS
+) -> str:
     """Return the shell line that declares what the steps of a fix install and remove.
 
-    "" if no step concerns packages, or if the project's manager has no command for it.
+    "" if no step concerns packages, or if the project's manager has no command for it. `present`: names of the
+    packages that the project gets now; companions of torch that are not among them are left out.
     """
     parts: list[str] = []
     for step in steps:
         if isinstance(step, PipInstall):
-            parts.append(_install(step, project))
+            parts.append(_install(_without_companions(step, present), project))
         elif isinstance(step, PipUninstall):
             declared = [name for name in step.names if project.of(name)]
             if declared and project.manager in _REMOVE:
@@ -37,6 +46,15 @@ def declare_command(steps: Iterable[CureStep], project: Project) -> str:
         else:
             return ""
     return " && ".join(parts) if parts and all(parts) else ""
+
+
+def _without_companions(step: PipInstall, present: Collection[str]) -> PipInstall:
+    kept = tuple(
+        one
+        for one in step.requirements
+        if parted(one)[0] not in _COMPANIONS or parted(one)[0] in present
+    )
+    return replace(step, requirements=kept)
 
 
 def _install(step: PipInstall, project: Project) -> str:
@@ -55,7 +73,9 @@ def _install(step: PipInstall, project: Project) -> str:
     return ""
 
 
-def declare_advice(steps: Iterable[CureStep], project: Project) -> str:
+def declare_advice(
+    steps: Iterable[CureStep], project: Project, present: Collection[str] = _COMPANIONS
+) -> str:
     """Return in words what to write into the project's files, if no command does it; "" if no step installs."""
     files = {
         "pip": next((o.file for o in project.declarations if o.kind == "dependency"), ""),
@@ -67,8 +87,9 @@ def declare_advice(steps: Iterable[CureStep], project: Project) -> str:
     said: list[str] = []
     for step in steps:
         if isinstance(step, PipInstall):
+            requirements = _without_companions(step, present).requirements
             index = f", and the index {step.index}" if step.index else ""
-            said.append(f"write {', '.join(step.requirements)} into {file}{index}")
+            said.append(f"write {', '.join(requirements)} into {file}{index}")
     return "; ".join(said)
 
 
