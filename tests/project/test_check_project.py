@@ -214,3 +214,12 @@ def test_what_has_no_wheel_is_left_out_and_named() -> None:
     )
     assert NoSolution(text).source_only == "langdetect"
     assert NoSolution(text.partition("hint")[0]).source_only == ""
+
+
+def test_triage_of_a_requirements_file_names_the_command_that_judges_it(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("torch==2.6.0\npeft\n")
+    ended = doctor("triage", "requirements.txt", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "doctor check -r requirements.txt" in ended.stdout
+    (tmp_path / "log.txt").write_text("it hangs\n")
+    assert "doctor check -r" not in doctor("triage", "log.txt", cwd=tmp_path).stdout

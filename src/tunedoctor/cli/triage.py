@@ -1,11 +1,14 @@
 """doctor triage: one report, or a line for each of many."""
 
 import gc
+import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tunedoctor.cli.command_options import TriageOptions
 from tunedoctor.cli.formats import outputs_of, tell
@@ -14,6 +17,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.files import read_log
 from tunedoctor.core.triage import diagnose_log
+from tunedoctor.project.declarations import LOCKS
 from tunedoctor.render.screen import as_line
 
 if TYPE_CHECKING:  # with it come processes, which one report does not need
@@ -41,7 +45,24 @@ def run_triage(given: TriageOptions) -> int:
         began=began,
         interaction=TERMINAL,
     )
-    return tell(found.report, options, found.snapshot)
+    report = found.report
+    if report.verdict == "unknown" and (command := project_command(first)):
+        report = replace(report, next=command, suspected=())
+    return tell(report, options, found.snapshot)
+
+
+def project_command(file: str) -> str:
+    """Return the command that judges a file of a project, such as requirements.txt; "" if it is another file."""
+    path = Path(file)
+    name = path.name
+    if not path.is_file():
+        return ""
+    if name.endswith((".txt", ".in")) and "requirements" in name:
+        folder = "" if path.parent == Path() else f" --project {shlex.quote(str(path.parent))}"
+        return f"doctor check{folder} -r {shlex.quote(name)} judges what it declares"
+    if name in ("pyproject.toml", "environment.yml", "pixi.toml") or name in LOCKS:
+        return f"doctor check --project {shlex.quote(str(path.parent))} judges what it declares"
+    return ""
 
 
 def _print_rows(options: Options, sources: Sequence[str]) -> int:
