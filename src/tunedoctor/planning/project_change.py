@@ -17,6 +17,7 @@ from tunedoctor.installers.uv import find_uv, why
 from tunedoctor.model.findings import PipInstall, parted
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
+from tunedoctor.planning.uncommitted import uncommitted_lines
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
 from tunedoctor.project.commands import declare_command
 from tunedoctor.project.declarations import EDITABLE_KINDS, Project
@@ -297,7 +298,8 @@ def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> Pr
         if file.endswith(".lock"):
             files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
         else:
-            files.append(ShownEdit(file=file, diff=unified_diff(one)))
+            lines = uncommitted_lines(one)
+            files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
     return ProjectChange(
         folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
     )
