@@ -65,6 +65,8 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     no_import: bool = False
     system: bool = False
     allow_project_sources: bool = False
+    edit: bool = False
+    """Install commands in the project's Dockerfiles and notebooks are changed too."""
     environment_only: bool = False
     """The files of the environment's project stay as they are."""
 
@@ -510,7 +512,9 @@ def _project_change(
     python = interpreter.executable
     with case.interaction.progress() as progress:
         progress.watch([f"updating {project.lock}" if project.lock else "reading the project"])
-        return plan_project_change(project, made.plan, wanted, case.asking.best, python)
+        return plan_project_change(
+            project, made.plan, wanted, case.asking.best, python, edit_commands=case.given.edit
+        )
 
 
 def _carry_out(
