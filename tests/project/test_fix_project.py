@@ -249,3 +249,8 @@ def test_dockerfiles_and_notebooks_are_shown_and_changed_only_if_asked(project):
     doctor("undo", "--target", str(project / ".venv"))
     assert (project / "Dockerfile").read_text() == DOCKERFILE
     assert (project / "lesson.ipynb").read_text() == CELL
+
+
+def test_check_of_a_managed_environment_names_a_command_that_lasts(project):
+    (found,) = [one for one in check(project)["findings"] if one["id"] == "numpy-abi"]
+    assert found["cure"]["command"] == 'uv add "numpy>=2.0"'
