@@ -200,7 +200,7 @@ def test_nodes_that_lack_gpus_are_named_and_those_left_out_are_not_taken(slurm: 
 
 def test_a_trial_on_nodes_tells_the_forecast_for_each(slurm: Slurm) -> None:
     ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--dry-run")
-    says = "doctor: n1 and n2: forecast for rows of max_length tokens: 0.0"
+    says = "doctor: n1 and n2: estimated memory for samples of max_length tokens: 0.0"
     assert (ended.code, says in ended.said, "8 rows, up to" in ended.said) == (0, True, True), ended.said  # fmt: skip
     assert not [*slurm.folder.glob("tried/*")]
     ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--max-length=16000000")

@@ -64,8 +64,8 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
         why = why or too_large(config, shape, devices, processes)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
-    peak = f"{found.peak_gib:.3g} GiB beside libraries"
-    return Needed(f"forecast for rows of max_length tokens: {peak}", why)
+    peak = f"{found.peak_gib:.3g} GiB plus the libraries"
+    return Needed(f"estimated memory for samples of max_length tokens: {peak}", why)
 
 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:

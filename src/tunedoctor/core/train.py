@@ -33,6 +33,7 @@ from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running.command import Output, Own
+from tunedoctor.system.scratch import scratch
 
 if TYPE_CHECKING:  # with it comes the fleet
     from tunedoctor.core.pods import PodOptions
@@ -237,6 +238,8 @@ def _train_here(  # noqa: PLR0913  each is of one training
     """Train in the target, or with `launcher` in the target of each node."""
     log = training.out / "train.log"
     with ExitStack() as stack:
+        if options.is_trial:  # it writes nothing to the folder of the run
+            log = Path(stack.enter_context(scratch()), log.name)
         words = handed_words(options, training, place, interaction)
         snapshot = take_snapshot(place, interaction, start=True)
         model = str(training.values.get("model", ""))
@@ -256,7 +259,7 @@ def _train_here(  # noqa: PLR0913  each is of one training
             criteria,
             told=(BAD_INPUT,),
             log=log,
-            own=Own(gentle=_SAVING),
+            own=Own(gentle=_SAVING, variables={"DOCTOR_TRAIN_LOG": str(log)}),
             output=output,
             interaction=interaction,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -26,10 +27,14 @@ OFTEN = 0.1
 
 
 def hush(config: Config) -> None:
-    """Redirect stdout and stderr to OUT/train.log; only the trainer's own messages and tracebacks reach the screen."""
-    if "out" in SCREEN or not config.out:
+    """Redirect stdout and stderr to OUT/train.log; only the trainer's own messages and tracebacks reach the screen.
+
+    A dry run has no OUT: doctor names a file for it, and without one nothing is redirected.
+    """
+    file = str(Path(config.out, LOG)) if config.out else os.environ.get("DOCTOR_TRAIN_LOG", "")
+    if "out" in SCREEN or not file:
         return
-    path = Path(config.out, LOG)
+    path = Path(file)
     with or_stop(f"{path} can't be written", "set out to another folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path):
@@ -208,14 +213,17 @@ def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str
 
 
 def last_words(log: Path) -> str:
-    """Return the end of the last line of a log; a progress bar redraws that line with carriage returns."""
+    """Return the end of the last line of a log; of a progress bar the percentage, of a warning nothing."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 400))
             text = file.read().decode("utf-8", "replace").replace("\r", "\n").rstrip()
     except OSError:
         return ""
-    return "".join(c for c in text.rpartition("\n")[2] if c.isprintable())
+    last = "".join(c for c in text.rpartition("\n")[2] if c.isprintable())
+    if bar := re.search(r"\d+%(?=\|)", last):
+        return bar[0]
+    return "" if "Warning" in last or last.startswith("  ") else last
 
 
 LIVE = Live()
