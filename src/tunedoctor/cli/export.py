@@ -21,6 +21,7 @@ from tunedoctor.core.export import (
 )
 from tunedoctor.core.export import run_export as write_files
 from tunedoctor.core.trained import Trained, find_trained, size_of
+from tunedoctor.model.durations import about, export_seconds
 from tunedoctor.model.wording import megabytes
 
 
@@ -32,6 +33,10 @@ def run_export(given: command_options.ExportOptions) -> int:
     if any(files):
         place = require_working(aim(given.target, own=given.own))
         options = Options.of()
+        size = size_of(Path(found.model))
+        seconds = export_seconds(size, merged=bool(files.merged), gguf=bool(files.gguf))
+        if seconds and (files.merged or files.gguf):
+            TERMINAL.say(f"takes {about(seconds)} for a model of {megabytes(size)}")
         ended = write_files(found, files, place, options.criteria, interaction=TERMINAL)
         if ended.report:
             show_failure(ended.report, options)

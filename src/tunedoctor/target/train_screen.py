@@ -22,6 +22,8 @@ LOG = "train.log"
 CLOSED: int = getattr(signal, "SIGHUP", 0)  # the terminal is gone; Windows has none
 SMALL, TALL, MOST = 16, 8, 100
 """SMALL: lines or columns of a terminal without room for a curve; TALL, MOST: its largest lines and columns."""
+SLOW_STEP, LONG = 10.0, 30.0
+"""Seconds of a step next to which the warm-up of the first one is small; of a training that is worth announcing."""
 OFTEN = 0.1
 """Seconds between two drawings of the curve."""
 
@@ -92,6 +94,7 @@ class Live:
         self.began = self.drawn = 0.0
         self.took: Any = deque(maxlen=20)
         self.seen: list[tuple[int, float]] = []
+        self.expected = False
         SCREEN.update(wipe=self.wipe, close=self.wait)
 
     @property
@@ -188,11 +191,22 @@ class Live:
         """Leave the current lines on the screen; the next display starts below them."""
         self.shown = 0
 
+    def seconds_left(self, steps: int) -> float:
+        """Return how long that many steps take; 0 before the first one has ended."""
+        some = list(self.took)[1:] or list(self.took)
+        return float(steps * sum(some) / max(1, len(some)))
+
     def left(self, steps: int) -> str:
         """Return how long that many steps take, as text."""
-        some = list(self.took)[1:] or list(self.took)
-        seconds = steps * sum(some) / max(1, len(some))
-        return span(seconds) if steps and some else ""
+        return span(self.seconds_left(steps)) if steps and self.took else ""
+
+    def expect(self, steps: int, device: str) -> None:
+        """Print once how long the remaining steps take, as soon as their speed is known, unless it is short."""
+        is_known = len(self.took) > 1 or (self.took and self.took[0] > SLOW_STEP)
+        if is_known and not self.expected:
+            self.expected = True
+            if self.seconds_left(steps) > LONG:
+                say(f"about {self.left(steps)} for the remaining {steps} steps on {device}")
 
 
 def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str:
