@@ -1,5 +1,6 @@
 """doctor explain, list and schema: what the doctor knows and how its answers are written."""
 
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -148,14 +149,18 @@ def run_list() -> int:
     fixes = sorted(all_fixes(), key=lambda f: f.id)
     plugins = sorted(installed_plugins().items())
     shown = screen()
-    for head, rows in (
-        (f"{len(checks)} checks", [(c.id, f"{c.severity:<8} {c.title}") for c in checks]),
-        (f"{len(fixes)} fixes", [(f.id, f.title) for f in fixes]),
-        (f"{len(plugins)} plug-ins (they run only when named: --plugin NAME)", plugins),
+    for head, indent, rows in (
+        (f"{len(checks)} checks", 42, [(c.id, f"{c.severity:<8} {c.title}") for c in checks]),
+        (f"{len(fixes)} fixes", 33, [(f.id, f.title) for f in fixes]),
+        (f"{len(plugins)} plug-ins (they run only when named: --plugin NAME)", 33, plugins),
     ):
         shown.line((head, "bold"))
         for name, text in rows:
-            shown.head(f"  {name:<{30 if shown.width >= 80 else 0}} ", text=text, indent=6)
+            start = f"  {name:<{30 if shown.width >= 80 else 0}} "
+            if sys.stdout.isatty():
+                shown.head(start, text=text, indent=indent if shown.width >= 80 else 6)
+            else:  # one line each, for grep
+                shown.line(f"{start}{text}")
     shown.next(("doctor explain ID", "read about one"))
     write(shown.text())
     return 0
