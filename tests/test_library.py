@@ -239,6 +239,38 @@ def test_a_package_set_is_found_and_written(broken, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_environments_are_listed_and_can_be_checked(tmp_path, monkeypatch, capfd):
+    venv.create(tmp_path / ".venv", with_pip=False, symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    first = tunedoctor.environments()[0]
+    assert Path(first.path).expanduser() == tmp_path / ".venv"
+    assert (first.kind, first.active, first.torch) == ("venv", False, "")
+    assert first.bytes
+    assert tunedoctor.environments(quick=True)[0].bytes is None
+    assert tunedoctor.check(first.path).target.python
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_finding_a_page_and_an_error_text_are_explained(capfd):
+    (page,) = tunedoctor.explain("torch-cpu-only").pages
+    assert (page.id, page.severity) == ("torch-cpu-only", "error")
+    assert page.source == "checks/torch_build.py"
+    assert "How to fix it" in page.text
+    assert tunedoctor.explain("fit").document.startswith("# ")
+    shown = tunedoctor.explain(text=TEXT)
+    assert shown.found
+    assert shown.pages[0].id == "driver-too-old"
+    unclear = tunedoctor.explain("RuntimeError: CUDA error: unknown error")
+    assert (unclear.document, unclear.pages) == ("", ())
+    assert unclear.suspects[0].settle
+    with pytest.raises(DoctorError, match="no check is called 'torch-cpu-onl'"):
+        tunedoctor.explain("torch-cpu-onl")
+    with pytest.raises(DoctorError, match="give one of them"):
+        tunedoctor.explain("fit", text=TEXT)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_two_machines_are_compared(tmp_path, capfd):
     facts = tunedoctor.snapshot(sys.prefix)
     (tmp_path / "one.json").write_text(facts)

@@ -15,7 +15,7 @@ SEQ = 1024
 """Tokens: doctor train's default max_length."""
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "what_fits.json"
 ABOUT = (
-    f"GiB of the smallest card, empty, and of RAM for models of each size, as memory/overview.py reckons: {SEQ} "
+    f"GiB of the smallest card, empty, and of RAM for models of each size, as memory/overview.py estimates: {SEQ} "
     "tokens, batch 1, rank 16 on all linear modules, checkpointing, doctor train's loss. By tools/regenerate_fits.py"
 )
 

@@ -18,8 +18,8 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
 from typed import doctor, gone, ran, started, until
 
-from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
+from tunedoctor.core.schema import schema_of
 
 READING = ["check", "triage", "explain", "wheel", "set", "fit", "plan_fix"]
 ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"

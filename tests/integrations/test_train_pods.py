@@ -186,7 +186,7 @@ def test_pods_train_as_one_process_does(shared: Path, tmp_path: Path) -> None:
     assert " --nodes 2 --kubernetes --target " in line
 
     ended = train(shared, tmp_path / "2", *how, "--out=two")
-    assert (ended.code, "Learned in 8 steps" in ended.said) == (0, True), ended.said
+    assert (ended.code, "Trained for 8 steps" in ended.said) == (0, True), ended.said
     assert "Next: chat with it\n  doctor chat two" in ended.said
     for mine, one in zip(log(shared / "two"), log(shared / "one"), strict=True):
         assert mine["loss"] == pytest.approx(one["loss"], rel=1e-5)

@@ -150,11 +150,11 @@ class Shortage(NamedTuple):
     total: int
     free: int
     others: int
-    """Held by other processes; estimated where the sentence is an old one."""
+    """Held by other processes; estimated if the message has the old form."""
     processes: tuple[int, ...]
-    """Their numbers, where it tells them."""
+    """Their process ids, if the message has them."""
     unused: int
-    """Held by torch's cache and handed to nobody."""
+    """Reserved by torch's cache, but not allocated to a tensor."""
 
     @property
     def by_others(self) -> bool:

@@ -1,4 +1,4 @@
-"""A report in one format on standard output and in any others in files: what befalls one is nothing to the rest."""
+"""Write a report in one format to standard output and in others to files; a failure of one does not affect the rest."""
 
 import os
 import sys
@@ -33,7 +33,7 @@ def outputs_of(
         if not equals or not file or name not in begins:
             misuse(
                 f"--output is {word[:80]!r}",
-                f"write FORMAT=FILE, as sarif=out.sarif; formats: {', '.join(begins)}",
+                f"write FORMAT=FILE, for example json=out.json; formats: {', '.join(begins)}",
             )
         found.append((name, "" if file in _STDOUT else file))
     taken = {os.path.realpath(baseline)} if baseline else set[str]()
@@ -50,8 +50,12 @@ def outputs_of(
     return tuple(found)
 
 
-def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> int:
+def tell(
+    report: Report, options: Options, snapshot: Snapshot | None = None, stdout: str | None = None
+) -> int:
     """Write a report in all formats that are asked for; returns the exit code.
+
+    `stdout`: text for standard output instead of the report in the format of the options.
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
@@ -63,7 +67,8 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
     lost, gone = False, None
     for file, name in wanted:
         try:
-            _write(file, name, _text(name, told, options))
+            given = stdout if not file and name == options.format else None
+            _write(file, name, _text(name, told, options) if given is None else given)
         except SystemExit as ended:
             gone = ended  # of standard output; files are written all the same
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format

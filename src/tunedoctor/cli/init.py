@@ -49,7 +49,7 @@ def run_init(  # noqa: PLR0913  what a configuration is made of, and where it go
 
 
 def _check(given: InitOptions, name: str, *, force: bool) -> None:
-    """Refuse a goal that does not exist, and where nobody can be asked or the answers would be in vain."""
+    """Exit with 2 if the goal does not exist, if no one can answer the questions, or if the file can't be written."""
     check_goal(given)
     lacking = " and ".join(f"--{one}" for one in ("model", "data") if not getattr(given, one))
     if lacking and not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -1,8 +1,8 @@
 """The tools of doctor mcp: which functions of the library an agent can call, and which of their parameters.
 
 Input, description and output of a tool come from the function: its signature, the first paragraph of its docstring and
-the type of its result. A row names the parameters because a new one of the library must not reach agents by itself: it
-could write files or run code of a plug-in.
+the type of its result. A row lists the parameters that agents get, so that a new parameter of the library reaches them
+only on purpose: it could write files or run code of a plug-in.
 """
 
 import os
@@ -15,17 +15,19 @@ import msgspec
 from msgspec import Meta
 
 from tunedoctor.cli import tool_schema
-from tunedoctor.cli.explain import explanation
-from tunedoctor.core.check import check, triage
+from tunedoctor.core.check import check
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.explain import explain_topic
 from tunedoctor.core.fit import fit
 from tunedoctor.core.fix import fix
 from tunedoctor.core.package_set import package_set
+from tunedoctor.core.triage import triage
 from tunedoctor.core.wheel import wheel
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.planning.package_set import PackageSet
+from tunedoctor.render.explain import render_explanation
 from tunedoctor.render.screen import screen_for
 from tunedoctor.transaction.outcome import FixResult
 from tunedoctor.wheels.choose import WheelChoice
@@ -44,8 +46,8 @@ _ALL = "all"
 _NETWORK = "it asks package indexes and starts the environment's interpreter"
 
 
-class Explanation(msgspec.Struct, frozen=True):
-    """A page for people, as text."""
+class ExplanationText(msgspec.Struct, frozen=True):
+    """An explanation for people, as text."""
 
     text: str
 
@@ -55,12 +57,12 @@ def explain(
         str, Meta(description="Id of a finding, for example torch-cpu-only, or name of a page.")
     ] = "",
     text: Annotated[str, Meta(description="An error text, instead of an id.")] = "",
-) -> Explanation:
+) -> ExplanationText:
     """Explain a finding by its id, a page of doctor's documentation (fit, fix, train, data), or an error text."""
     if id and text:
         misuse("id and text are both given", "give one of them")
     shown = screen_for(TextIOWrapper(BytesIO(), "utf-8"), os.environ)
-    return Explanation(explanation(id, text or None, Criteria, shown))
+    return ExplanationText(render_explanation(explain_topic(id, text or None, Criteria), shown))
 
 
 class Tool(NamedTuple):
@@ -72,7 +74,7 @@ class Tool(NamedTuple):
     """The doctor command that does the same in a child process."""
     result: type[msgspec.Struct]
     keys: tuple[str, ...]
-    """Keys of the result that an agent should know of; it reads them for each tool that there is."""
+    """The main keys of the result; few, because an agent reads them for each tool."""
     parameters: tuple[str, ...]
     about: str = ""
     """The first sentences of the description; "" for the first paragraph of the function's docstring."""
@@ -95,12 +97,12 @@ class Tool(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Whether the command prints a page and not JSON."""
-        return self.result is Explanation
+        """True if the command prints a page instead of JSON."""
+        return self.result is ExplanationText
 
 
 class Interface:
-    """What a tool says about itself, and how it reads its arguments."""
+    """The description and the schemas of a tool, and the parser of its arguments."""
 
     def __init__(self, tool: Tool) -> None:
         """Take a tool."""
@@ -118,7 +120,7 @@ class Interface:
 
     @property
     def description(self) -> str:
-        """What the function does, and what else an agent should know."""
+        """The tool's description: the summary of the function, and the note."""
         about = self._tool.about or tool_schema.summary(self._tool.function)
         return f"{about} {self._tool.note}".strip()
 
@@ -176,8 +178,8 @@ TOOLS: dict[str, Tool] = {
         parameters=("target", "deep", "only", "skip", "fail_on", "strict", "profile"),
         note=(
             "Covers driver, GPU, PyTorch build, clashing libraries and memory; causes come first, each with evidence "
-            "and a fix. Reads only, asks no network, and starts nothing of the environment unless deep. Takes a "
-            "quarter of a second, with deep up to minutes."
+            "and a fix. Reads only, uses no network, and runs nothing of the environment unless deep is true. Takes a "
+            "quarter of a second, or up to minutes with deep."
         ),
         leaves=("passed", "skipped", "steps"),
     ),
@@ -188,7 +190,7 @@ TOOLS: dict[str, Tool] = {
         result=Report,
         keys=("verdict", "findings", "symptoms", "suspected", "next"),
         parameters=("text", "here", "target"),
-        note="Examines this machine only with here. Reads only.",
+        note="Examines this machine only if here is true. Reads only.",
         text="text",
         leaves=("passed", "skipped", "unknown", "steps"),
     ),
@@ -196,7 +198,7 @@ TOOLS: dict[str, Tool] = {
         title="Explain a finding",
         function=explain,
         command="explain",
-        result=Explanation,
+        result=ExplanationText,
         keys=("text",),
         parameters=("id", "text"),
         note="Give id or text, not both. Reads only.",
@@ -209,7 +211,7 @@ TOOLS: dict[str, Tool] = {
         result=WheelChoice,
         keys=("action", "says", "reason", "torch_version", "commands"),
         parameters=("target", "torch", *_MACHINE),
-        note="Asks no network, changes nothing.",
+        note="Uses no network and changes nothing.",
     ),
     "set": Tool(
         title="Find one set of libraries",
@@ -236,7 +238,7 @@ TOOLS: dict[str, Tool] = {
             *("attention", "precision", "quant", "stack", "gpu", "vram", "gpus", "sharding"),
             "target",
         ),
-        note="Computed: loads and starts nothing, asks no network.",
+        note="Calculates only: loads and starts nothing, uses no network.",
     ),
     "plan_fix": Tool(
         title="Plan a fix",
@@ -263,9 +265,9 @@ TOOLS: dict[str, Tool] = {
         keys=("end", "outcome", "undo", "why"),
         parameters=("plan",),
         about=(
-            "Apply a plan that plan_fix returned in this session: all of it or nothing. Nothing is done if the plan "
-            "would now be another one. Show the plan to the user first. Downloads packages over the network and "
-            "changes the environment; doctor undo in a shell goes back."
+            "Apply a plan that plan_fix returned in this session: all of it or nothing. Does nothing if planning again "
+            "gives another plan. Show the plan to the user first. Downloads packages over the network and changes "
+            "the environment; doctor undo in a shell reverts it."
         ),
         required=("plan",),
         fixed={"yes": True},

@@ -133,7 +133,7 @@ OutputOption = Annotated[
     typer.Option(
         "--output",
         metavar="F=FILE",
-        help="Also write this format to a file, for example sarif=out.sarif. Repeatable.",
+        help="Also write this format to a file, for example json=out.json. Repeatable.",
         rich_help_panel="Output",
     ),
 ]

@@ -17,17 +17,17 @@ PATIENCE = 0.3
 
 
 class Spinner:
-    """What is shown. What it is told before anything is shown counts too."""
+    """The state of the progress display; updates count even before it appears."""
 
     def __init__(self, verb: str) -> None:
-        """Begin with nothing; `verb` stands before the names that `watch` takes."""
+        """Start with an empty state; `verb` is printed before the names that `watch` gets."""
         self.total = 0
-        """Bytes that there are to read; 0 where that is not known, or nothing is read."""
+        """Bytes to read in total; 0 if unknown, or if nothing is read."""
         self.read = 0
         self.ended = threading.Event()
         self._verb = verb
         self._stages = [""]
-        """Those that have passed, and the one that runs."""
+        """The stages that have ended, and the one that runs."""
         self._lock = threading.Lock()
         self._live: Progress | None = None
 

@@ -38,7 +38,7 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
         misuse("--then-train prints as it trains", f"leave --format {output.format} out")
     if config and not Path(config).is_file():
         misuse(f"{config} is no file", f"doctor init {config} writes one")
-    # JSON says in its own words that there is no interpreter
+    # the JSON output says itself that no interpreter was found
     there = require_working if output.format == "terminal" else require_target
     place = announce_start(there(aim(target, own=own)), TERMINAL, quiet=output.quiet)
     asked = with_data(asked, place)

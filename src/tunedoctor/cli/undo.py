@@ -16,7 +16,7 @@ from tunedoctor.transaction.outcome import State, UndoResult
 
 
 class UndoReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """JSON of doctor undo: what was brought back, or the states that there are."""
+    """JSON of doctor undo: the restored state, or the list of saved states."""
 
     schema: str = ""
     states: tuple[State, ...] | None = None

@@ -79,10 +79,11 @@ def unmet(
     torch: TorchBuild | None = None,
     names: Iterable[str] = STACK,
 ) -> tuple[Unmet, ...]:
-    """Return what the named distributions require and do not get, in the order of the packages.
+    """Return the unmet requirements of the named distributions, in the order of the packages.
 
-    Beside the stack, what any project requires exactly of a part of its own counts. Of packages told in part only
-    what is not named is not missing. One that is there without a readable version is met: its fault is told elsewhere.
+    Besides the stack, this includes exact requirements of any project on a part of the same project. If only some
+    packages are known, a package that is not listed does not count as missing. A package without a readable version
+    counts as fitting; another check reports it.
     """
     wanted = frozenset(names)
     parts_too = names is STACK
@@ -213,7 +214,7 @@ def of_stack(name: str, packages: Packages | None) -> bool:
 
 
 def counting(owner: Distribution) -> tuple[str, ...]:
-    """Return the requirements that checks read: of one of the stack all, else of the stack and of parts of its own."""
+    """Return the requirements that checks use: all of a stack package, else those on the stack and on own parts."""
     if owner.name in STACK:
         return owner.requires
     named = ((line, requirement(line)) for line in owner.requires)
@@ -223,9 +224,9 @@ def counting(owner: Distribution) -> tuple[str, ...]:
 
 @lru_cache(4096)  # machines of a fleet have the same ones
 def _own_parts(owner: Distribution) -> list[str]:
-    """Return what a distribution of any name requires exactly of a part of its own project: pydantic-core.
+    """Return the exact requirements of a distribution on parts of the same project, such as pydantic on pydantic-core.
 
-    Another release of it is what an upgrade leaves that came to half of its way.
+    If another release of the part is installed, an upgrade was interrupted halfway.
     """
     own = f"{owner.name}-"
     # every check pays: most have none
@@ -236,7 +237,7 @@ def _own_parts(owner: Distribution) -> list[str]:
 
 
 def requirements(lines: Iterable[str], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (normalised name, specifier) of the lines whose marker holds; what is none, or of an extra, is left out."""
+    """Yield (normalised name, specifier) of the requirements whose marker applies; skip invalid lines and extras."""
     for one in map(requirement, lines):
         if one is not None and holds(one, environment):
             yield normalised(one.name), str(one.specifier)

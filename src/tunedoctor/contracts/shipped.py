@@ -192,7 +192,7 @@ def lacking(errors: Errors, versions: Mapping[str, str]) -> Iterator[Lacking]:
         if (match.cause, match.part) == ("library-version-clash", "asks"):
             error = errors.errors[match.where[0]]
             file = error.text.partition("' (")[2].partition(")")[0]
-            # a circle of imports, or a file that no installer put there, is no matter of releases
+            # a circular import, or a file that no installer wrote, does not depend on releases
             circle = "circular import" in error.text or (file and "-packages" not in file)
             if not circle and (found := _lacking(match, error, versions)):
                 yield found
@@ -204,13 +204,13 @@ def _lacking(match: Match, error: ErrorText, versions: Mapping[str, str]) -> Lac
         have = versions.get(library, "")
         around = [n for n in places(releases, have) if 0 <= n < len(releases)]
         if around and all(any(a <= one <= b for a, b in runs) for one in around):
-            continue  # the release that is told of has it: something else hides it
+            continue  # the installed release has the name: something else hides it
         called = "keyword" in match.slots
         asker = next((o for o in owners(error) if not (called and o == library)), "")
         if asker == library:
-            continue  # a library that lacks a part of its own is broken
+            continue  # a library that lacks a part of itself is broken
         if library == "transformers" and first_transformers(match.slots.get("name", "")):
-            continue  # a model that is too young has a check of its own
+            continue  # another check handles models that are too new
         at = max(around, default=-1)
         first, last = next((run for run in runs if around and run[0] >= at), runs[-1])
         after = releases[last + 1 : last + 2]

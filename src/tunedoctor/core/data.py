@@ -379,7 +379,7 @@ def _costs(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Costs 
             return _reckoned(given, found, lengths)
         except MemoryModelError as error:
             why = str(error)
-    found.notes.append(f"steps, time and memory are not reckoned: {why}")
+    found.notes.append(f"steps, time and memory are not estimated: {why}")
     return None
 
 

@@ -28,7 +28,7 @@ from tunedoctor.target.train_input import vllm
 _MARK = "# Written by doctor export"
 _SECONDS = 3600.0
 _BYTES_PER_SECOND = 1e6
-"""An export gets an hour, and a second more for so many bytes of the model."""
+"""An export may take an hour, plus one second for each of this many bytes of the model."""
 
 
 class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -383,7 +383,7 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
 
 
 def _prices(given: FitOptions, devices: tuple[Device, ...]) -> Prices | None:
-    """Return what is known of a training's size and of prices; None where nothing was asked."""
+    """Return the size of the training and the prices; None if none of them was given."""
     if not given.tokens:
         return None
     own = same_name(devices[0].name) if devices else None
@@ -450,9 +450,9 @@ def traced(  # noqa: PLR0913  what is traced, and where
 
 
 def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
-    """Return what the tracer has no code of, and the way out."""
+    """Return what the tracer cannot trace, and the way out; None if it can trace the run."""
     if run.attention != "eager" and not shape.sdpa:
-        why = "in eager attention alone, unless a kernel of its own is there"
+        why = "only with eager attention, unless its own kernel is installed"
         return f"transformers runs {shape.model_type} {why}", "--attn eager"
     if run.stack.loss not in _LOSSES:
         return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE

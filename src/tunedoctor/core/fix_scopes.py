@@ -57,6 +57,8 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     installer: Literal["uv", "pip"] | None = None
     new: str | None = None
     packages: tuple[str, ...] = ()
+    requirements: str = ""
+    """A requirements file for a new environment."""
     python: str | None = None
     deep: bool = False
     smoke: bool = False
@@ -126,6 +128,8 @@ class FixCase(NamedTuple):
     """The environment as the user names it."""
     asking: Asking
     """The user's package sources."""
+    declared: tuple[str, ...] = ()
+    """What a new environment holds; () for the default set."""
     first_state: str = ""
     """Id of the state before the first change of this fix; "" before there is one."""
     is_named: bool = False
@@ -206,11 +210,11 @@ def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> FixResult:
 
 
 _MOST_ROUNDS = 3
-"""Changes that one fix makes at most, each proved and each leaving some of what it was for."""
+"""The most changes that one fix makes; each was proved and left some of its findings."""
 
 
 def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] | None:
-    """Return what to fix next after a change that left some of what it was for; None if there is nothing to fix."""
+    """Return what to fix next if the last change left some of its findings; None if it left none."""
     case, after, result = last.case, last.after, last.last
     if after is None or result.end != "applied" or not (result.outcome and result.plan):
         return None
@@ -357,7 +361,12 @@ def _ground_for_scope(case: FixCase, drafts: tuple[Drafted, ...], scope: Scope) 
 
 
 def _new_path(case: FixCase) -> str:
-    return os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
+    return new_path(case.given)
+
+
+def new_path(given: FixOptions) -> str:
+    """Return the folder of a new environment."""
+    return os.path.abspath(Path(given.new or "").expanduser())  # noqa: PTH100  links stay
 
 
 def _larger_scopes(
@@ -414,7 +423,8 @@ def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") ->
     with case.interaction.progress() as progress:
         progress.watch(["resolving with the package index"])
         if case.given.new:
-            return fresh(case.snapshot, _new_path(case), case.given.packages, case.asking)
+            packages = case.given.packages
+            return fresh(case.snapshot, _new_path(case), packages, case.asking, case.declared)
         fixes = case.criteria.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 

@@ -35,7 +35,7 @@ class _NoProgress:
 
 
 class Interaction:
-    """What a function of the core does with its caller. This one says nothing, and nobody answers.
+    """Receives the messages, questions and progress of a function of the core. This base class ignores all of them.
 
     The command line overrides all methods: it writes to stderr and asks on the terminal.
     """

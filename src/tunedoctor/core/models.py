@@ -46,7 +46,7 @@ def model_of(model: str) -> Shape:
     if model == "-":
         return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
-    # what lies there is nearer than a variant of the catalogue
+    # the real config.json is more precise than a variant in the catalogue
     if path is None and (folder := kept(model)):
         return shape_of(parsed(read_input(str(folder / "config.json"), LARGEST)), model)
     if path is None:
@@ -68,7 +68,7 @@ def model_of(model: str) -> Shape:
 
 
 def gguf_head(path: Path) -> Head:
-    """Return the head of a .gguf file. Raises OSError, and MemoryModelError for what is none or is cut off."""
+    """Return the head of a .gguf file. Raises OSError, and MemoryModelError for another or a truncated file."""
     try:
         head = head_of(read_start(path, _HEADS[0]))
     except CutOffError:

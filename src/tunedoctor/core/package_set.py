@@ -78,10 +78,10 @@ def package_set(  # noqa: PLR0913  the options of the command
     allow_project_sources: bool = False,
     interaction: Interaction = SILENT,
 ) -> PackageSet:
-    """Find one set of training libraries that works with the machine and together, with the install commands.
+    """Find one set of training libraries that work with each other and with the machine, with the install commands.
 
-    For an environment, that is the smallest change towards such a set. `platform` describes another machine; without
-    it, what is named replaces that of this one. `freeze` and `pyproject` name files that are written. Asks the user's
+    For an environment, find the smallest change that leads to such a set. `platform` describes another machine;
+    without it, the other parameters override facts of this one. `freeze` and `pyproject` name files to write. Asks your
     package indexes and starts the environment's interpreter; changes no environment.
     """
     if platform and target is not None:
@@ -176,7 +176,7 @@ def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: 
         machine = over(machine_of(snapshot), asked, driver_known=sure)
     if not sure and not asked.driver:
         misuse(
-            "nobody could say which NVIDIA driver there is",
+            "the version of the NVIDIA driver could not be found out",
             "name it with --driver 580.65.06, or --driver none",
         )
     interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)

@@ -80,9 +80,7 @@ def train_in_pods(
             msgspec.json.format(msgspec.json.encode(job)).decode(),
             tuple(commands.splitlines()),
         )
-    interaction.say(
-        f"makes {name}; kubectl delete pytorchjob {name} ends it where the doctor is killed"
-    )
+    interaction.say(f"makes {name}; kubectl delete pytorchjob {name} ends it if doctor is killed")
     with refusing(ValueError, "--manifest prints the job"):
         pod, what = pytorchjob.trained(job, options.nodes, options.wait, interaction.say)
     if pod:

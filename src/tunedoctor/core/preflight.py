@@ -101,5 +101,5 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
         there = next(one for one in (place, *place.parents) if one.exists())
         if (free := shutil.disk_usage(there).free) < size:
             has, wants = f"{free / 1e9:,.1f} GB free", f"{size / 1e9:,.1f} GB are to be written"
-            return f"{there} has {has}, and {wants}; {way}; --no-check begins all the same"
+            return f"{there} has {has}, and {wants}; {way}; --no-check starts anyway"
     return ""

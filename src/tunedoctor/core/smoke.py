@@ -149,7 +149,7 @@ def run_smoke(
 
 
 def _begun(work: Callable[[], T]) -> "Future[T]":
-    """Begin a work that nobody has to wait for."""
+    """Start work in a thread; the process can end without waiting for it."""
     made: Future[T] = Future()
 
     def run() -> None:

@@ -91,6 +91,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was not started, if `report` does not say it."""
     report: Report | None = None
     """The diagnosis of the machine if the training was refused, or of the failure; None if there is none."""
+    problems: tuple[str, ...] = ()
+    """What keeps several nodes from training together, if the training was refused for that."""
     manifest: str = ""
     """The job for Kubernetes, as JSON."""
     commands: tuple[str, ...] = ()
@@ -115,17 +117,21 @@ class Training(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a training is not started; both empty if that was said already."""
+    """Why a training is not started: one of the three."""
 
     why: str = ""
     report: Report | None = None
+    problems: tuple[str, ...] = ()
+    """What keeps several nodes from training together."""
 
 
 class NodeLauncher(Protocol):
     """Trains on several nodes."""
 
-    def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> list[str]:
-        """Return what starts a command on each node until `stack` ends; [] if it cannot, which was said."""
+    def start(
+        self, stack: ExitStack, place: Target, words: Sequence[str]
+    ) -> Sequence[str] | Refusal:
+        """Return what starts a command on each node until `stack` ends, or why the nodes can't train together."""
         ...
 
     def run(self, command: Sequence[str], log: Path) -> int:
@@ -209,8 +215,14 @@ def run_training(  # noqa: PLR0913  each is of one training
     except KeyboardInterrupt:
         ended = RunResult(_INTERRUPTED)
     if isinstance(ended, Refusal):
-        out = str(training.out)
-        return TrainResult(end="refused", status=1, out=out, why=ended.why, report=ended.report)
+        return TrainResult(
+            end="refused",
+            status=1,
+            out=str(training.out),
+            why=ended.why,
+            report=ended.report,
+            problems=ended.problems,
+        )
     return _result(options, training.out, ended, began)
 
 
@@ -245,10 +257,10 @@ def _train_here(  # noqa: PLR0913  each is of one training
         model = str(training.values.get("model", ""))
         require_libraries(snapshot, place.python, gguf=model.endswith(".gguf"))
         if launcher:
-            start = launcher.start(stack, place, words)
-            if not start:
-                return Refusal()
-            command = [*start, str(options.processes), *_trainer(snapshot, words)]
+            on_nodes = launcher.start(stack, place, words)
+            if isinstance(on_nodes, Refusal):
+                return on_nodes
+            command = [*on_nodes, str(options.processes), *_trainer(snapshot, words)]
             return RunResult(launcher.run(command, log))
         if refusal := _refusal(options, training, snapshot, criteria, interaction):
             return refusal

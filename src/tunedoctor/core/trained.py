@@ -55,7 +55,7 @@ def find_trained(name: str) -> Trained:
         return Trained(_model_folder(place))
     adapter = read_json(place / "adapter_config.json")
     if not (place / "adapter_model.safetensors").is_file():
-        misuse(f"{place} holds no adapter_model.safetensors", "train again, or download it anew")
+        misuse(f"{place} holds no adapter_model.safetensors", "train again, or download it again")
     rank = adapter.get("r")
     return Trained(
         _base_of(adapter.get("base_model_name_or_path"), place),
@@ -91,9 +91,9 @@ def _model_folder(place: Path) -> str:
     if not (place / "config.json").is_file():
         misuse(f"{place} holds neither adapter_config.json nor config.json", _NAME)
     if not any(p.name.endswith(WEIGHTS) for p in place.iterdir()):
-        misuse(f"{place} holds no weights", "download it anew, or name another folder")
+        misuse(f"{place} holds no weights", "download it again, or name another folder")
     if wrong := absurd_depth(read_json(place / "config.json")):
-        misuse(f"{place / 'config.json'} says that {wrong}", "download it anew")
+        misuse(f"{place / 'config.json'} says that {wrong}", "download it again")
     return str(place)
 
 

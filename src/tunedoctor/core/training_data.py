@@ -120,7 +120,7 @@ def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
 
 
 def _of_split(files: list[Path], splits: Sequence[str], interaction: Interaction) -> list[Path]:
-    """Return the files of the first split that there is, of a folder without any all; say which are left out."""
+    """Return the files of the first split that exists, or all files if none has a split; say which are left out."""
     each = ([one for one in files if split_of(one) == split] for split in splits)
     mine = next(filter(None, each), files) if len(files) > 1 else files
     if others := sorted(map(str, {*files} - {*mine})):

@@ -27,29 +27,29 @@ _DAMAGED = re.compile(
 """The replacement character, and UTF-8 that was read as Windows-1252: "Ã©" for an e with an accent."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 _CUT_FROM = 200
-"""Characters from which an answer that ends inside a sentence seems cut; names and labels are shorter."""
+"""Length in characters from which an answer that ends inside a sentence counts as cut; names and labels are shorter."""
 _SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
 _encode = msgspec.json.Encoder().encode
 SHOWN = 3
 MOST_NAMES = 500
-"""Different columns, forms or orders of roles that are told apart."""
+"""The most different columns, forms or orders of roles that are counted separately."""
 MOST_PLACES = 10_000
-"""Places that are kept of one kind of fault in one file; the count goes on."""
+"""The most places that are stored for one kind of fault in one file; the count continues."""
 _DIGITS = re.compile(r"[0-9][0-9 -]{3}")
 _MOST = 500
-"""Findings of one row that are told: a row of nothing but addresses takes no minutes."""
+"""The most findings reported for one row, so that a row with only addresses does not take minutes."""
 _LONG = b"a" * 16
-"""A part of every token: so many letters, digits, - and _ in a row."""
+"""Every token contains a run of this many letters, digits, - and _."""
 _AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
 
 
 class Mark(NamedTuple):
-    """What a row is known by when it is compared with others."""
+    """The fingerprint of a row, for comparing it with others."""
 
     line: int
     digest: int
     prompt: int
-    """Digest of what comes before the first answer; 0 where that is nothing."""
+    """Digest of the text before the first answer; 0 if there is none."""
     sketch: bytes
 
 

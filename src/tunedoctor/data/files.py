@@ -1,6 +1,6 @@
 """The files of a folder, which split each is, and the bytes of one as UTF-8: marks, UTF-16, UTF-32, gzip, Zstandard.
 
-A folder that the datasets library saved names its files in state.json; what else lies there are caches.
+A folder that the datasets library saved lists its files in state.json; all other files there are caches.
 """
 
 import codecs
@@ -162,9 +162,9 @@ def _is_document(text: str, end: str) -> bool:
 
 
 def utf8_blocks(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
-    """Yield the file's content behind its mark as UTF-8, about BLOCK bytes at a time. Raises OSError.
+    """Yield the file's content after its byte order mark as UTF-8, about BLOCK bytes at a time. Raises OSError.
 
-    What UTF-16 or UTF-32 can't decode becomes U+FFFD; `broken` is told why a compressed file ends before its end.
+    Undecodable UTF-16 or UTF-32 becomes U+FFFD. If a compressed file is truncated, `broken` is called with the reason.
     """
     raw = _raw(opened, broken)
     if opened.encoding == "utf-8":

@@ -1,10 +1,10 @@
 """Rows of files of every form: JSON Lines, one JSON document, CSV or TSV, Parquet, Arrow.
 
 A document is an array, an object that holds one, or objects one after the other, and is read in a window, so that a
-large file needs little memory. Behind damage the next row is looked for by the first key of the last good row; what
-lies between is told with its line. A record of CSV that can't be read is told, and its later lines are read again.
-A cell that holds a conversation as JSON is one. Parquet and Arrow are read by pyarrow in a child: in the doctor's own
-environment or in the target.
+large file needs little memory. After a damaged part, the reader looks for the next row by the first key of the last
+good row, and reports the part between with its line. It reports a CSV record that can't be read, and reads its later
+lines again. A cell that contains a conversation as JSON is read as one. A child process reads Parquet and Arrow with
+the pyarrow of doctor's own environment or of the target.
 """
 
 import codecs
@@ -169,7 +169,7 @@ class _Window:
 def elements(  # noqa: C901, PLR0912  one loop over a text
     blocks: Iterable[bytes], broken: Callable[[str], None]
 ) -> Iterator[Element]:
-    """Yield each row of a document with the line where it begins; `broken` is told of a list without an end."""
+    """Yield each row of a document with the line where it begins; `broken` is called for a list without an end."""
     window = _Window(blocks)
     window.skip()
     held = _HOLDER.match(window.text, window.at)

@@ -19,7 +19,7 @@ _MOST_BARS = 12
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """One place of a fault; line 0 is the whole file."""
+    """A place of a fault; line 0 means the complete file."""
 
     file: str
     line: int
@@ -27,7 +27,7 @@ class Spot(msgspec.Struct, frozen=True):
 
 
 class DataFault(msgspec.Struct, frozen=True):
-    """One kind of fault in all files."""
+    """A kind of fault, over all files."""
 
     kind: str
     severity: Severity
@@ -39,7 +39,7 @@ class DataFault(msgspec.Struct, frozen=True):
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file. lines = blank + unreadable + rows where a line is a row."""
+    """One file of the data. lines = blank + unreadable + rows, if each line is a row."""
 
     name: str
     split: str
@@ -62,7 +62,7 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowShown(msgspec.Struct, frozen=True):
-    """A row as it is trained on: with a model's tokenizer as its template writes it, else turn by turn."""
+    """A row as the model sees it: as the model's chat template writes it, or turn by turn if no model was given."""
 
     file: str
     line: int
@@ -71,14 +71,14 @@ class RowShown(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A JSON Lines file to which the rows were written."""
+    """A JSON Lines file that was written."""
 
     name: str
     rows: int
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """Rows whose length is from `low` to `high` tokens."""
+    """A bar of the histogram: the number of rows with `low` to `high` tokens."""
 
     low: int
     high: int
@@ -86,7 +86,7 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 class Lengths(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of rows, chat template included."""
+    """Token counts of the rows, including the chat template."""
 
     by: Literal["estimate", "tokenizer", "tokenizer, of a sample"]
     counted: int
@@ -109,7 +109,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leak(msgspec.Struct, frozen=True):
-    """Rows of one split in another."""
+    """How many rows of one split are also in another one."""
 
     kind: LeakKind
     splits: tuple[str, str]
@@ -117,7 +117,7 @@ class Leak(msgspec.Struct, frozen=True):
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What training on these rows takes, by the closed form of `doctor fit`."""
+    """Estimated steps, time and memory of a training on these rows, by the formulas of `doctor fit`."""
 
     model: str
     method: str
@@ -139,7 +139,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was found in the training data."""
+    """The result that `doctor data --format json` prints."""
 
     schema: Literal["doctor.data/1"] = "doctor.data/1"
     verdict: Literal["clean", "faults"]

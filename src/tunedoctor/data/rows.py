@@ -1,9 +1,9 @@
-"""The rows of one file of any form, under the names that a row has here; those to train on, and as JSON Lines.
+"""Read the rows of a file of any form, under the names that rows have in doctor; write rows for training as JSON Lines.
 
-Which columns are what, where nobody says so and their names are none that are known, is guessed, or nothing is:
-A guess has one answer alone: names that are known but for capitals, one column of conversations, or one column for each
-side of a pair, or for the text, by the names that published data sets have (data_columns.json). Values are of the type
-that is wanted.
+If the columns were not given and their names are not known, they are guessed. A guess is used only if it is the only
+possible one: names that differ from known ones in capitals, a single column of conversations, or one column for each
+side of a pair, or for the text, by the names of published data sets (data_columns.json). The values must have the
+right type.
 """
 
 import os

@@ -18,7 +18,7 @@ from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
-from tunedoctor.model.wording import counted, listed
+from tunedoctor.model.wording import counted, gib, listed
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import incidental
 
@@ -51,7 +51,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that differs."""
+    """A value that differs between the two sides."""
 
     fact: str
     """A kind of fact; for reports "target" or "machine"."""
@@ -405,6 +405,18 @@ def _plain(value: Any) -> Value:  # noqa: ANN401
     if isinstance(value, tuple):
         return tuple(" ".join(one) if isinstance(one, tuple) else str(one) for one in value)
     return value  # type: ignore[no-any-return]
+
+
+def format_value(value: Value, most: int, *, sizes: bool = False) -> str:
+    """Return a value in words, `most` characters at most; `sizes`: large numbers as bytes."""
+    if value in (None, (), ""):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if sizes and isinstance(value, int) and value >= 1 << 24:  # only byte counts are that large
+        return gib(value)
+    text = " ".join((listed(value) if isinstance(value, tuple) else str(value)).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def words_of(answer: Answer | msgspec.Struct) -> str:

@@ -99,7 +99,7 @@ class GpuProcess(Part, frozen=True):
     name: str = ""
     memory: Bytes | None = None
     state: str = ""
-    """"gone" (no such process is left), "zombie" (it ended, nobody collected it); empty where it lives."""
+    """"gone" (no such process), "zombie" (it ended, but its parent did not collect it); "" if it is alive."""
 
 
 class NvidiaGpu(Part, frozen=True):
@@ -161,7 +161,7 @@ class NvidiaGpu(Part, frozen=True):
 
 
 class NvidiaGpus(Fact, frozen=True):
-    """The NVIDIA GPUs that the driver offers. Absent: there is none; Unknown: nobody answered."""
+    """The NVIDIA GPUs that the driver offers. Absent: it offers none; Unknown: no tool answered."""
 
     gpus: tuple[NvidiaGpu, ...]
     source: str = ""
@@ -169,7 +169,7 @@ class NvidiaGpus(Fact, frozen=True):
 
 
 class Xid(Part, frozen=True):
-    """One Xid line of the kernel log, or SXid of an NVSwitch."""
+    """An Xid of the kernel log, or an SXid of an NVSwitch."""
 
     number: int
     slot: str = ""
@@ -257,7 +257,7 @@ class IntelHealth(Fact, frozen=True):
 
 
 class PeerPaths(Fact, frozen=True):
-    """What PCIe traffic between GPUs passes on bare metal. Absent: a virtual machine, or no two GPUs of a kind."""
+    """Detours of PCIe traffic between GPUs on bare metal. Absent: a virtual machine, or no two equal GPUs."""
 
     translated: tuple[str, ...]
     redirecting: tuple[str, ...]

@@ -167,7 +167,7 @@ class Refusal(Part, frozen=True):
     tag: str = ""
     """The tag of this interpreter that nothing matches: cp313, manylinux_2_17_x86_64, win32."""
     wheel_tags: tuple[str, ...] = ()
-    """Tags of the wheels that there are: cp39, macosx_11_0_arm64; or the name of the one that was refused."""
+    """Tags of the existing wheels, such as cp39 or macosx_11_0_arm64; or the name of the wheel that was refused."""
     index: str = ""
     installer: Literal["pip", "uv", "poetry", "conda", ""] = ""
 
@@ -192,7 +192,7 @@ class CardSpeed(Part, frozen=True):
 
 
 class NodeSpeed(Part, frozen=True):
-    """How fast the cards of a node are, and their links."""
+    """Measured speeds of the cards of a node and of the links between them."""
 
     cards: tuple[CardSpeed, ...]
     ranks: Count = 0

@@ -10,13 +10,15 @@ MOST_NAMED = 5
 PROJECTS = "the project's environment"
 OWN = "doctor's own environment, the only one here"
 """On Colab, in containers and in conda's base, doctor is installed into the environment that trains."""
+DECLARED = "--project"
+"""No environment: what a project declares is judged as if it were installed."""
 FOUND = (ONLY, PROJECTS, OWN)
-"""Why a target was chosen that stands elsewhere, and that nobody named."""
+"""Reasons for choosing a target that is elsewhere and that the user did not name."""
 
 NO_ENVIRONMENT = "no environment was looked at"
-"""Why the facts of a target are absent where nobody named one."""
+"""The reason why facts of a target are absent if no target was chosen."""
 NOT_RUN = "nothing of the target was run: doctor check --deep does"
-"""Why what only running packages tell is absent."""
+"""The reason why facts that need running packages are absent."""
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]
 
@@ -26,9 +28,9 @@ class Nearby(Part, frozen=True):
 
     path: str
     python: str = ""
-    """Release, "" where its files do not tell."""
+    """Python release; "" if the files do not show it."""
     torch: str = ""
-    """Release, "" where it has none."""
+    """torch release; "" if torch is not installed."""
 
     @property
     def holds(self) -> str:
@@ -38,39 +40,39 @@ class Nearby(Part, frozen=True):
 
 
 def makes(own: str) -> str:
-    """Return the command that makes an environment here, beside the doctor's own."""
+    """Return the command that creates an environment here, next to doctor's own."""
     taken = own.replace("\\", "/").rpartition("/")[2] == ".venv"
     return f"doctor fix --new {'.venv-llm' if taken else '.venv'}"
 
 
 class Target(Fact, frozen=True):
-    """Which interpreter was asked for, and by whom. The first fact of every live snapshot."""
+    """The target interpreter, and how it was chosen. The first fact of every live snapshot."""
 
     asked: str
     """Path as given or found: an interpreter or the folder of an environment."""
     chosen_by: str
     """"--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv" (or its other name there).
 
-    One of `FOUND`: it stands elsewhere.
-    "--new": a new environment is made of it. "none": nobody named one, and only the machine is looked at.
+    One of `FOUND`: doctor found it elsewhere.
+    "--new": a new environment is created with it. "none": no target was chosen, and only the machine is examined.
     """
     python: str = ""
-    """The interpreter's path; empty where none was found."""
+    """The interpreter's path; "" if none was found."""
     problem: str = ""
     start: bool = False
-    """Its interpreter may be started; else its files are read."""
+    """doctor may start the interpreter; otherwise it only reads files."""
     read: bool = False
-    """And it may read the files of its libraries, which takes seconds."""
+    """doctor may also read the files of the libraries, which takes seconds."""
     anew: bool = False
-    """What an earlier look found there does not count: files can be edited without a trace."""
+    """Ignore remembered results of earlier looks, because files can be edited without a trace."""
     nearby: tuple[Nearby, ...] = ()
-    """Where several could be meant: those, of which `MOST_NAMED` are shown and one tells that there are more."""
+    """If several environments are possible: these, of which `MOST_NAMED` are shown and one more stands for the rest."""
     own: str = ""
-    """Where none was chosen: the doctor's own environment, if it is one of those that were found."""
+    """If none was chosen: doctor's own environment, if it is one of those that were found."""
 
 
 class Interpreter(Fact, frozen=True):
-    """The target interpreter, as it would tell of itself under -I -S."""
+    """The target interpreter, as it would describe itself under -I -S."""
 
     executable: str
     version: str
@@ -420,7 +422,7 @@ class DamagedFile(Part, frozen=True):
 
 
 class ImportContracts(Fact, frozen=True):
-    """What the files of the target's libraries tell. Absent: nobody looked."""
+    """Import contracts that the target's libraries break, from reading their files. Absent: the files were not read."""
 
     broken: tuple[BrokenContract, ...] = ()
     damaged: tuple[DamagedFile, ...] = ()

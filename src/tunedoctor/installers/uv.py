@@ -1,7 +1,7 @@
 """Resolve requirements and constraints with uv: returns pins, no solution, or why it failed.
 
-uv runs in an empty folder and reads none of its own files: the doctor passes the user's sources. Nothing is built. The
-messages of uv and pip are quoted, not reworded.
+uv runs in an empty folder and reads no settings files; doctor passes it the user's sources. Nothing is built. Messages
+of uv and pip are quoted, not reworded.
 """
 
 import json
@@ -28,8 +28,13 @@ _LACKED = re.compile(
 )
 
 
+_WHEELS_REQUIRED = re.compile(
+    r"hint: Wheels are required for `([\w.-]{1,200})` because building from source is disabled"
+)
+
+
 class NoSolution(NamedTuple):
-    """uv proved that there is no solution."""
+    """uv proved that no solution exists."""
 
     text: str
 
@@ -43,6 +48,12 @@ class NoSolution(NamedTuple):
         """Packages for which the sources lack a required version, or a wheel for the platform and Python."""
         names = (name for match in _LACKED.finditer(self.flat) for name in match.groups() if name)
         return tuple(dict.fromkeys(map(normalised, names)))
+
+    @property
+    def source_only(self) -> str:
+        """The package that was refused because it has no wheel and would have to be built; "" if there is none."""
+        match = _WHEELS_REQUIRED.search(self.text)
+        return normalised(match[1]) if match else ""
 
     def names(self, candidates: Iterable[str]) -> list[str]:
         """Return those of the names that the explanation mentions."""

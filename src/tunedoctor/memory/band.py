@@ -151,7 +151,7 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class DeviceFit(msgspec.Struct, frozen=True):
-    """A run on a device."""
+    """Whether the training fits on a device."""
 
     device: Device
     verdict: Verdict

@@ -23,7 +23,7 @@ _KEYS: dict[str, str] = table("fit_words")["keys"]
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """One change; together with the changes before it, it makes the run fit."""
+    """A change of the settings; together with the changes before it, it makes the training fit."""
 
     words: str
     option: str
@@ -33,7 +33,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The run as it was estimated."""
+    """The settings of the training that the estimate is for."""
 
     method: str
     rank: int | None

@@ -218,7 +218,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The training in one place: whether it fits, how long it takes and what it costs."""
+    """The training on an own or a rented card: whether it fits, how long it takes and what it costs."""
 
     device: str
     verdict: Verdict
@@ -230,7 +230,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """The training at home and on a rented card, and when buying the card pays off."""
+    """The training on an own and on a rented card, and when buying the card pays off."""
 
     tokens: int
     own: Place

@@ -36,7 +36,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     clears: tuple[str, ...] = ()
     advice: bool = False
     coded: bool = False
-    """Code finds it, with a cure of its own; what errors say is for the code to weigh."""
+    """A check with code finds this cause and gives the fix; the code decides what error messages mean."""
     cure: tuple[findings.AnyCureStep, ...] = ()
     who: findings.Who = "user"
     cure_note: str = ""

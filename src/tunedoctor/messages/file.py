@@ -32,12 +32,12 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str = ""
     """Literal, with slots."""
     pattern: str = ""
-    """Or a regular expression over lines, where what stands beside the literal counts; then `key` is that literal."""
+    """Or a regular expression over lines, if the text around the literal matters; `key` is then that literal."""
     key: str = ""
     certain: bool = True
-    """It proves a cause without code; of one with code the code tells what its rows prove."""
+    """The row proves a cause without code. If the cause has code, the code decides what its rows prove."""
     part: str = ""
-    """What the code of the cause calls this row, where it tells rows apart."""
+    """The name by which the code of the cause refers to this row."""
     near: tuple[str, ...] = msgspec.field(default=(), name="not")
     """What it does not match."""
 

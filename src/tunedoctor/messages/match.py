@@ -51,11 +51,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """It alone proves its cause; else other causes print it too, or the code of the cause decides."""
     text: str
     key: str
-    """Its longest literal, flat: without it the row cannot match."""
+    """Its longest literal, normalised; without it the row cannot match."""
     anchor: str = ""
-    """The seldomest whole word of the key; "" where its words can be parts of longer ones."""
+    """The rarest complete word of the key; "" if its words can be parts of longer ones."""
     pattern: bool = False
-    """Its text is a regular expression, over lines: what stands beside the literal counts as well."""
+    """Its text is a regular expression over lines, so the text around the literal matters too."""
 
 
 class _Piece(NamedTuple):

@@ -69,7 +69,7 @@ class OwnGpu(Gpu, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Platform, Python, driver and GPUs; an empty string means unknown and excludes no build."""
+    """The machine to choose for: platform, Python, driver, GPUs. An empty string is unknown and excludes no build."""
 
     platform: Platform
     arch: str

@@ -72,7 +72,7 @@ class WriteFile(Step, frozen=True, kw_only=True, tag="write"):
 
 
 class DeletePath(Step, frozen=True, kw_only=True, tag="delete"):
-    """Delete a file or folder inside the environment: a ~ leftover, metadata of a doubled distribution."""
+    """Delete a file or folder inside the environment, for example a ~ leftover or duplicate metadata."""
 
     path: str
     """Relative to the environment's prefix, with forward slashes."""
@@ -91,7 +91,7 @@ class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
 
 
 class Tell(Step, frozen=True, kw_only=True, tag="tell"):
-    """A command for the user to run. Doctor prints it and never runs it."""
+    """A command for the user to run. doctor prints it and never runs it."""
 
     command: str
     why: str = ""
@@ -122,7 +122,7 @@ AnyStep = Install | Remove | WriteFile | DeletePath | SetEnv | Tell | NewEnviron
 
 
 class Scope(StrEnum):
-    """How much a plan may change, in three levels. A level is tried only if the one before did not help."""
+    """How much a plan may change. A larger scope is tried only if the one before had no plan or its plan failed."""
 
     SMALLEST = "smallest"
     """As few packages as possible change."""

@@ -42,19 +42,19 @@ _TRIES = 8
 
 
 class Place(NamedTuple):
-    """Where the set is for, who is asked, and who judges it."""
+    """The machine or environment that the set is for, the index to ask, and the checks that judge the set."""
 
     machine: Machine
     ask: Asking
     snapshot: Snapshot = Snapshot({})
-    """What is there: () of a described machine."""
+    """Facts of the environment; empty for a described machine."""
     checks: tuple[Check, ...] = ()
-    """() where nobody judges: of a described machine nothing is known but what was said."""
+    """() for a described machine, of which only the given facts are known."""
     fixes: tuple[Fix, ...] = ()
     assumed: tuple[str, ...] = ()
     """Facts of the machine that were not given and are assumed."""
     whole: bool = False
-    """The set holds what a fine-tune needs, and not only what is there and asked for."""
+    """The set includes everything a fine-tune needs, not only what is installed and asked for."""
 
     @property
     def there(self) -> dict[str, str]:
@@ -88,12 +88,12 @@ class Made(NamedTuple):
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """The set by name, without what torch alone brings: another build of torch brings others."""
+        """The set by name, without packages that only torch needs, because another build of torch needs other ones."""
         return {pin.name: pin for pin in self.found.pins if not _brought(pin)}
 
     @property
     def moved(self) -> dict[str, Pin]:
-        """What changes or comes in; torch and its companions also where they come in another build."""
+        """Packages that change or are added; also torch and its companions if only their build changes."""
         there = self.want.installed
         anew = set[str]() if self.torch.kept else {*GROUP}
         return {n: pin for n, pin in self.pins.items() if n in anew or there.get(n) != pin.version}
@@ -108,7 +108,7 @@ class Made(NamedTuple):
 
 
 def _brought(pin: Pin) -> bool:
-    """Tell a CUDA library, or Triton, that nobody but torch asks for."""
+    """Return whether a pin is a CUDA library or Triton that only torch requires."""
     owners = {*pin.via} - {"torch"}
     return pin.name != "torch" and with_torch(pin.name) and all(map(with_torch, owners))
 
@@ -135,7 +135,7 @@ def question_for(machine: Machine) -> Question:
 
 
 def make(place: Place, want: Wanted) -> Made:
-    """Return the set. Raises RefusedError: there is none, or nobody could tell."""
+    """Return the set. Raises RefusedError if no set exists, or if that could not be decided."""
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")

@@ -1,7 +1,7 @@
-"""The answer of doctor set: a plan as what stays, what changes and why, as commands and as files; or why there is none.
+"""The result of doctor set: what stays, what changes and why, as commands and as files; or why no set exists.
 
-A requirements file is for the default index. Where torch comes from an index of its own, torch and what it brings stand
-in the command of the file's head: one requirements file can't name an index for one package.
+A requirements file is for the default index, because it can't name an index for a single package. If torch comes from
+another index, the first lines of the file contain the command that installs torch and its dependencies.
 """
 
 import shlex
@@ -26,7 +26,7 @@ Verdict = Literal["set", "none", "unknown"]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One package of the set."""
+    """A package of the set, and how its version changes."""
 
     name: str
     version: str
@@ -50,7 +50,7 @@ class SetTorch(msgspec.Struct, frozen=True):
 
 
 class Commands(msgspec.Struct, frozen=True):
-    """Commands that make the set, in their order; () where nothing is to install."""
+    """Commands that install the set, in the order in which to run them; () if nothing has to be installed."""
 
     pip: tuple[str, ...] = ()
     uv: tuple[str, ...] = ()

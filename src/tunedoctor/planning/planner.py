@@ -89,7 +89,7 @@ def planned(  # noqa: PLR0913  the question, who answers it, and how much may ch
         return rebuilt(snapshot, drafts, ask, rung)
     place = _place(snapshot, ask, checks, fixes) if rung or steps.wishes_of(drafts) else None
     found = settle(place, {}, drafts, rung) if place else Planned(steps.joined(drafts), drafts)
-    # what conda keeps is told before the index is asked for files
+    # reports packages that conda manages before asking the index for files
     steps.hold_off(found.plan, snapshot)
     if found.plan.pins:
         found = found._replace(plan=steps.fetched(found.plan, place or _place(snapshot, ask)))
@@ -165,12 +165,21 @@ def _base_python(interpreter: Interpreter) -> str:
     return next(found, os.path.realpath(interpreter.executable))
 
 
-def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
-    """Return the plan for a new environment, of the Python that `snapshot` shows. Raises RefusedError."""
+def fresh(
+    snapshot: Snapshot,
+    path: str,
+    packages: Iterable[str],
+    ask: Asking,
+    declared: tuple[str, ...] = (),
+) -> Planned:
+    """Return the plan for a new environment, of the Python that `snapshot` shows. Raises RefusedError.
+
+    It holds what a fine-tune needs and `packages`; where a project has `declared` its requirements, those instead.
+    """
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
-    place = _place(bare, ask)._replace(whole=True)
-    found = settle(place, asked_for(packages))
+    place = _place(bare, ask)._replace(whole=not declared)
+    found = settle(place, asked_for((*declared, *packages)))
     whole, made = steps.fetched(found.plan, place), found.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
@@ -215,9 +224,9 @@ def settle(
     drafts: tuple[Drafted, ...] = (),
     rung: Rung | None = None,
 ) -> Planned:
-    """Return the set that cures the most by the least, as a plan without hashes.
+    """Return the set that fixes most with the fewest changes, as a plan without hashes.
 
-    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    Raises RefusedError if no set exists or that could not be decided; it has the set that fixes too little, if any.
     """
     every = tuple(one for one in drafts if steps.wishes_of((one,)))
     wishes, one, refused = _Wishes(further=rung.wishes if rung else ()), None, None

@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
-from tunedoctor.model.findings import parted
+from tunedoctor.model.findings import PipInstall, parted
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
+from tunedoctor.planning.uncommitted import uncommitted_lines
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
+from tunedoctor.project.commands import declare_command
 from tunedoctor.project.declarations import EDITABLE_KINDS, Project
 from tunedoctor.project.edits import (
     EditError,
@@ -79,9 +81,7 @@ def plan_project_change(
         return _refused(project, text or "its files cannot be read")
     edits = _edits(project, before, texts)
     if project.manager in ("poetry", "pdm", "pixi") and (edits or project.lock):
-        return _refused(
-            project, f"{project.lock or 'the lock'} is written by {project.manager} alone"
-        )
+        return _refused(project, _left_to_manager(project, plan, moved, ranges))
     if not edits:
         return None
     return PlannedEdits(_shown(project, edits), edits)
@@ -95,6 +95,28 @@ def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
     return _refused(
         project, "its files stay as they are, because you asked for the environment only"
     )
+
+
+def _left_to_manager(
+    project: Project, plan: Plan, moved: dict[str, Pin], ranges: dict[str, str]
+) -> str:
+    """Return why the files stay as they are, and the command of the manager that declares the change."""
+    excluded = {
+        one.name
+        for one in project.declarations
+        if one.name in moved and not one.admits(moved[one.name].version)
+    }
+    # what the plan is about: the lines that exclude it, else what was asked for
+    names = excluded or {name for name in plan.asked if name in moved}
+    requirements = tuple(
+        f"{name}{ranges[name]}" if ranges.get(name) else _floor(moved[name])
+        for name in sorted(names)
+    )
+    step = PipInstall(requirements=requirements)
+    command = declare_command((step,), project) if requirements else ""
+    lock = project.lock or "the lock"
+    how = f"; {command} makes the change last" if command else ""
+    return f"{lock} is written by {project.manager} alone{how}"
 
 
 def _refused(project: Project, text: str) -> PlannedEdits:
@@ -276,7 +298,8 @@ def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> Pr
         if file.endswith(".lock"):
             files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
         else:
-            files.append(ShownEdit(file=file, diff=unified_diff(one)))
+            lines = uncommitted_lines(one)
+            files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
     return ProjectChange(
         folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
     )

@@ -153,7 +153,7 @@ def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | 
 
 
 TRIES = 24
-"""Breaks that are led out of; those that are left then are told."""
+"""The most known incompatibilities that are avoided one after the other; the remaining ones are reported."""
 _WARNING = 5
 """Price of leaving a warning as it is, in packages changed."""
 
@@ -216,7 +216,7 @@ class _Tried(NamedTuple):
 
 
 def search(task: Task) -> Found | Clash | Failed:
-    """Return a set of which nothing that it changes could stay as it is, the clash, or why nobody knows."""
+    """Return a set without unnecessary changes, the clash that prevents one, or why that could not be decided."""
     ends: list[_Tried] = []
     clash = Clash("no set was found", NoSolution(""))
     for free in (True,) if not task.torch else (False, True) if task.torch_range else (False,):

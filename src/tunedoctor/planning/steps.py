@@ -103,10 +103,10 @@ def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
 
 
 def _serving(made: Made, there: Collection[str], asked: Collection[str]) -> set[str]:
-    """Return what is asked for, and what that and the packages that are there require.
+    """Return the requested packages, and what these and the installed packages require.
 
-    A set always holds torch, and what torch requires moves with it. Where it is neither there nor asked for, it is a
-    cure of its own.
+    A set always contains torch, and what torch requires moves with it. If torch is neither installed nor requested,
+    another fix installs it.
     """
     pins = made.found.pins
     wanted = {*there, *asked}

@@ -259,10 +259,10 @@ class TorchPick(NamedTuple):
 def torch_pick(
     machine: Machine, installed: TorchBuild | None = None, asked: str = "", beside: str = ""
 ) -> TorchPick | RefusedError:
-    """Return the build for a machine, as near to the installed one as can be, or why none fits.
+    """Return the build for a machine that is nearest to the installed one, or why none fits.
 
-    `asked` is a specifier over releases, `beside` the release that companions were made for. A label that no build
-    here has counts for nothing: the release comes in the variant that there is.
+    `asked` is a specifier over releases, `beside` the release that companions were made for. If no build for this
+    machine has the requested label, the label is ignored and the release is taken in an available variant.
     """
     wanted = replace(machine, torch=",".join(filter(None, (machine.torch, asked))))
     found = _of(*near(wanted, label_of(installed) if installed else "", beside))

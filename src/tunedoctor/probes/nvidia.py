@@ -108,7 +108,7 @@ def read_world(
     """Read the files under `root`."""
     versions = (library_version(find_library(name, root, environ)) for name in (NVML, CUDA))
     return World(
-        # WSL has no kernel module of its own: files there that say so are from something else
+        # WSL has no NVIDIA kernel module: files that name one belong to something else
         driver=None if elsewhere == "WSL" else driver_files(root),
         library=next(
             (version for version in versions if "." in version), ""
@@ -164,7 +164,7 @@ def conclude(world: World, nvml: Said, smi: Said) -> Answers:
 
 
 def _silence(nvml: Said, smi: Said) -> str:
-    """Return why no tool gave an answer; "" if they say that there is no driver."""
+    """Return why no tool gave an answer; "" if the tools say that no driver is loaded."""
     for name, said in (("NVML", nvml), ("nvidia-smi", smi)):
         odd = said.how == "error" and said.code not in _NOT_LOADED
         if odd or said.how in ("hung", "crashed", "nonsense"):

@@ -86,7 +86,7 @@ def host(said: Collected) -> kinds.Host | None:
 def _libc(
     said: Collected, both: str, distro: re.Match[str] | None
 ) -> tuple[Literal["glibc", "musl", ""], str]:
-    """Return the C library and its version; where only the release of the system is told, what that ships."""
+    """Return the C library and its version; if the text only names the system's release, the version it ships."""
     match = _search("libc", said.first("libc")) or _search("libc", both)
     if match and match[1] == "musl":
         return "musl", match[2] or ""

@@ -46,7 +46,7 @@ def torch(
     """Return TorchBuild and Runtime; NoTorch if the text says that torch is absent."""
     build = _build(said, host, packages, conda)
     facts: list[kinds.Fact] = [build] if build.version else []
-    # how a tool that imports torch reports that there is none: collect_env, then the others
+    # how a tool that imports torch reports that torch is absent: collect_env, then the others
     words = [bare(one.value).lower().partition(" (")[0] for one in said.all("torch")][:1]
     untold = not any(version(one.value) for one in said.all("torch"))
     failed = untold and next((word for word in words if word in ("n/a", "not installed")), "")

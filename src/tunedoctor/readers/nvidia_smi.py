@@ -44,9 +44,9 @@ def of_driver(values: Values) -> Seen:
 
 
 def process(pid: str, name: str, memory: str) -> tuple[kinds.GpuProcess, ...]:
-    """Make a process of what is told of it; none where its number is none."""
+    """Return the process with a pid, name and memory, or () if the pid is not a number."""
     number = counter(pid)
-    # of its path the last part, for either system; the rest says too much of the machine
+    # only the last part of the path, for either system; the rest reveals too much about the machine
     program = printed(name.replace("\\", "/").rpartition("/")[2])
     size = bytes_of(memory, "m")
     return () if number is None else (kinds.GpuProcess(pid=number, name=program, memory=size),)
@@ -57,7 +57,7 @@ Leaf = tuple[tuple[str, ...], str]
 
 _DEEPEST = 30
 _SECTION = 12
-"""Lines below a heading under which a few lines of one GPU say by themselves what is wrong with it."""
+"""The number of lines below a heading in which lines about a GPU are searched for its problem."""
 
 
 def queries(paste: Paste) -> list[Seen]:

@@ -178,7 +178,7 @@ def import_torch(paste: Paste) -> list[Fact]:
     return []
 
 
-def _stage(  # noqa: PLR0911  each form of the text has an end of its own
+def _stage(  # noqa: PLR0911  each form of the text returns separately
     row: str, found: re.Match[str], line: str, below: Sequence[str]
 ) -> kinds.Stage | None:
     signals = table("outputs")["signals"]

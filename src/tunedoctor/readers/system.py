@@ -151,7 +151,7 @@ class _Row(NamedTuple):
     line: int
 
     of_torch: bool
-    """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
+    """Libraries of torch name the folders of its wheels; others expect torch to have loaded what they need."""
 
 
 def libraries(paste: Paste) -> list[Fact]:

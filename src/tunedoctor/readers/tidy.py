@@ -235,7 +235,7 @@ def _is_apart(before: str, after: str) -> bool:
 
 
 def _is_new(before: str, after: str, *, full: bool = False) -> bool:
-    """Tell a line that begins as one of its own, unless it goes on in an open bracket, and closes it if not `full`."""
+    """Return whether a line starts a new message, and does not continue an open bracket of the line before."""
     if not STARTS.match(after):
         return False
     opened = before.count("(") > before.count(")")
@@ -243,7 +243,7 @@ def _is_new(before: str, after: str, *, full: bool = False) -> bool:
 
 
 def wrapped(before: str, after: str) -> bool:
-    """Tell whether a line of a message goes on in the next one because a usual width was full."""
+    """Return whether a line continues in the next one because it reached a usual terminal width."""
     if (
         not after.strip()
         or after[:1].isspace()

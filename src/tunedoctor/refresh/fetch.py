@@ -89,7 +89,7 @@ class Client(NamedTuple):
                 error.close()
                 code, told = error.headers.get("X-Error-Code", ""), f"answered {error.code}"
                 found.append(FetchError(_plain(url), told, error.code, code=code))
-            except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
+            except Exception as error:  # noqa: BLE001  an error that a hostile server causes is reported, never raised
                 found.append(FetchError(_plain(url), self._why(error)))
 
         # a thread, because there is no other time limit for a name server or slow headers

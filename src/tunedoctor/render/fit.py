@@ -13,7 +13,7 @@ from tunedoctor.render.screen import Part, Screen, mark
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
 _BAR = 24
 _LEAST = 0.05
-"""GiB that are worth mentioning."""
+"""The smallest term that is listed, in GiB."""
 _INDENT = 12
 
 

@@ -18,7 +18,7 @@ from tunedoctor.model.plan import (
 )
 from tunedoctor.model.wording import ago, listed, many, megabytes
 from tunedoctor.project.changes import ProjectChange
-from tunedoctor.render.screen import BOUND, Screen, mark
+from tunedoctor.render.screen import BOUND, MARKS, Screen, mark
 from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def render_plan(
     return screen.text()
 
 
+_MOST_LINES = 8
 _MOST_LOCK_CHANGES = 6
 """Changes of a lock file that are shown; -v shows all."""
 
@@ -87,6 +88,12 @@ def _project(change: ProjectChange, screen: Screen, *, verbose: bool) -> None:
                 if not row.startswith("@@"):
                     style = {"+": "ok", "-": "error"}.get(row[:1], "dim")
                     screen.line("    ", (row, style))
+            if file.uncommitted:
+                one = len(file.uncommitted) == 1
+                lines = ", ".join(map(str, file.uncommitted[:_MOST_LINES]))
+                what = f"line {lines} has" if one else f"lines {lines} have"
+                text = f"{file.file}: {what} changes of yours that are not committed"
+                screen.wrap(text, 4, f"  {MARKS['warning']}", "warning")
         else:
             most = len(file.changes) if verbose else _MOST_LOCK_CHANGES
             more = f", and {len(file.changes) - most} more" if len(file.changes) > most else ""

@@ -25,7 +25,7 @@ from tunedoctor.tables.small import windows_status
 SHELL_SAYS: dict[str, str] = table("probes")["shell_says"]
 """Signals that end a process after a fault, and the text that shells print for them."""
 ASKED = frozenset(table("probes")["asked_ends"])
-"""Signals by which a user ends a process, or that its reader is gone: there is nothing to diagnose."""
+"""Signals with which a user ends a process, and SIGPIPE: after these, no diagnosis is made."""
 
 
 Kills = tuple[int | None, int | None]

@@ -21,13 +21,13 @@ from tunedoctor.running.command import Output, Tail
 
 BLOCK = 1 << 16
 _LOWEST = 3
-"""Where a standard stream of the doctor is closed, nothing of its own slips into that place."""
+"""The lowest file descriptor to use, so that doctor's own files never take the place of a closed standard stream."""
 PASSED = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1),
     *(signal.SIGUSR2, signal.SIGALRM),
 )
 _WAKE = signal.SIGWINCH
-"""What ends the waiting, too; harmless where nobody waits for it."""
+"""A signal that ends the waiting; harmless if no thread waits for it."""
 
 
 class Stream(NamedTuple):
@@ -128,7 +128,7 @@ class Pump:
                 break
             self._busy = False
         self._busy = False
-        # nobody reads on: the command hears of it as it would without the doctor
+        # the reader is gone: closing the pipe lets the command notice it as it would without doctor
         os.close(source)
 
     def _write(self, block: bytes) -> bool:
@@ -182,11 +182,11 @@ def own_terminal() -> bool:
 
 
 class Passing:
-    """From `block` to `stop`, signals go to the command and do nothing to the doctor.
+    """Passes signals to the command, from `block` to `stop`; during that time they do not affect doctor.
 
-    `own_group`: the command leads a process group of its own, and all of it gets them. Else it shares the terminal's
-    keys with the doctor, has what the kernel sends for those already, and gets alone what somebody sends to the doctor.
-    `as_key`: it gets SIGINT for SIGTERM and SIGHUP, which srun takes for an end at once.
+    `own_group`: the command leads its own process group, and the complete group gets each signal. Otherwise it shares
+    the terminal with doctor, so the kernel already sends it the signals of keys, and only signals sent to doctor are
+    passed on. `as_key`: it gets SIGINT instead of SIGTERM and SIGHUP, because srun would end at once after those.
     """
 
     def __init__(self, *, own_group: bool, as_key: bool = False) -> None:
@@ -215,7 +215,9 @@ class Passing:
                 continue
             self.came.append(number)
             is_end = number in (signal.SIGTERM, signal.SIGHUP)
-            leads = number == signal.SIGHUP and os.getsid(0) == os.getpid()  # it alone is told
+            leads = (
+                number == signal.SIGHUP and os.getsid(0) == os.getpid()
+            )  # the kernel sends it only to the session leader
             if self.own_group or leads or not by_kernel:
                 self._send(signal.SIGINT if self.as_key and is_end else number)
 

@@ -41,7 +41,7 @@ RANK = 8
 
 
 class Blame(msgspec.Struct, frozen=True):
-    """What failed, why, and how to fix it."""
+    """A failure: what failed, why, and how to fix it."""
 
     stage: str
     severity: Literal["error", "warning"]
@@ -270,7 +270,7 @@ def build_result(  # noqa: PLR0913  all that is known
 
 
 def not_started(snapshot: Snapshot, why: str) -> SmokeResult:
-    """Return the answer where there is nothing to run: it tells of the target alone."""
+    """Return the result if nothing can be run; it only describes the target."""
     target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
     packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}

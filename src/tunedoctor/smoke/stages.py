@@ -212,7 +212,7 @@ class Reading(NamedTuple):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU over all readings."""
+    """One GPU during the load test, over all readings."""
 
     index: int
     name: str
@@ -231,7 +231,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of minutes of load."""
+    """The result of the load test of `--long` and `--minutes`."""
 
     minutes: float
     rounds: int

@@ -94,9 +94,9 @@ def user_folder(
     platform: str = sys.platform,
     home: str = "",
 ) -> Path:
-    """Return the folder for files of a kind, which may not exist; `variables`: by default this process's environment.
+    """Return doctor's cache or state folder, which may not exist; `variables`: default os.environ.
 
-    DOCTOR_CACHE and DOCTOR_STATE set them. XDG Base Directory Specification: a relative path is ignored. platformdirs
+    DOCTOR_CACHE and DOCTOR_STATE override it. By the XDG specification a relative path is ignored. platformdirs
     gives the same result but takes 22 ms in every check.
     """
     variables = os.environ if variables is None else variables

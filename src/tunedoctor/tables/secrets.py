@@ -87,7 +87,7 @@ def present(text: str, use: Use) -> list[Kind]:
 
 @cache
 def expression(kind: Kind) -> "re.Pattern[str]":
-    """Return the compiled expression of a kind."""
+    """Return the compiled expression for one kind of secret."""
     text = kind.pattern
     if kind.token:
         text = f"(?<![A-Za-z0-9])(?:{text})" + ("" if "(?P<s>" in text else r"[\w=-]*+")

@@ -13,8 +13,8 @@ from tunedoctor.tables.load import rows, table
 def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
     """Return the newest set that fits an installed torch and transformers, as name -> version; {} if none does.
 
-    "" stands for not installed or unknown. A set fits a torch of its own minor or a newer one, a transformers that is
-    not older than its own, and a Python that all of its libraries support.
+    "" means not installed or unknown. A set fits if torch has the same or a newer minor version than in the set,
+    transformers is not older than in the set, and all libraries of the set support the Python.
     """
     sets: list[dict[str, str]] = table("good_sets")["sets"]
     have = pep440(transformers)

@@ -153,7 +153,7 @@ class Release(
         return next((b for b in self.builds if (b.platform, b.variant) == (family, variant)), None)
 
     def of(self, family: str, kind: str) -> tuple[Build, ...]:
-        """Return the builds of a kind (cuda, rocm, xpu, cpu) for a platform family, in table order."""
+        """Return the builds of the given kind (cuda, rocm, xpu, cpu) for a platform family, in table order."""
         return self._groups.get((family, kind), ())
 
     @cached_property

@@ -182,7 +182,7 @@ def _refuse(where: bool, why: str, python: str = "python3") -> None:  # noqa: FB
 
 
 class User(msgspec.Struct, frozen=True):
-    """A process that uses the environment now; it keeps the code it has loaded until it is restarted."""
+    """A process that uses the environment now. It keeps the code that it has loaded until it is restarted."""
 
     pid: int
     name: str

@@ -69,7 +69,7 @@ class Clock:
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """A state of the environment that can be restored."""
+    """A saved state of the environment, which undo can restore."""
 
     id: str
     taken: str

@@ -150,7 +150,7 @@ def _shell_path(path: str, *, windows: bool) -> str:
 
 
 class Commands(msgspec.Struct, frozen=True):
-    """Install commands for each tool; all of them give the same build."""
+    """Install commands for each tool; all of them install the same build."""
 
     pip: tuple[str, ...]
     """Commands to run one after the other; more than one only if pip can't do it in one."""
@@ -164,7 +164,7 @@ class Commands(msgspec.Struct, frozen=True):
 
 
 class Steer(msgspec.Struct, frozen=True):
-    """A setting that affects which files are installed."""
+    """A setting of pip or uv that affects which files are installed."""
 
     setting: str
     """pip.extra-index-url, uv.torch-backend ..."""

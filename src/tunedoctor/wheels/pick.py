@@ -132,11 +132,11 @@ class Question(NamedTuple):
         return self._replace(gfx=targets)
 
     def reaches(self, kind: str) -> bool:
-        """Return whether builds of a kind can use the GPU: under WSL, for AMD only its own builds do."""
+        """Return whether builds of the given kind can use the GPU; AMD GPUs under WSL need AMD's own builds."""
         return not (kind == "rocm" and self.windows)
 
     def wanted(self, kind: str) -> frozenset[str]:
-        """Return what a build of a kind must have code for."""
+        """Return the targets for which a build of the given kind must have code."""
         if kind == "rocm":
             return frozenset(map(native_gfx, self.gfx))
         return self.capabilities if kind == "cuda" else frozenset()
@@ -202,7 +202,7 @@ def lacking(row: Row, targets: Iterable[str]) -> list[str]:
 
 
 def fitting(q: Question, kind: str) -> tuple[Found, ...]:
-    """Return the builds of a kind (cuda, rocm, xpu, cpu) that fit, of the newest release that has one, best first."""
+    """Return the builds of the given kind (cuda, rocm, xpu, cpu) that fit, of the newest release, best first."""
     if not q.reaches(kind):
         return ()
     here, wanted = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
@@ -240,7 +240,7 @@ def of_each(q: Question, kind: str) -> Iterator[Found]:
 
 
 def in_range(kind: str, family: str, torch: str) -> Iterator[tuple[Release, Row]]:
-    """Yield the builds of a kind in range, newest release first."""
+    """Yield the builds of the given kind in the range, newest release first."""
     for release, labels in allowed(torch):
         for row in release.of(family, kind):
             if labels is None or (row.variant in labels and not unlabelled(family, row.variant)):
@@ -311,7 +311,7 @@ def dropped_by(capability: str, family: str, torch: str) -> tuple[str, str] | No
 
 @lru_cache(maxsize=4096)
 def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = ()) -> bool:
-    """Return whether releases in range have builds of a kind (this CUDA or newer), but none with code for a target."""
+    """Return whether releases in the range have builds of this kind and toolkit, but none with code for the target."""
     builds = [b for r, _ in allowed(torch) for b in r.of(family, kind) if b.toolkit >= toolkit]
     return bool(builds) and not any(serves(build, frozenset({target})) for build in builds)
 

@@ -269,7 +269,7 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
 
 
 def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
-    """Yield the GPUs for which the requested releases have no code of a kind, on any driver."""
+    """Yield reasons about GPUs for which the requested releases have no code of this kind, on any driver."""
     q, rocm = s.question, kind == "rocm"
     old = [*_without_kernels(s)] if rocm else []
     yield from old

@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def completion(
     shell: Annotated[
         Literal["bash", "zsh", "fish", "powershell"],
-        typer.Argument(metavar="SHELL", help="Shell to complete for."),
+        typer.Argument(metavar="SHELL", help="Shell: bash, zsh, fish or powershell."),
     ] = "bash",
 ) -> int:
     """Print the shell completion script."""

@@ -63,14 +63,18 @@ def data(
     ] = None,
     method: Annotated[
         Literal["lora", "qlora", "full"],
-        typer.Option("--method", help="Fine-tuning method.", rich_help_panel="Training"),
+        typer.Option(
+            "--method",
+            help="Fine-tuning method, for the memory estimate.",
+            rich_help_panel="Training",
+        ),
     ] = "lora",
     batch: Annotated[
         int,
         typer.Option(
             "--batch",
             metavar="N",
-            help="Rows per optimizer step.",
+            help="Rows per optimizer step, for the estimate of steps and memory.",
             rich_help_panel="Training",
             min=1,
             max=1048576,
@@ -81,7 +85,7 @@ def data(
         typer.Option(
             "--epochs",
             metavar="N",
-            help="Passes over the data.",
+            help="Passes over the data, for the estimate of steps and time.",
             rich_help_panel="Training",
             min=0.001,
             max=10000,
@@ -93,7 +97,7 @@ def data(
         typer.Option(
             "--gpu",
             metavar="NAME",
-            help="GPU model, for example 'RTX 4090'.",
+            help="GPU model, for the memory estimate, for example 'RTX 4090' (default: this machine's GPU).",
             rich_help_panel="Training",
             autocompletion=complete_gpu,
         ),
@@ -130,7 +134,11 @@ def data(
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", metavar="N", help="Number of processes (0: as many as help).", min=0, max=256
+            "--jobs",
+            metavar="N",
+            help="Number of processes (0: chosen automatically).",
+            min=0,
+            max=256,
         ),
     ] = 0,
     target: TargetOption = None,

@@ -34,7 +34,7 @@ def diff(
         typer.Option("--format", help="Output format.", rich_help_panel="Output"),
     ] = "terminal",
 ) -> int:
-    """Compare two machines and say which differences a finding depends on."""
+    """Compare two machines and show which differences cause a finding."""
     from tunedoctor.cli.command_options import DiffOptions
     from tunedoctor.cli.diff import run_diff
 

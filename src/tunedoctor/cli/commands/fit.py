@@ -50,7 +50,7 @@ def fit(
         typer.Option(
             "--rank",
             metavar="R",
-            help="LoRA rank.",
+            help="Rank of the LoRA adapters.",
             rich_help_panel="Common options",
             min=1,
             max=16384,
@@ -152,12 +152,18 @@ def fit(
     ] = "bf16",
     quant: Annotated[
         Literal["nf4-dq", "nf4", "gptq", "int8"],
-        typer.Option("--quant", help="Quantisation for qlora.", rich_help_panel="Training details"),
+        typer.Option(
+            "--quant",
+            help="Format of the quantised weights with --method qlora.",
+            rich_help_panel="Training details",
+        ),
     ] = "nf4-dq",
     padded: Annotated[
         bool,
         typer.Option(
-            "--padded", help="Batches contain padding.", rich_help_panel="Library details"
+            "--padded",
+            help="Assume that batches contain padding.",
+            rich_help_panel="Library details",
         ),
     ] = False,
     dropout: Annotated[
@@ -165,7 +171,7 @@ def fit(
         typer.Option(
             "--dropout",
             metavar="P",
-            help="LoRA dropout.",
+            help="Dropout of the LoRA adapters.",
             rich_help_panel="Library details",
             min=0,
             max=1,
@@ -214,7 +220,7 @@ def fit(
         bool | None,
         typer.Option(
             "--autocast/--no-autocast",
-            help="Run under torch.autocast (default: as the stack does).",
+            help="Run the forward pass under torch.autocast (default: as the stack does).",
             rich_help_panel="Library details",
         ),
     ] = None,
@@ -222,7 +228,7 @@ def fit(
         bool | None,
         typer.Option(
             "--prepared/--no-prepared",
-            help="Model was prepared with prepare_model_for_kbit_training (default: as the stack does).",
+            help="Assume that prepare_model_for_kbit_training was called (default: as the stack does).",
             rich_help_panel="Library details",
         ),
     ] = None,
@@ -262,7 +268,9 @@ def fit(
     offload: Annotated[
         Literal["none", "activations", "optimizer", "all"],
         typer.Option(
-            "--offload", help="What to keep in host memory.", rich_help_panel="Library details"
+            "--offload",
+            help="What to keep in RAM instead of GPU memory.",
+            rich_help_panel="Library details",
         ),
     ] = "none",
     context_parallel: Annotated[
@@ -320,7 +328,7 @@ def fit(
         typer.Option(
             "--tokens",
             metavar="N",
-            help="Total training tokens, for example 20M; adds time and cost.",
+            help="Tokens of the complete training, for example 20M; adds time and cost.",
             rich_help_panel="Cost",
         ),
     ] = "",
@@ -329,7 +337,7 @@ def fit(
         typer.Option(
             "--price-per-hour",
             metavar="P",
-            help="Price of a rented machine per hour.",
+            help="Price per hour of a rented machine (0: not given).",
             rich_help_panel="Cost",
             min=0,
             max=10000000,
@@ -351,7 +359,7 @@ def fit(
         typer.Option(
             "--card-price",
             metavar="P",
-            help="Price of buying the GPU.",
+            help="Price of buying the GPU (0: not given).",
             rich_help_panel="Cost",
             min=0,
             max=10000000,
@@ -363,7 +371,7 @@ def fit(
         typer.Option(
             "--power-price",
             metavar="P",
-            help="Price of one kWh of electricity.",
+            help="Price of one kWh of electricity (0: not given).",
             rich_help_panel="Cost",
             min=0,
             max=10000000,
@@ -383,7 +391,9 @@ def fit(
     cards: Annotated[
         bool,
         typer.Option(
-            "--cards", help="List what each GPU model can train.", rich_help_panel="Common options"
+            "--cards",
+            help="List what each GPU model can train; with MODEL, which ones can do this run.",
+            rich_help_panel="Common options",
         ),
     ] = False,
     format: FormatOption = "terminal",

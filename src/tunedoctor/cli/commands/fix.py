@@ -43,7 +43,7 @@ def fix(
         typer.Option(
             "--only",
             metavar="ID",
-            help="Same as naming the id.",
+            help="Same as the argument ID. Repeatable.",
             rich_help_panel="Checks",
             autocompletion=complete_check,
         ),
@@ -79,7 +79,7 @@ def fix(
         typer.Option(
             "--script",
             metavar="FILE",
-            help="Write the plan as a shell script (- for stdout).",
+            help="Write the plan as a shell script (- for stdout); with --new, the setup of a bare machine.",
             rich_help_panel="Apply",
         ),
     ] = None,
@@ -109,6 +109,16 @@ def fix(
             rich_help_panel="New environment",
         ),
     ] = None,
+    requirements: Annotated[
+        str,
+        typer.Option(
+            "--requirements",
+            "-r",
+            metavar="FILE",
+            help="Requirements file for the new environment. Default: what the project declares.",
+            rich_help_panel="New environment",
+        ),
+    ] = "",
     python: Annotated[
         str | None,
         typer.Option(
@@ -152,7 +162,7 @@ def fix(
         bool,
         typer.Option(
             "--environment-only",
-            help="Leave the project's files alone; its next sync undoes the fix.",
+            help="Do not change the project's files; the project's next sync then undoes the fix.",
             rich_help_panel="Apply",
         ),
     ] = False,
@@ -178,6 +188,7 @@ def fix(
             script=script,
             installer=installer,
             new=new,
+            requirements=requirements,
             packages=tuple(packages or ()),
             python=python,
             deep=deep,

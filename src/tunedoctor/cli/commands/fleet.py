@@ -39,7 +39,7 @@ def fleet(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Snapshots or reports as JSON, folders of them, or - for JSON lines on stdin.",
+            help="Judge these snapshots or reports: JSON files, folders of them, or - for JSON lines on stdin.",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -48,7 +48,7 @@ def fleet(
         typer.Option(
             "--slurm",
             metavar="NODES",
-            help="Ask Slurm nodes: all, a partition, or a list such as n[1-40].",
+            help="Check Slurm nodes: all, a partition, or a list such as n[1-40].",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -57,7 +57,7 @@ def fleet(
         typer.Option(
             "--ray",
             metavar="ADDRESS",
-            help="Ask the nodes of a Ray cluster.",
+            help="Check the nodes of a Ray cluster.",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -66,7 +66,7 @@ def fleet(
         typer.Option(
             "--kubernetes",
             metavar="SELECTOR",
-            help="Ask Kubernetes nodes, by label selector.",
+            help="Check Kubernetes nodes, by label selector.",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -75,7 +75,7 @@ def fleet(
         typer.Option(
             "--ssh",
             metavar="HOSTS",
-            help="Ask hosts over ssh: names separated by commas, or @FILE.",
+            help="Check hosts over ssh: names separated by commas, or @FILE.",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -98,7 +98,7 @@ def fleet(
         typer.Option(
             "--doctor",
             metavar="PATH",
-            help="Path of doctor on the nodes (default: doctor brings itself along).",
+            help="Path of doctor on the nodes (default: the one on their PATH, or else a copy that doctor sends).",
             rich_help_panel="Machines",
         ),
     ] = "",
@@ -155,7 +155,7 @@ def fleet(
         bool,
         typer.Option(
             "--drain",
-            help="Plan to drain Slurm nodes that have a cause of their own.",
+            help="Plan to drain Slurm nodes with a cause that an administrator has to fix.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -171,7 +171,7 @@ def fleet(
         bool,
         typer.Option(
             "--cordon",
-            help="Plan to cordon Kubernetes nodes that have a cause of their own.",
+            help="Plan to cordon Kubernetes nodes with a cause that an administrator has to fix.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -203,7 +203,7 @@ def fleet(
         typer.Option(
             "--at-most",
             metavar="N",
-            help="Largest number of nodes out of service (default: a tenth of the cluster and of those asked).",
+            help="Largest number of nodes out of service (default: a tenth of the cluster and of the nodes asked).",
             rich_help_panel="Actions",
             min=1,
             max=100000,
@@ -214,7 +214,7 @@ def fleet(
         typer.Option(
             "--max-age",
             metavar="HOURS",
-            help="Oldest acceptable file for an action, in hours.",
+            help="Oldest file of --from that an action may rely on, in hours.",
             rich_help_panel="Actions",
             min=0.01,
             max=87600,

@@ -74,7 +74,7 @@ def init(
         typer.Option(
             "--hours",
             metavar="H",
-            help="Longest acceptable training time, in hours.",
+            help="Longest acceptable training time, in hours (0: no limit).",
             rich_help_panel="Training",
             min=0,
             max=100000,

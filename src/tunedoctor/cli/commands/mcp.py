@@ -16,14 +16,18 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 )
 def mcp(
     allow_fix: Annotated[
-        bool, typer.Option("--allow-fix", help="Add a tool that applies a plan that was shown.")
+        bool,
+        typer.Option(
+            "--allow-fix",
+            help="Add a tool that changes an environment, by applying a plan that it showed before.",
+        ),
     ] = False,
     timeout: Annotated[
         float,
         typer.Option(
             "--timeout",
             metavar="SECONDS",
-            help="Time limit of one call in seconds; a fix has an hour.",
+            help="Time limit of one call in seconds; a fix may take an hour.",
             min=1,
             max=86400,
             callback=finite,

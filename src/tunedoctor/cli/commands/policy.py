@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 )
 def policy(
     what: Annotated[
-        Literal["init"], typer.Argument(metavar="ACTION", help="init: write a first policy.")
+        Literal["init"], typer.Argument(metavar="ACTION", help="'init' writes a first policy.")
     ],
     here: Annotated[
         bool,
@@ -50,7 +50,7 @@ def policy(
 ) -> int:
     """Write a policy from a machine that is known to be good."""
     from tunedoctor.cli.command_options import PolicyOptions
-    from tunedoctor.cli.configured import run_policy
+    from tunedoctor.cli.policy import run_policy
 
     return run_policy(
         PolicyOptions(

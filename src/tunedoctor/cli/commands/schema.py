@@ -32,7 +32,8 @@ def schema(
         ],
         typer.Argument(
             metavar="KIND",
-            help="Command whose output to describe; report is that of check and triage.",
+            help="Output to describe: report (of check and triage), wheel, matrix, set, fit, data, "
+            "fix, smoke, envs, config, diff or fleet.",
         ),
     ] = "report",
 ) -> int:

@@ -107,7 +107,7 @@ def smoke(
         typer.Option(
             "--minutes",
             metavar="N",
-            help="Minutes of load instead of ten.",
+            help="Minutes of load to run (0: ten with --long, otherwise none).",
             rich_help_panel="Training",
             min=0,
             max=1440,

@@ -139,7 +139,7 @@ def train(
         typer.Option(
             "--claim",
             metavar="NAME[:FOLDER]",
-            help="Volume claim that holds this folder, or FOLDER above it.",
+            help="With --kubernetes: volume claim with this folder; name FOLDER if it has a parent folder.",
             rich_help_panel="Machines",
         ),
     ] = "training",
@@ -163,7 +163,10 @@ def train(
         bool, typer.Option("--force", help="Overwrite files.", rich_help_panel="Output")
     ] = False,
 ) -> int:
-    """Fine-tune a model with CONFIG.toml and --KEY VALUE for any of its keys; also --dry-run and --merge."""
+    """Fine-tune a model as CONFIG.toml says.
+
+    --KEY VALUE sets any of its keys; --dry-run tries two steps, --merge merges an adapter.
+    """
     from tunedoctor.cli.command_options import TrainOptions
     from tunedoctor.cli.train import run_train
 

@@ -20,12 +20,14 @@ def update(
         typer.Option(
             "--index",
             metavar="URL",
-            help="Mirror of the PyTorch index to ask.",
+            help="Mirror of the PyTorch index to use.",
             rich_help_panel="Package sources",
         ),
     ] = "",
     format: FormatOption = "terminal",
-    force: Annotated[bool, typer.Option("--force", help="Ask again even within a day.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Ask the index again even within a day.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
     offline: Annotated[
         bool,

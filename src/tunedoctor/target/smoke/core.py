@@ -134,7 +134,7 @@ class Core:
 
     def optimizer(self, data: dict[str, Any]) -> None:
         """Make the optimizer and do the first step: each adapter that had a gradient moves."""
-        if self.lab.space:  # the peak is measured anew
+        if self.lab.space:  # the peak is measured again from here
             attempt(self.lab.torch, self.lab.space + ".reset_peak_memory_stats", self.lab.device)
         self.model.train()
         self.trained = run = tiny.Trained(self.lab, self.model, self.batches, self.rate)
@@ -217,7 +217,7 @@ class Core:
         self.model = saving.merge(self.lab, self.model, self.batches[0], self.before, data)
 
     def repeat(self, data: dict[str, Any]) -> None:
-        """Begin anew: the same losses."""
+        """Train again from the same start; the losses must be the same."""
         lab = self.lab
         run = tiny.Trained(lab, tiny.wrapped(lab, tiny.llama(lab)), self.batches, self.rate)
         run.model.train()

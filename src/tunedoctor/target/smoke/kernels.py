@@ -26,9 +26,9 @@ TF32 = (2.0**10, 2.0**14)
 
 
 def stages(tell: Teller, lab: Lab) -> bool:
-    """Compare each type in a stage of its own; False where float32 is wrong."""
+    """Compare each number type in a separate stage; return False if float32 is wrong."""
     good = tell.stage("kernels float32", compare, lab, "float32")
-    # float16 on a CPU trains nobody's model
+    # no one trains in float16 on a CPU
     others = ("bfloat16",) if lab.kind == "cpu" else ("bfloat16", "float16")
     for name in others:
         tell.stage("kernels " + name, compare, lab, name)
@@ -36,11 +36,11 @@ def stages(tell: Teller, lab: Lab) -> bool:
 
 
 def compare(lab: Lab, name: str, data: dict[str, Any]) -> None:
-    """Run all operations in one type, and attention with each back-end that takes it."""
+    """Run all operations in one number type, and attention with each back-end that supports it."""
     torch = lab.torch
     dtype = getattr(torch, name)
     if name == "bfloat16" and lab.half is not dtype:
-        raise Missing(f"{data.get('name') or lab.device} has no bfloat16 arithmetic of its own")
+        raise Missing(f"{data.get('name') or lab.device} has no native bfloat16 arithmetic")
     if name == "float32":
         _whole_numbers(torch)
     made = torch.Generator().manual_seed(0)

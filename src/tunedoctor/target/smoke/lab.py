@@ -78,7 +78,7 @@ class Lab:
         return most if sys.platform == "darwin" else most * 1024
 
     def bytes(self, name: str) -> int | None:
-        """Return what the device's allocator counts under a name; None where nobody counts it."""
+        """Return a counter of the device's allocator by its name; None if it has no such counter."""
         most = attempt(self.torch, f"{self.space}.{name}", self.device) if self.space else None
         return most if isinstance(most, int) else None
 
@@ -92,7 +92,7 @@ def quiet(asked_for: str = "") -> None:
 
 
 def began(tell: Teller, lab: Lab, *names: str, choose: bool = True) -> bool:
-    """Import libraries and choose the device, each in a stage of its own; False where one failed."""
+    """Import libraries and choose the device, each in a separate stage; return False if one failed."""
     quiet(names[-1] if names else "")
     for name in names or NEEDED:
         why_not = "" if name in NEEDED or installed(name) else name + " is not installed"

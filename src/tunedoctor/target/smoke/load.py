@@ -20,9 +20,9 @@ from .lab import Lab, began, choose_device
 
 RANK_STEPS = 3
 SIZE = 1 << 20
-"""Numbers that are summed over all ranks."""
+"""The count of numbers that are summed over all ranks."""
 SLOW = 1.5
-"""A GPU that takes so many times the median of its neighbours is named."""
+"""A GPU that takes this many times the median of the others is reported as slow."""
 
 
 def ranks(tell: Teller, asked: Any) -> None:
@@ -243,7 +243,7 @@ class Rounds:
 
 
 MOST, PART, UNTOLD, OF_CPU = 1 << 30, 4, 1 << 28, 96 << 20
-"""Bytes taken of a device: at most, as a part of what is free, at least and where nobody tells, and on the CPU."""
+"""Bytes to use of a device: the most, the fraction of free memory, the least (also if unknown), and for the CPU."""
 SIDE, OF_CORE = 8192, 512
 """Rows of a matrix: a card is busy with half of them too; for one core few are plenty."""
 LONG, REPEATS, RUNS = 0.6, 6, 4
