@@ -260,7 +260,7 @@ def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
     for words, says in (
         (["--nodes=2"], "--nodes says not whose nodes; --slurm takes"),
         (["--slurm"], "--slurm says not how many nodes"),
-        (["--nodes=3", "--slurm"], "batch 8 is no multiple of 3 processes on 3 nodes; --batch=9 is one"),
+        (["--nodes=3", "--slurm"], "batch 8 is not a multiple of 3 processes on 3 nodes; use --batch=9"),
         (["--nodes=2", "--slurm", "--merge"], "nodes are of a training"),
         (["--slurm", "--nodes=2", "--image=x"], "are for pods; add --kubernetes"),
         (["--nodes=64", "--slurm", "--batch=64"], "there are 9 of 64 nodes"),

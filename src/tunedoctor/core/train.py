@@ -164,7 +164,7 @@ def train(  # noqa: PLR0913  the options of the command
     words += ["--dry-run"] * dry_run + ["--merge"] * merge
     options = options_of(TrainOptions, words=words, processes=processes, check=check)
     if not words:
-        misuse("no configuration is named", "name a file, or give values")
+        misuse("there is no configuration", "name a file, or give values")
     place = require_working(choose_target(target))
     return run_training(
         options, place, Criteria(), output=text_output(output), interaction=interaction
@@ -233,8 +233,8 @@ def read_training(options: TrainOptions) -> Training:
     batch, count = int(values.get("batch", 16)), options.processes * (options.nodes or 1)
     if rest := batch % count:
         nodes = f" on {options.nodes} nodes" if options.nodes else ""
-        what = f"batch {batch} is no multiple of {count} processes{nodes}"
-        misuse(what, f"--batch={batch - rest + count} is one")
+        what = f"batch {batch} is not a multiple of {count} processes{nodes}"
+        misuse(what, f"use --batch={batch - rest + count}")
     return Training(options.words, values)
 
 
@@ -323,7 +323,7 @@ def _trainer(snapshot: Snapshot, words: Sequence[str]) -> list[str]:
     if version >= _READS_TOML:
         return [str(TRAINER), *words]
     files, _ = words_of(words)
-    way = "it holds TOML, as in: model = 'folder'"
+    way = "it must be TOML, for example: model = 'folder'"
     with refusing((OSError, ValueError), way, f"{', '.join(files)}: "):
         values = values_of(files)
     return [str(TRAINER), *spelled(values), *(one for one in words if one.startswith("--"))]
