@@ -234,7 +234,7 @@ def test_a_package_set_is_found_and_written(broken, tmp_path, capfd):
     found = tunedoctor.package_set((), broken, gpus=["none"], driver="none", freeze=file)
     assert (found.verdict, found.files) == ("set", (str(file),))
     assert "huggingface-hub==0.36.2" in file.read_text()
-    with pytest.raises(DoctorError, match="is there, and the doctor did not write it"):
+    with pytest.raises(DoctorError, match="already exists, and doctor did not write it"):
         tunedoctor.package_set((), broken, pyproject=PAGE)
     assert capfd.readouterr() == ("", "")
 
@@ -361,9 +361,9 @@ def test_a_trained_model_is_asked_and_exported(tmp_path, capfd):
     found = tunedoctor.export(tmp_path / "m")
     assert (found.status, found.files, found.adapter) == (0, (), "")
     assert [one.program for one in found.commands] == ["vLLM", "llama.cpp"]
-    with pytest.raises(DoctorError, match="it needs no --merged"):
+    with pytest.raises(DoctorError, match="leave out --merged"):
         tunedoctor.export(tmp_path / "m", merged=tmp_path / "new")
-    with pytest.raises(DoctorError, match="holds no adapter"):
+    with pytest.raises(DoctorError, match="contains no adapter"):
         tunedoctor.chat("Hi", tmp_path / "m", compare=True)
     with pytest.raises(DoctorError, match="prompt is empty"):
         tunedoctor.chat("", tmp_path / "m")
@@ -400,9 +400,9 @@ def test_a_training_says_why_it_failed(tmp_path, capfd, monkeypatch):
         },
     )
     values = {"model": Path("m"), "data": "d.jsonl", "max_steps": 2}
-    with pytest.raises(DoctorError, match="no configuration is named"):
+    with pytest.raises(DoctorError, match="there is no configuration"):
         tunedoctor.train(None, torch_target())
-    with pytest.raises(DoctorError, match="batch 16 is no multiple of 3 processes"):
+    with pytest.raises(DoctorError, match="batch 16 is not a multiple of 3 processes"):
         tunedoctor.train(None, torch_target(), values=values, processes=3)
     with pytest.raises(DoctorError, match="rank is 'x'"):
         tunedoctor.train(None, torch_target(), values={**values, "rank": "x"})

@@ -53,7 +53,7 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
     criteria = options.criteria
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
-        TERMINAL.say(f"{one.id} is not ignored any more, since {one.until}: {reason}")
+        TERMINAL.say(f"{one.id} is no longer ignored since {one.until}: {reason}")
     checks = criteria.checks()  # a mistake is reported before any work
     if given.source is not None:
         from tunedoctor.core.files import read_snapshot  # noqa: PLC0415  most examine this machine
@@ -161,7 +161,7 @@ class _Limit:
 
     def _tell(self) -> None:
         """Tell a report of what is not known, or where there is one that it is not written."""
-        why = f"the whole took longer than {self._seconds:g} s, the limit of --timeout"
+        why = f"the check took longer than {self._seconds:g} s, the limit of --timeout"
         with suppress(OSError):
             if self.report:
                 sys.stderr.write(f"doctor: the report could not be written in time: {why}\n")

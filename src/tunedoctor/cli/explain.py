@@ -1,5 +1,7 @@
 """doctor explain, list and schema."""
 
+import sys
+
 from tunedoctor.cli.command_options import ExplainOptions, SchemaOptions
 from tunedoctor.cli.options import criteria_of
 from tunedoctor.cli.output import screen, write
@@ -24,7 +26,7 @@ def run_explain(given: ExplainOptions) -> int:
 
 def run_list() -> int:
     """Print checks, fixes and plug-ins; returns the exit code."""
-    write(render_installed(list_installed(), screen()))
+    write(render_installed(list_installed(), screen(), is_terminal=sys.stdout.isatty()))
     return 0
 
 

@@ -129,7 +129,7 @@ def run_fix(given: FixCommand) -> int:
     fix = values_of(FixOptions, given, ids=ids, script=given.script is not None)
     check_combinations(fix, target=bool(given.target or given.own))
     if given.script == "":
-        misuse("--script is empty", "leave it out, or say what it is to be")
+        misuse("--script is empty", "leave it out, or give it a value")
     options = Options.of(given)
     if given.script == "-" and given.format == "json":
         misuse("--script - and --format json both write to stdout", "name a file for one")

@@ -97,7 +97,7 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
         try:
             places = blame.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
-            sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"doctor: the lines are unknown: {type(error).__name__}: {error}\n")
     own = {"partial": options.criteria.partial, "here": options.here}
     return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
 

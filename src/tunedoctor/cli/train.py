@@ -90,12 +90,12 @@ def _node_training(given: TrainOptions, criteria: Criteria) -> NodeLauncher:
 def _check_output(given: TrainOptions, arguments: Sequence[str]) -> None:
     """Raise DoctorError if nothing is named, or options contradict what is to be done."""
     if not arguments:
-        misuse("no configuration is named", "doctor init writes one")
+        misuse("there is no configuration", "doctor init writes one")
     if given.report and {"--merge", "--dry-run"} & {*arguments}:
         misuse("--report is of a training", "leave it out here")
     if not given.report and given.nodes and "--merge" in arguments:
         misuse("--nodes are of a training", "leave it out here")
-    require_writable(given.report, BEGIN, "choose another name, or --force", force=given.force)
+    require_writable(given.report, BEGIN, "choose another name, or add --force", force=given.force)
 
 
 def _page_of_finished(page: str, arguments: Sequence[str]) -> bool:

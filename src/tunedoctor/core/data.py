@@ -132,7 +132,7 @@ def survey_data(
     if given.model:
         check_folder(given.model)
     if not (given.files or given.valid or given.test):
-        misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
+        misuse("doctor data needs a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
     _writable(given, sources)
     readers = _startable(given, choose(), interaction)
@@ -174,12 +174,13 @@ def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
     for place in _outs(given) if given.convert else ():
         if place.suffix not in (".jsonl", ".ndjson"):
             misuse(
-                f"--convert {place} must end in .jsonl", "it writes JSON Lines, as in train.jsonl"
+                f"--convert {place} must end in .jsonl",
+                "it writes JSON Lines, for example train.jsonl",
             )
         if place.exists() and any(place.samefile(one.path) for one in sources):
-            misuse(f"{place} is one of the files that are read", "name another file")
+            misuse(f"{place} is one of the input files", "name another file")
         if place.exists() and not (given.force and place.is_file()):
-            misuse(f"{place} is there", "name another file, or --force")
+            misuse(f"{place} already exists", "name another file, or add --force")
         require_writable(str(place), "\0", force=True)
 
 
@@ -198,7 +199,7 @@ def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
     except OSError as error:
         misuse(f"{outs[0]} can't be written: {error.strerror or error}", "name another file")
     if len(files) < len(found.sources):
-        found.notes.append(f"{outs[0]} has the rows of the train split alone")
+        found.notes.append(f"{outs[0]} has only the rows of the train split")
     return tuple(Written(str(out), count) for out, count in zip(outs, counts, strict=True))
 
 
@@ -271,7 +272,7 @@ def _counted(
     if counted.stopped:
         _, file, row = spool.rows[len(counted.rows)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], counted.stopped)
-        lacks = "lengths are an estimate, as that template was not asked for more rows"
+        lacks = "lengths are an estimate, because that template was not used for more rows"
         found.notes.append(f"{lacks}; download the model again, or repair the file")
         return None
     if not counted.template:
@@ -345,7 +346,7 @@ def count(
     try:
         found = msgspec.json.decode(said[0], type=Counted)
     except (msgspec.MsgspecError, IndexError):
-        return "its answer is no count"
+        return "it returned no count"
     if not found.stopped and len(found.rows) != len(first) + len(spool.rows):
         return "it counted other rows"
     refused = ((int(key) - len(first), why) for key, why in found.refused.items())
@@ -425,4 +426,4 @@ def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Cos
 def check_combinations(options: DataOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
     if (options.split or options.force) and not options.convert:
-        misuse("--split and --force are for --convert", "name it, as in --convert train.jsonl")
+        misuse("--split and --force need --convert", "add it, for example --convert train.jsonl")

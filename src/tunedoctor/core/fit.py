@@ -216,7 +216,7 @@ def estimate(
 
     `place` is where the libraries' releases are read; `tracing` returns the target that `exact` runs in.
     """
-    with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
+    with refusing(MemoryModelError, "doctor explain fit lists what MODEL can be"):
         return _found(options, place, tracing, interaction)
 
 
@@ -288,11 +288,11 @@ def _configuration(given: FitOptions) -> tuple[FitOptions, Mapping[str, Any]]:
     file = given.model
     if not file.endswith(".toml"):
         return given, {}
-    with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
+    with refusing((OSError, ValueError), "name a configuration file", f"{file}: "):
         config = values_of([file])
     with refusing(MemoryModelError, "doctor train --eject - shows all keys", f"{file}: "):
         run_of(config)
-    model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
+    model = str(config.get("model") or misuse(f"{file} contains no model", "set model in it"))
     return msgspec.structs.replace(given, model=model), config
 
 
@@ -427,7 +427,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     try:
         one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
     except (msgspec.MsgspecError, IndexError):
-        misuse("the target's answer is no trace", _LEAVE)
+        misuse("the target returned no valid trace", _LEAVE)
     if why := one.error if ended.ok else (last or [ended.death])[0]:
         misuse(
             f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
@@ -474,7 +474,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     for row in models():
         if row.name == shape.name or f"of {row.name})" in shape.name:
             return row.config
-    raise MemoryModelError("--exact wants a folder, a config.json or a name of the catalogue")
+    raise MemoryModelError("--exact needs a folder, a config.json or a name from the catalogue")
 
 
 def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
@@ -512,10 +512,10 @@ def _named(shape: Shape) -> tuple[str, ...]:
 def check_combinations(options: FitOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
     if options.vram and options.gpu:
-        misuse("--vram and --gpu both name a card", "leave out one of them")
+        misuse("--vram and --gpu both choose a GPU", "leave out one of them")
     if (
         options.price_per_hour or options.card_price or options.power_price or options.rented
     ) and not options.tokens:
-        misuse("a price is given without --tokens", "--tokens 20M tells how long the training is")
+        misuse("a price needs --tokens", "add --tokens, for example --tokens 20M")
     if options.rented and not options.price_per_hour:
-        misuse("--rented names a card, and no --price-per-hour", "give its price")
+        misuse("--rented names a GPU, but --price-per-hour is missing", "add its price per hour")

@@ -46,7 +46,7 @@ from tunedoctor.tables.config import Settings
 from tunedoctor.transaction.outcome import FixResult
 from tunedoctor.transaction.undoing import put_in_order
 
-_UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
+_UNSEEN = "nothing was imported (--no-import), so it is unknown whether its packages work"
 
 
 class FixPlan:
@@ -156,7 +156,7 @@ def fix(  # noqa: PLR0913  the options of the command
     package indexes and starts the environment's interpreter.
     """
     if plan is not None and not apply:
-        misuse("--plan names a plan that is carried out", "add apply=True, or leave it out")
+        misuse("--plan names a plan to apply", "add apply=True, or leave it out")
     options = FixOptions(
         ids=tuple(ids),
         dry_run=not apply,
@@ -282,7 +282,7 @@ def own_python(given: FixOptions) -> str:
     for name in () if found else (given.python, f"python{given.python}"):
         found = found or find_program(name, os.environ)
     if not found:
-        misuse(f"--python is {given.python!r}, which is no interpreter", "name one by its path")
+        misuse(f"--python is {given.python!r}, which is not an interpreter", "name one by its path")
     return found
 
 
@@ -342,7 +342,7 @@ def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
 def check_combinations(options: FixOptions, *, target: bool) -> None:
     """Raise DoctorError if options contradict each other or one lacks another. `target`: an environment was named."""
     if options.new and (target or options.ids):
-        misuse("--new makes an environment", "leave out --target and the ids")
+        misuse("--new creates an environment", "leave out --target and the ids")
     if (options.python or options.packages or options.requirements) and not options.new:
         misuse("--python, --with and -r are for a new environment", "name its folder with --new")
     if options.no_import and (options.deep or options.smoke):
@@ -351,4 +351,4 @@ def check_combinations(options: FixOptions, *, target: bool) -> None:
         if (
             getattr(options, option) == ""
         ):  # such as from an unset shell variable: not the same as no option
-            misuse(f"--{option} is empty", "leave it out, or say what it is to be")
+            misuse(f"--{option} is empty", "leave it out, or give it a value")

@@ -303,11 +303,11 @@ class _FixRound:
             if made is None:
                 return True
             if self._changes_nothing(made):
-                why = "all that it would install is there in a version that fits"
+                why = "everything that it would install is already there in a version that fits"
                 self.last = msgspec.structs.replace(result, plan=made.plan, end="told")
                 self._record(one, "refused", msgspec.structs.replace(self.last, why=why))
                 return True
-            why = "only a new environment helps, and a script cannot take it back where it fails"
+            why = "only a new environment helps, and a script could not undo that if it failed"
             way = f"doctor fix{case.target_option}"
             FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
             return _with_plan(case, result, made, ground), made, rung
@@ -465,13 +465,13 @@ def _with_plan(
     tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
-        why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
+        why = f"{ban.who} allows only the cache of uv, but this change would use pip"
         raise FailureError(why, ban.lift_command, refused=True)
     other, again = (
         case.given.plan not in ("", made.plan.id),
         f"doctor fix{case.target_option} --dry-run",
     )
-    FailureError.when(other, "the plan is now another one", again, refused=True)
+    FailureError.when(other, "the plan has changed since then", again, refused=True)
     simulated = made.simulated
     return msgspec.structs.replace(
         answer,

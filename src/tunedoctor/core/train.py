@@ -33,6 +33,7 @@ from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running.command import Output, Own
+from tunedoctor.system.scratch import scratch
 
 if TYPE_CHECKING:  # with it comes the fleet
     from tunedoctor.core.pods import PodOptions
@@ -163,7 +164,7 @@ def train(  # noqa: PLR0913  the options of the command
     words += ["--dry-run"] * dry_run + ["--merge"] * merge
     options = options_of(TrainOptions, words=words, processes=processes, check=check)
     if not words:
-        misuse("no configuration is named", "name a file, or give values")
+        misuse("there is no configuration", "name a file, or give values")
     place = require_working(choose_target(target))
     return run_training(
         options, place, Criteria(), output=text_output(output), interaction=interaction
@@ -232,8 +233,8 @@ def read_training(options: TrainOptions) -> Training:
     batch, count = int(values.get("batch", 16)), options.processes * (options.nodes or 1)
     if rest := batch % count:
         nodes = f" on {options.nodes} nodes" if options.nodes else ""
-        what = f"batch {batch} is no multiple of {count} processes{nodes}"
-        misuse(what, f"--batch={batch - rest + count} is one")
+        what = f"batch {batch} is not a multiple of {count} processes{nodes}"
+        misuse(what, f"use --batch={batch - rest + count}")
     return Training(options.words, values)
 
 
@@ -249,6 +250,8 @@ def _train_here(  # noqa: PLR0913  each is of one training
     """Train in the target, or with `launcher` in the target of each node."""
     log = training.out / "train.log"
     with ExitStack() as stack:
+        if options.is_trial:  # it writes nothing to the folder of the run
+            log = Path(stack.enter_context(scratch()), log.name)
         words = handed_words(options, training, place, interaction)
         snapshot = take_snapshot(place, interaction, start=True)
         model = str(training.values.get("model", ""))
@@ -268,7 +271,7 @@ def _train_here(  # noqa: PLR0913  each is of one training
             criteria,
             told=(BAD_INPUT,),
             log=log,
-            own=Own(gentle=_SAVING),
+            own=Own(gentle=_SAVING, variables={"DOCTOR_TRAIN_LOG": str(log)}),
             output=output,
             interaction=interaction,
         )
@@ -320,7 +323,7 @@ def _trainer(snapshot: Snapshot, words: Sequence[str]) -> list[str]:
     if version >= _READS_TOML:
         return [str(TRAINER), *words]
     files, _ = words_of(words)
-    way = "it holds TOML, as in: model = 'folder'"
+    way = "it must be TOML, for example: model = 'folder'"
     with refusing((OSError, ValueError), way, f"{', '.join(files)}: "):
         values = values_of(files)
     return [str(TRAINER), *spelled(values), *(one for one in words if one.startswith("--"))]

@@ -82,10 +82,10 @@ def choose_wheels_of(data: bytes, source: str) -> list[WheelChoice]:
     """Return the builds for the machines of a file: a snapshot, or machines as JSON. `source` names it in errors."""
     age = knowledge()
     with refusing(
-        UnicodeDecodeError, "a machine in JSON belongs there", f"{source} is no UTF-8 text: "
+        UnicodeDecodeError, "it must contain a machine in JSON", f"{source} is not UTF-8 text: "
     ):
         text = data.decode("utf-8-sig")
-    useless, writer = "the snapshot is of no use: ", "doctor snapshot -o FILE writes one"
+    useless, writer = "the snapshot cannot be used: ", "doctor snapshot -o FILE writes one"
     if SCHEMA in text[:4000]:
         with refusing((SnapshotError, MachineError), writer, useless):
             snapshot, assumed = _with_a_python(from_json(text))

@@ -63,21 +63,27 @@ def render_topics(checks: Sequence[Check], documents: Iterable[str], screen: Scr
     return screen.text()
 
 
-def render_installed(found: Installed, screen: Screen) -> str:
-    """Return the checks, fixes and plug-ins."""
-    for head, rows in (
+def render_installed(found: Installed, screen: Screen, *, is_terminal: bool) -> str:
+    """Return the checks, fixes and plug-ins; outside a terminal each is one line, for grep."""
+    for head, indent, rows in (
         (
             f"{len(found.checks)} checks",
+            42,
             [(one.id, f"{one.severity:<8} {one.title}") for one in found.checks],
         ),
-        (f"{len(found.fixes)} fixes", [(one.id, one.title) for one in found.fixes]),
+        (f"{len(found.fixes)} fixes", 33, [(one.id, one.title) for one in found.fixes]),
         (
             f"{len(found.plugins)} plug-ins (they run only when named: --plugin NAME)",
+            33,
             found.plugins,
         ),
     ):
         screen.line((head, "bold"))
         for name, text in rows:
-            screen.head(f"  {name:<{30 if screen.width >= 80 else 0}} ", text=text, indent=6)
+            start = f"  {name:<{30 if screen.width >= 80 else 0}} "
+            if is_terminal:
+                screen.head(start, text=text, indent=indent if screen.width >= 80 else 6)
+            else:
+                screen.line(f"{start}{text}")
     screen.next(("doctor explain ID", "read about one"))
     return screen.text()

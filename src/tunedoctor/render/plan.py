@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tunedoctor.model.durations import about, change_seconds
 from tunedoctor.model.plan import (
     DeletePath,
     Install,
@@ -236,14 +237,15 @@ def _others(plan: Plan, screen: Screen) -> None:
 def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
     if plan.pins:
         free = f"; {megabytes(answer.free_bytes)} free" if answer.free_bytes else ""
-        takes = "unknown, as the index gives no sizes"
+        needs = "unknown, because the index gives no sizes"
         if plan.download_bytes:
-            takes = f"{megabytes(plan.disk_bytes)} needed during the change"
-        screen.row("disk", takes + free, 10)
+            needs = f"{megabytes(plan.disk_bytes)} needed during the change"
+        screen.row("disk", needs + free, 10)
         if answer.rung is not Scope.SMALLEST:
             size = megabytes(plan.download_bytes) if plan.download_bytes else "of unknown size"
             screen.row("download", f"{size} at most; cached files are not downloaded again", 10)
-            screen.row("time", f"about {_minutes(plan)}; longer with a slow connection or disk", 10)
+        if takes := about(change_seconds(plan.download_bytes, plan.disk_bytes)):
+            screen.row("time", f"{takes}; longer with a slow connection or disk", 10)
     if users := answer.users:
         named = listed((f"{one.name} ({one.pid}) {one.how}" for one in users), 3)
         word = "it" if len(users) == 1 else "them"
@@ -252,12 +254,6 @@ def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
         "removes it again" if plan.new else "restores today's state; the last three states are kept"
     )
     screen.row("undo", f"{answer.undo} {does}", 10)
-
-
-def _minutes(plan: Plan) -> str:
-    """Return a rough duration: 10 MB/s for the download, 100 MB/s for the disk, half a minute for the proof."""
-    seconds = 30 + plan.download_bytes / 10e6 + plan.disk_bytes / 100e6
-    return f"{max(1, round(seconds / 60))} min"
 
 
 def told(answer: FixResult, screen: Screen) -> None:
