@@ -49,7 +49,7 @@ def fresh(jobs: Iterable[Job], given: FleetOptions, options: Options) -> Iterato
 
 
 def _whole(told: dict[str, Any], options: Options, least: set[str]) -> bool:
-    """Tell whether a report holds all checks of a node, and has findings where one counts here."""
+    """Return whether a report has all checks of a node, and counts findings by the same severity as here."""
     found, fails = told["findings"], options.criteria.gate().fails
     ids = (one["id"] for one in (*found, *told["symptoms"]))
     counts = any(fails(one["severity"]) and not one["accepted"] for one in found)

@@ -106,7 +106,7 @@ def _listed(checks: Sequence[Check]) -> str:
 
 
 def is_text(argument: str) -> bool:
-    """Tell an error text from an id: ids have no blanks, no colons and no capitals."""
+    """Return whether an argument is an error text and not an id; ids have no blanks, colons or capitals."""
     return argument == "-" or any(c.isspace() or c in ":()'\"" or c.isupper() for c in argument)
 
 

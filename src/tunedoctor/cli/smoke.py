@@ -16,7 +16,7 @@ from tunedoctor.render import smoke as screen
 
 
 class SmokeOutput(NamedTuple):
-    """How doctor smoke shows its result, and what it goes on to."""
+    """Options of doctor smoke for showing the result and for what follows."""
 
     format: Literal["terminal", "json"] = "terminal"
     verbose: bool = False
