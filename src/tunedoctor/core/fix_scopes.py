@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be fixed and how; docs/fix.md says what each field means."""
+    """Options of a fix; docs/fix.md explains each field."""
 
     ids: tuple[str, ...] = ()
     dry_run: bool = False
@@ -82,7 +82,7 @@ class PlannedFix(NamedTuple):
 
 
 class FixEvents:
-    """What happens while a fix is planned and carried out, for whoever shows it. This one shows nothing and agrees."""
+    """Receives the plan, the question and the stages of a fix. This base class shows nothing and always agrees."""
 
     def planned(self, fix: PlannedFix) -> None:
         """Take a plan, before it is carried out."""

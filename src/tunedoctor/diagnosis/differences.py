@@ -102,7 +102,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(NamedTuple):
-    """What is known about a side: its report, and its facts if it has any, judged with the same knowledge."""
+    """The data of one side: its report, and its facts if it has any, judged by the same doctor."""
 
     name: str
     report: Report

@@ -26,7 +26,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class Identity(NamedTuple):
-    """What would identify this user and machine."""
+    """Names and paths that would identify this user and machine."""
 
     home: str
     user: str
