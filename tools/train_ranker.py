@@ -117,9 +117,15 @@ def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:
     return sorted(found.keys() - {HEALTHY}, key=lambda cause: -found[cause])
 
 
+NOT_SEEN_IN_TEXTS = ("environment-drift",)
+"""Findings that no error text points to: they compare files of a project."""
+
+
 def _of_causes() -> Iterator[tuple[str, str]]:
     """Yield the texts of checks' pages, their titles, and the examples of causes without code."""
     for check in all_checks():
+        if check.id in NOT_SEEN_IN_TEXTS:
+            continue
         yield f"{check.title}\n{check.means}", check.id
         page = sections(page_of(check), check.explains)
         yield from ((page[name], check.id) for name in SECTIONS[:3] if name in page)
