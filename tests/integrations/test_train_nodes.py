@@ -161,7 +161,7 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     assert "--nodes 2 --slurm" in line
     words = shlex.split(line.removeprefix("  doctor train "))
     ended = slurm.train(*words[len(OPTIONS.split()) :])
-    assert (ended.code, f"Learned in 8 steps, resumed from step {step}" in ended.said) == (0, True)
+    assert (ended.code, f"Trained for 8 steps, resumed from step {step}" in ended.said) == (0, True)
     left = [(slurm.folder / o / "final/adapter_model.safetensors").read_bytes() for o in ("killed", "two")]  # fmt: skip
     assert left[0] == left[1]
 
@@ -263,7 +263,7 @@ def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
         (["--nodes=3", "--slurm"], "batch 8 is not a multiple of 3 processes on 3 nodes; use --batch=9"),
         (["--nodes=2", "--slurm", "--merge"], "nodes are of a training"),
         (["--slurm", "--nodes=2", "--image=x"], "are for pods; add --kubernetes"),
-        (["--nodes=64", "--slurm", "--batch=64"], "there are 9 of 64 nodes"),
+        (["--nodes=64", "--slurm", "--batch=64"], "9 of 64 nodes are available"),
         (["--nodes=2", "--slurm=$(x)"], "is neither a partition nor a list of nodes"),
     ):  # fmt: skip
         ended = slurm.train("--out=none", *words)

@@ -223,3 +223,11 @@ def test_triage_of_a_requirements_file_names_the_command_that_judges_it(tmp_path
     assert "doctor check -r requirements.txt" in ended.stdout
     (tmp_path / "log.txt").write_text("it hangs\n")
     assert "doctor check -r" not in doctor("triage", "log.txt", cwd=tmp_path).stdout
+
+
+def test_a_report_of_uv_run_gets_a_fix_that_the_next_run_keeps() -> None:
+    error = "AssertionError: Torch not compiled with CUDA enabled\n"
+    of_uv = doctor("triage", "-", stdin=f"$ uv run python train.py\n{error}").stdout
+    assert "uv add --index pytorch-cu" in of_uv
+    for typed in ("$ python train.py", "$ uv run --with torch python train.py"):
+        assert "-m pip install" in doctor("triage", "-", stdin=f"{typed}\n{error}").stdout

@@ -117,7 +117,7 @@ def test_the_help_shows_ten_common_options_first_with_their_ranges():
     common = text.partition("Common options:")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in common.splitlines() if line.startswith("  --")]
     assert len(names) == 10
-    assert "[default: 16; 1 to 16384]" in common
+    assert "[default: 16; 1 to 16384]" in " ".join(common.split())
     assert text.index("Common options:") < text.index("Training details:")
 
 

@@ -66,7 +66,7 @@ def lasting(fixes: Sequence[_Fix], packages: Packages | None) -> dict[str, str]:
 
 
 def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
-    """Tell whether `one` takes away a release on which `other` rests."""
+    """Return whether `one` changes a release that `other` relies on."""
     return packages is not None and any(
         within(packages.version(name), one[0][name].replace("*", "")) is False
         for name in other[1] & one[0].keys()

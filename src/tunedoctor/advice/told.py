@@ -88,7 +88,7 @@ def _full(errors: Errors | Unknown | None) -> str:
 
 
 def speaks_of_shared_memory(said: str, errors: Errors | Unknown | None) -> bool:
-    """Tell whether words of a full disk mean /dev/shm: its writer said them, or they name no place beside its error."""
+    """Return whether a "disk full" message means /dev/shm: its writer printed it, or it names no other place."""
     said = said.rstrip("…")
     if said in _full(errors):
         return True
@@ -163,7 +163,7 @@ class Shortage(NamedTuple):
 
     @property
     def by_pieces(self) -> bool:
-        """What torch holds unused would do, if it were in one piece."""
+        """True if torch's unused memory would be enough if it were not fragmented."""
         return self.unused + self.free >= self.tried and self.unused > _MUCH * self.total
 
 
@@ -240,7 +240,7 @@ class GivenUp(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """Whose metadata were looked for and are gone."""
+    """A distribution whose metadata were looked for and are missing."""
 
     name: str
     version: str

@@ -160,7 +160,7 @@ class _Limit:
         os._exit(3 if self.options.format == "nagios" else code or 2)
 
     def _tell(self) -> None:
-        """Tell a report of what is not known, or where there is one that it is not written."""
+        """Print a report that says what is unknown; if the report is ready, say that it could not be written."""
         why = f"the check took longer than {self._seconds:g} s, the limit of --timeout"
         with suppress(OSError):
             if self.report:

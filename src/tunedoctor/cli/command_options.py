@@ -184,6 +184,7 @@ class FixOptions(TargetOptions, frozen=True, kw_only=True):
     smoke: bool = False
     no_import: bool = False
     system: bool = False
+    edit: bool = False
     environment_only: bool = False
     allow_project_sources: bool = False
     plugin: tuple[str, ...] = ()

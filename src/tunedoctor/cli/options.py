@@ -39,7 +39,7 @@ class Terminal(Interaction):
 
     @property
     def can_ask(self) -> bool:
-        """Whether someone can answer a question."""
+        """True if a person can answer questions."""
         return self._asks and sys.stdin.isatty()
 
     def say(self, text: str) -> None:
@@ -59,7 +59,7 @@ TERMINAL = Terminal()
 
 
 class Options(NamedTuple):
-    """What the command line says about a report: which checks run and what counts, and how it is shown."""
+    """Options of the command line for a report: which checks run, what counts, and how it is shown."""
 
     criteria: Criteria
     format: str = "terminal"

@@ -18,7 +18,7 @@ from tunedoctor.smoke.result import Asked
 
 
 class SmokeOutput(NamedTuple):
-    """How doctor smoke shows its result, and what it goes on to."""
+    """Options of doctor smoke for showing the result and for what follows."""
 
     format: Literal["terminal", "json"] = "terminal"
     verbose: bool = False

@@ -63,7 +63,7 @@ class WheelWorld(World):
         self._listed = {folder: frozenset(names) for folder, names in inside.items()}
 
     def there(self, package: str, _asked: str) -> bool:
-        """Tell that what is asked is there, as it is in a set that holds both."""
+        """Return whether a package is torch or the given one; a set contains both."""
         return package in ("torch", _asked)
 
     def read(self, path: str) -> bytes | None:

@@ -36,7 +36,7 @@ _Read = Callable[[str, str], bytes]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What the script tells of one library."""
+    """The result of the script for one library."""
 
     library: str
     led_by: str
@@ -164,7 +164,7 @@ def _owner_of(top: str, packages: Packages, record: _Read) -> str:
 
 
 def _recorded(module: str, owner: str, packages: Packages, record: _Read) -> bool:
-    """Tell whether a distribution brought a module that is gone, or has no RECORD that could say so."""
+    """Return whether a distribution installed a module that is now missing, or has no RECORD to decide it."""
     one = packages.get(owner)
     rows = record(one.location, one.metadata) if one else b""
     if one and not rows and not one.editable:

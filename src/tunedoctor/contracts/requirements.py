@@ -45,7 +45,7 @@ class Unmet(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """As in "tokenizers>=0.22.0,<=0.23.0"."""
+        """The requirement as text, such as "tokenizers>=0.22.0,<=0.23.0"."""
         return self.name + self.specifier
 
     @property
@@ -55,12 +55,12 @@ class Unmet(NamedTuple):
 
     @property
     def own_part(self) -> bool:
-        """Whether one release of a part of the same project is wanted: pydantic's pydantic-core."""
+        """True if it requires an exact release of a part of the same project, as pydantic does of pydantic-core."""
         return self.name.startswith(f"{self.owner.name}-") and self.specifier.startswith("==")
 
     @property
     def too_new(self) -> bool:
-        """Whether the installed version lies above what is wanted, not below."""
+        """True if the installed version is above the required range, not below."""
         bounds = self.specifier.split(",")
         caps = any(s.lstrip().startswith(("<", "!", "=", "~")) for s in bounds)
         floors = ",".join(s for s in bounds if s.lstrip().startswith(">"))
@@ -207,7 +207,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def of_stack(name: str, packages: Packages | None) -> bool:
-    """Tell whether a distribution is one of the stack, or required by one that is there."""
+    """Return whether a distribution belongs to the stack, or is required by an installed package of the stack."""
     plain, there = marker_environment(None, None), packages.distributions if packages else ()
     asked = (requirements(one.requires, plain) for one in there if one.name in STACK)
     return name in STACK or any(name == wanted for some in asked for wanted, _ in some)

@@ -92,7 +92,7 @@ def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:
 
 
 def needed_library(name: str) -> bool:
-    """Tell whether a fine-tune stops where this distribution cannot be imported."""
+    """Return whether a fine-tune fails if this distribution cannot be imported."""
     known = table("contract_libraries")
     return name in (known["named_otherwise"].get(m, normalised(m)) for m in known["needed"])
 
@@ -131,7 +131,7 @@ def _within(place: tuple[int, int], runs: Runs) -> bool:
 
 
 class History(msgspec.Struct, frozen=True):
-    """What is known of one library."""
+    """The known releases and names of one library."""
 
     releases: tuple[str, ...]
     """Oldest first."""

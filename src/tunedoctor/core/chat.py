@@ -32,7 +32,7 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a chat ended."""
+    """The result of a chat."""
 
     status: int
     """Exit status of the process that loads the model: 0 if it answered."""

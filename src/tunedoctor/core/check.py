@@ -37,7 +37,7 @@ from tunedoctor.transaction import open_fix
 
 
 class Examined(NamedTuple):
-    """What was found out about a machine and an environment, before it is judged."""
+    """The facts of a machine and an environment, with the checks that will judge them."""
 
     snapshot: Snapshot
     checks: tuple[Check, ...]

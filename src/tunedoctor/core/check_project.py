@@ -3,10 +3,10 @@
 import os
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -29,6 +29,7 @@ from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import take_snapshot
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.project import with_project_commands
 from tunedoctor.core.sources import asking
 from tunedoctor.core.wheel import OWN_PYTHON
 from tunedoctor.diagnosis.declared import with_declarations
@@ -46,7 +47,6 @@ from tunedoctor.model.wording import listed
 from tunedoctor.planning.conflict import explain
 from tunedoctor.planning.make import question_for
 from tunedoctor.probes.packages import cuda_wheels
-from tunedoctor.project.commands import declare_advice, declare_command
 from tunedoctor.project.declarations import Declaration, Project, read_text
 from tunedoctor.project.locked_packages import (
     Locked,
@@ -268,26 +268,6 @@ def merge_reports(reports: Sequence[Report]) -> Report:
         skipped={id_: why for id_, why in first.skipped.items() if id_ not in found},
         unknown={id_: why for id_, why in undecided.items() if id_ not in found},
         areas=(),
-    )
-
-
-def with_project_commands(report: Report, project: Project, present: Collection[str]) -> Report:
-    """Return the report in which fixes declare packages instead of installing them."""
-
-    def declared(one: ReportFinding) -> ReportFinding:
-        if not one.cure.steps:
-            return one
-        command = declare_command(one.cure.steps, project, present)
-        advice = "" if command else declare_advice(one.cure.steps, project, present)
-        if not (command or advice):
-            return one
-        kind: Literal["command", "advice"] = "command" if command else "advice"
-        return replace(one, cure=replace(one.cure, kind=kind, command=command or advice))
-
-    return replace(
-        report,
-        findings=tuple(map(declared, report.findings)),
-        symptoms=tuple(map(declared, report.symptoms)),
     )
 
 

@@ -118,7 +118,7 @@ class Criteria(NamedTuple):
 
     @property
     def partial(self) -> bool:
-        """Whether checks are left out, so that the report proves nothing as a whole."""
+        """True if checks are left out, so that the report cannot prove that the machine is ready."""
         return bool(self.only or self.skip)
 
     def expired(self) -> tuple[Ignore, ...]:

@@ -301,7 +301,7 @@ def _by_tokenizer(
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """What the script prints."""
+    """The output of the script."""
 
     rows: list[tuple[int, int, int]]
     """Tokens, learned tokens, and the place of the first learned one."""

@@ -42,7 +42,7 @@ class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportFiles(NamedTuple):
-    """What is written, by absolute paths; "" for what is not."""
+    """The files to write, as absolute paths; "" for each that is not requested."""
 
     merged: str = ""
     gguf: str = ""
@@ -58,7 +58,7 @@ class ExportCommand(msgspec.Struct, frozen=True):
 
 
 class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What an export wrote, and the commands of other programs that use it."""
+    """The result of an export: the written files, and commands of other programs that use them."""
 
     status: int = 0
     """Exit status of the process that converts; 0 if all was written, or nothing was to be."""

@@ -89,7 +89,7 @@ def require_writable(
 
 
 def is_stream(name: str) -> bool:
-    """Tell what is written to as it stands, and can't be written over: a device, a FIFO, what a shell has opened."""
+    """Return whether a path can only be written to, not replaced: a device, a FIFO, or a file that a shell opened."""
     place = Path(name)
     there = os.path.exists(name) and not place.is_file() and not place.is_dir()  # noqa: PTH110  never raises
     return there or name.startswith(_HANDED)

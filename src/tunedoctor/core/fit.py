@@ -398,7 +398,7 @@ def _prices(given: FitOptions, devices: tuple[Device, ...]) -> Prices | None:
 
 
 class Traced(msgspec.Struct, frozen=True):
-    """What the script prints; bytes."""
+    """The output of the script, in bytes."""
 
     phases: dict[str, int] = {}
     peak: int = 0

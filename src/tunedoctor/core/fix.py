@@ -86,6 +86,7 @@ def fix(
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    edit: bool = False,
     environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
@@ -108,6 +109,7 @@ def fix(
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    edit: bool = False,
     environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
@@ -135,6 +137,7 @@ def fix(  # noqa: PLR0913  the options of the command
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    edit: bool = False,
     environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
@@ -148,7 +151,8 @@ def fix(  # noqa: PLR0913  the options of the command
     `requirements`, else of what a fine-tune needs; and `packages`. `installer`: who makes the change. `deep`,
     `smoke` and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
     `system`: change a Python that is no virtual environment. The files of the environment's project change with it, but
-    not with `environment_only`. A change is made as a whole or not at all; `undo` takes it back. Asks the user's
+    not with `environment_only`; `edit` changes install commands in its Dockerfiles and notebooks too.
+    A change is made as a whole or not at all; `undo` takes it back. Asks the user's
     package indexes and starts the environment's interpreter.
     """
     if plan is not None and not apply:
@@ -167,6 +171,7 @@ def fix(  # noqa: PLR0913  the options of the command
         smoke=smoke,
         no_import=not imports,
         system=system,
+        edit=edit,
         environment_only=environment_only,
     )
     check_combinations(options, target=target is not None)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be fixed and how; docs/fix.md says what each field means."""
+    """Options of a fix; docs/fix.md explains each field."""
 
     ids: tuple[str, ...] = ()
     dry_run: bool = False
@@ -65,6 +65,8 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     no_import: bool = False
     system: bool = False
     allow_project_sources: bool = False
+    edit: bool = False
+    """Install commands in the project's Dockerfiles and notebooks are changed too."""
     environment_only: bool = False
     """The files of the environment's project stay as they are."""
 
@@ -80,7 +82,7 @@ class PlannedFix(NamedTuple):
 
 
 class FixEvents:
-    """What happens while a fix is planned and carried out, for whoever shows it. This one shows nothing and agrees."""
+    """Receives the plan, the question and the stages of a fix. This base class shows nothing and always agrees."""
 
     def planned(self, fix: PlannedFix) -> None:
         """Take a plan, before it is carried out."""
@@ -510,7 +512,9 @@ def _project_change(
     python = interpreter.executable
     with case.interaction.progress() as progress:
         progress.watch([f"updating {project.lock}" if project.lock else "reading the project"])
-        return plan_project_change(project, made.plan, wanted, case.asking.best, python)
+        return plan_project_change(
+            project, made.plan, wanted, case.asking.best, python, edit_commands=case.given.edit
+        )
 
 
 def _carry_out(

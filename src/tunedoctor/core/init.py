@@ -41,7 +41,7 @@ Values = dict[str, Any]
 
 
 class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a training before its first configuration; "" and 0 for what is not."""
+    """The user's answers for a first configuration; "" and 0 if not given."""
 
     model: str = ""
     data: str = ""

@@ -42,7 +42,7 @@ class Interaction:
 
     @property
     def can_ask(self) -> bool:
-        """Whether someone can answer a question."""
+        """True if a person can answer questions."""
         return False
 
     def say(self, text: str) -> None:

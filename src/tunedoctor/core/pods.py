@@ -36,7 +36,7 @@ class PodOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PodsResult(NamedTuple):
-    """How a training in pods ended, or the manifest that the user applies."""
+    """The result of a training in pods, or the manifest for the user to apply."""
 
     status: int
     """1 if a pod failed, 2 if kubectl does not exist."""

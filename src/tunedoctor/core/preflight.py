@@ -26,7 +26,7 @@ INPUT = Path(__file__).parent.parent / "target" / "train_input.py"
 
 
 class Needed(NamedTuple):
-    """What a training needs, as predicted."""
+    """The predicted needs of a training."""
 
     told: str
     why: str

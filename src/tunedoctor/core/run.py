@@ -23,7 +23,7 @@ from tunedoctor.system.reading import open_regular
 
 
 class RunResult(NamedTuple):
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     """What a shell would return."""

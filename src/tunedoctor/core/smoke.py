@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 class SmokeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is trained and what is measured; docs/smoke.md says what each field means."""
+    """Options of a smoke training; docs/smoke.md explains each field."""
 
     device: str = ""
     full: bool = False

@@ -47,7 +47,7 @@ End = Literal["trained", "tried", "merged", "stopped", "failed", "refused", "pri
 
 
 class TrainOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is trained, and in how many processes; docs/train.md lists the keys of a configuration."""
+    """Options of a training; docs/train.md lists the keys of a configuration."""
 
     words: tuple[str, ...] = ()
     """Configuration files, --KEY=VALUE for keys of the trainer, --dry-run and --merge."""
@@ -60,17 +60,17 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_trial(self) -> bool:
-        """Whether only a trial is made, which writes nothing."""
+        """True for a dry run, which writes nothing."""
         return "--dry-run" in self.words
 
     @property
     def merges(self) -> bool:
-        """Whether an adapter is merged into its base instead of trained."""
+        """True if an adapter is merged into its base instead of a training."""
         return "--merge" in self.words
 
 
 class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a training ended, and what it left."""
+    """The result of a training, and the model or checkpoint that it left."""
 
     end: End
     """"trained"; "tried" after a dry run; "merged"; "stopped" if it was ended before its last step or saved

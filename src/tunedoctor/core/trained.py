@@ -28,7 +28,7 @@ class Trained(NamedTuple):
 
     @property
     def is_gguf(self) -> bool:
-        """Whether the model is a .gguf file."""
+        """True if the model is a .gguf file."""
         return self.model.endswith(".gguf")
 
 

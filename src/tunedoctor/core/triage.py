@@ -1,8 +1,11 @@
 """Diagnose a pasted text: a traceback, a training log, collect_env, nvidia-smi, pip list."""
 
 import io
+import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta
@@ -20,7 +23,9 @@ from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.project import with_project_commands
 from tunedoctor.diagnosis.report import Report
+from tunedoctor.facts import Packages, Typed
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot, SnapshotError
@@ -110,4 +115,22 @@ def diagnose_log(  # noqa: PLR0913  how it is judged, one by one
         snapshot, left_out = joined(snapshot, look())
         for why in left_out:
             interaction.say(why)
-    return Triaged(judge(snapshot, criteria, checks, began=began), snapshot)
+    report = judge(snapshot, criteria, checks, began=began, completed=partial(_lasting, snapshot))
+    return Triaged(report, snapshot)
+
+
+_UV_PROJECT = re.compile(r"uv (?:run|sync|add|remove|lock)\b(?!.*\s--(?:with|script|no-project)\b)")
+
+
+def _lasting(snapshot: Snapshot, report: Report) -> Report:
+    """Return the report with fixes that last: `uv run` means a project, whose next sync undoes a pip install."""
+    typed = snapshot.find(Typed)
+    if typed is None or not any(_UV_PROJECT.match(one) for one in typed.commands):
+        return report
+    # few reports are of a uv project
+    from tunedoctor.project.declarations import Project  # noqa: PLC0415
+
+    packages = snapshot.find(Packages)
+    present = {one.name for one in packages.distributions} if packages else set[str]()
+    project = Project(folder=Path(), manager="uv")
+    return with_project_commands(report, project, present, advises=False)

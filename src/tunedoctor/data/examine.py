@@ -102,7 +102,7 @@ class Tally:
 
 
 class Asked(NamedTuple):
-    """What a row is examined for."""
+    """Options that say what to look for in a row."""
 
     near: bool = True
     sampled: bool = False
@@ -227,7 +227,7 @@ def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked)
 
 
 def luhn(text: str) -> bool:
-    """Tell whether digits end in the right check digit (ISO/IEC 7812), and are not one digit repeated."""
+    """Return whether digits end in the right check digit (ISO/IEC 7812) and are not one digit repeated."""
     digits = [int(c) for c in text if c.isdigit()]
     if not 13 <= len(digits) <= 19 or len(set(digits)) < 2 or digits[0] not in (2, 3, 4, 5, 6):
         return False
@@ -237,14 +237,14 @@ def luhn(text: str) -> bool:
 
 
 def iban(text: str) -> bool:
-    """Tell whether an account number has the right check digits (ISO 13616)."""
+    """Return whether an account number has the right check digits (ISO 13616)."""
     plain = text.replace(" ", "")
     moved = plain[4:] + plain[:4]
     return 15 <= len(plain) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
 def _bare(text: str) -> bool:
-    """Tell a secret without quotes from code: in a variable of the environment, or long and of both cases."""
+    """Return whether an unquoted value is a secret, not code: its name is in capitals, or it is long and mixed-case."""
     name, value = re.split(r"\s*[=:]\s*", text, maxsplit=1)
     return name.isupper() or (len(value) >= 16 and not value.islower() and not value.isupper())
 
@@ -253,7 +253,7 @@ _CHECKS = {"luhn": luhn, "iban": iban, "bare": _bare}
 
 
 def _holds(kind: SecretKind, text: str) -> bool:
-    """Tell a random value from a word or a placeholder, and a number from one that is none."""
+    """Return whether a value looks random, and is not a word, a placeholder or a wrong number."""
     value = text if kind.token else re.split(r"[=:]\s*[\"']?", text, maxsplit=1)[-1]
     if kind.token or kind.mixed:
         digits = not kind.mixed or any(c.isdigit() for c in value)

@@ -148,7 +148,7 @@ def _unpacked(plain: IO[bytes], start: bytes) -> tuple[IO[bytes], tuple[type[Exc
 
 
 def _is_document(text: str, end: str) -> bool:
-    """Tell one JSON document from JSON Lines: an array, or an object whose first line is not whole."""
+    """Return whether a text is one JSON document: an array, or an object with an incomplete first line."""
     start = text.lstrip()
     first, newline, rest = start.partition("\n")
     bare = first.rstrip()

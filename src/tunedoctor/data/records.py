@@ -101,7 +101,7 @@ def _mended(line: bytes, number: int) -> Element:
 
 
 def why_no_json(line: bytes) -> str:
-    """Tell what is wrong with a line that a strict parser refused."""
+    """Return what is wrong with a line that a strict parser refused."""
     text = line.decode("utf-8", "replace").strip()
     try:
         json.loads(text, parse_constant=_refuse)
@@ -334,7 +334,7 @@ def _cell(text: str) -> object:
 
 
 def is_talk(value: Any) -> bool:  # noqa: ANN401  JSON
-    """Tell a list of messages."""
+    """Return whether a value is a list of messages."""
     if not (isinstance(value, list) and value and all(isinstance(one, dict) for one in value)):
         return False
     return all(one.keys() & {"role", "from"} for one in value)

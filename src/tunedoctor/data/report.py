@@ -109,7 +109,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leak(msgspec.Struct, frozen=True):
-    """How many rows of one split are also in another one."""
+    """The number of rows of one split that are also in another one."""
 
     kind: LeakKind
     splits: tuple[str, str]

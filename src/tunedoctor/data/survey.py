@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How to read: what rows are examined for, and with what."""
+    """Options for reading data: what to look for in rows, and with how many processes."""
 
     rows: examine.Asked = examine.Asked()
     jobs: int = 1
@@ -60,7 +60,7 @@ class Shown(NamedTuple):
 
 
 class Survey:
-    """What all files hold. Memory stays bounded: counts, tables of repeats, and a spool of samples."""
+    """The results over all files, in bounded memory: counts, tables of repeats, and a spool of samples."""
 
     def __init__(self, sources: list[Source], asked: Asked, spool: Spool | None = None) -> None:
         self.sources = sources

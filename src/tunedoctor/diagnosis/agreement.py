@@ -44,12 +44,12 @@ class Drafted(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether it changes the environment; otherwise it is only printed."""
+        """True if the fix changes the environment; otherwise it is only printed."""
         return any(isinstance(s, Resolve) or not is_told(s) for s in self.draft.steps)
 
     @property
     def sets_variables_alone(self) -> bool:
-        """Whether it only affects future shells, so that no check can see the effect now."""
+        """True if the fix only affects future shells, so that no check can see the effect now."""
         return self.changes and all(isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
 
 

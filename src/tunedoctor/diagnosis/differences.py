@@ -17,7 +17,7 @@ from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
-from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
+from tunedoctor.model.snapshot import NOT_PROBED, FactOrLack, Snapshot
 from tunedoctor.model.wording import counted, gib, listed
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import incidental
@@ -102,7 +102,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(NamedTuple):
-    """What is known about a side: its report, and its facts if it has any, judged with the same knowledge."""
+    """The data of one side: its report, and its facts if it has any, judged by the same doctor."""
 
     name: str
     report: Report
@@ -331,7 +331,7 @@ def _fewest(items: list[Item], goes: Goes) -> list[Item]:
 
 
 def changes_of(
-    name: str, a: Answer | msgspec.Struct, b: Answer | msgspec.Struct
+    name: str, a: FactOrLack | msgspec.Struct, b: FactOrLack | msgspec.Struct
 ) -> Iterator[Change]:
     """Yield the differences between two answers of one kind; equal answers are skipped."""
     without = [one for one in (a, b) if isinstance(one, Absent | Unknown)]
@@ -419,7 +419,7 @@ def format_value(value: Value, most: int, *, sizes: bool = False) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def words_of(answer: Answer | msgspec.Struct) -> str:
+def words_of(answer: FactOrLack | msgspec.Struct) -> str:
     """Return an answer in a few words: the first values of a fact, or why there is none."""
     if isinstance(answer, Absent | Unknown):
         return f"{type(answer).__name__.lower()}: {answer.why}"

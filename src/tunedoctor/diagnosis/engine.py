@@ -29,7 +29,7 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def claims(self) -> bool:
-        """Whether it is a fault that a text's resemblance to another cause can outweigh; a recommendation never is."""
+        """True if a resemblance to another cause can outweigh this finding, which must be a fault and not advice."""
         severity = self.finding.severity or self.check.severity
         fault = severity == "error" or (severity == "warning" and not self.check.advice)
         return fault and not self.finding.certain

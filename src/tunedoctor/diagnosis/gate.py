@@ -21,7 +21,7 @@ ProfileName = Literal["project", "node", "image", "runner"]
 
 
 class Profile(msgspec.Struct, frozen=True, rename={"raised": "raise"}):
-    """What is required of a machine."""
+    """The requirements of a profile for a machine."""
 
     environment: Literal["wanted", "named", "none"] = "wanted"
     later: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def profile(name: ProfileName) -> Profile:
 
 
 class Gate(NamedTuple):
-    """What the user wants to count for the verdict."""
+    """The user's settings for what counts for the verdict."""
 
     fail_on: FailOn = "error"
     unknown: OnUnknown = "warn"

@@ -32,7 +32,7 @@ _BY_SIGNAL = pattern(
 
 
 class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
-    """How to fix a finding."""
+    """The fix of a finding."""
 
     kind: Literal["command", "advice"]
     command: str

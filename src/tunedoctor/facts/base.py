@@ -31,7 +31,7 @@ class Fact(Part, frozen=True, kw_only=True):
     """A fact about one subject; a Snapshot holds at most one of each type."""
 
     def __bool__(self) -> bool:
-        """Tell a fact from the empty one that stands for what is not known."""
+        """Return whether this is a real fact, not the empty one that stands for an unknown fact."""
         return self is not _EMPTY.get(type(self))
 
 

@@ -37,7 +37,7 @@ def inert(text: str) -> str:
 
 
 def _plain(values: tuple[object, ...] | list[object]) -> bool:
-    """Tell at one look that all are short strings without anything to clean; most are."""
+    """Return quickly whether all values are short strings with nothing to clean, as most are."""
     try:
         text = "".join(values)  # type: ignore[arg-type]
     except TypeError:

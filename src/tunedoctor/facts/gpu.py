@@ -73,7 +73,7 @@ class NvidiaModule(Fact, frozen=True):
 
 
 class NvidiaAnswer(Fact, frozen=True):
-    """How NVML and nvidia-smi answered. Absent: neither is there."""
+    """The answers of NVML and nvidia-smi. Absent: neither exists."""
 
     nvml: str = ""
     """"ok", "missing" (library not found), "error", "hung", "crashed", "nonsense", "not asked"."""
@@ -88,7 +88,7 @@ class NvidiaAnswer(Fact, frozen=True):
     """First lines that it printed when it failed."""
 
     def says(self, code: int) -> bool:
-        """Tell whether NVML or nvidia-smi answered with an error of NVML's."""
+        """Return whether NVML or nvidia-smi answered with the given NVML error."""
         return code in (self.nvml_code, self.smi_code)
 
 
@@ -177,7 +177,7 @@ class Xid(Part, frozen=True):
 
     @property
     def of_switch(self) -> bool:
-        """Whether it is an SXid: their numbers are above 10000."""
+        """True if this is an SXid, whose numbers are above 10000."""
         return self.number > 10000
 
 
@@ -250,7 +250,7 @@ class IntelGpu(Fact, frozen=True):
 
 
 class IntelHealth(Fact, frozen=True):
-    """What xpu-smi finds wrong with parts of Intel GPUs. Absent: no such GPU; Unknown: no xpu-smi."""
+    """Problems that xpu-smi reports for parts of Intel GPUs. Absent: no such GPU; Unknown: no xpu-smi."""
 
     critical: tuple[str, ...] = ()
     warning: tuple[str, ...] = ()

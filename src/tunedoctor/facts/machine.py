@@ -32,12 +32,12 @@ class Host(Fact, frozen=True):
 
     @property
     def windows_driver(self) -> bool:
-        """Tell whether the driver of its GPUs is that of Windows, whose numbers are others."""
+        """Return whether the GPU driver is the Windows driver, which has different version numbers."""
         return self.os == "windows" or self.wsl == 2
 
 
 class Node(Fact, frozen=True):
-    """Who the machine is: a report of one among many is found again by it."""
+    """The identity of the machine, by which its report is found among many."""
 
     host: str
     name: str = ""
@@ -149,7 +149,7 @@ class RdmaPort(Part, frozen=True):
 
     @property
     def works(self) -> bool:
-        """Tell whether data can pass."""
+        """Return whether the link is active, so that data can pass."""
         return self.state == "ACTIVE"
 
 

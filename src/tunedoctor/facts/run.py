@@ -41,7 +41,7 @@ class Stray(Part, frozen=True):
 
 
 class Runtime(Fact, frozen=True):
-    """What torch said when it ran in the target. Absent: it was not run (--deep does)."""
+    """The results of running torch in the target. Absent: it was not run (--deep does)."""
 
     stages: tuple[Stage, ...]
     """In order; the last is where a crash or a hang happened."""
@@ -112,7 +112,7 @@ class Resemblance(Part, frozen=True):
 
 
 class Resembles(Fact, frozen=True):
-    """What the words of a pasted text resemble. Unknown: not a report."""
+    """Causes that the wording of a pasted text resembles. Unknown: not a report."""
 
     causes: tuple[Resemblance, ...]
     """Best first: those that count, and no others."""
@@ -123,7 +123,7 @@ class Resembles(Fact, frozen=True):
 
 
 class Typed(Fact, frozen=True):
-    """What somebody typed, as a pasted text shows it after a prompt. Absent: not a report."""
+    """Commands that a pasted text shows after a prompt. Absent: not a report."""
 
     commands: tuple[str, ...]
     """Without the prompt, in order: "pip install torch --extra-index-url …", ">>> import torch" without its arrows."""
@@ -145,7 +145,7 @@ class Requirement(Part, frozen=True):
 
 
 class Wanted(Fact, frozen=True):
-    """What a pasted text says that something requires of the environment. Absent: not a report."""
+    """Requirements on the environment that a pasted text states. Absent: not a report."""
 
     requirements: tuple[Requirement, ...]
 
@@ -173,14 +173,14 @@ class Refusal(Part, frozen=True):
 
 
 class IndexAnswer(Fact, frozen=True):
-    """What package indexes answered to an install that failed. Absent: not a report."""
+    """The answers of package indexes to a failed install. Absent: not a report."""
 
     refusals: tuple[Refusal, ...]
     """In the order of the text, one for each requirement."""
 
 
 class CardSpeed(Part, frozen=True):
-    """How fast one card is: TFLOP/s of products by type, GB/s of its memory, of copies to it (h2d) and back (d2h)."""
+    """Speeds of a card: TFLOP/s of products by type, GB/s of memory and of copies to it (h2d) and from it (d2h)."""
 
     device: str
     name: str

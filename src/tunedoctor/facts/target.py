@@ -321,7 +321,7 @@ class Launcher(Part, frozen=True):
 
 
 class Launchers(Fact, frozen=True):
-    """What the shell would start."""
+    """The programs that the shell would start."""
 
     launchers: tuple[Launcher, ...]
 
@@ -340,7 +340,7 @@ class LibraryShadow(Part, frozen=True):
 
 
 class LibraryPath(Fact, frozen=True):
-    """What the loader's search path puts first. Absent: nothing set that matters."""
+    """Libraries that the loader's search path puts first. Absent: no relevant variable is set."""
 
     shadows: tuple[LibraryShadow, ...]
     folders: tuple[str, ...] = ()

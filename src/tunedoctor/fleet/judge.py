@@ -23,7 +23,7 @@ from tunedoctor.fleet.reply import Reply
 from tunedoctor.fleet.report import FleetNode
 from tunedoctor.model import snapshot as snapshots
 from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, SnapshotError
+from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, FactOrLack, Snapshot, SnapshotError
 from tunedoctor.probes.system import knowledge
 from tunedoctor.smoke.node import speeds_of
 from tunedoctor.system.reading import read_regular
@@ -77,7 +77,7 @@ class Judged(NamedTuple):
 class _ParsedFact(NamedTuple):
     """An answer as received: equal bytes have the same number."""
 
-    answer: Answer
+    answer: FactOrLack
     number: int
     token: bytes
     values: Mapping[str, Value]
@@ -262,7 +262,7 @@ def _parse_fact(name: str, raw: bytes) -> _ParsedFact:
     return _ParsedFact(answer, next(_numbers), token, values, strange)
 
 
-def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, ...]]:
+def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[FactOrLack, tuple[str, ...]]:
     """Return an answer from plain data, and the ignored fields of a newer doctor. Raises SnapshotError."""
     strange = list[str]()
     while True:

@@ -190,7 +190,7 @@ class Asking:
 
     @property
     def partly(self) -> bool:
-        """Whether an index for all packages did not answer; PyTorch's is only used for torch."""
+        """True if an index for all packages did not answer; PyTorch's index is only used for torch."""
         return any(source.url in self.silent for source in self._indexes())
 
     def torch_versions(self, index: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ ANY_INDEX = "unsafe-best-match"
 
 
 class Ban(msgspec.Struct, frozen=True):
-    """What the user forbids installers: the network, or all indexes. A ban for uv or pip applies to both."""
+    """A setting that forbids installers the network or all indexes. A setting of uv or pip applies to both."""
 
     kind: Literal["offline", "no-index"]
     who: str

@@ -151,7 +151,7 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class DeviceFit(msgspec.Struct, frozen=True):
-    """Whether the training fits on a device."""
+    """The verdict for one device."""
 
     device: Device
     verdict: Verdict

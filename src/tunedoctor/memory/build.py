@@ -11,7 +11,7 @@ _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a config says about its attention layers, in elements."""
+    """The sizes of the attention layers in a config, in elements."""
 
     hidden: int
     heads: int

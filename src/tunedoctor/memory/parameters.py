@@ -91,7 +91,7 @@ def weights(shape: Shape, run: Run) -> int:
 
 
 class Reach(NamedTuple):
-    """What the adapters of a run cover."""
+    """The modules that the adapters of a run cover."""
 
     layers: int
     of_layers: int

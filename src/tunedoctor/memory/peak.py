@@ -35,7 +35,7 @@ WORKSPACES = 2 * 8_519_680
 
 
 class Peak(NamedTuple):
-    """What the allocator must provide, in bytes."""
+    """The peak memory that the allocator must provide, in bytes."""
 
     total: int
     phase: str
@@ -148,7 +148,7 @@ def _casts(shape: Shape, run: Run) -> int:
 
 
 class Shares(NamedTuple):
-    """What one GPU holds, and what sharding needs there in addition, in bytes."""
+    """The share of one GPU, and the memory that sharding needs there in addition, in bytes."""
 
     weights: float = 1.0
     states: float = 1.0

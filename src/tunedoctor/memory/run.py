@@ -147,7 +147,7 @@ Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model is trained. Sizes are element counts."""
+    """The settings of a training. Sizes are element counts."""
 
     method: Method = "lora"
     rank: int = 16
@@ -197,23 +197,23 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def autocast(self) -> bool:
-        """Whether the forward pass runs under torch.autocast."""
+        """True if the forward pass runs under torch.autocast."""
         return self.kind == "mixed" or (self.stack.autocast and self.kind == "bf16")
 
     @property
     def sharded(self) -> bool:
-        """Whether weights or optimizer states are split among GPUs."""
+        """True if weights or optimizer states are split among GPUs."""
         return self.gpus > 1 and self.sharding != "ddp"
 
     @property
     def upcast(self) -> bool:
-        """Whether accelerate converted what trains under FSDP to fp32."""
+        """True if accelerate converted the trained weights under FSDP to fp32."""
         narrow = self.kind == "bf16" and self.stack.autocast
         return self.stack.wide_sharded and self.sharded and self.sharding == "fsdp" and narrow
 
     @property
     def kbit(self) -> bool:
-        """Whether prepare_model_for_kbit_training was called; no library does that with sharded weights."""
+        """True if prepare_model_for_kbit_training was called; no library does that with sharded weights."""
         prepared = self.stack.prepared if self.prepared is None else self.prepared
         return self.method == "qlora" and prepared and not self.sharded
 
@@ -254,17 +254,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def own_norm(self) -> bool:
-        """Whether a norm keeps its input, without an fp32 copy."""
+        """True if a norm keeps its input, without an fp32 copy."""
         return self.stack.own_norm or self.compiled
 
     @property
     def own_feed(self) -> bool:
-        """Whether a feed-forward part keeps only gate and up."""
+        """True if a feed-forward part keeps only gate and up."""
         return self.stack.own_feed or self.compiled
 
     @property
     def offloads(self) -> bool:
-        """Whether inputs of checkpointed layers are in host memory."""
+        """True if inputs of checkpointed layers are in host memory."""
         return self.checkpointing and (self.stack.offloads or self.offload == "activations")
 
     def gradient(self, elements: int) -> int:

@@ -71,7 +71,7 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Mixer(msgspec.Struct, frozen=True):
-    """What mixes the tokens of a layer: attention, or a linear alternative."""
+    """The part of a layer that mixes tokens: attention, or a linear alternative."""
 
     kind: MixerKind
     heads: int = 0

@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the code of a cause takes out of texts."""
+    """Regular expressions with which the code of a cause reads texts."""
 
     patterns: tuple[tuple[str, str], ...]
     """Regular expressions, each with a text that it matches, as a tool printed it."""

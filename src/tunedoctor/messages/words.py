@@ -74,7 +74,7 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Way(Protocol):
-    """What is done and what it costs, as a choice of a build or a driver gives it."""
+    """A fix with its notes, as the choice of a build or a driver returns it."""
 
     @property
     def cure(self) -> Cure:
@@ -94,7 +94,7 @@ def _words(key: str) -> Words:
 
 
 class _Slots(dict[str, object]):
-    """What is given for slots, then fields of the facts."""
+    """The values for slots: given arguments first, then fields of the facts."""
 
     facts: Facts
 

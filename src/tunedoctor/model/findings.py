@@ -50,7 +50,7 @@ class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
 
     @property
     def anew(self) -> bool:
-        """Whether versions that are already installed are installed again."""
+        """True if versions that are already installed are installed again."""
         return "--force-reinstall" in self.flags
 
 
@@ -84,7 +84,7 @@ AnyCureStep = PipInstall | PipUninstall | Variable | Command | Advice
 
 
 class Cure(msgspec.Struct, frozen=True):
-    """What fixes a finding; a cure without steps is false."""
+    """The fix of a finding; without steps it is false."""
 
     steps: tuple[AnyCureStep, ...] = ()
     who: Who = "user"
@@ -153,7 +153,7 @@ def python(interpreter: Interpreter | Unknown | None) -> str:
 
 
 class Starter(TypedDict, total=False):
-    """How a pip step is started."""
+    """The command words that start a pip step."""
 
     pip: str
     python: str

@@ -49,7 +49,7 @@ class Gpu(msgspec.Struct, frozen=True):
 
     @property
     def target(self) -> str:
-        """What code is compiled for: the compute capability or the gfx target; "" if neither is known."""
+        """The target of compiled code: the compute capability or the gfx target; "" if neither is known."""
         return self.compute_capability or self.gfx
 
     @property
@@ -96,7 +96,7 @@ class Machine(msgspec.Struct, frozen=True):
 
     @property
     def windows(self) -> bool:
-        """Whether the driver is a Windows driver, which is also true under WSL."""
+        """True if the driver is a Windows driver, as under WSL."""
         return self.platform in ("windows", "wsl")
 
     @property

@@ -122,7 +122,7 @@ AnyStep = Install | Remove | WriteFile | DeletePath | SetEnv | Tell | NewEnviron
 
 
 class Scope(StrEnum):
-    """How much a plan may change. A larger scope is tried only if the one before had no plan or its plan failed."""
+    """The packages that a plan may change. A larger scope is tried only if the one before had no plan or it failed."""
 
     SMALLEST = "smallest"
     """As few packages as possible change."""
@@ -284,7 +284,7 @@ class Resolve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fix wants to do, as pure data: no index has been queried yet."""
+    """The steps that a fix proposes, as pure data: no index has been queried yet."""
 
     steps: tuple[AnyStep | Resolve, ...]
     reason: str = ""

@@ -70,9 +70,14 @@ def explain_failure(text: str) -> str:
     return explain(NoSolution(text), {}, "") if is_conflict else why(text)
 
 
+_CONDITION = re.compile(r"(?<=[\w\]])\{[^{}]{0,500}\}")
+"""The condition under which a package is required: mlx{sys_platform == 'darwin'}==0.32.1."""
+
+
 def _flat(text: str) -> str:
     """Return a proof in one line; uv words the requirements of a project in another way than those of a file."""
-    return NoSolution(text).flat.replace("your project depends on", "you require")
+    flat = NoSolution(text).flat.replace("your project depends on", "you require")
+    return _CONDITION.sub("", flat)
 
 
 UNEXPLAINED = "uv found no solution and gave no reason"

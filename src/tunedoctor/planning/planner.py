@@ -208,7 +208,7 @@ def _place(
 
 
 class _Wishes(NamedTuple):
-    """What a round asks for besides what the user does."""
+    """The requests of one round in addition to the user's."""
 
     taken: tuple[Drafted, ...] = ()
     """Whose cures."""

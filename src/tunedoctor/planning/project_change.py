@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
 from tunedoctor.model.findings import PipInstall, parted
@@ -52,14 +54,58 @@ class PlannedEdits(NamedTuple):
     edits: tuple[FileEdit, ...] = ()
 
 
-def plan_project_change(
-    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
+def plan_project_change(  # noqa: PLR0913  what is changed, and by what
+    project: Project,
+    plan: Plan,
+    wanted: Iterable[str],
+    sources: Sources,
+    python: str,
+    *,
+    edit_commands: bool = False,
 ) -> PlannedEdits | None:
     """Return what a plan changes in the project's files; None if they need no change.
 
     `wanted`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
-    cannot be changed so that the fix lasts, the result says why, and has no edits.
+    cannot be changed so that the fix lasts, the result says why, and has no edits. `edit_commands`: install commands
+    in Dockerfiles and notebooks are changed too; else their change is only shown.
     """
+    wanted = tuple(wanted)
+    found = _plan_declarations(project, plan, wanted, sources, python)
+    commands = _command_edits(project, plan, wanted)
+    if not commands:
+        return found
+    if found is None:
+        found = PlannedEdits(ProjectChange(folder=str(project.folder), manager=project.manager))
+    proposed = _shown(project, commands).files
+    if not edit_commands:
+        return found._replace(shown=replace(found.shown, proposed=proposed))
+    files = (*found.shown.files, *proposed)
+    return PlannedEdits(replace(found.shown, files=files), (*found.edits, *commands))
+
+
+def _command_edits(project: Project, plan: Plan, wanted: Iterable[str]) -> tuple[FileEdit, ...]:
+    """Return the edits of install commands that exclude a plan; a line that cannot be changed is left out."""
+    moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
+    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    before: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    for one in sorted(project.declarations, key=lambda one: -one.line):
+        pin = moved.get(one.name)
+        if one.kind != "command" or pin is None or one.admits(pin.version):
+            continue
+        with suppress(EditError, OSError, UnicodeDecodeError, ValueError):
+            if one.file not in texts:
+                data = read_regular(project.folder / one.file, _LARGEST)
+                before[one.file] = texts[one.file] = data.decode("utf-8")
+            specifier = new_specifier(one.specifier, pin.version, ranges.get(one.name, ""))
+            texts[one.file] = edit_line(texts[one.file], one, specifier)
+    return _edits(project, before, texts)
+
+
+def _plan_declarations(
+    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
+) -> PlannedEdits | None:
+    """Return what a plan changes in declarations and the lock; None if they need no change."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
     if not (moved or plan.removed):
         return None

@@ -34,7 +34,7 @@ class Way(NamedTuple):
 
 
 class Break(NamedTuple):
-    """What a set of versions breaks."""
+    """A known incompatibility in a set of versions."""
 
     id: str
     severe: bool
@@ -163,7 +163,7 @@ _IN_SCRIPTS = frozenset({"transformers", "peft", "trl", "accelerate", "datasets"
 
 
 class Task(NamedTuple):
-    """What is searched for."""
+    """The task of a search."""
 
     want: Wanted
     question: Question
@@ -199,7 +199,7 @@ class Clash(NamedTuple):
 
 
 class _Tried(NamedTuple):
-    """What is held and let go, and what uv makes of it."""
+    """A try: the preferences that are kept or dropped, and uv's answer."""
 
     ways: tuple[Way, ...] = ()
     free: bool = False

@@ -222,7 +222,7 @@ def floors() -> dict[str, str]:
 
 
 def with_torch(name: str) -> bool:
-    """Tell a package that torch alone brings and chooses."""
+    """Return whether a package is torch or one that only torch requires and pins."""
     return name == "torch" or "triton" in name or name.startswith(("nvidia-", "cuda-"))
 
 

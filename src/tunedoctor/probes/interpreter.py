@@ -65,7 +65,7 @@ class Installation(NamedTuple):
 
     @property
     def windows(self) -> bool:
-        """Whether its folders are laid out as on Windows."""
+        """True if its folders are laid out as on Windows."""
         return self.program.format == "pe"
 
     @property

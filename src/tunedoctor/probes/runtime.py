@@ -96,7 +96,7 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def outcome(self) -> Literal["ok", "skipped", "failed"]:
-        """How a stage ended."""
+        """The outcome of a stage."""
         return "ok" if self.ok else "skipped" if self.skipped else "failed"
 
 
@@ -115,7 +115,7 @@ class Run(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether every rank finished."""
+        """True if every rank finished."""
         return sum(line.done for line in self.lines) >= self.ranks
 
     def stands_in(self, rank: int = 0) -> str:

@@ -31,6 +31,8 @@ class ProjectChange(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     manager: str
     files: tuple[ShownEdit, ...] = ()
+    proposed: tuple[ShownEdit, ...] = ()
+    """Edits of Dockerfiles and notebooks that the user did not ask for: they are shown, and not made."""
     command: str = ""
     """The manager's command that made the lock; "" without one."""
     why_not: str = ""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -115,7 +115,7 @@ def marker_holds(marker: str, environment: Mapping[str, str], chosen: Collection
 
     try:
         parsed = Marker(_CONFLICT_ITEM.sub(decided, marker))
-        return parsed.evaluate(cast("dict[str, str]", dict(environment)))
+        return parsed.evaluate(dict(environment))
     except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
         return True
 

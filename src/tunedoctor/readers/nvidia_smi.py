@@ -21,7 +21,7 @@ Values = Mapping[str, str]
 
 
 class Seen(NamedTuple):
-    """What one output of nvidia-smi says."""
+    """The facts in one output of nvidia-smi."""
 
     driver: str = ""
     library: str = ""

@@ -118,7 +118,7 @@ class Paste:
         return [hit.found for hit in self.each(name, longest=longest)]
 
     def has(self, name: str) -> bool:
-        """Tell whether a row of this name or section matches anywhere."""
+        """Return whether a row with this name or section matches anywhere."""
         return bool(self.each(name))
 
     def first(self, name: str) -> str:

@@ -65,7 +65,7 @@ def typed_in(line: str) -> str:
 
 
 def known_command(typed: str) -> bool:
-    """Tell whether a command of this trade stands here, and not a sentence that begins with a word of its name."""
+    """Return whether the typed text is a known command, and not a sentence that begins with the same word."""
     match = shape("prompt.program").match(typed)
     if match is None:
         return False

@@ -291,7 +291,7 @@ def _broken(before: str, after: str, width: int) -> bool:
 
 
 def _splits_a_word(before: str, after: str) -> bool:
-    """Tell whether two lines that meet at a full width are parts of one word: a path, a version, a name."""
+    """Return whether a line break at the full width split a word: a path, a version or a name."""
     if before[-1:].isspace() or not _GOES_ON.match(after) or _is_new(before, after, full=True):
         return False
     last, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]

@@ -206,7 +206,7 @@ Read = tuple[tuple[ErrorText, ...], int]
 
 
 class _Shape(NamedTuple):
-    """What is known of a traceback's layout so far."""
+    """The layout of a traceback as far as it was read."""
 
     indent: int | None
     """Blanks before its first frame; None before that."""
@@ -290,7 +290,7 @@ def _ends(text: str, shape: _Shape) -> bool:
 
 
 def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
-    """Tell whether a traceback goes on after a blank line: notebooks have some, and lines pasted apart."""
+    """Return whether a traceback continues after a blank line, as in notebooks or separately pasted lines."""
     after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
     return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
 

@@ -64,7 +64,7 @@ class Limits(NamedTuple):
 
 
 class Client(NamedTuple):
-    """How to access servers."""
+    """Settings for access to servers."""
 
     limits: Limits = Limits()
     variables: Mapping[str, str] = os.environ

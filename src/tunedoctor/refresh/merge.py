@@ -73,7 +73,7 @@ def admits(one: Needs, torch: str) -> str:
 
 
 class Told(NamedTuple):
-    """What a variants file says about a build."""
+    """The facts about a build from a variants file."""
 
     code: str
     """As in the column of the wheel table: "75 80 90 compute_120"."""
@@ -134,7 +134,7 @@ Rows = Mapping[str, Release]
 
 
 class Learned(NamedTuple):
-    """What metadata adds to the file names of a release; "" and {} if unknown."""
+    """Facts about a release that metadata have and file names do not; "" and {} if unknown."""
 
     default: Mapping[str, str] = {}
     """Platform family -> variant of the wheel on the default index."""

@@ -34,7 +34,7 @@ _FAMILIES = FAMILIES[:3]
 
 
 class UpdateResult(NamedTuple):
-    """What an update came to."""
+    """The result of an update."""
 
     state: Literal["updated", "shown", "recent"]
     """`shown`: asked, but nothing was written; `recent`: not asked, because the last update was less than a day ago."""
@@ -125,7 +125,7 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
 
 
 class IndexContents(NamedTuple):
-    """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in words."""
+    """The answers of the indexes; `untold`: what they did not say and is taken over from older releases, in words."""
 
     seen: dict[str, Builds]
     learned: dict[str, Learned]

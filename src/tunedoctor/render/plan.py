@@ -17,7 +17,7 @@ from tunedoctor.model.plan import (
     WriteFile,
 )
 from tunedoctor.model.wording import ago, listed, many, megabytes
-from tunedoctor.project.changes import ProjectChange
+from tunedoctor.project.changes import ProjectChange, ShownEdit
 from tunedoctor.render.screen import BOUND, MARKS, Screen, mark
 from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
@@ -82,23 +82,33 @@ def _project(change: ProjectChange, screen: Screen, *, verbose: bool) -> None:
         )
         return
     for file in change.files:
-        if file.diff:
-            screen.line("  ", (file.file, "bold"))
-            for row in file.diff.splitlines():
-                if not row.startswith("@@"):
-                    style = {"+": "ok", "-": "error"}.get(row[:1], "dim")
-                    screen.line("    ", (row, style))
-            if file.uncommitted:
-                one = len(file.uncommitted) == 1
-                lines = ", ".join(map(str, file.uncommitted[:_MOST_LINES]))
-                what = f"line {lines} has" if one else f"lines {lines} have"
-                text = f"{file.file}: {what} changes of yours that are not committed"
-                screen.wrap(text, 4, f"  {MARKS['warning']}", "warning")
-        else:
-            most = len(file.changes) if verbose else _MOST_LOCK_CHANGES
-            more = f", and {len(file.changes) - most} more" if len(file.changes) > most else ""
-            screen.line("  ", (file.file, "bold"))
-            screen.wrap(", ".join(file.changes[:most]) + more, 4)
+        _edit(file, screen, verbose=verbose)
+    for file in change.proposed:
+        screen.wrap("not changed: --edit changes this file, too", 2, (f"  {file.file}", "bold"))
+        _diff(file, screen)
+
+
+def _edit(file: ShownEdit, screen: Screen, *, verbose: bool) -> None:
+    """Print an edit: the changed lines, or the packages whose locked version changes."""
+    screen.line("  ", (file.file, "bold"))
+    if not file.diff:
+        most = len(file.changes) if verbose else _MOST_LOCK_CHANGES
+        more = f", and {len(file.changes) - most} more" if len(file.changes) > most else ""
+        screen.wrap(", ".join(file.changes[:most]) + more, 4)
+        return
+    _diff(file, screen)
+    if file.uncommitted:
+        lines = ", ".join(map(str, file.uncommitted[:_MOST_LINES]))
+        what = f"line {lines} has" if len(file.uncommitted) == 1 else f"lines {lines} have"
+        text = f"{file.file}: {what} changes of yours that are not committed"
+        screen.wrap(text, 4, f"  {MARKS['warning']}", "warning")
+
+
+def _diff(file: ShownEdit, screen: Screen) -> None:
+    for row in file.diff.splitlines():
+        if not row.startswith("@@"):
+            style = {"+": "ok", "-": "error"}.get(row[:1], "dim")
+            screen.line("    ", (row, style))
 
 
 _SCOPE_NAMES = {

@@ -29,7 +29,7 @@ _SCRIPT = Path(__file__).with_suffix(".sh")
 
 
 class Setting(NamedTuple):
-    """What a set-up depends on."""
+    """The facts that a setup script depends on."""
 
     host: Host
     place: str

@@ -100,7 +100,7 @@ class SmokeResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """What is known about one kind of failure."""
+    """The explanation of one kind of failure."""
 
     means: str
     cause: str = ""

@@ -95,7 +95,7 @@ class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bad(self) -> bool:
-        """Whether it was tried and is not ok."""
+        """True if the stage ran and is not ok."""
         return self.outcome not in ("ok", "skipped")
 
     def fact(self, kind: str = "") -> Stage:

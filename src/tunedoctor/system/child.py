@@ -20,7 +20,7 @@ from tunedoctor.system.weight import Limit, Watch
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a child process ended."""
+    """The result of a child process."""
 
     how: Literal["exit", "signal", "hung", "flooded", "grown", "not started"]
     code: int
@@ -35,12 +35,12 @@ class Ended(msgspec.Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """Whether it ended normally with status 0."""
+        """True if it ended normally with status 0."""
         return self.how == "exit" and self.code == 0
 
     @property
     def death(self) -> str:
-        """How it ended, in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
+        """The end of the process in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
         if self.how == "signal":
             known = {int(one): one.name for one in signal.Signals}
             return f"signal {known.get(self.code, self.code)}"

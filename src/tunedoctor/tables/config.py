@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What is known about one key of a policy."""
+    """The definition of one key of a policy."""
 
     kind: Literal["specifier", "count", "size", "names", "variable", "flag", "number"]
     of: Literal["machine", "environment"]
@@ -73,7 +73,7 @@ class Rule(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What it requires, in words."""
+        """The requirement in words."""
         if self.row.kind == "size":
             return f"at least {gib(self.wanted)}"
         if isinstance(self.wanted, tuple):

@@ -23,7 +23,7 @@ _NOTHING_READ = ("announced", "all figures but the name")
 
 
 class NvidiaModel(msgspec.Struct, frozen=True):
-    """What all boards with one name or PCI id have in common; empty strings and None if unknown."""
+    """The common properties of all boards with one name or PCI id; empty strings and None if unknown."""
 
     name: str = ""
     """Name of the first row, as the driver spells it."""

@@ -15,7 +15,7 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """How to find one kind of secret."""
+    """The rule for finding one kind of secret."""
 
     id: str
     words: tuple[str, ...]
@@ -45,12 +45,12 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def token(self) -> bool:
-        """Whether it is a whole word."""
+        """True if the secret is a complete word."""
         return self.kind == "secret" and self.use != "data" and not self.fold
 
     @property
     def solid(self) -> bool:
-        """Whether its least width contains no blank."""
+        """True if its pattern contains no blank."""
         return " " not in self.pattern and (self.token or self.hide in ("uuid", "mac"))
 
 

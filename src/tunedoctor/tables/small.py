@@ -166,7 +166,7 @@ def question(text: str) -> str:
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What is known about a GPU with an override value."""
+    """The properties of a GPU that needs an override value."""
 
     gfx: str
     value: str
@@ -249,7 +249,7 @@ def xid_meaning(number: int, text: str = "") -> XidMeaning | None:
 
 
 class ExitStatus(msgspec.Struct, frozen=True):
-    """How Windows ended a program."""
+    """An exit status with which Windows ends a program."""
 
     status: int
     name: str

@@ -71,7 +71,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the transaction is complete: nothing needs recovery, and a state is kept."""
+        """True if the transaction is complete: nothing needs recovery, and a state is kept."""
         return self.step in ("done", "undone")
 
     @property

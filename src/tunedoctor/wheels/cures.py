@@ -39,7 +39,7 @@ class TorchInstall(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How to get a driver, or a build with code for an AMD GPU."""
+    """The way to get a driver, or a build with code for an AMD GPU."""
 
     cure: Cure
     """One command, or one piece of advice if the system has no command for it."""

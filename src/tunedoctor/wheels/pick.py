@@ -76,7 +76,7 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 class Choice(Chosen, frozen=True):
-    """What to do about PyTorch on a machine."""
+    """The decision about PyTorch for a machine."""
 
     build: Build | None = None
     """None if the action is not an install."""
@@ -111,7 +111,7 @@ Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
 class Question(NamedTuple):
-    """What decides about a build, in comparable form."""
+    """The facts that decide about a build, in comparable form."""
 
     family: str
     python: str

@@ -158,6 +158,14 @@ def fix(
             rich_help_panel="Apply",
         ),
     ] = False,
+    edit: Annotated[
+        bool,
+        typer.Option(
+            "--edit",
+            help="Also change install commands in the project's Dockerfiles and notebooks.",
+            rich_help_panel="Apply",
+        ),
+    ] = False,
     environment_only: Annotated[
         bool,
         typer.Option(
@@ -195,6 +203,7 @@ def fix(
             smoke=smoke,
             no_import=no_import,
             system=system,
+            edit=edit,
             environment_only=environment_only,
             allow_project_sources=allow_project_sources,
             plugin=tuple(plugin or ()),

@@ -24,7 +24,7 @@ _CHOOSES = re.compile(
 
 
 class Asks(NamedTuple):
-    """What every import of a file asks of a module."""
+    """The names that the imports of a file require of a module."""
 
     line: int
     module: str
@@ -41,7 +41,7 @@ class Asks(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What a definition takes by keyword."""
+    """The keywords that a definition accepts."""
 
     keywords: frozenset[str] | None
     """None where it may take any."""

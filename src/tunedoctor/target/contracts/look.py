@@ -36,7 +36,7 @@ FIELDS = ("library", "kind", "module", "name", "file", "line", "within")
 
 
 class Asked(NamedTuple):
-    """What an import of a library asks of a neighbour."""
+    """A name that a library imports from another library."""
 
     file: str
     line: int

@@ -25,7 +25,7 @@ _DEFINED = re.compile(rb"^(?:class|def) (\w+)", re.MULTILINE)
 
 
 class Place(NamedTuple):
-    """Where a module lies."""
+    """The location of a module."""
 
     name: str
     file: str
@@ -121,12 +121,12 @@ class World:
         return Place(name, "", tuple(spaces)) if spaces else None
 
     def brought(self, top: str) -> bool:
-        """Tell whether a folder that holds distributions holds the source of a package."""
+        """Return whether the source of a package is in a folder with distributions."""
         place = self.find(top)
         return bool(place and any(place.file.startswith(s + os.sep) for s in self.sites))
 
     def gone(self, name: str) -> bool:
-        """Tell whether it is certain that an import of a module fails for want of it, or of what holds it."""
+        """Return whether importing a module certainly fails because it or a parent package is missing."""
         if name not in self._gone:
             parent, _, last = name.rpartition(".")
             self._gone[name] = bool(
@@ -136,7 +136,7 @@ class World:
         return self._gone[name]
 
     def _top_gone(self, name: str) -> bool:
-        """Tell that no folder holds a package, and nothing on the path finds packages by other means."""
+        """Return whether no folder contains a package and nothing on the path finds packages by other means."""
         if name in STANDARD or any(os.path.isfile(one) for one in self.path):
             return False
         for folder in self.sites:
@@ -157,7 +157,7 @@ class World:
         return not self._entered(parent, last)
 
     def _entered(self, package: str, last: str) -> bool:
-        """Tell whether code of a package enters a module of that name in sys.modules."""
+        """Return whether code of a package adds a module with that name to sys.modules."""
         word = last.encode()
         return any(b"sys.modules" in t and word in t for t in self.package_texts(package))
 
@@ -199,7 +199,7 @@ class World:
         return module
 
     def there(self, package: str, _asked: str) -> bool:
-        """Tell whether a package is there, of which a file makes sure before it asks one."""
+        """Return whether a package exists for which a file tests before it imports it."""
         return bool(self.find(package))
 
     def through(self, module: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -241,7 +241,7 @@ class World:
         return above if above is None else own.keywords | above
 
     def lacks(self, module: str, name: str) -> bool:
-        """Tell whether it is certain that a module does not define a name."""
+        """Return whether a module certainly does not define a name."""
         return self._has(module, name, 0) is False
 
     def _has(self, module: str, name: str, depth: int) -> bool | None:
@@ -267,7 +267,7 @@ class World:
         return self._made(place, source, name) if source.dynamic else False
 
     def _made(self, place: Place, source: Source, name: str) -> bool | None:
-        """Tell whether a module that makes names by other means than statements makes this one."""
+        """Return whether a module that creates names dynamically creates this one."""
         folder = os.path.dirname(place.file)
         if any(name in self.exported(os.path.join(folder, one)) for one in source.scans):
             return True
@@ -314,7 +314,7 @@ class World:
         return [text for one in (place.folders if place else ()) for text in self.texts(one)]
 
     def _somewhere(self, module: str, name: str) -> bool:
-        """Tell whether a name is defined, imported or named anywhere in a package."""
+        """Return whether a name is defined, imported or mentioned anywhere in a package."""
         word = name.encode()
         defines = re.compile(
             rb"\b(?:def|class|as|import)[ \t]+%s\b|[\"']%s[\"']|^[ \t]*%s[ \t]*(?:[:,)]|=[^=]|$|as\b)"

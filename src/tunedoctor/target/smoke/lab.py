@@ -149,5 +149,5 @@ def shown(names: list[str], most: int = 3) -> str:
 
 
 def finite(x: float) -> bool:
-    """Tell a number from NaN and the infinite."""
+    """Return whether a number is finite."""
     return abs(x) < float("inf")

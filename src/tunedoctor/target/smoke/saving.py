@@ -93,7 +93,7 @@ class Fresh:
                 self.answer = json.loads(line.decode())["answer"]
 
     def how(self) -> str:
-        """Tell how it ended, and its last words."""
+        """Return how the process ended, with its last line of output."""
         code = self.process.poll()
         with open(self.errors, encoding="utf-8", errors="replace") as log:
             last = [line.strip() for line in log.read()[-4000:].splitlines() if line.strip()]

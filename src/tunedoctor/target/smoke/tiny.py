@@ -112,7 +112,7 @@ def wrapped(lab: Lab, model: Any) -> Any:
 
 
 class Ledger:
-    """What the gradients of adapters were, over all steps."""
+    """Records the gradients of adapters over all steps."""
 
     def __init__(self, torch: Any, model: Any) -> None:
         self.torch = torch
