@@ -10,6 +10,7 @@ from tunedoctor.planning.conflict import (
     describe_conflict,
     describe_missing,
     explain,
+    explain_failure,
 )
 
 HEAD = "error: No solution found when resolving dependencies\n  cause: "
@@ -144,6 +145,16 @@ def test_an_installed_version_is_called_installed():
 )
 def test_a_proof_of_another_form_is_not_quoted(text, line):
     assert explain(NoSolution(text and HEAD + text), {}) == line
+
+
+def test_a_failed_command_of_uv_is_explained_without_its_proof():
+    proof = "Because you require numpy<2 and numpy>=2, we can conclude that your requirements are unsatisfiable."
+    assert explain_failure(f"Using Python 3.11\n{HEAD}{proof}\n").startswith(
+        "these requirements exclude each other: numpy"
+    )
+    assert explain_failure("error: Permission denied (os error 13)") == (
+        "Permission denied (os error 13)"
+    )
 
 
 def test_a_package_that_no_source_has_is_named():

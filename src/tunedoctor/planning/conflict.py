@@ -40,10 +40,13 @@ class _Need(NamedTuple):
     range_: str
 
 
-def explain(found: NoSolution, installed: Mapping[str, str]) -> str:
+def explain(
+    found: NoSolution, installed: Mapping[str, str], more: str = "; -v shows the details"
+) -> str:
     """Return one line that says why there is no solution, never in the resolver's words.
 
-    `installed`: versions of the packages that are not asked for, by name.
+    `installed`: versions of the packages that are not asked for, by name. `more`: where to read the proof, for one
+    that has no known form.
     """
     if plain := describe(found, installed):
         return plain
@@ -51,8 +54,8 @@ def explain(found: NoSolution, installed: Mapping[str, str]) -> str:
     names = dict.fromkeys(name for name, _ in _requested(flat))
     if names:
         named = listed((name[:_LONGEST_NAME] for name in names), _MOST_NAMES)
-        return f"no versions of {named} work together; -v shows the details"
-    return "these requirements exclude each other; -v shows the details" if flat else UNEXPLAINED
+        return f"no versions of {named} work together{more}"
+    return f"these requirements exclude each other{more}" if flat else UNEXPLAINED
 
 
 def describe(found: NoSolution, installed: Mapping[str, str]) -> str:
@@ -64,7 +67,7 @@ def describe(found: NoSolution, installed: Mapping[str, str]) -> str:
 def explain_failure(text: str) -> str:
     """Return one line on why a command of uv failed; a conflict of versions in our own words."""
     is_conflict = "No solution found" in text
-    return explain(NoSolution(text), {}) if is_conflict else why(text)
+    return explain(NoSolution(text), {}, "") if is_conflict else why(text)
 
 
 _CONDITION = re.compile(r"(?<=[\w\]])\{[^{}]{0,500}\}")

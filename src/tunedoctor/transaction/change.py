@@ -13,7 +13,7 @@ import msgspec
 
 from tunedoctor.installers import tool as installers
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import find_uv, why
+from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import (
     DeletePath,
     Install,
@@ -24,6 +24,7 @@ from tunedoctor.model.plan import (
     WriteFile,
 )
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.planning.conflict import explain_failure
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.system.reading import read_regular
@@ -215,7 +216,9 @@ def _call(
     ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
     if not ended.ok:
         said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err
-        raise FailureError(f"{failed}: {why(said) if ended.how == 'exit' else ended.death}")
+        raise FailureError(
+            f"{failed}: {explain_failure(said) if ended.how == 'exit' else ended.death}"
+        )
 
 
 def _set_variables(plan: Plan, ground: Ground) -> None:
