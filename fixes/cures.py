@@ -1,4 +1,4 @@
-"""The fixes: each chooses what to do about a finding, from facts alone; nothing here runs anything."""
+"""The fixes: each chooses steps for a finding, from facts only; nothing here runs anything."""
 
 import shlex
 from pathlib import PurePath
@@ -14,7 +14,7 @@ METADATA = api.pattern(r"(\S+\.(?:dist|egg)-info) (?:has no METADATA|states no v
 
 @api.fix(
     "broken-packages",
-    "Put in anew what is not whole",
+    "Reinstall incomplete packages",
     cures=["broken-install", "torch-import-crash", "library-import-fails", "cuda-library-missing"],
 )
 def broken_packages(
@@ -24,9 +24,9 @@ def broken_packages(
     interpreter: api.Interpreter,
     torch: api.TorchBuild | None,
 ) -> api.Draft | None:
-    """Put in anew what is not whole, in the version that is there, and delete what an interrupted upgrade left.
+    """Reinstall incomplete packages in their installed version, and delete leftovers of interrupted upgrades.
 
-    Of metadata that lie there twice, those of the version that is not in use go as well.
+    If a package has metadata twice, delete those of the version that is not in use.
     """
     prefix = interpreter.prefix or "?"
     own = [b for b in packages.broken if PurePath(b.location).is_relative_to(prefix)]
@@ -63,7 +63,7 @@ def broken_packages(
 def _folders(
     one: api.BrokenDistribution, packages: api.Packages, interpreter: api.Interpreter
 ) -> list[str]:
-    """Return what is to be deleted, relative to the environment."""
+    """Return the paths to delete, relative to the environment."""
     names: list[str] = []
     if one.problem == "leftover":
         names = [one.name]
@@ -78,12 +78,14 @@ def _folders(
 
 
 @api.fix(
-    "mixed-cuda-wheels", "Take out NVIDIA wheels of another CUDA major", cures=["mixed-cuda-wheels"]
+    "mixed-cuda-wheels",
+    "Remove NVIDIA wheels of another CUDA major version",
+    cures=["mixed-cuda-wheels"],
 )
 def mixed_cuda_wheels(
     finding: api.Finding, facts: api.Facts, wheels: api.CudaWheels, packages: api.Packages
 ) -> api.Draft | None:
-    """Remove what the finding names; the same library of the other major is put in anew, and what torch lacks too."""
+    """Remove the wheels that the finding names; reinstall the other major's wheels and what torch lacks."""
     removes = (line for line in finding.cure.pip if isinstance(line, api.PipUninstall))
     gone = tuple(name for line in removes for name in line.names)
     if not gone:
@@ -106,11 +108,12 @@ def _stem(name: str) -> str:
     return head if head and tail.isdigit() else name
 
 
-@api.fix("steps", "Carry out the cure as it stands", cures=())
+@api.fix("steps", "Apply the finding's own fix", cures=())
 def steps(finding: api.Finding, facts: api.Facts) -> api.Draft | None:
-    """Set the variable, or ask for the versions; nothing where the cure is of another kind.
+    """Set the variable, or request the versions; return None if the fix is of another kind.
 
-    A copy from another folder that wins over the environment's own is kept away first: no install reaches behind it.
+    If a copy in another folder takes precedence over the environment's own, keep it away first, because no install can
+    replace it.
     """
     there, own, cure = facts.packages, facts.interpreter, finding.cure
     named = {api.name_of(r) for line in cure.installs for r in line.requirements}
@@ -134,7 +137,7 @@ def steps(finding: api.Finding, facts: api.Facts) -> api.Draft | None:
 def _steps(
     cure: api.Cure, there: api.Packages, named: set[str]
 ) -> tuple[api.Install | api.Remove | api.Resolve, ...]:
-    """Return what goes in or out alone, as torchvision for a torch that stays; else what the resolver is asked for."""
+    """Return steps that need no resolver, such as torchvision for a kept torch; else the resolver's request."""
 
     def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
         if isinstance(line, api.PipUninstall):
@@ -154,17 +157,17 @@ def _steps(
 
 
 def _newer(one: str, packages: api.Packages) -> str:
-    """Return "peft>0.17.1" of "peft", where that one is there: without a range, an upgrade wants a newer one."""
+    """Return "peft>0.17.1" for "peft" if 0.17.1 is installed: an upgrade without a range means a newer version."""
     there = packages.version(api.name_of(one)).partition("+")[0]
     return f"{one}>{there}" if there and one == api.name_of(one) else one
 
 
-@api.fix("tell-new", "Say how to make an environment", cures=["target-missing"])
+@api.fix("tell-new", "Print the command that creates an environment", cures=["target-missing"])
 def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
-    """Print the finding's own command, and the one that makes a ready environment, there where nothing is."""
+    """Print the finding's own command, and the one that creates an environment, at a path that does not exist yet."""
     place = target.asked if "does not exist" in target.problem else "./.venv"
     new = f"doctor fix --new {shlex.quote(place)}"
-    why = "makes an environment with the whole stack; its folder must be free"
+    why = "creates an environment with all training libraries; the folder must not exist yet"
     own = api.Tell(command=finding.cure.command, why=finding.cure_note)
     return api.Draft(steps=(own, api.Tell(command=new, why=why)), reason=finding.found)
 

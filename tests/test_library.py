@@ -234,7 +234,7 @@ def test_a_package_set_is_found_and_written(broken, tmp_path, capfd):
     found = tunedoctor.package_set((), broken, gpus=["none"], driver="none", freeze=file)
     assert (found.verdict, found.files) == ("set", (str(file),))
     assert "huggingface-hub==0.36.2" in file.read_text()
-    with pytest.raises(DoctorError, match="is there, and the doctor did not write it"):
+    with pytest.raises(DoctorError, match="exists, and doctor did not write it"):
         tunedoctor.package_set((), broken, pyproject=PAGE)
     assert capfd.readouterr() == ("", "")
 
@@ -247,7 +247,7 @@ def test_two_machines_are_compared(tmp_path, capfd):
     assert found.a
     assert found.b
     assert found.facts
-    with pytest.raises(DoctorError, match="would be held against itself"):
+    with pytest.raises(DoctorError, match="would be compared with itself"):
         tunedoctor.diff("-", "-")
     assert capfd.readouterr() == ("", "")
 
@@ -313,7 +313,7 @@ def test_a_run_is_explained(capfd):
     out, err = capfd.readouterr()
     assert out == "1\n"
     assert "ModuleNotFoundError" in err
-    with pytest.raises(DoctorError, match="no command is named"):
+    with pytest.raises(DoctorError, match="no command is given"):
         tunedoctor.run([])
 
 
@@ -331,7 +331,7 @@ def test_a_trained_model_is_asked_and_exported(tmp_path, capfd):
     assert [one.program for one in found.commands] == ["vLLM", "llama.cpp"]
     with pytest.raises(DoctorError, match="it needs no --merged"):
         tunedoctor.export(tmp_path / "m", merged=tmp_path / "new")
-    with pytest.raises(DoctorError, match="holds no adapter"):
+    with pytest.raises(DoctorError, match="has no adapter"):
         tunedoctor.chat("Hi", tmp_path / "m", compare=True)
     with pytest.raises(DoctorError, match="prompt is empty"):
         tunedoctor.chat("", tmp_path / "m")
@@ -370,7 +370,7 @@ def test_a_training_says_why_it_failed(tmp_path, capfd, monkeypatch):
     values = {"model": Path("m"), "data": "d.jsonl", "max_steps": 2}
     with pytest.raises(DoctorError, match="no configuration is named"):
         tunedoctor.train(None, torch_target())
-    with pytest.raises(DoctorError, match="batch 16 is no multiple of 3 processes"):
+    with pytest.raises(DoctorError, match="batch 16 is not a multiple of 3 processes"):
         tunedoctor.train(None, torch_target(), values=values, processes=3)
     with pytest.raises(DoctorError, match="rank is 'x'"):
         tunedoctor.train(None, torch_target(), values={**values, "rank": "x"})

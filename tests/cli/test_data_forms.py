@@ -269,7 +269,7 @@ def test_what_was_made_is_kept_and_nothing_else_is_written_over(trained, tmp_pat
     assert "has 5 rows" in trained("--data=d.csv")
     shutil.copy(tmp_path / "d.csv", made)
     said = trained("--data=d.csv")
-    assert "out/data/train.jsonl is there, and not as the doctor wrote it; move it away" in said
+    assert "out/data/train.jsonl exists, but not as doctor wrote it; move it away" in said
     assert made.read_bytes() == data.read_bytes()
 
 
@@ -283,7 +283,7 @@ def test_of_a_folder_each_key_takes_its_split(trained, tmp_path):
     assert len(made[0]) == 3
     assert [row["__source__"] for _, row in made[1]] == [f"d/test.csv line {i}" for i in (2, 4, 6)]
     (tmp_path / "d/test.csv").unlink()
-    assert "d has no files to evaluate on besides those of data; " in trained(
+    assert "d has no files for evaluation other than those of data; " in trained(
         "--data=d", "--eval-data=d"
     )
     assert "lacks torch" in trained("--data=."), "what a run wrote is no data of it"
@@ -310,14 +310,14 @@ def test_some_rows_are_held_out_and_stay_so(inside, tmp_path):
     first = held(rows[:300])
     assert 15 <= len(first) <= 45
     ended = inside("data", "in.jsonl", "--convert", "x.jsonl", "--columns", "prompt=q,completion=a")
-    assert ended.stderr == "doctor: x.jsonl is there; name another file, or --force\n"
+    assert ended.stderr == "doctor: x.jsonl is there; name another file, or use --force\n"
     after = held(rows, "--force")
     assert first == after & {one["q"] for one in rows[:300]}
     assert all((f"Number {i}?" in after) == (f"number {i} ?" in after) for i in range(50))
     assert [" ".join(ask) in after for ask in asks] == [one in after for one in near]
     assert any(one in after for one in near)
     assert (
-        "is one of the files that are read"
+        "is one of the input files"
         in inside("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
     )
     said = inside("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
@@ -332,7 +332,7 @@ def test_columns_that_no_row_has_are_refused(inside, trained, tmp_path):
     (tmp_path / "d.csv").write_bytes(table(GOOD[:2]))
     columns = "--columns=prompt=no,completion=answer"
     for said in (inside("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
-        assert "--columns: no row among the first of d.csv has all of no, answer; " in said
+        assert "--columns: none of the first rows of d.csv has all of no, answer; " in said
     (tmp_path / "e.csv").write_bytes(b"no,answer\na,b\n")
     ended = inside("data", "d.csv", "e.csv", columns, "--format=json")
     one, two = json.loads(ended.stdout)["files"]

@@ -199,7 +199,7 @@ def test_an_ignored_finding_counts_again_when_its_last_day_is_over(tmp_path, ins
         ended = inside("check", "--from", "sick.json")
         assert ended.returncode == code
         assert ("new driver comes" in ended.stdout) == (code == 0)
-        assert ("not ignored any more" in ended.stderr) == (code == 1)
+        assert ("no longer ignored" in ended.stderr) == (code == 1)
 
 
 def test_only_what_is_not_in_the_baseline_fails(tmp_path: Path, inside: Inside) -> None:

@@ -144,7 +144,7 @@ def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(env, ind
         await anyio.run_process([*argv, *hub])
         before = state(env)
         _, answer = await agent.asks("apply_fix", plan=plan["plan_id"])
-        assert (answer["end"], answer["why"]) == ("refused", "the plan is now another one")
+        assert (answer["end"], answer["why"]) == ("refused", "the plan has changed")
         assert state(env) == before
         _, again = await agent.asks("plan_fix", target=target)
         assert again["plan_id"] != plan["plan_id"]

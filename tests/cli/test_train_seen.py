@@ -32,7 +32,7 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python, place):
     (place / "mine.html").write_text("mine")
     words = ("train", *WORDS, "--target", torch_python, "--report")
     kept = doctor(*words, "mine.html", cwd=place)
-    assert (kept.returncode, "the doctor did not write it" in kept.stderr) == (2, True)
+    assert (kept.returncode, "doctor did not write it" in kept.stderr) == (2, True)
     ended = doctor(*words, "r.html", cwd=place)
     assert ended.returncode == 0, ended.stderr
     text = (place / "r.html").read_text()

@@ -1,4 +1,4 @@
-"""doctor fleet --drain and its like: what is to be done to nodes, shown, and with --yes carried out."""
+"""doctor fleet --drain and other actions: show what would be done to nodes, and do it with --yes."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from tunedoctor.system.reading import read_regular
 
 
 def fresh(jobs: Iterable[Job], given: FleetOptions, options: Options) -> Iterator[Job]:
-    """Hand on what is there; of an act a file that is too old, or does not tell enough, is a machine not reached."""
+    """Return the replies; for an action, a machine with an old or incomplete file counts as not reached."""
     acts = [one for one in get_args(Verb) if given.files and getattr(given, one)]
     undoes = any(one.startswith("un") for one in acts)
     least = {
@@ -37,13 +37,13 @@ def fresh(jobs: Iterable[Job], given: FleetOptions, options: Options) -> Iterato
             own = told.get("facts", {}).get("Node", {}).get("value", {}).get("name")
             name = str(told.get("node") or own or name)
             taken = datetime.fromisoformat(told["taken"])
-            age = ago(str(taken)) if taken <= now else "by a clock that is ahead"
+            age = ago(str(taken)) if taken <= now else "by a clock that is fast"
             old = abs(now - taken) > timedelta(hours=given.max_age)
             why = f"was taken {age}, at {taken:%Y-%m-%d %H:%M}; --max-age HOURS" if old else ""
             if not why and undoes and "verdict" in told and not _whole(told, options, least):
-                why = "is a report for which checks were left out, or counted less"
+                why = "is a report in which checks were left out or counted less"
         except Exception as error:  # noqa: BLE001  a file of anybody's
-            why = f"does not tell when it was taken: {error}"
+            why = f"does not say when it was taken: {error}"
         yield Reply(name, problem=f"{place} {why}") if why else job
     yield from () if acts else jobs
 
@@ -58,7 +58,7 @@ def _whole(told: dict[str, Any], options: Options, least: set[str]) -> bool:
 
 
 def act(given: FleetOptions, found: Fleet, options: Options) -> bool:
-    """Say on stderr what is to be done, and with --yes do it; return whether all went well."""
+    """Print the plan on stderr, and carry it out with --yes; return whether everything succeeded."""
     names, well, causes = {one.node for one in found.nodes}, set[str](), dict[str, str]()
     for one in found.nodes:
         # two answers claim to be this node, and it is unknown which one is right
@@ -92,7 +92,7 @@ def _done(
             lines.append(f"can't {verb}  {node}  {error}")
             went_well = False
     if refused:
-        lines.append(f"Nothing is done: {refused} allows it.")
+        lines.append(f"Nothing was done: {refused} allows it.")
     elif not does:
         lines.append(
             "Next: run the same command with --yes to do it" if acts else f"No node to {verb}."

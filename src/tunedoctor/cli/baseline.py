@@ -1,4 +1,4 @@
-"""A baseline: what was there when a gate was set up, so that only what is new fails."""
+"""A baseline: the findings when a gate was set up, so that only new ones fail."""
 
 import msgspec
 
@@ -36,7 +36,7 @@ def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
         held = msgspec.json.decode(read_input(file), type=_Baseline)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         misuse(
-            f"{file} is no baseline: {error}",
+            f"{file} is not a baseline: {error}",
             f"doctor check --baseline {file} --write-baseline writes one",
         )
     if held.schema != _SCHEMA:
@@ -45,9 +45,9 @@ def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
 
 
 def write_baseline(file: str, report: Report) -> None:
-    """Write down the causes of a report; exits with 2 where that can't be."""
+    """Write the causes of a report to the baseline; exit with 2 if that fails."""
     causes = report.findings
     found = tuple(_Known(one.id, one.severity, fingerprint(one.id, one.found)) for one in causes)
     data = msgspec.json.encode(_Baseline(_SCHEMA, __version__, found))
-    said = f": {many(len(found), 'finding')} that fail no more; --baseline {file} takes it"
+    said = f": {many(len(found), 'finding')} that no longer fail; use it with --baseline {file} takes it"
     write_file(file, msgspec.json.format(data, indent=1) + b"\n", said=said, interaction=TERMINAL)

@@ -1,4 +1,4 @@
-"""Which line of a folder is to blame for a finding: what reports about code want to know, and a machine has not.
+"""Find the line of a folder that a finding belongs to, because reports about code require one.
 
 The folder may be anybody's: its own files alone are read, no links, few, of a sane size, each line once.
 """
@@ -54,7 +54,7 @@ def _blamed(one: ReportFinding) -> Iterator[str]:
 
 
 def _files(folder: Path) -> "Iterator[tuple[str, Callable[[Rows], Iterator[tuple[str, int]]]]]":
-    """Give the files that say what is installed, as the folder names them, with who reads them."""
+    """Yield the files that list packages, by their names in the folder, with the function that reads each."""
     here = _entries(folder)
     lists = [name for name in here if name.startswith("requirements")]
     if here.get("requirements") is False:
@@ -108,7 +108,7 @@ def _of_project(rows: Rows) -> Iterator[tuple[str, int]]:
 
 
 def _of_conda(rows: Rows) -> Iterator[tuple[str, int]]:
-    """Give what stands in lists, by pip's names: "- conda-forge::pytorch=2.9" is torch."""
+    """Yield the packages in lists, by pip's names: "- conda-forge::pytorch=2.9" is torch."""
     called: dict[str, str] = table("distributions")["aliases"]
     for number, row in rows:
         if row.startswith("-"):
@@ -132,7 +132,7 @@ def _of_image(rows: Rows) -> Iterator[tuple[str, int]]:
 
 
 def _policy(folder: Path, file: str) -> dict[str, Place]:
-    """Return key -> its line in a file of the folder; "" -> where the policy begins."""
+    """Return key -> its line in a file of the folder; "" -> the first line of the policy."""
     here = folder.resolve()
     path = Path(os.path.abspath(here / file))  # noqa: PTH100  resolve would follow a link
     if not file or not path.is_relative_to(here) or path.resolve() != path or not path.is_file():

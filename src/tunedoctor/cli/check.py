@@ -1,4 +1,4 @@
-"""doctor check and doctor snapshot: what is here, judged or written down."""
+"""doctor check and doctor snapshot: judge the facts of this machine, or write them to a file."""
 
 import math
 import os
@@ -52,7 +52,7 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
     criteria = options.criteria
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
-        TERMINAL.say(f"{one.id} is not ignored any more, since {one.until}: {reason}")
+        TERMINAL.say(f"{one.id} is no longer ignored since {one.until}: {reason}")
     checks = criteria.checks()  # a mistake is reported before any work
     if given.source is not None:
         from tunedoctor.core.files import read_snapshot  # noqa: PLC0415  most examine this machine
@@ -149,7 +149,7 @@ class _Limit:
 
     def _tell(self) -> None:
         """Print a report that says what is unknown; if the report is ready, say that it could not be written."""
-        why = f"the whole took longer than {self._seconds:g} s, the limit of --timeout"
+        why = f"the check took longer than {self._seconds:g} s, the limit of --timeout"
         with suppress(OSError):
             if self.report:
                 sys.stderr.write(f"doctor: the report could not be written in time: {why}\n")
@@ -168,7 +168,7 @@ class _Limit:
 
 
 def run_snapshot(given: SnapshotOptions) -> int:
-    """Take a snapshot and write it, whole or not at all; returns the exit code."""
+    """Take a snapshot and write it, completely or not at all; return the exit code."""
     from tunedoctor.core.files import require_writable, write_file  # noqa: PLC0415  a check writes none
 
     out, options = given.output, Options.of(given)

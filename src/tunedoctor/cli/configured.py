@@ -1,4 +1,4 @@
-"""doctor config and doctor policy: what holds here and where it comes from; a policy of a machine that is good."""
+"""doctor config and doctor policy: show the settings in effect; write a policy from a machine known to be good."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_config(given: ConfigOptions) -> int:
-    """Show the settings that hold; returns the exit code."""
+    """Show the settings in effect; return the exit code."""
     held = settings(given.config)
     values, holds = msgspec.to_builtins(held.config), criteria_of(given, held)
     names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
@@ -61,7 +61,9 @@ def _render(held: Held, screen: Screen) -> str:
     if held.file:
         screen.next(("doctor check", "check this machine against it; options override the file"))
     else:
-        screen.wrap(f"Neither {' nor [tool.doctor] of '.join(FILES)} is here or in this project.")
+        screen.wrap(
+            f"Neither {' nor [tool.doctor] of '.join(FILES)} exists here or in this project."
+        )
         screen.next(("doctor policy init --from-here", "write a policy from this machine"))
     return screen.text()
 
@@ -72,9 +74,9 @@ def run_policy(given: PolicyOptions) -> int:
     out = given.output
     if out != "-" and Path(out).name == "pyproject.toml":
         paste = "-o - prints the policy; paste it into pyproject.toml as [tool.doctor.policy]"
-        misuse("it writes a whole file", paste)
+        misuse("it writes a complete file", paste)
     if out != "-" and Path(out).exists() and not given.force:
-        misuse(f"{out} is there", "-o - prints the policy, --force writes over the file")
+        misuse(f"{out} is there", "-o - prints the policy, --force overwrites the file")
     source, own = given.source, given.own
     snapshot = read_snapshot(source) if source else look(aim(given.target, own=own))
     text = "\n".join([*from_good(snapshot), ""])
@@ -90,4 +92,4 @@ def run_policy(given: PolicyOptions) -> int:
 def check_combinations(options: PolicyOptions) -> None:
     """Exit with 2 if options contradict each other or one lacks another."""
     if options.here and (options.source or options.own):
-        misuse("--from-here and --from are two machines", "name one")
+        misuse("--from-here and --from name two machines", "name one")

@@ -12,7 +12,7 @@ from tunedoctor.render.screen import Screen
 
 
 def run_envs(given: EnvsOptions) -> int:
-    """List the environments of this user; returns the exit code: 1 where there is none."""
+    """List the environments of this user; return the exit code, 1 if there are none."""
     with spinner("measuring"):
         found = environments(os.environ, str(Path.cwd()), sys.executable, sized=not given.quick)
     show(given.format, _render, Environments(environments=found))
@@ -26,7 +26,7 @@ def _render(found: Environments, screen: Screen) -> str:
     if found.environments:
         screen.next(("doctor check --target ENVIRONMENT", "check one"))
     else:
-        screen.wrap("no environment is active, stands here, or where tools keep theirs")
+        screen.wrap("no environment is active, in this folder, or where tools keep theirs")
         screen.next(("doctor fix --new .venv", "create one"))
     return screen.text()
 
@@ -35,4 +35,4 @@ def _words(one: Environment) -> list[str]:
     torch = f"torch {one.torch}" if one.torch else "no torch"
     told = [one.kind, f"Python {one.python or 'unknown'}", torch]
     told += [] if one.bytes is None else [f"{one.bytes / 1e9:.1f} GB"]
-    return [*told, *(["active"] if one.active else []), *(["the doctor's own"] if one.own else [])]
+    return [*told, *(["active"] if one.active else []), *(["doctor's own"] if one.own else [])]

@@ -1,4 +1,4 @@
-"""doctor explain, list and schema: what the doctor knows and how its answers are written."""
+"""doctor explain, list and schema: show pages and error texts, checks, and the schemas of results."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -25,8 +25,8 @@ from tunedoctor.render.screen import Screen, as_json
 from tunedoctor.tables.config import PREFIX
 
 _ON = (
-    "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
-    "with it; doctor explain ID shows a cause's page."
+    "The text alone proves none of them. doctor check examines this machine; doctor triage - --here also reads the "
+    "complete log; doctor explain ID shows a cause's page."
 )
 _SCHEMAS = {
     "report": "diagnosis.report.Report",
@@ -70,7 +70,7 @@ def explanation(id_: str, text: str | None, criteria: Callable[[], Criteria], sh
         text = id_
     if text is None and not id_:
         misuse(
-            "explain which finding", "doctor explain ID, an error text in quotes, a page, or --list"
+            "no finding is named", "doctor explain ID, an error text in quotes, a page, or --list"
         )
     only = (id_,) if text is None else ()
     checks = criteria()._replace(skip=(), only=only).checks()
@@ -129,8 +129,8 @@ def _text(text: str, checks: Sequence[Check], shown: Screen) -> str:
     leads = leads_to(snapshot, {one.id: one for one in checks})
     if not leads:
         misuse(
-            "this text is like nothing that a check knows",
-            "paste all of the error with the traceback above it and the versions to doctor triage -",
+            "this text resembles no error that doctor knows",
+            "paste the complete error, the traceback above it and the versions into doctor triage -",
         )
     shown.line(("This text can mean", "bold"))
     for lead in leads:

@@ -1,4 +1,4 @@
-"""doctor chat and doctor export: what was trained, asked here or made ready for other programs."""
+"""doctor chat and doctor export: ask a trained model, or convert it for other programs."""
 
 import shlex
 import sys
@@ -50,7 +50,9 @@ def _print_commands(
     for one in result.commands:
         shown.line(f"{one.program:>9}  {one.command}")
     if files.modelfile and not (files.gguf or (found.is_gguf and not found.adapter)):
-        shown.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
+        shown.line(
+            "           newer ones import Llama models from a .gguf file without it: --gguf NAME"
+        )
     target = f" --target {shlex.quote(given.target)}" if given.target else ""
     ways: list[tuple[str, str]] = []
     if not files.modelfile:
@@ -67,7 +69,7 @@ def run_chat_command(given: command_options.ChatOptions) -> int:
     """Ask a model one question, or talk with it; returns the exit code."""
     found = find_trained(given.out)
     if not given.prompt and not sys.stdin.isatty():
-        misuse("there is no terminal to talk on", "--prompt TEXT asks one question")
+        misuse("there is no terminal for a chat", "--prompt TEXT asks one question")
     chat = values_of(ChatOptions, given)
     require_comparable(chat, found)
     place = require_working(aim(given.target, own=given.own))

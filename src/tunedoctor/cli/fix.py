@@ -82,7 +82,7 @@ class TerminalFix(FixEvents):
         self._write(render_next_round(ids, screen()))
 
     def remains(self, result: FixResult) -> None:
-        """Print why what is left cannot be fixed."""
+        """Print why the remaining findings cannot be fixed."""
         self._write(render_left(as_shown(result), screen()))
 
     def interrupted(self, text: str) -> None:
@@ -103,7 +103,7 @@ class TerminalFix(FixEvents):
         elif why := refusal(place, MARK, force=False):
             misuse(f"{place} {why}", "name another file")
         else:
-            write_file(place, text, "name a file of yours")
+            write_file(place, text, "name your own file")
         if self._is_terminal and place != "-":
             self._show_script(fix, place)
 
@@ -129,7 +129,7 @@ def run_fix(given: FixCommand) -> int:
     fix = values_of(FixOptions, given, ids=ids, script=given.script is not None)
     check_combinations(fix, target=bool(given.target or given.own))
     if given.script == "":
-        misuse("--script is empty", "leave it out, or say what it is to be")
+        misuse("--script is empty", "leave it out, or give a value")
     options = Options.of(given)
     if given.script == "-" and given.format == "json":
         misuse("--script - and --format json both write to stdout", "name a file for one")

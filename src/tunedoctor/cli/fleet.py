@@ -1,4 +1,4 @@
-"""doctor fleet: many machines, asked by an engine that people run or read from files, judged and held together."""
+"""doctor fleet: ask many machines through an engine such as Slurm, or read files; judge and compare them."""
 
 import gc
 import os
@@ -46,9 +46,9 @@ ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 15 MB."""
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
-_LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
+_LONG = f"skipped a line of more than {LARGEST >> 20} MiB; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
-_TELLS = "doctor explain fleet tells how machines are named"
+_TELLS = "doctor explain fleet says how to name machines"
 
 
 def run_fleet(given: FleetOptions) -> int:
@@ -63,7 +63,7 @@ def run_fleet(given: FleetOptions) -> int:
     if given.last:
         data = read_input(given.last, _LARGEST_LAST, _WRITES)
         bad = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-        with refusing(bad, _WRITES, f"{given.last} is no former answer: "):
+        with refusing(bad, _WRITES, f"{given.last} is not an earlier result: "):
             last = msgspec.json.decode(data, type=Fleet)
         was = (
             replace(one, node=plain(one.node), findings=tuple(map(plain, one.findings)))
@@ -78,9 +78,9 @@ def run_fleet(given: FleetOptions) -> int:
         with closing(jobs):  # who is still asked ends with it
             rows = judged(_shown(fresh(jobs, given, options), one), make, processors())
     if not rows:
-        what = f"no snapshot is in {' and '.join(given.files)}: names end in .json or .jsonl"
+        what = f"no snapshot found in {' and '.join(given.files)}: names end in .json or .jsonl"
         if set(given.files) == {"-"}:
-            what = "no snapshot came on standard input: a line is one"
+            what = "no snapshot on standard input; each line must be one"
         misuse(what if given.files else "no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
     found = replace(
@@ -136,12 +136,12 @@ def _checks(criteria: Criteria, name: ProfileName) -> tuple[Check, ...]:
 
 
 def _jobs(given: FleetOptions) -> tuple[str, Generator[Job]]:
-    """Return engine and replies, by the one that is named; exits with 2 where none or several are."""
+    """Return the engine that the options name, and its replies; exit with 2 if none or several are named."""
     named = [name for name in ENGINES if getattr(given, name) is not None]
     if len(named) + bool(given.files) != 1:
         several = " and ".join(f"--{name}" for name in ["from"] * bool(given.files) + named)
         what = f"{several} are named" if named else "no machines are named"
-        misuse(what, f"take one of --from, {', '.join(f'--{name}' for name in ENGINES)}")
+        misuse(what, f"use one of --from, {', '.join(f'--{name}' for name in ENGINES)}")
     if named != ["kubernetes"] and (given.manifest or given.image):
         misuse("--manifest and --image are for pods", "add --kubernetes")
     if given.files:
@@ -183,7 +183,7 @@ def _file(place: str) -> Iterator[Job]:
 
 
 def _lines(name: str, place: str) -> Iterator[Reply]:
-    """Yield each line that holds something."""
+    """Yield each line that is not empty."""
     with opened(place) as stream:
         for number, line in enumerate(iter(partial(stream.readline, LARGEST + 1), b""), 1):
             rest = line
@@ -209,14 +209,15 @@ def check_combinations(options: FleetOptions) -> None:
         options.cordon or options.uncordon or options.label or options.unlabel
     ):
         misuse(
-            "--drain is one act, and there is another", "ask for one at a time, and what undoes it"
+            "--drain and another action are both given", "ask for one at a time, and what undoes it"
         )
     if (options.cordon or options.uncordon) and (options.label or options.unlabel):
         misuse(
-            "--cordon is one act, and there is another", "ask for one at a time, and what undoes it"
+            "--cordon and another action are both given",
+            "ask for one at a time, and what undoes it",
         )
     if options.max_age != 1.0 and not options.files:
-        misuse("--max-age is of files", "add --from")
+        misuse("--max-age needs --from", "add --from")
     if (options.yes or options.at_most is not None or options.max_age != 1.0) and not (
         options.drain
         or options.undrain
@@ -225,6 +226,6 @@ def check_combinations(options: FleetOptions) -> None:
         or options.label
         or options.unlabel
     ):
-        misuse("--yes, --at-most and --max-age are of an act", "add --drain, or another")
+        misuse("--yes, --at-most and --max-age need an action", "add --drain or another action")
     if (options.undrain or options.uncordon or options.unlabel) and (options.only or options.skip):
-        misuse("who is looked at in part is not seen ready", "leave out --only and --skip")
+        misuse("a partial check cannot show that a node is ready", "leave out --only and --skip")

@@ -84,7 +84,7 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
 
 
 def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
-    """Return the report with the lines that are to blame, where a format asks for them."""
+    """Return the report with the lines of its findings, if a format needs them."""
     places: dict[str, Place] = {}
     if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
         from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
@@ -92,7 +92,7 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
         try:
             places = blame.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
-            sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"doctor: lines are not named: {type(error).__name__}: {error}\n")
     own = {"partial": options.criteria.partial, "here": options.here}
     return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
 

@@ -1,4 +1,4 @@
-"""doctor train --nodes: the nodes are given by Slurm, Ray or Kubernetes, held against each other, and train as one."""
+"""doctor train --nodes: get nodes from Slurm, Ray or Kubernetes, compare them, and train on all of them."""
 
 import os
 import re
@@ -43,7 +43,7 @@ _MOST = 12
 def training(
     stack: ExitStack, how: TrainOptions, place: Target, words: Sequence[str], *, look: bool
 ) -> list[str]:
-    """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
+    """Return the command words that start the trainer on each node; [] if it can't train there, which was reported."""
     values = values_of(words)
     gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
     name = "Ray" if by_ray else "Slurm" if how.slurm is not None else "Kubernetes"
@@ -60,7 +60,7 @@ def training(
         more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
         for text in [*wrong[:_MOST], *more]:
             one.wrap(text, 2, mark("error"))
-        sys.stderr.write(f"{one.text()}doctor: not begun; --no-check trains all the same\n")
+        sys.stderr.write(f"{one.text()}doctor: not started; --no-check trains anyway\n")
         return []
     if by_ray:
         out = Path(str(values.get("out") or "out"))
@@ -88,7 +88,7 @@ def _wrong(
     }
     order["gpus"] = how.processes * (order["device"] != "cpu")
     meet, seen = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
-    with spinner("comparing") as shown, refusing(ValueError, "doctor fleet tells more"):
+    with spinner("comparing") as shown, refusing(ValueError, "doctor fleet shows more"):
         shown.watch([*job.names])
         if job.rank >= 0:  # the first pod gets what the others are
             own = child.run([sys.executable, "-m", "tunedoctor", *asked], timeout=120.0).out
@@ -132,7 +132,7 @@ def _too_little(
 
 
 def run(argv: Sequence[str], log: Path) -> int:
-    """Train by a whole command; returns the exit code, when the node that failed has been named."""
+    """Run the training command and name the node that failed; return the exit code."""
     ran = running.run(argv, as_key=True, own=running.Own(gentle=_GENTLE))
     if not ran.code:
         return 130 if "SIGINT" in ran.signals else 0
@@ -144,7 +144,7 @@ def run(argv: Sequence[str], log: Path) -> int:
         what = f"ended by {signal}"
     ended = f"{node} failed first: {what}; the other nodes were ended"
     say(ended if node else f"it ended with exit status {ran.code}")
-    say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
+    say(f"doctor triage {shlex.quote(str(log))} looks for the cause in the output of all processes")
     return 1
 
 

@@ -60,14 +60,14 @@ def run_triage(given: TriageOptions) -> int:
 
 
 def _unread(_: object, error: Exception, where: str = "") -> None:
-    """Say that facts in a text could not be taken as they are; what fails of a reader is left out in silence."""
+    """Say that facts in a text could not be read as they are; failures of readers are not mentioned."""
     if isinstance(error, SnapshotError):
-        text = clean_text(f"doctor: the facts that the doctor wrote{where} can't be read: {error}")
-        sys.stderr.write(f"{' '.join(text.split())}; read as any other text\n")
+        text = clean_text(f"doctor: the facts that doctor wrote{where} can't be read: {error}")
+        sys.stderr.write(f"{' '.join(text.split())}; reading them as ordinary text\n")
 
 
 def triage_many(options: Options, sources: Sequence[str]) -> int:
-    """Print a row for each file. Returns 1 where one has findings, else 2 where one could not be told, else 0."""
+    """Print a row for each file. Return 1 if one has findings, else 2 if one could not be decided, else 0."""
     if options.format not in ("terminal", "jsonl") or options.outputs:
         what = "--output" if options.outputs else f"--format {options.format}"
         misuse(f"{what} is for one report", "--format jsonl gives each in one line")

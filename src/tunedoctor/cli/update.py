@@ -16,7 +16,7 @@ MANY = 5
 
 
 def run_update(given: UpdateOptions) -> int:
-    """Bring the wheel table up to date and print what changed; returns 0, or 2 if it stays as it was."""
+    """Update the wheel table and print the changes; return 0, or 2 if it could not be updated."""
     in_json = given.format == "json"
     try:
         outcome = update(
@@ -36,7 +36,7 @@ def _refused(why: str, *, in_json: bool) -> int:
     if in_json:
         write(as_json({"schema": SCHEMA, "state": "refused", "why": why}))
     else:
-        sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
+        sys.stderr.write(f"doctor: {why}; the wheel table is unchanged\n")
     return 2
 
 
@@ -48,21 +48,21 @@ def _text(outcome: UpdateResult) -> str:
         )
         return shown.text()
     shown.line("Would change:" if outcome.state == "shown" else "The wheel table is up to date:")
-    new = "the code for GPUs is not told: chosen where nothing older fits"
+    new = "the GPUs it supports are unknown: chosen only if nothing older fits"
     for text in (
         *(outcome.changes or ["nothing new"]),
         *([f"of {listed(outcome.new)} {new}"] if outcome.new else ()),
         *(f"left out: {one}" for one in outcome.left_out),
         *(f"not told: {one}" for one in outcome.untold),
         *(
-            [f"kept, though the index does not name it: {listed(outcome.kept, MANY)}"]
+            [f"kept, although the index does not list it: {listed(outcome.kept, MANY)}"]
             * bool(outcome.kept)
         ),
     ):
         shown.wrap(text, 2)
     dates = f"in use until now {outcome.before}, shipped {outcome.shipped}"
     if outcome.state == "updated":
-        dates = f"now of {outcome.date}; {dates}; it lies in {outcome.file}"
+        dates = f"now of {outcome.date}; {dates}; stored in {outcome.file}"
     shown.wrap(f"Wheel table: {dates}.")
     shown.next(("doctor wheel", "choose a build with it"))
     return shown.text()

@@ -54,7 +54,7 @@ _STEP = 64
 
 
 class DataOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of training data and what is asked of them; docs/data.md says what each field means."""
+    """Files of training data, and options; docs/data.md explains each field."""
 
     files: tuple[str, ...] = ()
     valid: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ def survey_data(
     if given.model:
         check_folder(given.model)
     if not (given.files or given.valid or given.test):
-        misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
+        misuse("doctor data needs a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
     _writable(given, sources)
     readers = _startable(given, choose(), interaction)
@@ -174,17 +174,18 @@ def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
     for place in _outs(given) if given.convert else ():
         if place.suffix not in (".jsonl", ".ndjson"):
             misuse(
-                f"--convert {place} must end in .jsonl", "it writes JSON Lines, as in train.jsonl"
+                f"--convert {place} must end in .jsonl",
+                "it writes JSON Lines, for example train.jsonl",
             )
         if place.exists() and any(place.samefile(one.path) for one in sources):
-            misuse(f"{place} is one of the files that are read", "name another file")
+            misuse(f"{place} is one of the input files", "name another file")
         if place.exists() and not (given.force and place.is_file()):
-            misuse(f"{place} is there", "name another file, or --force")
+            misuse(f"{place} is there", "name another file, or use --force")
         require_writable(str(place), "\0", force=True)
 
 
 def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
-    """Write the rows of the train split, or of all where there is none, as JSON Lines."""
+    """Write the rows of the train split as JSON Lines, or all rows if no file has that split."""
     files = [one.path for one in found.sources if one.split == "train"]
     files, outs = files or [one.path for one in found.sources], _outs(given)
     try:
@@ -198,15 +199,15 @@ def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
     except OSError as error:
         misuse(f"{outs[0]} can't be written: {error.strerror or error}", "name another file")
     if len(files) < len(found.sources):
-        found.notes.append(f"{outs[0]} has the rows of the train split alone")
+        found.notes.append(f"{outs[0]} has only the rows of the train split")
     return tuple(Written(str(out), count) for out, count in zip(outs, counts, strict=True))
 
 
 def _startable(given: DataOptions, place: Target, interaction: Interaction) -> Readers:
     """Return the interpreters that may be started.
 
-    That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
-    folder is never started here.
+    That is one that the user named, or with --model the active one. An environment that is only in the folder is never
+    started here.
     """
     if place.problem and place.chosen_by == "--target":
         misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
@@ -258,11 +259,11 @@ def _report(
 def _counted(
     given: DataOptions, found: survey.Survey, spool: Spool, python: str
 ) -> "Counted | None":
-    """Count with the model's tokenizer, and note what its template refuses; None where that can't be, with a note."""
+    """Count with the model's tokenizer, and note what its template refuses; None, with a note, if it fails."""
     why = "name the environment with --target"
     counted = count(python, given.model, spool, found.shown) if python else why
     if isinstance(counted, str):
-        lacks = "the target's tokenizer could not count, so lengths are an estimate"
+        lacks = "the target's tokenizer could not count tokens, so lengths are estimated"
         found.notes.append(f"{lacks}: {counted}")
         return None
     for index, why in counted.refused.items():
@@ -271,7 +272,7 @@ def _counted(
     if counted.stopped:
         _, file, row = spool.rows[len(counted.rows)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], counted.stopped)
-        lacks = "lengths are an estimate, as that template was not asked for more rows"
+        lacks = "lengths are estimated, because the template was not run on more rows"
         found.notes.append(f"{lacks}; download the model again, or repair the file")
         return None
     if not counted.template:
@@ -315,7 +316,7 @@ class Counted(msgspec.Struct, frozen=True):
 def count(
     python: str, model: str, spool: Spool, shown: Sequence[survey.Shown] = ()
 ) -> Counted | str:
-    """Count the rows of a spool with an interpreter, and have rows shown; why it can't, where it can't."""
+    """Count the rows of a spool with an interpreter, and format the rows to show; return the reason if it fails."""
     first = [msgspec.json.encode((one.line, one.form, one.turns)) for one in shown]
     with scratch() as folder:
         place = Path(folder) / "rows.jsonl"
@@ -345,9 +346,9 @@ def count(
     try:
         found = msgspec.json.decode(said[0], type=Counted)
     except (msgspec.MsgspecError, IndexError):
-        return "its answer is no count"
+        return "its output is not a count"
     if not found.stopped and len(found.rows) != len(first) + len(spool.rows):
-        return "it counted other rows"
+        return "it counted another number of rows"
     refused = ((int(key) - len(first), why) for key, why in found.refused.items())
     theirs = {str(key): why for key, why in refused if key >= 0}
     rows = found.rows[len(first) :]
@@ -367,7 +368,7 @@ def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown
 
 
 def clipped(text: str) -> str:
-    """Return a text in one line, its middle left out where it is long."""
+    """Return a text in one line; leave out the middle if it is long."""
     text = clean_text(text[:_LONG] + text[_LONG:][-_LONG:]).replace("\n", "\\n")
     return text if len(text) <= _LONG else f"{text[: _LONG * 2 // 3]} … {text[-_LONG // 3 :]}"
 
@@ -425,4 +426,4 @@ def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Cos
 def check_combinations(options: DataOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
     if (options.split or options.force) and not options.convert:
-        misuse("--split and --force are for --convert", "name it, as in --convert train.jsonl")
+        misuse("--split and --force are for --convert", "add it, for example --convert train.jsonl")

@@ -189,7 +189,7 @@ def fit(  # noqa: PLR0913  the main options of the command
 ) -> FitReport:
     """Estimate the memory that a fine-tune needs, whether it fits, and the fewest changes that make it fit.
 
-    Computed: no model is loaded and no network is asked.
+    Calculates only: loads no model and uses no network.
 
     `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
     `doctor train`, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with
@@ -216,7 +216,7 @@ def estimate(
 
     `place` is where the libraries' releases are read; `tracing` returns the target that `exact` runs in.
     """
-    with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
+    with refusing(MemoryModelError, "doctor explain fit says what MODEL can be"):
         return _found(options, place, tracing, interaction)
 
 
@@ -241,7 +241,7 @@ def _found(
         devices, _ = _devices(given, snapshot)
         if devices:
             return overview.machine_table(max(devices, key=lambda one: one.usable), run)
-        interaction.say("there is no GPU here; --gpu NAME or --vram GIB asks for one")
+        interaction.say("there is no GPU here; --gpu NAME or --vram GIB chooses one")
         return overview.card_table(worth_having(), run)
     if given.cards:
         return overview.offers(shape, run, worth_having())
@@ -321,7 +321,7 @@ def _run(given: FitOptions, snapshot: Snapshot | None, model_type: str) -> Run:
 def _devices(
     given: FitOptions, snapshot: Snapshot | None
 ) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Return the GPUs that are asked about, and what is to be said of them."""
+    """Return the requested GPUs, and notes about them."""
     if given.vram:
         card = Device(f"a card of {given.vram:g} GiB", "nvidia", given.vram)
         return (card,) * given.gpus, ()
@@ -330,22 +330,22 @@ def _devices(
         return (card,) * given.gpus, notes
     devices, notes = here(snapshot) if snapshot else ((), ())
     if 1 < len(devices) < given.gpus:
-        what = f"--gpus is {given.gpus}, and here are {len(devices)}"
-        misuse(what, "--gpu NAME asks about other ones")
+        what = f"--gpus is {given.gpus}, but this machine has {len(devices)}"
+        misuse(what, "--gpu NAME chooses another model")
     if given.gpus > 1:
         devices = tuple(sorted(devices, key=lambda d: -d.usable))[: given.gpus]
     return devices, notes
 
 
 def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
-    """Return the card of that name, the smallest of several, and notes on it. Raises DoctorError if there is none."""
+    """Return the card with a name, the smallest of several, and notes on it. Raises DoctorError if unknown."""
     found = cards_like(name)
     if not found:
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
         misuse(
-            f"no card of the table is called {name[:60]!r}{hint}",
-            "doctor fit --cards names some; --vram 24 asks for a size",
+            f"the table has no card called {name[:60]!r}{hint}",
+            "doctor fit --cards lists some; --vram 24 gives only the size",
         )
     card = overview.device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
     if len({one.memory_gib for one in found}) == 1:
@@ -389,7 +389,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     place: Target,
     interaction: Interaction = SILENT,
 ) -> FitReport:
-    """Put what the tracer finds in the place of the closed form. Raises DoctorError if it cannot trace that."""
+    """Replace the estimate of the formulas by that of the tracer. Raises DoctorError if it cannot trace the run."""
     if refusal := _refusal(run, shape):
         misuse(*refusal)
     asked = json.dumps(request(_config(model, shape), shape, run))
@@ -400,7 +400,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     try:
         one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
     except (msgspec.MsgspecError, IndexError):
-        misuse("the target's answer is no trace", _LEAVE)
+        misuse("the target's output is not a trace", _LEAVE)
     if why := one.error if ended.ok else (last or [ended.death])[0]:
         misuse(
             f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
@@ -408,7 +408,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     gib = (one.peak + WORKSPACES) / GIB
     spare = found.reserved_gib - found.peak_gib
     around = Band(gib * (1 - _ERROR), gib, gib * (1 + _ERROR), max(0.0, spare))
-    carried = "two depths carried on to the whole"
+    carried = "at two depths, extrapolated to all layers"
     note = f"traced with torch {one.torch} in {one.seconds:.0f} s, {carried}"
     return msgspec.structs.replace(
         found,
@@ -438,7 +438,7 @@ def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
 
 
 def _config(model: str, shape: Shape) -> dict[str, Any]:
-    """Return the config.json of a model as it is, or the catalogue's."""
+    """Return the original config.json of a model, or the catalogue's."""
     path = config_file(model)
     if path is not None:
         found = parsed(read_input(str(path), LARGEST))
@@ -447,7 +447,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     for row in models():
         if row.name == shape.name or f"of {row.name})" in shape.name:
             return row.config
-    raise MemoryModelError("--exact wants a folder, a config.json or a name of the catalogue")
+    raise MemoryModelError("--exact needs a folder, a config.json or a name of the catalogue")
 
 
 def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
@@ -477,7 +477,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
 
 
 def _named(shape: Shape) -> tuple[str, ...]:
-    """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
+    """Return the names of all modules that peft can adapt if it fails on all-linear; () if it does not fail."""
     every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
     return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()
 
@@ -489,6 +489,9 @@ def check_combinations(options: FitOptions) -> None:
     if (
         options.price_per_hour or options.card_price or options.power_price or options.rented
     ) and not options.tokens:
-        misuse("a price is given without --tokens", "--tokens 20M tells how long the training is")
+        misuse(
+            "a price is given without --tokens",
+            "add --tokens, for example 20M: the length of the training",
+        )
     if options.rented and not options.price_per_hour:
-        misuse("--rented names a card, and no --price-per-hour", "give its price")
+        misuse("--rented is given without --price-per-hour", "give its price")

@@ -38,7 +38,9 @@ from tunedoctor.tables.config import Settings
 from tunedoctor.transaction.outcome import FixResult
 from tunedoctor.transaction.undoing import put_in_order
 
-_UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
+_UNSEEN = (
+    "nothing was imported (--no-import), so it is unknown whether the packages can be imported"
+)
 
 
 class FixPlan:
@@ -55,7 +57,7 @@ class FixPlan:
         return f"FixPlan({self.result.plan_id!r}, end={self.result.end!r})"
 
     def apply(self) -> FixResult:
-        """Carry the plan out: all of it or nothing. It is made again first, and refused if it is now another one."""
+        """Carry out the plan: all of it or nothing. Plan again first, and refuse if the plan has changed."""
         if not self.result.plan_id:
             return self.result
         return self._apply(self.result.plan_id)
@@ -131,16 +133,16 @@ def fix(  # noqa: PLR0913  the options of the command
 ) -> FixPlan | FixResult:
     """Plan how to fix the findings of an environment, and return the plan; with `apply`, carry it out.
 
-    `plan` is the `plan_id` of an earlier result: nothing is done if the plan is now another one. `ids`: findings to
-    fix, by default all errors and warnings. `smallest`: try no larger change if the smallest one does not help. `new`:
-    make an environment there with `packages`, of the interpreter `python`. `installer`: who makes the change. `deep`,
-    `smoke` and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
+    `plan` is the `plan_id` of an earlier result: nothing is done if the plan has changed. `ids`: findings to fix, by
+    default all errors and warnings. `smallest`: try no larger change if the smallest one does not help. `new`: make an
+    environment there with `packages`, of the interpreter `python`. `installer`: who makes the change. `deep`, `smoke`
+    and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
     `system`: change a Python that is no virtual environment. The files of the environment's project change with it, but
     not with `environment_only`. A change is made as a whole or not at all; `undo` takes it back. Asks the user's
     package indexes and starts the environment's interpreter.
     """
     if plan is not None and not apply:
-        misuse("--plan names a plan that is carried out", "add apply=True, or leave it out")
+        misuse("--plan needs a plan that is applied", "add apply=True, or leave it out")
     options = FixOptions(
         ids=tuple(ids),
         dry_run=not apply,
@@ -246,7 +248,7 @@ def fix_environment(  # noqa: PLR0913  each is of one command
 
 
 def own_python(given: FixOptions) -> str:
-    """Return the interpreter that a new environment is made of."""
+    """Return the interpreter for a new environment."""
     if not given.python:
         return sys.executable
     # one that is named by its path is the user's word
@@ -258,15 +260,15 @@ def own_python(given: FixOptions) -> str:
     for name in () if found else (given.python, f"python{given.python}"):
         found = found or find_program(name, os.environ)
     if not found:
-        misuse(f"--python is {given.python!r}, which is no interpreter", "name one by its path")
+        misuse(f"--python is {given.python!r}, which is not an interpreter", "name one by its path")
     return found
 
 
 def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     """Return the findings to fix, and the case with all facts that were found for them.
 
-    Where a look without running finds nothing, what the last deep look of the unchanged environment told counts; else
-    its packages are imported.
+    If reading files finds nothing, use the remembered result of the last deep look at the unchanged environment;
+    without one, import its packages.
     """
     if case.given.new:
         return case, ()
@@ -277,7 +279,7 @@ def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     seen = case.given.deep or case.given.no_import or remembered(case.snapshot)
     if seen or _applicable(case, found):
         return case, found
-    case.interaction.say("its files show nothing that can be fixed; importing its packages")
+    case.interaction.say("the files show nothing to fix; importing the packages")
     with case.interaction.progress() as progress:
         who = (interpreter.executable, interpreter.version)
         words = importing(extra=extra_modules(packages, interpreter))
@@ -318,7 +320,7 @@ def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
 def check_combinations(options: FixOptions, *, target: bool) -> None:
     """Raise DoctorError if options contradict each other or one lacks another. `target`: an environment was named."""
     if options.new and (target or options.ids):
-        misuse("--new makes an environment", "leave out --target and the ids")
+        misuse("--new creates an environment", "leave out --target and the ids")
     if (options.python or options.packages) and not options.new:
         misuse("--python and --with are for a new environment", "name its folder with --new")
     if options.no_import and (options.deep or options.smoke):
@@ -327,4 +329,4 @@ def check_combinations(options: FixOptions, *, target: bool) -> None:
         if (
             getattr(options, option) == ""
         ):  # such as from an unset shell variable: not the same as no option
-            misuse(f"--{option} is empty", "leave it out, or say what it is to be")
+            misuse(f"--{option} is empty", "leave it out, or give a value")

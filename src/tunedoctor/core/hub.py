@@ -22,7 +22,7 @@ _ANOTHER = "name a folder or a .gguf file"
 
 
 def kept(name: str) -> Path | None:
-    """Return the folder of a model in the hub's cache; None where it is not there."""
+    """Return the folder of a model in the hub's cache; None if it is not cached."""
     if not NAME.fullmatch(name):
         return None
     place = Path(hub_cache(os.environ)[0], f"models--{name.replace('/', '--')}")
@@ -39,15 +39,15 @@ def all_kept() -> list[str]:
 
 
 def offline() -> str:
-    """Return the variable that forbids to ask the hub; "" where it may be asked."""
+    """Return the variable that forbids asking the hub; "" if it may be asked."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return next((one for one in names if os.environ.get(one, "").upper() in _TRUE), "")
 
 
 def check_name(name: str, *, reach: bool) -> None:
-    """Exit with 2 where a name leads to no model; the hub is asked for what is not in its cache.
+    """Exit with 2 if no model has this name; ask the hub if the model is not cached.
 
-    Without `reach`, one that can't be reached is left to the trainer.
+    Without `reach`, a hub that can't be reached is left to the trainer.
     """
     if kept(name):
         return
@@ -56,18 +56,18 @@ def check_name(name: str, *, reach: bool) -> None:
     if "/" not in name or not NAME.fullmatch(name):
         misuse(f"there is no model {name[:100]!r} here{hint}", f"{_ANOTHER}, or owner/name")
     if variable := offline():
-        what = f"{name} is not in the hub's cache, and {variable} forbids to ask for it"
+        what = f"{name} is not in the hub's cache, and {variable} forbids asking the hub"
         misuse(what, f"unset {variable}, or {_ANOTHER}")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     status, code, why = _asked(f"{endpoint}/{name}/resolve/main/config.json")
     endpoint = endpoint.rpartition("@")[2]  # a password is not told
     if code == "EntryNotFound":
-        misuse(f"{endpoint}/{name} holds no config.json", "name a repository of transformers' form")
+        misuse(f"{endpoint}/{name} has no config.json", "name a repository in transformers' format")
     if status == 404 or code == "RepoNotFound":
-        private = "a private one wants HF_TOKEN"
-        misuse(f"{endpoint} has no model {name}{hint}", f"look for typing errors; {private}")
+        private = "a private one needs HF_TOKEN"
+        misuse(f"{endpoint} has no model {name}{hint}", f"check the spelling; {private}")
     if status in (401, 403):
-        terms = f"accept its terms at {endpoint}/{name}, and set HF_TOKEN to a token of yours"
+        terms = f"accept its terms at {endpoint}/{name}, and set HF_TOKEN to your token"
         misuse(f"{name} is gated: {endpoint} does not give it to you", terms)
     if why and reach:
         what = f"{name} is not in the hub's cache, and {endpoint} {why}"
@@ -75,7 +75,7 @@ def check_name(name: str, *, reach: bool) -> None:
 
 
 def _asked(url: str) -> tuple[int, str, str]:
-    """Return the status of an answer and what the hub calls it, or why there is none."""
+    """Return the status of an answer and the hub's message, or why there is no answer."""
     from tunedoctor.refresh.fetch import Client, FetchError, Limits  # noqa: PLC0415  few ask
 
     try:

@@ -23,7 +23,7 @@ _HEADS = (4 << 20, 64 << 20)
 
 
 def config_file(model: str) -> Path | None:
-    """Return the config.json that a path names, itself or its folder's, or a .gguf file; None where it is no path."""
+    """Return the config.json that a path names, directly or as a folder, or a .gguf file; None if it is not a path."""
     try:
         path = Path(model).expanduser()
         if path.is_dir():
@@ -57,7 +57,7 @@ def model_of(model: str) -> Shape:
         return shape_of_head(head, _title(path))
     if path.name == "config.json" and not path.exists():
         if (path.parent / "adapter_config.json").is_file():
-            misuse(f"{path.parent} holds an adapter and no model", "name its base model")
+            misuse(f"{path.parent} contains an adapter and no model", "name its base model")
         misuse(
             f"{path} is not there", "name a folder with a config.json, or a model of the catalogue"
         )
@@ -74,17 +74,17 @@ def gguf_head(path: Path) -> Head:
     except CutOffError:
         head = head_of(read_start(path, _HEADS[1]))
     if (size := path.stat().st_size) < head.end:
-        what = f"it is cut off: {size / 1e6:,.1f} MB of {head.end / 1e6:,.1f}; download it again"
+        what = f"it is truncated: {size / 1e6:,.1f} MB of {head.end / 1e6:,.1f}; download it again"
         raise CutOffError(what)
     return head
 
 
 def check_folder(model: str) -> None:
-    """Raise DoctorError if a model's folder holds what would wait or act when the target opens it."""
+    """Raise DoctorError if a model's folder contains a file that could hang or act when opened, such as a FIFO."""
     folder = Path(model).expanduser()
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
         if one.exists() and not one.is_file() and not one.is_dir():
-            misuse(f"{one} is no regular file", "take it out of the model's folder")
+            misuse(f"{one} is not a regular file", "remove it from the model's folder")
 
 
 def _title(path: Path) -> str:
@@ -92,10 +92,10 @@ def _title(path: Path) -> str:
 
 
 def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
+    """Return this machine's GPUs with known memory, and notes about the others."""
     gpus = gpus_of(snapshot)
     untold = (one.name for one in gpus if one.vendor == "nvidia" and not one.room)
-    notes = [f"the driver does not tell the memory of {n}: name it with --vram" for n in untold]
+    notes = [f"the driver does not report the memory of {n}: name it with --vram" for n in untold]
     found: list[Device] = []
     for one in gpus:
         if one.room:

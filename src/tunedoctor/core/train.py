@@ -128,7 +128,7 @@ class NodeLauncher(Protocol):
         ...
 
     def run(self, command: Sequence[str], log: Path) -> int:
-        """Run the whole command; return its status, after saying which node failed."""
+        """Run the training command; name the node that failed, and return the exit status."""
         ...
 
 
@@ -220,7 +220,7 @@ def read_training(options: TrainOptions) -> Training:
     batch, count = int(values.get("batch", 16)), options.processes * (options.nodes or 1)
     if rest := batch % count:
         nodes = f" on {options.nodes} nodes" if options.nodes else ""
-        what = f"batch {batch} is no multiple of {count} processes{nodes}"
+        what = f"batch {batch} is not a multiple of {count} processes{nodes}"
         misuse(what, f"--batch={batch - rest + count} is one")
     return Training(options.words, values)
 
@@ -308,7 +308,7 @@ def _trainer(snapshot: Snapshot, words: Sequence[str]) -> list[str]:
     if version >= _READS_TOML:
         return [str(TRAINER), *words]
     files, _ = words_of(words)
-    way = "it holds TOML, as in: model = 'folder'"
+    way = "it must contain TOML, for example model = 'folder'"
     with refusing((OSError, ValueError), way, f"{', '.join(files)}: "):
         values = values_of(files)
     return [str(TRAINER), *spelled(values), *(one for one in words if one.startswith("--"))]
@@ -356,7 +356,7 @@ def _last_checkpoint(out: Path) -> Path | None:
 
 
 def _step_of(checkpoint: Path) -> int:
-    """Return the step of a folder such as step-40; 0 if it is none."""
+    """Return the step of a folder such as step-40; 0 for any other name."""
     number = checkpoint.name.removeprefix("step-")
     return int(number) if number.isdigit() else 0
 

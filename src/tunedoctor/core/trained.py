@@ -1,4 +1,4 @@
-"""A trained model: where it is, and what it needs to be loaded."""
+"""Find a trained model and what is needed to load it."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def find_trained(name: str) -> Trained:
     place = Path(name).expanduser().absolute()
     if place.is_file():
         if place.suffix != ".gguf":
-            misuse(f"{name} is no .gguf file", _NAME)
+            misuse(f"{name} is not a .gguf file", _NAME)
         with refusing((OSError, MemoryModelError), _NAME, f"{name}: "):
             gguf_head(place)
         return Trained(str(place))
@@ -48,14 +48,14 @@ def find_trained(name: str) -> Trained:
         misuse(f"there is no {name}", "doctor train leaves its result in the folder out")
     final = place / "final"
     if not final.is_dir() and (steps := sorted(place.glob("step-*"))):
-        way = f"the doctor train that began it goes on with --resume=true; or name {steps[-1]}"
-        misuse(f"{name} holds a run that has not ended", way)
+        way = f"continue it with doctor train and --resume=true, or name {steps[-1]}"
+        misuse(f"{name} contains a run that has not ended", way)
     place = final if final.is_dir() else place
     if not (place / "adapter_config.json").is_file():
         return Trained(_model_folder(place))
     adapter = read_json(place / "adapter_config.json")
     if not (place / "adapter_model.safetensors").is_file():
-        misuse(f"{place} holds no adapter_model.safetensors", "train again, or download it again")
+        misuse(f"{place} has no adapter_model.safetensors", "train again, or download it again")
     rank = adapter.get("r")
     return Trained(
         _base_of(adapter.get("base_model_name_or_path"), place),
@@ -73,7 +73,7 @@ def _base_of(named: object, adapter: Path) -> str:
         return _model_folder(Path(base).absolute())
     if not NAME.fullmatch(base):
         way = "set base_model_name_or_path in its adapter_config.json"
-        misuse(f"the base {base[:200]} of {adapter} is not there", way)
+        misuse(f"the base {base[:200]} of {adapter} does not exist", way)
     return base
 
 
@@ -89,7 +89,7 @@ def _model_folder(place: Path) -> str:
     """Return the folder of a model. Raises DoctorError if it lacks a part."""
     check_folder(str(place))
     if not (place / "config.json").is_file():
-        misuse(f"{place} holds neither adapter_config.json nor config.json", _NAME)
+        misuse(f"{place} has neither adapter_config.json nor config.json", _NAME)
     if not any(p.name.endswith(WEIGHTS) for p in place.iterdir()):
         misuse(f"{place} holds no weights", "download it again, or name another folder")
     if wrong := absurd_depth(read_json(place / "config.json")):
@@ -98,13 +98,13 @@ def _model_folder(place: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file beside weights. Raises DoctorError if there is none."""
+    """Return the object in a JSON file next to weights. Raises DoctorError if there is none."""
     try:
         return dict(json.loads(read_regular(path, _LARGEST)))
     except (OSError, ValueError, TypeError) as error:
         misuse(f"{path} can't be read: {error}", _NAME)
     except RecursionError:
-        misuse(f"{path} can't be read: its values lie too deep in each other", _NAME)
+        misuse(f"{path} can't be read: its values are nested too deeply", _NAME)
 
 
 def size_of(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Bring the table of PyTorch wheels up to date."""
+"""Update the table of PyTorch wheels."""
 
 import os
 import sys
@@ -33,7 +33,7 @@ def update(
     # a project's settings can forbid the network; which index is asked is the user's to set
     ban = own(os.environ, sys.prefix, project_file()).ban
     if says := "--offline" if offline else ban.who if ban else "":
-        raise UpdateError(f"{says} says that no network is to be asked")
+        raise UpdateError(f"{says} forbids using the network")
     mode: Mode = "show" if dry_run else "now" if force else "due"
     try:
         default, client = asker()
@@ -44,4 +44,4 @@ def update(
     except UpdateError:
         raise
     except ValueError as error:
-        misuse(str(error), "name one as in https://download.pytorch.org/whl")
+        misuse(str(error), "name one such as https://download.pytorch.org/whl")

@@ -47,10 +47,9 @@ def wheel(  # noqa: PLR0913  the options of the command
 ) -> WheelChoice:
     """Choose the PyTorch build for this machine or a described one: which, why, and how to install it.
 
-    Uses the table that comes with doctor; asks no network.
-
-    `platform` ("linux", "wsl", "windows", "macos") describes another machine as a whole; without it, what is named
-    replaces that of this machine. `torch` is a range such as ">=2.6"; `gpus` are "8.9", "gfx1100", names, or "none".
+    Uses the table that comes with doctor, and no network. `platform` ("linux", "wsl", "windows", "macos") describes
+    another machine; without it, the other parameters override facts of this one. `torch` is a range such as ">=2.6";
+    `gpus` are "8.9", "gfx1100", names, or "none".
     """
     if platform and target is not None:
         misuse(
@@ -82,10 +81,10 @@ def choose_wheels_of(data: bytes, source: str) -> list[WheelChoice]:
     """Return the builds for the machines of a file: a snapshot, or machines as JSON. `source` names it in errors."""
     age = knowledge()
     with refusing(
-        UnicodeDecodeError, "a machine in JSON belongs there", f"{source} is no UTF-8 text: "
+        UnicodeDecodeError, "name a file with a machine as JSON", f"{source} is not UTF-8 text: "
     ):
         text = data.decode("utf-8-sig")
-    useless, writer = "the snapshot is of no use: ", "doctor snapshot -o FILE writes one"
+    useless, writer = "the snapshot cannot be used: ", "doctor snapshot -o FILE writes one"
     if SCHEMA in text[:4000]:
         with refusing((SnapshotError, MachineError), writer, useless):
             snapshot, assumed = _with_a_python(from_json(text))

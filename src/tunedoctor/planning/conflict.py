@@ -32,9 +32,9 @@ class _Need(NamedTuple):
 
 
 def describe_conflict(text: str) -> str:
-    """Return why there is no solution, as at most three sentences; "" where the proof is none that is understood.
+    """Return in at most three sentences why there is no solution; "" if the resolver's proof is not understood.
 
-    The proof of the resolver ends in a statement about all versions of one package; that one says most.
+    The proof ends in a statement about all versions of one package, which is the most informative one.
     """
     flat = NoSolution(text).flat
     if other := _PYTHON.search(flat):
@@ -65,7 +65,7 @@ def describe_conflict(text: str) -> str:
 
 
 def describe_missing(text: str) -> str:
-    """Return the package that no source has, in a few words; "" where the proof is about another thing."""
+    """Return the package that no source has, in a few words; "" if the proof is about something else."""
     found = _NO_VERSION.search(NoSolution(text).flat)
     return f"no source has {found[1]} {_range(found[2].strip(',.'))}".strip() if found else ""
 
@@ -83,7 +83,7 @@ def _needs(flat: str) -> list[_Need]:
 
 
 def _requested(flat: str) -> list[tuple[str, str]]:
-    """Return what is required of the resolver: of the environment, and by the fix."""
+    """Return the requirements for the resolver: those of the environment and those of the fix."""
     found: dict[tuple[str, str], None] = {}
     for words in _REQUIRE.findall(flat):
         for name, range_ in _ONE.findall(words.replace(" and ", " ")):
