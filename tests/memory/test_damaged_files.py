@@ -68,7 +68,7 @@ def test_an_adapter_whose_base_is_no_name_is_refused(base, tmp_path):
     (tmp_path / "adapter_model.safetensors").write_bytes(b"x")
     ended = doctor("chat", str(tmp_path), "--prompt", "Hello")
     assert ended.returncode == 2
-    assert "is not there" in ended.stderr
+    assert "does not exist" in ended.stderr
     assert "base_model_name_or_path" in ended.stderr
 
 
