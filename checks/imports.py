@@ -269,12 +269,23 @@ def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
     row, lacks = broken.row, api.listed(broken.row.absent or broken.row.fix)
     first = next(iter(broken.versions), "")
     who = api.listed(f"{name} {version}" for name, version in broken.versions.items())
+    found = api.pair_finding(facts, [broken])
+    if row.severity == "error" and not broken.said and _is_locked(facts):
+        found = structs.replace(found, severity="warning")
     return structs.replace(
-        api.pair_finding(facts, [broken]),
+        found,
         title=f"Some code of {first} needs {lacks}" if row.severity == "note" and first else "",
         found=f"the error '{broken.said}'" if broken.said else f"{who} without {lacks}".strip(),
         cure_note="",
     )
+
+
+def _is_locked(facts: api.Facts) -> bool:
+    """Return whether a project's lock decides what is installed.
+
+    What it leaves out and no requirement asks for, such as accelerate, the project's own training code may not need.
+    """
+    return bool(facts.packages.lock) or facts.target.chosen_by == api.DECLARED
 
 
 def _amdsmi(facts: api.Facts) -> api.Finding | None:

@@ -375,6 +375,8 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
     if torch is not None or not own:
         return _from_error(facts)
     fit = api.torch_install(facts)
+    if facts.target and facts.target.chosen_by == api.DECLARED:
+        return facts.worded("/declared", cure=fit.cure or api.tell("uv add torch"))
     return facts.worded(
         "/absent:fits" if fit.cure else "/absent:none",
         cure=fit.cure,

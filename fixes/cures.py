@@ -7,14 +7,14 @@ from tunedoctor import api
 
 COMPANIONS = ("torchvision", "torchaudio")
 CUDA = ("nvidia-", "cuda-")
-"""Wheels that torch alone chooses: the version is that of its own metadata."""
+"""Wheels whose version torch's own metadata decides."""
 METADATA = api.pattern(r"(\S+\.(?:dist|egg)-info) (?:has no METADATA|states no version)")
-"""How the facts name metadata that say nothing: installers don't take them away."""
+"""How the facts describe metadata without content, which installers do not remove."""
 
 
 @api.fix(
     "broken-packages",
-    "Reinstall incomplete packages",
+    "Reinstall packages that are incomplete or damaged",
     cures=["broken-install", "torch-import-crash", "library-import-fails", "cuda-library-missing"],
 )
 def broken_packages(
@@ -24,16 +24,16 @@ def broken_packages(
     interpreter: api.Interpreter,
     torch: api.TorchBuild | None,
 ) -> api.Draft | None:
-    """Reinstall incomplete packages in their installed version, and delete leftovers of interrupted upgrades.
+    """Reinstall incomplete packages in their installed version, and delete what an interrupted upgrade left.
 
-    If a package has metadata twice, delete those of the version that is not in use.
+    If a package has two sets of metadata, those of the version that is not in use are deleted, too.
     """
     prefix = interpreter.prefix or "?"
     own = [b for b in packages.broken if PurePath(b.location).is_relative_to(prefix)]
     told = [b for b in packages.broken if b.name in finding.found]
     if any(one not in own for one in told):
-        return None  # it lies outside of the environment
-    # with what is put in anew go the remains of its old self, which would be the next finding
+        return None  # it is outside the environment
+    # leftovers of a reinstalled package are deleted as well, or they would be the next finding
     told += [b for b in own if told and b.problem == "leftover" and b not in told]
     paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
     steps: list[api.DeletePath | api.Install | api.Resolve] = [
@@ -54,7 +54,7 @@ def broken_packages(
         wanted = tuple(map(api.name_of, line.requirements))
         if not line.anew and not unknown.issuperset(wanted):
             return None
-        # of what version it is nobody can tell: the resolver says which one fits the others
+        # its version is unknown: the resolver chooses one that fits the others
         put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
         steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
@@ -85,7 +85,7 @@ def _folders(
 def mixed_cuda_wheels(
     finding: api.Finding, facts: api.Facts, wheels: api.CudaWheels, packages: api.Packages
 ) -> api.Draft | None:
-    """Remove the wheels that the finding names; reinstall the other major's wheels and what torch lacks."""
+    """Remove what the finding names, and reinstall the same libraries of torch's CUDA major and what torch lacks."""
     removes = (line for line in finding.cure.pip if isinstance(line, api.PipUninstall))
     gone = tuple(name for line in removes for name in line.names)
     if not gone:
@@ -103,17 +103,17 @@ def mixed_cuda_wheels(
 
 
 def _stem(name: str) -> str:
-    """Return "nvidia-nccl" of "nvidia-nccl-cu12"."""
+    """Return "nvidia-nccl" for "nvidia-nccl-cu12"."""
     head, _, tail = name.rpartition("-cu")
     return head if head and tail.isdigit() else name
 
 
-@api.fix("steps", "Apply the finding's own fix", cures=())
+@api.fix("steps", "Set the variable, or change the packages, that a finding names", cures=())
 def steps(finding: api.Finding, facts: api.Facts) -> api.Draft | None:
-    """Set the variable, or request the versions; return None if the fix is of another kind.
+    """Set the variable or request the versions; return None for findings that need another kind of fix.
 
-    If a copy in another folder takes precedence over the environment's own, keep it away first, because no install can
-    replace it.
+    If a copy in another folder hides the environment's own package, a variable excludes that folder first, because
+    installing cannot change which copy is used.
     """
     there, own, cure = facts.packages, facts.interpreter, finding.cure
     named = {api.name_of(r) for line in cure.installs for r in line.requirements}
@@ -137,7 +137,10 @@ def steps(finding: api.Finding, facts: api.Facts) -> api.Draft | None:
 def _steps(
     cure: api.Cure, there: api.Packages, named: set[str]
 ) -> tuple[api.Install | api.Remove | api.Resolve, ...]:
-    """Return steps that need no resolver, such as torchvision for a kept torch; else the resolver's request."""
+    """Return the changes that need no resolver, for example torchvision for an unchanged torch.
+
+    Otherwise return what to request from the resolver.
+    """
 
     def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
         if isinstance(line, api.PipUninstall):
@@ -157,24 +160,24 @@ def _steps(
 
 
 def _newer(one: str, packages: api.Packages) -> str:
-    """Return "peft>0.17.1" for "peft" if 0.17.1 is installed: an upgrade without a range means a newer version."""
+    """Return "peft>0.17.1" for "peft" if 0.17.1 is installed: an upgrade without a range needs a newer version."""
     there = packages.version(api.name_of(one)).partition("+")[0]
     return f"{one}>{there}" if there and one == api.name_of(one) else one
 
 
-@api.fix("tell-new", "Print the command that creates an environment", cures=["target-missing"])
+@api.fix("tell-new", "Show how to create an environment", cures=["target-missing"])
 def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
-    """Print the finding's own command, and the one that creates an environment, at a path that does not exist yet."""
+    """Show the finding's own command, and the one that creates a complete environment in an unused folder."""
     place = target.asked if "does not exist" in target.problem else "./.venv"
     new = f"doctor fix --new {shlex.quote(place)}"
-    why = "creates an environment with all training libraries; the folder must not exist yet"
+    why = "creates an environment with all training libraries in an unused folder"
     own = api.Tell(command=finding.cure.command, why=finding.cure_note)
     return api.Draft(steps=(own, api.Tell(command=new, why=why)), reason=finding.found)
 
 
 @api.fix(
     "torch-build",
-    "Install the torch build that fits",
+    "Install the PyTorch build that fits this machine",
     cures=[
         *("torch-missing", "torch-cpu-only", "torch-old", "torch-too-old-for-library", "cuda-old"),
         *("gpu-too-new-for-torch", "gpu-too-old-for-torch", "gpu-arch-not-in-rocm-build"),
@@ -183,15 +186,15 @@ def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
     ],
 )
 def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draft | None:
-    """Take the build that the finding names; a cure that installs no torch is another fix's."""
+    """Install the build that the finding names; findings that install no torch belong to another fix."""
     held = {one.name for one in packages.distributions} if packages is not None else set[str]()
     lines = (line.requirements for line in reversed(finding.cure.installs))
     wanted = next((line for line in lines if "torch" in map(api.name_of, line)), ())
-    # versions of companions are the resolver's to say; new ones come with a new torch alone
+    # the resolver chooses versions of companions; new ones are only added with a new torch
     own = [one for one in wanted if api.name_of(one) not in COMPANIONS]
     if "torch" not in held:
         if held & {*COMPANIONS}:
-            # their own release is nearer than the newest
+            # the release that fits the installed companions is nearer than the newest
             own = ["torch" if api.name_of(one) == "torch" else one for one in own]
         own += [name for name in map(api.name_of, wanted) if name == "torchvision"]
     steps = (api.Resolve(requirements=tuple(own)),)

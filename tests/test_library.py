@@ -234,8 +234,40 @@ def test_a_package_set_is_found_and_written(broken, tmp_path, capfd):
     found = tunedoctor.package_set((), broken, gpus=["none"], driver="none", freeze=file)
     assert (found.verdict, found.files) == ("set", (str(file),))
     assert "huggingface-hub==0.36.2" in file.read_text()
-    with pytest.raises(DoctorError, match="exists, and doctor did not write it"):
+    with pytest.raises(DoctorError, match="already exists, and doctor did not write it"):
         tunedoctor.package_set((), broken, pyproject=PAGE)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_environments_are_listed_and_can_be_checked(tmp_path, monkeypatch, capfd):
+    venv.create(tmp_path / ".venv", with_pip=False, symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    first = tunedoctor.environments()[0]
+    assert Path(first.path).expanduser() == tmp_path / ".venv"
+    assert (first.kind, first.active, first.torch) == ("venv", False, "")
+    assert first.bytes
+    assert tunedoctor.environments(quick=True)[0].bytes is None
+    assert tunedoctor.check(first.path).target.python
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_finding_a_page_and_an_error_text_are_explained(capfd):
+    (page,) = tunedoctor.explain("torch-cpu-only").pages
+    assert (page.id, page.severity) == ("torch-cpu-only", "error")
+    assert page.source == "checks/torch_build.py"
+    assert "How to fix it" in page.text
+    assert tunedoctor.explain("fit").document.startswith("# ")
+    shown = tunedoctor.explain(text=TEXT)
+    assert shown.found
+    assert shown.pages[0].id == "driver-too-old"
+    unclear = tunedoctor.explain("RuntimeError: CUDA error: unknown error")
+    assert (unclear.document, unclear.pages) == ("", ())
+    assert unclear.suspects[0].settle
+    with pytest.raises(DoctorError, match="no check is called 'torch-cpu-onl'"):
+        tunedoctor.explain("torch-cpu-onl")
+    with pytest.raises(DoctorError, match="give one of them"):
+        tunedoctor.explain("fit", text=TEXT)
     assert capfd.readouterr() == ("", "")
 
 
@@ -329,9 +361,9 @@ def test_a_trained_model_is_asked_and_exported(tmp_path, capfd):
     found = tunedoctor.export(tmp_path / "m")
     assert (found.status, found.files, found.adapter) == (0, (), "")
     assert [one.program for one in found.commands] == ["vLLM", "llama.cpp"]
-    with pytest.raises(DoctorError, match="it needs no --merged"):
+    with pytest.raises(DoctorError, match="leave out --merged"):
         tunedoctor.export(tmp_path / "m", merged=tmp_path / "new")
-    with pytest.raises(DoctorError, match="has no adapter"):
+    with pytest.raises(DoctorError, match="contains no adapter"):
         tunedoctor.chat("Hi", tmp_path / "m", compare=True)
     with pytest.raises(DoctorError, match="prompt is empty"):
         tunedoctor.chat("", tmp_path / "m")
@@ -368,7 +400,7 @@ def test_a_training_says_why_it_failed(tmp_path, capfd, monkeypatch):
         },
     )
     values = {"model": Path("m"), "data": "d.jsonl", "max_steps": 2}
-    with pytest.raises(DoctorError, match="no configuration is named"):
+    with pytest.raises(DoctorError, match="there is no configuration"):
         tunedoctor.train(None, torch_target())
     with pytest.raises(DoctorError, match="batch 16 is not a multiple of 3 processes"):
         tunedoctor.train(None, torch_target(), values=values, processes=3)

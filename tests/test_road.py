@@ -32,7 +32,7 @@ def test_each_command_of_the_road_ends_well(torch_python, train, tmp_path):
         "Trained for 100 steps: the loss of held-out rows went from",
         "doctor: wrote report.html",
         "adapter:\n",
-        "varnholm.gguf: F16; read back",
+        "varnholm.gguf: F16; verified",
     ):
         assert text in said, text
     answers = [one.partition(" -> ")[2] for one in said.splitlines() if " {" in one and "->" in one]

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from tunedoctor.cli.app import COMMANDS, load_command
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.messages.cause import GROUPS
+from tunedoctor.messages.cause import GROUPS, page_of
 from tunedoctor.model.findings import Check
 from tunedoctor.render.page import sections
 
@@ -96,7 +96,7 @@ def _index(checks: list[Check]) -> Iterator[str]:
 def _cause(one: Check, explained_by: list[str]) -> Iterator[str]:
     """Yield the page that `doctor explain` shows, with links."""
     yield f"# {html.escape(one.title)}\n\n`{one.id}` · {one.severity} · [{one.group}](index.md#{one.group})\n"
-    for name, text in sections(one).items():
+    for name, text in sections(page_of(one), one.explains).items():
         yield f"## {name}\n" if name else ""
         if name == "Seen as":
             yield f"~~~~text\n{text}\n~~~~\n"

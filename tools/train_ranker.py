@@ -24,6 +24,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.messages.cause import page_of
 from tunedoctor.messages.file import read_cause
 from tunedoctor.ranking.rank import (
     BETWEEN,
@@ -120,7 +121,7 @@ def _of_causes() -> Iterator[tuple[str, str]]:
     """Yield the texts of checks' pages, their titles, and the examples of causes without code."""
     for check in all_checks():
         yield f"{check.title}\n{check.means}", check.id
-        page = sections(check)
+        page = sections(page_of(check), check.explains)
         yield from ((page[name], check.id) for name in SECTIONS[:3] if name in page)
         for line in page.get("Seen as", "").splitlines() if not check.by_words else ():
             yield line, check.id

@@ -10,12 +10,15 @@ __all__ = [
     "DataReport",
     "Difference",
     "DoctorError",
+    "Environment",
+    "Explanation",
     "ExportResult",
     "Finding",
     "FitReport",
     "FixEvents",
     "FixPlan",
     "FixResult",
+    "FleetReport",
     "Interaction",
     "PackageSet",
     "Report",
@@ -28,7 +31,11 @@ __all__ = [
     "chat",
     "check",
     "check_data",
+    "check_fleet",
+    "check_project",
     "diff",
+    "environments",
+    "explain",
     "export",
     "fit",
     "fix",
@@ -49,12 +56,15 @@ _HOMES = {
     "DataReport": ("data.report", "Report"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
+    "Environment": ("probes.environments", "Environment"),
+    "Explanation": ("core.explain", "Explanation"),
     "ExportResult": ("core.export", "ExportResult"),
     "Finding": ("diagnosis.report", "ReportFinding"),
     "FitReport": ("memory.fit_report", "FitReport"),
     "FixEvents": ("core.fix_scopes", "FixEvents"),
     "FixPlan": ("core.fix", "FixPlan"),
     "FixResult": ("transaction.outcome", "FixResult"),
+    "FleetReport": ("fleet.report", "FleetReport"),
     "Interaction": ("core.interaction", "Interaction"),
     "PackageSet": ("planning.package_set", "PackageSet"),
     "Report": ("diagnosis.report", "Report"),
@@ -67,7 +77,11 @@ _HOMES = {
     "chat": ("core.chat", "chat"),
     "check": ("core.check", "check"),
     "check_data": ("core.data", "check_data"),
+    "check_fleet": ("core.fleet", "check_fleet"),
+    "check_project": ("core.check_project", "check_project"),
     "diff": ("core.diff", "diff"),
+    "environments": ("core.environments", "environments"),
+    "explain": ("core.explain", "explain"),
     "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
@@ -78,7 +92,7 @@ _HOMES = {
     "snapshot": ("core.check", "snapshot"),
     "states": ("core.undo", "states"),
     "train": ("core.train", "train"),
-    "triage": ("core.check", "triage"),
+    "triage": ("core.triage", "triage"),
     "undo": ("core.undo", "undo"),
     "wheel": ("core.wheel", "wheel"),
 }
@@ -88,28 +102,35 @@ _HOMES = {
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.core.chat import ChatResult, chat
-    from tunedoctor.core.check import check, snapshot, triage
+    from tunedoctor.core.check import check, snapshot
+    from tunedoctor.core.check_project import check_project
     from tunedoctor.core.data import check_data
     from tunedoctor.core.diff import diff
+    from tunedoctor.core.environments import environments
     from tunedoctor.core.errors import DoctorError
+    from tunedoctor.core.explain import Explanation, explain
     from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
     from tunedoctor.core.fix_scopes import FixEvents
+    from tunedoctor.core.fleet import check_fleet
     from tunedoctor.core.init import Configuration, init
     from tunedoctor.core.interaction import Interaction
     from tunedoctor.core.package_set import package_set
     from tunedoctor.core.run import RunResult, run
     from tunedoctor.core.smoke import smoke_test
     from tunedoctor.core.train import TrainResult, train
+    from tunedoctor.core.triage import triage
     from tunedoctor.core.undo import states, undo
     from tunedoctor.core.wheel import wheel
     from tunedoctor.data.report import Report as DataReport
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding
+    from tunedoctor.fleet.report import FleetReport
     from tunedoctor.memory.fit_report import FitReport
     from tunedoctor.planning.package_set import PackageSet
+    from tunedoctor.probes.environments import Environment
     from tunedoctor.smoke.result import SmokeResult
     from tunedoctor.transaction.outcome import FixResult, UndoResult
     from tunedoctor.transaction.outcome import State as SavedState

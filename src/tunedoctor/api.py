@@ -38,6 +38,7 @@ from tunedoctor.contracts.shipped import (
     owners,
 )
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
+from tunedoctor.facts.target import DECLARED
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.words import Case as Facts
 from tunedoctor.messages.words import expression, expressions

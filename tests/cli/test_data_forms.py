@@ -269,7 +269,7 @@ def test_what_was_made_is_kept_and_nothing_else_is_written_over(trained, tmp_pat
     assert "has 5 rows" in trained("--data=d.csv")
     shutil.copy(tmp_path / "d.csv", made)
     said = trained("--data=d.csv")
-    assert "out/data/train.jsonl exists, but not as doctor wrote it; move it away" in said
+    assert "out/data/train.jsonl was changed since doctor wrote it; move it away" in said
     assert made.read_bytes() == data.read_bytes()
 
 
@@ -278,12 +278,12 @@ def test_of_a_folder_each_key_takes_its_split(trained, tmp_path):
         (tmp_path / "d").mkdir(exist_ok=True)
         (tmp_path / "d" / name).write_bytes(table(GOOD[: number + 1]))
     said = trained("--data=d", "--eval-data=d")
-    assert "doctor: left out, of another split: d/test.csv" in said
+    assert "doctor: left out, because they belong to another split: d/test.csv" in said
     made = [list(read(f"{tmp_path}/out/data/{name}.jsonl")) for name in ("train", "valid")]
     assert len(made[0]) == 3
     assert [row["__source__"] for _, row in made[1]] == [f"d/test.csv line {i}" for i in (2, 4, 6)]
     (tmp_path / "d/test.csv").unlink()
-    assert "d has no files for evaluation other than those of data; " in trained(
+    assert "d has no files to evaluate on other than those of data; " in trained(
         "--data=d", "--eval-data=d"
     )
     assert "lacks torch" in trained("--data=."), "what a run wrote is no data of it"
@@ -310,7 +310,7 @@ def test_some_rows_are_held_out_and_stay_so(inside, tmp_path):
     first = held(rows[:300])
     assert 15 <= len(first) <= 45
     ended = inside("data", "in.jsonl", "--convert", "x.jsonl", "--columns", "prompt=q,completion=a")
-    assert ended.stderr == "doctor: x.jsonl is there; name another file, or use --force\n"
+    assert ended.stderr == "doctor: x.jsonl already exists; name another file, or add --force\n"
     after = held(rows, "--force")
     assert first == after & {one["q"] for one in rows[:300]}
     assert all((f"Number {i}?" in after) == (f"number {i} ?" in after) for i in range(50))

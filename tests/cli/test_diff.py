@@ -18,7 +18,7 @@ from typed import inside as doctor
 from typed import soon
 
 from tunedoctor import facts as kinds
-from tunedoctor.cli.explain import schema_of
+from tunedoctor.core.schema import schema_of
 from tunedoctor.diagnosis import differences as differ
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.registry import all_checks

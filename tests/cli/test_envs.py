@@ -171,7 +171,7 @@ def test_several_are_named_a_line_each_and_none_is_taken(home, user):
         refused = user.types(*words)
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
         assert "p1/.venv (Python 3.12.3, torch 2.9.1)" in refused.stderr
-        assert "doctor envs lists all; choose one with --target PATH" in refused.stderr
+        assert "doctor envs lists more; --target PATH names one" in refused.stderr
 
 
 def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(home, user):

@@ -157,7 +157,7 @@ def test_what_excludes_a_declared_version_is_named(serve, tmp_path):
     ended = doctor("fix", "--yes", "--target", str(env))
     words = " ".join(ended.stdout.split())
     assert ended.returncode == 1
-    assert "transformers needs huggingface-hub 0.34.0 or newer and older than 1.0" in words
+    assert "transformers needs huggingface-hub 0.34.0 or newer but older than 1.0" in words
     assert "only huggingface-hub 1.5.0 is available" in words
     assert "uv says" not in words
     refusal = ended.stdout[ended.stdout.rindex("✗") :].partition("Nothing was changed")[0]

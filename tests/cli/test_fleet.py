@@ -14,9 +14,9 @@ import pytest
 from museum import facts_of, snapshot_of
 from typed import Ran, doctor
 
-from tunedoctor.cli.explain import schema_of
 from tunedoctor.core.check import judge
 from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.schema import schema_of
 from tunedoctor.model.snapshot import SCHEMA, from_data
 from tunedoctor.render.screen import as_json
 

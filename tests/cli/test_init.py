@@ -76,7 +76,7 @@ def test_four_questions_make_a_configuration(tmp_path):
     # what its name says is to be trained on comes first
     one.until(" 1  train.jsonl", b"~no-such-user/d.jsonl\n")
     one.until("can't be read", b"log.txt\n")
-    one.until("doctor data log.txt names all faults", b"\n")
+    one.until("doctor data log.txt lists all faults", b"\n")
     one.until(QUESTIONS[2])
     one.until(" 3  facts", b"4x\xff\n")
     one.until("type a number from 1 to 4", b"1\n")
@@ -141,7 +141,7 @@ def test_a_card_and_the_time_decide(tmp_path):
     def told(*more, source="s.json"):
         words = ("init", "-", f"--from={source}", "--model=m", *more)
         ended = doctor(*words, cwd=tmp_path, HOME=str(tmp_path))
-        assert ("by the forecast" in ended.stderr) == (source == "s.json"), ended.stderr
+        assert (" at most" in ended.stderr) == (source == "s.json"), ended.stderr
         return tomllib.loads(ended.stdout)
 
     free, home = told("--data=d", "--goal=text"), told("--data=~/d/train.jsonl", "--goal=text")

@@ -18,8 +18,8 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
 from typed import doctor, gone, ran, started, until
 
-from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
+from tunedoctor.core.schema import schema_of
 
 READING = ["check", "triage", "explain", "wheel", "set", "fit", "plan_fix"]
 ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"
@@ -144,7 +144,7 @@ def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(env, ind
         await anyio.run_process([*argv, *hub])
         before = state(env)
         _, answer = await agent.asks("apply_fix", plan=plan["plan_id"])
-        assert (answer["end"], answer["why"]) == ("refused", "the plan has changed")
+        assert (answer["end"], answer["why"]) == ("refused", "the plan has changed since then")
         assert state(env) == before
         _, again = await agent.asks("plan_fix", target=target)
         assert again["plan_id"] != plan["plan_id"]

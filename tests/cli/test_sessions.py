@@ -21,7 +21,7 @@ from museum import keep, snapshot_of
 from rows import holds, plant, rows
 from typed import doctor
 
-from tunedoctor.cli.explain import schema_of
+from tunedoctor.core.schema import schema_of
 
 CLOSED = "http://127.0.0.1:9/simple"
 """Nobody listens there."""

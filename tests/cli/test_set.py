@@ -16,7 +16,7 @@ from libraries.running import made
 from typed import inside as doctor
 from typed import ran
 
-from tunedoctor.cli.explain import schema_of
+from tunedoctor.core.schema import schema_of
 from tunedoctor.installers.uv import find_uv
 
 WHOLE = ("filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.13.0")

@@ -11,6 +11,8 @@ from trainers import DATA, TRAINER
 from typed import inside as doctor
 from typed import on_terminal, ran
 
+from tunedoctor.running.command import last_lines
+
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
 WORDS = ("--model=m", "--data=d.jsonl", "--batch=8", "--max-steps=6", "--no-check")
 DIES = """
@@ -18,6 +20,20 @@ import os, sys
 if "trainer.py" in " ".join(sys.argv):
     os.write(2, b"libcudnn.so.9: cannot open shared object file: No such file or directory\\n")
     os.abort()
+"""
+
+
+NOISY = """
+import os, sys, time, warnings
+if "trainer.py" in " ".join(sys.argv):
+    sys.stderr.write("something real\\n")
+    warnings.warn("this is deprecated", UserWarning)
+    for part in range(11):
+        sys.stderr.write(f"\\rLoading weights: {10 * part:3d}%|####  | {part}/10 [00:00<00:01, 6.73it/s]")
+        sys.stderr.flush()
+        time.sleep(0.1)
+    print("\\nDownloading 12.3MB/s", flush=True)
+    os.kill(os.getpid(), 9)
 """
 
 
@@ -74,6 +90,36 @@ def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(torch_python, place
     assert "cuda-library-missing" in ended.stderr
 
 
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)], ids=["training", "dry run"])
+def test_progress_bars_and_warnings_of_libraries_stay_off_the_screen(torch_python, place, dry_run):
+    plant(place, {"shadow/peft.py": NOISY})
+    words = ("train", *WORDS, *dry_run, "--target", torch_python)
+    ended = doctor(*words, cwd=place, PYTHONPATH=str(place / "shadow"))
+    assert ended.returncode == 137
+    assert "doctor: train.log: something real\n" in ended.stderr
+    assert not [
+        word for word in ("it/s", "%|", "Warning", "warn(") if word in ended.stdout + ended.stderr
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
+def test_a_dry_run_on_a_terminal_shows_no_progress_bars(torch_python, place):
+    plant(place, {"shadow/peft.py": NOISY})
+    argv = (
+        sys.executable,
+        "-m",
+        "tunedoctor",
+        "train",
+        *WORDS,
+        "--dry-run",
+        "--target",
+        torch_python,
+    )
+    one = on_terminal(argv, place, TERM="xterm", PYTHONPATH=str(place / "shadow"))
+    assert "something real" in one.stdout
+    assert not [word for word in ("it/s", "%|", "Warning", "warn(") if word in one.stdout]
+
+
 def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(torch_python, place):
     code = f"import sys; sys.path.append({str(TRAINER.parent)!r}); import trainer\n"
     code += "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken\n"
@@ -100,3 +146,16 @@ def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(torch_python, place, term,
     assert "step 6/6  loss " in last
     assert len(re.findall("╰", last)) > 2
     assert "step 6/6" not in text.partition("\x1b")[0]
+
+
+def test_the_last_lines_of_an_output_leave_out_what_says_nothing():
+    lines = [
+        "ok",
+        "/a/b.py:6: UserWarning: x is deprecated",
+        "  warnings.warn(x)",
+        "Loading:   0%|  | 0/1\rLoading: 100%|##| 1/1",
+        "model.safetensors 3.1GB [00:03, 900MB/s]",
+        "",
+        "RuntimeError: broken\r",
+    ]
+    assert last_lines(lines) == ["ok", "RuntimeError: broken"]

@@ -29,7 +29,7 @@ from torch_target import torch_target
 from trainers import log
 from typed import until
 
-from tunedoctor.fleet.answer import natural
+from tunedoctor.fleet.report import natural
 
 DOCTOR, PIPE = [sys.executable, "-m", "tunedoctor"], subprocess.PIPE
 CLUSTER = """import json, sys

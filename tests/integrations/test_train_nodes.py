@@ -161,7 +161,7 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     assert "--nodes 2 --slurm" in line
     words = shlex.split(line.removeprefix("  doctor train "))
     ended = slurm.train(*words[len(OPTIONS.split()) :])
-    assert (ended.code, f"Learned in 8 steps, resumed from step {step}" in ended.said) == (0, True)
+    assert (ended.code, f"Trained for 8 steps, resumed from step {step}" in ended.said) == (0, True)
     left = [(slurm.folder / o / "final/adapter_model.safetensors").read_bytes() for o in ("killed", "two")]  # fmt: skip
     assert left[0] == left[1]
 
@@ -200,7 +200,7 @@ def test_nodes_that_lack_gpus_are_named_and_those_left_out_are_not_taken(slurm: 
 
 def test_a_trial_on_nodes_tells_the_forecast_for_each(slurm: Slurm) -> None:
     ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--dry-run")
-    says = "doctor: n1 and n2: forecast for rows of max_length tokens: 0.0"
+    says = "doctor: n1 and n2: estimated memory for samples of max_length tokens: 0.0"
     assert (ended.code, says in ended.said, "8 rows, up to" in ended.said) == (0, True, True), ended.said  # fmt: skip
     assert not [*slurm.folder.glob("tried/*")]
     ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--max-length=16000000")
@@ -258,12 +258,12 @@ def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
     ended = slurm.train("--out=none", "--nodes=2", "--slurm", by=("srun", "-N2"))
     assert (ended.code, ended.said.count("srun runs several doctors: leave srun out")) == (2, 2)
     for words, says in (
-        (["--nodes=2"], "--nodes does not say whose nodes; add --slurm"),
+        (["--nodes=2"], "--nodes does not say whose nodes; "),
         (["--slurm"], "--slurm does not say how many nodes"),
-        (["--nodes=3", "--slurm"], "batch 8 is not a multiple of 3 processes on 3 nodes; --batch=9 is one"),
+        (["--nodes=3", "--slurm"], "batch 8 is not a multiple of 3 processes on 3 nodes; use --batch=9"),
         (["--nodes=2", "--slurm", "--merge"], "--nodes needs a training"),
         (["--slurm", "--nodes=2", "--image=x"], "are for pods; add --kubernetes"),
-        (["--nodes=64", "--slurm", "--batch=64"], "there are 9 of 64 nodes"),
+        (["--nodes=64", "--slurm", "--batch=64"], "9 of 64 nodes are available"),
         (["--nodes=2", "--slurm=$(x)"], "is neither a partition nor a list of nodes"),
     ):  # fmt: skip
         ended = slurm.train("--out=none", *words)

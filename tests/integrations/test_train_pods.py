@@ -97,7 +97,7 @@ def test_the_manifest_is_as_its_definition_wants(shared: Path, tmp_path: Path) -
     done = subprocess.run(argv, **how, capture_output=True, text=True, check=False)
     none, *commands = done.stderr.splitlines()
     assert (done.returncode, none) == (2, "doctor: no kubectl is on PATH")
-    for words, says in (("--kubernetes=gpu in (a)", "are no labels of nodes"), ("--out=/o", "/o is not in "), ("--exclude=n[1-3]", "are no names of nodes")):  # fmt: skip
+    for words, says in (("--kubernetes=gpu in (a)", "are not node labels"), ("--out=/o", "/o is not in "), ("--exclude=n[1-3]", "are not node names")):  # fmt: skip
         ended = subprocess.run([*argv, words], **how, capture_output=True, text=True, check=False)
         assert (ended.returncode, says in ended.stderr) == (2, True), ended.stderr
     job = json.loads(done.stdout)
@@ -186,7 +186,7 @@ def test_pods_train_as_one_process_does(shared: Path, tmp_path: Path) -> None:
     assert " --nodes 2 --kubernetes --target " in line
 
     ended = train(shared, tmp_path / "2", *how, "--out=two")
-    assert (ended.code, "Learned in 8 steps" in ended.said) == (0, True), ended.said
+    assert (ended.code, "Trained for 8 steps" in ended.said) == (0, True), ended.said
     assert "Next: chat with it\n  doctor chat two" in ended.said
     for mine, one in zip(log(shared / "two"), log(shared / "one"), strict=True):
         assert mine["loss"] == pytest.approx(one["loss"], rel=1e-5)

@@ -4,7 +4,13 @@ import time
 
 import pytest
 
-from tunedoctor.planning.conflict import describe_conflict, describe_missing
+from tunedoctor.installers.uv import NoSolution
+from tunedoctor.planning.conflict import (
+    UNEXPLAINED,
+    describe_conflict,
+    describe_missing,
+    explain,
+)
 
 HEAD = "error: No solution found when resolving dependencies\n  cause: "
 
@@ -22,7 +28,7 @@ HEAD = "error: No solution found when resolving dependencies\n  cause: "
                 "that your requirements are unsatisfiable."
             ),
             (
-                "datasets 2.16.1 to 5.1.0 all need fsspec 2023.1.0 to 2026.9.0; "
+                "datasets 2.16.1 to 5.1.0 all need fsspec 2026.9.0 or older; "
                 "fsspec newer than 2026.9.0 is required"
             ),
         ),
@@ -39,6 +45,48 @@ HEAD = "error: No solution found when resolving dependencies\n  cause: "
                 "your requirements are unsatisfiable."
             ),
             "trl 1.0 needs numpy older than 2; numpy 2.4.0 is required",
+        ),
+        (
+            (
+                "Because you require numpy<2 and numpy>=2, we can conclude that your requirements are "
+                "unsatisfiable."
+            ),
+            "these requirements exclude each other: numpy older than 2, and numpy 2 or newer",
+        ),
+        (
+            (
+                "Because trl>=1.0.0 depends on transformers>=4.56.2 and your project depends on "
+                "transformers<4.40, we can conclude that trl>=1.0.0 and your project are incompatible.\n"
+                "         And because your project depends on trl>=1.0, we can conclude that your "
+                "project's requirements are unsatisfiable."
+            ),
+            (
+                "trl 1.0.0 and newer all need transformers 4.56.2 or newer; "
+                "transformers older than 4.40 is required"
+            ),
+        ),
+        (
+            # what the proof derives is no requirement of the user
+            (
+                "Because peft==0.18.0 depends on accelerate>=0.21.0 and you require peft==0.18, we can "
+                "conclude that you require accelerate>=0.21.0.\n         And because you require "
+                "accelerate<0.21, we can conclude that your requirements are unsatisfiable."
+            ),
+            "peft 0.18.0 needs accelerate 0.21.0 or newer; accelerate older than 0.21 is required",
+        ),
+        (
+            (
+                "Because the requested Python version (>=3.11) does not satisfy Python>=3.12 and "
+                "axolotl>=0.20.0 depends on Python>=3.12, we can conclude that axolotl>=0.20.0 cannot be used."
+            ),
+            "axolotl 0.20.0 and newer need Python 3.12 or newer; this is Python 3.11",
+        ),
+        (
+            (
+                "Because all versions of flash-attn have no usable wheels and you require flash-attn, we "
+                "can conclude that your requirements are unsatisfiable."
+            ),
+            "flash-attn has no wheel for this Python and machine",
         ),
         ("Because of something that nobody foresaw, there is no solution.", ""),
     ],
@@ -68,6 +116,42 @@ def test_what_has_no_wheel_is_said_in_a_few_words():
         "library 0.9.0 or newer has no wheel for this Python and machine;"
         " library newer than 0.8.3 is required"
     )
+
+
+def test_an_installed_version_is_called_installed():
+    text = (
+        "Because trl==1.0 depends on numpy>=1.20,<2 and you require numpy==2.4.0, we can conclude that"
+        " your requirements are unsatisfiable."
+    )
+    assert explain(NoSolution(HEAD + text), {"numpy": "2.4.0"}) == (
+        "trl 1.0 needs numpy older than 2; numpy 2.4.0 is installed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", UNEXPLAINED),
+        (
+            "Because of something else and you require trl and peft>=1, we can conclude nothing.",
+            "no versions of trl and peft work together; -v shows the details",
+        ),
+        (
+            "Because of something else.",
+            "these requirements exclude each other; -v shows the details",
+        ),
+    ],
+)
+def test_a_proof_of_another_form_is_not_quoted(text, line):
+    assert explain(NoSolution(text and HEAD + text), {}) == line
+
+
+def test_a_package_that_no_source_has_is_named():
+    text = (
+        "Because tunex was not found in the package registry and you require tunex, we can"
+        " conclude that your requirements are unsatisfiable."
+    )
+    assert describe_missing(text) == "no source has a package named tunex"
 
 
 def test_a_version_that_no_source_has_is_named():

@@ -18,7 +18,7 @@ from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, Unknown
 from tunedoctor.probes import nvml_child
-from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
+from tunedoctor.probes.nvidia import NVML, Limits, NvidiaFacts, World, look
 from tunedoctor.system.programs import find_program
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
@@ -64,7 +64,7 @@ def smi(folder: Path, body: str) -> str:
     return str(plant(folder, {"nvidia-smi": f"#!/bin/sh\necho asked >> @root/log\n{body}\n"}))
 
 
-def ask(tmp_path: Path, body: str, world: World = NOTHING, limits: Limits = FAST) -> Answers:
+def ask(tmp_path: Path, body: str, world: World = NOTHING, limits: Limits = FAST) -> NvidiaFacts:
     """Look where nvidia-smi is a script of `body`, and NVML is not there."""
     environ = {"PATH": f"{smi(tmp_path / 'bin', body)}:/bin:/usr/bin"}
     return look(world, tmp_path, environ, limits)

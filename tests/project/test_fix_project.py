@@ -195,3 +195,62 @@ def test_drift_from_the_lock_is_a_warning_that_names_the_command(project):
     assert finding["severity"] == "warning"
     assert finding["found"] == "numpy 2.2.6 (uv.lock has 1.26.4)"
     assert finding["cure"]["command"].startswith("uv sync --project ")
+
+
+def test_a_poetry_project_is_told_its_own_command(project):
+    (project / "uv.lock").unlink()
+    (project / "pyproject.toml").write_text(
+        '[tool.poetry.dependencies]\npython = "^3.11"\nnumpy = "^1.26"\npyarrow = "^26"\n'
+    )
+    (project / "poetry.lock").write_text('[[package]]\nname = "numpy"\nversion = "1.26.4"\n')
+    result = fix(project)
+    assert result["end"] == "applied"
+    assert 'poetry add "numpy>=2' in result["project"]["why_not"]
+    assert 'numpy = "^1.26"' in (project / "pyproject.toml").read_text()
+
+
+def test_lines_that_are_not_committed_are_named_in_the_plan(project):
+    def git(*words: str) -> None:
+        argv = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
+        subprocess.run(argv, cwd=project, check=True, capture_output=True)
+
+    git("init")
+    git("add", "pyproject.toml")
+    git("commit", "-m", "first")
+    shown = fix(project, "--dry-run")["project"]["files"][0]
+    assert shown["uncommitted"] == []
+    text = (project / "pyproject.toml").read_text()
+    (project / "pyproject.toml").write_text(text.replace('"numpy<2", ', '"numpy<2.1,<2", '))
+    shown = fix(project, "--dry-run")["project"]["files"][0]
+    assert shown["uncommitted"] == [7]
+
+
+DOCKERFILE = (
+    'FROM python:3.11\nRUN pip install "numpy<2" pyarrow \\\n    && pip install numpy==1.26.4\n'
+)
+CELL = '{"cells": [{"cell_type": "code", "source": ["%pip install numpy<2\\n", "x = 1"]}]}\n'
+
+
+def test_dockerfiles_and_notebooks_are_shown_and_changed_only_if_asked(project):
+    (project / "Dockerfile").write_text(DOCKERFILE)
+    (project / "lesson.ipynb").write_text(CELL)
+    shown = fix(project, "--dry-run")["project"]
+    assert {one["file"] for one in shown["proposed"]} == {"lesson.ipynb", "Dockerfile"}
+    assert [one["file"] for one in shown["files"]] == ["pyproject.toml", "uv.lock"]
+    assert (project / "Dockerfile").read_text() == DOCKERFILE
+    result = fix(project, "--edit")
+    assert result["end"] == "applied", result["why"]
+    text = (project / "Dockerfile").read_text()
+    assert 'pip install "numpy>=2.0" pyarrow' in text
+    assert "numpy<2" not in text
+    assert "1.26" not in text
+    (cell,) = json.loads((project / "lesson.ipynb").read_text())["cells"]
+    assert cell["source"][0] == "%pip install 'numpy>=2.0'\n"
+    doctor("undo", "--target", str(project / ".venv"))
+    assert (project / "Dockerfile").read_text() == DOCKERFILE
+    assert (project / "lesson.ipynb").read_text() == CELL
+
+
+def test_check_of_a_managed_environment_names_a_command_that_lasts(project):
+    (found,) = [one for one in check(project)["findings"] if one["id"] == "numpy-abi"]
+    assert found["cure"]["command"] == 'uv add "numpy>=2.0"'

@@ -100,6 +100,7 @@ def texts(text: str) -> list[str]:
 
 NOT_OF_A_LOG = (
     *("no answer in", "(32-bit runtime)", "rocminfo finds", "WSL environment detected", "HW "),
+    *("Would uninstall 1 package", "- datasets=="),  # of a sync that only tries
 )
 
 

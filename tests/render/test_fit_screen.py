@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from typed import inside as doctor
 
+from tunedoctor.memory.band import Device, DeviceFit
 from tunedoctor.memory.fit_report import FitReport
-from tunedoctor.render.fit import fitting_command
+from tunedoctor.render.fit import fitting_command, render
+from tunedoctor.render.screen import Screen
 
 
 def fit(*options: str):
@@ -35,20 +37,88 @@ def test_the_recommended_command_fits(options, command):
 
 
 def test_what_no_setting_makes_fit_gets_no_such_command():
-    assert "see the settings that fit" not in fit("llama-3.3-70b", "--vram", "8").stdout
+    assert "use these settings" not in fit("llama-3.3-70b", "--vram", "8").stdout
 
 
-def test_the_table_shows_what_fits_and_counts_the_rest():
-    shown = fit("--vram", "8").stdout
-    cells = json.loads(fit("--vram", "8", "--format", "json").stdout)["cells"]
-    hopeless = [cell for cell in cells if cell["verdict"] == "doesn't fit"]
-    assert f"{len(hopeless)} other combinations need" in shown
+@pytest.mark.parametrize("gib", ["8", "80"])
+def test_the_table_shows_the_largest_models_that_fit(gib):
+    shown = fit("--vram", gib).stdout
+    rows = [line for line in shown.splitlines() if "░" in line or "█" in line]
+    cells = json.loads(fit("--vram", gib, "--format", "json").stdout)["cells"]
+    least = min(cell["need_gib"] for cell in cells if cell["verdict"] == "doesn't fit")
+    assert all(
+        sum(method in row.split() for row in rows) <= 3 for method in ("qlora", "lora", "full")
+    )
+    assert f"need {least:.1f} GiB or more" in " ".join(shown.split()) or gib == "80"
     assert "✗" not in shown
-    assert "! tight: " in shown
+
+
+def test_every_mark_of_a_table_is_explained():
+    assert "✓ fits   ! tight: may run out of memory at 2048 tokens\n" in fit("--vram", "8").stdout
+    assert "\n✓ fits\n" in fit("--vram", "80").stdout
+    offers = fit("32B", "--cards").stdout
+    assert "✓ fits   ! tight: may run out of memory   ✗ doesn't fit\n" in offers
+
+
+def test_the_command_of_the_table_fits():
+    command = fit("--vram", "8").stdout.partition("Next: ")[2].splitlines()[1].strip()
+    assert command == "doctor fit Qwen/Qwen3-4B --vram 8 --method qlora"
+    assert fit(*command.split()[2:]).returncode == 0
 
 
 def test_where_nothing_fits_the_smallest_are_shown():
-    assert fit("--vram", "1").stdout.count("✗") == 3
+    shown = fit("--vram", "1").stdout
+    assert shown.count("✗ ") == 3 + 1
+    assert "Nothing fits: it takes" in shown
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "need_gib", "verdict", "words"),
+    [
+        (
+            *(7.4, 7.6, "doesn't fit"),
+            "needs 7.6 of 8.0 GiB, but 0.6 GiB are taken by the driver, the display or other programs",
+        ),
+        (
+            *(7.4, 9.6, "doesn't fit"),
+            "needs 9.6 GiB of GPU memory, 2.2 GiB more than the 7.4 GiB that are free",
+        ),
+        (None, 9.6, "doesn't fit", "needs 9.6 GiB of GPU memory, 1.6 GiB more than its 8.0 GiB"),
+        (None, 7.9, "tight", "needs about 7.9 of 8.0 GiB but may need up to 8.4"),
+        (None, 5.0, "fits", "leaves 3.0 of 8.0 GiB free"),
+    ],
+)
+def test_a_verdict_says_why(free_gib, need_gib, verdict, words):
+    found = advised()
+    device = Device("GPU", "nvidia", 8.0, free_gib)
+    margin = device.usable - need_gib
+    devices = (DeviceFit(device, verdict, need_gib, margin),)
+    found = msgspec.structs.replace(found, range=(1.0, 8.4), verdict=verdict, devices=devices)
+    assert f"GPU: {words}" in " ".join(render(found, Screen(200)).split())
+
+
+def test_a_model_and_a_configuration_are_judged_on_the_same_cpu(tmp_path):
+    """Without a GPU both are judged by the RAM of this machine, in fp32."""
+    config = tmp_path / "c.toml"
+    config.write_text('model = "Qwen/Qwen3-0.6B"\ndata = "x.jsonl"\n')
+    by_config, by_name = (
+        json.loads(fit(one, "--format", "json").stdout) for one in (str(config), "Qwen/Qwen3-0.6B")
+    )
+    if by_name["devices"][0]["device"]["vendor"] != "cpu":
+        pytest.skip("this machine has a GPU")
+    (one,), (other,) = by_config["devices"], by_name["devices"]
+    assert one["device"] == other["device"]
+    assert by_config["settings"]["precision"] == by_name["settings"]["precision"] == "fp32"
+    assert any("there is no GPU here" in note for note in by_name["notes"])
+
+
+def test_the_help_shows_ten_common_options_first_with_their_ranges():
+    text = fit("--help").stdout
+    common = text.partition("Common options:")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in common.splitlines() if line.startswith("  --")]
+    assert len(names) == 10
+    assert "[default: 16; 1 to 16384]" in " ".join(common.split())
+    assert text.index("Common options:") < text.index("Training details:")
 
 
 def advised(*options: str) -> FitReport:

@@ -33,6 +33,7 @@ from typed import ran
 
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import ReportCure, ReportGpu, ReportMachine, ReportSmoke
+from tunedoctor.diagnosis.summary import untold
 from tunedoctor.model.findings import PipInstall
 from tunedoctor.render.formats import nagios, words
 
@@ -98,7 +99,7 @@ def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does():
         assert count == (suite.failures, suite.errors, suite.skipped)
         grave = sum(f.severity != "note" for f in one.counted) if one.code == 1 else 0
         assert count[0] == grave, name
-        open_ = len(words.untold(whole)) + sum(bool(f.settle) for f in one.counted)
+        open_ = len(untold(whole)) + sum(bool(f.settle) for f in one.counted)
         assert count[1] == (max(1, open_) if one.code == 2 else 0)
         assert count[2] >= len(whole.skipped) + len(whole.symptoms)
     (suite,) = JUnitXml.fromstring(made(ACCEPTED, "junit").encode())

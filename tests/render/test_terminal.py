@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 from museum import snapshot_of
 
+from tunedoctor.core.explain import CheckPage, check_page
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, report_of
 from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.facts.target import NOT_RUN
-from tunedoctor.model.findings import Check, Finding
+from tunedoctor.model.findings import Finding
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import choice, terminal
@@ -89,19 +90,20 @@ def test_no_line_is_longer_than_the_terminal_is_wide(case, width):
 def test_lists_and_pages_are_as_wide_as_the_terminal(width):
     screen = Screen(width)
     for check in all_checks():
-        render_page(check, "checks/x.py", screen)
+        render_page(check_page(check), screen)
     lines = screen.text().splitlines()
     long = [x for x in lines if len(x) > width and not x.startswith("  doctor ")]
     assert all(len(x.split()) <= 2 for x in long), long  # one word that is longer than the line
 
 
 def test_a_page_separates_its_paragraphs():
-    told = {
-        "id": "an-id",
-        "title": "A title",
-        "page": "Head.\n\nWhat it means\n    One.\n\n    Two.",
-    }
-    text = render_page(Check(**told, advice=False, run=_never, origin=""), "x", Screen())
+    page = CheckPage(
+        id="an-id",
+        title="A title",
+        severity="error",
+        text="Head.\n\nWhat it means\n    One.\n\n    Two.",
+    )
+    text = render_page(page, Screen())
     assert "  One.\n\n  Two.\n" in text
 
 
@@ -166,9 +168,15 @@ def _never(host: Host) -> Finding | None:
 
 def test_page():
     text = "First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n"
-    told = {"id": "an-id", "title": "A title", "explains": ("other",), "page": text}
-    one = Check(**told, advice=False, run=_never, origin="")
-    same("page.txt", render_page(one, "checks/an_id.py", Screen()))
+    page = CheckPage(
+        id="an-id",
+        title="A title",
+        severity="error",
+        explains=("other",),
+        source="checks/an_id.py",
+        text=text,
+    )
+    same("page.txt", render_page(page, Screen()))
 
 
 LINUX = Asked(platform="linux", gpus=("RTX 4090",), driver="550.144.03")

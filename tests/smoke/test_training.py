@@ -19,7 +19,7 @@ from rows import cases, plant
 from torch_target import WHY_NOT, torch_target
 
 import tunedoctor
-from tunedoctor.cli.explain import schema_of
+from tunedoctor.core.schema import schema_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Runtime, SharedMemory, Smoke
 from tunedoctor.memory.peak import WORKSPACES

@@ -15,7 +15,7 @@ from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.output import write
 from tunedoctor.core.check import Examined, examine, judge, open_fix_note, target_of
-from tunedoctor.core.criteria import NO_SETTINGS
+from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
@@ -32,6 +32,10 @@ _GRACE = 2.0
 def run_check(given: CheckOptions) -> int:
     """Examine this machine, or a snapshot, and print the report; returns the exit code."""
     check_combinations(given)
+    if given.project is not None or given.requirements:
+        from tunedoctor.cli.check_project import run_check_project  # noqa: PLC0415  most judge an environment
+
+        return run_check_project(given)
     limit = _Limit(given)
     try:
         return _checked(given, limit)
@@ -45,10 +49,7 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         outputs = (*outputs, ("github", ""))  # annotations and summary, if no format was given
     options = limit.options = Options.of(given)._replace(outputs=outputs)
     if given.baseline:
-        from tunedoctor.cli.baseline import known  # noqa: PLC0415  few have one
-
-        baseline = known(given.baseline, new=given.write_baseline)
-        options = options._replace(criteria=options.criteria._replace(known=baseline))
+        options = options._replace(criteria=_with_baseline(options.criteria, given))
     criteria = options.criteria
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
@@ -76,15 +77,26 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         live=given.source is None,
     )
     if given.write_baseline:
-        from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415
+        from tunedoctor.core.baseline import write_baseline  # noqa: PLC0415
 
-        write_baseline(given.baseline, report)
+        write_baseline(given.baseline, report, TERMINAL)
     code = tell(report, options, examined.snapshot)
     if given.open:
         import webbrowser  # noqa: PLC0415
 
         webbrowser.open(Path(given.report).resolve().as_uri())
     return code
+
+
+def _with_baseline(criteria: Criteria, given: CheckOptions) -> Criteria:
+    """Return the criteria with the known findings of the baseline; a baseline to write has none yet."""
+    # few have one
+    from tunedoctor.core.baseline import read_baseline, require_baseline_writable  # noqa: PLC0415
+
+    if given.write_baseline:
+        require_baseline_writable(given.baseline)
+        return criteria
+    return criteria._replace(known=read_baseline(given.baseline))
 
 
 def _examined(
@@ -185,6 +197,28 @@ def run_snapshot(given: SnapshotOptions) -> int:
 
 def check_combinations(options: CheckOptions) -> None:
     """Exit with 2 if options contradict each other or one lacks another."""
+    of_project = options.project is not None or bool(options.requirements)
+    machine = (options.gpus, options.driver, options.platform, options.arch, options.python)
+    choice = (options.extras, options.groups, options.allow_project_sources)
+    if any((*machine, *choice)) and not of_project:
+        misuse(
+            "--gpu, --driver, --platform, --arch, --python, --extra, --group and"
+            " --allow-project-sources are for a project",
+            "add --project or -r FILE",
+        )
+    if of_project and (
+        options.target
+        or options.own
+        or options.source
+        or options.deep
+        or options.smoke
+        or options.timeout
+        or options.baseline
+    ):
+        misuse(
+            "--project judges what is declared, before anything is installed",
+            "leave out --target, --self, --from, --deep, --smoke, --timeout and --baseline",
+        )
     if options.source and (
         options.target or options.own or options.deep or options.smoke or options.timeout
     ):

@@ -58,6 +58,17 @@ class CheckOptions(ReportOptions, frozen=True, kw_only=True):
     source: str | None = None
     deep: bool = False
     smoke: bool = False
+    project: str | None = None
+    """The folder whose declarations are judged; None for an environment, "" for the working folder."""
+    requirements: str = ""
+    gpus: tuple[str, ...] = ()
+    driver: str = ""
+    platform: str = ""
+    arch: str = ""
+    python: str = ""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    allow_project_sources: bool = False
     typed: frozenset[str] = frozenset()
     """Names of the options that stand on the command line."""
 
@@ -167,11 +178,13 @@ class FixOptions(TargetOptions, frozen=True, kw_only=True):
     installer: Literal["uv", "pip"] | None = None
     new: str | None = None
     packages: tuple[str, ...] = ()
+    requirements: str = ""
     python: str | None = None
     deep: bool = False
     smoke: bool = False
     no_import: bool = False
     system: bool = False
+    edit: bool = False
     environment_only: bool = False
     allow_project_sources: bool = False
     plugin: tuple[str, ...] = ()

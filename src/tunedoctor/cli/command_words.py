@@ -28,7 +28,7 @@ def command_words(command: str, values: Mapping[str, object]) -> list[str]:
         if parameter.param_type_name == "argument":
             if dashed := next((one for one in texts if one.startswith("-")), ""):
                 misuse(
-                    f"{name} is {dashed[:60]!r}, which begins with a dash", "write the file as ./-x"
+                    f"{name} is {dashed[:60]!r}, which begins with a dash", "write a file as ./-x"
                 )
             arguments += texts
         elif isinstance(value, bool):

@@ -12,10 +12,10 @@ def complete_check(incomplete: str) -> list[str]:
 
 def complete_topic(incomplete: str) -> list[str]:
     """Return the ids of checks and the pages that doctor explain shows."""
-    from tunedoctor.cli.explain import pages  # noqa: PLC0415
+    from tunedoctor.core.explain import documents  # noqa: PLC0415
     from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
 
-    return _starting((*(one.id for one in all_checks()), *pages()), incomplete)
+    return _starting((*(one.id for one in all_checks()), *documents()), incomplete)
 
 
 def complete_gpu(incomplete: str) -> list[str]:

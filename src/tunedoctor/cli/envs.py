@@ -1,22 +1,18 @@
 """doctor envs."""
 
-import os
-import sys
-from pathlib import Path
-
 from tunedoctor.cli.command_options import EnvsOptions
+from tunedoctor.cli.options import TERMINAL
 from tunedoctor.cli.output import show
-from tunedoctor.cli.progress import spinner
-from tunedoctor.probes.environments import Environment, Environments, environments
+from tunedoctor.core.environments import list_environments
+from tunedoctor.probes.environments import Environment, Environments
 from tunedoctor.render.screen import Screen
 
 
 def run_envs(given: EnvsOptions) -> int:
-    """List the environments of this user; return the exit code, 1 if there are none."""
-    with spinner("measuring"):
-        found = environments(os.environ, str(Path.cwd()), sys.executable, sized=not given.quick)
-    show(given.format, _render, Environments(environments=found))
-    return 0 if found else 1
+    """List the environments of this user; returns the exit code: 1 where there is none."""
+    found = list_environments(quick=given.quick, interaction=TERMINAL)
+    show(given.format, _render, found)
+    return 0 if found.environments else 1
 
 
 def _render(found: Environments, screen: Screen) -> str:

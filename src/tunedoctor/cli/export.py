@@ -21,6 +21,7 @@ from tunedoctor.core.export import (
 )
 from tunedoctor.core.export import run_export as write_files
 from tunedoctor.core.trained import Trained, find_trained, size_of
+from tunedoctor.model.durations import about, export_seconds
 from tunedoctor.model.wording import megabytes
 
 
@@ -32,6 +33,10 @@ def run_export(given: command_options.ExportOptions) -> int:
     if any(files):
         place = require_working(aim(given.target, own=given.own))
         options = Options.of()
+        size = size_of(Path(found.model))
+        seconds = export_seconds(size, merged=bool(files.merged), gguf=bool(files.gguf))
+        if seconds and (files.merged or files.gguf):
+            TERMINAL.say(f"takes {about(seconds)} for a model of {megabytes(size)}")
         ended = write_files(found, files, place, options.criteria, interaction=TERMINAL)
         if ended.report:
             show_failure(ended.report, options)
@@ -51,7 +56,7 @@ def _print_commands(
         shown.line(f"{one.program:>9}  {one.command}")
     if files.modelfile and not (files.gguf or (found.is_gguf and not found.adapter)):
         shown.line(
-            "           newer ones import Llama models from a .gguf file without it: --gguf NAME"
+            "           newer Ollama versions import Llama models only from a .gguf: add --gguf NAME"
         )
     target = f" --target {shlex.quote(given.target)}" if given.target else ""
     ways: list[tuple[str, str]] = []
@@ -69,7 +74,7 @@ def run_chat_command(given: command_options.ChatOptions) -> int:
     """Ask a model one question, or talk with it; returns the exit code."""
     found = find_trained(given.out)
     if not given.prompt and not sys.stdin.isatty():
-        misuse("there is no terminal for a chat", "--prompt TEXT asks one question")
+        misuse("there is no terminal to talk on", "ask one question with --prompt TEXT")
     chat = values_of(ChatOptions, given)
     require_comparable(chat, found)
     place = require_working(aim(given.target, own=given.own))

@@ -75,7 +75,7 @@ class TerminalFix(FixEvents):
 
     def scope_refused(self, result: FixResult) -> None:
         """Print why a larger scope has no plan."""
-        self._write(render_scope_refused(as_shown(result), screen()))
+        self._write(render_scope_refused(as_shown(result), screen(), verbose=self._given.verbose))
 
     def next_round(self, ids: tuple[str, ...]) -> None:
         """Print which findings are planned next."""
@@ -129,7 +129,7 @@ def run_fix(given: FixCommand) -> int:
     fix = values_of(FixOptions, given, ids=ids, script=given.script is not None)
     check_combinations(fix, target=bool(given.target or given.own))
     if given.script == "":
-        misuse("--script is empty", "leave it out, or give a value")
+        misuse("--script is empty", "leave it out, or give it a value")
     options = Options.of(given)
     if given.script == "-" and given.format == "json":
         misuse("--script - and --format json both write to stdout", "name a file for one")

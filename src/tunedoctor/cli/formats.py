@@ -50,8 +50,12 @@ def outputs_of(
     return tuple(found)
 
 
-def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> int:
+def tell(
+    report: Report, options: Options, snapshot: Snapshot | None = None, stdout: str | None = None
+) -> int:
     """Write a report in all formats that are asked for; returns the exit code.
+
+    `stdout`: text for standard output instead of the report in the format of the options.
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
@@ -63,7 +67,8 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
     lost, gone = False, None
     for file, name in wanted:
         try:
-            _write(file, name, _text(name, told, options))
+            given = stdout if not file and name == options.format else None
+            _write(file, name, _text(name, told, options) if given is None else given)
         except SystemExit as ended:
             gone = ended  # of standard output; files are written all the same
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format
@@ -92,7 +97,7 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
         try:
             places = blame.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
-            sys.stderr.write(f"doctor: lines are not named: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"doctor: the lines are unknown: {type(error).__name__}: {error}\n")
     own = {"partial": options.criteria.partial, "here": options.here}
     return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
 

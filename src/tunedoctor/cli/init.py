@@ -56,7 +56,7 @@ def _check(given: InitOptions, name: str, *, force: bool) -> None:
         way = f"add {lacking}; --goal and --hours can be added as well"
         misuse("there is no terminal to ask questions on", way)
     if lacking and name != "-" and Path(name).exists() and not force:
-        misuse(f"{name} is already there", "choose another name, or use --force")
+        misuse(f"{name} already exists", "choose another name, or add --force")
 
 
 def write_for_user(name: str, text: str, *, force: bool) -> int:
@@ -66,7 +66,7 @@ def write_for_user(name: str, text: str, *, force: bool) -> int:
         return 0
     why, place = refusal(name, "", force=force), Path(name)
     if not (why or force) and place.exists() and place.read_bytes() != text.encode():
-        why = "exists with other content, perhaps your changes"
+        why = "already exists with other contents, perhaps your changes"
     if why:
         way = ", or --force" if place.is_file() else ""
         misuse(f"{name} {why}", f"choose another name{way}")

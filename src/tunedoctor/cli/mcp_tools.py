@@ -15,17 +15,19 @@ import msgspec
 from msgspec import Meta
 
 from tunedoctor.cli import tool_schema
-from tunedoctor.cli.explain import explanation
-from tunedoctor.core.check import check, triage
+from tunedoctor.core.check import check
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.explain import explain_topic
 from tunedoctor.core.fit import fit
 from tunedoctor.core.fix import fix
 from tunedoctor.core.package_set import package_set
+from tunedoctor.core.triage import triage
 from tunedoctor.core.wheel import wheel
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.planning.package_set import PackageSet
+from tunedoctor.render.explain import render_explanation
 from tunedoctor.render.screen import screen_for
 from tunedoctor.transaction.outcome import FixResult
 from tunedoctor.wheels.choose import WheelChoice
@@ -44,8 +46,8 @@ _ALL = "all"
 _NETWORK = "it asks package indexes and starts the environment's interpreter"
 
 
-class Explanation(msgspec.Struct, frozen=True):
-    """A page for people, as text."""
+class ExplanationText(msgspec.Struct, frozen=True):
+    """An explanation for people, as text."""
 
     text: str
 
@@ -55,12 +57,12 @@ def explain(
         str, Meta(description="Id of a finding, for example torch-cpu-only, or name of a page.")
     ] = "",
     text: Annotated[str, Meta(description="An error text, instead of an id.")] = "",
-) -> Explanation:
+) -> ExplanationText:
     """Explain a finding by its id, a page of doctor's documentation (fit, fix, train, data), or an error text."""
     if id and text:
         misuse("id and text are both given", "give one of them")
     shown = screen_for(TextIOWrapper(BytesIO(), "utf-8"), os.environ)
-    return Explanation(explanation(id, text or None, Criteria, shown))
+    return ExplanationText(render_explanation(explain_topic(id, text or None, Criteria), shown))
 
 
 class Tool(NamedTuple):
@@ -96,7 +98,7 @@ class Tool(NamedTuple):
     @property
     def is_page(self) -> bool:
         """True if the command prints a page instead of JSON."""
-        return self.result is Explanation
+        return self.result is ExplanationText
 
 
 class Interface:
@@ -196,7 +198,7 @@ TOOLS: dict[str, Tool] = {
         title="Explain a finding",
         function=explain,
         command="explain",
-        result=Explanation,
+        result=ExplanationText,
         keys=("text",),
         parameters=("id", "text"),
         note="Give id or text, not both. Reads only.",

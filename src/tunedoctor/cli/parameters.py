@@ -1,6 +1,7 @@
 """Parameters that several commands share, and how their help and mistakes look."""
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,9 @@ from typer.core import TyperCommand
 
 from tunedoctor.cli.completions import complete_check, complete_gpu
 from tunedoctor.render.format_names import ReportFormat
+
+_RANGE = re.compile(r"([\d.]+)<=x<=([\d.]+)")
+"""How Typer writes the allowed range of a number."""
 
 
 class DoctorCommand(TyperCommand):
@@ -35,7 +39,8 @@ class DoctorCommand(TyperCommand):
             title = getattr(param, "rich_help_panel", None) or (
                 "Arguments" if is_argument else "Options"
             )
-            sections.setdefault(title, []).append(record)
+            words, text = record
+            sections.setdefault(title, []).append((words, _RANGE.sub(r"\1 to \2", text)))
         order = [
             "Arguments",
             *(title for title in sections if title not in ("Arguments", "Options")),

@@ -61,7 +61,7 @@ def show_failure(report: Report, options: Options, report_file: str = "") -> Non
         if any(f.severity != "note" for f in report.findings):
             sys.stderr.write(on_terminal(report, options, sys.stderr))
         else:
-            TERMINAL.say("neither its output nor this machine shows a fault of the environment")
+            TERMINAL.say("neither its output nor this machine shows a problem with the environment")
     except KeyboardInterrupt:
         TERMINAL.say("stopped before it found out why")
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor

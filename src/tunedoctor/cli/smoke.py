@@ -12,7 +12,9 @@ from tunedoctor.core.errors import misuse
 from tunedoctor.core.files import require_writable, write_file
 from tunedoctor.core.smoke import SmokeOptions, check_combinations, request_of, run_smoke, with_data
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
+from tunedoctor.model.durations import about, smoke_seconds
 from tunedoctor.render import smoke as screen
+from tunedoctor.smoke.result import Asked
 
 
 class SmokeOutput(NamedTuple):
@@ -40,6 +42,8 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
     there = require_working if output.format == "terminal" else require_target
     place = announce_start(there(aim(target, own=own)), TERMINAL, quiet=output.quiet)
     asked = with_data(asked, place)
+    if output.format == "terminal" and not (output.quiet or place.problem):
+        _say_duration(asked)
     answer, snapshot = run_smoke(asked, place, criteria.checks(), TERMINAL)
     if output.snapshot and not place.problem:
         write_file(output.snapshot, snapshot_json(snapshot, this_identity(shared=True)))
@@ -52,3 +56,12 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
 
     how = TrainOptions(target=target, own=own, processes=max(1, asked.ranks))
     return train(how, (config,))
+
+
+def _say_duration(asked: Asked) -> None:
+    """Say how long it takes; nothing for a model of the user or GPUs whose number is unknown."""
+    if asked.model or asked.node:
+        return
+    seconds = smoke_seconds(full=asked.full, several=asked.ranks > 1, minutes=asked.minutes)
+    imports = "" if asked.minutes else ", most of it to import the libraries"
+    TERMINAL.say(f"takes {about(seconds)}{imports}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
-from tunedoctor.render.screen import spelled
+from tunedoctor.system.spelling import spelled
 from tunedoctor.target.safe_text import PlainTextWriter
 
 GONE = 141

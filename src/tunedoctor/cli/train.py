@@ -5,8 +5,6 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 
 from tunedoctor.cli import output
@@ -22,28 +20,14 @@ from tunedoctor.core.environment import require_working, target_option
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable
 from tunedoctor.core.scripts import trainer_source
+from tunedoctor.core.train import NodeLauncher, TrainResult, is_finished, run_training
 from tunedoctor.core.train import TrainOptions as Training
-from tunedoctor.core.train import TrainResult, is_finished, run_training
-from tunedoctor.facts import Target
 from tunedoctor.render.html import BEGIN
+from tunedoctor.render.screen import mark
 
-
-class Nodes:
-    """Trains on the nodes that the options name."""
-
-    def __init__(self, given: TrainOptions) -> None:
-        """Take the options."""
-        self._given = given
-
-    def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> list[str]:
-        """Return what starts a command on each node; [] if it cannot, which was printed."""
-        nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
-        look = not self._given.no_check
-        return list(nodes.training(stack, self._given, place, words, look=look))
-
-    def run(self, command: Sequence[str], log: Path) -> int:
-        """Run the training command; name the node that failed, and return the exit status."""
-        return int(import_module("tunedoctor.cli.nodes").run(command, log))
+_NOT_BEGUN = "not started; --no-check trains anyway"
+_MOST_PROBLEMS = 12
+"""Lines about what keeps nodes from training together."""
 
 
 def run_train(given: TrainOptions) -> int:
@@ -79,7 +63,7 @@ def train(given: TrainOptions, arguments: Sequence[str]) -> int:
         target = f" --target {given.target}" if given.target else ""
     else:
         place, options = require_working(aim(given.target, own=given.own)), Options.of()
-        launcher = Nodes(given) if given.nodes else None
+        launcher = _node_training(given, options.criteria) if given.nodes else None
         result = run_training(
             training, place, options.criteria, launcher=launcher, interaction=TERMINAL
         )
@@ -95,15 +79,23 @@ def train(given: TrainOptions, arguments: Sequence[str]) -> int:
     return result.status
 
 
+def _node_training(given: TrainOptions, criteria: Criteria) -> NodeLauncher:
+    """Return what trains on the nodes that the options name."""
+    from tunedoctor.core.nodes import NodeOptions, NodeTraining  # noqa: PLC0415  with it comes the fleet
+
+    nodes = options_from(NodeOptions, given, check=not given.no_check)
+    return NodeTraining(nodes, criteria, TERMINAL)
+
+
 def _check_output(given: TrainOptions, arguments: Sequence[str]) -> None:
     """Raise DoctorError if no configuration is named, or if options contradict each other."""
     if not arguments:
-        misuse("no configuration is named", "doctor init writes one")
+        misuse("there is no configuration", "doctor init writes one")
     if given.report and {"--merge", "--dry-run"} & {*arguments}:
         misuse("--report needs a training", "leave it out here")
     if not given.report and given.nodes and "--merge" in arguments:
         misuse("--nodes needs a training", "leave it out here")
-    require_writable(given.report, BEGIN, "choose another name, or use --force", force=given.force)
+    require_writable(given.report, BEGIN, "choose another name, or add --force", force=given.force)
 
 
 def _page_of_finished(page: str, arguments: Sequence[str]) -> bool:
@@ -124,7 +116,14 @@ def _print_problem(result: TrainResult, options: Options) -> None:
     elif result.report:
         quiet = options._replace(quiet=True)
         sys.stderr.write(output.on_terminal(result.report, quiet, sys.stderr))
-        TERMINAL.say("not started; --no-check trains anyway")
+        TERMINAL.say(_NOT_BEGUN)
+    elif result.problems:
+        lines = output.screen(sys.stderr)
+        more = len(result.problems) - _MOST_PROBLEMS
+        for text in [*result.problems[:_MOST_PROBLEMS], *[f"and {more} more"] * (more > 0)]:
+            lines.wrap(text, 2, mark("error"))
+        sys.stderr.write(lines.text())
+        TERMINAL.say(_NOT_BEGUN)
     elif result.why:
         TERMINAL.say(result.why)
 

@@ -1,39 +1,27 @@
-"""doctor triage: one report, or a line for each of many, side by side on the processors, in the order of the files."""
+"""doctor triage: one report, or a line for each of many."""
 
 import gc
-import os
-import sys
+import shlex
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
-from concurrent import futures
-from functools import cache, partial
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tunedoctor.cli.command_options import TriageOptions
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim, look
 from tunedoctor.cli.output import write
-from tunedoctor.core.check import judge
-from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.files import opened, read_log
-from tunedoctor.facts.clean import clean_text
-from tunedoctor.model.snapshot import SnapshotError
-from tunedoctor.probes.resources import processors
-from tunedoctor.readers.digest import from_stream
-from tunedoctor.readers.merge import joined
-from tunedoctor.readers.read import read_report
+from tunedoctor.core.files import read_log
+from tunedoctor.core.triage import diagnose_log
+from tunedoctor.project.declarations import LOCKS
 from tunedoctor.render.screen import as_line
-from tunedoctor.system import workers
 
-CHUNK = 16
-"""Files that a process is handed at once: what handing over costs is small beside 16 reports."""
-FEW = 8
-"""As many files are read here: starting processes would take longer."""
-Row = tuple[str, str]
-"""What came of one file: ready, findings or unknown, "" where there is no report; and what is printed."""
-_checks = cache(Criteria.checks)
+if TYPE_CHECKING:  # with it come processes, which one report does not need
+    from tunedoctor.core.triage_files import TriagedFile
 
 
 def run_triage(given: TriageOptions) -> int:
@@ -49,36 +37,50 @@ def run_triage(given: TriageOptions) -> int:
     if more or Path(first).is_dir():
         if given.here:
             misuse("--here is for one report", "name the one that this machine printed")
-        return triage_many(options, given.files)
-    log = read_log(first)
-    snapshot = read_report(log.text, log.numbers, _unread)
-    if given.here:
-        snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))
-        for why in left_out:
-            TERMINAL.say(why)
-    return tell(judge(snapshot, criteria, began=began), options, snapshot)
+        return _print_rows(options, given.files)
+    found = diagnose_log(
+        read_log(first),
+        criteria,
+        look=(lambda: look(aim(given.target, own=given.own))) if given.here else None,
+        began=began,
+        interaction=TERMINAL,
+    )
+    report = found.report
+    if report.verdict == "unknown" and (command := project_command(first)):
+        report = replace(report, next=command, suspected=())
+    return tell(report, options, found.snapshot)
 
 
-def _unread(_: object, error: Exception, where: str = "") -> None:
-    """Say that facts in a text could not be read as they are; failures of readers are not mentioned."""
-    if isinstance(error, SnapshotError):
-        text = clean_text(f"doctor: the facts that doctor wrote{where} can't be read: {error}")
-        sys.stderr.write(f"{' '.join(text.split())}; reading them as ordinary text\n")
+def project_command(file: str) -> str:
+    """Return the command that judges a file of a project, such as requirements.txt; "" if it is another file."""
+    path = Path(file)
+    name = path.name
+    if not path.is_file():
+        return ""
+    if name.endswith((".txt", ".in")) and "requirements" in name:
+        folder = "" if path.parent == Path() else f" --project {shlex.quote(str(path.parent))}"
+        return f"doctor check{folder} -r {shlex.quote(name)} judges what it declares"
+    if name in ("pyproject.toml", "environment.yml", "pixi.toml") or name in LOCKS:
+        return f"doctor check --project {shlex.quote(str(path.parent))} judges what it declares"
+    return ""
 
 
-def triage_many(options: Options, sources: Sequence[str]) -> int:
-    """Print a row for each file. Return 1 if one has findings, else 2 if one could not be decided, else 0."""
+def _print_rows(options: Options, sources: Sequence[str]) -> int:
+    """Print a row for each file. Returns 1 if one has findings, else 2 if one is undecided or was not read, else 0."""
+    from tunedoctor.core.triage_files import find_files, triage_files  # noqa: PLC0415  as above
+
     if options.format not in ("terminal", "jsonl") or options.outputs:
         what = "--output" if options.outputs else f"--format {options.format}"
         misuse(f"{what} is for one report", "--format jsonl gives each in one line")
     gc.enable()  # main turns it off for short runs
-    files = files_of(sources)
-    options.criteria.checks()  # an unknown id is reported here, not once for each process
+    files = find_files(sources)
     began = time.perf_counter()
     count: Counter[str] = Counter()
-    for verdict, text in _rows(options, files):
-        count[verdict] += 1
-        write(text)
+    for result in triage_files(files, options.criteria):
+        count[result.report.verdict if result.report else ""] += 1
+        for note in result.notes:
+            TERMINAL.say(note)
+        write(_row(result, as_json=options.format == "jsonl"))
     if options.format == "terminal":
         not_read = f", {count['']} not read" if count[""] else ""
         write(
@@ -90,72 +92,15 @@ def triage_many(options: Options, sources: Sequence[str]) -> int:
     return 2 if count["unknown"] or count[""] else 0
 
 
-def files_of(sources: Sequence[str]) -> list[str]:
-    """Return the files that are named, and those in named folders and below, by name; hidden ones are left out."""
-    found: list[str] = []
-    for source in sources:
-        if source == "-" or not Path(source).is_dir():
-            found.append(source)
-            continue
-        for folder, folders, names in os.walk(source):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            inside = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-            found += [str(file) for file in inside if file.is_file()]
-    if not found:
-        misuse(f"{', '.join(sources)} holds no files", "name a folder of reports")
-    return found
-
-
-def _rows(options: Options, files: list[str]) -> Generator[Row]:
-    work = partial(_judged, options)
-    if len(files) <= FEW or processors() < 2:
-        yield from map(work, files)
-        return
-    done, count = 0, min(-(-len(files) // CHUNK), processors())
-    while done < len(files):
-        pool = futures.ProcessPoolExecutor(count, initializer=workers.begin)
-        try:
-            for row in pool.map(work, files[done:], chunksize=CHUNK):
-                done += 1
-                yield row
-        except futures.BrokenExecutor:  # one process was killed, and its pool is lost
-            for file in files[done : done + CHUNK]:
-                done += 1
-                yield _alone(options, file)
-        finally:  # who went away, as head does, waits for no other rows
-            pool.shutdown(wait=done == len(files), cancel_futures=True)
-
-
-def _alone(options: Options, file: str) -> Row:
-    try:
-        with futures.ProcessPoolExecutor(1, initializer=workers.begin) as pool:
-            return pool.submit(_judged, options, file).result()
-    except futures.BrokenExecutor:
-        return _problem(options, file, "the process that read it was killed")
-
-
-def _judged(options: Options, path: str) -> Row:
-    """Return the row of a file; what goes wrong with it is its row."""
-    began, file = time.perf_counter(), clean_text(path)
-    try:
-        with opened(path) as stream:
-            log = from_stream(stream)
-        snapshot = read_report(log.text, log.numbers, partial(_unread, where=f" of {file}"))
-        report = judge(snapshot, options.criteria, _checks(options.criteria), began=began)
-    except OSError as error:
-        return _problem(options, file, f"can't be read: {error.strerror or error}")
-    except Exception as error:  # noqa: BLE001  one file does not end the others
-        why = f"could not be judged: {type(error).__name__}: {error}"[:300]
-        return _problem(options, file, why)
-    if options.format == "jsonl":
-        return report.verdict, as_line(report, file=file)
+def _row(result: "TriagedFile", *, as_json: bool) -> str:
+    file, report = result.file, result.report
+    if report is None:
+        problem = result.problem
+        return as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n"
+    if as_json:
+        return as_line(report, file=file)
     first = "".join(f"  {one.id}  {one.title}" for one in report.findings[:1])
-    return report.verdict, f"{file}  {report.verdict}{first}\n"
-
-
-def _problem(options: Options, file: str, problem: str) -> Row:
-    as_json = options.format == "jsonl"
-    return "", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n"
+    return f"{file}  {report.verdict}{first}\n"
 
 
 def check_combinations(options: TriageOptions) -> None:

@@ -27,7 +27,7 @@ def run_undo(given: UndoOptions) -> int:
     """Restore an earlier state, or list the states; returns the exit code."""
     check_combinations(given)
     if given.id == "":
-        misuse("the id is empty", "leave it out, or give an id")
+        misuse("the id is empty", "leave it out, or give it a value")
     place = aim(given.target, own=given.own)
     states = kept_states(place, given.target, TERMINAL) if given.listed else None
     undone = None if given.listed else restore(place, given.target, given.id, TERMINAL)

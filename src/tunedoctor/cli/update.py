@@ -48,19 +48,19 @@ def _text(outcome: UpdateResult) -> str:
         )
         return shown.text()
     shown.line("Would change:" if outcome.state == "shown" else "The wheel table is up to date:")
-    new = "the GPUs it supports are unknown: chosen only if nothing older fits"
+    new = "supported GPUs unknown, so only chosen if nothing older fits"
     for text in (
         *(outcome.changes or ["nothing new"]),
-        *([f"of {listed(outcome.new)} {new}"] if outcome.new else ()),
+        *([f"{listed(outcome.new)}: {new}"] if outcome.new else ()),
         *(f"left out: {one}" for one in outcome.left_out),
-        *(f"not told: {one}" for one in outcome.untold),
+        *(f"unknown: {one}" for one in outcome.untold),
         *(
-            [f"kept, although the index does not list it: {listed(outcome.kept, MANY)}"]
+            [f"kept, although the index no longer lists it: {listed(outcome.kept, MANY)}"]
             * bool(outcome.kept)
         ),
     ):
         shown.wrap(text, 2)
-    dates = f"in use until now {outcome.before}, shipped {outcome.shipped}"
+    dates = f"until now {outcome.before}, shipped {outcome.shipped}"
     if outcome.state == "updated":
         dates = f"now of {outcome.date}; {dates}; stored in {outcome.file}"
     shown.wrap(f"Wheel table: {dates}.")

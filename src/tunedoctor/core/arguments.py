@@ -86,7 +86,10 @@ def _examine(name: str, value: object, hint: Any) -> None:  # noqa: ANN401  an a
     """Raise DoctorError if a value is not of the type that a parameter has."""
     types = _types(hint)
     inner = value if isinstance(value, list | tuple) else ()
-    fits = isinstance(value, tuple(types.values())) and all(isinstance(x, str) for x in inner)
+    accepted = tuple(types.values())
+    if isinstance(value, str | bytes):  # a sequence of its characters is never meant
+        accepted = tuple(one for one in accepted if one is not Sequence)
+    fits = isinstance(value, accepted) and all(isinstance(x, _item_types(hint)) for x in inner)
     if not fits or (isinstance(value, bool) and not {"bool", "object"} & {*types}):
         words = " or ".join(one for one in types if one != "NoneType")
         raise DoctorError(f"{name} is of type {type(value).__name__}; it takes {words}")
@@ -109,6 +112,13 @@ def _types(hint: Any) -> dict[str, type]:  # noqa: ANN401  an annotation
     name = "a list of str" if origin is Sequence else origin.__name__
     numbers: dict[Any, Any] = {int: Integral, float: Real}
     return {name: numbers.get(origin, origin)}
+
+
+def _item_types(hint: Any) -> tuple[type, ...]:  # noqa: ANN401  an annotation
+    """Return the types that the items of a list may have."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    items = [get_args(one)[0] for one in parts if get_origin(one) is Sequence]
+    return tuple(kind for one in items for kind in _types(one).values()) or (str,)
 
 
 def _choices(hint: Any) -> tuple[str, ...]:  # noqa: ANN401  an annotation

@@ -74,7 +74,7 @@ def chat(  # noqa: PLR0913  the options of the command
         system=system,
     )
     if not prompt:
-        misuse("prompt is empty", "a chat needs a terminal")
+        misuse("prompt is empty", "run doctor chat on a terminal to talk")
     found = find_trained(options.out)
     require_comparable(options, found)
     place = require_working(choose_target(target))
@@ -101,7 +101,7 @@ def chat(  # noqa: PLR0913  the options of the command
 def require_comparable(options: ChatOptions, found: Trained) -> None:
     """Raise DoctorError if the base is asked for and the model has no adapter."""
     if options.compare and not found.adapter:
-        misuse(f"{options.out} has no adapter to compare with its base", "leave --compare out")
+        misuse(f"{options.out} contains no adapter to compare with its base", "leave --compare out")
 
 
 def run_chat(  # noqa: PLR0913  each is of one chat

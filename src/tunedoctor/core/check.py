@@ -1,6 +1,5 @@
-"""Find what stops a machine and a Python environment from training: check, triage and snapshot."""
+"""Find what stops a machine and a Python environment from training: check and snapshot."""
 
-import io
 import math
 import os
 import time
@@ -104,55 +103,6 @@ def check(  # noqa: PLR0913  the options of the command
 
 
 @public
-def triage(  # noqa: PLR0913  the options of the command
-    text: Annotated[
-        str, Meta(description="The whole text, including the traceback and the lines above it.")
-    ],
-    *,
-    here: Annotated[
-        bool,
-        Meta(
-            description="The text comes from this machine: examine it and the target for what the text leaves open."
-        ),
-    ] = False,
-    target: TargetArgument = None,
-    only: OnlyArgument = (),
-    skip: SkipArgument = (),
-    plugins: Sequence[str] = (),
-    fail_on: FailOnArgument = None,
-    strict: StrictArgument = False,
-    keep_host: bool = False,
-    interaction: Interaction = SILENT,
-) -> Report:
-    """Diagnose a pasted text: a traceback, a training log, collect_env, nvidia-smi, pip list.
-
-    Returns a report. This machine is examined only with `here`. Its name is hidden in the report unless `keep_host`.
-    """
-    from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  a check reads no text
-    from tunedoctor.readers.merge import joined  # noqa: PLC0415
-    from tunedoctor.readers.read import read_report  # noqa: PLC0415
-
-    began = time.perf_counter()
-    if target is not None and not here:
-        misuse("--target names an environment on this machine", "add --here to examine it too")
-    criteria = Criteria.over(
-        only=tuple(only),
-        skip=tuple(skip),
-        plugins=tuple(plugins),
-        fail_on=fail_on,
-        strict=strict,
-    )
-    log = from_stream(io.BytesIO(text.encode("utf-8", "replace")))
-    criteria = criteria._replace(shared=not keep_host)
-    facts = read_report(log.text, log.numbers)
-    if here:
-        facts, left_out = joined(facts, take_snapshot(choose_target(target), interaction))
-        for why in left_out:
-            interaction.say(why)
-    return judge(facts, criteria, began=began)
-
-
-@public
 def snapshot(target: Place = None, *, deep: bool = False, keep_host: bool = False) -> str:
     """Return all facts of this machine and an environment as JSON, redacted; `check(snapshot=...)` judges it anywhere.
 
@@ -176,8 +126,11 @@ def judge(  # noqa: PLR0913  how it is judged, one by one
     began: float | None = None,
     smoke: ReportSmoke | None = None,
     live: bool = False,
+    completed: Callable[[Report], Report] = lambda report: report,
 ) -> Report:
     """Diagnose a snapshot and return the report, redacted. `began`: time.perf_counter at the start of the work.
+
+    `completed`: what is added to the report before it is redacted.
 
     `live`: it is of this machine and this moment, so that the files of the environment's project can be read.
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
@@ -191,7 +144,7 @@ def judge(  # noqa: PLR0913  how it is judged, one by one
     how = (snapshot, found, checks, criteria.fixes)
     report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
     report = declare_causes(report, snapshot) if live else report
-    return redacted(report, this_identity(shared=criteria.shared))
+    return redacted(completed(report), this_identity(shared=criteria.shared))
 
 
 def target_of(criteria: Criteria, choose: Callable[[], Target], *, needed: bool) -> Target:

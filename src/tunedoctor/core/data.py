@@ -180,7 +180,7 @@ def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
         if place.exists() and any(place.samefile(one.path) for one in sources):
             misuse(f"{place} is one of the input files", "name another file")
         if place.exists() and not (given.force and place.is_file()):
-            misuse(f"{place} is there", "name another file, or use --force")
+            misuse(f"{place} already exists", "name another file, or add --force")
         require_writable(str(place), "\0", force=True)
 
 
@@ -272,7 +272,7 @@ def _counted(
     if counted.stopped:
         _, file, row = spool.rows[len(counted.rows)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], counted.stopped)
-        lacks = "lengths are estimated, because the template was not run on more rows"
+        lacks = "lengths are an estimate, because that template was not used for more rows"
         found.notes.append(f"{lacks}; download the model again, or repair the file")
         return None
     if not counted.template:
@@ -346,7 +346,7 @@ def count(
     try:
         found = msgspec.json.decode(said[0], type=Counted)
     except (msgspec.MsgspecError, IndexError):
-        return "its output is not a count"
+        return "it returned no count"
     if not found.stopped and len(found.rows) != len(first) + len(spool.rows):
         return "it counted another number of rows"
     refused = ((int(key) - len(first), why) for key, why in found.refused.items())
@@ -426,4 +426,4 @@ def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Cos
 def check_combinations(options: DataOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
     if (options.split or options.force) and not options.convert:
-        misuse("--split and --force are for --convert", "add it, for example --convert train.jsonl")
+        misuse("--split and --force need --convert", "add it, for example --convert train.jsonl")

@@ -56,16 +56,13 @@ def require_target(place: Target) -> Target:
     """Return the chosen environment. Raises DoctorError if none was found."""
     if place.chosen_by == "none":
         named = [f"{shlex.quote(one.path)} ({one.holds})" for one in place.nearby[:MOST_NAMED]]
-        named += ["doctor envs lists all"] if len(place.nearby) > MOST_NAMED else []
+        named += ["doctor envs lists more"] if len(place.nearby) > MOST_NAMED else []
         if named:
-            misuse(
-                f"several environments are possible: {', '.join(named)}",
-                "choose one with --target PATH",
-            )
-        own = f", {place.own}," if place.own else ""
+            misuse(f"there are several environments: {', '.join(named)}", "--target PATH names one")
+        own = f" ({place.own})" if place.own else ""
         misuse(
-            f"no environment was found, and doctor's own{own} is left alone",
-            f"{makes(place.own)} creates one, --target PATH names another, --self uses doctor's own",
+            f"no Python environment was found here; doctor does not use its own environment{own}",
+            f"{makes(place.own)} creates one, --target PATH names another, --self means doctor's own",
         )
     return place
 
@@ -77,7 +74,7 @@ def require_changeable(place: Target, *, asks: bool, words: str) -> Target:
     """
     if require_target(place).chosen_by in (ONLY, OWN) and not asks:
         misuse(
-            f"{place.asked} is {place.chosen_by}, and --yes changes only an environment that is named",
+            f"{place.asked} is {place.chosen_by}, and --yes only changes an environment that you name",
             f"name it: {words} --target {shlex.quote(place.asked)}",
         )
     return place
@@ -103,7 +100,7 @@ def announce_start(
         if not interaction.can_ask:
             misuse(what, way_out)
         if not interaction.confirm(f"doctor: {what}. Start it?"):
-            misuse("not started", way_out)
+            misuse("it was not started", way_out)
     if place.python and not quiet:
         by = f"{'which is' if place.chosen_by in FOUND else 'chosen by'} {place.chosen_by}"
         interaction.say(f"{does} {place.python}, {by}")

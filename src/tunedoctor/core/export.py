@@ -126,21 +126,21 @@ def files_to_write(options: ExportOptions, found: Trained) -> ExportFiles:
     names = (options.merged, options.gguf, options.modelfile)
     files = ExportFiles(*(str(Path(p).expanduser().absolute()) if p else "" for p in names))
     if files.merged and Path(files.merged).exists():
-        misuse(f"{files.merged} is there", "name another folder")
+        misuse(f"{files.merged} already exists", "name a folder that does not exist")
     if files.merged and not found.adapter and not found.is_gguf:
-        misuse(f"{options.out} stands alone", "it needs no --merged")
+        misuse(f"{options.out} is a complete model", "leave out --merged")
     if files.gguf and not files.gguf.endswith(".gguf"):
-        misuse(
-            f"{files.gguf} does not end in .gguf",
-            "Ollama and llama.cpp recognise it by this ending",
-        )
+        misuse(f"{files.gguf} does not end in .gguf", "Ollama and llama.cpp need that ending")
     for name, mark in zip(files, ("\0", "\0", _MARK), strict=True):
-        require_writable(name, mark, "choose another name, or use --force", force=options.force)
+        require_writable(name, mark, "choose another name, or add --force", force=options.force)
     needed = size_of(Path(found.model))
     for path in filter(None, (files.merged, files.gguf)):
         parent = Path(path).parent
         if (free := shutil.disk_usage(parent).free) < needed:
-            misuse(f"{parent} has {megabytes(free)}, of {megabytes(needed)}", "choose another disk")
+            misuse(
+                f"{parent} has {megabytes(free)} free, but {megabytes(needed)} are needed",
+                "choose another disk",
+            )
     return files
 
 

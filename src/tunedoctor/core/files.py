@@ -56,8 +56,8 @@ def _readable(source: str, way_out: str = "") -> AbstractContextManager[None]:
 
 
 def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snapshot:
-    """Return the snapshot in a file, or on stdin for "-". Raises DoctorError if it is not a snapshot."""
-    with refusing(SnapshotError, f"{writer} writes one", f"{source} is no snapshot: "):
+    """Return the snapshot of a file, or of stdin for "-". Raises DoctorError if it is none."""
+    with refusing(SnapshotError, f"{writer} writes one", f"{source} is not a snapshot: "):
         return from_json(read_input(source))
 
 
@@ -66,7 +66,7 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     place = Path(name)
     try:
         if not os.access(f"{place.parent}/", os.W_OK):
-            there = "can't be written" if place.parent.is_dir() else "is not there"
+            there = "can't be written" if place.parent.is_dir() else "does not exist"
             return f"is in a folder that {there}"
         if force or not place.exists():
             return ""
@@ -75,7 +75,7 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     except OSError as error:
         return f"can't be read: {error.strerror or error}"
     own = start.startswith(mark) or start.strip() in _EMPTY
-    return "" if own else "exists, and doctor did not write it"
+    return "" if own else "already exists, and doctor did not write it"
 
 
 def require_writable(
@@ -84,7 +84,7 @@ def require_writable(
     """Raise DoctorError if a file that is named may not be written, as `refusal` says; "-" is standard output."""
     if name not in ("", "-") and not is_stream(name) and (why := refusal(name, mark, force=force)):
         parent = Path(name).parent
-        make = f"mkdir -p {shlex.quote(str(parent))} makes it"
+        make = f"mkdir -p {shlex.quote(str(parent))} creates it"
         misuse(f"{name} {why}", way if parent.is_dir() else make)
 
 

@@ -216,7 +216,7 @@ def estimate(
 
     `place` is where the libraries' releases are read; `tracing` returns the target that `exact` runs in.
     """
-    with refusing(MemoryModelError, "doctor explain fit says what MODEL can be"):
+    with refusing(MemoryModelError, "doctor explain fit lists what MODEL can be"):
         return _found(options, place, tracing, interaction)
 
 
@@ -229,10 +229,11 @@ def _found(
     snapshot = None
     if not (named and place.chosen_by == "none"):
         snapshot = take_snapshot(place, interaction)
-    own: tuple[Device, ...] = ()  # what the configuration trains on, where that is this machine's
-    if config and snapshot and not named:
-        own, config = devices_of(snapshot, config)
-    if config:
+    own: tuple[Device, ...] = ()
+    """What trains on this machine, where a configuration says that or no GPU is there."""
+    if snapshot and given.model and not named:
+        own, given = _here(given, config, snapshot)
+    elif config:
         given = _with_configuration(given, config)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
@@ -241,19 +242,45 @@ def _found(
         devices, _ = _devices(given, snapshot)
         if devices:
             return overview.machine_table(max(devices, key=lambda one: one.usable), run)
-        interaction.say("there is no GPU here; --gpu NAME or --vram GIB chooses one")
+        interaction.say("there is no GPU here; choose one with --gpu NAME or --vram GIB")
         return overview.card_table(worth_having(), run)
     if given.cards:
         return overview.offers(shape, run, worth_having())
     devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
+    notes = (*notes, *_cpu_notes(own, run, config))
     if releases := _installed(snapshot):
-        said = ", ".join(f"{name} {version}" for name, version in releases.items())
-        told = f"{given.stack} is estimated with the releases in the environment: {said}"
-        notes = (*notes, told)
+        versions = ", ".join(f"{name} {version}" for name, version in releases.items())
+        note = f"the estimate for {given.stack} is for {versions}, which the environment contains"
+        notes = (*notes, note)
     found = estimate_run(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
         found = traced(found, given.model, shape, run, tracing(), interaction)
     return found
+
+
+def _here(
+    given: FitOptions, config: Mapping[str, Any], snapshot: Snapshot
+) -> tuple[tuple[Device, ...], FitOptions]:
+    """Return what a configuration trains on here, or the CPU if there is no GPU, and the options as they apply there.
+
+    Without a configuration and with a GPU there are no devices: `_devices` lists the GPUs.
+    """
+    devices, config_here = devices_of(snapshot, config)
+    if config:
+        return devices, _with_configuration(given, config_here)
+    if given.gpus > 1 or not any(one.vendor == "cpu" for one in devices):
+        return (), given
+    if given.stack == "doctor" and "precision" not in given.typed:
+        given = msgspec.structs.replace(given, precision="fp32")  # as doctor train does there
+    return devices, given
+
+
+def _cpu_notes(devices: tuple[Device, ...], run: Run, config: Mapping[str, Any]) -> tuple[str, ...]:
+    if config.get("device") == "cpu" or not any(one.vendor == "cpu" for one in devices):
+        return ()
+    format_ = " in fp32" if run.precision == "fp32" else ""
+    estimate = f"there is no GPU here, so the estimate is for the CPU{format_}"
+    return (f"{estimate}; choose a GPU with --gpu NAME or --vram GIB",)
 
 
 def _configuration(given: FitOptions) -> tuple[FitOptions, Mapping[str, Any]]:
@@ -261,11 +288,11 @@ def _configuration(given: FitOptions) -> tuple[FitOptions, Mapping[str, Any]]:
     file = given.model
     if not file.endswith(".toml"):
         return given, {}
-    with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
+    with refusing((OSError, ValueError), "name a configuration file", f"{file}: "):
         config = values_of([file])
     with refusing(MemoryModelError, "doctor train --eject - shows all keys", f"{file}: "):
         run_of(config)
-    model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
+    model = str(config.get("model") or misuse(f"{file} contains no model", "set model in it"))
     return msgspec.structs.replace(given, model=model), config
 
 
@@ -331,7 +358,7 @@ def _devices(
     devices, notes = here(snapshot) if snapshot else ((), ())
     if 1 < len(devices) < given.gpus:
         what = f"--gpus is {given.gpus}, but this machine has {len(devices)}"
-        misuse(what, "--gpu NAME chooses another model")
+        misuse(what, "name other GPUs with --gpu NAME")
     if given.gpus > 1:
         devices = tuple(sorted(devices, key=lambda d: -d.usable))[: given.gpus]
     return devices, notes
@@ -344,14 +371,14 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
         misuse(
-            f"the table has no card called {name[:60]!r}{hint}",
-            "doctor fit --cards lists some; --vram 24 gives only the size",
+            f"no known GPU is called {name[:60]!r}{hint}",
+            "doctor fit --cards lists some; --vram 24 is for a GPU with 24 GiB",
         )
     card = overview.device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
     if len({one.memory_gib for one in found}) == 1:
         return card, ()
     sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
-    note = f"{name} exists with {sizes}; the estimate uses the smallest; add the size to the name"
+    note = f"{name} is sold with {sizes}; the estimate is for the smallest, unless the name includes the size"
     return card, (note,)
 
 
@@ -400,7 +427,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     try:
         one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
     except (msgspec.MsgspecError, IndexError):
-        misuse("the target's output is not a trace", _LEAVE)
+        misuse("the target returned no valid trace", _LEAVE)
     if why := one.error if ended.ok else (last or [ended.death])[0]:
         misuse(
             f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
@@ -447,7 +474,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     for row in models():
         if row.name == shape.name or f"of {row.name})" in shape.name:
             return row.config
-    raise MemoryModelError("--exact needs a folder, a config.json or a name of the catalogue")
+    raise MemoryModelError("--exact needs a folder, a config.json or a name from the catalogue")
 
 
 def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
@@ -485,13 +512,10 @@ def _named(shape: Shape) -> tuple[str, ...]:
 def check_combinations(options: FitOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
     if options.vram and options.gpu:
-        misuse("--vram and --gpu both name a card", "leave out one of them")
+        misuse("--vram and --gpu both choose a GPU", "leave out one of them")
     if (
         options.price_per_hour or options.card_price or options.power_price or options.rented
     ) and not options.tokens:
-        misuse(
-            "a price is given without --tokens",
-            "add --tokens, for example 20M: the length of the training",
-        )
+        misuse("a price needs --tokens", "add --tokens, for example --tokens 20M")
     if options.rented and not options.price_per_hour:
-        misuse("--rented is given without --price-per-hour", "give its price")
+        misuse("--rented names a GPU, but --price-per-hour is missing", "add its price per hour")

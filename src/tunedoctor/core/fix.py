@@ -20,8 +20,16 @@ from tunedoctor.core.environment import (
     target_argument,
 )
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.fix_scopes import FixCase, FixEvents, FixOptions, as_shown, fix_findings
+from tunedoctor.core.fix_scopes import (
+    FixCase,
+    FixEvents,
+    FixOptions,
+    as_shown,
+    fix_findings,
+    new_path,
+)
 from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.new_environment import declared_packages, read_new_project
 from tunedoctor.core.sources import asking
 from tunedoctor.diagnosis.agreement import chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
@@ -38,9 +46,7 @@ from tunedoctor.tables.config import Settings
 from tunedoctor.transaction.outcome import FixResult
 from tunedoctor.transaction.undoing import put_in_order
 
-_UNSEEN = (
-    "nothing was imported (--no-import), so it is unknown whether the packages can be imported"
-)
+_UNSEEN = "nothing was imported (--no-import), so it is unknown whether its packages work"
 
 
 class FixPlan:
@@ -73,12 +79,14 @@ def fix(
     smallest: bool = False,
     new: Place = None,
     packages: Sequence[str] = (),
+    requirements: Place = None,
     python: str | None = None,
     installer: Literal["uv", "pip"] | None = None,
     deep: bool = False,
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    edit: bool = False,
     environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
@@ -94,12 +102,14 @@ def fix(
     smallest: bool = False,
     new: Place = None,
     packages: Sequence[str] = (),
+    requirements: Place = None,
     python: str | None = None,
     installer: Literal["uv", "pip"] | None = None,
     deep: bool = False,
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    edit: bool = False,
     environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
@@ -118,6 +128,7 @@ def fix(  # noqa: PLR0913  the options of the command
     smallest: bool = False,
     new: Place = None,
     packages: Sequence[str] = (),
+    requirements: Place = None,
     python: str | None = None,
     installer: Literal["uv", "pip"] | None = None,
     deep: Annotated[
@@ -126,6 +137,7 @@ def fix(  # noqa: PLR0913  the options of the command
     smoke: bool = False,
     imports: bool = True,
     system: bool = False,
+    edit: bool = False,
     environment_only: bool = False,
     plugins: Sequence[str] = (),
     interaction: Interaction = SILENT,
@@ -133,16 +145,18 @@ def fix(  # noqa: PLR0913  the options of the command
 ) -> FixPlan | FixResult:
     """Plan how to fix the findings of an environment, and return the plan; with `apply`, carry it out.
 
-    `plan` is the `plan_id` of an earlier result: nothing is done if the plan has changed. `ids`: findings to fix, by
-    default all errors and warnings. `smallest`: try no larger change if the smallest one does not help. `new`: make an
-    environment there with `packages`, of the interpreter `python`. `installer`: who makes the change. `deep`, `smoke`
-    and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
+    `plan` is the `plan_id` of an earlier result: nothing is done if the plan is now another one. `ids`: findings to
+    fix, by default all errors and warnings. `smallest`: try no larger change if the smallest one does not help. `new`:
+    make an environment there, of the interpreter `python`: of what the project of its folder declares, or the file
+    `requirements`, else of what a fine-tune needs; and `packages`. `installer`: who makes the change. `deep`,
+    `smoke` and `imports` say how the result is proved: by running the packages, by a tiny training, by importing them.
     `system`: change a Python that is no virtual environment. The files of the environment's project change with it, but
-    not with `environment_only`. A change is made as a whole or not at all; `undo` takes it back. Asks the user's
+    not with `environment_only`; `edit` changes install commands in its Dockerfiles and notebooks too.
+    A change is made as a whole or not at all; `undo` takes it back. Asks the user's
     package indexes and starts the environment's interpreter.
     """
     if plan is not None and not apply:
-        misuse("--plan needs a plan that is applied", "add apply=True, or leave it out")
+        misuse("--plan names a plan to apply", "add apply=True, or leave it out")
     options = FixOptions(
         ids=tuple(ids),
         dry_run=not apply,
@@ -151,11 +165,13 @@ def fix(  # noqa: PLR0913  the options of the command
         installer=installer,
         new=None if new is None else os.fspath(new),
         packages=tuple(packages),
+        requirements="" if requirements is None else os.fspath(requirements),
         python=python,
         deep=deep,
         smoke=smoke,
         no_import=not imports,
         system=system,
+        edit=edit,
         environment_only=environment_only,
     )
     check_combinations(options, target=target is not None)
@@ -216,6 +232,8 @@ def fix_environment(  # noqa: PLR0913  each is of one command
             misuse(failed.why, *(*failed.by_hand, "wait for it, then run doctor fix again")[:1])
         if recovered:
             interaction.say(recovered)
+    # a project that a tool manages is refused before anything is started
+    new_project = read_new_project(Path(new_path(given)), given.requirements) if given.new else None
     announce_start(place, interaction)
     deep, read = given.deep and not given.new, not given.new
     snapshot = take_snapshot(place, interaction, deep=deep, read=read, start=True)
@@ -242,8 +260,12 @@ def fix_environment(  # noqa: PLR0913  each is of one command
         ask=ask_sources,
         interaction=interaction,
     )
-    if given.new:  # what is installed here is not there
+    if new_project:  # what is installed here is not there
         known.installed = None
+        declared = declared_packages(*new_project, snapshot)
+        if declared.note:
+            interaction.say(declared.note)
+        case = case._replace(declared=declared.requirements)
     return fix_findings(case._replace(asking=known), findings)
 
 
@@ -321,12 +343,12 @@ def check_combinations(options: FixOptions, *, target: bool) -> None:
     """Raise DoctorError if options contradict each other or one lacks another. `target`: an environment was named."""
     if options.new and (target or options.ids):
         misuse("--new creates an environment", "leave out --target and the ids")
-    if (options.python or options.packages) and not options.new:
-        misuse("--python and --with are for a new environment", "name its folder with --new")
+    if (options.python or options.packages or options.requirements) and not options.new:
+        misuse("--python, --with and -r are for a new environment", "name its folder with --new")
     if options.no_import and (options.deep or options.smoke):
         misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
     for option in ("new", "python"):
         if (
             getattr(options, option) == ""
         ):  # such as from an unset shell variable: not the same as no option
-            misuse(f"--{option} is empty", "leave it out, or give a value")
+            misuse(f"--{option} is empty", "leave it out, or give it a value")

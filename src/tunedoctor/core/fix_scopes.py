@@ -57,12 +57,16 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
     installer: Literal["uv", "pip"] | None = None
     new: str | None = None
     packages: tuple[str, ...] = ()
+    requirements: str = ""
+    """A requirements file for a new environment."""
     python: str | None = None
     deep: bool = False
     smoke: bool = False
     no_import: bool = False
     system: bool = False
     allow_project_sources: bool = False
+    edit: bool = False
+    """Install commands in the project's Dockerfiles and notebooks are changed too."""
     environment_only: bool = False
     """The files of the environment's project stay as they are."""
 
@@ -126,6 +130,8 @@ class FixCase(NamedTuple):
     """The environment as the user names it."""
     asking: Asking
     """The user's package sources."""
+    declared: tuple[str, ...] = ()
+    """What a new environment holds; () for the default set."""
     first_state: str = ""
     """Id of the state before the first change of this fix; "" before there is one."""
     is_named: bool = False
@@ -301,7 +307,7 @@ class _FixRound:
                 self.last = msgspec.structs.replace(result, plan=made.plan, end="told")
                 self._record(one, "refused", msgspec.structs.replace(self.last, why=why))
                 return True
-            why = "only a new environment helps, and a script cannot revert it if it fails"
+            why = "only a new environment helps, and a script could not undo that if it failed"
             way = f"doctor fix{case.target_option}"
             FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
             return _with_plan(case, result, made, ground), made, rung
@@ -357,7 +363,12 @@ def _ground_for_scope(case: FixCase, drafts: tuple[Drafted, ...], scope: Scope) 
 
 
 def _new_path(case: FixCase) -> str:
-    return os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
+    return new_path(case.given)
+
+
+def new_path(given: FixOptions) -> str:
+    """Return the folder of a new environment."""
+    return os.path.abspath(Path(given.new or "").expanduser())  # noqa: PTH100  links stay
 
 
 def _larger_scopes(
@@ -414,7 +425,8 @@ def _planned(case: FixCase, drafts: tuple[Drafted, ...], rung: "Rung | None") ->
     with case.interaction.progress() as progress:
         progress.watch(["resolving with the package index"])
         if case.given.new:
-            return fresh(case.snapshot, _new_path(case), case.given.packages, case.asking)
+            packages = case.given.packages
+            return fresh(case.snapshot, _new_path(case), packages, case.asking, case.declared)
         fixes = case.criteria.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes, rung)
 
@@ -453,13 +465,13 @@ def _with_plan(
     tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
-        why = f"{ban.who} allows only uv's cache, but pip has to make the change"
+        why = f"{ban.who} allows only the cache of uv, but this change would use pip"
         raise FailureError(why, ban.lift_command, refused=True)
     other, again = (
         case.given.plan not in ("", made.plan.id),
         f"doctor fix{case.target_option} --dry-run",
     )
-    FailureError.when(other, "the plan has changed", again, refused=True)
+    FailureError.when(other, "the plan has changed since then", again, refused=True)
     simulated = made.simulated
     return msgspec.structs.replace(
         answer,
@@ -500,7 +512,9 @@ def _project_change(
     python = interpreter.executable
     with case.interaction.progress() as progress:
         progress.watch([f"updating {project.lock}" if project.lock else "reading the project"])
-        return plan_project_change(project, made.plan, wanted, case.asking.best, python)
+        return plan_project_change(
+            project, made.plan, wanted, case.asking.best, python, edit_commands=case.given.edit
+        )
 
 
 def _carry_out(

@@ -56,19 +56,22 @@ def check_name(name: str, *, reach: bool) -> None:
     if "/" not in name or not NAME.fullmatch(name):
         misuse(f"there is no model {name[:100]!r} here{hint}", f"{_ANOTHER}, or owner/name")
     if variable := offline():
-        what = f"{name} is not in the hub's cache, and {variable} forbids asking the hub"
+        what = f"{name} is not in the hub's cache, and {variable} forbids downloading it"
         misuse(what, f"unset {variable}, or {_ANOTHER}")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     status, code, why = _asked(f"{endpoint}/{name}/resolve/main/config.json")
     endpoint = endpoint.rpartition("@")[2]  # a password is not told
     if code == "EntryNotFound":
-        misuse(f"{endpoint}/{name} has no config.json", "name a repository in transformers' format")
+        misuse(
+            f"{endpoint}/{name} contains no config.json",
+            "name a repository in the format of transformers",
+        )
     if status == 404 or code == "RepoNotFound":
         private = "a private one needs HF_TOKEN"
         misuse(f"{endpoint} has no model {name}{hint}", f"check the spelling; {private}")
     if status in (401, 403):
         terms = f"accept its terms at {endpoint}/{name}, and set HF_TOKEN to your token"
-        misuse(f"{name} is gated: {endpoint} does not give it to you", terms)
+        misuse(f"{name} is gated, and this account has no access to it", terms)
     if why and reach:
         what = f"{name} is not in the hub's cache, and {endpoint} {why}"
         misuse(what, f"{_ANOTHER}, or set HF_ENDPOINT to a mirror")

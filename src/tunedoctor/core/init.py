@@ -125,7 +125,7 @@ def configure(given: InitOptions, wanted: Wanted, snapshot: Snapshot) -> Configu
     values |= {key: said for key in ("eval_data", "columns") if (said := getattr(given, key))}
     for one in values.values():
         if not one.isprintable():
-            misuse(f"{one!r} can't be written in a configuration", "give it another name")
+            misuse(f"{one!r} cannot be written to a configuration", "give it another name")
     check_words([f"--{key}={one}" for key, one in values.items()])
     try:
         shape = model_of(wanted.model)
@@ -173,23 +173,20 @@ def choose(shape: Shape | None, device: Device | None, goal: Values) -> tuple[Va
     """Return the keys of a goal, and method and micro-batch by the memory forecast, the least frugal that fits; why."""
     frugal = {**goal, "method": "lora", "micro_batch": 1}
     if device is None or device.vendor == "cpu":
-        return {
-            **frugal,
-            "max_length": 512,
-        }, "for the CPU: this machine has no GPU with known memory"
+        return {**frugal, "max_length": 512}, "for the CPU: there is no GPU with known memory"
     room = f"for {device.name}, {device.usable:.0f} GiB"
     frugal["checkpointing"] = True
     if shape is None:
-        return frugal, f"{room}; no memory estimate is possible for this model"
+        return frugal, f"{room}; the memory need of this model is unknown"
     need = 0.0
     for method, checkpointing in (("lora", False), ("lora", True), ("qlora", True)):
         for batch in (8, 4, 2, 1) if checkpointing else (8, 4):
             tried = {"method": method, "micro_batch": batch, "checkpointing": checkpointing}
             found = fit(shape, run_of(goal | tried), device)
             if found.verdict == "fits":
-                return goal | tried, f"{room}: needs {found.need_gib:.1f} GiB as predicted"
+                return goal | tried, f"{room}: needs an estimated {found.need_gib:.1f} GiB"
             need = found.need_gib
-    short = f"{room}: too little for 1024 tokens, which need {need:.1f} GiB as predicted"
+    short = f"{room}: too little for 1024 tokens, which need an estimated {need:.1f} GiB"
     return {**frugal, "method": "qlora", "max_length": 512}, short
 
 
@@ -221,9 +218,9 @@ def _in_time(
     told = f"{values['epochs']:g} {'pass' if values['epochs'] == 1 else 'passes'} over the data"
     if found:
         long = f"{hours:.2g} hours" if hours > 1.5 else f"{math.ceil(hours * 60)} min"
-        return f"{told}, at most {long} by the forecast"
+        return f"{told}, an estimated {long} at most"
     late = f", and it may take more than {most:g} hours" if most else ""
-    return f"{told}; how long they take can't be predicted here{late}: --dry-run measures"
+    return f"{told}; how long they take is unknown{late}: --dry-run measures it"
 
 
 def _as_smoked(smoke: Smoke | None) -> tuple[Values, str]:

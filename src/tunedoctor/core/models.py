@@ -38,7 +38,7 @@ def refuse_stdin(model: str) -> None:
     if not model:
         misuse("the model is empty", "name one, for example Qwen/Qwen3-8B")
     if model.startswith("-"):
-        misuse(f"model is {model[:60]!r}, which begins with a dash", "name a file as ./-x")
+        misuse(f"model is {model[:60]!r}, which begins with a dash", "write a file as ./-x")
 
 
 def model_of(model: str) -> Shape:
@@ -57,9 +57,10 @@ def model_of(model: str) -> Shape:
         return shape_of_head(head, _title(path))
     if path.name == "config.json" and not path.exists():
         if (path.parent / "adapter_config.json").is_file():
-            misuse(f"{path.parent} contains an adapter and no model", "name its base model")
+            misuse(f"{path.parent} contains an adapter but no model", "name its base model")
         misuse(
-            f"{path} is not there", "name a folder with a config.json, or a model of the catalogue"
+            f"{path} does not exist",
+            "name a folder with a config.json, or a model from the catalogue",
         )
     try:
         return shape_of(parsed(read_input(str(path), LARGEST)), _title(path))
@@ -74,7 +75,7 @@ def gguf_head(path: Path) -> Head:
     except CutOffError:
         head = head_of(read_start(path, _HEADS[1]))
     if (size := path.stat().st_size) < head.end:
-        what = f"it is truncated: {size / 1e6:,.1f} MB of {head.end / 1e6:,.1f}; download it again"
+        what = f"it is incomplete: {size / 1e6:,.1f} of {head.end / 1e6:,.1f} MB; download it again"
         raise CutOffError(what)
     return head
 
@@ -95,7 +96,7 @@ def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return this machine's GPUs with known memory, and notes about the others."""
     gpus = gpus_of(snapshot)
     untold = (one.name for one in gpus if one.vendor == "nvidia" and not one.room)
-    notes = [f"the driver does not report the memory of {n}: name it with --vram" for n in untold]
+    notes = [f"the driver does not report the memory of {n}: set it with --vram" for n in untold]
     found: list[Device] = []
     for one in gpus:
         if one.room:

@@ -118,7 +118,7 @@ def package_set(  # noqa: PLR0913  the options of the command
 def require_writable_files(files: SetFiles) -> None:
     """Raise DoctorError, before any work, if a file of the set cannot be written."""
     for place in (files.freeze, files.pyproject):
-        require_writable(place, MARK, "name another file, or use --force", force=files.force)
+        require_writable(place, MARK, "name another file, or add --force", force=files.force)
 
 
 def find_set(  # noqa: PLR0913  each is of one command
@@ -177,7 +177,7 @@ def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: 
     if not sure and not asked.driver:
         misuse(
             "the version of the NVIDIA driver could not be found out",
-            "name it with --driver 580.65.06, or --driver none",
+            "state it, for example --driver 580.65.06, or --driver none",
         )
     interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
     if interpreter and not interpreter.version.startswith(asked.python.rstrip("t")):

@@ -64,8 +64,8 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
         why = why or too_large(config, shape, devices, processes)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
-    peak = f"{found.peak_gib:.3g} GiB beside libraries"
-    return Needed(f"forecast for rows of max_length tokens: {peak}", why)
+    peak = f"{found.peak_gib:.3g} GiB plus the libraries"
+    return Needed(f"estimated memory for samples of max_length tokens: {peak}", why)
 
 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
@@ -96,10 +96,10 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     places = [(out, written, "set out to a folder on another disk, or keep = 1")]
     if not (config_file(model) or kept(model)):
         cache, variable = hub_cache(environ)
-        places.append((Path(cache), space.download_gb * 1e9, f"{variable} names another place"))
+        places.append((Path(cache), space.download_gb * 1e9, f"set {variable} to another folder"))
     for place, size, way in places:
         there = next(one for one in (place, *place.parents) if one.exists())
         if (free := shutil.disk_usage(there).free) < size:
-            has, wants = f"{free / 1e9:,.1f} GB free", f"{size / 1e9:,.1f} GB are to be written"
-            return f"{there} has {has}, and {wants}; {way}; --no-check starts anyway"
+            has, wants = f"{free / 1e9:,.1f} GB free", f"{size / 1e9:,.1f} GB will be written"
+            return f"{there} has {has}, but {wants}; {way}; --no-check starts anyway"
     return ""

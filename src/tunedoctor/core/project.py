@@ -1,11 +1,20 @@
 """The project that an environment belongs to."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from tunedoctor.diagnosis.report import Report
-from tunedoctor.facts import Interpreter, Target
+from msgspec.structs import replace
+
+from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from tunedoctor.project.declarations import Project
+
+MANAGED = ("uv", "poetry", "pdm", "pixi")
+"""Tools that take back at their next sync what pip changed."""
 _MARKS = (
     "pyproject.toml", "requirements.txt", "pixi.toml", "environment.yml", "environment.yaml"
 )  # fmt: skip
@@ -38,7 +47,40 @@ def declare_causes(report: Report, snapshot: Snapshot) -> Report:
     from tunedoctor.diagnosis.declared import with_declarations  # noqa: PLC0415
     from tunedoctor.project.read_project import read_project  # noqa: PLC0415
 
-    return with_declarations(report, read_project(folder), next(iter(_working_folder()), folder))
+    project = read_project(folder)
+    report = with_declarations(report, project, next(iter(_working_folder()), folder))
+    if project.manager not in MANAGED:
+        return report
+    packages = snapshot.find(Packages)
+    present = {one.name for one in packages.distributions} if packages else set[str]()
+    return with_project_commands(report, project, present, advises=False)
+
+
+def with_project_commands(
+    report: Report, project: "Project", present: Collection[str], *, advises: bool = True
+) -> Report:
+    """Return the report in which fixes declare packages instead of installing them.
+
+    `present`: names of the packages that the project gets now. `advises`: without a command of the project's manager
+    the fix says what to write into which file; else it stays as it is.
+    """
+    from tunedoctor.project.commands import declare_advice, declare_command  # noqa: PLC0415  as above
+
+    def declared(one: ReportFinding) -> ReportFinding:
+        if not one.cure.steps:
+            return one
+        command = declare_command(one.cure.steps, project, present)
+        advice = declare_advice(one.cure.steps, project, present) if advises and not command else ""
+        if not (command or advice):
+            return one
+        kind: Literal["command", "advice"] = "command" if command else "advice"
+        return replace(one, cure=replace(one.cure, kind=kind, command=command or advice))
+
+    return replace(
+        report,
+        findings=tuple(map(declared, report.findings)),
+        symptoms=tuple(map(declared, report.symptoms)),
+    )
 
 
 def _working_folder() -> list[Path]:

@@ -99,8 +99,9 @@ def _explain(  # noqa: PLR0913  each is of the run
         interaction.say(_how(argv[0], ran, death, for_memory))
         if log and (tail := _added(*log)):
             ran = ran._replace(tails=(*ran.tails, tail))
-            for _, line in tail.lines()[-5:] if death.name else ():
-                interaction.say(f"{log[0].name}: {clean_text(line.decode('utf-8', 'replace'))}")
+            lines = (line.decode("utf-8", "replace") for _, line in tail.lines())
+            for line in running.last_lines(lines) if death.name else ():
+                interaction.say(f"{log[0].name}: {clean_text(line)}")
         words = running.shell_words(death, for_memory)
         snapshot = _looked(argv, ran, words, place, interaction)
         return judge(snapshot, criteria, began=began)
@@ -132,13 +133,11 @@ def _how(name: str, ran: running.Ran, death: running.Death, for_memory: bool | N
         how = f"was ended by {death.name}"
     elif death.name:
         how += f", as after {death.name}"
-    memory = (
-        "; the kernel killed a process for lack of memory in the meantime" if for_memory else ""
-    )
+    memory = "; the kernel killed a process for lack of memory" if for_memory else ""
     if death.name == "SIGKILL" and for_memory is False:
         memory = (
-            "; the kernel killed nothing for lack of memory in the meantime: a person, a job manager or "
-            "a user-space OOM daemon did it; journalctl -b --grep oomd shows the last kill"
+            "; the kernel killed nothing for lack of memory, so a person, a job manager or a "
+            "user-space OOM daemon did (journalctl -b --grep oomd lists what a daemon killed)"
         )
     return f"{name} {how} after {took}{memory}"
 

@@ -234,8 +234,8 @@ def _ranks_of(text: str) -> int:
         count = len(found.gpus) if found else 0
         if count < 2:
             misuse(
-                f"--gpus all finds {count} GPUs",
-                "two are needed; --gpus 2 --device cpu trains in two processes on the CPU",
+                f"--gpus all needs two GPUs or more, but this machine has {count}",
+                "to train in two processes on the CPU: --gpus 2 --device cpu",
             )
         return count
     if not text.isdecimal() or not 2 <= int(text) <= MOST_RANKS:
@@ -248,18 +248,18 @@ def _check(asked: Asked) -> None:
     if not DEVICE.fullmatch(asked.device):
         misuse(f"--device is {asked.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
     if asked.model and not (Path(asked.model) / "config.json").is_file():
-        misuse(f"{asked.model} has no config.json", "name the folder of a model")
+        misuse(f"{asked.model} contains no config.json", "name the folder of a model")
     if asked.model:
         check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
-        misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
+        misuse(f"{asked.data} is not a file", "name a .jsonl, .csv or text file")
 
 
 def check_combinations(options: SmokeOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
     if (options.model or options.data) and not options.model:
-        misuse("--model and --data go together", "name both, or none for the tiny model")
+        misuse("--model and --data need each other", "name both, or neither for the tiny model")
     if (options.model or options.data) and not options.data:
-        misuse("--model and --data go together", "name both, or none for the tiny model")
+        misuse("--model and --data need each other", "name both, or neither for the tiny model")
     if options.steps and not options.model:
-        misuse("--steps needs your own model", "name it with --model and --data")
+        misuse("--steps needs a model of yours", "add --model and --data")

@@ -79,5 +79,5 @@ def _agreed(named: list[str], interaction: Interaction, *, allowed: bool, ask: b
         return True
     if ask:
         return interaction.confirm(f"doctor: {text}\nUse them?")
-    interaction.say(f"{text}; not used: --allow-project-sources uses them")
+    interaction.say(f"{text}; not used; --allow-project-sources uses them")
     return False

@@ -33,6 +33,7 @@ from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running.command import Output, Own
+from tunedoctor.system.scratch import scratch
 
 if TYPE_CHECKING:  # with it comes the fleet
     from tunedoctor.core.pods import PodOptions
@@ -90,6 +91,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was not started, if `report` does not say it."""
     report: Report | None = None
     """The diagnosis of the machine if the training was refused, or of the failure; None if there is none."""
+    problems: tuple[str, ...] = ()
+    """What keeps several nodes from training together, if the training was refused for that."""
     manifest: str = ""
     """The job for Kubernetes, as JSON."""
     commands: tuple[str, ...] = ()
@@ -114,17 +117,21 @@ class Training(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a training is not started; both empty if that was said already."""
+    """Why a training is not started: one of the three."""
 
     why: str = ""
     report: Report | None = None
+    problems: tuple[str, ...] = ()
+    """What keeps several nodes from training together."""
 
 
 class NodeLauncher(Protocol):
     """Trains on several nodes."""
 
-    def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> list[str]:
-        """Return what starts a command on each node until `stack` ends; [] if it cannot, which was said."""
+    def start(
+        self, stack: ExitStack, place: Target, words: Sequence[str]
+    ) -> Sequence[str] | Refusal:
+        """Return what starts a command on each node until `stack` ends, or why the nodes can't train together."""
         ...
 
     def run(self, command: Sequence[str], log: Path) -> int:
@@ -157,7 +164,7 @@ def train(  # noqa: PLR0913  the options of the command
     words += ["--dry-run"] * dry_run + ["--merge"] * merge
     options = options_of(TrainOptions, words=words, processes=processes, check=check)
     if not words:
-        misuse("no configuration is named", "name a file, or give values")
+        misuse("there is no configuration", "name a file, or give values")
     place = require_working(choose_target(target))
     return run_training(
         options, place, Criteria(), output=text_output(output), interaction=interaction
@@ -208,8 +215,14 @@ def run_training(  # noqa: PLR0913  each is of one training
     except KeyboardInterrupt:
         ended = RunResult(_INTERRUPTED)
     if isinstance(ended, Refusal):
-        out = str(training.out)
-        return TrainResult(end="refused", status=1, out=out, why=ended.why, report=ended.report)
+        return TrainResult(
+            end="refused",
+            status=1,
+            out=str(training.out),
+            why=ended.why,
+            report=ended.report,
+            problems=ended.problems,
+        )
     return _result(options, training.out, ended, began)
 
 
@@ -221,7 +234,7 @@ def read_training(options: TrainOptions) -> Training:
     if rest := batch % count:
         nodes = f" on {options.nodes} nodes" if options.nodes else ""
         what = f"batch {batch} is not a multiple of {count} processes{nodes}"
-        misuse(what, f"--batch={batch - rest + count} is one")
+        misuse(what, f"use --batch={batch - rest + count}")
     return Training(options.words, values)
 
 
@@ -237,15 +250,17 @@ def _train_here(  # noqa: PLR0913  each is of one training
     """Train in the target, or with `launcher` in the target of each node."""
     log = training.out / "train.log"
     with ExitStack() as stack:
+        if options.is_trial:  # it writes nothing to the folder of the run
+            log = Path(stack.enter_context(scratch()), log.name)
         words = handed_words(options, training, place, interaction)
         snapshot = take_snapshot(place, interaction, start=True)
         model = str(training.values.get("model", ""))
         require_libraries(snapshot, place.python, gguf=model.endswith(".gguf"))
         if launcher:
-            start = launcher.start(stack, place, words)
-            if not start:
-                return Refusal()
-            command = [*start, str(options.processes), *_trainer(snapshot, words)]
+            on_nodes = launcher.start(stack, place, words)
+            if isinstance(on_nodes, Refusal):
+                return on_nodes
+            command = [*on_nodes, str(options.processes), *_trainer(snapshot, words)]
             return RunResult(launcher.run(command, log))
         if refusal := _refusal(options, training, snapshot, criteria, interaction):
             return refusal
@@ -256,7 +271,7 @@ def _train_here(  # noqa: PLR0913  each is of one training
             criteria,
             told=(BAD_INPUT,),
             log=log,
-            own=Own(gentle=_SAVING),
+            own=Own(gentle=_SAVING, variables={"DOCTOR_TRAIN_LOG": str(log)}),
             output=output,
             interaction=interaction,
         )
@@ -308,7 +323,7 @@ def _trainer(snapshot: Snapshot, words: Sequence[str]) -> list[str]:
     if version >= _READS_TOML:
         return [str(TRAINER), *words]
     files, _ = words_of(words)
-    way = "it must contain TOML, for example model = 'folder'"
+    way = "it must be TOML, for example: model = 'folder'"
     with refusing((OSError, ValueError), way, f"{', '.join(files)}: "):
         values = values_of(files)
     return [str(TRAINER), *spelled(values), *(one for one in words if one.startswith("--"))]

@@ -45,17 +45,19 @@ def find_trained(name: str) -> Trained:
             gguf_head(place)
         return Trained(str(place))
     if not place.is_dir():
-        misuse(f"there is no {name}", "doctor train leaves its result in the folder out")
+        misuse(f"there is no {name}", "doctor train writes its result to the folder out")
     final = place / "final"
     if not final.is_dir() and (steps := sorted(place.glob("step-*"))):
         way = f"continue it with doctor train and --resume=true, or name {steps[-1]}"
-        misuse(f"{name} contains a run that has not ended", way)
+        misuse(f"{name} contains an unfinished run", way)
     place = final if final.is_dir() else place
     if not (place / "adapter_config.json").is_file():
         return Trained(_model_folder(place))
     adapter = read_json(place / "adapter_config.json")
     if not (place / "adapter_model.safetensors").is_file():
-        misuse(f"{place} has no adapter_model.safetensors", "train again, or download it again")
+        misuse(
+            f"{place} contains no adapter_model.safetensors", "train again, or download it again"
+        )
     rank = adapter.get("r")
     return Trained(
         _base_of(adapter.get("base_model_name_or_path"), place),
@@ -89,9 +91,9 @@ def _model_folder(place: Path) -> str:
     """Return the folder of a model. Raises DoctorError if it lacks a part."""
     check_folder(str(place))
     if not (place / "config.json").is_file():
-        misuse(f"{place} has neither adapter_config.json nor config.json", _NAME)
+        misuse(f"{place} contains neither adapter_config.json nor config.json", _NAME)
     if not any(p.name.endswith(WEIGHTS) for p in place.iterdir()):
-        misuse(f"{place} holds no weights", "download it again, or name another folder")
+        misuse(f"{place} contains no weights", "download it again, or name another folder")
     if wrong := absurd_depth(read_json(place / "config.json")):
         misuse(f"{place / 'config.json'} says that {wrong}", "download it again")
     return str(place)

@@ -72,7 +72,7 @@ def handed(
         if name := str(values.get(key) or ""):
             files = _of_split(paths_of(name, but=out), splits, interaction)
             if len(files) > 1 and files == seen:
-                what = f"{name} has no files for evaluation other than those of data"
+                what = f"{name} has no files to evaluate on other than those of data"
                 misuse(what, "leave eval_data out, or name a file")
             seen, place = files, scratch() if "--dry-run" in words else out / "data"
             path = as_lines(
@@ -107,13 +107,13 @@ def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
             inside = [one for one in inside if own not in one.parents]
         if not inside:
             misuse(
-                f"{name} has no file of {FORMS}",
+                f"{name} contains no file of {FORMS}",
                 "name the files; doctor explain data reads texts",
             )
         if not path.exists():
-            misuse(f"{name} is not there", _WORD)
+            misuse(f"{name} does not exist", _WORD)
         if not (path.is_dir() or path.is_file()):
-            misuse(f"{name} cannot be read twice", "write it to a file first")
+            misuse(f"{name} is not a file that can be read twice", "write it to a file first")
     except (OSError, ValueError, RuntimeError) as error:
         misuse(f"{name!r} can't be read: {error}", _WORD)
     return inside
@@ -124,7 +124,9 @@ def _of_split(files: list[Path], splits: Sequence[str], interaction: Interaction
     each = ([one for one in files if split_of(one) == split] for split in splits)
     mine = next(filter(None, each), files) if len(files) > 1 else files
     if others := sorted(map(str, {*files} - {*mine})):
-        interaction.say(clean_text(f"left out, of another split: {listed(others, 3)}"))
+        interaction.say(
+            clean_text(f"left out, because they belong to another split: {listed(others, 3)}")
+        )
     return mine
 
 
@@ -146,7 +148,7 @@ def as_lines(  # noqa: PLR0913  each is of the training
                 return files[0]
         return _converted(files, place, columns, pythons, interaction)
     except BadRowError as error:
-        misuse(str(error), f"{error.cure}; doctor data {shlex.quote(name)} names all faults")
+        misuse(str(error), f"{error.cure}; doctor data {shlex.quote(name)} lists all faults")
     except OSError as error:
         misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")
 
@@ -154,7 +156,7 @@ def as_lines(  # noqa: PLR0913  each is of the training
 def judged(name: str, columns: str, pythons: Iterable[str]) -> None:
     """Read the first rows of each file of data. Raises DoctorError if one can't be trained on."""
     files, named_ones = paths_of(name), columns_of(columns)
-    with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
+    with refusing(BadRowError, f"doctor data {shlex.quote(name)} lists all faults"):
         _named(name, files, named_ones, pythons)
         for path in files:
             _judge(Good(path, named_ones, pythons))
@@ -192,7 +194,7 @@ def _converted(
         if place.exists():
             if own != _sha256(place):
                 way = "move it away, or set out to another folder"
-                misuse(f"{place} exists, but not as doctor wrote it", way)
+                misuse(f"{place} was changed since doctor wrote it", way)
             if now == before:
                 return place
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +205,7 @@ def _converted(
         text = f"{many(file.count, 'row')} of {file.path}"
         if file.columns not in ({}, columns):
             guess = said(file.columns)
-            text += f", read as {guess}: this is a guess, --columns NAME=COLUMN,… sets others"
+            text += f", read as {guess}: this is a guess; --columns NAME=COLUMN,… sets others"
         interaction.say(f"{place} has {clean_text(text)}")
     return place
 

@@ -44,7 +44,7 @@ def restore(
 ) -> UndoResult:
     """Restore the state of an id, or the one before the last fix. Raises DoctorError if `place` may not be changed."""
     if state == "":
-        misuse("the id is empty", "leave it out, or give an id")
+        misuse("the id is empty", "leave it out, or give it a value")
     words = shlex.join(["doctor", "undo", *filter(None, [state])])
     require_changeable(place, asks=False, words=words)
     announce_start(place, interaction, does="changes the environment of")

@@ -81,7 +81,7 @@ def choose_wheels_of(data: bytes, source: str) -> list[WheelChoice]:
     """Return the builds for the machines of a file: a snapshot, or machines as JSON. `source` names it in errors."""
     age = knowledge()
     with refusing(
-        UnicodeDecodeError, "name a file with a machine as JSON", f"{source} is not UTF-8 text: "
+        UnicodeDecodeError, "it must contain a machine in JSON", f"{source} is not UTF-8 text: "
     ):
         text = data.decode("utf-8-sig")
     useless, writer = "the snapshot cannot be used: ", "doctor snapshot -o FILE writes one"

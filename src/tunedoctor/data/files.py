@@ -148,7 +148,7 @@ def _unpacked(plain: IO[bytes], start: bytes) -> tuple[IO[bytes], tuple[type[Exc
 
 
 def _is_document(text: str, end: str) -> bool:
-    """Return whether a text is one JSON document, not JSON Lines: an array, or an object cut by a newline."""
+    """Return whether a text is one JSON document: an array, or an object with an incomplete first line."""
     start = text.lstrip()
     first, newline, rest = start.partition("\n")
     bare = first.rstrip()

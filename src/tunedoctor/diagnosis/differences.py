@@ -17,8 +17,8 @@ from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
-from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
-from tunedoctor.model.wording import counted, listed
+from tunedoctor.model.snapshot import NOT_PROBED, FactOrLack, Snapshot
+from tunedoctor.model.wording import counted, gib, listed
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import incidental
 
@@ -331,7 +331,7 @@ def _fewest(items: list[Item], goes: Goes) -> list[Item]:
 
 
 def changes_of(
-    name: str, a: Answer | msgspec.Struct, b: Answer | msgspec.Struct
+    name: str, a: FactOrLack | msgspec.Struct, b: FactOrLack | msgspec.Struct
 ) -> Iterator[Change]:
     """Yield the differences between two answers of one kind; equal answers are skipped."""
     without = [one for one in (a, b) if isinstance(one, Absent | Unknown)]
@@ -407,7 +407,19 @@ def _plain(value: Any) -> Value:  # noqa: ANN401
     return value  # type: ignore[no-any-return]
 
 
-def words_of(answer: Answer | msgspec.Struct) -> str:
+def format_value(value: Value, most: int, *, sizes: bool = False) -> str:
+    """Return a value in words, `most` characters at most; `sizes`: large numbers as bytes."""
+    if value in (None, (), ""):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if sizes and isinstance(value, int) and value >= 1 << 24:  # only byte counts are that large
+        return gib(value)
+    text = " ".join((listed(value) if isinstance(value, tuple) else str(value)).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def words_of(answer: FactOrLack | msgspec.Struct) -> str:
     """Return an answer in a few words: the first values of a fact, or why there is none."""
     if isinstance(answer, Absent | Unknown):
         return f"{type(answer).__name__.lower()}: {answer.why}"

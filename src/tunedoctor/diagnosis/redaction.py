@@ -22,7 +22,7 @@ from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, part
 from tunedoctor.tables.secrets import services as services_in
 from tunedoctor.target.safe_text import as_json
 
-Answer = TypeVar("Answer", bound=msgspec.Struct)
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class Identity(NamedTuple):
@@ -358,6 +358,6 @@ def unnamed(snapshot: Snapshot) -> Snapshot:
     return snapshot.having(structs.replace(node, host=host, name=name))
 
 
-def public(answer: Answer, who: Identity) -> Answer:
+def public(answer: StructT, who: Identity) -> StructT:
     """Return a report or another result without what identifies a person or machine. All output passes through here."""
     return msgspec.convert(redact(msgspec.to_builtins(answer), who), type(answer))

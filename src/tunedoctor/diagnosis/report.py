@@ -119,6 +119,8 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
     """False if it is unknown which GPUs exist."""
     driver: str = ""
     """Version of the NVIDIA driver."""
+    described: str = ""
+    """A machine that is not here, in words: "RTX 5090, driver 570.86, linux, Python 3.12"; "" for a real one."""
 
 
 class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):

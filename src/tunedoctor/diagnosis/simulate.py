@@ -13,7 +13,7 @@ from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import DeletePath, Install, Plan, SetEnv
-from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.model.snapshot import FactOrLack, Snapshot
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.tables.small import brought_by
 from tunedoctor.tables.wheels import COMPUTES, cuda_of
@@ -100,7 +100,7 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribut
     if packages is None or not plan.changes:
         return before
     after = packages_after(plan, packages, metadata)
-    answers: dict[type[kinds.Fact], Answer] = {
+    answers: dict[type[kinds.Fact], FactOrLack] = {
         **before.answers(),
         kinds.Packages: after,
         kinds.Environment: _environment(plan, before),

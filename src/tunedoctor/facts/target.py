@@ -10,6 +10,8 @@ MOST_NAMED = 5
 PROJECTS = "the project's environment"
 OWN = "doctor's own environment, the only one here"
 """On Colab, in containers and in conda's base, doctor is installed into the environment that trains."""
+DECLARED = "--project"
+"""No environment: what a project declares is judged as if it were installed."""
 FOUND = (ONLY, PROJECTS, OWN)
 """Reasons for choosing a target that is elsewhere and that the user did not name."""
 

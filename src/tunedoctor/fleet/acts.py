@@ -73,15 +73,15 @@ def held_by(verb: Verb, only: str = "") -> Held:
     return result
 
 
-def argv_of(verb: Verb, node: str, reason: str) -> list[str]:
-    """Return the command to run. Names are those of the manager."""
+def argv_of(verb: Verb, node: str, reason: str, cause: str = "") -> list[str]:
+    """Return the command to run. Names are those of the manager; `cause` is the id that a label takes."""
     if verb.endswith("drain"):
         how = ["State=DRAIN", f"Reason={reason}"] if verb == "drain" else ["State=RESUME"]
         return ["scontrol", "update", f"NodeName={node}", *how]
     undoes = verb.startswith("un")
     patch: dict[str, Any] = {"metadata": {"annotations": {_note(verb): None if undoes else reason}}}
     if verb.endswith("label"):
-        patch["metadata"]["labels"] = {"tunedoctor/cause": None if undoes else reason.split()[1]}
+        patch["metadata"]["labels"] = {"tunedoctor/cause": None if undoes else cause}
     else:
         patch["spec"] = {"unschedulable": None if undoes else True}
     how = ["--type=merge", f"--field-manager={_MANAGER}", f"--patch={json.dumps(patch)}"]

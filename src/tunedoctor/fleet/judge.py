@@ -16,13 +16,14 @@ from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
+from tunedoctor.diagnosis.summary import Owner
 from tunedoctor.facts import Absent, Fact, Node, Smoke, Target, Unknown
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.fleet.answer import FleetNode
 from tunedoctor.fleet.reply import Reply
+from tunedoctor.fleet.report import FleetNode
 from tunedoctor.model import snapshot as snapshots
 from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, SnapshotError
+from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, FactOrLack, Snapshot, SnapshotError
 from tunedoctor.probes.system import knowledge
 from tunedoctor.smoke.node import speeds_of
 from tunedoctor.system.reading import read_regular
@@ -38,10 +39,28 @@ _STRANGE, _MOST_STRANGE = re.compile(r"contains unknown field `(\w+)`(?: - at `\
 _numbers = count(1)
 
 
+class NodeCause(NamedTuple):
+    """The worst cause of a node that counts."""
+
+    id: str
+    owner: Owner
+    """Who has to act: with "node" the node itself is at fault."""
+
+
+class Reason(NamedTuple):
+    """Why a node has its verdict."""
+
+    text: str
+    """In a line."""
+    cause: NodeCause | None = None
+    """None if there is no finding, or if an undecided check could hide a worse cause."""
+
+
 class Judged(NamedTuple):
     """The result for one reply."""
 
     told: FleetNode
+    cause: NodeCause | None = None
     facts: Mapping[str, bytes] = {}
     """Kind of fact -> token of its values."""
     values: Mapping[bytes, Mapping[str, Value]] = {}
@@ -58,7 +77,7 @@ class Judged(NamedTuple):
 class _ParsedFact(NamedTuple):
     """An answer as received: equal bytes have the same number."""
 
-    answer: Answer
+    answer: FactOrLack
     number: int
     token: bytes
     values: Mapping[str, Value]
@@ -81,16 +100,16 @@ class Judge:
         self,
         checks: Callable[[ProfileName], tuple[Check, ...]],
         report: Callable[[Snapshot, ProfileName], Report],
-        why: Callable[[Report], str],
+        reason: Callable[[Report], Reason],
         profile: ProfileName | None,
         *,
         by_node: bool,
     ) -> None:
-        """Use these checks; `why`: give the reason for a verdict in a line; without a profile, use the snapshot's own.
+        """Use these checks; `reason` gives the reason for a verdict; without a profile, use the snapshot's own.
 
         `by_node`: use the machine's name in its cluster, if it has one.
         """
-        self._report, self._why, self._by_node = report, why, by_node
+        self._report, self._reason, self._by_node = report, reason, by_node
         self._profile: ProfileName | None = profile
         self._checks: dict[ProfileName, dict[Any, list[Check]]] = {"node": {}, "project": {}}
         for name, groups in self._checks.items():
@@ -130,8 +149,8 @@ class Judge:
             self._told,
         )
         ids, facts = tuple(cause.id for cause in causes), {k: one.token for k, one in held.items()}
-        why = _public(self._why(report))
-        told = replace(told, verdict=report.verdict, findings=ids, why=why)
+        reason = self._reason(report)
+        told = replace(told, verdict=report.verdict, findings=ids, why=_public(reason.text))
         values = {one.token: one.values for one in held.values() if one.token not in before}
         key = (ids, *facts.values())
         source = "" if key in before or not held else file or zlib.compress(data, 1)
@@ -147,7 +166,7 @@ class Judge:
             figures["all_reduce", cards, ""] = node.all_reduce
         new = tuple(cause for cause in causes if (cause.id, cause.severity) not in before)
         before.update((key, *((one.id, one.severity) for one in new), *values))
-        return Judged(told, facts, values, new, figures, source)
+        return Judged(told, reason.cause, facts, values, new, figures, source)
 
     def _read(
         self, told: FleetNode, data: bytes
@@ -243,7 +262,7 @@ def _parse_fact(name: str, raw: bytes) -> _ParsedFact:
     return _ParsedFact(answer, next(_numbers), token, values, strange)
 
 
-def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[Answer, tuple[str, ...]]:
+def _answer(kind: type[Fact], data: dict[str, Any]) -> tuple[FactOrLack, tuple[str, ...]]:
     """Return an answer from plain data, and the ignored fields of a newer doctor. Raises SnapshotError."""
     strange = list[str]()
     while True:

@@ -10,13 +10,13 @@ from itertools import chain, islice, repeat
 from math import inf
 from multiprocessing import get_context
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread, natural
-from tunedoctor.fleet.judge import Job, Judge, Judged
+from tunedoctor.fleet.judge import Job, Judge, Judged, NodeCause
 from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
+from tunedoctor.fleet.report import Cause, FleetNode, FleetReport, Group, Odd, Spread, natural
 from tunedoctor.model.findings import SEVERITIES, Check
 from tunedoctor.system import workers
 from tunedoctor.tables.load import table
@@ -30,6 +30,14 @@ _ID = re.compile(r"\w[\w.:@/+-]{0,119}")
 _judge: list[Judge] = []
 
 
+class Evaluation(NamedTuple):
+    """The result for many machines."""
+
+    report: FleetReport
+    causes: dict[str, NodeCause]
+    """Node, as the report names it -> its worst cause, for nodes with findings."""
+
+
 def _start(make: Callable[[], Judge]) -> None:
     """Start a process that evaluates; Ctrl-C is handled by the main process."""
     workers.begin()
@@ -41,8 +49,10 @@ def _some(jobs: list[Job]) -> list[Judged]:
 
 
 def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> list[Judged]:
-    """Return a row for each job, in order."""
+    """Return a row for each job, in order. With one process it is this one."""
     own = make()
+    if processes < 2:
+        return [*map(own.judged, jobs)]
     rows = [own.judged(job) for job in islice(jobs, CHUNK)]
     waiting = deque[tuple[list[Job], Future[list[Judged]]]]()
     # threads run here, which would be cut off by a fork
@@ -83,7 +93,7 @@ def _with_valid_ids(row: Judged) -> Judged:
     return row._replace(told=told)  # its values may belong to others too
 
 
-def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
+def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Evaluation:
     """Return the result for many machines; if files have the same machine twice, the newest counts."""
     every = [*map(_with_valid_ids, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
@@ -116,7 +126,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
     columns = [*columns_of(rows, every)]
     marks = marks_of(columns)
-    return Fleet(
+    report = FleetReport(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,
         counts=Counter(one.verdict if one.reached else "unreached" for one in all_.values()),
@@ -130,6 +140,8 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
         groups=tuple(_groups(rows, marks)),
         times=tuple(_times(rows)),
     )
+    judged_causes = {row.told.node: row.cause for row in rows if row.told.verdict == "findings"}
+    return Evaluation(report, {node: one for node, one in judged_causes.items() if one})
 
 
 def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:

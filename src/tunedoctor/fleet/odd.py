@@ -16,13 +16,21 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
+from tunedoctor.diagnosis.differences import (
+    Change,
+    Value,
+    changes_of,
+    explained,
+    format_value,
+    within,
+)
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
-from tunedoctor.fleet.answer import Odd, Others, natural
 from tunedoctor.fleet.judge import Judged, read_again
+from tunedoctor.fleet.report import Odd, Others, natural
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
+from tunedoctor.model.wording import listed, many
 
 JITTER = 0.02
 """Sizes that differ by less count as equal: firmware reserves some memory."""
@@ -35,6 +43,8 @@ MOST_CELLS = 10_000_000
 SEVERAL = 3
 POOL, SHARE, MOST_MIXED = 8, 1 / 20, 40
 """Machines, and share of all, with one value in a pool; facts that define pools."""
+LONGEST = 60
+"""Characters of a value in a sentence."""
 _SIZE = 1 << 24
 """Only a number of bytes is this large."""
 Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
@@ -236,3 +246,18 @@ def _explained(
             changes = {k.__name__: [*changes_of(k.__name__, a.get(k), b.get(k))] for k in kinds}
             for change in [*within(chain(*explained(a, b, checks[id_])), changes)][:5]:
                 yield id_, tuple(row.told.node for row in some), change
+
+
+def describe(one: Odd) -> str:
+    """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
+    both = one.value, one.others.value
+    short = [format_value(value, LONGEST, sizes=True) for value in both]
+    own, usual = (format_value(value, LONGEST, sizes=short[0] != short[1]) for value in both)
+    if "." not in one.fact:  # the whole fact is present or missing
+        own = "there" if one.value is None else own
+        usual = "have it" if one.others.value is None else usual
+    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
+    others += f" with {one.others.among}" if one.others.among else ""
+    explains = f": {', '.join(one.explains)}" if one.explains else ""
+    more = f" (and {many(one.more, 'more value')})" if one.more else ""
+    return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.answer import natural
 from tunedoctor.fleet.beside import Put, checked, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.report import natural
 from tunedoctor.system.child import FLOOD, Ended, run_lines
 from tunedoctor.system.programs import find_program
 from tunedoctor.target import ray_nodes

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,9 +21,6 @@ from tunedoctor.system.child import Ended, run
 from tunedoctor.system.reading import toml
 from tunedoctor.system.scratch import scratch
 
-LONGEST = 400
-"""Most characters of an explanation that are shown."""
-
 _NAME = r"(?<![\w.=<>!~,-])([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[^\]\s]*\]|\{[^}]*\})*(?:[<>=!~]\S*)?"
 _LACKED = re.compile(
     rf"(?:no versions? of|only(?: the following versions of)?) {_NAME}"
@@ -32,16 +28,15 @@ _LACKED = re.compile(
 )
 
 
+_WHEELS_REQUIRED = re.compile(
+    r"hint: Wheels are required for `([\w.-]{1,200})` because building from source is disabled"
+)
+
+
 class NoSolution(NamedTuple):
     """uv proved that no solution exists."""
 
     text: str
-
-    def why(self) -> str:
-        """Return the start of uv's explanation in one line, without its heading."""
-        words = self.flat.rpartition("resolving dependencies: ")[2].rpartition("cause: ")[2]
-        shortened = textwrap.shorten(words, LONGEST, placeholder=" …")
-        return shortened or "uv found no solution and did not say why"
 
     @property
     def flat(self) -> str:
@@ -53,6 +48,12 @@ class NoSolution(NamedTuple):
         """Packages for which the sources lack a required version, or a wheel for the platform and Python."""
         names = (name for match in _LACKED.finditer(self.flat) for name in match.groups() if name)
         return tuple(dict.fromkeys(map(normalised, names)))
+
+    @property
+    def source_only(self) -> str:
+        """The package that was refused because it has no wheel and would have to be built; "" if there is none."""
+        match = _WHEELS_REQUIRED.search(self.text)
+        return normalised(match[1]) if match else ""
 
     def names(self, candidates: Iterable[str]) -> list[str]:
         """Return those of the names that the explanation mentions."""

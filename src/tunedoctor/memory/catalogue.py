@@ -113,7 +113,7 @@ _SHORT, _LONG = 64, 4096
 _KEYS, _TENSORS, _ENTRIES = 10_000, 100_000, 16 << 20
 """Most keys, tensors and list entries of a header; real ones have at most 60, 3,000 and 300,000."""
 _VERSIONS = (2, 3)
-_CUT = "it is truncated; download it again"
+_CUT = "it is incomplete; download it again"
 
 
 class CutOffError(MemoryModelError):

@@ -28,12 +28,13 @@ F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
 Lack = Absent | Unknown
 """An answer that is not a fact."""
-Answer = Fact | Lack
+FactOrLack = Fact | Lack
+"""What is known of one type of fact."""
 
 KIND_CALLED = {kind.__name__: kind for kind in KINDS}
 NOT_PROBED = Unknown(why="not looked at")
 NOT_TOLD = Unknown(why="the report does not say")
-"""Answer for all facts that a pasted text does not contain."""
+"""The answer for all facts that a pasted text does not contain."""
 
 
 class SnapshotError(ValueError):
@@ -46,7 +47,11 @@ class Snapshot:
     __slots__ = ("_answers", "doctor", "taken")
 
     def __init__(
-        self, answers: Mapping[type[Fact], Answer], *, taken: str = "", doctor: str = __version__
+        self,
+        answers: Mapping[type[Fact], FactOrLack],
+        *,
+        taken: str = "",
+        doctor: str = __version__,
     ) -> None:
         """Store `answers`; `taken` is a time in ISO 8601, `doctor` the version that took the snapshot."""
         self._answers = dict(answers)
@@ -69,11 +74,11 @@ class Snapshot:
 
     def having(self, *facts: Fact, **kinds: Absent | Unknown) -> "Snapshot":
         """Return a snapshot with these facts replaced; `Kind=Absent(…)` sets other answers."""
-        changed: dict[type[Fact], Answer] = {type(fact): fact for fact in facts}
+        changed: dict[type[Fact], FactOrLack] = {type(fact): fact for fact in facts}
         changed.update({KIND_CALLED[name]: answer for name, answer in kinds.items()})
         return Snapshot({**self._answers, **changed}, taken=self.taken, doctor=self.doctor)
 
-    def answers(self) -> dict[type[Fact], Answer]:
+    def answers(self) -> dict[type[Fact], FactOrLack]:
         """Return a copy of all answers by kind."""
         return dict(self._answers)
 
@@ -94,7 +99,7 @@ class Facts:
     """
 
     __slots__ = ("_snapshot", "last")
-    last: Answer
+    last: FactOrLack
     """The answer that was last requested, errors excepted: that no error mentions something proves nothing."""
     amd: kinds.AmdGpus
     apple: kinds.AppleGpu
@@ -200,7 +205,7 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
-def answer_of(kind: type[Fact], data: dict[str, Any]) -> Answer:
+def answer_of(kind: type[Fact], data: dict[str, Any]) -> FactOrLack:
     """Return an answer from plain data. Raises SnapshotError."""
     match list(data.items()):
         case [("value", value)]:

@@ -19,7 +19,7 @@ from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
-from tunedoctor.planning.conflict import describe_conflict, describe_missing
+from tunedoctor.planning.conflict import describe_conflict, is_unknown_package
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.planning.wanted import (
@@ -260,9 +260,8 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
-    silent, names, short = ask.partly, end.answer.lacked, describe_conflict(end.answer.text)
-    plain = short or describe_missing(end.answer.text)
-    why = end.why.replace(end.answer.why(), plain) if plain else end.why
+    silent, names, why = ask.partly, end.answer.lacked, end.why
+    short = describe_conflict(end.answer.text)
     if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
         why = f"{why}; {' and '.join(owners[:3])} outside the set also limit the versions"
     if names and ask.declared.offline:
@@ -270,7 +269,10 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
     elif not silent and names and (alone := ask.source_only(names)):
         return _uncompiled(place, want, end, torch, alone)
     elif silent or (names and not short):
-        why = f"{why}; {ask.lacking(names or ('torch',), '')}"
+        lacking = ask.lacking(names or ("torch",), "")
+        # the answers of the sources say already that none has a package of this name
+        is_said = why == end.why and is_unknown_package(end.answer.text)
+        why = lacking if is_said else f"{why}; {lacking}"
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
     limits = (f"change the pins of {one.label}" for one in ask.declared.constraints)

@@ -266,5 +266,5 @@ def project(answer: PackageSet, made: Made) -> str:
     ]
     if torch.index_url:
         named = (one.name for one in shown if one.name in GROUP)
-        lines += ["", *uv_index("pytorch", torch.index_url, named)]
+        lines += ["", *uv_index(f"pytorch-{torch.variant}", torch.index_url, named)]
     return "\n".join(lines) + "\n"

@@ -166,12 +166,21 @@ def _base_python(interpreter: Interpreter) -> str:
     return next(found, os.path.realpath(interpreter.executable))
 
 
-def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
-    """Return the plan for a new environment, of the Python that `snapshot` shows. Raises RefusedError."""
+def fresh(
+    snapshot: Snapshot,
+    path: str,
+    packages: Iterable[str],
+    ask: Asking,
+    declared: tuple[str, ...] = (),
+) -> Planned:
+    """Return the plan for a new environment, of the Python that `snapshot` shows. Raises RefusedError.
+
+    It holds what a fine-tune needs and `packages`; where a project has `declared` its requirements, those instead.
+    """
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
-    place = _place(bare, ask)._replace(whole=True)
-    found = settle(place, asked_for(packages))
+    place = _place(bare, ask)._replace(whole=not declared)
+    found = settle(place, asked_for((*declared, *packages)))
     whole, made = steps.fetched(found.plan, place), found.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}

@@ -12,12 +12,16 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
-from tunedoctor.model.findings import parted
+from tunedoctor.model.findings import PipInstall, parted
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
+from tunedoctor.planning.uncommitted import uncommitted_lines
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
+from tunedoctor.project.commands import declare_command
 from tunedoctor.project.declarations import EDITABLE_KINDS, Project
 from tunedoctor.project.edits import (
     EditError,
@@ -50,14 +54,58 @@ class PlannedEdits(NamedTuple):
     edits: tuple[FileEdit, ...] = ()
 
 
-def plan_project_change(
-    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
+def plan_project_change(  # noqa: PLR0913  what is changed, and by what
+    project: Project,
+    plan: Plan,
+    wanted: Iterable[str],
+    sources: Sources,
+    python: str,
+    *,
+    edit_commands: bool = False,
 ) -> PlannedEdits | None:
     """Return what a plan changes in the project's files; None if they need no change.
 
     `wanted`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
-    cannot be changed so that the fix lasts, the result says why, and has no edits.
+    cannot be changed so that the fix lasts, the result says why, and has no edits. `edit_commands`: install commands
+    in Dockerfiles and notebooks are changed too; else their change is only shown.
     """
+    wanted = tuple(wanted)
+    found = _plan_declarations(project, plan, wanted, sources, python)
+    commands = _command_edits(project, plan, wanted)
+    if not commands:
+        return found
+    if found is None:
+        found = PlannedEdits(ProjectChange(folder=str(project.folder), manager=project.manager))
+    proposed = _shown(project, commands).files
+    if not edit_commands:
+        return found._replace(shown=replace(found.shown, proposed=proposed))
+    files = (*found.shown.files, *proposed)
+    return PlannedEdits(replace(found.shown, files=files), (*found.edits, *commands))
+
+
+def _command_edits(project: Project, plan: Plan, wanted: Iterable[str]) -> tuple[FileEdit, ...]:
+    """Return the edits of install commands that exclude a plan; a line that cannot be changed is left out."""
+    moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
+    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    before: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    for one in sorted(project.declarations, key=lambda one: -one.line):
+        pin = moved.get(one.name)
+        if one.kind != "command" or pin is None or one.admits(pin.version):
+            continue
+        with suppress(EditError, OSError, UnicodeDecodeError, ValueError):
+            if one.file not in texts:
+                data = read_regular(project.folder / one.file, _LARGEST)
+                before[one.file] = texts[one.file] = data.decode("utf-8")
+            specifier = new_specifier(one.specifier, pin.version, ranges.get(one.name, ""))
+            texts[one.file] = edit_line(texts[one.file], one, specifier)
+    return _edits(project, before, texts)
+
+
+def _plan_declarations(
+    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
+) -> PlannedEdits | None:
+    """Return what a plan changes in declarations and the lock; None if they need no change."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
     if not (moved or plan.removed):
         return None
@@ -79,9 +127,7 @@ def plan_project_change(
         return _refused(project, text or "its files cannot be read")
     edits = _edits(project, before, texts)
     if project.manager in ("poetry", "pdm", "pixi") and (edits or project.lock):
-        return _refused(
-            project, f"{project.lock or 'the lock'} is written by {project.manager} alone"
-        )
+        return _refused(project, _left_to_manager(project, plan, moved, ranges))
     if not edits:
         return None
     return PlannedEdits(_shown(project, edits), edits)
@@ -95,6 +141,28 @@ def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
     return _refused(
         project, "its files stay as they are, because you asked for the environment only"
     )
+
+
+def _left_to_manager(
+    project: Project, plan: Plan, moved: dict[str, Pin], ranges: dict[str, str]
+) -> str:
+    """Return why the files stay as they are, and the command of the manager that declares the change."""
+    excluded = {
+        one.name
+        for one in project.declarations
+        if one.name in moved and not one.admits(moved[one.name].version)
+    }
+    # what the plan is about: the lines that exclude it, else what was asked for
+    names = excluded or {name for name in plan.asked if name in moved}
+    requirements = tuple(
+        f"{name}{ranges[name]}" if ranges.get(name) else _floor(moved[name])
+        for name in sorted(names)
+    )
+    step = PipInstall(requirements=requirements)
+    command = declare_command((step,), project) if requirements else ""
+    lock = project.lock or "the lock"
+    how = f"; {command} makes the change last" if command else ""
+    return f"{lock} is written by {project.manager} alone{how}"
 
 
 def _refused(project: Project, text: str) -> PlannedEdits:
@@ -276,7 +344,8 @@ def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> Pr
         if file.endswith(".lock"):
             files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
         else:
-            files.append(ShownEdit(file=file, diff=unified_diff(one)))
+            lines = uncommitted_lines(one)
+            files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
     return ProjectChange(
         folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
     )

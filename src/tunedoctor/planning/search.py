@@ -16,6 +16,7 @@ from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solv
 from tunedoctor.model.findings import parted
 from tunedoctor.model.plan import Pin, Scope
 from tunedoctor.model.versions import at_least, parts, specifiers, within
+from tunedoctor.planning.conflict import describe, explain
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
 from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_lacks, broken_pairs
 from tunedoctor.tables.load import table
@@ -224,7 +225,7 @@ def search(task: Task) -> Found | Clash | Failed:
         if isinstance(end, Failed):
             return end
         if isinstance(end, NoSolution):
-            end = Clash(end.why(), end)
+            end = Clash(explain(end, _kept(task)), end)
         if isinstance(end, Clash):
             clash = clash if clash.answer.text else end
             continue
@@ -248,6 +249,11 @@ def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
         if less != one and not isinstance((again := _ask(task, less))[1], NoSolution):
             return again
     return tried, answer
+
+
+def _kept(task: Task) -> dict[str, str]:
+    """Return the installed versions of the packages that no one asks for."""
+    return {n: v for n, v in task.want.installed.items() if not task.want.asked.get(n)}
 
 
 def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
@@ -281,7 +287,9 @@ def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
         if isinstance(answer, Failed):
             return answer
         if isinstance(answer, NoSolution):
-            clash = clash or Clash(f"{broken.why}; to avoid that, {answer.why()}", answer)
+            clash = clash or Clash(
+                f"{broken.why}; to avoid that fails: {explain(answer, _kept(task))}", answer
+            )
         elif _price(task, other) > _price(task, one) + 1:
             dearer.append(other)
         elif isinstance(end := _led_out(task, other), Clash):
@@ -364,7 +372,8 @@ def _back_in_turn(task: Task, one: _Tried) -> _Tried:
                 one = other
                 break
         if isinstance(answer, NoSolution) and len(some) == 1:
-            one = one._replace(why={**one.why, some[0]: answer.why()})
+            plain = describe(answer, _kept(task))
+            one = one._replace(why={**one.why, some[0]: plain}) if plain else one
     return one
 
 

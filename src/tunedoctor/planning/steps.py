@@ -17,7 +17,7 @@ from tunedoctor.model.findings import name_of
 from tunedoctor.model.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, Resolve, merge
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, within
-from tunedoctor.planning.conflict import describe_conflict, describe_missing
+from tunedoctor.planning.conflict import explain
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
 
@@ -183,12 +183,13 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
             unfit = "the torch without a label is for CUDA, but there is no GPU here"
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
-        plain = describe_conflict(found.text) or describe_missing(found.text) or found.why()
+        plain = explain(found, there)
         why = "; ".join(filter(None, (plain, told, unfit)))
         wanted = " ".join(pin.requirement for pin in install.pins)
         words = f"--no-deps {wanted} --index-url {index}"
         silent = index in ask.silent
-        raise RefusedError(why, *(elsewhere(words) if silent else ()), ban=ban, partly=silent)
+        ways = elsewhere(words) if silent else ()
+        raise RefusedError(why, *ways, ban=ban, partly=silent, details=found.text)
     again = "run doctor fix again when the package index can be reached"
     raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
 

@@ -17,7 +17,7 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
 from tunedoctor.wheels.choose import near
 from tunedoctor.wheels.commands import labels_of
-from tunedoctor.wheels.pick import Build, Choice, allowed
+from tunedoctor.wheels.pick import Alternative, Build, Choice, allowed
 from tunedoctor.wheels.situation import label_of
 
 if TYPE_CHECKING:
@@ -274,12 +274,16 @@ def torch_pick(
 _LABEL = re.compile(r"\+[\w.]+")
 
 
+def _way(other: Alternative) -> str:
+    return f"use torch {other.build} {other.after}".strip()
+
+
 def _of(choice: Choice, kept: bool) -> TorchPick | RefusedError:  # noqa: FBT001  as near gives it
     """Return the build of a choice; a build for only some of the GPUs counts too, and its reason says so."""
     build = choice.build
     if build is None:
         why = f"no PyTorch build fits this machine: {'; '.join(choice.reasons[:2])}"
-        return RefusedError(why, *(f"{o.build} {o.after}".strip() for o in choice.alternatives[:1]))
+        return RefusedError(why, *(_way(o) for o in choice.alternatives[:1]))
     release, index = build.torch_version, choice.index if choice.index.startswith("http") else ""
     if kept:
         # the newest release of the table that is no newer; the oldest one where none is

@@ -16,7 +16,8 @@ from tunedoctor.state.folder import Look, read_look, write_look
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import is_import, module_of
 
-Answer = kinds.Runtime | Lack
+RuntimeOrLack = kinds.Runtime | Lack
+"""What importing the libraries has shown, or why nothing is known."""
 NOT_READ = kinds.Absent(
     why="the files of the libraries were not read; doctor check --deep reads them"
 )
@@ -80,7 +81,7 @@ def _error_text(
     return kinds.ErrorText(text=text, where=stage.name, type=name, frames=tuple(frames))
 
 
-def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
+def with_imports(snapshot: Snapshot, answer: RuntimeOrLack) -> Snapshot:
     """Return the snapshot with the result of an import."""
     said = errors(answer) if isinstance(answer, kinds.Runtime) else answer
     answers = snapshot.answers()
@@ -88,7 +89,7 @@ def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
-def deaths(answer: Answer) -> dict[str, kinds.Stage]:
+def deaths(answer: RuntimeOrLack) -> dict[str, kinds.Stage]:
     """Return the stages in which a library failed to import, by name; {} if unknown."""
     stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
     return {
@@ -96,7 +97,7 @@ def deaths(answer: Answer) -> dict[str, kinds.Stage]:
     }
 
 
-def worse(before: Answer, after: Answer) -> list[str]:
+def worse(before: RuntimeOrLack, after: RuntimeOrLack) -> list[str]:
     """Return what worked before and fails now, one sentence each; what was not tried before is not reported."""
     if not isinstance(before, kinds.Runtime):
         return []
@@ -128,7 +129,7 @@ def unheld(
     return result
 
 
-def up(answer: Answer) -> tuple[str, ...]:
+def up(answer: RuntimeOrLack) -> tuple[str, ...]:
     """Return the modules that were imported."""
     stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
     down = {module_of(name) for name in deaths(answer)}
@@ -189,7 +190,7 @@ def with_remembered(snapshot: Snapshot) -> Snapshot:
     return with_imports(snapshot, held[0]) if held and deaths(held[0]) else snapshot
 
 
-def looked(snapshot: Snapshot, answer: Answer) -> Snapshot:
+def looked(snapshot: Snapshot, answer: RuntimeOrLack) -> Snapshot:
     """Return a snapshot with the result of an import that just ran, and cache it."""
     found = with_imports(snapshot, answer)
     remember(found)

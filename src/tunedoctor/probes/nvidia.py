@@ -43,7 +43,7 @@ _LINES = 4
 MOST_GPUS = 256
 _LEAST = 0.5
 
-Answers = tuple[NvidiaAnswer | Absent, NvidiaDriver | Lack, NvidiaGpus | Lack]
+NvidiaFacts = tuple[NvidiaAnswer | Absent, NvidiaDriver | Lack, NvidiaGpus | Lack]
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class World(NamedTuple):
 
 
 @probe(NvidiaAnswer, NvidiaDriver, NvidiaGpus, seconds=18.0)
-def nvidia(host: Host | Unknown | None, pci: PciBus | Unknown | None) -> Answers:
+def nvidia(host: Host | Unknown | None, pci: PciBus | Unknown | None) -> NvidiaFacts:
     """Find the driver, how it responds, and its GPUs."""
     known = host if isinstance(host, Host) else None
     if sys.platform == "darwin":
@@ -132,7 +132,7 @@ def driver_files(root: Path) -> NvidiaDriver | None:
     return NvidiaDriver(version=version, source=source, open_module=kind)
 
 
-def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -> Answers:
+def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -> NvidiaFacts:
     """Ask the available tools and combine their answers."""
     end = time.monotonic() + limits.all
     wsl = str(root / WSL_FOLDER)
@@ -153,7 +153,7 @@ def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -
     return conclude(world, nvml, smi)
 
 
-def conclude(world: World, nvml: Said, smi: Said) -> Answers:
+def conclude(world: World, nvml: Said, smi: Said) -> NvidiaFacts:
     """Return the three facts that follow from the answers."""
     answer: NvidiaAnswer | Absent = Absent(why="neither NVML nor nvidia-smi was found")
     if nvml != MISSING or smi != MISSING:

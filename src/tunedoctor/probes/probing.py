@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.model.snapshot import Answer, NotRun, Snapshot, call, wants
+from tunedoctor.model.snapshot import FactOrLack, NotRun, Snapshot, call, wants
 
 _RING = Unknown(why="its probe needs a fact that needs this one")
 
@@ -57,10 +57,10 @@ def examine(
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 
-    answers: dict[type[Fact], Answer] = {type(fact): fact for fact in given}
+    answers: dict[type[Fact], FactOrLack] = {type(fact): fact for fact in given}
     waiting, last = list(probes), time.monotonic() + seconds
     running: dict[int, tuple[Probe, float]] = {}
-    finished: queue.Queue[tuple[int, tuple[Answer, ...]]] = queue.Queue()
+    finished: queue.Queue[tuple[int, tuple[FactOrLack, ...]]] = queue.Queue()
     number = 0
     while waiting or running:
         if time.monotonic() >= last:
@@ -96,7 +96,7 @@ def examine(
 
 
 def _ready(
-    waiting: list[Probe], running: list[Probe], answers: dict[type[Fact], Answer]
+    waiting: list[Probe], running: list[Probe], answers: dict[type[Fact], FactOrLack]
 ) -> list[Probe]:
     """Return the probes whose facts are known, or will not be found by any probe."""
     coming = {kind for one in (*waiting, *running) for kind in one.kinds}
@@ -108,9 +108,9 @@ def _work(
     key: int,
     one: Probe,
     snapshot: Snapshot,
-    finished: Callable[[tuple[int, tuple[Answer, ...]]], None],
+    finished: Callable[[tuple[int, tuple[FactOrLack, ...]]], None],
 ) -> None:
-    found: tuple[Answer, ...]
+    found: tuple[FactOrLack, ...]
     try:
         outcome = call(one.run, snapshot)
         if isinstance(outcome, NotRun):

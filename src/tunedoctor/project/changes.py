@@ -21,6 +21,8 @@ class ShownEdit(msgspec.Struct, frozen=True, kw_only=True):
     """Unified, without its header; "" for a lock file."""
     changes: tuple[str, ...] = ()
     """Of a lock file: "numpy 1.26.4 -> 2.4.6", one for each package."""
+    uncommitted: tuple[int, ...] = ()
+    """Lines that are changed, and that you changed since the last commit."""
 
 
 class ProjectChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,8 @@ class ProjectChange(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     manager: str
     files: tuple[ShownEdit, ...] = ()
+    proposed: tuple[ShownEdit, ...] = ()
+    """Edits of Dockerfiles and notebooks that the user did not ask for: they are shown, and not made."""
     command: str = ""
     """The manager's command that made the lock; "" without one."""
     why_not: str = ""

@@ -87,6 +87,9 @@ def edit_line(text: str, declaration: Declaration, specifier: str) -> str:
     if number >= len(lines) or declaration.text not in lines[number]:
         raise EditError(f"{declaration.place} has changed")
     row = lines[number]
+    if declaration.kind == "command":
+        lines[number] = _edit_command(row, declaration, specifier)
+        return "\n".join(lines)
     if declaration.kind == "conda":
         new = re.sub(r"[=<>!~\s].*$", "", declaration.text) + _as_conda(specifier)
     elif _is_table_row(declaration):
@@ -95,6 +98,18 @@ def edit_line(text: str, declaration: Declaration, specifier: str) -> str:
         new = change_requirement(declaration.text, specifier)
     lines[number] = row.replace(declaration.text, new, 1)
     return "\n".join(lines)
+
+
+def _edit_command(row: str, declaration: Declaration, specifier: str) -> str:
+    """Return a line of a Dockerfile or a notebook's JSON with another specifier; quoted if a shell needs that."""
+    new = change_requirement(declaration.text, specifier)
+    start = row.index(declaration.text)
+    quoted = row[:start].endswith(('"', "'"))
+    if not quoted and re.search(r"[<>!;\s]", new):
+        # in a notebook the line is a string of JSON
+        quote = "'" if declaration.file.endswith(".ipynb") else '"'
+        new = f"{quote}{new}{quote}"
+    return row[:start] + new + row[start + len(declaration.text) :]
 
 
 def _is_table_row(declaration: Declaration) -> bool:

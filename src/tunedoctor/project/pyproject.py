@@ -67,6 +67,20 @@ def read_pyproject(text: str, file: str = "pyproject.toml") -> tuple[Declaration
     return tuple(found)
 
 
+def read_default_groups(text: str) -> tuple[str, ...]:
+    """Return the dependency groups that uv installs by default: "dev", unless [tool.uv] names others."""
+    if "default-groups" not in text:
+        return ("dev",)
+    try:
+        values = toml(text)
+    except ValueError:
+        return ("dev",)
+    named = _table(_table(values, "tool"), "uv").get("default-groups", ["dev"])
+    if named == "all":
+        return tuple(_table(values, "dependency-groups"))
+    return tuple(map(str, named)) if isinstance(named, list) else ("dev",)
+
+
 def uses_uv(text: str) -> bool:
     """Return whether a pyproject.toml has a table [tool.uv]."""
     return bool(re.search(r"^\s*\[\[?\s*tool\s*\.\s*uv\b", text, re.MULTILINE))

@@ -45,19 +45,18 @@ def _is_list(name: str) -> bool:
 
 
 def read_requirements(
-    folder: Path, file: str, seen: set[str] | None = None
+    folder: Path, file: str, seen: set[str] | None = None, *, limits: bool = False
 ) -> Iterator[Declaration]:
     """Yield the requirements of a file and of those that it includes by -r and -c, each file once.
 
-    Included files outside of the folder are left out.
+    Included files outside of the folder are left out. `limits`: it was included by -c.
     """
     seen = set() if seen is None else seen
     if file in seen or len(seen) >= MOST_FILES:
         return
     seen.add(file)
-    kind: Kind = (
-        "constraint" if PurePosixPath(file).name.startswith("constraints") else "dependency"
-    )
+    limits = limits or PurePosixPath(file).name.startswith("constraints")
+    kind: Kind = "constraint" if limits else "dependency"
     number = 0
     for number, row in enumerate(read_text(folder, file).split("\n"), 1):
         text = row[:LONGEST_LINE].strip().rstrip("\\").strip()
@@ -65,11 +64,27 @@ def read_requirements(
         if included := _INCLUDED.match(text):
             below = _inside(folder, file, included[1])
             if below:
-                yield from read_requirements(folder, below, seen)
+                limiting = limits or text.startswith(("-c", "--constraint"))
+                yield from read_requirements(folder, below, seen, limits=limiting)
         elif text and not text.startswith(("#", "-")):
             one = declaration_of(text, file, number, kind)
             if one:
                 yield one
+
+
+def list_unread_lines(folder: Path, file: str) -> tuple[str, ...]:
+    """Return "requirements.txt:3" for each line that installs a folder, a repository or a URL, or names extras."""
+    if not file.endswith((".txt", ".in")):
+        return ()
+    found: list[str] = []
+    for number, row in enumerate(read_text(folder, file).split("\n"), 1):
+        text = row[:LONGEST_LINE].strip()
+        if text.startswith(("-e", "--editable")) or "://" in text.partition(" #")[0]:
+            if not text.startswith(("#", "-i", "-f", "--index", "--extra", "--find")):
+                found.append(f"{file}:{number}")
+        elif re.match(r"[\w.-]+\s*\[", text):
+            found.append(f"the extras of {file}:{number}")
+    return tuple(found)
 
 
 def _inside(folder: Path, file: str, included: str) -> str:

@@ -18,7 +18,7 @@ from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import counting, leading_to_unmet
 from tunedoctor.facts import Absent, Part, Unknown
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.snapshot import SCHEMA, Answer, Snapshot, SnapshotError, from_data
+from tunedoctor.model.snapshot import SCHEMA, FactOrLack, Snapshot, SnapshotError, from_data
 from tunedoctor.readers.paste import shape
 from tunedoctor.readers.tidy import tidied
 
@@ -65,7 +65,7 @@ def text_of(snapshot: Snapshot) -> str:
     return "\n".join([*lines, "}}"])
 
 
-def _packed(answer: Answer, site: str, led: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def _packed(answer: FactOrLack, site: str, led: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     if isinstance(answer, Absent | Unknown):
         return {type(answer).__name__.lower(): answer.why}
     if isinstance(answer, kinds.Packages):

@@ -12,7 +12,7 @@ from msgspec.structs import fields, replace
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact, Part
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.model.snapshot import FactOrLack, Snapshot
 from tunedoctor.model.versions import release
 
 
@@ -137,7 +137,7 @@ _NOBODY = kinds.Absent(why=NO_ENVIRONMENT)
 def joined(told: Snapshot, here: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     """Return the facts of a text, completed from this machine, and a sentence for each reason to leave facts out."""
     other_machine, other_target = _other_machine(told, here), _other_target(told, here)
-    answers: dict[type[Fact], Answer] = told.answers()
+    answers: dict[type[Fact], FactOrLack] = told.answers()
     for kind, answer in here.answers().items():
         stranger = other_target if kind in OF_THE_TARGET else other_machine
         if kind in OF_THE_TEXT or (stranger and kind is not kinds.Knowledge):
@@ -155,7 +155,7 @@ def joined(told: Snapshot, here: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
 
 def beside(facts: Snapshot, told: Snapshot) -> Snapshot:
     """Return the facts of a block, plus what the text around it says about runs; else the block takes precedence."""
-    answers: dict[type[Fact], Answer] = facts.answers()
+    answers: dict[type[Fact], FactOrLack] = facts.answers()
     for kind in OF_THE_TEXT:
         own, theirs = facts.find(kind), told.find(kind)
         if theirs is not None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.model.snapshot import NOT_TOLD, Answer, Snapshot, SnapshotError
+from tunedoctor.model.snapshot import NOT_TOLD, FactOrLack, Snapshot, SnapshotError
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
     hardware,
@@ -53,7 +53,10 @@ def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
         except Exception as error:  # noqa: BLE001  a crash is the result of that reader alone
             if failed is not None:
                 failed(reader, error)
-    answers: dict[type[Fact], Answer] = {**dict.fromkeys(kinds.KINDS, NOT_TOLD), **_NOT_SPOKEN_OF}
+    answers: dict[type[Fact], FactOrLack] = {
+        **dict.fromkeys(kinds.KINDS, NOT_TOLD),
+        **_NOT_SPOKEN_OF,
+    }
     for fact in facts:
         before = answers.get(type(fact))
         answers[type(fact)] = merged(before, fact) if isinstance(before, type(fact)) else fact
@@ -71,7 +74,7 @@ def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
     return Snapshot(answers)
 
 
-_NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
+_NOT_SPOKEN_OF: dict[type[Fact], FactOrLack] = {
     kinds.Container: kinds.Absent(why="the report does not mention a container"),
     kinds.IndexAnswer: kinds.Absent(why="the report shows no failed install"),
     kinds.NvidiaAnswer: kinds.Absent(why="the report shows no failure of the NVIDIA tools"),

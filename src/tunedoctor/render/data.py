@@ -162,7 +162,7 @@ def _costs(found: Costs, screen: Screen) -> None:
     steps = f"{found.steps:,} steps over {found.rows:,} rows, {found.tokens:,} tokens"
     screen.wrap(f"{steps}; peak {found.peak_gib:.1f} GiB", 2)
     if found.device is None:
-        screen.wrap("no GPU here to compare with: --gpu NAME selects one", 2)
+        screen.wrap("no GPU here to compare with: choose one with --gpu NAME", 2)
         return
     time = "speed unknown"
     if found.hours is not None and found.hours_low is not None and found.hours_high is not None:

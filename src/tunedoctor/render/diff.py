@@ -2,9 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tunedoctor.diagnosis.differences import Change, Difference, FindingDifference, Side, Value
+from tunedoctor.diagnosis.differences import (
+    Change,
+    Difference,
+    FindingDifference,
+    Side,
+    format_value,
+)
 from tunedoctor.facts import KINDS
-from tunedoctor.model.wording import gib, listed, many
+from tunedoctor.model.wording import listed, many
 from tunedoctor.render.formats.words import flat, literal
 from tunedoctor.render.screen import Screen, mark
 
@@ -166,20 +172,8 @@ def _label(change: Change) -> str:
 
 def _values(change: Change, most: int = LONGEST) -> tuple[str, str]:
     """Return both values in words; sizes as they are where they would read the same."""
-    a, b = (word_of(one, most, sizes=True) for one in (change.a, change.b))
-    return (a, b) if a != b else (word_of(change.a, most), word_of(change.b, most))
-
-
-def word_of(value: Value, most: int, *, sizes: bool = False) -> str:
-    """Return a value in words, `most` characters at most; `sizes`: large numbers as bytes."""
-    if value in (None, (), ""):
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if sizes and isinstance(value, int) and value >= 1 << 24:  # only byte counts are that large
-        return gib(value)
-    text = flat(listed(value) if isinstance(value, tuple) else str(value))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    a, b = (format_value(one, most, sizes=True) for one in (change.a, change.b))
+    return (a, b) if a != b else (format_value(change.a, most), format_value(change.b, most))
 
 
 def _cell(text: str) -> str:

@@ -1,10 +1,11 @@
 """doctor fit on a terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from shlex import join, quote, split
 from typing import Any
 
 from tunedoctor.memory import overview
+from tunedoctor.memory.band import DeviceFit
 from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.memory.host import Place
 from tunedoctor.render.screen import Part, Screen, mark
@@ -29,6 +30,12 @@ def render(
     _SHOWN[type(found)](found, screen)
     if isinstance(found, FitReport):
         _next(found, screen, quote(asked), words)
+    elif isinstance(found, overview.MachineTable):
+        _next_model(found, screen, words)
+    elif isinstance(found, overview.OfferTable):
+        card = found.smallest or max(found.offers, key=lambda one: one.memory_gib).name
+        rest = [word for word in words if word != "--cards"]
+        screen.next((_with_options(rest, {"--gpu": [card]}), "see what needs the memory"))
     return screen.text()
 
 
@@ -55,7 +62,8 @@ def _answer(answer: FitReport, screen: Screen) -> None:
     _advice(answer, screen)
     s = answer.settings
     if (one := answer.largest) and one.seq:
-        text = f"{one.seq} tokens at batch {s.batch}, or batch {one.batch} at {s.seq} tokens"
+        wider = f", or batch {one.batch} at {s.seq} tokens" if one.batch else ""
+        text = f"{one.seq} tokens at batch {s.batch}{wider}"
         screen.wrap(text, _INDENT, "  at most")
     if t := answer.time:
         text = f"{t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
@@ -85,10 +93,12 @@ def _two(number: float) -> str:
 
 
 def _next(answer: FitReport, screen: Screen, asked: str, words: Sequence[str]) -> None:
+    others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
+    fitting = fitting_command(answer, words)
     if answer.verdict in (None, "doesn't fit"):
-        others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
-        fitting = fitting_command(answer, words)
-        screen.next(*[(fitting, "see the settings that fit")] * bool(fitting), others)
+        screen.next(*[(fitting, "use these settings, which fit")] * bool(fitting), others)
+    elif answer.verdict == "tight" and fitting:
+        screen.next((fitting, "use these settings, which fit with room to spare"), others)
     elif asked.strip("'").endswith(".toml"):
         screen.next((f"doctor train {asked}", "train"))
     else:
@@ -109,6 +119,11 @@ def fitting_command(answer: FitReport, words: Sequence[str]) -> str:
                 options[name] = []
             else:
                 options[name].append(word)
+    return _with_options(words, options)
+
+
+def _with_options(words: Sequence[str], options: Mapping[str, Sequence[str]]) -> str:
+    """Return a command with options set, in place of those that it has; a switch has no value."""
     kept, skips_value = list[str](), False
     for word in words:
         name, equals, _ = word.partition("=")
@@ -132,24 +147,44 @@ def _settings(answer: FitReport) -> str:
 
 def _verdicts(answer: FitReport, screen: Screen) -> None:
     lines = {
-        f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
-        f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'missing'}": one.verdict
+        f"{one.verdict:8}  {one.device.name}: {_why(one, answer.range[1])}": one.verdict
         for one in answer.devices
     }
     for text, verdict in lines.items():
         screen.wrap(text, 2, mark(_MARK[verdict]))
     if not lines:
-        text = "no GPU here to compare with: --gpu NAME or --vram GIB selects one"
+        text = "no known GPU to compare with: choose one with --gpu NAME or --vram GIB"
         screen.wrap(text, 2, mark("unknown"))
+
+
+def _why(one: DeviceFit, most: float) -> str:
+    """Return what a run needs of a device and what the device has; `most`: upper end of the estimate in GiB."""
+    device, need_gib = one.device, one.need_gib
+    kind = "RAM" if device.vendor == "cpu" else "GPU memory"
+    total, taken_gib = f"{device.total_gib:.1f} GiB", device.total_gib - device.usable
+    taken = f"{taken_gib:.1f} GiB are taken by the driver, the display or other programs"
+    is_shared = taken_gib >= _LEAST
+    if one.verdict == "fits":
+        rest = f"; {taken}" if is_shared else ""
+        return f"leaves {one.margin_gib:.1f} of {total} free{rest}"
+    if one.verdict == "tight":
+        rest = f", and {taken}" if is_shared else ""
+        return f"needs about {need_gib:.1f} of {total} but may need up to {most:.1f}{rest}"
+    if need_gib <= device.total_gib and is_shared:
+        return f"needs {need_gib:.1f} of {total}, but {taken}"
+    has = f"the {device.usable:.1f} GiB that are free" if is_shared else f"its {total}"
+    return f"needs {need_gib:.1f} GiB of {kind}, {-one.margin_gib:.1f} GiB more than {has}"
 
 
 def _advice(answer: FitReport, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
         return
-    nothing = "no setting that doctor knows makes it fit: use a larger card or a smaller model"
-    words = [
-        f"{one.words}: {one.need_gib:.2f} GiB on the card   {one.option}" for one in answer.advice
-    ]
+    nothing = (
+        "no setting that doctor knows makes it fit: use a GPU with more memory or a smaller model"
+    )
+    is_cpu = any(one.device.vendor == "cpu" for one in answer.devices)
+    where = "of RAM" if is_cpu else "on the card"
+    words = [f"{one.words}: {one.need_gib:.2f} GiB {where}   {one.option}" for one in answer.advice]
     for number, text in enumerate(words or [nothing]):
         screen.wrap(text, _INDENT, "  and" if number else "  change")
 
@@ -161,7 +196,7 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
     screen.head((d.name, "bold"), "  ", text=text, indent=2)
     screen.line()
     size = screen.room(_BAR, 56)
-    shown, hopeless = _worth_showing(found.cells)
+    shown, larger = _worth_showing(found.cells)
     for cell in shown:
         name = cell.model.rpartition("/")[2]
         need, longest = f"{cell.need_gib:.1f}", f"{cell.longest or '-'}"
@@ -170,25 +205,71 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
             (sign, "" if name == last else name, cell.method, need, _bar(cell.share, size), longest)
         )
         last = name
-    screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
-    if any(cell.verdict == "tight" for cell in shown):
-        screen.wrap(
-            "tight: the estimate may be too low by more than what is left", 2, mark("warning")
-        )
-    if hopeless:
-        least = min(cell.need_gib for cell in hopeless)
-        text = f"{len(hopeless)} other combinations need {least:.1f} GiB or more"
-        screen.wrap(f"{text}; doctor fit --cards lists the GPUs for them", 2)
-    screen.next(("doctor fit MODEL", "see one model in detail"))
+    screen.table("|model|method|>GiB|of the free memory|>longest seq", rows)
+    _legend(screen, {cell.verdict for cell in shown}, seq=found.seq)
+    if any(cell.longest for cell in shown):
+        screen.wrap("longest seq: tokens of the longest sample that fits at batch 1")
+    smaller = len(found.cells) - len(larger) > len(shown)
+    notes = ["smaller models fit with the same methods, too"] * smaller
+    if larger:
+        least = min(cell.need_gib for cell in larger)
+        is_any = len(larger) < len(found.cells)
+        others = "larger models and other methods need" if is_any else "nothing fits: it takes"
+        notes.append(f"{others} {least:.1f} GiB or more")
+    if notes:
+        text = "; ".join(notes)
+        screen.wrap(f"{text[0].upper()}{text[1:]}.")
+
+
+def _next_model(found: overview.MachineTable, screen: Screen, words: Sequence[str]) -> None:
+    fitting = [one for one in _worth_showing(found.cells)[0] if one.verdict == "fits"]
+    others = ("doctor fit --cards", "see what other GPUs can train")
+    if not fitting:
+        screen.next(others)
+        return
+    best = max(fitting, key=lambda one: one.parameters)
+    command = _with_options([*words[:2], best.model, *words[2:]], {"--method": [best.method]})
+    screen.next((command, "see the largest model that fits in detail"), others)
+
+
+_LARGEST = 3
+"""Models that the table of a machine shows for each method: the largest that fit."""
+_USEFUL_SEQ = 512
+"""Tokens; a model that fits only with shorter samples is of little use."""
 
 
 def _worth_showing(
     cells: Sequence[overview.Cell],
 ) -> tuple[list[overview.Cell], list[overview.Cell]]:
-    """Return the rows that fit, at least tightly, and those left out; if none fit, the three smallest are shown."""
-    shown = [cell for cell in cells if cell.verdict != "doesn't fit"]
-    shown = shown or sorted(cells, key=lambda cell: cell.need_gib)[:3]
-    return shown, [cell for cell in cells if cell not in shown]
+    """Return the largest models that fit with each method, and what does not fit.
+
+    If nothing fits, the three that need least are shown.
+    """
+    fitting = [one for one in cells if one.verdict == "fits" or one.longest >= _USEFUL_SEQ]
+    larger = [one for one in cells if one not in fitting]
+    by_method: dict[str, list[overview.Cell]] = {}
+    for one in sorted(fitting, key=lambda cell: cell.parameters):
+        by_method.setdefault(one.method, []).append(one)
+    largest = [one for several in by_method.values() for one in several[-_LARGEST:]]
+    shown = [one for one in cells if one in largest]
+    return shown or sorted(cells, key=lambda cell: cell.need_gib)[:_LARGEST], larger
+
+
+_MEANS = {
+    "fits": "fits",
+    "tight": "tight: may run out of memory{at}",
+    "doesn't fit": "doesn't fit",
+}
+
+
+def _legend(screen: Screen, verdicts: Collection[str], seq: int = 0) -> None:
+    """Add one line that says what each mark of a table means."""
+    at = f" at {seq} tokens" if seq else ""
+    parts = list[Part]()
+    for verdict, text in _MEANS.items():
+        if verdict in verdicts:
+            parts += [*["   "] * bool(parts), mark(_MARK[verdict]), f" {text.format(at=at)}"]
+    screen.line(*parts)
 
 
 def _cards(found: overview.CardTable, screen: Screen) -> None:
@@ -219,10 +300,10 @@ def _offers(found: overview.OfferTable, screen: Screen) -> None:
         sizes = f"{one.memory_gib:.0f}", f"{one.need_gib:.1f}"
         rows.append((sign, _short(one.name), *sizes, watts, speed))
     screen.table("|card|>GiB|>needs|>W|>tokens/s", rows)
+    _legend(screen, {one.verdict for one in found.offers})
     _notes(found.offers, screen)
     least = f"smallest card that fits: {found.smallest}"
     screen.wrap(least if found.smallest else "it does not fit on any of them")
-    screen.next(("doctor fit MODEL --gpu CARD", "see what needs the memory"))
 
 
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {

@@ -4,18 +4,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
-from tunedoctor.fleet.answer import Fleet, Odd, Spread
+from tunedoctor.diagnosis.summary import line_of
 from tunedoctor.fleet.many import MEASURES
+from tunedoctor.fleet.odd import describe
+from tunedoctor.fleet.report import FleetReport, Odd, Spread
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many
-from tunedoctor.render.diff import word_of
-from tunedoctor.render.formats.line import line_of
 from tunedoctor.render.formats.prometheus import Sample, text_of
 from tunedoctor.render.html import STYLE, clean, frame, table
 from tunedoctor.render.screen import Screen, mark
 
-FEW, MOST, LONGEST = 12, 1000, 60
-"""Lines of a section; with --verbose and on a page; characters of a value."""
+FEW, MOST = 12, 1000
+"""Lines of a section; with --verbose and on a page."""
 _WORDS = {
     "ready": "ready", "findings": "with findings", "unknown": "undecided",
     "unreached": "not reached",
@@ -27,7 +27,9 @@ body{max-width:none}.heat{overflow-x:auto}.heat td{text-align:center}.heat td,.h
 """
 
 
-def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
+def render(
+    found: FleetReport, screen: Screen, *, verbose: bool = False, quiet: bool = False
+) -> str:
     """Return the screen: causes, outliers, nodes that were not reached, and what to do next."""
     few = MOST if verbose else FEW
     screen.wrap(f"{_counts(found)}   {found.seconds:.1f} s", kind="bold")
@@ -62,13 +64,13 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
     return screen.text()
 
 
-def _counts(found: Fleet) -> str:
+def _counts(found: FleetReport) -> str:
     told = listed(f"{found.counts[k]:,} {word}" for k, word in _WORDS.items() if k in found.counts)
     return f"{many(len(found.nodes), 'machine')}: {told}"
 
 
-def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
-    yield "Outliers", [odd_line(one) for one in rows_of(found)]
+def _sections(found: FleetReport) -> Iterator[tuple[str, list[str]]]:
+    yield "Outliers", [describe(one) for one in rows_of(found)]
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
     yield "Undecided", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
@@ -94,27 +96,12 @@ def _spread(one: Spread) -> str:
     return f"{text}; slower: {slow}" if slow else text
 
 
-def rows_of(found: Fleet) -> Iterator[Odd]:
+def rows_of(found: FleetReport) -> Iterator[Odd]:
     """Yield each difference once, with all nodes that have it."""
     return (one for one in found.odd if one.nodes)
 
 
-def odd_line(one: Odd) -> str:
-    """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
-    both = one.value, one.others.value
-    sizes = word_of(both[0], LONGEST, sizes=True) != word_of(both[1], LONGEST, sizes=True)
-    own, usual = (word_of(value, LONGEST, sizes=sizes) for value in both)
-    if "." not in one.fact:  # the whole fact is present or missing
-        own = "there" if one.value is None else own
-        usual = "have it" if one.others.value is None else usual
-    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
-    others += f" with {one.others.among}" if one.others.among else ""
-    explains = f": {', '.join(one.explains)}" if one.explains else ""
-    more = f" (and {many(one.more, 'more value')})" if one.more else ""
-    return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
-
-
-def line(found: Fleet) -> str:
+def line(found: FleetReport) -> str:
     """Return a line for each machine: "n17 doctor: driver-too-old [node] This PyTorch needs …"."""
     lines = list[str]()
     for one in found.nodes:
@@ -124,7 +111,7 @@ def line(found: Fleet) -> str:
     return "".join(lines)
 
 
-def prometheus(found: Fleet) -> str:
+def prometheus(found: FleetReport) -> str:
     """Return metrics for each machine and for all."""
     odd, samples = Counter(chain(*(one.nodes for one in rows_of(found)))), dict[str, list[Sample]]()
     samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
@@ -142,7 +129,7 @@ def prometheus(found: Fleet) -> str:
     )
 
 
-def html(found: Fleet) -> str:
+def html(found: FleetReport) -> str:
     """Return a page: a heat map of machines and causes as a table, and the content of the screen."""
     causes = [one.finding for one in found.causes][:40]
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)

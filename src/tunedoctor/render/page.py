@@ -1,9 +1,9 @@
 """Pages about checks, and those of docs/, as text."""
 
 import re
+from collections.abc import Sequence
 
-from tunedoctor.messages.cause import page_of
-from tunedoctor.model.findings import Check
+from tunedoctor.core.explain import CheckPage
 from tunedoctor.render.screen import Screen
 
 SECTIONS = ("What it means", "How it is found", "How to fix it", "When to ignore it", "Seen as")
@@ -11,28 +11,28 @@ _ITEM = re.compile(r" *(?:[-*]|\d+\.) ")
 _LINK = re.compile(r"!?\[([^\]\n]+)\]\(([^)\s]+)\)")
 
 
-def sections(check: Check) -> dict[str, str]:
-    """Return the sections of a check's page, "" -> its first sentence."""
+def sections(page: str, explains: Sequence[str] = ()) -> dict[str, str]:
+    """Return the sections of a check's page, "" -> its first sentence; `explains` becomes one of its own."""
     found: dict[str, list[str]] = {"": []}
     name = ""
-    for line in page_of(check).strip().splitlines():
+    for line in page.strip().splitlines():
         if line.strip() in SECTIONS and not line.startswith(" "):
             name = line.strip()
             found[name] = []
         else:
             found[name].append(line.removeprefix("    "))
-    if check.explains:
-        found["Explains"] = [", ".join(check.explains)]
+    if explains:
+        found["Explains"] = [", ".join(explains)]
     whole = {name: "\n".join(lines).strip() for name, lines in found.items()}
     return {name: text for name, text in whole.items() if text}
 
 
-def render_page(check: Check, source: str, screen: Screen) -> str:
-    """Return the page for a terminal."""
-    screen.head((check.id, "bold"), "  ", text=check.title)
-    screen.line(f"{check.severity}{', advice' if check.advice else ''} · {source}")
+def render_page(page: CheckPage, screen: Screen) -> str:
+    """Return the page of a check for a terminal."""
+    screen.head((page.id, "bold"), "  ", text=page.title)
+    screen.line(f"{page.severity}{', advice' if page.advice else ''} · {page.source}")
     screen.line()
-    for name, text in sections(check).items():
+    for name, text in sections(page.text, page.explains).items():
         if name:
             screen.line((name, "bold"))
         if name == "Seen as":  # each error text begins its own line
@@ -44,10 +44,10 @@ def render_page(check: Check, source: str, screen: Screen) -> str:
                     screen.line()
                 screen.wrap(" ".join(paragraph.split()), 2)
         screen.line()
-    screen.wrap(f"To skip this check: doctor check --skip {check.id}, or in pyproject.toml:")
+    screen.wrap(f"To skip this check: doctor check --skip {page.id}, or in pyproject.toml:")
     screen.line("  [tool.doctor]")
-    screen.line(f'  skip = ["{check.id}"]')
-    screen.next((f"doctor check --only {check.id}", "check this machine for it"))
+    screen.line(f'  skip = ["{page.id}"]')
+    screen.next((f"doctor check --only {page.id}", "check this machine for it"))
     return screen.text()
 
 

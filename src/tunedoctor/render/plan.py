@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tunedoctor.model.durations import about, change_seconds
 from tunedoctor.model.plan import (
     DeletePath,
     Install,
@@ -16,8 +17,8 @@ from tunedoctor.model.plan import (
     WriteFile,
 )
 from tunedoctor.model.wording import ago, listed, many, megabytes
-from tunedoctor.project.changes import ProjectChange
-from tunedoctor.render.screen import BOUND, Screen, mark
+from tunedoctor.project.changes import ProjectChange, ShownEdit
+from tunedoctor.render.screen import BOUND, MARKS, Screen, mark
 from tunedoctor.transaction.outcome import FixResult, Outcome, Stage
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def render_plan(
     return screen.text()
 
 
+_MOST_LINES = 8
 _MOST_LOCK_CHANGES = 6
 """Changes of a lock file that are shown; -v shows all."""
 
@@ -80,17 +82,33 @@ def _project(change: ProjectChange, screen: Screen, *, verbose: bool) -> None:
         )
         return
     for file in change.files:
-        if file.diff:
-            screen.line("  ", (file.file, "bold"))
-            for row in file.diff.splitlines():
-                if not row.startswith("@@"):
-                    style = {"+": "ok", "-": "error"}.get(row[:1], "dim")
-                    screen.line("    ", (row, style))
-        else:
-            most = len(file.changes) if verbose else _MOST_LOCK_CHANGES
-            more = f", and {len(file.changes) - most} more" if len(file.changes) > most else ""
-            screen.line("  ", (file.file, "bold"))
-            screen.wrap(", ".join(file.changes[:most]) + more, 4)
+        _edit(file, screen, verbose=verbose)
+    for file in change.proposed:
+        screen.wrap("not changed: --edit changes this file, too", 2, (f"  {file.file}", "bold"))
+        _diff(file, screen)
+
+
+def _edit(file: ShownEdit, screen: Screen, *, verbose: bool) -> None:
+    """Print an edit: the changed lines, or the packages whose locked version changes."""
+    screen.line("  ", (file.file, "bold"))
+    if not file.diff:
+        most = len(file.changes) if verbose else _MOST_LOCK_CHANGES
+        more = f", and {len(file.changes) - most} more" if len(file.changes) > most else ""
+        screen.wrap(", ".join(file.changes[:most]) + more, 4)
+        return
+    _diff(file, screen)
+    if file.uncommitted:
+        lines = ", ".join(map(str, file.uncommitted[:_MOST_LINES]))
+        what = f"line {lines} has" if len(file.uncommitted) == 1 else f"lines {lines} have"
+        text = f"{file.file}: {what} changes of yours that are not committed"
+        screen.wrap(text, 4, f"  {MARKS['warning']}", "warning")
+
+
+def _diff(file: ShownEdit, screen: Screen) -> None:
+    for row in file.diff.splitlines():
+        if not row.startswith("@@"):
+            style = {"+": "ok", "-": "error"}.get(row[:1], "dim")
+            screen.line("    ", (row, style))
 
 
 _SCOPE_NAMES = {
@@ -116,10 +134,12 @@ def render_next_scope(answer: FixResult, screen: Screen, kept: Sequence[str]) ->
     return screen.text()
 
 
-def render_scope_refused(answer: FixResult, screen: Screen) -> str:
+def render_scope_refused(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
     """Return the line that says why a larger scope has no plan."""
     screen.gap()
     screen.wrap(f"{_SCOPE_NAMES[answer.rung]} cannot be planned: {answer.why}", 2, mark("warning"))
+    if verbose:
+        resolver_output(answer.details, screen)
     return screen.text()
 
 
@@ -217,14 +237,15 @@ def _others(plan: Plan, screen: Screen) -> None:
 def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
     if plan.pins:
         free = f"; {megabytes(answer.free_bytes)} free" if answer.free_bytes else ""
-        takes = "unknown, as the index gives no sizes"
+        needs = "unknown, because the index gives no sizes"
         if plan.download_bytes:
-            takes = f"{megabytes(plan.disk_bytes)} needed during the change"
-        screen.row("disk", takes + free, 10)
+            needs = f"{megabytes(plan.disk_bytes)} needed during the change"
+        screen.row("disk", needs + free, 10)
         if answer.rung is not Scope.SMALLEST:
             size = megabytes(plan.download_bytes) if plan.download_bytes else "of unknown size"
             screen.row("download", f"{size} at most; cached files are not downloaded again", 10)
-            screen.row("time", f"about {_minutes(plan)}; longer with a slow connection or disk", 10)
+        if takes := about(change_seconds(plan.download_bytes, plan.disk_bytes)):
+            screen.row("time", f"{takes}; longer with a slow connection or disk", 10)
     if users := answer.users:
         named = listed((f"{one.name} ({one.pid}) {one.how}" for one in users), 3)
         word = "it" if len(users) == 1 else "them"
@@ -233,12 +254,6 @@ def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
         "removes it again" if plan.new else "restores today's state; the last three states are kept"
     )
     screen.row("undo", f"{answer.undo} {does}", 10)
-
-
-def _minutes(plan: Plan) -> str:
-    """Return a rough duration: 10 MB/s for the download, 100 MB/s for the disk, half a minute for the proof."""
-    seconds = 30 + plan.download_bytes / 10e6 + plan.disk_bytes / 100e6
-    return f"{max(1, round(seconds / 60))} min"
 
 
 def told(answer: FixResult, screen: Screen) -> None:

@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-import codecs
 import json
 import re
-import unicodedata
 
 import msgspec
 
 from tunedoctor.facts.clean import inert
+from tunedoctor.system.spelling import spelled
 from tunedoctor.target import safe_text
 
 Part = str | tuple[str, str]
@@ -34,15 +33,6 @@ COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan"
 NARROW, WIDE, PIPE = 40, 200, 80
 BOUND = "\u00a0"
 """A space at which no line is broken."""
-_SPELLED = {
-    "\u00d7": "x", "✗": "x", "✖": "x", "✘": "x", "✓": ".", "✔": ".", "•": "*", "·": "-", "▶": ">",
-    "→": "->", "←": "<-", "⇒": "=>", "…": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2011": "-",
-    "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+/-", "°": " deg ", "µ": "u", "™": "(TM)", "©": "(C)",
-    "\u2018": "'", "\u2019": "'", "“": "'", "”": "'", "€": "EUR", "█": "#", "░": ".", "▏": "|",
-    **dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True)),
-    **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
-}  # fmt: skip
-_ERRORS = "spelled"
 _NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
@@ -221,27 +211,6 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
         colour = environ["FORCE_COLOR"] != "0"
     encoding = "utf-8" if encoding in ("utf8", "utf_8") else encoding
     return Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
-
-
-def spelled(text: str, encoding: str) -> str:
-    """Return text with stand-ins for characters the encoding lacks: `→` is `->`, `é` is `e`, `中` is `<U+4E2D>`."""
-    return text.encode(encoding, _ERRORS).decode(encoding)
-
-
-def _stand_ins(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(map(_stand_in, error.object[error.start : error.end])), error.end
-
-
-def _stand_in(one: str) -> str:
-    if one in _SPELLED or one.isspace():
-        return _SPELLED.get(one, " ")
-    bare = "".join(c for c in unicodedata.normalize("NFKD", one) if not unicodedata.combining(c))
-    return bare if one.isalpha() and bare.isascii() else f"<U+{ord(one):04X}>"
-
-
-codecs.register_error(_ERRORS, _stand_ins)
 
 
 def as_json(answer: object) -> str:

@@ -2,13 +2,14 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -127,6 +128,24 @@ class Tail:
         return first + list(enumerate(b"".join(self._last).split(b"\n"), at))
 
 
+_BAR = re.compile(r"\d+%\||[\d.]+ ?(?:[kMGT]?i?B|it|s)/(?:s|it)\b")
+_WARNING = re.compile(r"^(?:\S+:\d+: )?\w*Warning\b")
+
+
+def last_lines(lines: Iterable[str], most: int = 5) -> list[str]:
+    """Return the last lines of an output that may say why it ended: without progress bars, warnings and empty lines."""
+    kept = list[str]()
+    is_quoted = False
+    for line in lines:
+        text = line.rstrip().rpartition("\r")[2]
+        is_warning = bool(_WARNING.match(text))
+        # the line after a warning quotes the code that gave it
+        if text.strip() and not (is_warning or _BAR.search(text) or (is_quoted and text[0] == " ")):
+            kept.append(text)
+        is_quoted = is_warning
+    return kept[-most:]
+
+
 def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:
     """Return the kept output, then a shell's text for the death, and each line's number in its stream."""
     from tunedoctor.readers.digest import digest  # noqa: PLC0415  only after a failure
@@ -173,6 +192,8 @@ class Own(NamedTuple):
     """Seconds that it gets to save its work if the doctor was killed."""
     seconds: float = math.inf
     memory: Limit = Limit()
+    variables: Mapping[str, str] = {}
+    """Environment variables that it gets in addition."""
 
 
 def run(
@@ -193,7 +214,8 @@ def run(
     mark = descendants.new_mark()
     descendants.guard(own.gentle)
     try:
-        return _run(argv, as_key=as_key, own=own, more=descendants.variable(mark), output=output)
+        more = {**own.variables, **descendants.variable(mark)}
+        return _run(argv, as_key=as_key, own=own, more=more, output=output)
     finally:
         if sys.platform != "win32":
             guardian.kill_marked(mark.encode())

@@ -195,6 +195,16 @@ class Ignore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The last day."""
 
 
+class TargetMachine(_Own, frozen=True, kw_only=True):
+    """A machine that the project is for: `doctor check --project` judges it on each."""
+
+    gpu: str = ""
+    driver: str = ""
+    platform: str = ""
+    arch: str = ""
+    python: str = ""
+
+
 class Config(_Own, frozen=True, kw_only=True):
     """Settings of a folder; command line options add to them or override them."""
 
@@ -209,6 +219,7 @@ class Config(_Own, frozen=True, kw_only=True):
     target: str = ""
     policy: dict[str, Any] = {}
     ignore: tuple[Ignore, ...] = ()
+    targets: tuple[TargetMachine, ...] = ()
 
 
 class Settings(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -21,15 +22,21 @@ LOG = "train.log"
 CLOSED: int = getattr(signal, "SIGHUP", 0)  # the terminal is gone; Windows has none
 SMALL, TALL, MOST = 16, 8, 100
 """SMALL: lines or columns of a terminal without room for a curve; TALL, MOST: its largest lines and columns."""
+SLOW_STEP, LONG = 10.0, 30.0
+"""Seconds of a step next to which the warm-up of the first one is small; of a training that is worth announcing."""
 OFTEN = 0.1
 """Seconds between two drawings of the curve."""
 
 
 def hush(config: Config) -> None:
-    """Redirect stdout and stderr to OUT/train.log; only the trainer's own messages and tracebacks reach the screen."""
-    if "out" in SCREEN or not config.out:
+    """Redirect stdout and stderr to OUT/train.log; only the trainer's own messages and tracebacks reach the screen.
+
+    A dry run has no OUT: doctor names a file for it, and without one nothing is redirected.
+    """
+    file = str(Path(config.out, LOG)) if config.out else os.environ.get("DOCTOR_TRAIN_LOG", "")
+    if "out" in SCREEN or not file:
         return
-    path = Path(config.out, LOG)
+    path = Path(file)
     with or_stop(f"{path} can't be written", "set out to another folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path):
@@ -87,6 +94,7 @@ class Live:
         self.began = self.drawn = 0.0
         self.took: Any = deque(maxlen=20)
         self.seen: list[tuple[int, float]] = []
+        self.expected = False
         SCREEN.update(wipe=self.wipe, close=self.wait)
 
     @property
@@ -183,11 +191,22 @@ class Live:
         """Leave the current lines on the screen; the next display starts below them."""
         self.shown = 0
 
+    def seconds_left(self, steps: int) -> float:
+        """Return how long that many steps take; 0 before the first one has ended."""
+        some = list(self.took)[1:] or list(self.took)
+        return float(steps * sum(some) / max(1, len(some)))
+
     def left(self, steps: int) -> str:
         """Return how long that many steps take, as text."""
-        some = list(self.took)[1:] or list(self.took)
-        seconds = steps * sum(some) / max(1, len(some))
-        return span(seconds) if steps and some else ""
+        return span(self.seconds_left(steps)) if steps and self.took else ""
+
+    def expect(self, steps: int, device: str) -> None:
+        """Print once how long the remaining steps take, as soon as their speed is known, unless it is short."""
+        is_known = len(self.took) > 1 or (self.took and self.took[0] > SLOW_STEP)
+        if is_known and not self.expected:
+            self.expected = True
+            if self.seconds_left(steps) > LONG:
+                say(f"about {self.left(steps)} for the remaining {steps} steps on {device}")
 
 
 def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str:
@@ -208,14 +227,17 @@ def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str
 
 
 def last_words(log: Path) -> str:
-    """Return the end of the last line of a log; a progress bar redraws that line with carriage returns."""
+    """Return the end of the last line of a log; of a progress bar the percentage, of a warning nothing."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 400))
             text = file.read().decode("utf-8", "replace").replace("\r", "\n").rstrip()
     except OSError:
         return ""
-    return "".join(c for c in text.rpartition("\n")[2] if c.isprintable())
+    last = "".join(c for c in text.rpartition("\n")[2] if c.isprintable())
+    if bar := re.search(r"\d+%(?=\|)", last):
+        return bar[0]
+    return "" if "Warning" in last or last.startswith("  ") else last
 
 
 LIVE = Live()

@@ -566,6 +566,9 @@ class Run:
                 row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
                 self.log({**row, "memory_gib": self.memory()})
             LIVE.step(row, self.history, self.total)
+            LIVE.expect(
+                self.total - self.step, f"this {'CPU' if self.device.type == 'cpu' else 'GPU'}"
+            )
             if self.step % config.save_every == 0 or is_last:
                 saved = self.save(f"step-{self.step:07}")
         LIVE.keep()

@@ -43,7 +43,7 @@ Modules = dict[str, tuple[str, ...]]
 """Normalised name of a distribution -> its modules to import."""
 
 
-def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answer | None]:
+def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.RuntimeOrLack | None]:
     """Measure the old state, as far as that must happen before the change; `work` is the ground that will be changed.
 
     Returns which files of packages that the plan names and no installer touches differ from their RECORD, and the
@@ -63,7 +63,7 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answ
 
 
 def prove(
-    task: Task, work: Ground, stays: tuple[str, ...], was: imports.Answer | None
+    task: Task, work: Ground, stays: tuple[str, ...], was: imports.RuntimeOrLack | None
 ) -> tuple[Outcome, Snapshot]:
     """Compare versions, metadata, findings, imports and the smoke test of the changed state with the old one.
 
@@ -72,7 +72,7 @@ def prove(
     """
     plan, ways = task.plan, task.ways
     also = _modules_of(work, plan)
-    told: imports.Answer = NOT_DEEP
+    told: imports.RuntimeOrLack = NOT_DEEP
     if ways.imports:
         task.clock.begin("import")
         told = _imported(task, work)
@@ -116,7 +116,11 @@ def prove(
 
 
 def _judge_findings(
-    task: Task, after: Snapshot, told: imports.Answer, also: Modules, was: imports.Answer | None
+    task: Task,
+    after: Snapshot,
+    told: imports.RuntimeOrLack,
+    also: Modules,
+    was: imports.RuntimeOrLack | None,
 ) -> tuple[Simulated, Diagnosis, bool]:
     """Judge the findings of the changed state; also return whether a library can be imported that could not before."""
     plan, before, checks = task.plan, task.before, task.ways.checks
@@ -129,7 +133,7 @@ def _judge_findings(
         after = imports.with_imports(after, replace(told, stages=stages))
     grades = _GRADES[:1] if plan.new else _GRADES
     found, has = compare(before, after, checks, grades)
-    old: imports.Answer = before.get(kinds.Runtime)
+    old: imports.RuntimeOrLack = before.get(kinds.Runtime)
     if (dead or found.bred) and not isinstance(old, kinds.Runtime):
         old = was or _imported(task, task.ground, old=True)
         found, has = compare(imports.with_imports(before, old), after, checks, grades)
@@ -166,7 +170,7 @@ def _is_of_packages(kind: type[kinds.Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
-def _final_snapshot(task: Task, work: Ground, imported: imports.Answer) -> Snapshot:
+def _final_snapshot(task: Task, work: Ground, imported: imports.RuntimeOrLack) -> Snapshot:
     """Return the snapshot as it will be once `work` is in its final place; `imported` is the result of importing it."""
     moves = work.prefix != task.ground.prefix
     snapshot = imports.with_imports(take(work.executable, read=True, passing=moves), imported)
@@ -179,7 +183,7 @@ def _final_snapshot(task: Task, work: Ground, imported: imports.Answer) -> Snaps
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
-def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
+def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.RuntimeOrLack:
     """Import with the interpreter of a ground, with the variables of a new shell; `old`: those before the plan."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:

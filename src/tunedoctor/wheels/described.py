@@ -14,6 +14,7 @@ from tunedoctor.model.machine import VISIBLE, Gpu, Machine, MachineError, Platfo
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import amd_like, named_as, nvidia_by_pci, nvidia_like
+from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import one_spelling
 from tunedoctor.wheels.situation import known, with_current_driver
 
@@ -231,7 +232,9 @@ def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machin
         # what hides the GPUs of this machine does not apply to others
         env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
     if asked.driver:
-        driver = "" if _none([asked.driver]) else _numbers(asked.driver, "--driver", "580.65.06")
+        none = _none([asked.driver])
+        named = "" if none else _numbers(asked.driver, "--driver", "580.65.06")
+        driver = driver_of_branch(named, windows=machine.windows)
     done = replace(
         machine,
         arch=asked.arch or machine.arch,
@@ -260,6 +263,23 @@ def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
         _refuse(not hit, wrong)
         gpus = tuple(replace(g, excluded=True) if g in hit else g for g in gpus)
     return gpus
+
+
+def driver_of_branch(driver: str, *, windows: bool) -> str:
+    """Return a driver of a branch for its bare number: "570" is "570.26", the newest that anything of it requires."""
+    if not (driver.isdigit() and len(driver) == 3):
+        return driver
+    cuda = table("torch_wheels")["cuda"]
+    pairs = cuda["variant_native_driver"].values()
+    key = "min_driver_windows" if windows else "min_driver_linux"
+    floors = [pair[windows] for pair in pairs] + [
+        row.get(key, "") for row in cuda["gpu_generations"]
+    ]
+    return max(
+        (str(one) for one in floors if parts(str(one))[:1] == (int(driver),)),
+        key=parts,
+        default=driver,
+    )
 
 
 def _none(words: Iterable[str]) -> bool:

@@ -4,17 +4,22 @@ from typing import Annotated, Literal
 
 import typer
 
+from tunedoctor.cli.completions import complete_gpu
 from tunedoctor.cli.parameters import (
+    ArchOption,
     ConfigOption,
     DeepOption,
     DoctorCommand,
+    DriverOption,
     FailOnOption,
     OnlyOption,
     OpenOption,
     OutputOption,
     OwnOption,
     PageOption,
+    PlatformOption,
     PluginOption,
+    ProjectSourcesOption,
     QuietOption,
     ReportFormatOption,
     SkipOption,
@@ -32,9 +37,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(
     name="check",
     cls=DoctorCommand,
+    context_settings={"obj": {"optional": ("--project",)}},
     epilog=examples(
         "doctor check --deep --target ./.venv",
         "doctor check --strict --format github --output sarif=out.sarif",
+        "doctor check --project --gpu 'RTX 5090' --gpu H100 --driver 570.86",
     ),
 )
 def check(
@@ -110,6 +117,72 @@ def check(
             rich_help_panel="Target",
         ),
     ] = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            metavar="[DIR]",
+            help=(
+                "Judge what a project declares (its lock, else what its requirements resolve to today)"
+                " instead of an environment. Default folder: this one."
+            ),
+            rich_help_panel="Project",
+        ),
+    ] = None,
+    requirements: Annotated[
+        str,
+        typer.Option(
+            "--requirements",
+            "-r",
+            metavar="FILE",
+            help="Judge only this requirements file. Implies --project.",
+            rich_help_panel="Project",
+        ),
+    ] = "",
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extra",
+            metavar="NAME",
+            help="Include these optional dependencies of the project. Repeatable.",
+            rich_help_panel="Project",
+        ),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            metavar="NAME",
+            help="Include this dependency group of the project. Repeatable.",
+            rich_help_panel="Project",
+        ),
+    ] = None,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--gpu",
+            metavar="G",
+            help=(
+                "Judge the project on a machine with this GPU, for example 'RTX 5090', 8.9, gfx1100"
+                " or none. Repeat it for one verdict each."
+            ),
+            rich_help_panel="Project",
+            autocompletion=complete_gpu,
+        ),
+    ] = None,
+    driver: DriverOption = "",
+    platform: PlatformOption = "",
+    arch: ArchOption = "",
+    python: Annotated[
+        str,
+        typer.Option(
+            "--python",
+            metavar="V",
+            help="Python version for the project, for example 3.12. Default: the one it asks for.",
+            rich_help_panel="Machine",
+        ),
+    ] = "",
+    allow_project_sources: ProjectSourcesOption = False,
     deep: DeepOption = False,
     smoke: Annotated[
         bool,
@@ -148,6 +221,16 @@ def check(
             source=source,
             deep=deep,
             smoke=smoke,
+            project=project,
+            requirements=requirements,
+            gpus=tuple(gpu or ()),
+            driver=driver,
+            platform=platform,
+            arch=arch,
+            python=python,
+            extras=tuple(extra or ()),
+            groups=tuple(group or ()),
+            allow_project_sources=allow_project_sources,
             typed=typed_options(context),
         )
     )

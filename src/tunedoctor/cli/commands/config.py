@@ -18,7 +18,7 @@ def config(
 ) -> int:
     """Show the effective settings and policy and where each comes from."""
     from tunedoctor.cli.command_options import ConfigOptions
-    from tunedoctor.cli.configured import run_config
+    from tunedoctor.cli.config import run_config
 
     return run_config(
         ConfigOptions(

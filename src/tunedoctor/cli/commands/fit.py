@@ -43,7 +43,7 @@ def fit(
     ] = "",
     method: Annotated[
         Literal["lora", "qlora", "full"],
-        typer.Option("--method", help="Fine-tuning method.", rich_help_panel="Training"),
+        typer.Option("--method", help="Fine-tuning method.", rich_help_panel="Common options"),
     ] = "lora",
     rank: Annotated[
         int,
@@ -51,7 +51,7 @@ def fit(
             "--rank",
             metavar="R",
             help="Rank of the LoRA adapters.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
             min=1,
             max=16384,
         ),
@@ -62,13 +62,15 @@ def fit(
             "--targets",
             metavar="T",
             help="Modules to adapt: all-linear, or names such as q_proj,v_proj.",
-            rich_help_panel="Training",
+            rich_help_panel="Training details",
         ),
     ] = "all-linear",
     dora: Annotated[
         bool,
         typer.Option(
-            "--dora", help="Use DoRA adapters (weight-decomposed).", rich_help_panel="Training"
+            "--dora",
+            help="Use DoRA adapters (weight-decomposed).",
+            rich_help_panel="Training details",
         ),
     ] = False,
     seq: Annotated[
@@ -77,7 +79,7 @@ def fit(
             "--seq",
             metavar="N",
             help="Longest sample, in tokens.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
             min=1,
             max=16777216,
         ),
@@ -88,7 +90,7 @@ def fit(
             "--batch",
             metavar="N",
             help="Samples per step and GPU.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
             min=1,
             max=65536,
         ),
@@ -99,7 +101,7 @@ def fit(
             "--accum",
             metavar="N",
             help="Batches accumulated for one optimizer step.",
-            rich_help_panel="Training",
+            rich_help_panel="Training details",
             min=1,
             max=1048576,
         ),
@@ -109,8 +111,9 @@ def fit(
         typer.Option(
             "--optimizer",
             metavar="O",
-            help="Optimizer, for example adamw, adamw_8bit or adafactor.",
-            rich_help_panel="Training",
+            help="Optimizer: adamw, adamw_fused, adamw_8bit, paged_adamw, paged_adamw_8bit, "
+            "lion, lion_8bit, adafactor, sgd, sgd_momentum or none.",
+            rich_help_panel="Common options",
             autocompletion=complete_optimizer,
         ),
     ] = "adamw",
@@ -119,19 +122,22 @@ def fit(
         typer.Option(
             "--checkpointing/--no-checkpointing",
             help="Recompute activations in the backward pass to save memory.",
-            rich_help_panel="Training",
+            rich_help_panel="Common options",
         ),
     ] = True,
     attention: Annotated[
         Literal["sdpa", "eager", "flash"],
-        typer.Option("--attn", help="Attention implementation.", rich_help_panel="Training"),
+        typer.Option(
+            "--attn", help="Attention implementation.", rich_help_panel="Training details"
+        ),
     ] = "sdpa",
     stack: Annotated[
         str,
         typer.Option(
             "--stack",
             metavar="S",
-            help="Training library, for example doctor, hf, trl or unsloth.",
+            help="Training library: doctor, hf, trainer, trl, unsloth, axolotl, llama-factory, "
+            "torchtune, litgpt or other.",
             rich_help_panel="Libraries",
             autocompletion=complete_stack,
         ),
@@ -140,8 +146,8 @@ def fit(
         Literal["bf16", "fp16", "mixed", "fp32"],
         typer.Option(
             "--precision",
-            help="Number format of the weights; mixed keeps them in fp32.",
-            rich_help_panel="Training",
+            help="Number format of the weights; mixed keeps them in fp32 (without a GPU: fp32).",
+            rich_help_panel="Training details",
         ),
     ] = "bf16",
     quant: Annotated[
@@ -149,13 +155,15 @@ def fit(
         typer.Option(
             "--quant",
             help="Format of the quantised weights with --method qlora.",
-            rich_help_panel="Training",
+            rich_help_panel="Training details",
         ),
     ] = "nf4-dq",
     padded: Annotated[
         bool,
         typer.Option(
-            "--padded", help="Assume that batches contain padding.", rich_help_panel="Details"
+            "--padded",
+            help="Assume that batches contain padding.",
+            rich_help_panel="Library details",
         ),
     ] = False,
     dropout: Annotated[
@@ -164,7 +172,7 @@ def fit(
             "--dropout",
             metavar="P",
             help="Dropout of the LoRA adapters.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
             min=0,
             max=1,
             callback=finite,
@@ -175,7 +183,7 @@ def fit(
         typer.Option(
             "--embeddings",
             help="Also train the embeddings and the output head.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = False,
     releases: Annotated[
@@ -183,7 +191,7 @@ def fit(
         typer.Option(
             "--with",
             metavar="L=V,…",
-            help="Library versions for --stack, for example transformers=4.48,liger.",
+            help="Library versions for --stack, for example transformers=4.48,liger (default: the environment's).",
             rich_help_panel="Libraries",
         ),
     ] = "",
@@ -205,7 +213,7 @@ def fit(
         typer.Option(
             "--loss",
             help="How the loss is computed (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = "stack",
     autocast: Annotated[
@@ -213,7 +221,7 @@ def fit(
         typer.Option(
             "--autocast/--no-autocast",
             help="Run the forward pass under torch.autocast (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = None,
     prepared: Annotated[
@@ -221,7 +229,7 @@ def fit(
         typer.Option(
             "--prepared/--no-prepared",
             help="Assume that prepare_model_for_kbit_training was called (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = None,
     experts_quantised: Annotated[
@@ -229,7 +237,7 @@ def fit(
         typer.Option(
             "--experts-4bit/--no-experts-4bit",
             help="Quantise routed experts to 4 bits too (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = None,
     adapter_bits: Annotated[
@@ -238,20 +246,23 @@ def fit(
             "--adapter-bits",
             metavar="B",
             help="Bits per adapter weight: 16 or 32 (default: as the stack does).",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
             min=16,
             max=32,
         ),
     ] = None,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Run under torch.compile.", rich_help_panel="Details")
+        bool,
+        typer.Option(
+            "--compile", help="Run under torch.compile.", rich_help_panel="Library details"
+        ),
     ] = False,
     step_in_backward: Annotated[
         bool,
         typer.Option(
             "--step-in-backward",
             help="Apply each gradient in the backward pass and free it at once.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = False,
     offload: Annotated[
@@ -259,7 +270,7 @@ def fit(
         typer.Option(
             "--offload",
             help="What to keep in RAM instead of GPU memory.",
-            rich_help_panel="Details",
+            rich_help_panel="Library details",
         ),
     ] = "none",
     context_parallel: Annotated[
@@ -268,7 +279,7 @@ def fit(
             "--context-parallel",
             metavar="N",
             help="Number of GPUs that share one sequence.",
-            rich_help_panel="GPUs",
+            rich_help_panel="Several GPUs",
             min=1,
             max=1024,
         ),
@@ -279,7 +290,7 @@ def fit(
             "--gpu",
             metavar="NAME",
             help="GPU model, for example 'RTX 4090' (default: this machine's GPU).",
-            rich_help_panel="GPUs",
+            rich_help_panel="Common options",
             autocompletion=complete_gpu,
         ),
     ] = "",
@@ -288,8 +299,8 @@ def fit(
         typer.Option(
             "--vram",
             metavar="GIB",
-            help="GPU memory in GiB, instead of a model name.",
-            rich_help_panel="GPUs",
+            help="GPU memory in GiB, instead of --gpu.",
+            rich_help_panel="Common options",
             min=0.5,
             max=16384,
             callback=finite,
@@ -301,7 +312,7 @@ def fit(
             "--gpus",
             metavar="N",
             help="Number of GPUs to train on.",
-            rich_help_panel="GPUs",
+            rich_help_panel="Common options",
             min=1,
             max=65536,
         ),
@@ -309,7 +320,7 @@ def fit(
     sharding: Annotated[
         Literal["ddp", "fsdp", "zero1", "zero2", "zero3"],
         typer.Option(
-            "--sharding", help="How the model is split across GPUs.", rich_help_panel="GPUs"
+            "--sharding", help="How the model is split across GPUs.", rich_help_panel="Several GPUs"
         ),
     ] = "ddp",
     tokens: Annotated[
@@ -382,7 +393,7 @@ def fit(
         typer.Option(
             "--cards",
             help="List what each GPU model can train; with MODEL, which ones can do this run.",
-            rich_help_panel="GPUs",
+            rich_help_panel="Common options",
         ),
     ] = False,
     format: FormatOption = "terminal",

@@ -109,6 +109,16 @@ def fix(
             rich_help_panel="New environment",
         ),
     ] = None,
+    requirements: Annotated[
+        str,
+        typer.Option(
+            "--requirements",
+            "-r",
+            metavar="FILE",
+            help="Requirements file for the new environment. Default: what the project declares.",
+            rich_help_panel="New environment",
+        ),
+    ] = "",
     python: Annotated[
         str | None,
         typer.Option(
@@ -148,6 +158,14 @@ def fix(
             rich_help_panel="Apply",
         ),
     ] = False,
+    edit: Annotated[
+        bool,
+        typer.Option(
+            "--edit",
+            help="Also change install commands in the project's Dockerfiles and notebooks.",
+            rich_help_panel="Apply",
+        ),
+    ] = False,
     environment_only: Annotated[
         bool,
         typer.Option(
@@ -178,12 +196,14 @@ def fix(
             script=script,
             installer=installer,
             new=new,
+            requirements=requirements,
             packages=tuple(packages or ()),
             python=python,
             deep=deep,
             smoke=smoke,
             no_import=no_import,
             system=system,
+            edit=edit,
             environment_only=environment_only,
             allow_project_sources=allow_project_sources,
             plugin=tuple(plugin or ()),

@@ -50,7 +50,7 @@ def policy(
 ) -> int:
     """Write a policy from a machine that is known to be good."""
     from tunedoctor.cli.command_options import PolicyOptions
-    from tunedoctor.cli.configured import run_policy
+    from tunedoctor.cli.policy import run_policy
 
     return run_policy(
         PolicyOptions(

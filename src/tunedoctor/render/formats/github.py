@@ -3,9 +3,10 @@
 from collections import Counter
 
 from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.diagnosis.summary import why_unknown
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import lines, literal, why_unknown
+from tunedoctor.render.formats.words import lines, literal
 from tunedoctor.target import safe_text
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}

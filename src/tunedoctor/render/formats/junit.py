@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from tunedoctor.diagnosis.report import ReportFinding
+from tunedoctor.diagnosis.summary import group_of, untold, why_unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.render.formats import Told
-from tunedoctor.render.formats.words import group_of, lines, untold, why_unknown
+from tunedoctor.render.formats.words import lines
 from tunedoctor.target import safe_text
 
 Case = tuple[str, str, str, str]

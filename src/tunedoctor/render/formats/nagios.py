@@ -1,9 +1,10 @@
 """Output for Nagios, Icinga and similar: a line of text, numbers after a bar, and its own exit codes."""
 
 from tunedoctor.diagnosis.report import Report
+from tunedoctor.diagnosis.summary import why_unknown
 from tunedoctor.model.wording import many
 from tunedoctor.render.formats import Told
-from tunedoctor.render.formats.words import flat, why_unknown
+from tunedoctor.render.formats.words import flat
 
 STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 _LONGEST, _MOST = 400, 20

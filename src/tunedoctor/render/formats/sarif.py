@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.diagnosis.summary import group_of, owner, untold
 from tunedoctor.messages.cause import causes
 from tunedoctor.render.formats import Told
-from tunedoctor.render.formats.words import group_of, lines, owner, untold
+from tunedoctor.render.formats.words import lines
 from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import table
 

@@ -1,4 +1,4 @@
-"""The result of `doctor fleet`."""
+"""The report on many machines."""
 
 import re
 from typing import Literal
@@ -104,7 +104,7 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
     changed: dict[str, tuple[str, ...]]
 
 
-class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+class FleetReport(msgspec.Struct, frozen=True, kw_only=True):
     """The output of `doctor fleet --format json`."""
 
     schema: Literal["doctor.fleet/1"] = "doctor.fleet/1"
@@ -139,7 +139,7 @@ def natural(name: str) -> tuple[str, str]:
     return re.sub("[0-9]+", lambda found: found[0].zfill(20), name), name
 
 
-def since(last: Fleet, now: Fleet) -> Since:
+def since(last: FleetReport, now: FleetReport) -> Since:
     """Return what changed since an earlier result."""
     old, new = ({node.node: node for node in fleet.nodes} for fleet in (last, now))
     changed: dict[str, tuple[str, ...]] = {}

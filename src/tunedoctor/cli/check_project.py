@@ -1,0 +1,81 @@
+"""doctor check --project: what a project declares, judged before anything is installed."""
+
+import os
+import sys
+from pathlib import Path
+
+from tunedoctor.cli.command_options import CheckOptions
+from tunedoctor.cli.formats import outputs_of, tell
+from tunedoctor.cli.options import TERMINAL, Options, settings
+from tunedoctor.cli.output import on_terminal, screen
+from tunedoctor.core.check_project import ProjectChoice, judge_project, merge_reports
+from tunedoctor.diagnosis.report import Report
+from tunedoctor.render.screen import as_line, mark
+from tunedoctor.tables.config import TargetMachine
+from tunedoctor.wheels.described import Asked
+
+
+def run_check_project(given: CheckOptions) -> int:
+    """Judge a project on each described machine, else on this one, and tell the reports; returns the exit code."""
+    held = settings(given.config)
+    outputs = outputs_of("check", given.output, given.report)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
+        outputs = (*outputs, ("github", ""))
+    options = Options.of(given, held)._replace(outputs=outputs, here=False)
+    reports = judge_project(
+        ProjectChoice(Path(given.project or "."), given.requirements, given.extras, given.groups),
+        described_machines(given, held.config.targets),
+        options.criteria,
+        allow_sources=given.allow_project_sources,
+        interaction=TERMINAL,
+    )
+    stdout = None
+    if options.format == "terminal":
+        stdout = "\n".join(_shown(one, options) for one in reports)
+        stdout += _summary(reports) if len(reports) > 1 else ""
+    elif options.format in ("json", "jsonl") and len(reports) > 1:
+        stdout = "".join(map(as_line, reports))
+    return tell(merge_reports(reports), options, stdout=stdout)
+
+
+def described_machines(given: CheckOptions, targets: tuple[TargetMachine, ...]) -> list[Asked]:
+    """Return the machines to judge a project on: those of the options, else those of the settings."""
+    asked = Asked(
+        platform=given.platform, arch=given.arch, python=given.python, driver=given.driver
+    )
+    if given.gpus:
+        return [asked._replace(gpus=(gpu,)) for gpu in given.gpus]
+    if given.driver or given.platform or given.arch or not targets:
+        return [asked]
+    return [
+        Asked(
+            platform=one.platform,
+            arch=one.arch,
+            python=given.python or one.python,
+            driver=one.driver,
+            gpus=(one.gpu,) if one.gpu else (),
+        )
+        for one in targets
+    ]
+
+
+def _shown(report: Report, options: Options) -> str:
+    heading = screen(sys.stdout)
+    if report.machine.described:
+        heading.line((report.machine.described, "bold"))
+        heading.gap()
+    return heading.text() + on_terminal(report, options, sys.stdout)
+
+
+def _summary(reports: tuple[Report, ...]) -> str:
+    """Return one line for each machine, with its verdict."""
+    lines = screen(sys.stdout)
+    lines.gap()
+    for one in reports:
+        worst = {f.severity for f in one.findings if not f.accepted}
+        kind = {"ready": "ok", "findings": "warning", "unknown": "unknown"}[one.verdict]
+        kind = "error" if "error" in worst else kind
+        ids = dict.fromkeys(f.id for f in one.findings if f.severity in ("error", "warning"))
+        said = ", ".join(ids) or ("ready" if kind == "ok" else "could not be decided")
+        lines.wrap(f"{one.machine.described or 'this machine'}: {said}", 2, mark(kind), kind)
+    return lines.text()

@@ -1,0 +1,86 @@
+"""What a new environment holds: what the project next to it declares, or a requirements file."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tunedoctor.core.errors import misuse
+from tunedoctor.facts import Host, Interpreter
+from tunedoctor.model.machine import of_host
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import listed, many
+from tunedoctor.project.declarations import Project
+from tunedoctor.project.locked_packages import marker_holds
+from tunedoctor.project.read_project import read_project
+from tunedoctor.project.requirement_files import list_unread_lines, read_requirements
+from tunedoctor.wheels.machine_facts import marker_environment
+
+_MAKES = {
+    "uv": "uv sync",
+    "poetry": "poetry install",
+    "pdm": "pdm install",
+    "pixi": "pixi install",
+    "conda": "conda env create -f environment.yml",
+}
+"""Manager -> the command that makes the project's environment."""
+
+
+class DeclaredPackages(NamedTuple):
+    """What a new environment is to hold."""
+
+    requirements: tuple[str, ...] = ()
+    """Names with versions, as `doctor fix --with` takes them; () for the default set."""
+    note: str = ""
+    """What the requirements come from, and which lines are left out."""
+
+
+def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, ...]]:
+    """Return what an environment at `new` is made of, and its files: a requirements file, else its folder's project.
+
+    Raises DoctorError if there is no such file, or a tool manages the project's environment.
+    """
+    if requirements:
+        path = Path(requirements).expanduser()
+        if not path.is_file():
+            misuse(f"there is no file {requirements}", "-r names a requirements file")
+        folder = path.absolute().parent
+        declarations = tuple(read_requirements(folder, path.name))
+        if not any(one.kind == "dependency" for one in declarations):
+            misuse(f"{requirements} names no package", "-r names a requirements file")
+        return Project(folder=folder, manager="pip", declarations=declarations), (path.name,)
+    project = read_project(new.parent)
+    if project.manager in _MAKES:
+        misuse(
+            f"{new.parent} is a project of {project.manager}, which makes its environment:"
+            f" run {_MAKES[project.manager]}",
+            "doctor check --project says whether what it installs trains here; for another"
+            " environment name a folder elsewhere",
+        )
+    return project, tuple(dict.fromkeys(one.file for one in project.declarations))
+
+
+def declared_packages(
+    project: Project, files: tuple[str, ...], snapshot: Snapshot
+) -> DeclaredPackages:
+    """Return what a new environment is to hold. `snapshot` has the Python that it is made of."""
+    some = [
+        one
+        for one in project.declarations
+        if one.kind in ("dependency", "constraint") and _holds(one.marker, snapshot)
+    ]
+    if not any(one.kind == "dependency" for one in some):
+        return DeclaredPackages()
+    named = {one.name for one in some if one.kind == "dependency"}
+    words = tuple(f"{one.name}{one.specifier}" for one in some if one.name in named)
+    unread = [line for file in files for line in list_unread_lines(project.folder, file)]
+    note = f"the environment gets what {listed(files, 3)} declares"
+    if unread:
+        note += f"; not installed: {many(len(unread), 'line')} of no index ({listed(unread, 3)})"
+    return DeclaredPackages(words, note)
+
+
+def _holds(marker: str, snapshot: Snapshot) -> bool:
+    """Return whether a requirement counts on this machine and Python."""
+    host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
+    if not marker or host is None or interpreter is None:
+        return True
+    return marker_holds(marker, marker_environment(of_host(host, interpreter)))

@@ -1,0 +1,45 @@
+"""The settings in effect, and where each comes from."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.tables.config import Config, Settings, mirrors
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """A setting in effect."""
+
+    name: str
+    value: Any
+    source: str
+    """The file or the variable; "default"."""
+
+
+class EffectiveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The result that `doctor config --format json` prints."""
+
+    schema: Literal["doctor.config/1"] = "doctor.config/1"
+    file: str = ""
+    """The file with the settings; "" if there is none."""
+    settings: tuple[Setting, ...] = ()
+
+
+def effective_settings(settings: Settings, criteria: Criteria) -> EffectiveSettings:
+    """Return each setting with its source: those of a file, mirrors, and the entries of the policy.
+
+    `criteria`: made of `settings`.
+    """
+    values = msgspec.to_builtins(settings.config)
+    names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
+    places = {name: settings.file if name in settings.given else "default" for name in names}
+    for name in ("fail_on", "unknown"):  # strict = true changes both
+        if values[name] != getattr(criteria, name):
+            values[name], places[name] = getattr(criteria, name), "strict"
+    found = [Setting(name.replace("_", "-"), values[name], places[name]) for name in names]
+    urls = [(str(name), url, settings.file) for name, url in settings.config.mirrors.items()]
+    urls += [(name, one.url, one.place) for name, one in mirrors().items()]
+    found += [Setting(f"mirrors.{name}", url, place) for name, url, place in urls]
+    found += [Setting(one.id, one.said, settings.file) for one in settings.rules]
+    return EffectiveSettings(file=settings.file, settings=tuple(found))

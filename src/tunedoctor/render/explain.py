@@ -1,0 +1,89 @@
+"""An explanation, and the list of what can be explained, on a screen."""
+
+from collections.abc import Iterable, Sequence
+
+from tunedoctor.core.explain import Explanation, Installed
+from tunedoctor.messages.cause import GROUPS
+from tunedoctor.model.findings import Check
+from tunedoctor.render.page import render_page, render_text
+from tunedoctor.render.screen import Screen
+
+_NOT_PROVED = (
+    "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
+    "with it; doctor explain ID shows a cause's page."
+)
+
+
+def render_explanation(found: Explanation, screen: Screen) -> str:
+    """Return the page, or what an error text shows or can mean."""
+    if found.document:
+        return render_text(found.document, screen)
+    if found.suspects:
+        return _suspects(found, screen)
+    if found.found:
+        screen.wrap(f"The text shows: {found.found}")
+        screen.line()
+    render_page(found.pages[0], screen)
+    for number, page in enumerate(found.pages[1:]):
+        if not number:
+            screen.line()
+            screen.line(("In the same text", "bold"))
+        screen.head(f"  {page.id}  ", text=page.title, indent=6)
+    return screen.text()
+
+
+def _suspects(found: Explanation, screen: Screen) -> str:
+    screen.line(("This text can mean", "bold"))
+    for one in found.suspects:
+        screen.line()
+        screen.head(f"{one.likelihood:4.0%}  ", (one.id, "bold"), "  ", text=one.title, indent=6)
+        screen.command("confirm", one.settle)
+    screen.line()
+    screen.wrap(_NOT_PROVED)
+    return screen.text()
+
+
+def render_topics(checks: Sequence[Check], documents: Iterable[str], screen: Screen) -> str:
+    """Return the ids of checks with their titles, by group, and the names of pages."""
+    width = max(len(one.id) for one in checks)
+    is_narrow = screen.width < width + 43  # titles would be a column of single words
+    for group in (*GROUPS, ""):
+        some = sorted((one for one in checks if one.group == group), key=lambda one: one.id)
+        if some:
+            screen.gap()
+            screen.line((group or "of plug-ins", "bold"))
+        for one in some:
+            name = one.id if is_narrow else f"{one.id:<{width}}"
+            kind = one.severity if is_narrow else f"{one.severity:<7}"
+            indent = 6 if is_narrow else width + 13
+            screen.head(f"  {name}  {kind}  ", text=one.title, indent=indent)
+    screen.gap()
+    screen.line(("pages", "bold"))
+    screen.wrap(", ".join(documents), 2)
+    return screen.text()
+
+
+def render_installed(found: Installed, screen: Screen, *, is_terminal: bool) -> str:
+    """Return the checks, fixes and plug-ins; outside a terminal each is one line, for grep."""
+    for head, indent, rows in (
+        (
+            f"{len(found.checks)} checks",
+            42,
+            [(one.id, f"{one.severity:<8} {one.title}") for one in found.checks],
+        ),
+        (f"{len(found.fixes)} fixes", 33, [(one.id, one.title) for one in found.fixes]),
+        (
+            f"{len(found.plugins)} plug-ins (they run only when named: --plugin NAME)",
+            33,
+            found.plugins,
+        ),
+    ):
+        screen.line((head, "bold"))
+        for name, text in rows:
+            start = f"  {name:<{30 if screen.width >= 80 else 0}} "
+            if is_terminal:
+                screen.head(start, text=text, indent=indent if screen.width >= 80 else 6)
+            else:
+                screen.line(f"{start}{text}")
+    screen.next(("doctor explain ID", "read about one"))
+    return screen.text()
