@@ -41,7 +41,7 @@ def test_what_an_update_learns_is_told_and_used_by_the_other_commands(tmp_path, 
     cache = tmp_path / "cache"
     said = update(cache, mirror)
     assert "2.16.0: cu130 cu132, xpu, Python 3.11-3.15 3.14t 3.15t" in said
-    assert "2.16.0: supported GPUs unknown, so it is only chosen if nothing older fits" in said
+    assert "2.16.0: supported GPUs unknown, so only chosen if nothing older fits" in said
     assert "shipped 2026-11-24" in said
     assert "--force asks" in update(cache, mirror)
     assert "nothing new" in update(cache, mirror, "--force")

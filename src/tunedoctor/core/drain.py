@@ -133,7 +133,7 @@ def recent(
             if not why and undoes and "verdict" in told and not _is_whole(told, criteria, least):
                 why = "is a report for which checks were left out, or counted less"
         except Exception as error:  # noqa: BLE001  the file can contain anything
-            why = f"does not tell when it was taken: {error}"
+            why = f"does not say when it was taken: {error}"
         yield Reply(name, problem=f"{place} {why}") if why else job
 
 

@@ -86,7 +86,7 @@ def explain_topic(topic: str, text: str | None, criteria: Callable[[], Criteria]
         text = topic
     if text is None and not topic:
         misuse(
-            "explain which finding", "doctor explain ID, an error text in quotes, a page, or --list"
+            "no finding is named", "doctor explain ID, an error text in quotes, a page, or --list"
         )
     only = (topic,) if text is None else ()
     checks = criteria()._replace(skip=(), only=only).checks()
