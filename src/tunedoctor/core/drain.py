@@ -20,7 +20,7 @@ from tunedoctor.system.reading import read_regular
 
 
 class NodeAction(NamedTuple):
-    """What is to be done to a node."""
+    """An action on a node."""
 
     node: str
     reason: str
@@ -42,7 +42,7 @@ class DrainResult(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused or failed."""
+        """True if nothing was refused and nothing failed."""
         return not self.refused and not any(one.problem for one in self.actions)
 
 
@@ -56,7 +56,7 @@ class NodeFault(NamedTuple):
 
 
 class Verdicts(NamedTuple):
-    """What nodes are like, by their names in the cluster."""
+    """The states of nodes, by their names in the cluster."""
 
     faults: dict[str, NodeFault]
     """Nodes that are at fault themselves."""

@@ -84,14 +84,14 @@ class Machines(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def how(self) -> How:
-        """How each node is asked."""
+        """The settings for asking each node."""
         profile = "project" if self.smoke else self.profile or "node"
         words = ("snapshot", "--profile", profile, "--keep-host", *["--smoke"] * self.smoke)
         return How(words, self.doctor, self.timeout, self.at_once, self.image or IMAGE)
 
 
 class PodManifest(NamedTuple):
-    """What examines nodes of Kubernetes by hand."""
+    """The manifest and commands with which a user examines nodes of Kubernetes."""
 
     manifest: str
     """A Job for one node, as JSON."""
