@@ -63,7 +63,7 @@ def broken_packages(
 def _folders(
     one: api.BrokenDistribution, packages: api.Packages, interpreter: api.Interpreter
 ) -> list[str]:
-    """Return what is to be deleted, relative to the environment."""
+    """Return the paths to delete, relative to the environment."""
     names: list[str] = []
     if one.problem == "leftover":
         names = [one.name]

@@ -279,7 +279,7 @@ def test_two_machines_are_compared(tmp_path, capfd):
     assert found.a
     assert found.b
     assert found.facts
-    with pytest.raises(DoctorError, match="would be held against itself"):
+    with pytest.raises(DoctorError, match="would be compared with itself"):
         tunedoctor.diff("-", "-")
     assert capfd.readouterr() == ("", "")
 
@@ -345,7 +345,7 @@ def test_a_run_is_explained(capfd):
     out, err = capfd.readouterr()
     assert out == "1\n"
     assert "ModuleNotFoundError" in err
-    with pytest.raises(DoctorError, match="no command is named"):
+    with pytest.raises(DoctorError, match="no command is given"):
         tunedoctor.run([])
 
 

@@ -93,7 +93,7 @@ def _options() -> argparse.ArgumentParser:
 def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tables
     """Return the table updated from the indexes, and what they did not contain."""
     if ban := own(os.environ, sys.prefix, project_file()).ban:
-        raise FetchError(url="", what=f"{ban.who} says that no network is to be asked")
+        raise FetchError(url="", what=f"{ban.who} forbids using the network")
     default, client = asker()
     said = ask(indexes(index, default), old, client)
     today = datetime.now(UTC).date().isoformat()
@@ -106,7 +106,7 @@ def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tabl
         new["releases"]["source"] = [*new["releases"]["source"], SOURCE]
     notes = [f"? left out: {one}" for one in result.left_out]
     notes += [f"? not told: {one}" for one in said.untold]
-    notes += [f"? kept, though the index does not name it: {one}" for one in result.kept]
+    notes += [f"? kept, although the index does not list it: {one}" for one in result.kept]
     return new, notes
 
 

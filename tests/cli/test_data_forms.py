@@ -332,7 +332,7 @@ def test_columns_that_no_row_has_are_refused(inside, trained, tmp_path):
     (tmp_path / "d.csv").write_bytes(table(GOOD[:2]))
     columns = "--columns=prompt=no,completion=answer"
     for said in (inside("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
-        assert "--columns: no row among the first of d.csv has all of no, answer; " in said
+        assert "--columns: none of the first rows of d.csv has all of no, answer; " in said
     (tmp_path / "e.csv").write_bytes(b"no,answer\na,b\n")
     ended = inside("data", "d.csv", "e.csv", columns, "--format=json")
     one, two = json.loads(ended.stdout)["files"]

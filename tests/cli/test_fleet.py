@@ -280,7 +280,7 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     )
     told = json.loads(cut.stdout)
     assert told["unreached"] == {
-        "line-5": "is a line of more than 16 MiB, and left out; a snapshot has about 0.1"
+        "line-5": "skipped a line of more than 16 MiB; a snapshot has about 0.1"
     }
     assert told["older"] == {"n0": 1}
     (tmp_path / "last.json").write_text(first.stdout.replace('"line-5"', '"line-5\\u001b[2J"'))
@@ -316,7 +316,7 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
         "fleet", "--from", "-", "--diff", str(write(tmp_path / "g", machine(1)) / "n0.json")
     )
     assert refused.returncode == 2
-    assert "no former answer" in refused.stderr
+    assert "not an earlier result" in refused.stderr
 
 
 def test_who_is_slow_stands_out(tmp_path: Path) -> None:
@@ -428,7 +428,7 @@ def test_formats(tmp_path: Path) -> None:
         ([], "--from"),
         (["--from", "x", "--slurm"], "--from and --slurm"),
         (["--from", "x", "--smoke"], "leave out"),
-        (["--from", "."], "no snapshot is in .: names end in .json or .jsonl"),
+        (["--from", "."], "no snapshot found in .: names end in .json or .jsonl"),
         (["--ssh", "h", "--smoke", "--profile", "node"], "leave out --profile"),
         (["--from", "x", "--undrain", "--only", "disk-full"], "leave out --only"),
         (["--from", "x", "--yes"], "add --drain"),

@@ -189,7 +189,7 @@ def test_a_folder_with_settings_needs_a_child(tmp_path, monkeypatch):
         ("wheel", {"platform": "linux", "gpus": ["RTX 9"]}, "RTX 9"),
         ("explain", {"id": "torch-cpu-onyl"}, "is it torch-cpu-only"),
         ("explain", {"id": "fit", "text": TEXT}, "give one of them"),
-        ("explain", {}, "explain which finding"),
+        ("explain", {}, "no finding is named"),
     ],
 )
 def test_a_mistake_says_the_way_out(name, values, words, tmp_path, monkeypatch):

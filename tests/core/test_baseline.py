@@ -24,7 +24,7 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no baseline"),
+        ("{", "is not a baseline"),
         ('{"schema": "x/9", "doctor": "1", "findings": []}', "is of schema 'x/9'"),
     ],
 )

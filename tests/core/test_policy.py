@@ -28,7 +28,7 @@ def test_a_policy_is_returned_and_written(tmp_path: Path) -> None:
 def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     file = tmp_path / "doctor.toml"
     file.write_text("mine")
-    with pytest.raises(DoctorError, match="is there"):
+    with pytest.raises(DoctorError, match="already exists"):
         write_policy(good_machine, str(file))
     assert file.read_text() == "mine"
     write_policy(good_machine, str(file), force=True)

@@ -56,5 +56,5 @@ def test_facts_that_can_not_be_read_are_noted(
     (tmp_path / "r.txt").write_text(UNREADABLE_FACTS)
     (result,) = triage_files([str(tmp_path / "r.txt")], Criteria())
     assert result.report is not None
-    assert result.notes[0].startswith(f"the facts that the doctor wrote of {tmp_path}/r.txt")
+    assert result.notes[0].startswith(f"the facts that doctor wrote of {tmp_path}/r.txt")
     assert capfd.readouterr() == ("", "")

@@ -335,7 +335,7 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     says = r"\n    n1: file.json was taken \d+ days ago, at 2026-01-02 03:04; --max-age"
     assert (shown.returncode, bool(re.search(says, shown.stdout))) == (2, True), shown.stdout
     (tmp_path / "n2.json").write_text('{"taken": "today"}')
-    assert "n2.json does not tell" in said("fleet --from n2.json --cordon", tmp_path, env).stdout
+    assert "n2.json does not say" in said("fleet --from n2.json --cordon", tmp_path, env).stdout
     told("--uncordon --yes --max-age 80000", "well.toml")
     assert patches() == {"n1": undone}
     items[:] = [{"metadata": {"name": "n4"}, "spec": {}, "status": {}}]
@@ -404,7 +404,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
         ("--ssh=@none", "none can't be read: No such file"),
         ("--slurm=-x", "is neither a partition nor a list"),
         ("--ssh=h --drain --label", "one at a time"),
-        ("--ssh=h --drain --max-age=2", "--max-age is of files"),
+        ("--ssh=h --drain --max-age=2", "--max-age needs --from"),
     ],
 )
 def test_what_names_no_nodes(tmp_path: Path, words: str, says: str) -> None:

@@ -180,7 +180,7 @@ def test_a_node_that_is_otherwise_is_named_and_nothing_is_trained(slurm, node, s
     assert (ended.code, bool(re.search(says, ended.said))) == (1, True), ended.said
     wrong = [line for line in ended.said.splitlines() if line.startswith("✗")]
     assert all(f" {node}: " in line for line in wrong), wrong
-    assert "doctor: not begun; --no-check trains all the same" in ended.said
+    assert "doctor: not started; --no-check trains anyway" in ended.said
     assert not (slurm.folder / node / "log.jsonl").exists()
     assert not [*(slurm.folder / node).glob(".new-*")]
     assert slurm.gone()
@@ -258,10 +258,10 @@ def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
     ended = slurm.train("--out=none", "--nodes=2", "--slurm", by=("srun", "-N2"))
     assert (ended.code, ended.said.count("srun runs several doctors: leave srun out")) == (2, 2)
     for words, says in (
-        (["--nodes=2"], "--nodes says not whose nodes; --slurm takes"),
-        (["--slurm"], "--slurm says not how many nodes"),
+        (["--nodes=2"], "--nodes does not say whose nodes; "),
+        (["--slurm"], "--slurm does not say how many nodes"),
         (["--nodes=3", "--slurm"], "batch 8 is not a multiple of 3 processes on 3 nodes; use --batch=9"),
-        (["--nodes=2", "--slurm", "--merge"], "nodes are of a training"),
+        (["--nodes=2", "--slurm", "--merge"], "--nodes needs a training"),
         (["--slurm", "--nodes=2", "--image=x"], "are for pods; add --kubernetes"),
         (["--nodes=64", "--slurm", "--batch=64"], "9 of 64 nodes are available"),
         (["--nodes=2", "--slurm=$(x)"], "is neither a partition nor a list of nodes"),

@@ -76,7 +76,7 @@ def test_faults_of_an_interpreter(tmp_path):
     pythons = [*(str(tmp_path / str(n)) for n in range(len(bodies))), "/no/such"]
     said = (
         "no answer in 0 s", "signal SIGSEGV", "exit status 1: no encodings",
-        "does not answer as a Python does: 'hello'", "FileNotFoundError",
+        "does not answer like a Python: 'hello'", "FileNotFoundError",
     )  # fmt: skip
     for python, why in zip(pythons, said, strict=True):
         told = probe.ask(python, seconds=0.3 if "no answer" in why else 60.0)

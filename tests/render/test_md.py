@@ -287,7 +287,7 @@ def test_facts_that_cannot_be_read_are_said_and_the_rest_is_read(name, inside):
     whole = written(snapshot_of("driver-550-with-cu130"))
     text = f"{whole[: whole.index('<details>')]}\n{block}\n"
     ended = inside("triage", "-", "--format", "json", stdin=text)
-    assert ended.stderr.startswith("doctor: the facts that the doctor wrote can't be read: ")
+    assert ended.stderr.startswith("doctor: the facts that doctor wrote can't be read: ")
     assert why in ended.stderr
     told = json.loads(ended.stdout)
     assert told["machine"]["driver"] == "550.144.03"

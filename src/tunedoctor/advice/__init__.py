@@ -1,1 +1,1 @@
-"""What several checks share of error texts: which libraries do not fit, whose memory or library it is."""
+"""Facts that several checks read from error texts: libraries that do not fit, and the owner of memory or a library."""

@@ -1,4 +1,4 @@
-"""What several checks tell alike: versions, requirements, long causes, rows of known_bad.json, AMD GPUs on the bus."""
+"""Parts of findings that several checks share: versions, requirements, rows of known_bad.json, AMD GPUs on the bus."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ _LONGEST = 160
 
 
 def together(versions: Mapping[str, str]) -> str:
-    """Return "peft 0.17.1 with transformers 5.24.0"; names alone where no version is known."""
+    """Return "peft 0.17.1 with transformers 5.24.0"; only names if the versions are unknown."""
     named = [f"{name} {version}".strip() for name, version in versions.items()]
     return " with ".join([named[0], " and ".join(named[1:])]) if len(named) > 1 else "".join(named)
 
@@ -48,7 +48,7 @@ _Fix = tuple[Mapping[str, str], frozenset[str]]
 
 
 def lasting(fixes: Sequence[_Fix], packages: Packages | None) -> dict[str, str]:
-    """Join fixes. What was said of a release falls away where another fix moves that library to another release."""
+    """Join fixes. Drop a statement about a release if another fix moves that library to another release."""
     pending, kept = list(fixes), list[_Fix]()
     while pending:
         free = [
@@ -74,12 +74,12 @@ def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
 
 
 def pairs_of(check: str, facts: Facts) -> tuple[Broken, ...]:
-    """Return the rows of a check that what is known of a machine fires."""
+    """Return the rows of a check that match the facts of a machine."""
     return broken_pairs(check, facts.packages, facts.torch, facts.environment, facts.errors)
 
 
 def pair_found(one: Broken, said: str = "") -> str:
-    """Return what is wrong: the versions, why they break, and what was printed; without versions the error alone."""
+    """Return what is wrong: versions, why they do not fit, and the error; without versions only the error."""
     both, said = together(one.versions), one.said or said
     if not both:
         return f"the error '{said}'" if said else brief(one.row.cause)
@@ -87,7 +87,7 @@ def pair_found(one: Broken, said: str = "") -> str:
 
 
 def pair_means(row: Row) -> str:
-    """Return where it bites, and in what words."""
+    """Return when it fails, and with which error."""
     return f"{table('known_bad')['stages'].get(row.stage, 'the run fails')}: '{row.says}'"
 
 
@@ -126,7 +126,7 @@ _PRODUCT = pattern(r"\[([^\]]{3,80})\]\s*\Z")
 
 
 def amd_on_bus(bus: PciBus | None) -> tuple[AmdGpu, ...]:
-    """Return the cards whose target the bus tells; whether the kernel offers them for computing, it does not."""
+    """Return the cards whose target is known from the PCI bus, which does not show whether the kernel offers them."""
     found: list[AmdGpu] = []
     for one in bus.of("1002") if bus else ():
         chip, product = _CHIP.match(one.name), _PRODUCT.search(one.name)

@@ -22,12 +22,12 @@ F = TypeVar("F", bound=Fact)
 
 
 def known(fact: F | Unknown | None) -> F | None:
-    """Return the fact, or None where it is absent or unknown."""
+    """Return the fact, or None if it is absent or unknown."""
     return None if isinstance(fact, Unknown) else fact
 
 
 def raised(errors: Errors | Unknown | None) -> tuple[ErrorText, ...]:
-    """Return the errors of a log; none where none is known."""
+    """Return the errors of a log; empty if none are known."""
     return errors.errors if isinstance(errors, Errors) else ()
 
 
@@ -48,7 +48,7 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def expression(text: str) -> re.Pattern[str]:
-    """Return an expression of the table with what its names stand for."""
+    """Return an expression of the table with its names replaced."""
     known, plain = table("misfits"), text.removeprefix("(?i)")
     flags = re.IGNORECASE if plain != text else 0
     plain = plain.replace("<place>", known["place"])
@@ -73,12 +73,12 @@ def counted(names: Iterable[str]) -> str:
 
 
 def shared_memory(errors: Errors | Unknown | None) -> str:
-    """Return what is said where /dev/shm is full, missing or too small; "" where nothing is."""
+    """Return the error which says that /dev/shm is full, missing or too small; "" if there is none."""
     return told(errors, *table("misfits")["shared_memory"]) or _full(errors)
 
 
 def _full(errors: Errors | Unknown | None) -> str:
-    """Return the error of a writer to /dev/shm that found no room; "" where there is none."""
+    """Return the error of a writer to /dev/shm that found no space; "" if there is none."""
     for error in raised(errors):
         found = _shape("full").search(error.text)
         by_writer = bool(error.frames) and bool(_shape("writers").search(error.frames[-1].file))
@@ -158,7 +158,7 @@ class Shortage(NamedTuple):
 
     @property
     def by_others(self) -> bool:
-        """Other processes hold what is lacking, and much of the GPU."""
+        """True if other processes hold the missing memory, and much of the GPU."""
         return self.others >= self.tried - self.free and self.others > _MUCH * self.total
 
     @property
@@ -168,7 +168,7 @@ class Shortage(NamedTuple):
 
 
 def shortage(errors: Errors | Unknown | None) -> Shortage | None:
-    """Return the sizes of the first error that tells them all."""
+    """Return the sizes of the first error that states all of them."""
     for error in raised(errors):
         tried = _shape("tried").search(error.text)
         if tried and (found := _new(error.text, tried) or _old(error.text, tried)):
@@ -260,10 +260,10 @@ class TokenizerFile(NamedTuple):
 
 
 def misfits(errors: Errors | Unknown | None, *, loosely: bool = False) -> Iterator[Misfit]:
-    """Yield them in the order of the text; `loosely`: those whose caller is not known, instead.
+    """Yield them in the order of the text; `loosely`: instead those whose caller is unknown.
 
-    Not what the user's own code asks for, nor a package that misses a part of itself, nor a file outside of where
-    packages are installed.
+    Requests of the user's own code, packages that lack a part of themselves, and files outside of package folders are
+    left out.
     """
     for error in raised(errors):
         if found := _loose(error) if loosely else _misfit(error):
@@ -284,7 +284,7 @@ def compares(errors: Errors | Unknown | None) -> Misfit | None:
 
 
 def given_up(errors: Errors | Unknown | None, torch: str) -> GivenUp | None:
-    """Return the first of them; `torch` is the installed release, "" where it is not known."""
+    """Return the first of them; `torch` is the installed release, "" if unknown."""
     for error in raised(errors):
         for shape in _rows("given_up"):
             found = shape.search(error.text)
@@ -298,10 +298,10 @@ def given_up(errors: Errors | Unknown | None, torch: str) -> GivenUp | None:
 def metadata_gone(
     errors: Errors | Unknown | None, typed: Typed | Unknown | None, *, replaced: bool
 ) -> Gone | None:
-    """Return the first package that an error misses the metadata of; None where there is none.
+    """Return the first package whose metadata are missing according to an error; None if there is none.
 
-    `replaced`: only where a cell of the same notebook installed the package, so that the running process remembers the
-    release before; else only where none did.
+    `replaced`: only if a cell of the same notebook installed the package, so that the running process still has the
+    previous release; otherwise only if none did.
     """
     for error in raised(errors):
         if found := _shape("metadata gone").search(error.text):
@@ -366,7 +366,7 @@ def _misfit(error: ErrorText) -> Misfit | None:
 
 
 def _loose(error: ErrorText) -> Misfit | None:
-    """Judge an error whose caller is not known; warnings tell of nothing that stopped."""
+    """Judge an error whose caller is unknown; warnings are ignored, because nothing stopped."""
     text = error.text
     hidden = "(unknown location)" in text or "partially initialized" in text
     if hidden or error.type.endswith("Warning"):

@@ -83,7 +83,7 @@ class DoctorGroup(TyperGroup):
         return [*COMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ANN401, ARG002  as above
-        """Return a command, or None if there is none of that name."""
+        """Return the command with a name, or None if it does not exist."""
         return load_command(cmd_name) if cmd_name in COMMANDS else None
 
 

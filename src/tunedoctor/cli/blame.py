@@ -93,7 +93,7 @@ def _variables(folder: Path) -> Iterator[tuple[str, Place]]:
 
 
 def _policy(folder: Path, file: str) -> dict[str, Place]:
-    """Return key -> its line in a file of the folder; "" -> where the policy begins."""
+    """Return key -> its line in a file of the folder; "" -> the first line of the policy."""
     here = folder.resolve()
     path = Path(os.path.abspath(here / file))  # noqa: PTH100  resolve would follow a link
     if not file or not path.is_relative_to(here) or path.resolve() != path or not path.is_file():

@@ -1,4 +1,4 @@
-"""doctor check and doctor snapshot: what is here, judged or written down."""
+"""doctor check and doctor snapshot: judge the facts of this machine, or write them to a file."""
 
 import math
 import os
@@ -180,7 +180,7 @@ class _Limit:
 
 
 def run_snapshot(given: SnapshotOptions) -> int:
-    """Take a snapshot and write it, whole or not at all; returns the exit code."""
+    """Take a snapshot and write it, completely or not at all; return the exit code."""
     from tunedoctor.core.files import require_writable, write_file  # noqa: PLC0415  a check writes none
 
     out, options = given.output, Options.of(given)

@@ -17,7 +17,7 @@ def run_diff(given: DiffOptions) -> int:
     """Print what differs between two machines; returns the exit code: 1 if a finding does."""
     a, b, is_here = given.a, given.b, HERE in (given.a, given.b)
     if not is_here and (given.target is not None or given.own):
-        misuse("--target and --self are for this machine", "put - in the place of a file")
+        misuse("--target and --self are for this machine", "write - instead of a file")
     place = aim(given.target, own=given.own) if is_here else NO_TARGET
     found = compare_sources(a, b, criteria_of(given), lambda: look(place))
     if given.format == "json":

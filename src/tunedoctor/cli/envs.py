@@ -22,7 +22,7 @@ def _render(found: Environments, screen: Screen) -> str:
     if found.environments:
         screen.next(("doctor check --target ENVIRONMENT", "check one"))
     else:
-        screen.wrap("no environment is active, stands here, or where tools keep theirs")
+        screen.wrap("no environment is active, in this folder, or where tools keep theirs")
         screen.next(("doctor fix --new .venv", "create one"))
     return screen.text()
 
@@ -31,4 +31,4 @@ def _words(one: Environment) -> list[str]:
     torch = f"torch {one.torch}" if one.torch else "no torch"
     told = [one.kind, f"Python {one.python or 'unknown'}", torch]
     told += [] if one.bytes is None else [f"{one.bytes / 1e9:.1f} GB"]
-    return [*told, *(["active"] if one.active else []), *(["the doctor's own"] if one.own else [])]
+    return [*told, *(["active"] if one.active else []), *(["doctor's own"] if one.own else [])]

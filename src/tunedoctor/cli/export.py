@@ -1,4 +1,4 @@
-"""doctor chat and doctor export: what was trained, asked here or made ready for other programs."""
+"""doctor chat and doctor export: ask a trained model, or convert it for other programs."""
 
 import shlex
 import sys

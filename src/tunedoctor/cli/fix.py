@@ -82,7 +82,7 @@ class TerminalFix(FixEvents):
         self._write(render_next_round(ids, screen()))
 
     def remains(self, result: FixResult) -> None:
-        """Print why what is left cannot be fixed."""
+        """Print why the remaining findings cannot be fixed."""
         self._write(render_left(as_shown(result), screen()))
 
     def interrupted(self, text: str) -> None:
@@ -103,7 +103,7 @@ class TerminalFix(FixEvents):
         elif why := refusal(place, MARK, force=False):
             misuse(f"{place} {why}", "name another file")
         else:
-            write_file(place, text, "name a file of yours")
+            write_file(place, text, "name your own file")
         if self._is_terminal and place != "-":
             self._show_script(fix, place)
 

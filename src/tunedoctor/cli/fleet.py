@@ -109,14 +109,15 @@ def check_combinations(options: FleetOptions) -> None:
         options.cordon or options.uncordon or options.label or options.unlabel
     ):
         misuse(
-            "--drain is one act, and there is another", "ask for one at a time, and what undoes it"
+            "--drain and another action are both given", "ask for one at a time, and what undoes it"
         )
     if (options.cordon or options.uncordon) and (options.label or options.unlabel):
         misuse(
-            "--cordon is one act, and there is another", "ask for one at a time, and what undoes it"
+            "--cordon and another action are both given",
+            "ask for one at a time, and what undoes it",
         )
     if options.max_age != 1.0 and not options.files:
-        misuse("--max-age is of files", "add --from")
+        misuse("--max-age needs --from", "add --from")
     if (options.yes or options.at_most is not None or options.max_age != 1.0) and not (
         options.drain
         or options.undrain
@@ -125,6 +126,6 @@ def check_combinations(options: FleetOptions) -> None:
         or options.label
         or options.unlabel
     ):
-        misuse("--yes, --at-most and --max-age are of an act", "add --drain, or another")
+        misuse("--yes, --at-most and --max-age need an action", "add --drain or another action")
     if (options.undrain or options.uncordon or options.unlabel) and (options.only or options.skip):
-        misuse("who is looked at in part is not seen ready", "leave out --only and --skip")
+        misuse("a partial check cannot show that a node is ready", "leave out --only and --skip")

@@ -89,7 +89,7 @@ def tell(
 
 
 def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
-    """Return the report with the lines that are to blame, where a format asks for them."""
+    """Return the report with the lines of its findings, if a format needs them."""
     places: dict[str, Place] = {}
     if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
         from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line

@@ -1,4 +1,4 @@
-"""doctor init: four questions at the most, and a configuration for what was answered."""
+"""doctor init: ask at most four questions and write a configuration from the answers."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ _NO_ASCII = re.compile(r"[^\x00-\x7e]")
 def run_init(  # noqa: PLR0913  what a configuration is made of, and where it goes
     given: InitOptions, name: str, target: str | None, *, own: bool, source: str, force: bool
 ) -> int:
-    """Write a configuration that fits this machine and runs as it is; returns the exit code."""
+    """Write a configuration that fits this machine and can run unchanged; return the exit code."""
     _check(given, name, force=force)
     place, smoke = aim(target, own=own), "doctor smoke --snapshot FILE"
     snapshot = read_snapshot(source, smoke) if source else look(place)
@@ -54,13 +54,13 @@ def _check(given: InitOptions, name: str, *, force: bool) -> None:
     lacking = " and ".join(f"--{one}" for one in ("model", "data") if not getattr(given, one))
     if lacking and not (sys.stdin.isatty() and sys.stderr.isatty()):
         way = f"add {lacking}; --goal and --hours can be added as well"
-        misuse("there is no terminal to ask on", way)
+        misuse("there is no terminal to ask questions on", way)
     if lacking and name != "-" and Path(name).exists() and not force:
         misuse(f"{name} already exists", "choose another name, or add --force")
 
 
 def write_for_user(name: str, text: str, *, force: bool) -> int:
-    """Write a file for the user to change: never over one that holds anything else; "-" is standard output."""
+    """Write a file for the user to change, never over a file with other content; "-" is standard output."""
     if name == "-":
         output.write(text)
         return 0

@@ -199,7 +199,7 @@ class Service:
         return _for_agent(answer, () if everything else tool.leaves)
 
     async def _run_here(self, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call the function in a thread. At the time limit the agent gets an error, and the thread goes on."""
+        """Call the function in a thread. At the time limit the agent gets an error, and the thread continues."""
         import anyio  # noqa: PLC0415  the extra's
 
         async with self._turn():
@@ -284,7 +284,7 @@ def _called_function(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Return what work in a new thread returns. A cancelled call leaves the thread, which does not hold up the exit."""
+    """Run work in a new thread and return its result. A cancelled call leaves the thread, which delays no exit."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 

@@ -66,7 +66,7 @@ def explain(
 
 
 class Tool(NamedTuple):
-    """A tool: a function of the library, what an agent may give it, and where it runs."""
+    """A tool: a function of the library, the parameters that an agent may use, and where it runs."""
 
     title: str
     function: Callable[..., Any]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def agreed(question: str, stream: TextIO) -> bool:
-    """Ask, and tell whether the answer is yes."""
+    """Ask a question and return whether the answer is yes."""
     stream.write(f"{question} [y/N] ")
     stream.flush()
     said = sys.stdin.readline()
@@ -72,7 +72,7 @@ class Options(NamedTuple):
 
     @classmethod
     def of(cls, given: Struct | None = None, held: Settings | None = None) -> "Options":
-        """Put options over settings, by default those of the working folder. Raises DoctorError."""
+        """Override settings, by default those of the working folder, with options. Raises DoctorError."""
         values = asdict(given) if given else dict[str, Any]()
         return cls(
             criteria=criteria_of(given, held),

@@ -1,4 +1,4 @@
-"""Print results in the wanted format."""
+"""Print results in the requested format."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
 
 
 def screen(stream: TextIO | None = None) -> Screen:
-    """Return an empty screen for a stream, standard output where none is named."""
+    """Return an empty screen for a stream; the default is standard output."""
     return screen_for(stream or sys.stdout, os.environ)
 
 

@@ -94,7 +94,7 @@ def examples(*lines: str) -> str:
 
 
 def typed_options(context: typer.Context) -> frozenset[str]:
-    """Return the names of the parameters that stand on the command line."""
+    """Return the names of the parameters that were given on the command line."""
     sources = ((name, context.get_parameter_source(name)) for name in context.params)
     return frozenset(name for name, source in sources if source and source.name == "COMMANDLINE")
 

@@ -1,4 +1,4 @@
-"""Live progress on stderr, where that is a terminal, of what takes longer than 300 ms."""
+"""Show live progress on stderr, if that is a terminal, for work that takes longer than 300 ms."""
 
 import os
 import sys

@@ -52,7 +52,7 @@ def ask_all(given: InitOptions, device: Device | None, sites: Sequence[str]) -> 
         picked = [(one.name, one.words) for one in every]
         goal = _asked("What should it learn to do?", picked, "", _picked)
     if asks and not given.hours and device and device.tflops:
-        hours = _asked("How many hours may it take?", [], "hours, or 0 for any time", _hours)
+        hours = _asked("How many hours may it take?", [], "hours, or 0 for no limit", _hours)
     return Wanted(model, data, next(one for one in every if one.name == goal), float(hours))
 
 
@@ -104,7 +104,7 @@ def _models(device: Device | None, sites: Sequence[str]) -> Choices:
 
 
 def _model(text: str, choices: Choices | None) -> str:
-    """Take a path or a name; words are searched for where there are choices, and what is found is offered instead."""
+    """Accept a path or a name; search for other words in the choices, and offer the matches."""
     if choices is None or config_file(text) or kept(text) or ("/" in text and " " not in text):
         check_model(text, reach=True)
         return text
@@ -118,11 +118,11 @@ def _model(text: str, choices: Choices | None) -> str:
 
 def _picked(text: str, choices: Choices) -> str:
     if text not in dict(choices):
-        misuse(f"{text[:60]!r} is none of them", f"type a number from 1 to {len(choices)}")
+        misuse(f"{text[:60]!r} is not one of them", f"type a number from 1 to {len(choices)}")
     return text
 
 
 def _hours(text: str, _: Choices) -> str:
     if not re.fullmatch(r"\d{1,5}(\.\d{1,9})?", text, re.ASCII):
-        misuse(f"{text[:60]!r} is no number of hours", "type one such as 0.5")
+        misuse(f"{text[:60]!r} is not a number of hours", "type one such as 0.5")
     return text

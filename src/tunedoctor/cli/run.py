@@ -63,6 +63,6 @@ def show_failure(report: Report, options: Options, report_file: str = "") -> Non
         else:
             TERMINAL.say("neither its output nor this machine shows a problem with the environment")
     except KeyboardInterrupt:
-        TERMINAL.say("stopped before it could tell why")
+        TERMINAL.say("stopped before it found out why")
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
         TERMINAL.say(f"could not diagnose: {type(error).__name__}: {error}")

@@ -28,7 +28,7 @@ class SmokeOutput(NamedTuple):
 
 
 def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own: bool) -> int:
-    """Train in the target, print what came of it, and go on to --then-train; returns the exit code."""
+    """Train in the target, print the result, and continue with --then-train; return the exit code."""
     check_combinations(options)
     config = output.then_train
     criteria = criteria_of(options)
@@ -37,7 +37,7 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
     if config and output.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {output.format} out")
     if config and not Path(config).is_file():
-        misuse(f"{config} is no file", f"doctor init {config} writes one")
+        misuse(f"{config} is not a file", f"doctor init {config} writes one")
     # the JSON output says itself that no interpreter was found
     there = require_working if output.format == "terminal" else require_target
     place = announce_start(there(aim(target, own=own)), TERMINAL, quiet=output.quiet)

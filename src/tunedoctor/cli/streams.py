@@ -1,4 +1,4 @@
-"""The program's streams: all that it writes passes through here, and here is decided what comes of it if it can't."""
+"""The program's streams: all output passes through here, and errors in writing it are handled here."""
 
 import errno
 import io
@@ -22,7 +22,7 @@ class Stream(io.TextIOWrapper):
     """A stream that takes any text, and lets nothing through that acts on a terminal but `_OURS`, or on a CI runner."""
 
     def __init__(self, stream: TextIO | None, *, is_result: bool) -> None:
-        """Stand for `stream`, None where it is closed. Where the result can't be written, the program ends."""
+        """Wrap `stream`, or None if it is closed. If the result can't be written, the program ends."""
         buffer = stream.buffer if stream else io.BufferedWriter(_Closed())
         self._is_result, self._is_lost = is_result, False
         self._runner = PlainTextWriter()
@@ -34,7 +34,7 @@ class Stream(io.TextIOWrapper):
         return self.write_commands(text, self._runner.next)
 
     def write_commands(self, text: str, last: Callable[[str], str] = str) -> int:
-        """Write text as `write` does, with commands of a CI runner that are the doctor's own."""
+        """Write text like `write`, but keep doctor's own commands for a CI runner."""
         parts = _OURS.split(text)
         parts[::2] = [one if one.isprintable() else _inert(one) for one in parts[::2]]
         try:
@@ -60,7 +60,7 @@ class Stream(io.TextIOWrapper):
 
 
 class _Closed(io.RawIOBase):
-    """Stands for a stream that was closed before the program began."""
+    """Replaces a stream that was closed before the program started."""
 
     def writable(self) -> bool:
         return True
@@ -82,7 +82,7 @@ def _inert(text: str) -> str:
 
 
 def take_over() -> None:
-    """Stand for the streams that the program writes to; where it reads from a closed one, there is nothing."""
+    """Replace the standard streams; reading from a closed one returns nothing."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stdout, sys.stderr = (
         Stream(sys.stdout, is_result=True),

@@ -59,7 +59,7 @@ def _json_type(hint: Any, text: Meta) -> Any:  # noqa: ANN401  an annotation
 
 
 def input_schema(kind: type[msgspec.Struct], function: Callable[..., object]) -> dict[str, Any]:
-    """Return the JSON Schema of an input type, with the defaults of the function that tell something."""
+    """Return the JSON Schema of an input type, with the function's defaults that are informative."""
     schema: dict[str, Any] = msgspec.json.schema(kind)["$defs"]["Input"]
     parameters = inspect.signature(function).parameters
     for name, row in schema["properties"].items():
@@ -74,8 +74,8 @@ def output_schema(kind: type[msgspec.Struct], names: Sequence[str]) -> dict[str,
     """Return the JSON Schema of a result: these keys of a struct; it can have others.
 
     It says of each key only whether it is text, a number, a list or an object, and which texts it can be. A long answer
-    is cut inside lists and objects, so the schema of those would not hold. No key is required, because empty ones are
-    left out.
+    is cut inside lists and objects, so it would not match a schema for those. No key is required, because empty ones
+    are left out.
     """
     whole = msgspec.json.schema(kind)
     rows = whole["$defs"][whole["$ref"].rpartition("/")[2]]["properties"]

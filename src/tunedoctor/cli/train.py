@@ -25,7 +25,7 @@ from tunedoctor.core.train import TrainOptions as Training
 from tunedoctor.render.html import BEGIN
 from tunedoctor.render.screen import mark
 
-_NOT_BEGUN = "not begun; --no-check trains all the same"
+_NOT_BEGUN = "not started; --no-check trains anyway"
 _MOST_PROBLEMS = 12
 """Lines about what keeps nodes from training together."""
 
@@ -42,7 +42,7 @@ def run_train(given: TrainOptions) -> int:
 
 
 def train(given: TrainOptions, arguments: Sequence[str]) -> int:
-    """Train as the options say, and print what came of it; returns the exit code."""
+    """Train as the options say, and print the result; return the exit code."""
     page = given.report
     in_pods = given.kubernetes is not None
     is_pod = in_pods and "DOCTOR_JOB" in os.environ  # of the manifest
@@ -88,19 +88,19 @@ def _node_training(given: TrainOptions, criteria: Criteria) -> NodeLauncher:
 
 
 def _check_output(given: TrainOptions, arguments: Sequence[str]) -> None:
-    """Raise DoctorError if nothing is named, or options contradict what is to be done."""
+    """Raise DoctorError if no configuration is named, or if options contradict each other."""
     if not arguments:
         misuse("there is no configuration", "doctor init writes one")
     if given.report and {"--merge", "--dry-run"} & {*arguments}:
-        misuse("--report is of a training", "leave it out here")
+        misuse("--report needs a training", "leave it out here")
     if not given.report and given.nodes and "--merge" in arguments:
-        misuse("--nodes are of a training", "leave it out here")
+        misuse("--nodes needs a training", "leave it out here")
     require_writable(given.report, BEGIN, "choose another name, or add --force", force=given.force)
 
 
 def _page_of_finished(page: str, arguments: Sequence[str]) -> bool:
-    """Write the page of a run that has ended; False if there is none, or it is to go on."""
-    with refusing((OSError, ValueError), "name a file of TOML"):
+    """Write the page of a run that has ended; return False if no run has ended, or if it should continue."""
+    with refusing((OSError, ValueError), "name a TOML file"):
         out = Path(str(values_of(arguments).get("out") or "out"))
     if not is_finished(out) or any(one.startswith("--resume") for one in arguments):
         return False
@@ -136,7 +136,7 @@ def _print_manifest(result: TrainResult) -> None:
 
 
 def _again(given: TrainOptions) -> Iterator[str]:
-    """Yield the options of this command alone, to be repeated in a hint."""
+    """Yield the options that only this command has, to repeat them in a hint."""
     keys = "no_check processes nodes slurm ray kubernetes exclude wait image claim report"
     for key in keys.split():
         value = getattr(given, key)
@@ -152,21 +152,21 @@ def check_combinations(options: TrainOptions) -> None:
         options.slurm is not None or options.ray is not None or options.kubernetes is not None
     ):
         misuse(
-            "--nodes says not whose nodes",
-            "--slurm takes those of Slurm, in a job of it or outside, --ray those of Ray, --kubernetes pods",
+            "--nodes does not say whose nodes",
+            "add --slurm (inside or outside a Slurm job), --ray, or --kubernetes for pods",
         )
     if options.slurm is not None and (options.ray is not None or options.kubernetes is not None):
         misuse("--slurm and another option name nodes", "leave out one of them")
     if options.ray is not None and options.kubernetes is not None:
         misuse("--ray and --kubernetes both name nodes", "leave out one of them")
     if options.slurm is not None and not options.nodes:
-        misuse("--slurm says not how many nodes", "--nodes 2 does")
+        misuse("--slurm does not say how many nodes", "--nodes 2 does")
     if options.ray is not None and not options.nodes:
-        misuse("--ray says not how many nodes", "--nodes 2 does")
+        misuse("--ray does not say how many nodes", "--nodes 2 does")
     if options.kubernetes is not None and not options.nodes:
-        misuse("--kubernetes says not how many nodes", "--nodes 2 does")
+        misuse("--kubernetes does not say how many nodes", "--nodes 2 does")
     if (options.exclude or options.wait != 600) and not options.nodes:
-        misuse("--exclude and --wait are about nodes", "add --nodes")
+        misuse("--exclude and --wait need nodes", "add --nodes")
     if (
         options.manifest or options.image or options.claim != "training" or options.resource
     ) and options.kubernetes is None:

@@ -24,7 +24,7 @@ _LARGEST = 64 << 20
 
 
 def print_end(result: TrainResult, words: Sequence[str], target: str, more: str) -> None:
-    """Print what a training left, and what can be run next; nothing if it failed and cannot go on.
+    """Print the result of a training and the next commands; print nothing if it failed and cannot continue.
 
     `words`: those of the training. `target` and `more`: options to repeat, `more` of train alone.
     """
@@ -61,7 +61,7 @@ def print_end(result: TrainResult, words: Sequence[str], target: str, more: str)
 
 
 def report(name: str, out: Path) -> None:
-    """Write the page of a training that ended; exits with 2 where what it is made of can't be read."""
+    """Write the page of a training that ended; exit with 2 if its files can't be read."""
     from tunedoctor.render.training import Answered, Facts, Logged, page  # noqa: PLC0415  only when asked
 
     damaged = (

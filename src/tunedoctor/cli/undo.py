@@ -41,7 +41,7 @@ def _render(answer: UndoReport, screen: Screen, *, there: str) -> str:
         _undone(answer.undone, screen, there)
         return screen.text()
     for one in answer.states or ():
-        what = "brought back, and replaced " if one.undone else "before "
+        what = "restored, and replaced " if one.undone else "before "
         made = listed(one.changes, 2) or "no packages"
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
@@ -66,7 +66,7 @@ def _undone(one: UndoResult, screen: Screen, there: str) -> None:
     for file in one.files_left:
         screen.wrap(f"{file} was changed since the fix and stays as it is", 2, mark("warning"))
     if state and state.folder:
-        screen.line(f"  What it replaced is kept: doctor undo {state.id}{there}")
+        screen.line(f"  The state that it replaced is kept: doctor undo {state.id}{there}")
     screen.next((f"doctor check{there}", "check it again"))
     return None
 

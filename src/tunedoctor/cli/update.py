@@ -16,7 +16,7 @@ MANY = 5
 
 
 def run_update(given: UpdateOptions) -> int:
-    """Bring the wheel table up to date and print what changed; returns 0, or 2 if it stays as it was."""
+    """Update the wheel table and print the changes; return 0, or 2 if it could not be updated."""
     in_json = given.format == "json"
     try:
         outcome = update(
@@ -36,7 +36,7 @@ def _refused(why: str, *, in_json: bool) -> int:
     if in_json:
         write(as_json({"schema": SCHEMA, "state": "refused", "why": why}))
     else:
-        sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
+        sys.stderr.write(f"doctor: {why}; the wheel table is unchanged\n")
     return 2
 
 

@@ -43,7 +43,7 @@ def check_combinations(options: WheelOptions) -> None:
         or options.without
         or options.torch
     ):
-        misuse("--from describes the machine whole", "leave out the other options")
+        misuse("--from describes the machine completely", "leave out the other options")
     if options.platform and (options.target or options.own):
         misuse(
             "--platform describes another machine", "leave out --target, or leave out --platform"

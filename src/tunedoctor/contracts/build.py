@@ -1,4 +1,4 @@
-"""Which releases break each other's imports, off their wheels: a table that knows some is extended by others.
+"""Find releases that break each other's imports, from their wheels, and extend a table of them.
 
     python -m tunedoctor.contracts.build TABLE FOLDER
 
@@ -49,7 +49,7 @@ def wheels(folder: Path) -> dict[str, dict[Version, Path]]:
 
 
 class WheelWorld(World):
-    """The modules of one wheel, beside an empty torch."""
+    """The modules of one wheel, together with an empty torch."""
 
     def __init__(self, wheel: Path) -> None:
         super().__init__([ROOT], [ROOT], frozenset(ENTRIES))
@@ -97,7 +97,7 @@ def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -
 
 
 def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
-    """Return what a release lacks of what is asked, as rows name it."""
+    """Return the requested names that a release lacks, in the form of rows."""
     world = WheelWorld(wheel)
     told = {one: problem(world, one) for one in asked}
     signs = {"name": ":", "keyword": "("}
@@ -173,7 +173,7 @@ def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
 
 
 def written(releases: dict[str, list[Version]], asks: Where, lacks: Lacks) -> Any:  # noqa: ANN401  a table
-    """Return the table of what is known; releases that no row is about are left out."""
+    """Return the table of known contracts; releases that no row mentions are left out."""
     at = {name: {v: n for n, v in enumerate(some)} for name, some in releases.items()}
     found: dict[tuple[str, str, str], tuple[set[int], set[int]]] = defaultdict(
         lambda: (set(), set())

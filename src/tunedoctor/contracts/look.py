@@ -47,7 +47,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def contracts_of(interpreter: Interpreter, packages: Packages) -> ImportContracts | Unknown:
-    """Look at the libraries that the target holds."""
+    """Examine the libraries in the target."""
     if not at_least(interpreter.version, OLDEST):
         return Unknown(why=f"reading imports needs Python {OLDEST}; it has {interpreter.version}")
     held = (one.location for one in packages.distributions)
@@ -59,7 +59,7 @@ def contracts_of(interpreter: Interpreter, packages: Packages) -> ImportContract
 def look_at(
     python: str, path: Sequence[str], sites: Sequence[str], packages: Packages
 ) -> ImportContracts | Unknown:
-    """Look at the libraries on a path of which `sites` hold distributions; the interpreter need not be theirs."""
+    """Examine the libraries on a path; `sites` are its folders with distributions. Any interpreter can do this."""
     known = table("contract_libraries")
     request = {"path": path, "sites": sites, "whole": known["whole"], "seconds": SECONDS}
     request |= {"libraries": {**known["needed"], **known["others"]}, "commands": known["commands"]}
@@ -68,7 +68,7 @@ def look_at(
     try:
         lines = [msgspec.json.decode(one, type=Line) for one in ended.out.splitlines()]
     except (msgspec.DecodeError, RecursionError) as error:
-        return Unknown(why=f"reading imports gave no answer: {error}"[:300])
+        return Unknown(why=f"reading the imports failed: {error}"[:300])
     if not ended.ok and not lines:
         return Unknown(why=f"reading imports: {ended.death} {ended.err.strip()[-200:]}".strip())
     cut = [one.library for one in lines if one.cut]
@@ -91,9 +91,9 @@ def look_at(
 def _broken(
     line: Line, sites: Sequence[str], packages: Packages, record: _Read
 ) -> Iterator[tuple[BrokenContract, tuple[tuple[str, str], ...]]]:
-    """Yield what a line tells, each with (distribution, file) of what is damaged there.
+    """Yield the contracts in a line, each with (distribution, file) of damaged files.
 
-    A file that RECORD has and that is gone is no contract's fault.
+    If a file of RECORD is missing, the contract is not to blame.
     """
     if not line.problems:
         return
@@ -152,7 +152,7 @@ def _damaged(
 
 
 def _owner_of(top: str, packages: Packages, record: _Read) -> str:
-    """Return the distribution whose RECORD brings a top-level module; "" where none is known to."""
+    """Return the distribution whose RECORD has a top-level module; "" if unknown."""
     begins = re.compile(
         rb"^%s(?:/|\.py,|\.[^/,\n]{1,60}\.(?:so|pyd),)" % re.escape(top.encode()), re.MULTILINE
     )

@@ -1,6 +1,6 @@
-"""Which declared requirements of the stack are not met: Requires-Dist against what is installed.
+"""Find declared requirements of the stack that are not met: compare Requires-Dist with the installed versions.
 
-Markers are evaluated for the target's Python and system, never for the doctor's own.
+Markers are evaluated for the target's Python and system, never for doctor's own.
 """
 
 import re
@@ -34,7 +34,7 @@ _SYSTEMS = {"win": ("Windows", "win32", "nt"), "mac": ("Darwin", "darwin", "posi
 
 
 class Unmet(NamedTuple):
-    """A requirement that does not hold."""
+    """A requirement that is not met."""
 
     owner: Distribution
     name: str
@@ -254,7 +254,7 @@ def reach(names: Iterable[str], requires: Mapping[str, Iterable[str]]) -> set[st
 
 
 def marker_environment(interpreter: Interpreter | None, host: Host | None) -> dict[str, str]:
-    """Return the variables of PEP 508 for the target; what is not known is that of CPython on 64-bit Linux."""
+    """Return the variables of PEP 508 for the target; the default is CPython on 64-bit Linux."""
     version = interpreter.version if interpreter else ""
     platform = (interpreter.platform if interpreter else "") or "linux-x86_64"
     implementation = interpreter.implementation if interpreter else "cpython"

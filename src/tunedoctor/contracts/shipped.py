@@ -1,4 +1,4 @@
-"""Which releases break each other's imports, and which have the name that an error says is missing.
+"""Find releases that break each other's imports, and releases that have a name which an error reports as missing.
 
 Before anything is installed over import_contracts.json; of an error ("cannot import name", "has no attribute", "No
 module named" and "got an unexpected keyword argument", rows of library-version-clash) over import_names.json. Who
@@ -56,14 +56,14 @@ def broken_contracts(
 
 
 def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
-    """Return what to install so that the two keep their contracts: a newer library, "*", where none is known."""
+    """Return what to install so that the two fit: "*", a newer library, if no release is known."""
     return next(contract_ways(one, versions), {one.library: "*"})
 
 
 def contract_ways(one: BrokenContract, versions: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield what can be installed so that the two keep their contracts, as `contract_cure` has it.
+    """Yield what can be installed so that the two fit, in the form of `contract_cure`.
 
-    Nothing where the table does not know what breaks: of other releases it would see no break either.
+    Yield nothing if the table does not know the incompatibility, because it would not see it in other releases either.
     """
     known = contract_problems({**versions})
     if not any((p.library, p.neighbour) == (one.library, one.neighbour) for p in known):
@@ -104,7 +104,7 @@ def _table() -> Contracts:
 
 @cache
 def _between(name: str, version: str) -> tuple[int, int] | None:
-    """Return the places of the releases around a version, twice its own where it is one; None outside of all."""
+    """Return the positions of the releases around a version, twice its own if it is listed; None outside."""
     releases = _table().releases.get(name, ())
     around = places(releases, version)
     inside = around and around[0] >= 0 and around[-1] < len(releases)
@@ -160,7 +160,7 @@ class Lacking(NamedTuple):
 
     @property
     def found(self) -> str:
-        """Return what is wrong, in words."""
+        """Return the problem in words."""
         has = f"{self.library} {self.have}" if self.have else f"the installed {self.library}"
         whose = f" in the code of {self.asker}" if self.asker else ""
         way = "removed it" if self.too_new else "does not have it yet"
@@ -178,7 +178,7 @@ class Lacking(NamedTuple):
 
     @property
     def note(self) -> str:
-        """Return the other way; "" where there is none."""
+        """Return the alternative fix; "" if there is none."""
         if not self.too_new:
             return ""
         if self.asker:

@@ -33,7 +33,7 @@ def read_baseline(file: str) -> tuple[tuple[str, Severity], ...]:
         baseline = msgspec.json.decode(read_input(file), type=_Baseline)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         misuse(
-            f"{file} is no baseline: {error}",
+            f"{file} is not a baseline: {error}",
             f"doctor check --baseline {file} --write-baseline writes one",
         )
     if baseline.schema != _SCHEMA:

@@ -66,7 +66,7 @@ def check(  # noqa: PLR0913  the options of the command
 
     Returns a report: causes first, each with evidence and a fix. Reads only; takes a quarter of a second.
 
-    `snapshot`: judge this one instead of the machine. `deep`: run the environment's own packages too, in a child.
+    `snapshot`: judge this snapshot instead of the machine. `deep`: also run the environment's packages, in a child.
     `only` and `skip` name checks, `plugins` those that may run. `fail_on` is the least severity that makes the verdict
     "findings" ("error"); with `strict` warnings do, and what could not be decided makes it "unknown". `profile` "node"
     checks the machine alone. `config`: a file of settings and policy; those of the working folder are not read.
@@ -113,7 +113,7 @@ def snapshot(target: Place = None, *, deep: bool = False, keep_host: bool = Fals
 
 
 def open_fix_note(snapshot: Snapshot) -> str:
-    """Return the note on a fix of the environment that was begun and not finished; "" if there is none."""
+    """Return a note about an unfinished fix of the environment; "" if there is none."""
     interpreter = snapshot.find(Interpreter)
     return open_fix(interpreter.prefix, interpreter.site_packages) if interpreter else ""
 
@@ -155,8 +155,8 @@ def target_of(criteria: Criteria, choose: Callable[[], Target], *, needed: bool)
     asked = profile(criteria.profile)
     if asked.environment == "none" and needed:
         misuse(
-            f"--profile {criteria.profile} looks at no Python environment",
-            "leave out --target, --self, --deep and --smoke, or take --profile runner",
+            f"--profile {criteria.profile} examines no Python environment",
+            "leave out --target, --self, --deep and --smoke, or use --profile runner",
         )
     place = choose() if asked.environment != "none" else NO_TARGET
     return place if asked.looks_at(place) else NO_TARGET

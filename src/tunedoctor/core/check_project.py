@@ -125,7 +125,7 @@ def check_project(  # noqa: PLR0913  the options of the command
     ] = "",
     gpus: Annotated[
         Sequence[str],
-        Meta(description="GPU models or architectures; each is judged as a machine of its own."),
+        Meta(description="GPU models or architectures; each is judged as a separate machine."),
     ] = (),
     driver: DriverArgument = None,
     platform: PlatformArgument = None,

@@ -18,7 +18,7 @@ def words_of(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def values_of(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
+    """Return the configuration from files, overridden by options. Raises OSError, and ValueError for invalid TOML."""
     values: dict[str, Any] = {}
     files, words = words_of(arguments)
     for path in files:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NO_SETTINGS = Settings(Config())
 """The settings of a caller whose working folder must not change the result."""
-_LIST = "doctor list names what is installed"
+_LIST = "doctor list shows what is installed"
 
 
 class Criteria(NamedTuple):
@@ -122,7 +122,7 @@ class Criteria(NamedTuple):
         return bool(self.only or self.skip)
 
     def expired(self) -> tuple[Ignore, ...]:
-        """Return the ignored findings whose last day is over, unless another entry prolongs them."""
+        """Return the `ignore` entries that have expired, unless another entry extends them."""
         return tuple(one for one in self.ignore if one.id not in self.gate().ignored)
 
     def gate(self) -> Gate:

@@ -54,7 +54,7 @@ _STEP = 64
 
 
 class DataOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of training data and what is asked of them; docs/data.md says what each field means."""
+    """Files of training data, and options; docs/data.md explains each field."""
 
     files: tuple[str, ...] = ()
     valid: tuple[str, ...] = ()
@@ -185,7 +185,7 @@ def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
 
 
 def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
-    """Write the rows of the train split, or of all where there is none, as JSON Lines."""
+    """Write the rows of the train split as JSON Lines, or all rows if no file has that split."""
     files = [one.path for one in found.sources if one.split == "train"]
     files, outs = files or [one.path for one in found.sources], _outs(given)
     try:
@@ -206,8 +206,8 @@ def _convert(given: DataOptions, found: survey.Survey) -> tuple[Written, ...]:
 def _startable(given: DataOptions, place: Target, interaction: Interaction) -> Readers:
     """Return the interpreters that may be started.
 
-    That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
-    folder is never started here.
+    That is one that the user named, or with --model the active one. An environment that is only in the folder is never
+    started here.
     """
     if place.problem and place.chosen_by == "--target":
         misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
@@ -259,11 +259,11 @@ def _report(
 def _counted(
     given: DataOptions, found: survey.Survey, spool: Spool, python: str
 ) -> "Counted | None":
-    """Count with the model's tokenizer, and note what its template refuses; None where that can't be, with a note."""
+    """Count with the model's tokenizer, and note what its template refuses; None, with a note, if it fails."""
     why = "name the environment with --target"
     counted = count(python, given.model, spool, found.shown) if python else why
     if isinstance(counted, str):
-        lacks = "the target's tokenizer could not count, so lengths are an estimate"
+        lacks = "the target's tokenizer could not count tokens, so lengths are estimated"
         found.notes.append(f"{lacks}: {counted}")
         return None
     for index, why in counted.refused.items():
@@ -316,7 +316,7 @@ class Counted(msgspec.Struct, frozen=True):
 def count(
     python: str, model: str, spool: Spool, shown: Sequence[survey.Shown] = ()
 ) -> Counted | str:
-    """Count the rows of a spool with an interpreter, and have rows shown; why it can't, where it can't."""
+    """Count the rows of a spool with an interpreter, and format the rows to show; return the reason if it fails."""
     first = [msgspec.json.encode((one.line, one.form, one.turns)) for one in shown]
     with scratch() as folder:
         place = Path(folder) / "rows.jsonl"
@@ -348,7 +348,7 @@ def count(
     except (msgspec.MsgspecError, IndexError):
         return "it returned no count"
     if not found.stopped and len(found.rows) != len(first) + len(spool.rows):
-        return "it counted other rows"
+        return "it counted another number of rows"
     refused = ((int(key) - len(first), why) for key, why in found.refused.items())
     theirs = {str(key): why for key, why in refused if key >= 0}
     rows = found.rows[len(first) :]
@@ -368,7 +368,7 @@ def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown
 
 
 def clipped(text: str) -> str:
-    """Return a text in one line, its middle left out where it is long."""
+    """Return a text in one line; leave out the middle if it is long."""
     text = clean_text(text[:_LONG] + text[_LONG:][-_LONG:]).replace("\n", "\\n")
     return text if len(text) <= _LONG else f"{text[: _LONG * 2 // 3]} … {text[-_LONG // 3 :]}"
 

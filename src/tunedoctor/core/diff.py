@@ -41,7 +41,7 @@ def diff(
     """
     names = (fspath(a), fspath(b))
     if HERE not in names and target is not None:
-        misuse("--target and --self are for this machine", "put - in the place of a file")
+        misuse("--target and --self are for this machine", "write - instead of a file")
     return compare_sources(*names, Criteria(), lambda: take_snapshot(choose_target(target)))
 
 
@@ -54,8 +54,8 @@ def compare_sources(
     """
     checks, who = criteria.checks(), this_identity()
     if a == b or not (a and b):
-        what = f"{a} would be held against itself" if a else "a name is empty"
-        misuse(what, "name two; - is this machine")
+        what = f"{a} would be compared with itself" if a else "a name is empty"
+        misuse(what, "name two different ones; - is this machine")
 
     def seen(source: str, other: str) -> Seen:
         began = time.perf_counter()
@@ -77,24 +77,27 @@ def compare_sources(
 
 
 def _pairs(a: str, b: str) -> list[tuple[str, str]]:
-    """Return which files are held against each other; of folders those of one name, and what is in one alone."""
+    """Return the pairs of files to compare: in folders, files with the same name, and those in only one."""
     folders = [one for one in (a, b) if one != HERE and os.path.isdir(one)]  # noqa: PTH112  never raises
     if not folders:
         return [(a, b)]
     if len(folders) == 1:
-        misuse(f"{folders[0]} is a folder, and the other is none", "name two files or two folders")
+        misuse(f"{folders[0]} is a folder, but the other is not", "name two files or two folders")
     first, second = ({n for n in listed(one) if n.endswith(".json")} for one in (a, b))
     if not (first and second):
         misuse(f"{b if first else a} holds no .json file", _WRITES)
     if not first & second:
-        misuse(f"no file of {a} has the name of one of {b}", "name both files of a machine alike")
+        misuse(
+            f"no file of {a} has the same name as a file in {b}",
+            "give both files of a machine the same name",
+        )
     sides = ((a, first), (b, second))
     in_a, in_b = ({n: str(Path(place, n)) for n in held} for place, held in sides)
     return [(in_a.get(n, ""), in_b.get(n, "")) for n in sorted(first | second)]
 
 
 def _read(source: str) -> Snapshot | Report:
-    """Return what a file holds. Raises DoctorError if that is neither."""
+    """Return the snapshot or report in a file. Raises DoctorError if it is neither."""
     data = read_input(source, way_out=_WRITES)
     try:
         head = msgspec.json.decode(data, type=_Head).schema

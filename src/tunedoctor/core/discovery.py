@@ -1,6 +1,6 @@
-"""Models and data that lie on this machine: in the hub's cache, below the working folder, in the target's packages.
+"""Find models and data on this machine: in the hub's cache, below the working folder, in the target's packages.
 
-Names alone are read, and nothing is started: a few milliseconds.
+Only names are read and nothing is started, so this takes a few milliseconds.
 """
 # ruff: noqa: PTH118  paths stay strings, as a configuration has them
 
@@ -62,7 +62,7 @@ def _below(folder: str, deep: int) -> Iterator[str]:
 
 
 def _entries(folder: str) -> list[tuple[str, bool]]:
-    """Return the names in a folder that can be told, sorted, and which are folders."""
+    """Return the names in a folder that can be printed, sorted, and which are folders."""
     try:
         with os.scandir(folder) as entries:
             rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]

@@ -20,7 +20,7 @@ from tunedoctor.system.reading import read_regular
 
 
 class NodeAction(NamedTuple):
-    """What is to be done to a node."""
+    """An action on a node."""
 
     node: str
     reason: str
@@ -42,7 +42,7 @@ class DrainResult(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused or failed."""
+        """True if nothing was refused and nothing failed."""
         return not self.refused and not any(one.problem for one in self.actions)
 
 
@@ -56,7 +56,7 @@ class NodeFault(NamedTuple):
 
 
 class Verdicts(NamedTuple):
-    """What nodes are like, by their names in the cluster."""
+    """The states of nodes, by their names in the cluster."""
 
     faults: dict[str, NodeFault]
     """Nodes that are at fault themselves."""
@@ -133,7 +133,7 @@ def recent(
             if not why and undoes and "verdict" in told and not _is_whole(told, criteria, least):
                 why = "is a report for which checks were left out, or counted less"
         except Exception as error:  # noqa: BLE001  the file can contain anything
-            why = f"does not tell when it was taken: {error}"
+            why = f"does not say when it was taken: {error}"
         yield Reply(name, problem=f"{place} {why}") if why else job
 
 

@@ -32,7 +32,7 @@ def choose_target(
     relative to its folder. If none is sure, the target's `chosen_by` is "none".
     """
     if own and target is not None:
-        misuse("--self is the doctor's own environment", "leave out --self or --target")
+        misuse("--self names doctor's own environment", "leave out --self or --target")
     if own:
         return here(sys.executable, "--self")
     if target is None and settings.config.target:
@@ -42,18 +42,18 @@ def choose_target(
 
 
 def target_argument(place: Target, target: str | None) -> str | None:
-    """Return what names the target to another command; None if that finds it without being told."""
+    """Return the value of --target for another command; None if that command finds the target without it."""
     return target or (place.asked if place.chosen_by in ("--self", _SETTING, *FOUND) else None)
 
 
 def target_option(place: Target, target: str | None) -> str:
-    """Return the option that names the target to another command; "" if that finds it without being told."""
+    """Return the --target option for another command; "" if that command finds the target without it."""
     path = target_argument(place, target)
     return f" --target {shlex.quote(path)}" if path else ""
 
 
 def require_target(place: Target) -> Target:
-    """Return an environment that was chosen. Raises DoctorError if there is none."""
+    """Return the chosen environment. Raises DoctorError if none was found."""
     if place.chosen_by == "none":
         named = [f"{shlex.quote(one.path)} ({one.holds})" for one in place.nearby[:MOST_NAMED]]
         named += ["doctor envs lists more"] if len(place.nearby) > MOST_NAMED else []
@@ -81,7 +81,7 @@ def require_changeable(place: Target, *, asks: bool, words: str) -> Target:
 
 
 def require_working(place: Target) -> Target:
-    """Return an environment that was named and has an interpreter. Raises DoctorError if there is none."""
+    """Return the named environment if it has an interpreter. Raises DoctorError otherwise."""
     if require_target(place).problem:
         misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
     return place

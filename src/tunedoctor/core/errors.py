@@ -19,7 +19,7 @@ class DoctorError(Exception):
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
-    """Raise DoctorError with what is wrong and what to do instead; a log can hold it, so secrets are removed."""
+    """Raise DoctorError with what is wrong and what to do instead; secrets are removed, because a log may keep it."""
     from tunedoctor.diagnosis.redaction import without_secrets  # noqa: PLC0415  only on a mistake
 
     text = " ".join(clean_text(f"{what[:_LONGEST]}; {way_out}").splitlines())

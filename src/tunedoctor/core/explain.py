@@ -24,7 +24,7 @@ _DOCS = Path(__file__).parents[1] / "docs"
 
 
 class CheckPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What doctor knows about a finding."""
+    """The manual page of a finding."""
 
     id: str
     title: str
@@ -53,7 +53,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Installed(NamedTuple):
-    """What doctor consists of."""
+    """The checks, fixes and plug-ins that are installed."""
 
     checks: tuple[Check, ...]
     fixes: tuple[Fix, ...]
@@ -86,7 +86,7 @@ def explain_topic(topic: str, text: str | None, criteria: Callable[[], Criteria]
         text = topic
     if text is None and not topic:
         misuse(
-            "explain which finding", "doctor explain ID, an error text in quotes, a page, or --list"
+            "no finding is named", "doctor explain ID, an error text in quotes, a page, or --list"
         )
     only = (topic,) if text is None else ()
     checks = criteria()._replace(skip=(), only=only).checks()

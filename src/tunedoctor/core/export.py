@@ -32,7 +32,7 @@ _BYTES_PER_SECOND = 1e6
 
 
 class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The model, and what is written; docs/export.md says what each field means."""
+    """The model and the files to write; docs/export.md explains each field."""
 
     out: str = "out"
     merged: str = ""
@@ -87,7 +87,7 @@ def export(  # noqa: PLR0913  the options of the command
     output: Callable[[str], None] | None = None,
     interaction: Interaction = SILENT,
 ) -> ExportResult:
-    """Convert a trained model for other programs, and return what was written and the commands that use it.
+    """Convert a trained model for other programs; return the written files and the commands that use them.
 
     `out`: the folder of a run, an adapter or a model, or a .gguf file. `merged`: a new folder for the model with its
     adapter merged in. `gguf`: a .gguf file for llama.cpp and Ollama. `modelfile`: a Modelfile for Ollama. `force`:
@@ -122,7 +122,7 @@ def export(  # noqa: PLR0913  the options of the command
 
 
 def files_to_write(options: ExportOptions, found: Trained) -> ExportFiles:
-    """Return what is to be written. Raises DoctorError before any work if something cannot be written."""
+    """Return the files to write. Raises DoctorError before any work if one cannot be written."""
     names = (options.merged, options.gguf, options.modelfile)
     files = ExportFiles(*(str(Path(p).expanduser().absolute()) if p else "" for p in names))
     if files.merged and Path(files.merged).exists():

@@ -1,4 +1,4 @@
-"""Files of the user: read up to a limit, written as a whole and never over a file of someone else."""
+"""Read the user's files up to a limit, and write files completely, never over a file that doctor did not write."""
 
 import os
 import shlex
@@ -62,7 +62,7 @@ def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snaps
 
 
 def refusal(name: str, mark: str, *, force: bool) -> str:
-    """Return why a file is not written over; "" where it is new or empty, begins with `mark`, or `force` holds."""
+    """Return why a file is not overwritten; "" if it is new or empty, begins with `mark`, or with `force`."""
     place = Path(name)
     try:
         if not os.access(f"{place.parent}/", os.W_OK):
@@ -96,9 +96,9 @@ def is_stream(name: str) -> bool:
 
 
 def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
-    """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError.
+    """Write a new file next to it and rename it, so that a full disk leaves the old file unchanged. Raises OSError.
 
-    A stream is written to. `private`: for the user alone to read.
+    A stream is written directly. `private`: only the user can read it.
     """
     from tunedoctor.state.folder import keep  # noqa: PLC0415  a check writes none
 
@@ -113,7 +113,7 @@ def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
 def write_file(  # noqa: PLR0913  each is of one command
     name: str,
     text: str | bytes,
-    way_out: str = "name a file of yours",
+    way_out: str = "name your own file",
     *,
     private: bool = False,
     said: str | None = None,

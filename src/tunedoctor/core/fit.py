@@ -189,7 +189,7 @@ def fit(  # noqa: PLR0913  the main options of the command
 ) -> FitReport:
     """Estimate the memory that a fine-tune needs, whether it fits, and the fewest changes that make it fit.
 
-    Computed: no model is loaded and no network is asked.
+    Calculates only: loads no model and uses no network.
 
     `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
     `doctor train`, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with
@@ -348,7 +348,7 @@ def _run(given: FitOptions, snapshot: Snapshot | None, model_type: str) -> Run:
 def _devices(
     given: FitOptions, snapshot: Snapshot | None
 ) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Return the GPUs that are asked about, and what is to be said of them."""
+    """Return the requested GPUs, and notes about them."""
     if given.vram:
         card = Device(f"a card of {given.vram:g} GiB", "nvidia", given.vram)
         return (card,) * given.gpus, ()
@@ -365,7 +365,7 @@ def _devices(
 
 
 def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
-    """Return the card of that name, the smallest of several, and notes on it. Raises DoctorError if there is none."""
+    """Return the card with a name, the smallest of several, and notes on it. Raises DoctorError if unknown."""
     found = cards_like(name)
     if not found:
         near = cards_near(name)
@@ -416,7 +416,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     place: Target,
     interaction: Interaction = SILENT,
 ) -> FitReport:
-    """Put what the tracer finds in the place of the closed form. Raises DoctorError if it cannot trace that."""
+    """Replace the estimate of the formulas by that of the tracer. Raises DoctorError if it cannot trace the run."""
     if refusal := _refusal(run, shape):
         misuse(*refusal)
     asked = json.dumps(request(_config(model, shape), shape, run))
@@ -435,7 +435,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
     gib = (one.peak + WORKSPACES) / GIB
     spare = found.reserved_gib - found.peak_gib
     around = Band(gib * (1 - _ERROR), gib, gib * (1 + _ERROR), max(0.0, spare))
-    carried = "two depths carried on to the whole"
+    carried = "at two depths, extrapolated to all layers"
     note = f"traced with torch {one.torch} in {one.seconds:.0f} s, {carried}"
     return msgspec.structs.replace(
         found,
@@ -465,7 +465,7 @@ def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
 
 
 def _config(model: str, shape: Shape) -> dict[str, Any]:
-    """Return the config.json of a model as it is, or the catalogue's."""
+    """Return the original config.json of a model, or the catalogue's."""
     path = config_file(model)
     if path is not None:
         found = parsed(read_input(str(path), LARGEST))
@@ -504,7 +504,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
 
 
 def _named(shape: Shape) -> tuple[str, ...]:
-    """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
+    """Return the names of all modules that peft can adapt if it fails on all-linear; () if it does not fail."""
     every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
     return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()
 

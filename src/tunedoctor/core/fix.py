@@ -63,7 +63,7 @@ class FixPlan:
         return f"FixPlan({self.result.plan_id!r}, end={self.result.end!r})"
 
     def apply(self) -> FixResult:
-        """Carry the plan out: all of it or nothing. It is made again first, and refused if it is now another one."""
+        """Carry out the plan: all of it or nothing. Plan again first, and refuse if the plan has changed."""
         if not self.result.plan_id:
             return self.result
         return self._apply(self.result.plan_id)
@@ -270,7 +270,7 @@ def fix_environment(  # noqa: PLR0913  each is of one command
 
 
 def own_python(given: FixOptions) -> str:
-    """Return the interpreter that a new environment is made of."""
+    """Return the interpreter for a new environment."""
     if not given.python:
         return sys.executable
     # one that is named by its path is the user's word
@@ -289,8 +289,8 @@ def own_python(given: FixOptions) -> str:
 def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     """Return the findings to fix, and the case with all facts that were found for them.
 
-    Where a look without running finds nothing, what the last deep look of the unchanged environment told counts; else
-    its packages are imported.
+    If reading files finds nothing, use the remembered result of the last deep look at the unchanged environment;
+    without one, import its packages.
     """
     if case.given.new:
         return case, ()
@@ -301,7 +301,7 @@ def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
     seen = case.given.deep or case.given.no_import or remembered(case.snapshot)
     if seen or _applicable(case, found):
         return case, found
-    case.interaction.say("its files show nothing that can be fixed; importing its packages")
+    case.interaction.say("the files show nothing to fix; importing the packages")
     with case.interaction.progress() as progress:
         who = (interpreter.executable, interpreter.version)
         words = importing(extra=extra_modules(packages, interpreter))

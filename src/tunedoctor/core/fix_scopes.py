@@ -72,7 +72,7 @@ class FixOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedFix(NamedTuple):
-    """A plan as it is shown before it is carried out."""
+    """A plan as shown before it is carried out."""
 
     result: FixResult
     snapshot: Snapshot
@@ -97,7 +97,7 @@ class FixEvents:
     def stage(
         self, stage: Stage, words: str, seconds: float, fix: PlannedFix, progress: Progress
     ) -> None:
-        """Take that a stage has ended, with what came of it; `progress` shows what runs next."""
+        """Receive the end and the result of a stage; `progress` shows what runs next."""
 
     def next_scope(self, result: FixResult, kept: tuple[str, ...]) -> None:
         """Take that a larger scope is planned, and the packages that keep their versions in it."""
@@ -119,7 +119,7 @@ class FixEvents:
 
 
 class FixCase(NamedTuple):
-    """The options of a run, the environment, what is known of it, and where packages come from."""
+    """The options of a run, the environment with its facts, and the package sources."""
 
     given: FixOptions
     criteria: Criteria
@@ -147,7 +147,7 @@ class FixCase(NamedTuple):
 
 
 def as_shown(answer: FixResult) -> FixResult:
-    """Return the answer as it leaves the doctor; hashes of files are no secrets."""
+    """Return the redacted result; hashes of files are not secrets."""
     clean = public(answer, this_identity())
     if answer.plan is None or clean.plan is None:
         return clean
@@ -182,8 +182,8 @@ _SCOPES = (
 def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> FixResult:
     """Plan for the findings, or for a new environment, show the plan, ask, carry it out; return how it ended.
 
-    Where a plan cannot be made or does not prove itself, the next larger scope is planned, with what was found. Where
-    a change proved itself and left some of what it was for, that change stays, and the rest is planned next.
+    If a plan cannot be made or fails its proof, plan the next larger scope with what was learned. If a change passed
+    its proof but left some findings, it stays, and the rest is planned next.
     """
     given = case.given
     scopes = _SCOPES[: 1 if given.new or given.smallest else None]
@@ -296,7 +296,7 @@ class _FixRound:
     def _prepare(
         self, one: _ScopeTry, result: FixResult, ground: Ground | None
     ) -> "tuple[FixResult, Planned, Rung | None] | bool":
-        """Return the result with the plan of a scope; where there is none, whether the next scope is to be tried."""
+        """Return the result with the plan of a scope; without a plan, whether to try the next scope."""
         case = self.case
         try:
             made, rung = self._plan(one)
@@ -316,7 +316,7 @@ class _FixRound:
             return isinstance(error, RefusedError) and not (error.silent or error.final)
 
     def _plan(self, one: _ScopeTry) -> "tuple[Planned | None, Rung | None]":
-        """Return the plan of a scope; None where it is no other than what was tried."""
+        """Return the plan of a scope; None if the same plan was already tried."""
         if not self.earlier:
             made = _planned(self.case, self.drafts, None)
             if made.plan.changes and made.plan.id in self.plans:
@@ -337,7 +337,7 @@ class _FixRound:
     def _refuse(
         self, one: _ScopeTry, result: FixResult, error: RefusedError | FailureError
     ) -> None:
-        """Note that a scope has no plan. What an attempt showed tells more; sources that are silent tell nothing."""
+        """Record that a scope has no plan. An earlier attempt is more informative; silent sources prove nothing."""
         refused = _refused(result, error, self.findings)
         silent = isinstance(error, RefusedError) and error.partly
         if self.last.end == "failed":
@@ -387,7 +387,7 @@ def _larger_scopes(
 
 
 def _project(case: FixCase) -> Path | None:
-    """Return the folder whose declared requirements count: that of the environment, else the working folder."""
+    """Return the folder whose declared requirements apply: that of the environment, else the working folder."""
     interpreter = case.snapshot.find(Interpreter)
     near = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
     near += [] if case.is_named else [Path.cwd()]
@@ -403,7 +403,7 @@ def _names_kept(rung: "Rung | None") -> tuple[str, ...]:
 def _refused(
     result: FixResult, error: RefusedError | FailureError, findings: tuple[Found, ...]
 ) -> FixResult:
-    """Return the result where there is no plan: why in a few words, and what else the user can do."""
+    """Return the result if no plan exists: the reason in a few words, and what else the user can do."""
     refused = error if isinstance(error, RefusedError) else None
     elsewhere = _elsewhere(findings) if refused and refused.silent else ()
     cures = (f.finding.cure.command for f in findings)
@@ -445,7 +445,7 @@ def _describe(one: Drafted) -> FindingResult:
 
 
 def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
-    """Return how another machine fetches what the cures put in."""
+    """Return the commands with which another machine fetches the packages."""
     steps = [step for f in findings for step in f.finding.cure.installs]
     words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
     indexes = dict.fromkeys(step.index for step in steps if step.index)
@@ -566,7 +566,7 @@ def _carry_out(
 
 
 def _unchanged_packages(case: FixCase, made: "Planned") -> tuple[str, ...]:
-    """Return what stays as it is, the stack first."""
+    """Return the packages that do not change, the stack first."""
     packages = case.snapshot.find(Packages)
     if packages is None or made.plan.new:
         return ()

@@ -53,9 +53,9 @@ ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes; it raises ValueError or OSError on misuse."""
 _LARGEST_LAST = 256 << 20
 """Bytes of an earlier result: one of 40,000 nodes has about 15 MB."""
-_LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
+_LONG = f"skipped a line of more than {LARGEST >> 20} MiB; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
-_TELLS = "doctor explain fleet tells how machines are named"
+_TELLS = "doctor explain fleet says how to name machines"
 
 
 class Machines(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,14 +84,14 @@ class Machines(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def how(self) -> How:
-        """How each node is asked."""
+        """The settings for asking each node."""
         profile = "project" if self.smoke else self.profile or "node"
         words = ("snapshot", "--profile", profile, "--keep-host", *["--smoke"] * self.smoke)
         return How(words, self.doctor, self.timeout, self.at_once, self.image or IMAGE)
 
 
 class PodManifest(NamedTuple):
-    """What examines nodes of Kubernetes by hand."""
+    """The manifest and commands with which a user examines nodes of Kubernetes."""
 
     manifest: str
     """A Job for one node, as JSON."""
@@ -181,7 +181,7 @@ def examine_fleet(  # noqa: PLR0913  each is of one fleet
         with closing(jobs):  # what still asks nodes ends with it
             rows = judged(_counted(accept(jobs), progress), make, processes)
     if not rows:
-        what = f"no snapshot is in {' and '.join(machines.files)}: names end in .json or .jsonl"
+        what = f"no snapshot found in {' and '.join(machines.files)}: names end in .json or .jsonl"
         if set(machines.files) == {"-"}:
             what = "no snapshot came on standard input: a line is one"
         misuse(what if machines.files else "no machines were found", _TELLS)
@@ -201,7 +201,7 @@ def read_report(file: str) -> FleetReport:
     """Return an earlier result from a file of JSON, with clean names. Raises DoctorError."""
     data = read_input(file, _LARGEST_LAST, _WRITES)
     bad = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-    with refusing(bad, _WRITES, f"{file} is no former answer: "):
+    with refusing(bad, _WRITES, f"{file} is not an earlier result: "):
         last = msgspec.json.decode(data, type=FleetReport)
     nodes = (
         replace(one, node=plain(one.node), findings=tuple(map(plain, one.findings)))

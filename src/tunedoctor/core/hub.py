@@ -22,7 +22,7 @@ _ANOTHER = "name a folder or a .gguf file"
 
 
 def kept(name: str) -> Path | None:
-    """Return the folder of a model in the hub's cache; None where it is not there."""
+    """Return the folder of a model in the hub's cache; None if it is not cached."""
     if not NAME.fullmatch(name):
         return None
     place = Path(hub_cache(os.environ)[0], f"models--{name.replace('/', '--')}")
@@ -39,15 +39,15 @@ def all_kept() -> list[str]:
 
 
 def offline() -> str:
-    """Return the variable that forbids to ask the hub; "" where it may be asked."""
+    """Return the variable that forbids asking the hub; "" if it may be asked."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return next((one for one in names if os.environ.get(one, "").upper() in _TRUE), "")
 
 
 def check_name(name: str, *, reach: bool) -> None:
-    """Exit with 2 where a name leads to no model; the hub is asked for what is not in its cache.
+    """Exit with 2 if no model has this name; ask the hub if the model is not cached.
 
-    Without `reach`, one that can't be reached is left to the trainer.
+    Without `reach`, a hub that can't be reached is left to the trainer.
     """
     if kept(name):
         return
@@ -78,7 +78,7 @@ def check_name(name: str, *, reach: bool) -> None:
 
 
 def _asked(url: str) -> tuple[int, str, str]:
-    """Return the status of an answer and what the hub calls it, or why there is none."""
+    """Return the status of an answer and the hub's message, or why there is no answer."""
     from tunedoctor.refresh.fetch import Client, FetchError, Limits  # noqa: PLC0415  few ask
 
     try:

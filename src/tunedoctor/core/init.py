@@ -86,10 +86,11 @@ def init(  # noqa: PLR0913  the options of the command
     out: str = "",
     snapshot: str | bytes | None = None,
 ) -> Configuration:
-    """Return a first configuration of a training that fits this machine, or the one of a `snapshot`.
+    """Return a first configuration for a training that fits this machine, or that of a `snapshot`.
 
-    `goal`: "chat", for example; another one names all. `hours`: the longest time it may take. `eval_data`: a file that
-    is held out. `columns`: names such as "prompt=ask,completion=reply". `out`: the folder of the run.
+    `goal`: "facts", for example; the error for a wrong goal lists all. `hours`: the longest acceptable time.
+    `eval_data`: a file that is held out. `columns`: names such as "prompt=ask,completion=reply". `out`: the folder of
+    the run.
     """
     options = options_of(
         InitOptions,
@@ -118,7 +119,7 @@ def device_of(snapshot: Snapshot) -> Device | None:
 
 
 def configure(given: InitOptions, wanted: Wanted, snapshot: Snapshot) -> Configuration:
-    """Return the configuration for a machine. Raises DoctorError if the trainer refuses what is given."""
+    """Return the configuration for a machine. Raises DoctorError if the trainer refuses it."""
     device = device_of(snapshot)
     values = {"model": wanted.model, "data": wanted.data, "out": given.out or _free_out()}
     values |= {key: said for key in ("eval_data", "columns") if (said := getattr(given, key))}
@@ -157,7 +158,7 @@ def _free_out() -> str:
 
 
 def starter(values: Values, why: str) -> str:
-    """Return a configuration with all keys of the trainer; what is not chosen stands as a comment."""
+    """Return a configuration with all keys of the trainer; keys that were not chosen are comments."""
     lines = [f"{HEADLINE}{' '.join(clean_text(why).split())}", ""]
     for key, default, what in _KEY.findall(INPUT.read_text(encoding="utf-8")):
         value = default if default.startswith('"') else default.lower()
@@ -190,7 +191,7 @@ def choose(shape: Shape | None, device: Device | None, goal: Values) -> tuple[Va
 
 
 def _extent(data: str) -> tuple[int, int]:
-    """Return the rows, of large files the first, and the bytes of what is trained on; 0 where files are packed."""
+    """Return the rows (the first ones of large files) and the bytes to train on; 0 bytes if files are compressed."""
     every = paths_of(data)
     files = [one for one in every if split_of(one) == "train"] or every
     if any(one.suffix not in _TEXTS for one in files):
@@ -223,7 +224,7 @@ def _in_time(
 
 
 def _as_smoked(smoke: Smoke | None) -> tuple[Values, str]:
-    """Return device and precision that doctor smoke saw train, and in words; nothing where it saw none."""
+    """Return the device and precision that doctor smoke trained with, also in words; empty if it did not train."""
     outcomes = {one.name: one.outcome for one in smoke.stages} if smoke else {}
     if smoke is None or outcomes.get("train") != "ok":
         return {}, ""

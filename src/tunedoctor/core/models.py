@@ -23,7 +23,7 @@ _HEADS = (4 << 20, 64 << 20)
 
 
 def config_file(model: str) -> Path | None:
-    """Return the config.json that a path names, itself or its folder's, or a .gguf file; None where it is no path."""
+    """Return the config.json that a path names, directly or as a folder, or a .gguf file; None if it is not a path."""
     try:
         path = Path(model).expanduser()
         if path.is_dir():
@@ -81,7 +81,7 @@ def gguf_head(path: Path) -> Head:
 
 
 def check_folder(model: str) -> None:
-    """Raise DoctorError if a model's folder holds what would wait or act when the target opens it."""
+    """Raise DoctorError if a model's folder contains a file that could hang or act when opened, such as a FIFO."""
     folder = Path(model).expanduser()
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
         if one.exists() and not one.is_file() and not one.is_dir():
@@ -93,7 +93,7 @@ def _title(path: Path) -> str:
 
 
 def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
+    """Return this machine's GPUs with known memory, and notes about the others."""
     gpus = gpus_of(snapshot)
     untold = (one.name for one in gpus if one.vendor == "nvidia" and not one.room)
     notes = [f"the driver does not report the memory of {n}: set it with --vram" for n in untold]

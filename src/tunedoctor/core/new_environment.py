@@ -25,12 +25,12 @@ _MAKES = {
 
 
 class DeclaredPackages(NamedTuple):
-    """What a new environment is to hold."""
+    """The packages for a new environment, from what the folder declares."""
 
     requirements: tuple[str, ...] = ()
     """Names with versions, as `doctor fix --with` takes them; () for the default set."""
     note: str = ""
-    """What the requirements come from, and which lines are left out."""
+    """The origin of the requirements, and the lines that are left out."""
 
 
 def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, ...]]:

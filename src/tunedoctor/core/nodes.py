@@ -127,7 +127,7 @@ class NodeTraining:
         meet, seen = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
         with (
             self._interaction.progress("comparing") as progress,
-            refusing(ValueError, "doctor fleet tells more"),
+            refusing(ValueError, "doctor fleet shows more"),
         ):
             progress.watch([*job.names])
             if job.rank >= 0:  # the first pod gets the snapshots of the others

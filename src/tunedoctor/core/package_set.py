@@ -134,10 +134,10 @@ def find_set(  # noqa: PLR0913  each is of one command
     offline: bool = False,
     interaction: Interaction = SILENT,
 ) -> tuple[PackageSet, Made | None]:
-    """Return the set, and what it was made of; None if there is no set. Raises DoctorError.
+    """Return the set and its input; None if no set exists. Raises DoctorError.
 
-    `place`: the target, NO_TARGET if `asked` describes another machine. `ask_sources`: the user can be asked whether
-    package sources that only the folder names count.
+    `place`: the target, NO_TARGET if `asked` describes another machine. `ask_sources`: the user may be asked whether to
+    use package sources that only the folder names.
     """
     with refusing(RefusedError, _HELP):
         names = asked_for(packages)
@@ -164,7 +164,7 @@ def find_set(  # noqa: PLR0913  each is of one command
 
 
 def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: Criteria) -> Place:
-    """Return where the set is for: of another machine than this one the findings tell nothing."""
+    """Return the machine or environment for the set; findings are used only for this machine."""
     if snapshot is None:
         with refusing(MachineError, _HELP):
             own = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -192,7 +192,7 @@ def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: 
 
 
 def _own_glibc() -> tuple[str, str]:
-    """Return the glibc and the processor of this machine: ("2.39", "x86_64"); "" where it is no Linux with glibc."""
+    """Return the glibc and the processor of this machine: ("2.39", "x86_64"); "" if it is not Linux with glibc."""
     if sys.platform != "linux":
         return "", ""
     try:

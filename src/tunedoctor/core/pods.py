@@ -95,7 +95,7 @@ def _require_below(mount: str, values: Mapping[str, Any], claim: str) -> None:
     )
     for path in (Path(str(values.get("out") or "out")), *filter(Path.exists, inputs)):
         if not path.expanduser().absolute().is_relative_to(mount):
-            what = f"{path} is not in {mount}, where pods have the claim"
+            what = f"{path} is not in {mount}, where pods mount the claim"
             misuse(what, f"--claim {claim}:FOLDER")
 
 

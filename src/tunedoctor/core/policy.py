@@ -35,7 +35,7 @@ def write_policy(
         paste = "-o - prints the policy; paste it into pyproject.toml as [tool.doctor.policy]"
         misuse("it writes a whole file", paste)
     if output != "-" and Path(output).exists() and not force:
-        misuse(f"{output} is there", "-o - prints the policy, --force writes over the file")
+        misuse(f"{output} already exists", "-o - prints the policy, --force overwrites the file")
     text = "\n".join([*from_good(take()), ""])
     if output == "-":
         return Policy(text)

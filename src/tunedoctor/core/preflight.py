@@ -1,4 +1,4 @@
-"""What is known of a training before its target is started: whether its model is there, and what it needs."""
+"""Check a training before its target is started: whether the model exists, and what the training needs."""
 
 import shutil
 import sys
@@ -55,7 +55,7 @@ def check_model(model: str, *, reach: bool) -> None:
 
 
 def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) -> Needed | None:
-    """Return what a training needs; None where the model or a fault lets none know."""
+    """Return what a training needs; None if the model is unknown or faulty."""
     try:
         shape = model_of(str(config.get("model", "")))
         devices, config = devices_of(snapshot, config)
@@ -69,7 +69,7 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
 
 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
-    """Return the GPUs whose memory counts; where a CPU trains, its RAM, and the precision that it has there."""
+    """Return the GPUs to train on, or the RAM if the CPU trains, and the precision there."""
     is_cpu = config.get("device") == "cpu"
     unsure = any(isinstance(snapshot.get(one), Unknown) for one in (NvidiaGpus, AmdGpus))
     if not is_cpu and (unsure or gpus_of(snapshot)):
@@ -84,7 +84,7 @@ def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], 
 
 
 def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
-    """Return which place has too little for what a training writes; "" where none has."""
+    """Return which disk has too little space for the training; "" if all have enough."""
     space, model = disk(shape, run_of(config, processes)), str(config["model"])
     steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 100))
     alone = 0 < steps <= every or str(config.get("resume", "")).lower() == "true"

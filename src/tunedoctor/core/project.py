@@ -24,7 +24,7 @@ _MARKS = (
 def find_project_folder(snapshot: Snapshot) -> Path | None:
     """Return the folder whose declarations are those of the target, or None.
 
-    That is the folder in which the environment stands; else the working folder, unless the environment was named.
+    That is the folder that contains the environment, or else the working folder, unless the environment was named.
     """
     interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
     places = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
@@ -34,7 +34,7 @@ def find_project_folder(snapshot: Snapshot) -> Path | None:
 
 
 def declare_causes(report: Report, snapshot: Snapshot) -> Report:
-    """Return the report in which findings name the line of the project that asks for what is wrong.
+    """Return the report in which findings name the line of the project that requires the wrong version.
 
     Files are read only if a finding's fix installs or removes packages.
     """

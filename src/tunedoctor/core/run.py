@@ -56,12 +56,12 @@ def run_command(  # noqa: PLR0913  each is of one command
 ) -> RunResult:
     """Run a command unchanged, and diagnose it if it fails.
 
-    An exit status of `told` needs no diagnosis: the command itself says all about it. What it adds to `log` counts as
-    its output. A script of doctor's own has the limits of `own`; `way` says what to do when it passes one.
+    An exit status in `told` needs no diagnosis, because the command explains it itself. Text that it adds to `log`
+    counts as its output. A script of doctor's own has the limits of `own`; `way` says what to do when it passes one.
     `output` takes what it writes, instead of the standard streams of this process.
     """
     if not argv:
-        misuse("no command is named", "doctor run -- python train.py")
+        misuse("no command is given", "doctor run -- python train.py")
     before = running.kills_now()
     kept = log.stat().st_size if log and log.is_file() else 0
     try:
@@ -106,7 +106,7 @@ def _explain(  # noqa: PLR0913  each is of the run
         snapshot = _looked(argv, ran, words, place, interaction)
         return judge(snapshot, criteria, began=began)
     except KeyboardInterrupt:
-        interaction.say("stopped before it could tell why")
+        interaction.say("stopped before it found out why")
     except DoctorError:
         raise
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
@@ -115,7 +115,7 @@ def _explain(  # noqa: PLR0913  each is of the run
 
 
 def _added(log: Path, kept: int) -> running.Tail | None:
-    """Return what a log has beyond its first bytes; None where there is no more."""
+    """Return the part of a log after its first bytes; None if there is none."""
     tail = running.Tail()
     with suppress(OSError), open_regular(log) as file:
         file.seek(kept)
@@ -149,7 +149,7 @@ def _looked(
     place: Target,
     interaction: Interaction,
 ) -> Snapshot:
-    """Return what the output tells, joined with what is here."""
+    """Return the facts in the output, merged with those of this machine."""
     from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
     from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
     from tunedoctor.readers.merge import joined  # noqa: PLC0415
@@ -159,7 +159,7 @@ def _looked(
     python = None if place.chosen_by in ("--target", "--self") else interpreter_of(argv)
     if python and Path(python).parent == Path(sys.executable).parent and not find_spec("torch"):
         interaction.say(
-            f"{python} is the doctor's own Python; name the one that trains, as .venv/bin/python"
+            f"{python} is doctor's own Python; name the one that trains, for example .venv/bin/python"
         )
         python = None
     snapshot, left_out = joined(told, take(python or place))

@@ -23,7 +23,7 @@ SCHEMAS = {
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a kind of output, made from its type."""
+    """Return the JSON Schema of an output, made from its type."""
     module, _, kind = SCHEMAS[name].rpartition(".")
     type_ = getattr(import_module(f"tunedoctor.{module}"), kind)
     title = next(field.default for field in msgspec.structs.fields(type_) if field.name == "schema")

@@ -24,11 +24,11 @@ BAD_INPUT = 2
 _IMPORT_OF_A_PART = re.compile(
     r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE
 )
-_TOO_LARGE = "take a smaller model, or a machine with more memory"
+_TOO_LARGE = "use a smaller model, or a machine with more memory"
 
 
 def trainer_source() -> str:
-    """Return the trainer as one file: its parts without torch are put where they are imported."""
+    """Return the trainer as one file, with its parts inserted where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
     for name in ("plot", "input", "rows", "screen", "data", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def require_libraries(snapshot: Snapshot, python: str, *, gguf: bool = False) ->
     needed = ("torch", "transformers", "peft", *(["gguf"] if gguf else []))
     lacking = [name for name in needed if packages.get(name) is None]
     if lacking:
-        way = "doctor set says how to install a whole set"
+        way = "doctor set shows how to install a complete set"
         way = f"{python} -m pip install gguf" if lacking == ["gguf"] else way
         misuse(f"{python} lacks {', '.join(lacking)}", way)
 
@@ -85,7 +85,7 @@ def run_script(  # noqa: PLR0913  each is of one start
 def text_output(take: Callable[[str], None] | None) -> Output:
     """Return an output that hands each block to `take` as text; without `take` it is dropped.
 
-    A character whose bytes come in two blocks is handed over whole.
+    A character whose bytes are split between two blocks is passed on complete.
     """
     from codecs import getincrementaldecoder  # noqa: PLC0415  a command passes bytes on
 

@@ -1,4 +1,4 @@
-"""Train a tiny model in the target and return what came of it."""
+"""Train a tiny model in the target and return the result."""
 
 import math
 import os
@@ -112,7 +112,7 @@ def smoke_test(  # noqa: PLR0913  the options of the command
 
 
 def request_of(options: SmokeOptions) -> Asked:
-    """Return what is to be run. Raises DoctorError before any work for what cannot be run."""
+    """Return what to run. Raises DoctorError before any work if it cannot be run."""
     asked = Asked(
         device=options.device,
         model=options.model,
@@ -141,7 +141,7 @@ def with_data(asked: Asked, place: Target) -> Asked:
 def run_smoke(
     asked: Asked, place: Target, checks: tuple[Check, ...], interaction: Interaction = SILENT
 ) -> tuple[SmokeResult, Snapshot]:
-    """Train, and return what came of it, and the facts that were taken meanwhile with those of the run."""
+    """Train, and return the result, and the facts collected in the meantime together with those of the run."""
     taken = _taking(place)
     if place.problem:
         return not_started(taken(), place.problem), taken()
@@ -176,7 +176,7 @@ def _trained(
     checks: tuple[Check, ...],
     interaction: Interaction,
 ) -> tuple[SmokeResult, Snapshot]:
-    """Train, and return what came of it, with the facts of the run beside those that were taken."""
+    """Train, and return the result and the given facts together with those of the run."""
     began, readings = time.perf_counter(), list[Reading]()
     with interaction.progress() as progress:
         runs = run_all(
@@ -194,9 +194,9 @@ def as_check(  # noqa: PLR0913  each is of the look
     seconds: float,
     interaction: Interaction = SILENT,
 ) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke]:
-    """Train as a part of a look of at most `seconds`.
+    """Train as a part of a check that takes at most `seconds`.
 
-    Returns the facts with those of the run, the checks with one that tells how it ended, and what a report has of it.
+    Return the facts with those of the run, the checks with one about the run, and the run's part of the report.
     """
     asked = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
     ended = None
@@ -225,7 +225,7 @@ def as_check(  # noqa: PLR0913  each is of the look
 
 
 def _ranks_of(text: str) -> int:
-    """Return how many ranks --gpus asks for; 0 where it is not given. Raises DoctorError."""
+    """Return the number of ranks that --gpus asks for; 0 if it is not given. Raises DoctorError."""
     if not text:
         return 0
     if text == "all":

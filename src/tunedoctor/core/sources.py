@@ -34,7 +34,7 @@ def asking(
 ) -> Asking:
     """Return the sources to ask: those of the user, and of an environment, which can hold a pip.conf.
 
-    Those that only the folder names count where the user has `allowed` them, or can be asked.
+    Sources that only the folder names are used if the user has `allowed` them, or agrees.
     """
     interpreter = snapshot.find(Interpreter) if snapshot else None
     prefix = interpreter.prefix if interpreter else ""
@@ -51,7 +51,7 @@ def asking(
 
 
 def asker() -> tuple[str, Client]:
-    """Return the URL of the user's default index without credentials, "" where they name none, and what asks it."""
+    """Return the URL of the user's default index without credentials ("" if none is set), and a client for it."""
     known = _mirrored(settings_of(os.environ, sys.prefix), {})
     url = without_credentials(known.index.url) if known.index else ""
     return url, known.client(os.environ)

@@ -135,7 +135,7 @@ class NodeLauncher(Protocol):
         ...
 
     def run(self, command: Sequence[str], log: Path) -> int:
-        """Run the whole command; return its status, after saying which node failed."""
+        """Run the training command; name the node that failed, and return the exit status."""
         ...
 
 
@@ -371,7 +371,7 @@ def _last_checkpoint(out: Path) -> Path | None:
 
 
 def _step_of(checkpoint: Path) -> int:
-    """Return the step of a folder such as step-40; 0 if it is none."""
+    """Return the step of a folder such as step-40; 0 for any other name."""
     number = checkpoint.name.removeprefix("step-")
     return int(number) if number.isdigit() else 0
 

@@ -1,4 +1,4 @@
-"""A trained model: where it is, and what it needs to be loaded."""
+"""Find a trained model and what is needed to load it."""
 
 import json
 from pathlib import Path
@@ -100,7 +100,7 @@ def _model_folder(place: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file beside weights. Raises DoctorError if there is none."""
+    """Return the object in a JSON file next to weights. Raises DoctorError if there is none."""
     try:
         return dict(json.loads(read_regular(path, _LARGEST)))
     except (OSError, ValueError, TypeError) as error:

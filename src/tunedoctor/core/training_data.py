@@ -31,7 +31,7 @@ _WORD = "name a file or a folder of data"
 
 
 class Readers:
-    """Interpreters that may have pyarrow: the doctor's own, and a target, named once where it is to be started."""
+    """Interpreters that may have pyarrow: doctor's own, and a target, which is announced once before it is started."""
 
     def __init__(self, place: Target, interaction: Interaction = SILENT) -> None:
         self.place, self._told, self._interaction = place, False, interaction
@@ -90,14 +90,14 @@ def columns_of(text: str) -> dict[str, str]:
 
 def lacking(name: str, columns: Mapping[str, str]) -> tuple[str, str]:
     """Say that data have no such columns, and the way out."""
-    what = f"no row among the first of {name} has all of {', '.join(columns.values())}"
+    what = f"none of the first rows of {name} has all of {', '.join(columns.values())}"
     return f"--columns: {what}", f"doctor data {shlex.quote(name)} shows the columns"
 
 
 def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
-    """Return the files of data that a name means: itself, or those of a folder without what a run below it wrote.
+    """Return the data files that a name stands for: itself, or the files of a folder without the output of runs in it.
 
-    Exits with 2 where there is none.
+    Exits with 2 if there are none.
     """
     try:
         path = Path(name).expanduser()
@@ -138,7 +138,7 @@ def as_lines(  # noqa: PLR0913  each is of the training
     pythons: Iterable[str],
     interaction: Interaction = SILENT,
 ) -> Path:
-    """Return the file itself where it is JSON Lines with known columns, else `place`, which is made of the files."""
+    """Return the file itself if it is JSON Lines with known columns, else `place`, converted from the files."""
     try:
         _named(name, files, columns, pythons)
         if len(files) == 1:
@@ -163,13 +163,13 @@ def judged(name: str, columns: str, pythons: Iterable[str]) -> None:
 
 
 def _named(name: str, files: list[Path], columns: dict[str, str], pythons: Iterable[str]) -> None:
-    """Exit with 2 where no file has the columns that were asked for."""
+    """Exit with 2 if no file has the requested columns."""
     if columns and all(Good(one, columns, pythons).columns != columns for one in files):
         misuse(*lacking(name, columns))
 
 
 def _judge(rows: Good) -> None:
-    """Read the first 1,000 rows, and on while that takes no time to speak of."""
+    """Read the first 1,000 rows, and more as long as that is quick."""
     end = time.monotonic() + _PATIENCE
     for count, _ in enumerate(rows):
         if count % 1000 == 999 and time.monotonic() > end:
@@ -183,7 +183,7 @@ def _converted(
     pythons: Iterable[str],
     interaction: Interaction,
 ) -> Path:
-    """Return a file made of others. One that was made of the same is kept: a run that goes on is the same run."""
+    """Return a file converted from others; keep an existing one if the sources are unchanged."""
     with interaction.progress("reading") as one:
         one.watch([file.name for file in files])
         now = {"sources": {str(file): _sha256(file) for file in files}, "columns": columns}
@@ -223,7 +223,7 @@ def scratch() -> Path:
 
 
 def first_as_lines(name: str, most: int, pythons: Iterable[str]) -> str:
-    """Return JSON Lines with the first rows of a file; the file itself where it is JSON Lines or plain text."""
+    """Return JSON Lines with the first rows of a file; the file itself if it is JSON Lines or plain text."""
     path = Path(name)
     if ending(path) not in ENDINGS and path.suffix not in (".gz", ".zst"):
         return name

@@ -107,7 +107,7 @@ def diagnose_log(  # noqa: PLR0913  how it is judged, one by one
         """Say that facts written by doctor can't be read; a reader that fails is left out without a word."""
         if isinstance(error, SnapshotError):
             of_file = f" of {file}" if file else ""
-            text = clean_text(f"the facts that the doctor wrote{of_file} can't be read: {error}")
+            text = clean_text(f"the facts that doctor wrote{of_file} can't be read: {error}")
             interaction.say(f"{' '.join(text.split())}; read as any other text")
 
     snapshot = read_report(log.text, log.numbers, failed)

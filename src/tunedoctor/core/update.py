@@ -1,4 +1,4 @@
-"""Bring the table of PyTorch wheels up to date."""
+"""Update the table of PyTorch wheels."""
 
 import os
 import sys

@@ -47,10 +47,9 @@ def wheel(  # noqa: PLR0913  the options of the command
 ) -> WheelChoice:
     """Choose the PyTorch build for this machine or a described one: which, why, and how to install it.
 
-    Uses the table that comes with doctor; asks no network.
-
-    `platform` ("linux", "wsl", "windows", "macos") describes another machine as a whole; without it, what is named
-    replaces that of this machine. `torch` is a range such as ">=2.6"; `gpus` are "8.9", "gfx1100", names, or "none".
+    Uses the table that comes with doctor, and no network. `platform` ("linux", "wsl", "windows", "macos") describes
+    another machine; without it, the other parameters override facts of this one. `torch` is a range such as ">=2.6";
+    `gpus` are "8.9", "gfx1100", names, or "none".
     """
     if platform and target is not None:
         misuse(

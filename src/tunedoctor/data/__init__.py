@@ -1,1 +1,1 @@
-"""What training data hold before training reads them: faults by line, forms, repeats, leaks, secrets, lengths."""
+"""Examine training data before a training: faults by line, forms, repeats, leaks, secrets, lengths."""

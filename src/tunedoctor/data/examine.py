@@ -1,6 +1,6 @@
-"""One row, or a block of lines, into counts, which add up. Pure: a block can be examined in another process.
+"""Examine a row or a block of lines and count the results. Pure: another process can examine a block.
 
-Secrets and personal data are told by kind and length alone. What they look like is tables/secrets.json; most blocks
+Secrets and personal data are reported only by kind and length. What they look like is tables/secrets.json; most blocks
 hold no word that is long enough for a token and no word of another kind, and are passed over at the speed of a search
 for bytes. Card numbers are checked by Luhn, IBANs by their remainder of 97.
 """
@@ -55,7 +55,7 @@ class Mark(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts of lines, of rows, and of what the rows hold."""
+    """Counts of lines, of rows, and of the contents of rows."""
 
     lines: int = 0
     unreadable: int = 0
@@ -79,7 +79,7 @@ class Tally:
     """Line, form and turns of the first sound rows of a part."""
 
     def fault(self, kind: str, line: int, detail: str = "") -> None:
-        """Note a fault of a line; line 0 is the whole file."""
+        """Record a fault of a line; line 0 is the complete file."""
         self.seen[kind] += 1
         self._keep(kind, [(line, detail)])
 
@@ -112,7 +112,7 @@ class Asked(NamedTuple):
 
 
 def block(data: bytes, first: int, asked: Asked) -> Tally:
-    """Examine whole lines of JSON Lines; `first` is the number of the first one. b"": a line that is too long."""
+    """Examine complete lines of JSON Lines; `first` is the number of the first one. b"": a line that is too long."""
     return part(lines_of(data, first), rules_for(data), asked)
 
 
@@ -283,7 +283,7 @@ def _long_words(block: bytes) -> Iterator[bytes]:
 
 
 def secrets_in(text: str, rules: tuple[SecretKind, ...]) -> list[tuple[str, str]]:
-    """Return the kind and the name of what a text holds, with its length and never itself."""
+    """Return the kind, name and length of each secret in a text, never the secret itself."""
     found: list[tuple[str, str]] = []
     spans: list[tuple[int, int]] = []
     digits = _DIGITS.search(text) is not None

@@ -59,13 +59,13 @@ class Opened(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """The lines of the file are JSON in UTF-8 as they stand."""
+        """True if the lines of the file are JSON in UTF-8 without conversion."""
         is_packed = not isinstance(self.file, io.BufferedReader)
         return self.kind == "jsonl" and self.encoding == "utf-8" and not is_packed
 
 
 def split_of(path: Path, asked: str = "") -> str:
-    """Return "train", "valid" or "test"; of a file whose name tells none, "train"."""
+    """Return "train", "valid" or "test"; "train" if the name of the file does not show the split."""
     for text in () if asked else (path.name, path.parent.name):
         for name, words in _NAMES.items():
             if re.search(rf"(?i)(?:^|[\W_])(?:{words})(?:[\W_\d]|$)", text):
@@ -74,7 +74,7 @@ def split_of(path: Path, asked: str = "") -> str:
 
 
 def ending(path: Path) -> str:
-    """Return the ending that tells the kind of file, behind which .gz or .zst can stand."""
+    """Return the ending that shows the kind of file, without a following .gz or .zst."""
     return Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
 
 
@@ -94,7 +94,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def _saved(folder: Path) -> list[Path]:
-    """Return the Arrow files of a saved data set, without the caches beside them."""
+    """Return the Arrow files of a saved data set, without the caches next to them."""
     try:
         state = msgspec.json.decode(read_regular(folder / "state.json", 1 << 24))
         return [folder / one["filename"] for one in state["_data_files"]]
@@ -103,7 +103,7 @@ def _saved(folder: Path) -> list[Path]:
 
 
 def open_file(path: Path) -> Opened:
-    """Open a file, decompressed where it is packed, and tell its kind by name and first bytes. Raises OSError."""
+    """Open a file, decompress it if needed, and determine its kind by name and first bytes. Raises OSError."""
     plain = open_regular(path)
     start = plain.read(4)
     plain.seek(0)
@@ -191,7 +191,7 @@ def _raw(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
         try:
             block = read(BLOCK)
         except opened.broken:
-            broken("the compressed data break off")
+            broken("the compressed data are truncated")
             block = b""
         total += len(block)
         if total > most:
@@ -204,7 +204,7 @@ def _raw(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
 
 
 def line_blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Cut chunks into whole lines, with the first one's number; b"": a line that is too long. A lone CR ends none."""
+    """Cut chunks into complete lines, with the first one's number; b"": too long. A lone CR ends no line."""
     number, pending, skipping = 1, b"", False
     for chunk in chunks:
         here = chunk

@@ -1,4 +1,4 @@
-"""Rows of files of every form: JSON Lines, one JSON document, CSV or TSV, Parquet, Arrow.
+"""Read the rows of files of every form: JSON Lines, one JSON document, CSV or TSV, Parquet, Arrow.
 
 A document is an array, an object that holds one, or objects one after the other, and is read in a window, so that a
 large file needs little memory. After a damaged part, the reader looks for the next row by the first key of the last
@@ -62,7 +62,7 @@ class Element(NamedTuple):
 
 
 def lines_of(data: bytes, first: int) -> Iterator[Element]:
-    """Yield the rows of whole lines of JSON; `first` is the number of the first one. b"": a line that is too long."""
+    """Yield the rows of complete lines of JSON; `first` is the first one's number. b"": a line that is too long."""
     if not data:
         yield Element(first, None, "too-long")
         return
@@ -80,14 +80,14 @@ def lines_of(data: bytes, first: int) -> Iterator[Element]:
 
 
 def _has_many(row: str | bytes) -> bool:
-    """Return whether a row, or the beginning of one, has more values than the doctor reads at once."""
+    """Return whether a row, or the beginning of one, has more values than doctor reads at once."""
     if isinstance(row, bytes):
         return sum(map(row.count, (b'":', b"[", b"{"))) > MOST_VALUES
     return sum(map(row.count, ('":', "[", "{"))) > MOST_VALUES
 
 
 def _mended(line: bytes, number: int) -> Element:
-    """Name what is wrong with a line; of one whose bytes alone are, return the row, to look further."""
+    """Return what is wrong with a line; if only its bytes are wrong, return the row too, to examine it further."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -115,15 +115,15 @@ def why_no_json(line: bytes) -> str:
 
 
 def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _why(error: json.JSONDecodeError, text: str) -> str:
     rest = text[error.pos :]
     if rest.startswith("'"):
-        return "single quotes, where JSON has double ones"
+        return "single quotes; JSON needs double quotes"
     if rest.startswith(("None", "True", "False")):
-        return "Python's None, True or False, where JSON has null, true, false"
+        return "Python's None, True or False; JSON has null, true, false"
     if not rest or error.msg.startswith("Unterminated"):
         return "cut off"
     if error.msg == "Extra data" and rest[0] in "{[":
@@ -143,7 +143,7 @@ class _Window:
         self.ended = False
 
     def fill(self, wanted: int = WINDOW) -> None:
-        """Have at least `wanted` characters in front, unless the file ends."""
+        """Read until at least `wanted` characters are available, or the file ends."""
         if self.ended or len(self.text) - self.at >= wanted:
             return
         parts = [self.text[self.at :]]
@@ -159,7 +159,7 @@ class _Window:
         self.at = to
 
     def skip(self) -> None:
-        """Go on to what is neither space nor comma."""
+        """Skip spaces and commas."""
         self.fill()
         gap = _BETWEEN.match(self.text, self.at)
         self.move(gap.end() if gap else self.at)
@@ -247,11 +247,11 @@ def _value(window: _Window) -> tuple[object, int, str]:
             return None, window.at, _DEEP
         # all of that belongs to one row
         size, tried = size * 4, len(window.text) - window.at
-    return None, window.at, "one row is longer than the doctor reads at once"
+    return None, window.at, "one row is longer than doctor can read"
 
 
 def _found_next(window: _Window, key: str) -> bool:
-    """Go on to what looks like the next row; False where none comes."""
+    """Continue at what looks like the next row; return False if there is none."""
     look = re.compile(rf"\{{\s*{re.escape(json.dumps(key))}\s*:" if key else r"\n\s*\{")
     first = window.at + 1
     while not (found := look.search(window.text, first)):
@@ -325,7 +325,7 @@ def _record(line: int, record: list[str], header: list[str]) -> Element:
 
 
 def _cell(text: str) -> object:
-    """Return the conversation that a cell holds as JSON, else its text."""
+    """Return the conversation if a cell contains one as JSON, else its text."""
     if _TALK.match(text):
         with suppress(ValueError, RecursionError):
             if is_talk(found := _decode(text)):

@@ -1,4 +1,4 @@
-"""Exact and near duplicates and leaks between splits, in bounded memory; and the rows that are kept for a tokenizer.
+"""Find exact and near duplicates and leaks between splits, in bounded memory; keep rows for a tokenizer.
 
 Exact ones by 64-bit digests in a table that grows to MOST slots. Near ones by the 16 smallest hashes of a row's
 pairs of words (a bottom-k sketch): rows that share one of the three smallest are compared, and are alike where
@@ -42,7 +42,7 @@ def digest(data: bytes) -> int:
 
 
 def sketch(data: bytes) -> bytes:
-    """Return the smallest hashes of the pairs of words, 32 bits each; b"" where there are fewer than SKETCH."""
+    """Return the smallest hashes of the pairs of words, 32 bits each; b"" if there are fewer than SKETCH."""
     words = data.lower().split()
     if len(words) <= SKETCH:
         return b""
@@ -81,7 +81,7 @@ class Digests:
         return at
 
     def first(self, digest: int, file: int, line: int) -> Place | None:
-        """Return where a digest was seen first; None, and keep it, where it is new."""
+        """Return where a digest was seen first; if it is new, store it and return None."""
         key = digest or 1
         at = self._slot(key)
         if self._keys[at]:
@@ -119,7 +119,7 @@ class Sketches:
         return min(self.rows, KEPT)
 
     def like(self, sketch: bytes, file: int, line: int) -> Place | None:
-        """Return an earlier row that is much like this one; keep this one where there is none."""
+        """Return an earlier row that is very similar; store this one if there is none."""
         tried = 0
         for value in _LEAST(sketch):
             row = self._slots[value % SLOTS]
@@ -140,7 +140,7 @@ class Sketches:
 
 
 class Spool:
-    """An even sample in bounded memory: a row is kept where the low bits of its number are zero, ever more bits."""
+    """An even sample in bounded memory: rows whose number ends in zero bits, ever more as it grows."""
 
     def __init__(self) -> None:
         self.mask = 0

@@ -193,7 +193,7 @@ def rounded(length: int) -> int:
 
 
 def quantile(counts: Mapping[int, int], part: float) -> int:
-    """Return the length that `part` of the rows do not pass; 0 where there is none."""
+    """Return the length that `part` of the rows do not exceed; 0 without rows."""
     left = part * sum(counts.values())
     length = 0
     for length in sorted(counts):

@@ -104,7 +104,7 @@ class Rows:
         return guess(rows)
 
     def __iter__(self) -> Iterator[Element]:
-        """Yield rows and damage, columns as they are. Raises OSError."""
+        """Yield rows and damage, with unchanged columns. Raises OSError."""
         with self.opened.file:
             yield from self._rows if self.blocks is None else _lines(self.blocks)
 
@@ -210,7 +210,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class OneSideError(ValueError):
-    """All rows ask the same, so that none can be held out."""
+    """All rows have the same prompt, so none can be held out."""
 
 
 def write(
@@ -220,7 +220,7 @@ def write(
     pythons: Iterable[str],
     most: int | None = None,
 ) -> list[Good]:
-    """Write the rows of files, each with where it comes from, whole or not at all. Raises BadRowError and OSError."""
+    """Write the rows of files, each with its origin, completely or not at all. Raises BadRowError and OSError."""
     made: list[Good] = []
     with whole(place) as file:
         for path in files:
@@ -237,7 +237,7 @@ def divide(
     pythons: Iterable[str],
     share: float,
 ) -> list[int]:
-    """Write the rows of files to the first place, and a share of them to the second, if there is one; returns how many.
+    """Write the rows of files to the first place, and a share of them to the second, if given; return the counts.
 
     What is held out goes by a digest of the prompt, so that it stays so when other rows are added; prompts that differ
     in case and punctuation alone, or are much alike, stay on one side.
@@ -284,7 +284,7 @@ def _line(row: Mapping[str, Any], path: Path, line: int) -> bytes:
 
 @contextmanager
 def whole(place: Path) -> Generator[IO[bytes]]:
-    """Give a file to fill; it has its name when all is on the disk. Raises OSError; what was there stands."""
+    """Open a temporary file for writing, and rename it when it is complete. Raises OSError and keeps the old file."""
     remove_parts(f".{place.name}", place.parent)
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     file = beside.open("xb")  # not another's, which stays

@@ -177,7 +177,7 @@ class Survey:
         return tuple(Leak(kind, (a, b), n) for (kind, a, b), n in self._leaks.most_common())
 
     def lengths(self, seq: int) -> Lengths | None:
-        """Return the lengths by estimate; None where no row has any."""
+        """Return the estimated lengths; None if no row has any."""
         counts = self.total("lengths")
         tokens, learned = (sum(getattr(t, x) for t in self.tallies) for x in ("tokens", "learned"))
         return described(counts, tokens, learned, seq) if counts else None
@@ -192,7 +192,7 @@ class Survey:
 
 
 def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
-    """Yield what the parts of a file hold, in order. Raises OSError."""
+    """Yield the results of the parts of a file, in order. Raises OSError."""
     asked = asked._replace(rows=asked.rows._replace(columns=rows.columns))
     if rows.blocks is not None:
         yield from _examined(rows.blocks, asked)
@@ -208,7 +208,7 @@ def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
 
 
 def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tally]:
-    """Examine blocks of lines, in order: by children beside this process, which compares the rows that they find."""
+    """Examine blocks of lines, in order, in child processes; this process compares the rows."""
     if asked.jobs < 2:
         for data, first in blocks:
             asked.came(len(data))

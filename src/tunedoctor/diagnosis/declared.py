@@ -1,4 +1,4 @@
-"""Say of findings which line of the project's own files asks for what is wrong."""
+"""Find the line of the project's own files that requires the wrong version of a finding."""
 
 import os
 from pathlib import Path

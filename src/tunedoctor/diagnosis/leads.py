@@ -114,4 +114,4 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect]
         return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
         return "paste the full traceback of the failing run: it shows what is missing in this text"
-    return "doctor check --deep on that machine settles it"
+    return "run doctor check --deep on that machine to find out"

@@ -1,6 +1,6 @@
-"""What every fact is: a frozen struct whose strings hold nothing that could steer a terminal.
+"""The base of all facts: a frozen struct whose strings contain nothing that affects a terminal.
 
-`Absent` and `Unknown` are the two other answers that a probe or a reader may give.
+A probe or a reader can also return `Absent` or `Unknown`.
 """
 
 from typing import Annotated, TypeVar, cast
@@ -28,7 +28,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Fact(Part, frozen=True, kw_only=True):
-    """A fact about one subject; a Snapshot holds at most one of each type."""
+    """A fact about one subject; a Snapshot has at most one of each type."""
 
     def __bool__(self) -> bool:
         """Return whether this is a real fact, not the empty one that stands for an unknown fact."""
@@ -39,7 +39,7 @@ _EMPTY: dict[type[Fact], Fact] = {}
 
 
 def empty(kind: type["F"]) -> "F":
-    """Return what stands for a fact that is not known: false; no field is true, and one without a default is empty."""
+    """Return the stand-in for an unknown fact: it is false, its fields too; those without a default are empty."""
     found = _EMPTY.get(kind)
     if found is None:
         # read off the class: msgspec's own account of the fields costs five times as much

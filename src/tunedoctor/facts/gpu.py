@@ -22,7 +22,7 @@ class PciDevice(Part, frozen=True):
 
 
 class PciBus(Fact, frozen=True):
-    """Display devices, accelerators and NVSwitches on the PCI bus; Absent where the bus cannot be seen."""
+    """Display devices, accelerators and NVSwitches on the PCI bus. Absent: the bus is not visible."""
 
     devices: tuple[PciDevice, ...]
 
@@ -103,7 +103,7 @@ class GpuProcess(Part, frozen=True):
 
 
 class NvidiaGpu(Part, frozen=True):
-    """One NVIDIA GPU. Sizes come from the driver, never from a table; None where it did not tell."""
+    """One NVIDIA GPU. Sizes come from the driver, never from a table; None if it did not report them."""
 
     index: int
     name: str

@@ -1,4 +1,4 @@
-"""Facts about the machine: system, container, processor, memory, disks; and how old the doctor's knowledge is."""
+"""Facts about the machine: system, container, processor, memory, disks; and the age of doctor's knowledge."""
 
 from typing import Literal
 
@@ -49,7 +49,7 @@ class Node(Fact, frozen=True):
 
 
 class Container(Fact, frozen=True):
-    """The container that the doctor runs in; Absent outside of one."""
+    """The container that doctor runs in. Absent: not in a container."""
 
     kind: str
     """docker, podman, kubernetes, lxc, apptainer, enroot, systemd-nspawn, or "container"."""
@@ -95,7 +95,7 @@ class Memory(Fact, frozen=True):
 
 
 class SharedMemory(Fact, frozen=True):
-    """The shared memory file system at /dev/shm; Absent where there is none."""
+    """The shared memory file system at /dev/shm. Absent: it does not exist."""
 
     total: Bytes
     free: Bytes | None
@@ -110,7 +110,7 @@ class FileLimit(Fact, frozen=True):
 
 
 class Disk(Part, frozen=True):
-    """The file system that holds a place the stack writes to."""
+    """The file system of a folder that training libraries write to."""
 
     use: Literal["hf-cache", "tmp", "target", "work"]
     path: str
@@ -162,7 +162,7 @@ class Rdma(Fact, frozen=True):
 
 
 class Processes(Fact, frozen=True):
-    """All processes that this user sees. Absent: no GPU is here whose work they could hold up."""
+    """All processes that this user sees. Absent: no GPU whose work they could delay."""
 
     count: Count
     zombies: Count = 0

@@ -1,4 +1,4 @@
-"""Facts that only running the target, a smoke training or a pasted log can tell."""
+"""Facts that only running the target, a smoke training or a pasted log can show."""
 
 from typing import Literal
 
@@ -63,7 +63,7 @@ class Runtime(Fact, frozen=True):
 
     @property
     def gpu_works(self) -> bool:
-        """The device is available, and a multiplication was right where one was tried, which a report does not."""
+        """True if the device is available and a multiplication was correct; a report contains no multiplication."""
         tried = [s for s in self.stages if s.name.startswith("matmul")]
         return bool(self.gpu_available) and (not tried or any(s.outcome == "ok" for s in tried))
 

@@ -131,7 +131,7 @@ class Distribution(Part, frozen=True, cache_hash=True):
 
 
 class BrokenDistribution(Part, frozen=True):
-    """A distribution that is not whole."""
+    """A distribution that is incomplete."""
 
     name: str
     problem: Literal[
@@ -196,7 +196,7 @@ class MissingImport(Part, frozen=True):
 
 
 class LockDifference(Part, frozen=True):
-    """A package whose installed version is not the one that the project's lock holds."""
+    """A package whose installed version differs from the one in the project's lock."""
 
     name: str
     installed: str
@@ -241,7 +241,7 @@ class Packages(Fact, frozen=True):
         return next((d for d in self.distributions if d.name == name), None)
 
     def version(self, name: str) -> str:
-        """Return the version of a distribution, or "" where it is not installed."""
+        """Return the version of a distribution, or "" if it is not installed."""
         found = self.get(name)
         return found.version if found else ""
 
@@ -354,7 +354,7 @@ class Environment(Fact, frozen=True):
     """Names that were looked for besides the list: those of a policy."""
 
     def get(self, name: str) -> str | None:
-        """Return the value, or None where the variable is not set."""
+        """Return the value, or None if the variable is not set."""
         return self.variables.get(name)
 
 
@@ -368,7 +368,7 @@ class InstallerConfig(Fact, frozen=True):
 
 
 class Compilers(Fact, frozen=True):
-    """Compilers on PATH; empty strings where there is none."""
+    """Compilers on PATH; "" for each that is missing."""
 
     cc: str | None = ""
     """None where a report does not tell; so for cxx."""

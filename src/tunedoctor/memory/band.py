@@ -167,7 +167,7 @@ def fit(shape: Shape, run: Run, device: Device) -> DeviceFit:
 
 
 def judged(device: Device, found: Band) -> DeviceFit:
-    """Judge what is predicted: it fits where its upper end leaves room, and is tight where only the middle does."""
+    """Judge an estimate: it fits if its upper end leaves room, and is tight if only its middle does."""
     needed, usable = need(found, device.vendor), device.usable
     verdict: Verdict = "tight" if needed.least <= usable else "doesn't fit"
     if needed.safe <= ROOM * usable:

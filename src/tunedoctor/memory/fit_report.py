@@ -98,7 +98,7 @@ def estimate_run(
     notes: tuple[str, ...] = (),
     prices: Prices | None = None,
 ) -> FitReport:
-    """Estimate a run on some devices. Raises MemoryModelError where a target names no module."""
+    """Estimate a run on some devices. Raises MemoryModelError if a target names no module."""
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)

@@ -1,6 +1,6 @@
-"""A cause as the package ships it, and those that are files alone, without code, as checks.
+"""Causes as the package ships them; causes without code, which are only files, become checks here.
 
-Here is the one place where a match of a row becomes a finding, whose cure stands in the file too.
+Only here does a match of a row become a finding, with the fix from the same file.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ class CauseError(ValueError):
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A cause as the table holds it."""
+    """A cause in the table."""
 
     group: str = ""
     settle: str = ""
@@ -64,7 +64,7 @@ def page_of(check: findings.Check) -> str:
 
 
 def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
-    """Return a cause without code as a check: a certain row that an error holds is its finding."""
+    """Return a cause without code as a check, whose findings are certain rows that match an error."""
 
     def run(errors: Errors, facts: Case) -> findings.Finding | None:
         said = next((m.line for m in matches(errors) if m.cause == id_ and m.certain), "")

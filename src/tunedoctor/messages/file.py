@@ -50,7 +50,7 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CauseFile(Cause, frozen=True, forbid_unknown_fields=True):
-    """A cause's file: the cause, its manual page, what errors say of it, and what its code says and reads."""
+    """A cause's file: the cause, its manual page, its error messages, and the texts and expressions of its code."""
 
     page: str = ""
     seen: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def _faults(cause: CauseFile, *, coded: bool) -> Iterator[str]:
     needed, useless = (_NEEDED, ("cure",)) if coded else (_OF_BARE, ("words", "reads"))
     yield from (f"{key}: there is none" for key in needed if not getattr(cause, key))
     if cause.group not in GROUPS:
-        yield f"group: {cause.group!r} is none of {', '.join(GROUPS)}"
+        yield f"group: {cause.group!r} is not one of {', '.join(GROUPS)}"
     rows = enumerate(cause.message)
     yield from (f"message[{number}]: {why}" for number, m in rows if (why := _unsound(m)))
     read = ((part, pair) for part, one in cause.reads.items() for pair in one.patterns)
@@ -95,7 +95,7 @@ def _unread(how: str, said: str) -> str:
     try:
         return "" if re.search(how, said) else f"no expression of it matches {said!r}"
     except re.error as error:
-        return f"{how!r} is no regular expression: {error}"
+        return f"{how!r} is not a regular expression: {error}"
 
 
 def rows_of(id_: str, cause: CauseFile) -> list[Row]:
@@ -151,7 +151,7 @@ def _unsound(one: Message) -> str:
 
 
 def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
-    """Return a plug-in's checks as its files tell of them; what they say joins the tables. Raises CauseError."""
+    """Return a plug-in's checks from its files, and add their texts to the tables. Raises CauseError."""
     by_id = {one.id: one for one in coded}
     told: dict[str, Check] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""Rows, the literal text of messages with slots, and texts matched against all of them at once.
+"""Match a text against all rows at once; a row is the literal text of a message, with slots.
 
 An index of words tells which rows can match, and those alone are compiled, to expressions whose time is linear in the
 text. Texts are flat when they are searched: lower case, each run of white space one blank or one line break, which a
@@ -42,7 +42,7 @@ class RowError(ValueError):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """A row as the table holds it."""
+    """A row in the table."""
 
     cause: str
     part: str
@@ -89,16 +89,15 @@ def lowered(text: str) -> str:
 
 
 def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
-    """Return what finds a row in a flat text, not within a longer word; its slots are named groups.
+    """Return the expression that finds a row in a normalised text, at word boundaries; its slots are named groups.
 
-    Raises:
-        RowError: a slot is of no type, two stand side by side, or the row has no literal that is long enough.
+    Raises: RowError: a slot has an unknown type, two are adjacent, or no literal of the row is long enough.
     """
     if pattern:
         try:
             return re.compile(text, re.IGNORECASE | re.MULTILINE)
         except re.error as error:
-            raise RowError(f"it is no regular expression: {error}") from None
+            raise RowError(f"it is not a regular expression: {error}") from None
     pieces = _pieces(text)
     source = "".join(one.source for one in pieces)
     start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
@@ -120,7 +119,7 @@ def key_of(text: str, key: str = "") -> str:
 
 
 def whole_words(key: str) -> list[str]:
-    """Return the words of a key that have an end on both sides: they are whole in each text that holds the key."""
+    """Return the words of a key with a boundary on both sides: they are complete words in each text with the key."""
     return [w[0] for w in _WORD.finditer(key) if w.start() and w.end() < len(key)]
 
 
@@ -130,7 +129,7 @@ def words_of(low: str) -> set[str]:
 
 
 def with_anchors(rows: Iterable[Row]) -> list[Row]:
-    """Return rows with the seldomest whole word of each."""
+    """Return rows with the rarest complete word of each."""
     held = list(rows)
     often = Counter(word for row in held for word in {*whole_words(row.key)})
 
@@ -150,7 +149,7 @@ def _pieces(text: str) -> list[_Piece]:
             found.append(_slot(name, kind or "name"))
     for one, other in pairwise(found):
         if one.repeats and other.repeats:
-            raise RowError("two slots stand side by side")
+            raise RowError("two slots are next to each other")
     names = [one.name for one in found if one.name]
     if len(names) > len({*names}):
         raise RowError("two slots have one name")
@@ -166,7 +165,7 @@ def _literal(text: str) -> _Piece:
 def _slot(name: str, kind: str) -> _Piece:
     words = sorted(map(lowered, kind.split("|")), key=len, reverse=True) if "|" in kind else []
     if not words and kind not in SLOTS:
-        msg = f"{kind!r} is no type of slot: {', '.join(SLOTS)}, or words with | between them"
+        msg = f"{kind!r} is not a type of slot: {', '.join(SLOTS)}, or words with | between them"
         raise RowError(msg)
     source = "|".join(_literal(one).source for one in words) or SLOTS[kind]
     group = f"(?P<{name}>{source})" if name else f"(?:{source})"
@@ -183,7 +182,7 @@ _STOP = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)")
 
 
 class Match(NamedTuple):
-    """A row that a text holds."""
+    """A row that matches a text."""
 
     cause: str
     part: str
@@ -207,7 +206,7 @@ class Matcher:
             self._anchored[row.anchor].append(row)
 
     def _found(self, low: str) -> Iterator[tuple[Row, re.Match[str]]]:
-        """Yield the rows that a flat text holds, looked for around their keys."""
+        """Yield the rows that match a normalised text, searched around their keys."""
         words, spaced = words_of(low), low.replace("\n", " ")
         for anchor in self._anchored.keys() & (words | {""}):
             for row in self._anchored[anchor]:
@@ -220,7 +219,7 @@ class Matcher:
                     at, tried = spaced.find(row.key, at + len(row.key)), tried + 1
 
     def matches(self, text: str, number: int = 0) -> list[Match]:
-        """Return each row that a text holds, where it stands first, in that order; `number` is that of the text."""
+        """Return each row that matches a text, at its first position, in that order; `number` is that of the text."""
         whole = "\n".join(lines_of(text))
         low = lowered(whole)
         found = (
@@ -245,7 +244,7 @@ _OF_PLUGINS: dict[Row, None] = {}
 
 
 def add(rows: Iterable[Row]) -> None:
-    """Have rows of a plug-in looked for beside those of the package."""
+    """Add rows of a plug-in to those of the package."""
     _OF_PLUGINS.update(dict.fromkeys(rows))
     shipped.cache_clear()
     _in_all.cache_clear()
@@ -258,7 +257,7 @@ def shipped() -> Matcher:
 
 
 def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:
-    """Return what the errors hold of all rows, in the order of the text."""
+    """Return the rows that match the errors, in the order of the text."""
     if not isinstance(errors, Errors) or not errors.errors:
         return ()
     return _in_all(tuple(error.text for error in errors.errors))

@@ -1,4 +1,4 @@
-"""What a cause's file says of findings, and what its check takes out of texts.
+"""The texts of findings from a cause's file, and the expressions with which its check reads texts.
 
 [words.PART] of checks/NAME.toml are parts of findings with {slots} that are filled in. A key is the id of a check, with
 a part behind "/"; a part can have a case of it behind ":". [reads.PART] are regular expressions; case counts.
@@ -22,7 +22,7 @@ from tunedoctor.tables.load import table
 
 
 class _Expression:
-    """Stands for the expression of a row, which is read when a text is searched."""
+    """Stands in for the expression of a row, which is loaded when a text is searched."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -150,7 +150,7 @@ class Case(Facts):
         return expressions(self._key(key))
 
     def search(self, key: str, text: str) -> re.Match[str] | None:
-        """Return where a text holds what the expression of a part finds."""
+        """Return the first match of a part's expressions in a text."""
         return expression(self._key(key)).search(text)
 
     def matched(self, *keys: str) -> re.Match[str] | None:

@@ -1,4 +1,4 @@
-"""A plan: what is to be changed, as data, and the fixes, whose drafts it is made of. Nothing here runs anything.
+"""A plan: the changes to make, as data; and fixes, whose drafts become plans. Nothing here runs anything.
 
 A fix makes a draft, `merge` joins several plans into one, `simulate` predicts the result, `transaction` applies it.
 """
@@ -16,7 +16,7 @@ Place = Literal["activate", "conda", "printed"]
 
 
 class PlanError(ValueError):
-    """Plans contradict each other; the message tells the user why."""
+    """Plans contradict each other; the message says why."""
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +189,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rebuild(self) -> Rebuild | None:
-        """The step that replaces the whole environment; None if the environment is changed or new."""
+        """The step that replaces the complete environment; None if it is changed in place or new."""
         return next((s for s in self.steps if isinstance(s, Rebuild)), None)
 
 

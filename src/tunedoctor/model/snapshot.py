@@ -1,4 +1,4 @@
-"""A Snapshot: what is known about one machine and one target at one time, and how functions get its facts.
+"""A Snapshot: all facts about one machine and one target at one time, and the code that passes facts to functions.
 
 It is immutable, and converts to JSON and back without loss. A parameter `gpus: NvidiaGpus` of a probe, check or fix
 requires that fact; `gpus: NvidiaGpus | None` gets None if it is absent, `gpus: NvidiaGpus | Unknown | None` also gets
@@ -38,7 +38,7 @@ NOT_TOLD = Unknown(why="the report does not say")
 
 
 class SnapshotError(ValueError):
-    """A text is not a snapshot; the message tells the user why."""
+    """A text is not a snapshot; the message says why."""
 
 
 class Snapshot:

@@ -180,7 +180,7 @@ def _needs(flat: str) -> list[_Need]:
 
 
 def _requested(flat: str) -> list[tuple[str, str]]:
-    """Return what is required of the resolver: of the environment, and by the fix."""
+    """Return the requirements for the resolver: those of the environment and those of the fix."""
     found: dict[tuple[str, str], None] = {}
     for words in _REQUIRE.findall(flat):
         for name, range_ in _ONE.findall(words.replace(" and ", " ")):

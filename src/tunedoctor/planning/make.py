@@ -1,4 +1,4 @@
-"""From a machine and an environment to a set: torch first, then the smallest change around it.
+"""Find a set for a machine and an environment: torch first, then the smallest change around it.
 
 torch is pinned to the release of the wheel choice. Its metadata are those of the default index, which every release
 is on; the label of the build (cu126, cpu …) changes nothing for the libraries around it. Where they exclude that
@@ -69,7 +69,7 @@ class Place(NamedTuple):
 
     @property
     def python(self) -> str:
-        """The interpreter of the environment, for the commands; "" where there is none."""
+        """The interpreter of the environment, for the commands; "" without an environment."""
         interpreter = self.snapshot.find(Interpreter)
         return interpreter.executable if interpreter else ""
 
@@ -118,7 +118,7 @@ _GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 
 
 def _platform(machine: Machine) -> str:
-    """Return uv's name for a platform: "x86_64-manylinux_2_28"; that of glibc 2.28 where the glibc isn't known."""
+    """Return uv's name for a platform, such as "x86_64-manylinux_2_28"; glibc 2.28 is the default."""
     arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.arch.lower(), machine.arch.lower())
     systems = {"macos": "apple-darwin", "windows": "pc-windows-msvc"}
     if machine.libc == "musl" or machine.platform in systems:
@@ -185,7 +185,7 @@ def make(place: Place, want: Wanted) -> Made:
 
 
 def _demanded(want: Wanted) -> Iterable[str]:
-    """Return the packages that must come in: of the larger scopes those whose versions are given, not every root."""
+    """Return the packages that must be added; in the larger scopes only those with given versions, not every root."""
     if want.scope is Scope.SMALLEST:
         return want.asked
     return (name for name, range_ in want.asked.items() if range_)
@@ -194,7 +194,7 @@ def _demanded(want: Wanted) -> Iterable[str]:
 def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
     """Return the build for a rebuilt environment, and the versions it is chosen from.
 
-    The installed build comes again, from the index it came from, where it fits the machine and is not to blame.
+    The installed build is used again, from its index, if it fits the machine and did not cause the problem.
     """
     machine, asked = place.machine, want.asked.get("torch", "")
     have = want.preferred.get("torch", "")
@@ -239,7 +239,7 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
 def _fitting(
     machine: Machine, torch: TorchPick, found: Found, newest: str, *, whole: bool
 ) -> TorchPick | Clash | None:
-    """Return the build to go on with for the torch of a set; None where it has it, with companions if `whole`."""
+    """Return the build to continue with for the torch of a set; None if the set has it, with companions if `whole`."""
     versions = {pin.name: public(pin.version) for pin in found.pins}
     have = versions["torch"]
     if have == (torch.stand_in or torch.version):
@@ -256,7 +256,7 @@ def _fitting(
 
 
 def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) -> RefusedError:
-    """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
+    """Return why there is no set, with what each source has of the missing packages; all sources must have answered."""
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
@@ -283,7 +283,7 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) 
 def _uncompiled(
     place: Place, want: Wanted, end: Clash, torch: TorchPick, alone: dict[str, str]
 ) -> RefusedError:
-    """Return that packages are published as source alone, and how to come by them."""
+    """Return that packages are published only as source, and how to get them."""
     own = Torch(public(torch.version), torch.variant)
     ways = [way for name in alone for way in ways_around(name, place.machine, own, place.python)]
     named = " and ".join(f"{name} {version}" for name, version in alone.items())
@@ -309,7 +309,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     *,
     free: bool,
 ) -> Task:
-    """Return what is searched for around one build of torch, or where it is `free` any up to the newest."""
+    """Return the task of a search around one build of torch or, if it is `free`, any up to the newest."""
     there = want.installed
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n != "torch" and n not in dropped]
@@ -344,7 +344,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
 
 
 def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
-    """Yield what the set must hold, not older than what was seen to train, or is there."""
+    """Yield the packages of the set, not older than the oldest that trained, or than the installed ones."""
     lowest = floors()
     for name in roots:
         asked, have = want.asked.get(name, ""), want.installed.get(name, "")
@@ -354,7 +354,7 @@ def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
 
 
 def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
-    """Return bitsandbytes and why it does not run beside a ROCm build on a machine's GPUs; {} where it does."""
+    """Return bitsandbytes and why it does not run with a ROCm build on a machine's GPUs; {} if it does."""
     if not variant.startswith("rocm"):
         return {}
     release = ".".join(map(str, parts(variant.removeprefix("rocm"))[:2]))
@@ -365,7 +365,7 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
 
 
 def _bitsandbytes_targets(system: str, rocm: str) -> frozenset[str]:
-    """Return the GPU targets of the library that bitsandbytes loads for a ROCm release; empty where it has none."""
+    """Return the GPU targets of the library that bitsandbytes loads for a ROCm release; empty if it has none."""
     known = table("bitsandbytes_rocm")
     wanted = parts(known["hip_of_rocm"].get(rocm, rocm))
     by_hip = {

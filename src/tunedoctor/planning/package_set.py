@@ -96,7 +96,7 @@ class PackageSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_package_set(place: Place, asked: Mapping[str, str]) -> tuple[PackageSet, Made | None]:
-    """Return the answer to what is asked for, and the set, if there is one."""
+    """Return the result for a request, and the set, if one exists."""
     question, target = question_for(place.machine), place.snapshot.find(Target)
     asked_of, python = target.asked if target else "", question.python
     told = PackageSet(
@@ -240,8 +240,8 @@ def _pin(one: Change, made: Made) -> str:
 def project(answer: PackageSet, made: Made) -> str:
     """Return a pyproject.toml.
 
-    The index is explicit: uv takes from it what `sources` names and nothing else. The environment is limited to the
-    machine's, since a lock for all systems fails where the build has no wheel for one.
+    The index is explicit: uv takes from it what `sources` names and nothing else. The lock is limited to this machine's
+    system, because a lock for all systems fails if the build has no wheel for one.
     """
     torch = made.torch
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"

@@ -1,8 +1,8 @@
 """One plan for all goals: the resolver finds a set, the checks judge what it would leave, and the next one is tried.
 
-The user's words, declared requirements, known breaks and the choice of the wheel are constraints. Cures are wishes: the
-constraints alone often leave a fault by less, so the wishes of findings that stay are taken in, and all of them where
-there is no set without. `doctor fix` carries out what `doctor set` shows.
+The user's requests, declared requirements, known incompatibilities and the choice of the wheel are constraints. Cures
+are wishes: the constraints alone often leave a fault by less, so the wishes of findings that stay are taken in, and all
+of them where there is no set without. `doctor fix` carries out what `doctor set` shows.
 """
 
 import os
@@ -58,7 +58,7 @@ class Planned(NamedTuple):
 
     @property
     def proved(self) -> Plan:
-        """The plan with the cures whose end a check can see: variables hold from the next shell on."""
+        """The plan with the fixes whose effect a check can see; variables take effect in the next shell."""
         unseen = {one.id for one in self.drafts if one.sets_variables_alone}
         cures = tuple(c for c in self.plan.cures if c not in unseen)
         return replace(self.plan, cures=cures)
@@ -81,9 +81,10 @@ def planned(  # noqa: PLR0913  the question, who answers it, and how much may ch
     fixes: tuple[Fix, ...] = (),
     rung: Rung | None = None,
 ) -> Planned:
-    """Return the one plan of several drafts. Raises RefusedError: there is none, or it is of no use.
+    """Return one plan for several drafts.
 
-    `rung` allows it to change more than the smallest set of packages.
+    Raises RefusedError if there is none, or if it does not help. `rung` allows it to change more than the smallest set
+    of packages.
     """
     if rung and rung.scope is Scope.REBUILD:
         return rebuilt(snapshot, drafts, ask, rung)
@@ -146,7 +147,7 @@ def _made_of_roots(place: Place, rung: Rung, wishes: Iterable[str]) -> Made:
 
 
 def _without_packages(drafts: Iterable[Drafted]) -> tuple[Drafted, ...]:
-    """Return drafts with variables and manual steps alone: a new environment makes the rest needless."""
+    """Return drafts with only variables and manual steps, because a new environment makes the rest unnecessary."""
     kept = (SetEnv, Tell)
     return tuple(
         one._replace(
@@ -157,7 +158,7 @@ def _without_packages(drafts: Iterable[Drafted]) -> tuple[Drafted, ...]:
 
 
 def _base_python(interpreter: Interpreter) -> str:
-    """Return the interpreter that an environment was made from; "" where it cannot be named."""
+    """Return the interpreter that created an environment; "" if unknown."""
     base = Path(interpreter.base_prefix)
     version = ".".join(interpreter.version.split(".")[:2])
     names = (base / "bin" / f"python{version}", base / "python.exe", base / "bin" / "python3")
@@ -193,7 +194,7 @@ def fresh(
 
 
 def shown(place: Place, asked: Mapping[str, str]) -> Planned:
-    """Return the plan that `doctor fix` would carry out with what is asked for, without files. Raises as `settle`."""
+    """Return the plan that `doctor fix` would carry out for a request, without files. Raises like `settle`."""
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     return settle(place, asked, drafted(found, place.snapshot, place.fixes))
 
@@ -259,7 +260,7 @@ def settle(
 def _next_wishes(
     place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, found: Simulated
 ) -> _Wishes:
-    """Return what to ask for next, by what the last set would leave or bring in; the same where nothing else helps."""
+    """Return the next request, by findings that the last set would leave or cause; unchanged if nothing helps."""
     done = {*found.cured, *found.untold}
     taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
     if taken != wishes.taken:
@@ -287,7 +288,7 @@ def _useless(
 def _taught(
     place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, stays: Iterable[str]
 ) -> _Wishes:
-    """Add the cures of what a set would leave; else exclude the versions that it brings."""
+    """Add the fixes of the findings that a set would leave; if there are none, exclude its versions."""
     after = predict(one.plan, place.snapshot, {})
     drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
     known = {*steps.wishes_of(every), *wishes.further}

@@ -1,6 +1,6 @@
-"""What of an environment the user wants: the requirements that a project declares, and packages nothing else needs.
+"""Find what the user wants in an environment: declared requirements, and packages that no other package needs.
 
-The larger rungs of a fix keep these and let every other package move.
+The larger scopes of a fix keep these and let every other package change.
 """
 
 import os
@@ -35,7 +35,7 @@ class Roots(NamedTuple):
 
 
 def find_roots(snapshot: Snapshot, folder: Path | None, suspects: Collection[str] = ()) -> Roots:
-    """Return what stays: declared requirements of the project in `folder`, and packages that no other one requires.
+    """Return the packages to keep: declared requirements in `folder`, and packages that no other package requires.
 
     Packages that only torch brings (CUDA libraries, Triton) are never roots. `suspects` did not work, so that their
     installed versions are not preferred.
@@ -102,7 +102,7 @@ def _declared(folder: Path | None, environment: Mapping[str, str]) -> Iterator[t
 
 
 def _of_project(text: str) -> list[str]:
-    """Return the requirements of [project] and of the dependency groups; [] of what is no such file."""
+    """Return the requirements of [project] and of the dependency groups; [] for any other file."""
     try:
         held: dict[str, Any] = toml(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""A set by the smallest change: uv keeps what it can, known breaks are led out of, what moved for nothing goes back.
+"""Find a set with the smallest change: uv keeps what it can, incompatibilities are avoided, needless changes undone.
 
-Pairs that installers accept and that break are declared nowhere: "A in one range breaks with B in another" is no
-constraint that a resolver takes. So a solution is checked against the table, and a row that fires gives constraints,
-each of which leads out of it.
+Some pairs of releases are accepted by installers but do not work together. A resolver has no constraint for "this range
+of A does not work with that range of B". So each solution is compared with the table of known incompatibilities; a row
+that matches gives constraints that avoid it.
 """
 
 import re
@@ -83,10 +83,10 @@ def named() -> frozenset[str]:
 
 
 def remedies(broken: Broken, asked: Container[str], fixed: Container[str]) -> tuple[Way, ...]:
-    """Return the constraints that lead out of a pair, those that were seen to cure first.
+    """Return the constraints that avoid a pair, those with a proven effect first.
 
-    Packages that are `asked` for give way last, `fixed` ones never;
-    () where the pair can't be left by another version: somebody must take one of the packages out.
+    Packages that are `asked` for change last, `fixed` ones never. Return () if no other version avoids the pair, so
+    that one package must be removed.
     """
     row = broken.row
     why = reason(broken)
@@ -112,7 +112,7 @@ _BEYOND = {"<": ">=", "<=": ">", ">=": "<", ">": "<="}
 
 
 def outside(specifier: str) -> list[str]:
-    """Return what lies outside a range: above it, then below it; [] where one specifier can't say it."""
+    """Return the ranges outside a range: above it, then below it; [] if one specifier can't express that."""
     allowed = [*(specifiers(specifier) or ())]
     if len(allowed) == 1 and allowed[0].operator == "==":
         return [f"!={allowed[0].version}"]
@@ -241,7 +241,7 @@ def search(task: Task) -> Found | Clash | Failed:
 
 
 def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
-    """Return what uv finds, where it must without those outside the set whose ranges its explanation repeats."""
+    """Return uv's answer; if necessary, without packages outside the set whose ranges its explanation mentions."""
     tried, answer = _ask(task, one)
     if isinstance(answer, NoSolution):
         who = (Way(name, "") for name in speaking(task.want.outside, answer.text))
@@ -270,7 +270,7 @@ def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
 
 
 def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
-    """Take the cheapest way out of each known break, and another one where it leads nowhere."""
+    """Avoid each known incompatibility in the cheapest way, and in another way if that leads to no solution."""
     if (broken := next(_broken(task, one), None)) is None:
         return one
     if next(task.tries, None) is None:
@@ -343,7 +343,7 @@ def _move_price(name: str, installed: str, version: str) -> int:
 
 
 def _put_back(task: Task, one: _Tried) -> _Tried:
-    """Put back what changed and need not: all at once, else one by one."""
+    """Revert unnecessary changes: all at once, or else one by one."""
     if one.free:
         # what is asked for goes with another torch in its newest release, not in an old one
         new = {*one.versions} - {*task.want.installed, *GROUP}

@@ -1,4 +1,4 @@
-"""Packages that the sources have as source alone: which wheel, kernel or build takes their place."""
+"""Find a wheel, kernel or build that replaces a package which the sources only have as source."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class _Wheels(msgspec.Struct, frozen=True):
 
 
 class SourceOnlyRow(msgspec.Struct, frozen=True):
-    """A package that the default index has as source alone."""
+    """A package that the default index only has as source."""
 
     name: str
     needs: str
@@ -52,7 +52,7 @@ class Torch(NamedTuple):
 
 
 def ways_around(name: str, machine: Machine, torch: Torch, python: str = "") -> tuple[str, ...]:
-    """Return how to come by a package that is published as source alone, best first; commands on lines of their own.
+    """Return ways to get a package that is published only as source, best first; each command is on a separate line.
 
     `python` is the interpreter of the target, "" for the active one.
     """
@@ -104,7 +104,7 @@ def _wheel(wheels: _Wheels, machine: Machine, torch: Torch, pip: str) -> Iterato
 
 
 def _torch_of(machine: Machine, minor: str) -> Torch | None:
-    """Return the CUDA 12 build of a minor release that fits the machine; None where none does."""
+    """Return the CUDA 12 build of a minor release that fits the machine; None if none does."""
     choice = choose(replace(machine, torch=f"=={minor}.*"))
     builds = ([choice.build] if choice.build else []) + [one.build for one in choice.alternatives]
     found = (one for one in builds if one.variant.startswith("cu12"))

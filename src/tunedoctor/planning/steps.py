@@ -1,6 +1,6 @@
-"""A set around what is installed as steps: what goes out, and what comes in, pinned, with hashes and sizes.
+"""Turn a set into steps for an environment: packages to remove, and packages to install, pinned, with hashes and sizes.
 
-What conda or pixi put in stays: pip takes the files away, and their own record goes on to claim them.
+Packages that conda or pixi installed stay, because pip would remove files that their own records still list.
 """
 
 import re
@@ -43,7 +43,7 @@ def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) 
 
 
 def _plan(one: Drafted) -> Plan:
-    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
+    """Return the plan of a draft without what the resolver adds; manual steps fix nothing."""
     steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
     if not one.changes:
         return Plan(steps=steps)
@@ -71,7 +71,7 @@ def without(plan: Plan, moved: set[str]) -> Plan:
 
 
 def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
-    """Return the installs that make a set for what is `asked`: torch and companions from their index, then the rest."""
+    """Return the installs of a set for what is `asked`: torch and companions from their index, then the rest."""
     there, serving = place.there, _serving(made, place.there, asked)
     moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
     pins = [
@@ -88,7 +88,7 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
 
 
 def whole_set(made: Made) -> tuple[Install, ...]:
-    """Return the installs that put a set into an empty environment: torch and its companions first."""
+    """Return the installs of a set for an empty environment: torch and its companions first."""
     pins = [replace(p, version=pinned(n, p.version, made.labels)) for n, p in made.pins.items()]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)
@@ -119,7 +119,7 @@ def _serving(made: Made, there: Collection[str], asked: Collection[str]) -> set[
 
 
 def new_torch(plan: Plan) -> Install | None:
-    """Return the install of another build of torch, whose libraries only its index tells."""
+    """Return the install of another build of torch; only its index knows the libraries that it needs."""
     return next((s for s in plan.steps if isinstance(s, Install) and not s.no_deps), None)
 
 
@@ -138,7 +138,7 @@ def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Pl
 
 
 def fetched(plan: Plan, place: Place) -> Plan:
-    """Return the plan with all hashes, sizes and what a new torch alone brings. Raises RefusedError: none were had."""
+    """Return the plan with all hashes, sizes and the packages that only a new torch needs. Raises RefusedError."""
     there = place.there
     if (new := new_torch(plan)) is not None:
         found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
@@ -159,9 +159,10 @@ def fetched(plan: Plan, place: Place) -> Plan:
 
 
 def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Install:
-    """Return an install with its hashes; without a GPU every build of torch runs, that of the user's sources too.
+    """Return an install with its hashes.
 
-    One for CUDA that an index has is not taken for that: it is ten times as large, and brings libraries for no use.
+    Without a GPU every build of torch runs, also that of the user's sources, but a CUDA build is not used, because it
+    is ten times as large and needs useless libraries.
     """
     ask, unfit = place.ask, ""
     ban, index = ask.declared.ban, ask.declared.placed(install.index)
@@ -194,7 +195,7 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
 
 
 def elsewhere(words: str) -> tuple[str, str]:
-    """Return how another machine fetches what is out of reach here, and what is said here then."""
+    """Return the commands with which another machine fetches packages, and those to run here afterwards."""
     fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
     return (
         f"{fetch}  # on a machine with the same system and Python that reaches the index",
@@ -207,10 +208,10 @@ _CALLED = {"torch": "pytorch"}
 
 
 def hold_off(plan: Plan, snapshot: Snapshot) -> None:
-    """Hold a plan to what pip or uv put in, and to what the user pinned.
+    """Check that a plan only changes what pip or uv installed, within the user's pins.
 
-    Raises RefusedError: it changes or removes what conda put in, goes against conda-meta/pinned, or the prefix is of
-    pixi, which puts back whatever others change; by hand, the tool that keeps the prefix does it.
+    Raises RefusedError if it changes or removes a package of conda, contradicts conda-meta/pinned, or if pixi, which
+    reverts changes of others, manages the prefix. The user can then use the tool that manages the prefix.
     """
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     if packages is None or interpreter is None or interpreter.kind != "conda":
@@ -256,7 +257,7 @@ def _lines(take: str, put: str, equal: str, names: list[str], wanted: dict[str, 
 
 
 def _with_build(version: str) -> str:
-    """Return "2.9.1=cuda126*" of "2.9.1+cu126", as conda-forge names its builds; the release alone of other labels."""
+    """Return "2.9.1=cuda126*" for "2.9.1+cu126", as conda-forge names its builds; only the release for other labels."""
     plain, _, label = version.partition("+")
     build = "cpu*" if label == "cpu" else f"cuda{label[2:]}*" if label.startswith("cu") else ""
     return f"{plain}={build}" if build else plain

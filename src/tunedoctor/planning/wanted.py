@@ -1,4 +1,4 @@
-"""What the set is to hold: the core, what is installed of the stack, what the user asks for, which build of torch."""
+"""Choose what the set must contain: the core, the installed stack, the user's requests, and the build of torch."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -127,12 +127,12 @@ class Wanted(NamedTuple):
 
     @property
     def fresh(self) -> bool:
-        """Nothing of the stack is there yet."""
+        """True if nothing of the stack is installed yet."""
         return not any(name in self.installed for name in ("torch", "transformers", "peft", "trl"))
 
 
 def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
-    """Return what the set is to hold. What no index has stands outside of it."""
+    """Return the contents of the set. Packages that no index has are not part of it."""
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     host = snapshot.find(Host)
     there = {d.name: d for d in (packages.distributions if packages else ()) if pep440(d.version)}
@@ -175,7 +175,7 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
 def wanted_of_roots(
     asked: Mapping[str, str], snapshot: Snapshot, roots: "Roots", scope: Scope
 ) -> Wanted:
-    """Return what the set is to hold where every package but the roots may move."""
+    """Return the contents of the set if every package except the roots may change."""
     names = dict(roots.ranges)
     for name, range_ in asked.items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
@@ -199,7 +199,7 @@ def said(one: requirements.Unmet) -> str:
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:
-    """Return the question with an installed package left as it is: it isn't resolved, and what it requires holds."""
+    """Return the question with an installed package unchanged: it isn't resolved, but its requirements apply."""
     roots, needs = (n for n in want.roots if n != name), want.needs.get(name, ())
     return want._replace(roots=tuple(roots), limits=(*want.limits, *needs))
 
@@ -279,7 +279,7 @@ def _way(other: Alternative) -> str:
 
 
 def _of(choice: Choice, kept: bool) -> TorchPick | RefusedError:  # noqa: FBT001  as near gives it
-    """Return the pick of a choice; a build that serves some GPUs alone counts, and its reason says so."""
+    """Return the build of a choice; a build for only some of the GPUs counts too, and its reason says so."""
     build = choice.build
     if build is None:
         why = f"no PyTorch build fits this machine: {'; '.join(choice.reasons[:2])}"

@@ -106,7 +106,7 @@ def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
             return find(executable, base)
         case _:
             said_ = completed.out.strip()[:100]
-            return Unknown(why=f"{python} does not answer as a Python does: {said_!r}")
+            return Unknown(why=f"{python} does not answer like a Python: {said_!r}")
 
 
 def find(python: str, base_prefix: str = "") -> Installation | Unknown:

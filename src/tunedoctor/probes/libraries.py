@@ -66,7 +66,7 @@ def library_path(
 ) -> kinds.LibraryPath | kinds.Absent:
     """Return the libraries that the loader takes from LD_LIBRARY_PATH instead of the target's own."""
     if not sys.platform.startswith("linux"):
-        return kinds.Absent(why="LD_LIBRARY_PATH counts on Linux alone")
+        return kinds.Absent(why="LD_LIBRARY_PATH only matters on Linux")
     distributions = packages.distributions if isinstance(packages, kinds.Packages) else ()
     folders = split(environ.get("LD_LIBRARY_PATH", ""), str(Path.cwd()))
     if not folders:
@@ -103,7 +103,7 @@ def library_path(
         if not (one.library.startswith("libcudnn_") and os.path.dirname(one.path) == main)
     )
     if not shadows:
-        return kinds.Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
+        return kinds.Absent(why="LD_LIBRARY_PATH has no library that the target also has")
     return kinds.LibraryPath(shadows=shadows, folders=folders)
 
 

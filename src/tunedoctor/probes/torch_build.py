@@ -104,7 +104,7 @@ def _without_folder(
     if isinstance(packages, kinds.Unknown):
         return packages
     if installed:
-        return kinds.Absent(why="the metadata of torch are there, its code is not")
+        return kinds.Absent(why="torch has metadata but no code")
     return kinds.Absent(why="torch is not installed in the target")
 
 

@@ -37,7 +37,7 @@ def family_of(text: str) -> Os | None:
 
 
 def host(said: Collected) -> kinds.Host | None:
-    """Return the Host of every value that speaks of the system; None where none does."""
+    """Return the Host from all values about the system; None if there are none."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
     named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
     macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))

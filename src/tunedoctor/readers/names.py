@@ -81,7 +81,7 @@ def _number(value: str, most: int = 9999) -> int | None:
 
 
 def counter(text: str) -> int | None:
-    """Return a whole number, or None."""
+    """Return an integer, or None."""
     plain = text.strip()
     return min(int(plain), 1 << 31) if plain.isdecimal() and len(plain) <= 18 else None
 

@@ -61,7 +61,7 @@ _SECTION = 12
 
 
 def queries(paste: Paste) -> list[Seen]:
-    """Return every -q output; each begins with its NVSMI LOG line. A section alone is of one GPU."""
+    """Return every -q output; each begins with its NVSMI LOG line. A single section belongs to one GPU."""
     starts = [hit.line for hit in paste.each("nvidia_smi.log")]
     ends = [*starts[1:], len(paste.lines)]
     found = [_query(paste.lines[a + 1 : b]) for a, b in zip(starts, ends, strict=bool(starts))]
@@ -164,7 +164,7 @@ _GOES_ON = ("NVML library version", "Make sure that", "Please also try")
 
 
 def proc_version(text: str) -> kinds.NvidiaDriver | None:
-    """Return the version of the kernel module and its kind, or None where `text` does not tell."""
+    """Return the version and the kind of the kernel module, or None if `text` does not show them."""
     if not (match := search("nvidia_smi.nvrm", text)):
         return None
     is_open = bool(match["open"])
@@ -277,7 +277,7 @@ def csv_outputs(paste: Paste) -> list[Seen]:
 
 
 def header_of(line: str) -> tuple[str, ...]:
-    """Return the fields that a header line names, without units; () where it is none, or one of processes."""
+    """Return the fields of a header line, without units; () if it is not a header, or a header of processes."""
     if line.strip() == "driver_version":
         return ("driver_version",)
     if "," not in line or len(line) > _LONGEST or ("uuid" not in line and "name" not in line):
@@ -290,7 +290,7 @@ def header_of(line: str) -> tuple[str, ...]:
 
 
 def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
-    """Return the values of a line by field; {} where it has not as many."""
+    """Return the values of a line by field; {} if their number differs."""
     parts = [part.strip() for part in line.strip().split(", ")] if len(line) <= _LONGEST else []
     if not fields or not line.strip() or len(parts) != len(fields) or header_of(line):
         return {}
@@ -320,7 +320,7 @@ SOURCE = "nvidia-smi"
 
 
 def read(paste: Paste) -> list[Fact]:
-    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as told, of the output with the most GPUs."""
+    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as known, from the output with the most GPUs."""
     if "\t" in paste.text:
         paste = Paste([line.expandtabs(8) for line in paste.lines])
     outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]
@@ -335,7 +335,7 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def complete(gpu: kinds.NvidiaGpu) -> kinds.NvidiaGpu:
-    """Fill in what only the table of models knows of a GPU whose driver does not tell."""
+    """Add values from the table of models for a GPU whose driver does not report them."""
     if gpu.name.endswith(CUT):
         capability = gpu.compute_capability or nvidia_cut(gpu.name.removesuffix(CUT))
         return replace(gpu, compute_capability=capability)

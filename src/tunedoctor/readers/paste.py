@@ -1,7 +1,7 @@
-"""A pasted text, asked for what the rows of `tables/outputs.json` find in it.
+"""A pasted text, searched with the rows of `tables/outputs.json`.
 
-Each row is an expression for one line of what a tool prints. It is tried on lines that hold a word without which it
-can't match, and compiled only where there is such a line: a text holds few of the outputs that are known.
+Each row is an expression for one line of a tool's output. It is tried only on lines with a word that it needs to match,
+and compiled only if there is such a line, because a text contains few of the known outputs.
 """
 
 import re
@@ -56,7 +56,7 @@ def rows(name: str) -> tuple[Row, ...]:
 
 
 def shape(name: str) -> re.Pattern[str]:
-    """Return the expression of one row, for what is more than a search."""
+    """Return the expression of one row, for uses other than a search."""
     (row,) = rows(name)
     return row.pattern
 
@@ -83,7 +83,7 @@ def bytes_of(text: str, unit: str = "") -> int | None:
 
 
 class Paste:
-    """Lines of a text. What is asked of them takes time in proportion to their number; nothing raises."""
+    """Lines of a text. Each method takes time in proportion to their number; none raises."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
@@ -99,7 +99,7 @@ class Paste:
 
     @cached_property
     def shown(self) -> "list[Shown]":
-        """The commands that stand behind prompts, with what they printed."""
+        """The commands after prompts, with their output."""
         from tunedoctor.readers.prompts import shown  # noqa: PLC0415  prompts are rows as well
 
         return shown(self.lines)

@@ -1,7 +1,7 @@
-"""Tell what somebody typed behind a prompt, in a Dockerfile or bare, and what a Python prompt or a shell answered.
+"""Find commands typed at a prompt, in a Dockerfile or without a prompt, and the answers of a Python prompt or a shell.
 
-The one place that knows prompts, rows of a table. Their signs are signs of prose too ("50 % of it", "# My machine"):
-such a line counts for sure only where a command of this trade follows.
+All knowledge of prompts is here, in rows of a table. Prompt signs also occur in prose ("50 % of it", "# My machine"),
+so such a line counts for sure only if a known command follows.
 """
 
 import re
@@ -39,7 +39,7 @@ class Prompt(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def prompt(line: str) -> Prompt | None:
-    """Return what was typed in a line that begins with a prompt; None where there is none."""
+    """Return the typed text in a line that begins with a prompt; None for any other line."""
     line = line[:LONGEST]
     if not _SIGN.search(line, 0, _NEAR):
         return None
@@ -59,7 +59,7 @@ def prompt(line: str) -> Prompt | None:
 
 
 def typed_in(line: str) -> str:
-    """Return what was typed in a line that begins with a prompt, sure or not; "" where there is none."""
+    """Return the typed text in a line that begins with a certain or possible prompt; "" for any other line."""
     found = prompt(line)
     return found.typed if found else ""
 
@@ -93,7 +93,7 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
 
 
 def read(paste: Paste) -> list[Fact]:
-    """Return one Typed fact with the commands in the order of the text; nothing where none is shown."""
+    """Return one Typed fact with the commands in the order of the text; an empty list if there are none."""
     commands, after = list[str](), 0
     for number, line in enumerate(paste.lines):
         if number >= after and (command := typed(line)):
@@ -104,7 +104,7 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def typed(line: str) -> str:
-    """Return what was typed in a line, without its prompt; "" where nothing was."""
+    """Return the typed text in a line, without the prompt; "" if there is none."""
     line = line[:LONGEST]
     if len(line) < _SHORTEST or line.isspace():
         return ""
@@ -158,7 +158,7 @@ def shown(lines: Sequence[str]) -> list[Shown]:
 
 
 def _whole(lines: Sequence[str], number: int, command: str) -> tuple[str, int]:
-    """Return a command with the lines on which it goes on, after a backslash or its kin, and the number of the next."""
+    """Return a command with its continuation lines (after a backslash or similar), and the number of the next line."""
     parts, below = [command], number + 1
     while parts[-1].endswith((" \\", " `", " ^")) and below < min(len(lines), number + 30):
         parts[-1:] = [parts[-1][:-2], lines[below][:_LONGEST_SHOWN].strip().removeprefix("> ")]
@@ -182,7 +182,7 @@ _FAR = 12
 
 
 def answers(lines: Sequence[str]) -> Iterator[Said]:
-    """Yield what was answered, and the variables that were set by what was typed."""
+    """Yield the answers, and the variables that the typed commands set."""
     for number, line in enumerate(lines):
         if _SHORTEST <= len(line) <= LONGEST:
             yield from (one._replace(line=number) for one in _of_line(line, lines, number))

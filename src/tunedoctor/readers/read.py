@@ -33,9 +33,9 @@ def read_report(
     numbers: Sequence[int] = (),
     failed: Failed | None = None,
 ) -> Snapshot:
-    """Return what a text tells, whose lines have `numbers` in the whole log; `failed` hears of a reader that raised.
+    """Return the facts in a text whose lines have `numbers` in the complete log; `failed` is called for failed readers.
 
-    Facts that the doctor wrote into it are taken as they are; the text around them tells what went wrong.
+    Facts that doctor wrote into it are used unchanged; the text around them shows what went wrong.
     """
     block = held(text)
     if block.problem and failed is not None:

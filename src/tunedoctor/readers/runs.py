@@ -27,7 +27,7 @@ class _Place(NamedTuple):
 
 
 def read(paste: Paste) -> list[Fact]:
-    """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
+    """Return an Interpreter if all paths of the text show one version, and one with the folders of a search path."""
     found = [place for line in paste.lines for place in _places(line[:_LONGEST])]
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
@@ -85,7 +85,7 @@ _MOST_LAUNCHERS = 4
 
 
 def interpreters(paste: Paste) -> list[Fact]:
-    """Return Target, Interpreter and Launchers where a command is shown to leave the active environment; else []."""
+    """Return Target, Interpreter and Launchers if a command does not use the active environment; else []."""
     name = next((one.env for one in reversed(paste.shown) if one.env and one.env != "base"), "")
     folder, foreign = _by_path(paste, name) if name else _by_build(paste)
     if not foreign:
@@ -210,7 +210,7 @@ def _stage(  # noqa: PLR0911  each form of the text returns separately
 
 
 def _status(line: str, below: Sequence[str]) -> int:
-    """Return the exit status that an `echo $?` on the line of a command or below it printed, 0 where none did."""
+    """Return the exit status that `echo $?` printed in or below the line of a command, or 0."""
     is_query = "echo" in line.rpartition(";")[2]
     for one in below:
         if is_query or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):

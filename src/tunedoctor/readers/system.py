@@ -1,6 +1,6 @@
 """Find what the system's own tools printed in any text: disks, containers and their images, shared libraries.
 
-What tells of a container without its command is `containers` of outputs.json.
+Signs of a container without its command are in `containers` of outputs.json.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Read Python tracebacks in all their dresses: per rank, chained, grouped, boxed, of notebooks, in one line, cut.
+"""Read Python tracebacks in all formats: per rank, chained, grouped, boxed, from notebooks, in one line, truncated.
 
-What launchers and loggers put in front of each line is taken away, and the lines of one message are taken together.
+Prefixes that launchers and loggers add to each line are removed, and the lines of one message are joined.
 """
 
 import re

@@ -167,7 +167,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     files: Mapping[str, int],
     today: str,
 ) -> Merge:
-    """Apply what was found to the table in use. Raises UpdatedError: a row has a form that the table does not allow."""
+    """Apply the results to the table in use. Raises UpdatedError if a row has a form that the table does not allow."""
     rows = rows_of(in_use)
     changes: list[str] = []
     left_out: list[str] = []
@@ -221,7 +221,7 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
     rows: Rows,
     in_use: Any,  # noqa: ANN401
 ) -> Release:
-    """Return a row with what was found added: published files replace what could not be verified."""
+    """Return a row with the results added: published files replace what could not be verified."""
     unsure = set(row.unverified)
     if "torchvision_pair" in unsure and told.pair_sure:
         row = replace(row, torchvision=told.torchvision)

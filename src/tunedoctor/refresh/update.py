@@ -64,7 +64,7 @@ def update(
     mode: Mode = "due",
     client: Client = Client(),  # noqa: B008  a tuple
 ) -> UpdateResult:
-    """Bring the updated table in `file` up to date, unless that was done within a day before `now`.
+    """Update the table in `file`, unless that was done within a day before `now`.
 
     `mode`: `now` asks even within a day; `show` returns what would change and writes nothing.
 

@@ -12,7 +12,7 @@ _LINK = re.compile(r"!?\[([^\]\n]+)\]\(([^)\s]+)\)")
 
 
 def sections(page: str, explains: Sequence[str] = ()) -> dict[str, str]:
-    """Return the sections of a check's page, "" -> its first sentence; `explains` becomes one of its own."""
+    """Return the sections of a check's page, "" -> its first sentence; `explains` becomes a separate one."""
     found: dict[str, list[str]] = {"": []}
     name = ""
     for line in page.strip().splitlines():

@@ -1,7 +1,7 @@
 """Results as JSON, or as a screen of lines, wrapped text and tables, in the width and colours of a stream.
 
-Rich paints and draws tables, for a pipe too; it is imported where there is one of both, so that a check in a pipe does
-not pay for it.
+Rich draws colours and tables, also for a pipe; it is imported only if one of them is needed, so that a check in a pipe
+does not pay for it.
 """
 
 import os

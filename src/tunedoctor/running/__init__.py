@@ -1,1 +1,1 @@
-"""Run a user's command as if it ran without the doctor, and keep what shows why it failed."""
+"""Run a user's command as if it ran without doctor, and keep the output that shows why it failed."""

@@ -186,7 +186,7 @@ Output = Callable[[int, bytes], None]
 
 
 class Own(NamedTuple):
-    """Limits of a script that belongs to the doctor: unlike a command of the user, it ends with the doctor."""
+    """Limits of a script of doctor: unlike a command of the user, it ends with doctor."""
 
     gentle: float = 0.0
     """Seconds that it gets to save its work if the doctor was killed."""
@@ -205,8 +205,9 @@ def run(
 ) -> Ran:
     """Run `argv` to its end. Raises NotStartedError.
 
-    `as_key`: signals that end it are sent as Ctrl-C, and it gets no input. `own`: it is a script of the doctor, with
-    limits, and none of its children stays. `output` receives its output, which else goes to this process's streams.
+    `as_key`: signals that end it are sent as Ctrl-C, and it gets no input. `own`: it is a script of doctor, with
+    limits, and none of its children stays. `output` receives its output, which otherwise goes to this process's
+    streams.
     """
     if own is None:
         return _run(argv, as_key=as_key, output=output)

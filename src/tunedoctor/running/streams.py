@@ -1,4 +1,4 @@
-"""Pass the output of a command and signals to it through the doctor, without a visible difference to the command.
+"""Pass a command's output, and signals to it, through doctor, without a difference that the command can see.
 
 A terminal is replaced by a pseudo-terminal (isatty is still true, progress bars work), anything else by a pipe. If
 stdout and stderr are the same, they are the same for the command too, which keeps the order of its lines.
@@ -157,7 +157,7 @@ class Pump:
         return True
 
     def finish(self) -> None:
-        """Wait until all output is passed on, but not for daemons that hold the stream open."""
+        """Wait until all output is passed on, but not for daemons that keep the stream open."""
         most = self.tail.size + (4 * BLOCK)
         idle = 0
         while self._thread.is_alive() and idle < 3 and self.tail.size < most:
@@ -173,7 +173,7 @@ class Pump:
 
 
 def own_terminal() -> bool:
-    """Return whether this process has a controlling terminal; its keys then reach the command without the doctor."""
+    """Return whether this process has a controlling terminal; its keys then reach the command directly."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
@@ -190,7 +190,7 @@ class Passing:
     """
 
     def __init__(self, *, own_group: bool, as_key: bool = False) -> None:
-        """Hold signals back, so that none is lost before the command is there."""
+        """Block signals, so that none is lost before the command has started."""
         self.own_group, self.as_key = own_group, as_key
         self.came: list[signal.Signals] = []
         """What the doctor got while the command ran, passed on or not."""
@@ -241,7 +241,7 @@ class Passing:
 
 
 def _next(signals: set[signal.Signals]) -> tuple[signal.Signals, bool]:
-    """Wait for a signal; tell whether the kernel sent it for a key of the terminal."""
+    """Wait for a signal; return whether the kernel sent it because of a key."""
     if sys.platform == "darwin":  # which has no sigwaitinfo: Ctrl-C and Ctrl-\ are taken for keys
         number = signal.Signals(signal.sigwait(signals))
         return number, number in (signal.SIGINT, signal.SIGQUIT)

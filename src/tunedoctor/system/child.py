@@ -1,4 +1,4 @@
-"""Run a child process that cannot hang, flood or outlive the doctor."""
+"""Run a child process with limits for time and output, which cannot outlive doctor."""
 
 import math
 import os

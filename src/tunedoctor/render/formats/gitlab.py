@@ -1,4 +1,4 @@
-"""Causes as GitLab's code quality report, which a merge request shows beside the line."""
+"""Causes as GitLab's code quality report, which a merge request shows next to the line."""
 
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import ReportFinding

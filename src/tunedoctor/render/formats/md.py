@@ -1,7 +1,7 @@
 """Markdown for an issue or a chat: a readable part, then all facts, from which triage gets the same result.
 
-It is to be given away, so this machine's own name is hidden too. Words that could be more than words, as tags, links
-and mentions, stand in spans of code; facts and commands in blocks of code, which nothing in them ends.
+It is made for sharing, so this machine's own name is hidden too. Words that Markdown could interpret, such as tags,
+links and mentions, are in code spans; facts and commands are in code blocks that nothing in them can end.
 """
 
 from collections.abc import Iterator, Sequence

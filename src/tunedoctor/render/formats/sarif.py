@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 for GitHub's code scanning, which rejects a whole file for one result without a place."""
+"""SARIF 2.1.0 for GitHub's code scanning, which rejects a complete file if one result has no location."""
 
 from typing import Any
 from urllib.parse import quote

@@ -50,7 +50,7 @@ class Signature(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call with keywords; only a condition that asks for no release stands before it."""
+    """A call with keywords that no condition on a release guards."""
 
     line: int
     within: str
@@ -69,7 +69,7 @@ def dotted(node: Any) -> tuple[str, ...]:
 
 
 def evaluated(todo: list[ast.expr]) -> Iterator[ast.expr]:
-    """Yield expressions and what they are of, but for what need not run; of a.b.c the whole alone."""
+    """Yield expressions and their owners, except those that need not run; for a.b.c only the complete one."""
     while todo:
         one = todo.pop()
         if isinstance(one, NEED_NOT_RUN):
@@ -156,7 +156,7 @@ def _within(
 
 
 def _calls_of(body: list[ast.stmt]) -> Iterator[Any]:
-    """Yield the calls that no condition guards that may ask which release is there."""
+    """Yield the calls that no condition which may depend on a release guards."""
     todo: list[list[ast.stmt]] = [body]
     while todo:
         for node in todo.pop():

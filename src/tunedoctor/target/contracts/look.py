@@ -1,4 +1,4 @@
-"""Tell which names libraries ask of their neighbours at import that these define nowhere. Nothing is imported.
+"""Find names that libraries import from other libraries, but that these do not define. Nothing is imported.
 
 REQUEST on standard input: {"path": folders of sys.path, "sites": those that hold distributions, "libraries": {module:
 [entries]}, "commands": {module: [entries that only a command of it runs]}, "whole": packages that are not followed,
@@ -94,7 +94,7 @@ def follow(
 def look(
     world: World, library: str, entries: Iterable[str], ends: float, commands: Iterable[str] = ()
 ) -> tuple[dict[str, Any], set[str]]:
-    """Return the line that tells of a library, and the modules of others that its import runs."""
+    """Return the output line about a library, and the modules of others that its import runs."""
     asked, cut, dark = follow(world, library, entries, ends)
     problems = problems_of(world, library, asked, dark)
     fields = [

@@ -226,7 +226,7 @@ class Source:
 
 
 def parsed(text: bytes, siblings: frozenset[str] = frozenset()) -> Source | None:
-    """Return the Source of a text, with calls where it imports `siblings`; None where this Python can't parse it."""
+    """Return the Source of a text, with calls if it imports `siblings`; None if this Python can't parse it."""
     try:
         return Source(text, ast.parse(text), siblings)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
@@ -240,7 +240,7 @@ def _text(node: Any) -> str:
 
 
 def guards(test: ast.expr) -> tuple[str, ...]:
-    """Return the packages that have to be there for a condition to hold, where it asks for nothing else."""
+    """Return the packages that a condition requires, if it requires nothing else."""
     both = isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And)
     tests: list[Any] = test.values if both else [test]  # type: ignore[attr-defined]
     plain = [one for one in tests if isinstance(one, ast.Call) and not (one.args or one.keywords)]
@@ -250,7 +250,7 @@ def guards(test: ast.expr) -> tuple[str, ...]:
 
 
 def decided(test: ast.expr) -> bool | None:
-    """Return what a condition is under this interpreter; None where the file alone doesn't tell."""
+    """Return the value of a condition under this interpreter; None if the file alone does not show it."""
     turns = 0
     while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         test, turns = test.operand, turns + 1

@@ -38,7 +38,7 @@ def _decoded(names: Iterable[bytes]) -> set[str]:
 
 
 def absolute(place: Place, module: str, level: int) -> str:
-    """Return the full name of what a file at `place` calls `module` behind `level` dots."""
+    """Return the full name of a relative import of `module` with `level` dots in a file at `place`."""
     if not level:
         return module
     parts = place.name.split(".")
@@ -55,12 +55,12 @@ def _read(path: str) -> bytes | None:
 
 
 class World:
-    """A path and what was read of it."""
+    """A search path and the files read from it."""
 
     def __init__(
         self, path: Sequence[str], sites: Iterable[str], siblings: frozenset[str] = frozenset()
     ) -> None:
-        """Take folders of sys.path, those with distributions, and packages of whose users calls are read."""
+        """Take folders of sys.path, those with distributions, and packages; calls are read in files that use these."""
         self.siblings, self.path, self.sites = siblings, path, frozenset(sites)
         self._listed: dict[str, frozenset[str]] = {}
         self._places: dict[str, Place | None] = {}
@@ -93,7 +93,7 @@ class World:
         return self._listed[folder]
 
     def find(self, name: str) -> Place | None:
-        """Return where a module lies; None where no folder holds it, which need not mean that it is gone."""
+        """Return the location of a module; None if no folder has it, which need not mean that it is missing."""
         if name not in self._places:
             parent, _, last = name.rpartition(".")
             above = self.find(parent) if parent and name.count(".") <= DEEPEST else None
@@ -162,14 +162,14 @@ class World:
         return any(b"sys.modules" in t and word in t for t in self.package_texts(package))
 
     def source(self, place: Place) -> Source | None:
-        """Return the Source of a place; None where there is none, or where it cannot be parsed."""
+        """Return the Source of a place; None if there is none, or if it cannot be parsed."""
         if place.file not in self._sources:
             text = self.read(place.file) if place.file else None
             self._sources[place.file] = None if text is None else parsed(text, self.siblings)
         return self._sources[place.file]
 
     def spoilt(self, place: Place) -> tuple[str, int]:
-        """Return the error with which an import of a file dies before any of it runs, and the line; "" for none."""
+        """Return the error with which importing a file fails before any of it runs, and the line; "" if it does not."""
         try:
             ast.parse(_read(place.file) or b"")
         except PermissionError as error:
@@ -183,9 +183,9 @@ class World:
         return "", 0
 
     def holder(self, module: str, name: str, *, backends: bool = False) -> str:
-        """Return the module of a package that holds a name which it exports lazily.
+        """Return the module of a package with a name that it exports lazily.
 
-        A name that has a stand-in is followed only where its backends are known to be there.
+        A name with a stand-in is followed only if its backends are known to be installed.
         """
         for _ in range(DEEPEST):
             place = self.find(module)
@@ -218,7 +218,7 @@ class World:
         return module, names
 
     def takes(self, module: str, names: tuple[str, ...], depth: int = 0) -> frozenset[str] | None:
-        """Return the keywords that what stands below a module takes; None where that cannot be told."""
+        """Return the keywords that a definition in a module accepts; None if unknown."""
         module, names = self.through(module, names)
         if len(names) != 1 or depth > DEEPEST:
             return None
@@ -290,7 +290,7 @@ class World:
         return self._exported[folder]
 
     def stand_ins(self, package: Place) -> set[str]:
-        """Return the names that a lazy package has in place of those whose backends are absent."""
+        """Return the stand-ins of a lazy package for names whose backends are absent."""
         folder = os.path.join(os.path.dirname(package.file), "utils")
         if folder not in self._exported:
             files = [n for n in self.listed(folder) if n.startswith("dummy_") and n.endswith(".py")]
@@ -309,7 +309,7 @@ class World:
         return self._texts[folder]
 
     def package_texts(self, module: str) -> list[bytes]:
-        """Return the sources of the whole package that a module is of."""
+        """Return the sources of the complete package of a module."""
         place = self.find(module.partition(".")[0])
         return [text for one in (place.folders if place else ()) for text in self.texts(one)]
 

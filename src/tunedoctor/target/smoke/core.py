@@ -90,7 +90,7 @@ class Core:
             raise Wrong("weight-not-finite", f"weights are not finite: {shown(bad)}")
 
     def wrap(self, data: dict[str, Any]) -> None:
-        """Add the adapters: they alone train, on every linear layer."""
+        """Add the adapters on every linear layer; only they train."""
         self.model = tiny.wrapped(self.lab, self.model)
         trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         data["adapters"] = len(trained)

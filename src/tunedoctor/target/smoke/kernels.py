@@ -63,7 +63,7 @@ def compare(lab: Lab, name: str, data: dict[str, Any]) -> None:
 
 
 def _whole_numbers(torch: Any) -> None:
-    """Hold the reference itself against plain Python."""
+    """Compare the reference itself with plain Python."""
     rows = [[(3 * i + j) % 7 - 3 for j in range(8)] for i in range(8)]
     right = [[sum(a * b for a, b in zip(row, col)) for col in zip(*rows)] for row in rows]
     for dtype in (torch.float64, torch.float32):
@@ -74,7 +74,7 @@ def _whole_numbers(torch: Any) -> None:
 
 
 def operations(torch: Any) -> list[tuple[str, list[tuple[int, ...]], Callable[..., Any]]]:
-    """Return what training is made of: name, shapes of the inputs, the computation."""
+    """Return the operations of a training: name, shapes of the inputs, the computation."""
     functional = torch.nn.functional
 
     def backward(x: Any, w: Any, upstream: Any) -> Any:
@@ -205,7 +205,7 @@ def half(lab: Lab, one: Batch, wide: list[float], data: dict[str, Any]) -> None:
 
 
 class Blocks:
-    """A data set of four blocks; item i holds the number i."""
+    """A data set of four blocks; item i contains the number i."""
 
     def __len__(self) -> int:
         """Return 4."""

@@ -63,7 +63,7 @@ class Lab:
             reach(self.torch, "mps.synchronize")()
 
     def peak(self) -> int | None:
-        """Return the most bytes that were taken on the device, of the whole process on the CPU."""
+        """Return the most bytes used on the device; on the CPU, those of the complete process."""
         if self.space:
             return self.bytes("max_memory_reserved")
         if self.kind == "mps":

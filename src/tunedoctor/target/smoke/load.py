@@ -234,7 +234,7 @@ class Rounds:
         self.speeds.append(STEPS * run.tokens / sum(run.times))
 
     def _compare(self, losses: list[float], first: list[float]) -> None:
-        """Stop where the losses of a round are too far from those of the first."""
+        """Fail if the losses of a round differ too much from those of the first."""
         exact = self.lab.kind == "cpu"
         begin, end = (abs(losses[i] - first[i]) / max(abs(first[i]), 1e-9) for i in (0, -1))
         if begin > (0.0 if exact else ROUNDING) or end > (0.0 if exact else DRIFT):
@@ -322,7 +322,7 @@ def gemm(lab: Lab, name: str, room: int) -> float:
 
 
 def moves(lab: Lab, room: int, data: dict[str, Any]) -> None:
-    """Read and write more than any cache holds, copy from the host and back: GB/s."""
+    """Read and write more than fits in any cache, and copy from the host and back; return GB/s."""
     torch, ints = lab.torch, lab.torch.int32
     attempt(torch, lab.space + ".empty_cache")  # of the products
     first = torch.arange(room * 3 // 32, dtype=ints, device=lab.device)
@@ -354,7 +354,7 @@ def links(tell: Teller, asked: Any) -> None:
 
 
 def bus(one: Rank, data: dict[str, Any]) -> None:
-    """Sum much over all ranks; tell the bandwidth of the slowest, on the bus, as nccl-tests counts it."""
+    """Sum much over all ranks; return the slowest rank's bus bandwidth, as nccl-tests counts it."""
     lab, world, torch = one.lab, one.world, one.lab.torch
     reduce = torch.distributed.all_reduce
     sums = torch.ones((OF_CPU if lab.kind == "cpu" else MOST) * 3 // 32, device=lab.device)

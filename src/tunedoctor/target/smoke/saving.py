@@ -32,7 +32,7 @@ def logits(lab: Lab, model: Any, one: Batch) -> Any:
 
 
 def save(lab: Lab, model: Any, folder: str, data: dict[str, Any]) -> None:
-    """Save the adapters in peft's format; what lies on the disk is what was in memory."""
+    """Save the adapters in peft's format, and check that the file contains what was in memory."""
     model.save_pretrained(folder)
     name = "adapter_model.safetensors"
     for one in (name, "adapter_config.json"):
@@ -60,7 +60,7 @@ def save(lab: Lab, model: Any, folder: str, data: dict[str, Any]) -> None:
 
 
 class Fresh:
-    """A second process that imports beside the first, then loads what that saved."""
+    """A second process that imports at the same time as the first, then loads what that saved."""
 
     def __init__(self, arguments: list[str], folder: str) -> None:
         """Start it; its standard error goes to a file in `folder`."""
@@ -73,7 +73,7 @@ class Fresh:
         self.answer: dict[str, Any] | None = None
 
     def ask(self, question: dict[str, Any], alive: Any) -> dict[str, Any] | None:
-        """Send one question and wait for the answer; None where none came."""
+        """Send one question and wait for the answer; None if none came."""
         thread = threading.Thread(target=self._talk, args=(question,), daemon=True)
         thread.start()
         ends = time.monotonic() + PATIENCE
