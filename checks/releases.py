@@ -41,14 +41,14 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     plain = bad[name][1].partition("+")[0]
     there = facts.packages.get(name)
     fits = name != "xformers" and facts.torch and plain
-    anew = api.put_anew(facts.interpreter, facts.torch, name, plain)
+    reinstall = api.put_anew(facts.interpreter, facts.torch, name, plain)
     return facts.worded(
         "torch-companion-mismatch",
         f"/{name}",
         ":one" if fits else ":none",
         found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
         said=said.get(name, ""),
-        cure=anew if fits else facts.pip("uninstall", name),
+        cure=reinstall if fits else facts.pip("uninstall", name),
         evidence=(there.location if there else "",),
         name=name,
     )

@@ -52,7 +52,7 @@ def broken_packages(
     unknown |= {one.name for one in packages.distributions if one.editable}
     for line in lines:
         wanted = tuple(map(api.name_of, line.requirements))
-        if not line.anew and not unknown.issuperset(wanted):
+        if not line.reinstalls and not unknown.issuperset(wanted):
             return None
         # its version is unknown: the resolver chooses one that fits the others
         put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
@@ -150,7 +150,7 @@ def _steps(
     alone = [own(line) for line in cure.pip]
     if not named & {one.name for one in there.broken} and all(alone):
         return tuple(step for step in alone if step)
-    lines = [line for line in cure.installs if not line.anew]
+    lines = [line for line in cure.installs if not line.reinstalls]
     wanted = [(one, "--upgrade" in line.flags) for line in lines for one in line.requirements]
     pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
     others = ((one, upgrade) for one, upgrade in wanted if api.name_of(one) not in pins)

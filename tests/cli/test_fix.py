@@ -250,7 +250,7 @@ def test_what_uv_holds_in_its_cache_cures_offline(make, index):
     by_pip = make(*CLASH, name="by pip", pip=True)
     asked = len(index.asked)
     refused = doctor("fix", "--target", str(by_pip), "--yes", "--installer", "pip", UV_OFFLINE="1")
-    assert "UV_OFFLINE allows only uv's cache" in " ".join(refused.stdout.split())
+    assert "UV_OFFLINE allows only the cache of uv" in " ".join(refused.stdout.split())
     ended = doctor(*argv, UV_OFFLINE="1")
     assert ended.returncode == 0, ended.stdout
     assert len(index.asked) == asked

@@ -234,7 +234,7 @@ class Service:
                     ended = await _in_thread(work)
             finally:
                 stop.set()
-        return _read(tool, ended)  # pyright: ignore[reportPossiblyUnbound]  no scope is cancelled from within
+        return _read(tool, ended)  # pyright: ignore[reportPossiblyUnboundVariable]  no scope is cancelled here
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:

@@ -49,7 +49,7 @@ class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
     """Other options, for example "--upgrade"."""
 
     @property
-    def anew(self) -> bool:
+    def reinstalls(self) -> bool:
         """True if versions that are already installed are installed again."""
         return "--force-reinstall" in self.flags
 

@@ -95,8 +95,8 @@ class Made(NamedTuple):
     def moved(self) -> dict[str, Pin]:
         """Packages that change or are added; also torch and its companions if only their build changes."""
         there = self.want.installed
-        anew = set[str]() if self.torch.kept else {*GROUP}
-        return {n: pin for n, pin in self.pins.items() if n in anew or there.get(n) != pin.version}
+        chosen = set[str]() if self.torch.kept else {*GROUP}
+        return {n: pin for n, pin in self.pins.items() if n in chosen or there.get(n) != pin.version}
 
     @property
     def why(self) -> dict[str, str]:

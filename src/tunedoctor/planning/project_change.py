@@ -15,10 +15,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import find_uv, why
+from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.findings import PipInstall, parted
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
+from tunedoctor.planning.conflict import explain_failure
 from tunedoctor.planning.uncommitted import uncommitted_lines
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
 from tunedoctor.project.commands import declare_command
@@ -296,7 +297,7 @@ def _run_uv_lock(  # noqa: PLR0913  what uv is asked
         env["UV_PROJECT_ENVIRONMENT"] = str(Path(folder, "none"))
         ended = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
         if not ended.ok:
-            raise EditError(f"uv lock failed: {why(ended.err)}")
+            raise EditError(f"uv lock failed: {explain_failure(ended.err)}")
         with suppress(OSError):
             return read_regular(copy / "uv.lock", _LARGEST)
         raise EditError("uv lock wrote no uv.lock")

@@ -221,8 +221,8 @@ def commands_of(
     # first conflicting packages are removed, and those are reinstalled that pip would leave unchanged
     pip_first = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
     if pins.replaced:
-        anew = [pin.requirement for pin in pins.packages if pin.name in pins.replaced]
-        words = ["install --force-reinstall --no-deps", *anew, *index, *pip_words]
+        reinstalled = [pin.requirement for pin in pins.packages if pin.name in pins.replaced]
+        words = ["install --force-reinstall --no-deps", *reinstalled, *index, *pip_words]
         pip_first.append(" ".join([pip, *words]))
     removal = [f"{uv} uninstall{there}", *pins.removed, *uv_words]
     uv_first = [" ".join(removal)] if pins.removed else []
