@@ -9,7 +9,7 @@ IMAGE = "localhost/training:latest"
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What one node sent, or why it sent nothing."""
+    """The answer of one node, or why there is none."""
 
     name: str
     """The tool's name for the node; the stem of a file."""

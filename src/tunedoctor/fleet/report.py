@@ -35,11 +35,11 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Others(msgspec.Struct, frozen=True, kw_only=True):
-    """What is usual on the other nodes."""
+    """The usual value on the other nodes, and how many have it."""
 
     value: Value
     count: int = 0
-    """How many have the value; 0 if there is no usual value (free memory): then it is that of a similar one."""
+    """How many nodes have the value; 0 if no value is usual (free memory): then the value is that of a similar node."""
     among: str = ""
     """The pool, such as "Cpu.model AMD EPYC 9654"; "" for all machines."""
 
@@ -55,7 +55,7 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
     value: Value
     others: Others
     bits: float = 0.0
-    """How surprising it is: the information of the value minus the average of that fact, plus that of its findings."""
+    """How unusual the value is, in bits: its information minus the average of that fact, plus that of its findings."""
     explains: tuple[str, ...] = ()
     """Findings of few nodes that disappear with the usual value, as found by experiment."""
     more: int = 0
@@ -63,7 +63,10 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding as the first node with its highest severity has it; `nodes` is empty if all reached nodes have it."""
+    """A finding and the nodes that have it; `nodes` is empty if all nodes that answered have it.
+
+    The text is that of the first node on which it is most severe.
+    """
 
     finding: ReportFinding
     count: int
@@ -71,7 +74,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes that do not differ in verdict, findings or facts, apart from facts that differ everywhere."""
+    """Nodes with the same verdict, findings and facts; facts that differ on every node do not count."""
 
     nodes: tuple[str, ...]
     verdict: Verdict
@@ -79,7 +82,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """A measurement on all nodes, or their cards, that have it."""
+    """The distribution of one measurement over the nodes, or over their cards."""
 
     what: str
     """seconds, tokens_per_second, or a measurement of `doctor smoke --node`: bfloat16, memory, h2d, all_reduce …"""
