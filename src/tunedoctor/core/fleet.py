@@ -183,7 +183,7 @@ def examine_fleet(  # noqa: PLR0913  each is of one fleet
     if not rows:
         what = f"no snapshot found in {' and '.join(machines.files)}: names end in .json or .jsonl"
         if set(machines.files) == {"-"}:
-            what = "no snapshot came on standard input: a line is one"
+            what = "no snapshot on standard input; expected one per line"
         misuse(what if machines.files else "no machines were found", _TELLS)
     found, who = evaluate(rows, engine, checks), this_identity()
     report = found.report
