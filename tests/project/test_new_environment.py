@@ -77,7 +77,11 @@ def test_a_named_file_counts_alone(tmp_path: Path, index: dict[str, str]) -> Non
             (),
             "is a project of uv, which makes its environment: run uv sync",
         ),
-        ({"pixi.toml": '[dependencies]\npython = "*"\n'}, (), "run pixi install"),
+        (
+            {"pixi.toml": '[dependencies]\npytorch = "*"\ntransformers = "*"\n'},
+            (),
+            "run pixi install",
+        ),
         ({}, ("-r", "gone.txt"), "there is no file gone.txt"),
         ({"empty.txt": "# nothing\n"}, ("-r", "empty.txt"), "names no package"),
     ],
@@ -97,3 +101,23 @@ def test_r_is_for_a_new_environment(tmp_path: Path) -> None:
     ended = doctor("fix", "-r", "requirements.txt", cwd=tmp_path)
     assert ended.returncode == 2
     assert "name its folder with --new" in ended.stderr
+
+
+def test_a_folder_with_another_purpose_gets_what_a_fine_tune_needs(
+    tmp_path: Path, index: dict[str, str]
+) -> None:
+    text = '[project]\nname = "x"\ndependencies = ["iniconfig"]\n'
+    extra = '[project.optional-dependencies]\ntrain = ["torch"]\n'
+    (tmp_path / "pyproject.toml").write_text(text + extra)
+    words = ("fix", "--new", ".venv", "--dry-run", "--format", "json")
+    ended = doctor(*words, cwd=tmp_path, **index)
+    assert "declares" not in ended.stderr
+    # the index has not all that is wanted; what counts is what was asked for
+    result = json.loads(ended.stdout)
+    asked = ("torchvision", "tokenizers", "huggingface-hub", "safetensors", "peft", "datasets")
+    assert any(name in result["why"] for name in asked), result["why"]
+
+
+def test_an_environment_for_training_has_torch(tmp_path: Path, index: dict[str, str]) -> None:
+    (tmp_path / "small.txt").write_text("iniconfig\n")
+    assert "torch" in plan(tmp_path, index, "-r", "small.txt")[0]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from tunedoctor.contracts.requirements import STACK
 from tunedoctor.core.errors import misuse
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.model.machine import of_host
@@ -48,6 +49,9 @@ def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, 
             misuse(f"{requirements} names no package", "-r names a requirements file")
         return Project(folder=folder, manager="pip", declarations=declarations), (path.name,)
     project = read_project(new.parent)
+    if not _trains(project):
+        # a folder with another purpose: the environment is for fine-tuning
+        project = Project(folder=new.parent)
     if project.manager in _MAKES:
         misuse(
             f"{new.parent} is a project of {project.manager}, which makes its environment:"
@@ -56,6 +60,25 @@ def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, 
             " environment name a folder elsewhere",
         )
     return project, tuple(dict.fromkeys(one.file for one in project.declarations))
+
+
+_NOT_OF_TRAINING = {
+    *("datasets", "evaluate", "huggingface-hub", "numpy", "pandas", "pyarrow", "safetensors"),
+    *("sentencepiece", "tensorboard", "tokenizers"),
+}
+"""Libraries of the stack that projects use for other purposes, too."""
+
+
+def _trains(project: Project) -> bool:
+    """Return whether a project declares a library that trains.
+
+    An extra or a group of it counts only if a tool manages the environment: pip installs none by itself.
+    """
+    kinds = {"dependency", "conda"} | (
+        {"optional", "group"} if project.manager in _MAKES else set()
+    )
+    names = STACK - _NOT_OF_TRAINING
+    return any(one.name in names and one.kind in kinds for one in project.declarations)
 
 
 def declared_packages(
@@ -70,7 +93,10 @@ def declared_packages(
     if not any(one.kind == "dependency" for one in some):
         return DeclaredPackages()
     named = {one.name for one in some if one.kind == "dependency"}
+    # whatever it declares, the environment is for training
+    named.add("torch")
     words = tuple(f"{one.name}{one.specifier}" for one in some if one.name in named)
+    words += ("torch",) * all(one.name != "torch" for one in some)
     unread = [line for file in files for line in list_unread_lines(project.folder, file)]
     note = f"the environment gets what {listed(files, 3)} declares"
     if unread:

@@ -326,7 +326,9 @@ def fix(
 def install_of(line: PipInstall, packages: Packages) -> Install | None:
     """Return what a command installs, pinned; reinstalled packages keep their version. None if a version is open."""
     there = {name: packages.version(name) for name in map(name_of, line.requirements)}
-    pairs = [exact(r) or (r, there.get(r, "") if line.reinstalls else "") for r in line.requirements]
+    pairs = [
+        exact(r) or (r, there.get(r, "") if line.reinstalls else "") for r in line.requirements
+    ]
     if not all(version for _, version in pairs):
         return None
     pins = tuple(Pin(name=name, version=version, was=there[name]) for name, version in pairs)

@@ -96,7 +96,9 @@ class Made(NamedTuple):
         """Packages that change or are added; also torch and its companions if only their build changes."""
         there = self.want.installed
         chosen = set[str]() if self.torch.kept else {*GROUP}
-        return {n: pin for n, pin in self.pins.items() if n in chosen or there.get(n) != pin.version}
+        return {
+            n: pin for n, pin in self.pins.items() if n in chosen or there.get(n) != pin.version
+        }
 
     @property
     def why(self) -> dict[str, str]:
