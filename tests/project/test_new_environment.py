@@ -73,7 +73,10 @@ def test_a_named_file_counts_alone(tmp_path: Path, index: dict[str, str]) -> Non
     ("files", "words", "says"),
     [
         (
-            {"pyproject.toml": '[project]\nname = "x"\ndependencies = ["torch"]\n[tool.uv]\n'},
+            {
+                "pyproject.toml": '[project]\nname = "x"\ndependencies = ["torch"]\n',
+                "uv.lock": "version = 1\n",
+            },
             (),
             "is a project of uv, which makes its environment: run uv sync",
         ),
@@ -121,3 +124,11 @@ def test_a_folder_with_another_purpose_gets_what_a_fine_tune_needs(
 def test_an_environment_for_training_has_torch(tmp_path: Path, index: dict[str, str]) -> None:
     (tmp_path / "small.txt").write_text("iniconfig\n")
     assert "torch" in plan(tmp_path, index, "-r", "small.txt")[0]
+
+
+def test_requirements_count_more_than_a_conda_file(tmp_path: Path, index: dict[str, str]) -> None:
+    (tmp_path / "environment.yml").write_text("dependencies:\n  - pytorch=2.9\n  - iniconfig\n")
+    alone = doctor("fix", "--new", ".venv", "--dry-run", cwd=tmp_path)
+    assert (alone.returncode, "run conda env create" in alone.stderr) == (2, True)
+    (tmp_path / "requirements.txt").write_text("torch\n")
+    assert "torch" in plan(tmp_path, index)[0]

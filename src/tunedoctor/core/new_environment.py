@@ -52,7 +52,7 @@ def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, 
     if not _trains(project):
         # a folder with another purpose: the environment is for fine-tuning
         project = Project(folder=new.parent)
-    if project.manager in _MAKES:
+    if _is_managed(project):
         misuse(
             f"{new.parent} is a project of {project.manager}, which makes its environment:"
             f" run {_MAKES[project.manager]}",
@@ -69,14 +69,22 @@ _NOT_OF_TRAINING = {
 """Libraries of the stack that projects use for other purposes, too."""
 
 
+def _is_managed(project: Project) -> bool:
+    """Return whether a tool makes the project's environment: it has a lock, or pip has nothing to install from.
+
+    A table [tool.uv] alone, or an environment.yml next to a requirements.txt, leaves the choice to the user.
+    """
+    if project.manager == "conda":
+        return all(one.file.startswith("environment.") for one in project.declarations)
+    return project.manager == "pixi" or (bool(project.lock) and project.manager in _MAKES)
+
+
 def _trains(project: Project) -> bool:
     """Return whether a project declares a library that trains.
 
     An extra or a group of it counts only if a tool manages the environment: pip installs none by itself.
     """
-    kinds = {"dependency", "conda"} | (
-        {"optional", "group"} if project.manager in _MAKES else set()
-    )
+    kinds = {"dependency", "conda"} | ({"optional", "group"} if _is_managed(project) else set())
     names = STACK - _NOT_OF_TRAINING
     return any(one.name in names and one.kind in kinds for one in project.declarations)
 

@@ -49,7 +49,7 @@ def declare_causes(report: Report, snapshot: Snapshot) -> Report:
 
     project = read_project(folder)
     report = with_declarations(report, project, next(iter(_working_folder()), folder))
-    if project.manager not in MANAGED:
+    if project.manager not in MANAGED or not project.lock:
         return report
     packages = snapshot.find(Packages)
     present = {one.name for one in packages.distributions} if packages else set[str]()
