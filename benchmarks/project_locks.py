@@ -18,6 +18,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from tunedoctor import check_project
+from tunedoctor.contracts.requirements import marker_environment
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.machine import Machine
 from tunedoctor.project.locked_packages import (
@@ -27,7 +28,7 @@ from tunedoctor.project.locked_packages import (
 )
 from tunedoctor.project.pyproject import read_default_groups
 from tunedoctor.project.python_version import declared_python
-from tunedoctor.wheels.machine_facts import marker_environment
+from tunedoctor.wheels.machine_facts import host_of, interpreter_of
 
 PLATFORMS = (
     Machine("linux", "x86_64", ""),
@@ -79,7 +80,8 @@ def judge(folder: Path) -> dict[str, Any]:
 
 def _is_equal(folder: Path, machine: Machine) -> bool:
     python = declared_python(folder, "3.12")
-    environment = dict(marker_environment(Machine(machine.platform, machine.arch, python)))
+    described = Machine(machine.platform, machine.arch, python)
+    environment = marker_environment(interpreter_of(described), host_of(described))
     groups = read_default_groups((folder / "pyproject.toml").read_text(encoding="utf-8"))
     text = (folder / "uv.lock").read_text(encoding="utf-8")
     try:

@@ -11,13 +11,14 @@ from pathlib import Path
 from msgspec import convert
 
 from tunedoctor.cli.command_options import CheckOptions, SnapshotOptions
-from tunedoctor.cli.formats import outputs_of, tell
+from tunedoctor.cli.formats import check_outputs, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.output import write
 from tunedoctor.core.check import Examined, examine, judge, open_fix_note, target_of
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.project import declare_causes
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.facts import Smoke
@@ -44,10 +45,7 @@ def run_check(given: CheckOptions) -> int:
 
 
 def _checked(given: CheckOptions, limit: "_Limit") -> int:
-    outputs = outputs_of("check", given.output, given.report, given.baseline)
-    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
-        outputs = (*outputs, ("github", ""))  # annotations and summary, if no format was given
-    options = limit.options = Options.of(given)._replace(outputs=outputs)
+    options = limit.options = Options.of(given)._replace(outputs=check_outputs(given))
     if given.baseline:
         options = options._replace(criteria=_with_baseline(options.criteria, given))
     criteria = options.criteria
@@ -74,7 +72,8 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         examined.checks,
         began=limit.began,
         smoke=examined.smoke,
-        live=given.source is None,
+        # the files of this machine say nothing about a snapshot of another one
+        complete=declare_causes if given.source is None else None,
     )
     if given.write_baseline:
         from tunedoctor.core.baseline import write_baseline  # noqa: PLC0415

@@ -1,14 +1,15 @@
 """doctor check --project: what a project declares, judged before anything is installed."""
 
-import os
 import sys
 from pathlib import Path
 
 from tunedoctor.cli.command_options import CheckOptions
-from tunedoctor.cli.formats import outputs_of, tell
+from tunedoctor.cli.formats import check_outputs, tell
 from tunedoctor.cli.options import TERMINAL, Options, settings
 from tunedoctor.cli.output import on_terminal, screen
-from tunedoctor.core.check_project import ProjectChoice, judge_project, merge_reports
+from tunedoctor.core.arguments import values_of
+from tunedoctor.core.check_project import judge_project, machine_for_each, merge_reports
+from tunedoctor.core.declared_set import ProjectChoice
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.render.screen import as_line, mark
 from tunedoctor.tables.config import TargetMachine
@@ -18,10 +19,7 @@ from tunedoctor.wheels.described import Asked
 def run_check_project(given: CheckOptions) -> int:
     """Judge a project on each described machine, else on this one, and tell the reports; returns the exit code."""
     held = settings(given.config)
-    outputs = outputs_of("check", given.output, given.report)
-    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
-        outputs = (*outputs, ("github", ""))
-    options = Options.of(given, held)._replace(outputs=outputs, here=False)
+    options = Options.of(given, held)._replace(outputs=check_outputs(given), here=False)
     reports = judge_project(
         ProjectChoice(Path(given.project or "."), given.requirements, given.extras, given.groups),
         described_machines(given, held.config.targets),
@@ -31,7 +29,7 @@ def run_check_project(given: CheckOptions) -> int:
     )
     stdout = None
     if options.format == "terminal":
-        stdout = "\n".join(_shown(one, options) for one in reports)
+        stdout = "\n".join(_screen_of(one, options) for one in reports)
         stdout += _summary(reports) if len(reports) > 1 else ""
     elif options.format in ("json", "jsonl") and len(reports) > 1:
         stdout = "".join(map(as_line, reports))
@@ -40,13 +38,8 @@ def run_check_project(given: CheckOptions) -> int:
 
 def described_machines(given: CheckOptions, targets: tuple[TargetMachine, ...]) -> list[Asked]:
     """Return the machines to judge a project on: those of the options, else those of the settings."""
-    asked = Asked(
-        platform=given.platform, arch=given.arch, python=given.python, driver=given.driver
-    )
-    if given.gpus:
-        return [asked._replace(gpus=(gpu,)) for gpu in given.gpus]
-    if given.driver or given.platform or given.arch or not targets:
-        return [asked]
+    if given.gpus or given.driver or given.platform or given.arch or not targets:
+        return machine_for_each(values_of(Asked, given, gpus=()), given.gpus)
     return [
         Asked(
             platform=one.platform,
@@ -59,7 +52,7 @@ def described_machines(given: CheckOptions, targets: tuple[TargetMachine, ...]) 
     ]
 
 
-def _shown(report: Report, options: Options) -> str:
+def _screen_of(report: Report, options: Options) -> str:
     heading = screen(sys.stdout)
     if report.machine.described:
         heading.line((report.machine.described, "bold"))

@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from tunedoctor.cli.command_options import CheckOptions
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import on_terminal, write
 from tunedoctor.core.errors import misuse
@@ -48,6 +49,17 @@ def outputs_of(
         taken.add(place)
         require_writable(file, begins[name])
     return tuple(found)
+
+
+def check_outputs(given: CheckOptions) -> tuple[tuple[str, str], ...]:
+    """Return format and file of each output of doctor check; on GitHub's runners annotations, unless a format is named.
+
+    Exits with 2, before any work, if an output cannot be written.
+    """
+    outputs = outputs_of("check", given.output, given.report, given.baseline)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
+        return (*outputs, ("github", ""))
+    return outputs
 
 
 def tell(

@@ -99,7 +99,7 @@ def check(  # noqa: PLR0913  the options of the command
     examined = examine(place, criteria, checks, deep=deep, interaction=interaction)
     if note := open_fix_note(examined.snapshot):
         interaction.say(note)
-    return judge(examined.snapshot, criteria, checks, began=began, live=True)
+    return judge(examined.snapshot, criteria, checks, began=began, complete=declare_causes)
 
 
 @public
@@ -125,15 +125,13 @@ def judge(  # noqa: PLR0913  how it is judged, one by one
     *,
     began: float | None = None,
     smoke: ReportSmoke | None = None,
-    live: bool = False,
-    completed: Callable[[Report], Report] = lambda report: report,
+    complete: Callable[[Report, Snapshot], Report] | None = None,
 ) -> Report:
     """Diagnose a snapshot and return the report, redacted. `began`: time.perf_counter at the start of the work.
 
-    `completed`: what is added to the report before it is redacted.
-
-    `live`: it is of this machine and this moment, so that the files of the environment's project can be read.
-    A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
+    `complete`: adds to the report, before it is redacted, what the snapshot does not hold, such as the lines of the
+    environment's project. A snapshot of another machine or day is judged by the knowledge that is here now, and the
+    report says its age.
     """
     began = time.perf_counter() if began is None else began
     checks = criteria.checks() if checks is None else checks
@@ -143,8 +141,9 @@ def judge(  # noqa: PLR0913  how it is judged, one by one
     found, gate = diagnose(snapshot, checks), criteria.gate()
     how = (snapshot, found, checks, criteria.fixes)
     report = report_of(*how, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
-    report = declare_causes(report, snapshot) if live else report
-    return redacted(completed(report), this_identity(shared=criteria.shared))
+    if complete:
+        report = complete(report, snapshot)
+    return redacted(report, this_identity(shared=criteria.shared))
 
 
 def target_of(criteria: Criteria, choose: Callable[[], Target], *, needed: bool) -> Target:

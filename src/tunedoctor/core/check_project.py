@@ -1,9 +1,8 @@
 """Judge what a project declares, before anything is installed: on this machine, or on described ones."""
 
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -25,87 +24,41 @@ from tunedoctor.core.arguments import (
     public,
 )
 from tunedoctor.core.check import judge
-from tunedoctor.core.criteria import NO_SETTINGS, Criteria
+from tunedoctor.core.criteria import Criteria
+from tunedoctor.core.declared_set import DeclaredSet, ProjectChoice, declared_set, torch_build
 from tunedoctor.core.environment import take_snapshot
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.interaction import SILENT, Interaction
-from tunedoctor.core.project import with_project_commands
-from tunedoctor.core.sources import asking
+from tunedoctor.core.project import with_project_commands, working_folder
 from tunedoctor.core.wheel import OWN_PYTHON
 from tunedoctor.diagnosis.declared import with_declarations
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding
-from tunedoctor.diagnosis.simulate import build_of
 from tunedoctor.facts import Absent, Fact, Interpreter, Target, Unknown
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.facts.target import DECLARED
-from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.installers.uv import NoSolution
 from tunedoctor.model.machine import Machine, MachineError
-from tunedoctor.model.plan import Pin
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.wording import listed
 from tunedoctor.planning.conflict import explain
-from tunedoctor.planning.make import question_for
 from tunedoctor.probes.packages import cuda_wheels
-from tunedoctor.project.declarations import Declaration, Project, read_text
-from tunedoctor.project.locked_packages import (
-    Locked,
-    LockedPackage,
-    LockError,
-    PlatformNotLockedError,
-    Selection,
-    read_locked_packages,
-)
-from tunedoctor.project.pyproject import read_default_groups
+from tunedoctor.project.declarations import Project
 from tunedoctor.project.python_version import declared_python
-from tunedoctor.project.read_project import read_project
-from tunedoctor.project.requirement_files import read_requirements
-from tunedoctor.project.torch_source import declared_torch_build
-from tunedoctor.system.reading import read_regular
-from tunedoctor.tables.wheels import VARIANT, release_row
+from tunedoctor.project.read_project import read_project, read_requirements_project
 from tunedoctor.wheels.described import Asked, blank, machine_of, over, with_glibc
 from tunedoctor.wheels.machine_facts import (
-    host_of,
     interpreter_of,
     machine_facts,
-    marker_environment,
     shown_driver,
 )
-from tunedoctor.wheels.rules import family, index_of, one_spelling, table_archs
 
-_LARGEST_LOCK = 16 << 20
 _HELP = "doctor check --help lists the options"
 _MOST_NAMED = 4
 _MOST_LINES, _LONGEST_LINE = 40, 400
 """Of a resolver's explanation, as evidence."""
 _NOT_INSTALLED = Absent(why="the project's packages are not installed yet")
-_CUDA_OF_CONDA = re.compile(r"cuda(\d{2,3})|cuda_?(\d{2})\.(\d)|py[\d.]+_cuda(\d{2})\.(\d)")
 
 
-class ProjectChoice(NamedTuple):
-    """Which part of which project is judged."""
-
-    folder: Path
-    requirements: str = ""
-    """A requirements file of the folder, which alone counts then; "" for everything that the folder declares."""
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-
-
-class DeclaredSet(NamedTuple):
-    """The packages that a project gets on one machine, and where that is known from."""
-
-    packages: tuple[LockedPackage, ...]
-    complete: bool = True
-    """False if only some of the packages are known."""
-    refused: str = ""
-    """Why there is no set: the resolver's text."""
-    unsupported: str = ""
-    """For which other platforms the lock is made."""
-    notes: tuple[str, ...] = ()
-
-
-class _Judged(NamedTuple):
+class _JudgedMachine(NamedTuple):
     """A machine to judge a project on, and the facts about it."""
 
     machine: Machine
@@ -151,13 +104,18 @@ def check_project(  # noqa: PLR0913  the options of the command
     described = Asked(
         platform=platform or "", arch=arch or "", python=python or "", driver=driver or ""
     )
-    machines = [described._replace(gpus=(gpu,)) for gpu in gpus] or [described]
+    machines = machine_for_each(described, gpus)
     choice = ProjectChoice(
         Path(os.fspath(folder or ".")), requirements, tuple(extras), tuple(groups)
     )
     return judge_project(
         choice, machines, criteria, allow_sources=allow_project_sources, interaction=interaction
     )
+
+
+def machine_for_each(described: Asked, gpus: Sequence[str]) -> list[Asked]:
+    """Return the described machine once for each GPU; once if none is named."""
+    return [described._replace(gpus=(gpu,)) for gpu in gpus] or [described]
 
 
 def judge_project(
@@ -188,13 +146,17 @@ def judge_project(
         for note in chosen.notes:
             interaction.say(note)
 
-        completed = partial(_completed, project=project, chosen=chosen, described=judged.described)
+        complete = partial(
+            _complete_report, project=project, chosen=chosen, described=judged.described
+        )
         snapshot = _snapshot(judged, chosen, choice.folder, live.taken)
-        reports.append(judge(snapshot, criteria, began=began, completed=completed))
+        reports.append(judge(snapshot, criteria, began=began, complete=complete))
     return tuple(reports)
 
 
-def _completed(report: Report, project: Project, chosen: DeclaredSet, described: str) -> Report:
+def _complete_report(
+    report: Report, _: Snapshot, *, project: Project, chosen: DeclaredSet, described: str
+) -> Report:
     """Return the report with the machine in words, the lines of the project, and fixes that declare packages."""
     report = replace(report, machine=replace(report.machine, described=described))
     if chosen.refused or chosen.unsupported:
@@ -202,7 +164,8 @@ def _completed(report: Report, project: Project, chosen: DeclaredSet, described:
         found = _conflict(refused, project) if refused else _unsupported(chosen.unsupported)
         report = replace(report, verdict="findings", findings=(found, *report.findings))
     present = {one.name for one in chosen.packages}
-    return with_project_commands(with_declarations(report, project, Path.cwd()), project, present)
+    report = with_declarations(report, project, working_folder() or project.folder)
+    return with_project_commands(report, project, present)
 
 
 def _unsupported(why: str) -> ReportFinding:
@@ -235,9 +198,7 @@ def _conflict(text: str, project: Project) -> ReportFinding:
         ),
         cure=ReportCure(
             kind="advice",
-            command=f"loosen one of these lines: {places}"
-            if places
-            else "loosen one of the limits",
+            command=f"loosen one of {f'these lines: {places}' if places else 'the limits'}",
         ),
     )
 
@@ -279,8 +240,7 @@ def read_chosen_project(choice: ProjectChoice) -> Project:
     if file:
         if not (folder / file).is_file():
             misuse(f"there is no file {folder / file}", "-r names a requirements file")
-        declarations = tuple(read_requirements(folder, file))
-        project = Project(folder=folder, manager="pip", declarations=declarations)
+        project = read_requirements_project(folder, file)
     else:
         project = read_project(folder)
     if not project.declarations and not project.lock:
@@ -291,7 +251,7 @@ def read_chosen_project(choice: ProjectChoice) -> Project:
     return project
 
 
-def _machine(asked: Asked, folder: Path, live: Snapshot) -> _Judged:
+def _machine(asked: Asked, folder: Path, live: Snapshot) -> _JudgedMachine:
     """Return the machine that the options describe, with the Python of the project; without options, this one."""
     python = asked.python or declared_python(folder, OWN_PYTHON)
     asked = asked._replace(python=python)
@@ -306,11 +266,11 @@ def _machine(asked: Asked, folder: Path, live: Snapshot) -> _Judged:
     if not described:
         answers: dict[type[Fact], Fact | Absent | Unknown] = live.answers()
         answers[Interpreter] = interpreter_of(machine)
-        return _Judged(machine, answers, "")
+        return _JudgedMachine(machine, answers, "")
     machine, _ = with_glibc(machine, host.libc_version if host else "", own.machine)
     answers = machine_facts(machine)
     answers[kinds.Knowledge] = live.get(kinds.Knowledge)
-    return _Judged(machine, answers, heading_of(machine))
+    return _JudgedMachine(machine, answers, heading_of(machine))
 
 
 def heading_of(machine: Machine) -> str:
@@ -322,175 +282,7 @@ def heading_of(machine: Machine) -> str:
     return f"{gpus}{driver}, {machine.platform}{arch}, Python {machine.python}"
 
 
-def declared_set(
-    project: Project,
-    choice: ProjectChoice,
-    machine: Machine,
-    *,
-    allow_sources: bool = False,
-    interaction: Interaction = SILENT,
-) -> DeclaredSet:
-    """Return the packages that a project gets on a machine: those of its lock, else what uv resolves today."""
-    environment = marker_environment(machine)
-    if project.lock and not choice.requirements:
-        platform = conda_platform(machine)
-        defaults = read_default_groups(read_text(project.folder, "pyproject.toml"))
-        selection = Selection(environment, choice.extras, choice.groups, defaults, platform)
-        try:
-            text = read_regular(project.folder / project.lock, _LARGEST_LOCK).decode("utf-8")
-            return _of_lock(project.lock, read_locked_packages(project.lock, text, selection))
-        except (OSError, UnicodeDecodeError) as error:
-            misuse(f"{project.folder / project.lock} cannot be read: {error}", "repair the file")
-        except PlatformNotLockedError as error:
-            return DeclaredSet((), unsupported=str(error))
-        except LockError as error:
-            misuse(str(error), "make the lock again with the tool that wrote it")
-    question = _question(project, choice, machine)
-    if question is None:
-        # only conda can resolve what conda is asked for: exact pins are judged
-        return _pinned(project.declarations, _torch_build_name(project, choice, machine))
-    ask = asking(None, NO_SETTINGS, allowed=allow_sources, interaction=interaction)
-    with interaction.progress("asking") as progress:
-        progress.watch(["resolving what the project declares"])
-        answer, built = _resolve(question, ask.declared)
-    build = _torch_build_name(project, choice, machine)
-    if isinstance(answer, Solved):
-        notes = tuple(_notes(project, answer.pins, built))
-        return DeclaredSet(_as_locked(answer.pins, build), notes=notes)
-    if isinstance(answer, NoSolution):
-        return DeclaredSet((), refused=answer.text)
-    why = clean_text(answer.text)[:200]
-    note = f"what the project declares could not be resolved, so only exact pins are judged: {why}"
-    return _pinned(project.declarations, build)._replace(notes=(note,))
-
-
-def _of_lock(file: str, locked: Locked) -> DeclaredSet:
-    notes: tuple[str, ...] = ()
-    if locked.extras_with_torch:
-        names = ", ".join(locked.extras_with_torch[:6])
-        notes = (
-            f"torch is only in optional parts of {file}: {names}; --extra or --group chooses one",
-        )
-    return DeclaredSet(locked.packages, notes=notes)
-
-
-_MOST_BUILT = 20
-
-
-def _resolve(question: Question, sources: Sources) -> tuple[Outcome, tuple[str, ...]]:
-    """Return what uv resolves, and the packages without a wheel, which users build: those are left out."""
-    built: tuple[str, ...] = ()
-    while True:
-        answer = resolve(question._replace(excluded=built), sources)
-        if not isinstance(answer, NoSolution) or len(built) >= _MOST_BUILT:
-            return answer, built
-        name = answer.source_only
-        if not name or name in built:
-            return answer, built
-        built += (name,)
-
-
-_BRING_TORCH = (
-    "torch",
-    "trl",
-    "peft",
-    "accelerate",
-    "unsloth",
-    "vllm",
-    "deepspeed",
-    "bitsandbytes",
-)
-
-
-def _notes(project: Project, pins: Iterable[Pin], built: tuple[str, ...]) -> Iterator[str]:
-    """Yield what the user should know of a set that was resolved."""
-    if built:
-        yield (
-            f"not judged, because they have no wheel and would be built: {listed(built, 5)}"
-            " (and what only they require)"
-        )
-    if not any(pin.name == "torch" for pin in pins):
-        parts = dict.fromkeys(
-            one.group
-            for one in project.declarations
-            if one.kind in ("optional", "group") and one.name in _BRING_TORCH and one.group
-        )
-        if parts:
-            yield (
-                f"torch is only in optional parts of the project: {listed(parts, 6)};"
-                " --extra or --group chooses one"
-            )
-
-
-def conda_platform(machine: Machine) -> str:
-    """Return conda's name of a machine's platform: "linux-64"."""
-    arm = one_spelling(machine.arch) == "arm64"
-    return {
-        "linux": "linux-aarch64" if arm else "linux-64",
-        "windows": "win-arm64" if arm else "win-64",
-        "macos": "osx-arm64" if arm else "osx-64",
-    }[machine.system]
-
-
-def _torch_build_name(project: Project, choice: ProjectChoice, machine: Machine) -> str:
-    return declared_torch_build(
-        project.folder,
-        marker_environment(machine),
-        requirements=choice.requirements,
-        extras=choice.extras,
-        groups=choice.groups,
-    )
-
-
-def _question(project: Project, choice: ProjectChoice, machine: Machine) -> Question | None:
-    """Return what to ask uv; None if some packages come from conda."""
-    if any(one.kind == "conda" for one in project.declarations):
-        return None
-    some = [one for one in project.declarations if _counts(one, choice)]
-    constraints = (one for one in project.declarations if one.kind == "constraint")
-    build = _torch_build_name(project, choice, machine)
-    return question_for(machine)._replace(
-        requirements=tuple(dict.fromkeys(map(_requirement, some))),
-        constraints=tuple(map(_requirement, constraints)),
-        index_url=index_of(build) if build else "",
-    )
-
-
-def _counts(one: Declaration, choice: ProjectChoice) -> bool:
-    if one.kind == "optional":
-        return one.group in choice.extras
-    if one.kind == "group":
-        return one.group in (*choice.groups, "dev")
-    return one.kind == "dependency"
-
-
-def _requirement(one: Declaration) -> str:
-    marker = f" ; {one.marker}" if one.marker else ""
-    return f"{one.name}{one.specifier}{marker}"
-
-
-def _as_locked(pins: Iterable[Pin], build: str) -> tuple[LockedPackage, ...]:
-    return tuple(
-        LockedPackage(
-            name=pin.name, version=pin.version, build=build if pin.name == "torch" else ""
-        )
-        for pin in pins
-    )
-
-
-def _pinned(declarations: Iterable[Declaration], build: str) -> DeclaredSet:
-    """Return the packages whose version is declared exactly; the others are unknown."""
-    packages = tuple(
-        LockedPackage(
-            name=one.name, version=one.specifier[2:], build=build if one.name == "torch" else ""
-        )
-        for one in declarations
-        if re.fullmatch(r"==[^,*]+", one.specifier)
-    )
-    return DeclaredSet(packages, complete=False)
-
-
-def _snapshot(judged: _Judged, chosen: DeclaredSet, folder: Path, taken: str) -> Snapshot:
+def _snapshot(judged: _JudgedMachine, chosen: DeclaredSet, folder: Path, taken: str) -> Snapshot:
     """Return the facts of the machine with the declared packages as if they were installed."""
     packages = kinds.Packages(
         distributions=tuple(
@@ -529,32 +321,3 @@ def _snapshot(judged: _Judged, chosen: DeclaredSet, folder: Path, taken: str) ->
         ),
     }
     return Snapshot(facts, taken=taken)
-
-
-def torch_build(
-    packages: Iterable[LockedPackage], machine: Machine, *, complete: bool = True
-) -> kinds.TorchBuild | Absent | Unknown:
-    """Return the build of PyTorch among the packages: by its label, its index, else that of the default index."""
-    torch = next((one for one in packages if one.name in ("torch", "pytorch")), None)
-    if torch is None:
-        if not complete:
-            return Unknown(why="no exact version of torch is declared")
-        return Absent(why="the project does not install torch")
-    mac = machine.platform == "macos"
-    if torch.conda_build:
-        match = _CUDA_OF_CONDA.search(torch.conda_build)
-        variant = f"cu{''.join(filter(None, match.groups()))}" if match else "cpu"
-        return replace(build_of(torch.version, variant, mac=mac), conda=True, variant="")
-    where = family(host_of(machine), interpreter_of(machine))
-    label = VARIANT.match(torch.version.partition("+")[2])
-    variant = label[0] if label else torch.build
-    if not variant:
-        row = release_row(torch.version)
-        if row is None:
-            return Unknown(why=f"torch {torch.version} is newer than the table of its builds")
-        variant = row.pypi_default.get(where, "").partition("+")[0]
-        if not variant:
-            return Unknown(why=f"torch {torch.version} has no wheel for this platform")
-    return build_of(
-        torch.version, variant, mac=mac, archs=table_archs(torch.version, variant, where)
-    )

@@ -3,26 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.contracts.requirements import STACK
+from tunedoctor.contracts.requirements import STACK, marker_environment
 from tunedoctor.core.errors import misuse
 from tunedoctor.facts import Host, Interpreter
-from tunedoctor.model.machine import of_host
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import listed, many
-from tunedoctor.project.declarations import Project
+from tunedoctor.project.declarations import MANAGER_COMMANDS, Project
 from tunedoctor.project.locked_packages import marker_holds
-from tunedoctor.project.read_project import read_project
-from tunedoctor.project.requirement_files import list_unread_lines, read_requirements
-from tunedoctor.wheels.machine_facts import marker_environment
-
-_MAKES = {
-    "uv": "uv sync",
-    "poetry": "poetry install",
-    "pdm": "pdm install",
-    "pixi": "pixi install",
-    "conda": "conda env create -f environment.yml",
-}
-"""Manager -> the command that makes the project's environment."""
+from tunedoctor.project.read_project import read_project, read_requirements_project
+from tunedoctor.project.requirement_files import list_unread_lines
 
 
 class DeclaredPackages(NamedTuple):
@@ -43,11 +32,10 @@ def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, 
         path = Path(requirements).expanduser()
         if not path.is_file():
             misuse(f"there is no file {requirements}", "-r names a requirements file")
-        folder = path.absolute().parent
-        declarations = tuple(read_requirements(folder, path.name))
-        if not any(one.kind == "dependency" for one in declarations):
+        project = read_requirements_project(path.absolute().parent, path.name)
+        if not any(one.kind == "dependency" for one in project.declarations):
             misuse(f"{requirements} names no package", "-r names a requirements file")
-        return Project(folder=folder, manager="pip", declarations=declarations), (path.name,)
+        return project, (path.name,)
     project = read_project(new.parent)
     if not _trains(project):
         # a folder with another purpose: the environment is for fine-tuning
@@ -55,7 +43,7 @@ def read_new_project(new: Path, requirements: str) -> tuple[Project, tuple[str, 
     if _is_managed(project):
         misuse(
             f"{new.parent} is a project of {project.manager}, which makes its environment:"
-            f" run {_MAKES[project.manager]}",
+            f" run {MANAGER_COMMANDS[project.manager].create}",
             "doctor check --project says whether what it installs trains here; for another"
             " environment name a folder elsewhere",
         )
@@ -76,7 +64,7 @@ def _is_managed(project: Project) -> bool:
     """
     if project.manager == "conda":
         return all(one.file.startswith("environment.") for one in project.declarations)
-    return project.manager == "pixi" or (bool(project.lock) and project.manager in _MAKES)
+    return project.manager == "pixi" or (bool(project.lock) and project.manager in MANAGER_COMMANDS)
 
 
 def _trains(project: Project) -> bool:
@@ -114,7 +102,5 @@ def declared_packages(
 
 def _holds(marker: str, snapshot: Snapshot) -> bool:
     """Return whether a requirement counts on this machine and Python."""
-    host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
-    if not marker or host is None or interpreter is None:
-        return True
-    return marker_holds(marker, marker_environment(of_host(host, interpreter)))
+    environment = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
+    return marker_holds(marker, environment)

@@ -13,8 +13,6 @@ from tunedoctor.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from tunedoctor.project.declarations import Project
 
-MANAGED = ("uv", "poetry", "pdm", "pixi")
-"""Tools that take back at their next sync what pip changed."""
 _MARKS = (
     "pyproject.toml", "requirements.txt", "pixi.toml", "environment.yml", "environment.yaml"
 )  # fmt: skip
@@ -29,7 +27,7 @@ def find_project_folder(snapshot: Snapshot) -> Path | None:
     interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
     places = [Path(interpreter.prefix).parent] if interpreter and interpreter.prefix else []
     if target is None or target.chosen_by != "--target":
-        places += _working_folder()
+        places += [here] if (here := working_folder()) else []
     return next((one for one in places if any((one / mark).is_file() for mark in _MARKS)), None)
 
 
@@ -48,8 +46,8 @@ def declare_causes(report: Report, snapshot: Snapshot) -> Report:
     from tunedoctor.project.read_project import read_project  # noqa: PLC0415
 
     project = read_project(folder)
-    report = with_declarations(report, project, next(iter(_working_folder()), folder))
-    if project.manager not in MANAGED or not project.lock:
+    report = with_declarations(report, project, working_folder() or folder)
+    if not project.lock:
         return report
     packages = snapshot.find(Packages)
     present = {one.name for one in packages.distributions} if packages else set[str]()
@@ -83,9 +81,9 @@ def with_project_commands(
     )
 
 
-def _working_folder() -> list[Path]:
-    """Return the working folder; none if it was deleted meanwhile."""
+def working_folder() -> Path | None:
+    """Return the working folder; None if it was deleted meanwhile."""
     try:
-        return [Path.cwd()]
+        return Path.cwd()
     except OSError:
-        return []
+        return None

@@ -4,7 +4,6 @@ import io
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -115,14 +114,14 @@ def diagnose_log(  # noqa: PLR0913  how it is judged, one by one
         snapshot, left_out = joined(snapshot, look())
         for why in left_out:
             interaction.say(why)
-    report = judge(snapshot, criteria, checks, began=began, completed=partial(_lasting, snapshot))
+    report = judge(snapshot, criteria, checks, began=began, complete=_use_project_commands)
     return Triaged(report, snapshot)
 
 
 _UV_PROJECT = re.compile(r"uv (?:run|sync|add|remove|lock)\b(?!.*\s--(?:with|script|no-project)\b)")
 
 
-def _lasting(snapshot: Snapshot, report: Report) -> Report:
+def _use_project_commands(report: Report, snapshot: Snapshot) -> Report:
     """Return the report with fixes that last: `uv run` means a project, whose next sync undoes a pip install."""
     typed = snapshot.find(Typed)
     if typed is None or not any(_UV_PROJECT.match(one) for one in typed.commands):

@@ -100,7 +100,7 @@ class Machine(msgspec.Struct, frozen=True):
         return self.platform in ("windows", "wsl")
 
     @property
-    def system(self) -> str:
+    def system(self) -> Literal["linux", "windows", "macos"]:
         """The platform, with WSL counted as linux: linux, windows or macos."""
         return "linux" if self.platform == "wsl" else self.platform
 

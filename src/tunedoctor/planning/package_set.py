@@ -21,6 +21,7 @@ from tunedoctor.planning.search import named
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.wanted import GROUP, RefusedError
 from tunedoctor.wheels.commands import backend_of, uv_index
+from tunedoctor.wheels.rules import index_name
 
 Verdict = Literal["set", "none", "unknown"]
 
@@ -266,5 +267,5 @@ def project(answer: PackageSet, made: Made) -> str:
     ]
     if torch.index_url:
         named = (one.name for one in shown if one.name in GROUP)
-        lines += ["", *uv_index(f"pytorch-{torch.variant}", torch.index_url, named)]
+        lines += ["", *uv_index(index_name(torch.index_url), torch.index_url, named)]
     return "\n".join(lines) + "\n"

@@ -37,6 +37,7 @@ from tunedoctor.project.read_project import workspace_members
 from tunedoctor.system.child import run
 from tunedoctor.system.reading import read_regular
 from tunedoctor.system.scratch import scratch
+from tunedoctor.wheels.rules import index_name
 
 _LARGEST = 16 << 20
 """Bytes of a file that is changed."""
@@ -266,9 +267,8 @@ def _index_sources(plan: Plan) -> Iterable[IndexSource]:
         names = () if not isinstance(step, Install) else tuple(pin.name for pin in step.pins)
         packages = tuple(name for name in _TORCH_FAMILY if name in names)
         if isinstance(step, Install) and step.index and packages:
-            name = f"pytorch-{PurePosixPath(step.index.rstrip('/')).name}"
             marker = f"sys_platform == '{platform}'" if platform else ""
-            yield IndexSource(name, step.index, packages, marker)
+            yield IndexSource(index_name(step.index), step.index, packages, marker)
 
 
 def _run_uv_lock(  # noqa: PLR0913  what uv is asked

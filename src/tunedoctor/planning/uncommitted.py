@@ -48,5 +48,7 @@ def _committed(path: Path) -> bytes | None:
     if not git:
         return None
     argv = [git, "-C", str(path.parent), "cat-file", "blob", f"HEAD:./{path.name}"]
-    ended = run(argv, timeout=_SECONDS, limit=_LARGEST)
+    # the repository can name a remote for missing objects, and the command that reaches it
+    env = {**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+    ended = run(argv, timeout=_SECONDS, limit=_LARGEST, env=env)
     return ended.out.encode("utf-8") if ended.ok else None

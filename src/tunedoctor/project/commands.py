@@ -6,22 +6,8 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from tunedoctor.model.findings import CureStep, PipInstall, PipUninstall, parted
-from tunedoctor.project.declarations import Project
-from tunedoctor.project.locked_packages import build_in_url
-
-_ADD = {
-    "uv": "uv add",
-    "poetry": "poetry add",
-    "pdm": "pdm add",
-    "pixi": "pixi add --pypi",
-}
-_REMOVE = {
-    "uv": "uv remove",
-    "poetry": "poetry remove",
-    "pdm": "pdm remove",
-    "pixi": "pixi remove --pypi",
-}
-
+from tunedoctor.project.declarations import MANAGER_COMMANDS, ManagerCommands, Project
+from tunedoctor.wheels.rules import index_name
 
 _COMPANIONS = ("torchvision", "torchaudio")
 """Installed with torch if they are there: an environment needs the matching build, a project may not need them."""
@@ -41,11 +27,16 @@ def declare_command(
             parts.append(_install(_without_companions(step, present), project))
         elif isinstance(step, PipUninstall):
             declared = [name for name in step.names if project.of(name)]
-            if declared and project.manager in _REMOVE:
-                parts.append(f"{_REMOVE[project.manager]} {shlex.join(declared)}")
+            remove = _commands(project).remove
+            if declared and remove:
+                parts.append(f"{remove} {shlex.join(declared)}")
         else:
             return ""
     return " && ".join(parts) if parts and all(parts) else ""
+
+
+def _commands(project: Project) -> ManagerCommands:
+    return MANAGER_COMMANDS.get(project.manager, ManagerCommands())
 
 
 def _without_companions(step: PipInstall, present: Collection[str]) -> PipInstall:
@@ -58,13 +49,13 @@ def _without_companions(step: PipInstall, present: Collection[str]) -> PipInstal
 
 
 def _install(step: PipInstall, project: Project) -> str:
-    add = _ADD.get(project.manager, "")
+    add = _commands(project).add
     if not add:
         return ""
     if not step.index:
         return f"{add} {_quoted(step.requirements)}"
     plain = [_without_label(one) for one in step.requirements]
-    name = f"pytorch-{build_in_url(step.index) or 'index'}"
+    name = index_name(step.index)
     if project.manager == "uv":
         return f"{add} --index {shlex.quote(f'{name}={step.index}')} {_quoted(plain)}"
     if project.manager == "poetry":

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -81,6 +81,27 @@ LOCKS: dict[str, Manager] = {
     "pdm.lock": "pdm",
     "pixi.lock": "pixi",
     "pylock.toml": "pip",
+}
+
+
+class ManagerCommands(NamedTuple):
+    """The commands of a tool that manages an environment; "" for those it does not have."""
+
+    add: str = ""
+    """Declares and installs the requirements that follow it."""
+    remove: str = ""
+    create: str = ""
+    """Creates the environment of the project."""
+    sync: str = ""
+    """Installs exactly what the lock holds."""
+
+
+MANAGER_COMMANDS: dict[Manager, ManagerCommands] = {
+    "uv": ManagerCommands("uv add", "uv remove", "uv sync", "uv sync"),
+    "poetry": ManagerCommands("poetry add", "poetry remove", "poetry install", "poetry sync"),
+    "pdm": ManagerCommands("pdm add", "pdm remove", "pdm install", "pdm sync"),
+    "pixi": ManagerCommands("pixi add --pypi", "pixi remove --pypi", "pixi install"),
+    "conda": ManagerCommands(create="conda env create -f environment.yml"),
 }
 
 

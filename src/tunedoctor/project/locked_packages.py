@@ -80,9 +80,7 @@ def read_locked_packages(file: str, text: str, selection: Selection) -> Locked:
     try:
         if file == "uv.lock":
             return _UvLock(document, selection).locked()
-        rows = _rows(document, "packages" if file == "pylock.toml" else "package")
-        flat = _FLAT[file]
-        return Locked(_unique(flat(rows, document, selection)))
+        return Locked(_unique(_FLAT[file](document, selection)))
     except (KeyError, TypeError, AttributeError) as error:
         raise LockError(f"{file} does not have the expected form") from error
 
@@ -149,23 +147,18 @@ class _UvLock:
         packages = self._installed(extras, groups)
         if any(one.name == "torch" for one in packages):
             return Locked(packages)
-        others = [
-            name
-            for name, kind in self._choices()
-            if any(
-                one.name == "torch"
-                for one in self._installed(
-                    extras | ({name} if kind == "extra" else set()),
-                    groups | ({name} if kind == "group" else set()),
-                )
-            )
-        ]
-        return Locked(packages, tuple(dict.fromkeys(others)))
-
-    def _choices(self) -> Iterable[tuple[str, str]]:
+        others = dict[str, None]()
         for root in self._roots:
-            yield from ((str(n), "extra") for n in root.get("optional-dependencies", {}))
-            yield from ((str(n), "group") for n in root.get("dev-dependencies", {}))
+            for name in root.get("optional-dependencies", {}):
+                if self._has_torch(extras | {name}, groups):
+                    others[name] = None
+            for name in root.get("dev-dependencies", {}):
+                if self._has_torch(extras, groups | {name}):
+                    others[name] = None
+        return Locked(packages, tuple(others))
+
+    def _has_torch(self, extras: set[str], groups: set[str]) -> bool:
+        return any(one.name == "torch" for one in self._installed(extras, groups))
 
     def _installed(self, extras: set[str], groups: set[str]) -> tuple[LockedPackage, ...]:
         chosen: set[str] = set()
@@ -173,7 +166,7 @@ class _UvLock:
             name = str(root["name"])
             chosen |= {f"extra-{len(name)}-{name}-{extra}" for extra in extras}
             chosen |= {f"group-{len(name)}-{name}-{group}" for group in groups}
-        seen: set[tuple[str, str]] = set()
+        seen: set[tuple[int, str]] = set()
         found: dict[int, Row] = {}
         waiting: list[tuple[Row, str]] = []
         for root in self._roots:
@@ -184,19 +177,14 @@ class _UvLock:
                     waiting += self._followed(table[name], chosen)
         while waiting:
             row, extra = waiting.pop()
-            key = (f"{row['name']} {row.get('version', '')} {row.get('source', '')}", extra)
-            if key in seen:
+            if (id(row), extra) in seen:
                 continue
-            seen.add(key)
+            seen.add((id(row), extra))
             found[id(row)] = row
             table = row.get("optional-dependencies", {}).get(extra, []) if extra else []
             waiting += self._followed([*row.get("dependencies", []), *table], chosen)
         return _unique(
-            LockedPackage(
-                name=normalised(str(row["name"])),
-                version=str(row["version"]),
-                build=build_in_url(*(_source(row).get(key) for key in ("registry", "url"))),
-            )
+            _package(row, _source(row).get("registry"), _source(row).get("url"))
             for row in found.values()
             if "version" in row and not _is_local(row)
         )
@@ -247,71 +235,65 @@ def build_in_url(*places: object) -> str:
     return found[1] if found else ""
 
 
-def _python_admits(row: Row, key: str, environment: Mapping[str, str]) -> bool:
-    specifier = str(row.get(key, ""))
+def _applies(row: Row, selection: Selection, markers: object, python_key: str) -> bool:
+    """Return whether a package is for the platform and the Python. `markers`: a text, or texts by group."""
+    texts = markers.values() if isinstance(markers, dict) else [markers or ""]
+    if not any(marker_holds(str(one), selection.environment) for one in texts):
+        return False
+    specifier = str(row.get(python_key, ""))
     if specifier in ("", "*"):
         return True
-    return within(environment.get("python_full_version", ""), specifier) is not False
+    return within(selection.environment.get("python_full_version", ""), specifier) is not False
 
 
-def _poetry_packages(
-    rows: Iterable[Row], document: Row, selection: Selection
-) -> Iterable[LockedPackage]:
+def _poetry_packages(document: Row, selection: Selection) -> Iterable[LockedPackage]:
     extras = document.get("extras", {})
     asked = {
         normalised(str(name).split(" ")[0].split("[")[0])
         for extra in selection.extras
         for name in extras.get(extra, [])
     }
-    for row in rows:
-        name = normalised(str(row["name"]))
+    for row in _rows(document, "package"):
         groups = row.get("groups")
         if groups is not None and not {*groups} & {"main", "dev", *selection.groups}:
             continue
-        if row.get("optional") and name not in asked:
+        if row.get("optional") and normalised(str(row["name"])) not in asked:
             continue
-        markers = row.get("markers", "")
-        texts = markers.values() if isinstance(markers, dict) else [markers]
-        if not any(marker_holds(str(one), selection.environment) for one in texts):
-            continue
-        if not _python_admits(row, "python-versions", selection.environment):
-            continue
-        build = build_in_url(_source(row).get("url"))
-        yield LockedPackage(name=name, version=str(row["version"]), build=build)
+        if _applies(row, selection, row.get("markers"), "python-versions"):
+            yield _package(row, _source(row).get("url"))
 
 
-def _pdm_packages(
-    rows: Iterable[Row], document: Row, selection: Selection
-) -> Iterable[LockedPackage]:
-    del document
-    for row in rows:
+def _pdm_packages(document: Row, selection: Selection) -> Iterable[LockedPackage]:
+    wanted = {"default", "dev", *selection.groups, *selection.extras}
+    for row in _rows(document, "package"):
         groups = row.get("groups")
-        wanted = {"default", "dev", *selection.groups, *selection.extras}
         if groups is not None and not {*groups} & wanted:
             continue
-        if not marker_holds(str(row.get("marker", "")), selection.environment):
-            continue
-        if _python_admits(row, "requires_python", selection.environment) and "version" in row:
-            yield LockedPackage(name=normalised(str(row["name"])), version=str(row["version"]))
+        if "version" in row and _applies(row, selection, row.get("marker"), "requires_python"):
+            yield _package(row)
 
 
-def _pylock_packages(
-    rows: Iterable[Row], document: Row, selection: Selection
-) -> Iterable[LockedPackage]:
-    del document
-    for row in rows:
-        if not marker_holds(str(row.get("marker", "")), selection.environment):
-            continue
-        if _python_admits(row, "requires-python", selection.environment) and "version" in row:
-            name, build = normalised(str(row["name"])), build_in_url(row.get("index"))
-            yield LockedPackage(name=name, version=str(row["version"]), build=build)
+def _pylock_packages(document: Row, selection: Selection) -> Iterable[LockedPackage]:
+    for row in _rows(document, "packages"):
+        if "version" in row and _applies(row, selection, row.get("marker"), "requires-python"):
+            yield _package(row, row.get("index"))
 
 
-_FLAT: dict[str, Callable[[Iterable[Row], Row, Selection], Iterable[LockedPackage]]] = {
+def _package(row: Row, *places: object) -> LockedPackage:
+    """Return the package of a row; `places`: URLs that can name its build."""
+    return LockedPackage(
+        name=normalised(str(row["name"])),
+        version=str(row["version"]),
+        build=build_in_url(*places),
+    )
+
+
+_FLAT: dict[str, Callable[[Row, Selection], Iterable[LockedPackage]]] = {
     "poetry.lock": _poetry_packages,
     "pdm.lock": _pdm_packages,
     "pylock.toml": _pylock_packages,
 }
+"""Locks in which each package says by itself when it is installed."""
 
 _PIXI_ENVIRONMENT = re.compile(r"^  ([\w-]{1,100}):\s*$")
 _PIXI_PLATFORM = re.compile(r"^      ([\w-]{1,40}):\s*$")

@@ -8,16 +8,13 @@ from pathlib import Path
 from tunedoctor.facts import Distribution
 from tunedoctor.facts.target import LockDifference, ProjectLock
 from tunedoctor.model.versions import normalised, pep440
+from tunedoctor.project.declarations import LOCKS, MANAGER_COMMANDS
 from tunedoctor.system.reading import read_regular
 
-_LARGEST_LOCK = 16 << 20
+LARGEST_LOCK = 16 << 20
 """Bytes of a lock file; one of 400 packages has 2 MB."""
-_SYNC_COMMANDS = {
-    "uv.lock": ("uv", "uv sync"),
-    "poetry.lock": ("poetry", "poetry sync"),
-    "pdm.lock": ("pdm", "pdm sync"),
-}
-"""Lock file -> the tool that writes it, and the command that installs what it holds."""
+_COMPARED = ("uv.lock", "poetry.lock", "pdm.lock")
+"""Locks whose versions an environment is compared with."""
 _NAME = re.compile(r'^name = "([^"\n]{1,200})"', re.MULTILINE)
 _VERSION = re.compile(r'^version = "([^"\n]{1,200})"', re.MULTILINE)
 _NOT_FROM_INDEX = re.compile(
@@ -52,7 +49,7 @@ def find_lock(prefix: str) -> Path | None:
     have it.
     """
     folder = Path(prefix).parent
-    for name in _SYNC_COMMANDS:
+    for name in _COMPARED:
         path = folder / name
         if path.is_file() and not path.is_symlink() and (folder / "pyproject.toml").is_file():
             return path
@@ -64,9 +61,9 @@ def compare_with_lock(prefix: str, installed: Iterable[Distribution]) -> Project
     path = find_lock(prefix) if prefix else None
     if path is None:
         return None
-    manager, sync = _SYNC_COMMANDS[path.name]
+    manager = LOCKS[path.name]
     try:
-        locked = read_locked_versions(read_regular(path, _LARGEST_LOCK).decode("utf-8", "replace"))
+        locked = read_locked_versions(read_regular(path, LARGEST_LOCK).decode("utf-8", "replace"))
     except OSError:
         return None
     inside = os.path.join(prefix, "")  # noqa: PTH118  a prefix of texts
@@ -80,7 +77,11 @@ def compare_with_lock(prefix: str, installed: Iterable[Distribution]) -> Project
     )
     folder = str(path.parent)
     return ProjectLock(
-        folder=folder, file=path.name, manager=manager, sync=sync, differing=differing
+        folder=folder,
+        file=path.name,
+        manager=manager,
+        sync=MANAGER_COMMANDS[manager].sync,
+        differing=differing,
     )
 
 

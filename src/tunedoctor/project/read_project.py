@@ -40,6 +40,12 @@ def read_project(folder: Path) -> Project:
     )
 
 
+def read_requirements_project(folder: Path, file: str) -> Project:
+    """Return what one requirements file of a folder declares, as a project that pip installs."""
+    declarations = tuple(read_requirements(folder, file))
+    return Project(folder=folder, manager="pip", declarations=declarations)
+
+
 def _declarations(folder: Path, files: set[str], project_text: str) -> Iterator[Declaration]:
     if project_text:
         yield from read_pyproject(project_text)

@@ -1,6 +1,6 @@
 """The facts about a described machine, as probes would find them on a real one that works."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
@@ -64,7 +64,7 @@ def host_of(machine: Machine) -> kinds.Host:
     """Return the system of a described machine."""
     linux = machine.system == "linux"
     return kinds.Host(
-        os=machine.system if machine.system != "linux" else "linux",  # type: ignore[arg-type]
+        os=machine.system,
         name=_SYSTEMS[machine.platform],
         machine=machine.arch,
         libc=("musl" if machine.libc == "musl" else "glibc") if linux else "",
@@ -75,19 +75,19 @@ def host_of(machine: Machine) -> kinds.Host:
 
 
 def interpreter_of(machine: Machine) -> kinds.Interpreter:
-    """Return the Python of a described machine."""
+    """Return the Python of a described machine, with its processor as that system spells it."""
     arch = one_spelling(machine.arch)
-    platforms = {
-        "linux": f"linux-{'aarch64' if arch == 'arm64' else arch}",
-        "windows": "win-arm64" if arch == "arm64" else "win-amd64",
-        "macos": f"macosx-{machine.macos or '14.0'}-{arch}",
-    }
+    spelled, platform = {
+        "linux": ("aarch64" if arch == "arm64" else arch, "linux-{}"),
+        "windows": ("arm64" if arch == "arm64" else "amd64", "win-{}"),
+        "macos": (arch, f"macosx-{machine.macos or '14.0'}-{{}}"),
+    }[machine.system]
     return kinds.Interpreter(
         executable="",
         version=machine.python.rstrip("t"),
         free_threaded=machine.python.endswith("t"),
-        platform=platforms[machine.system],
-        machine=machine.arch,
+        platform=platform.format(spelled),
+        machine=spelled,
     )
 
 
@@ -115,30 +115,3 @@ def _memory(name: str) -> int | None:
     """Return the bytes that a card of this name shows, None if the name fits cards of several sizes, or none."""
     sizes = {card.memory_gib for card in cards_like(name)}
     return int(sizes.pop() * 2**30) if len(sizes) == 1 else None
-
-
-def marker_environment(machine: Machine) -> Mapping[str, str]:
-    """Return the variables of environment markers (PEP 508) for a described machine."""
-    arch = one_spelling(machine.arch)
-    python = machine.python.rstrip("t")
-    numbers = (*parts(python), 0, 0)[:3]
-    names = {
-        "linux": ("linux", "Linux", "posix", "aarch64" if arch == "arm64" else arch),
-        "windows": ("win32", "Windows", "nt", "ARM64" if arch == "arm64" else "AMD64"),
-        "macos": ("darwin", "Darwin", "posix", arch),
-    }
-    sys_platform, system, os_name, processor = names[machine.system]
-    return {
-        "sys_platform": sys_platform,
-        "platform_system": system,
-        "os_name": os_name,
-        "platform_machine": processor,
-        "platform_release": "",
-        "platform_version": "",
-        "python_version": ".".join(map(str, numbers[:2])),
-        "python_full_version": ".".join(map(str, numbers)),
-        "implementation_name": "cpython",
-        "implementation_version": ".".join(map(str, numbers)),
-        "platform_python_implementation": "CPython",
-        "extra": "",
-    }

@@ -46,6 +46,11 @@ def index_of(variant: str = "") -> str:
     return (f"{mirror.url.rstrip('/')}/" if mirror else PYTORCH) + variant
 
 
+def index_name(url: str) -> str:
+    """Return the name that a project gives to an index of PyTorch: "pytorch-cu128" for .../whl/cu128."""
+    return f"pytorch-{url.rstrip('/').rpartition('/')[2]}"
+
+
 def family(host: Host, interpreter: Interpreter) -> Family:
     """Return the platform family, which decides which wheels exist; "" if there are none."""
     machine = interpreter.machine

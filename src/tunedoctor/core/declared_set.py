@@ -1,0 +1,239 @@
+"""Which packages a project gets on a machine: those of its lock, else what uv resolves today."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from tunedoctor import facts as kinds
+from tunedoctor.contracts.requirements import marker_environment
+from tunedoctor.core.criteria import NO_SETTINGS
+from tunedoctor.core.errors import misuse
+from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.sources import asking
+from tunedoctor.diagnosis.simulate import build_of
+from tunedoctor.facts import Absent, Unknown
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.model.machine import Machine
+from tunedoctor.model.wording import listed
+from tunedoctor.planning.make import question_for
+from tunedoctor.project.declarations import Declaration, Project, read_text
+from tunedoctor.project.locked_packages import (
+    LockedPackage,
+    LockError,
+    PlatformNotLockedError,
+    Selection,
+    read_locked_packages,
+)
+from tunedoctor.project.locks import LARGEST_LOCK
+from tunedoctor.project.pyproject import read_default_groups
+from tunedoctor.project.torch_source import declared_torch_build
+from tunedoctor.system.reading import read_regular
+from tunedoctor.tables.wheels import VARIANT, release_row
+from tunedoctor.wheels.machine_facts import host_of, interpreter_of
+from tunedoctor.wheels.rules import family, index_of, one_spelling, table_archs
+
+_CUDA_OF_CONDA = re.compile(r"cuda(\d{2,3})|cuda_?(\d{2})\.(\d)|py[\d.]+_cuda(\d{2})\.(\d)")
+_MOST_BUILT = 20
+"""Packages without a wheel that are left out, one question to uv for each."""
+_BRING_TORCH = {
+    *("accelerate", "bitsandbytes", "deepspeed", "peft", "torch", "trl", "unsloth", "vllm"),
+}
+"""Libraries whose requirements bring torch."""
+
+
+class ProjectChoice(NamedTuple):
+    """Which part of which project is judged."""
+
+    folder: Path
+    requirements: str = ""
+    """A requirements file of the folder, which alone counts then; "" for everything that the folder declares."""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class DeclaredSet(NamedTuple):
+    """The packages that a project gets on one machine, and where that is known from."""
+
+    packages: tuple[LockedPackage, ...]
+    complete: bool = True
+    """False if only some of the packages are known."""
+    refused: str = ""
+    """Why there is no set: the resolver's text."""
+    unsupported: str = ""
+    """For which other platforms the lock is made."""
+    notes: tuple[str, ...] = ()
+
+
+def declared_set(
+    project: Project,
+    choice: ProjectChoice,
+    machine: Machine,
+    *,
+    allow_sources: bool = False,
+    interaction: Interaction = SILENT,
+) -> DeclaredSet:
+    """Return the packages that a project gets on a machine. Raises DoctorError if its lock cannot be read."""
+    environment = marker_environment(interpreter_of(machine), host_of(machine))
+    if project.lock and not choice.requirements:
+        return _locked_set(project, choice, machine, environment)
+    build = declared_torch_build(
+        project.folder,
+        environment,
+        requirements=choice.requirements,
+        extras=choice.extras,
+        groups=choice.groups,
+    )
+    if any(one.kind == "conda" for one in project.declarations):
+        # only conda can resolve what conda is asked for
+        return _pinned_set(project.declarations, build)
+    ask = asking(None, NO_SETTINGS, allowed=allow_sources, interaction=interaction)
+    with interaction.progress("asking") as progress:
+        progress.watch(["resolving what the project declares"])
+        answer, built = _resolve(_question(project, choice, machine, build), ask.declared)
+    if isinstance(answer, NoSolution):
+        return DeclaredSet((), refused=answer.text)
+    if not isinstance(answer, Solved):
+        why = clean_text(answer.text)[:200]
+        note = "what the project declares could not be resolved, so only exact pins are judged"
+        return _pinned_set(project.declarations, build)._replace(notes=(f"{note}: {why}",))
+    packages = tuple(_package(pin.name, pin.version, build) for pin in answer.pins)
+    return DeclaredSet(packages, notes=tuple(_notes(project, packages, built)))
+
+
+def _locked_set(
+    project: Project, choice: ProjectChoice, machine: Machine, environment: dict[str, str]
+) -> DeclaredSet:
+    """Return the packages that the project's lock installs."""
+    file = project.folder / project.lock
+    defaults = read_default_groups(read_text(project.folder, "pyproject.toml"))
+    platform = conda_platform(machine)
+    selection = Selection(environment, choice.extras, choice.groups, defaults, platform)
+    try:
+        text = read_regular(file, LARGEST_LOCK).decode("utf-8")
+        locked = read_locked_packages(project.lock, text, selection)
+    except (OSError, UnicodeDecodeError) as error:
+        misuse(f"{file} cannot be read: {error}", "repair the file")
+    except PlatformNotLockedError as error:
+        return DeclaredSet((), unsupported=str(error))
+    except LockError as error:
+        misuse(str(error), "create the lock again with the tool that wrote it")
+    others = locked.extras_with_torch
+    notes = (_optional_torch(project.lock, others),) if others else ()
+    return DeclaredSet(locked.packages, notes=notes)
+
+
+def _question(project: Project, choice: ProjectChoice, machine: Machine, build: str) -> Question:
+    """Return what to ask uv. `build`: that of the index which the project takes torch from."""
+    asked = (one for one in project.declarations if _is_asked_for(one, choice))
+    constraints = (one for one in project.declarations if one.kind == "constraint")
+    return question_for(machine)._replace(
+        requirements=tuple(dict.fromkeys(map(_requirement, asked))),
+        constraints=tuple(map(_requirement, constraints)),
+        index_url=index_of(build) if build else "",
+    )
+
+
+def _is_asked_for(one: Declaration, choice: ProjectChoice) -> bool:
+    if one.kind == "optional":
+        return one.group in choice.extras
+    if one.kind == "group":
+        return one.group in (*choice.groups, "dev")
+    return one.kind == "dependency"
+
+
+def _requirement(one: Declaration) -> str:
+    marker = f" ; {one.marker}" if one.marker else ""
+    return f"{one.name}{one.specifier}{marker}"
+
+
+def _resolve(question: Question, sources: Sources) -> tuple[Outcome, tuple[str, ...]]:
+    """Return what uv resolves, and the packages without a wheel, which users build: those are left out."""
+    built: tuple[str, ...] = ()
+    while True:
+        answer = resolve(question._replace(excluded=built), sources)
+        name = answer.source_only if isinstance(answer, NoSolution) else ""
+        if not name or name in built or len(built) >= _MOST_BUILT:
+            return answer, built
+        built += (name,)
+
+
+def _pinned_set(declarations: Iterable[Declaration], build: str) -> DeclaredSet:
+    """Return the packages whose version is declared exactly; the others are unknown."""
+    packages = tuple(
+        _package(one.name, one.specifier[2:], build)
+        for one in declarations
+        if re.fullmatch(r"==[^,*]+", one.specifier)
+    )
+    return DeclaredSet(packages, complete=False)
+
+
+def _package(name: str, version: str, build: str) -> LockedPackage:
+    return LockedPackage(name=name, version=version, build=build if name == "torch" else "")
+
+
+def _notes(
+    project: Project, packages: Iterable[LockedPackage], built: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield what the user should know of a set that was resolved."""
+    if built:
+        yield (
+            f"not judged, because they have no wheel and would be built: {listed(built, 5)}"
+            " (and what only they require)"
+        )
+    if any(one.name == "torch" for one in packages):
+        return
+    optional = (one for one in project.declarations if one.kind in ("optional", "group"))
+    parts = dict.fromkeys(one.group for one in optional if one.name in _BRING_TORCH and one.group)
+    if parts:
+        yield _optional_torch("the project", parts)
+
+
+def _optional_torch(where: str, parts: Iterable[str]) -> str:
+    return (
+        f"torch is only in optional parts of {where}: {listed(parts, 6)};"
+        " choose one with --extra or --group"
+    )
+
+
+def conda_platform(machine: Machine) -> str:
+    """Return conda's name of a machine's platform: "linux-64"."""
+    arm = one_spelling(machine.arch) == "arm64"
+    return {
+        "linux": "linux-aarch64" if arm else "linux-64",
+        "windows": "win-arm64" if arm else "win-64",
+        "macos": "osx-arm64" if arm else "osx-64",
+    }[machine.system]
+
+
+def torch_build(
+    packages: Iterable[LockedPackage], machine: Machine, *, complete: bool = True
+) -> kinds.TorchBuild | Absent | Unknown:
+    """Return the build of PyTorch among the packages: by its label, its index, else that of the default index."""
+    torch = next((one for one in packages if one.name in ("torch", "pytorch")), None)
+    if torch is None:
+        if not complete:
+            return Unknown(why="no exact version of torch is declared")
+        return Absent(why="the project does not install torch")
+    mac = machine.platform == "macos"
+    if torch.conda_build:
+        match = _CUDA_OF_CONDA.search(torch.conda_build)
+        variant = f"cu{''.join(filter(None, match.groups()))}" if match else "cpu"
+        return replace(build_of(torch.version, variant, mac=mac), conda=True, variant="")
+    where = family(host_of(machine), interpreter_of(machine))
+    label = VARIANT.match(torch.version.partition("+")[2])
+    variant = label[0] if label else torch.build
+    if not variant:
+        row = release_row(torch.version)
+        if row is None:
+            return Unknown(why=f"torch {torch.version} is newer than the table of its builds")
+        variant = row.pypi_default.get(where, "").partition("+")[0]
+        if not variant:
+            return Unknown(why=f"torch {torch.version} has no wheel for this platform")
+    return build_of(
+        torch.version, variant, mac=mac, archs=table_archs(torch.version, variant, where)
+    )
