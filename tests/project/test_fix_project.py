@@ -4,7 +4,6 @@ Real uv, a real project, and an index on loopback whose pyarrow 26 needs NumPy 2
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from libraries.catalogue import Release
 from libraries.running import state
-from libraries.server import Index
 from typed import HANGS, bare
 from typed import inside as doctor
 
@@ -45,24 +43,14 @@ dev = ["iniconfig"]
 
 
 @pytest.fixture
-def project(uv_cache, monkeypatch, tmp_path):
+def project(serve_index, tmp_path):
     """A synced uv project whose declaration excludes the NumPy that its pyarrow needs."""
-    for name in [one for one in os.environ if one.startswith(("UV_", "PIP_"))]:
-        monkeypatch.delenv(name)
-    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        monkeypatch.delenv(name, raising=False)
-    index = Index(RELEASES)
-    settings = {"UV_DEFAULT_INDEX": index.url, "PIP_INDEX_URL": index.url}
-    settings |= {"UV_CACHE_DIR": str(uv_cache), "UV_HTTP_RETRIES": "0"}
-    settings |= {"UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+    serve_index(RELEASES)
     folder = tmp_path / "tune"
     folder.mkdir()
     (folder / "pyproject.toml").write_text(PYPROJECT)
     uv(folder, "sync")
-    yield folder
-    index.close()
+    return folder
 
 
 def uv(folder: Path, *words: str) -> str:

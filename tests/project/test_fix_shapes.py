@@ -5,15 +5,12 @@ In each, numpy<2 is declared in another place, and pyarrow 26 needs NumPy 2 with
 
 import difflib
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from libraries.catalogue import Release
-from libraries.server import Index
 from typed import HANGS
 from typed import inside as doctor
 
@@ -64,22 +61,6 @@ SHAPES: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.fixture
-def index(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in [one for one in os.environ if one.startswith(("UV_", "PIP_"))]:
-        monkeypatch.delenv(name)
-    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        monkeypatch.delenv(name, raising=False)
-    served = Index(RELEASES)
-    settings = {"UV_DEFAULT_INDEX": served.url, "PIP_INDEX_URL": served.url}
-    settings |= {"UV_CACHE_DIR": str(uv_cache), "UV_HTTP_RETRIES": "0"}
-    settings |= {"UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    yield
-    served.close()
-
-
 def uv(folder: Path, *words: str) -> str:
     ended = subprocess.run(
         [find_uv(), *words], cwd=folder, capture_output=True, text=True, timeout=HANGS, check=False
@@ -89,8 +70,8 @@ def uv(folder: Path, *words: str) -> str:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_fix_lasts(shape: str, tmp_path: Path, index: None) -> None:
-    del index
+def test_the_fix_lasts(shape: str, tmp_path: Path, serve_index: Any) -> None:
+    serve_index(RELEASES)
     files = SHAPES[shape]
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -123,8 +123,8 @@ def check(
             "--project",
             metavar="[DIR]",
             help=(
-                "Judge what a project declares (its lock, else what its requirements resolve to today)"
-                " instead of an environment. Default folder: this one."
+                "Check what a project declares instead of an environment: what its lock installs, or"
+                " what its requirements resolve to today. Default: the current folder."
             ),
             rich_help_panel="Project",
         ),
