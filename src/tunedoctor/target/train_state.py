@@ -138,6 +138,7 @@ def facts(run: Any) -> dict[str, Any]:
         "steps": run.step, "tokens": run.tokens, **rows, "device": f"{WORLD} x {device}",
         "processes": WORLD, "row_tokens": sum(len(row.ids) for row in run.rows),
         "memory_gib": run.memory(), "seconds": run.seconds, "resumed_from": run.resumed,
+        "result_step": run.result, "result_why": run.why,
         "versions": versions, "config": asdict(config),
     }  # fmt: skip
 
@@ -171,13 +172,14 @@ def card(run: Any) -> str:
     answers_text = (
         answers_text and f"\nAnswers before and after training on {rows}:\n{answers_text}\n"
     )
+    why = f".\n{quoted(run.why)}" if run.why else ""
     versions = ", ".join(f"{name} {version}" for name, version in run_facts["versions"].items())
     return f"""---
 base_model: {config.model}
 library_name: {library}
 ---
 {what}, trained with {config.method} for {run.step} steps on {run_facts["rows"]} rows of {data}
-({run.tokens:,} tokens): {losses(run.history)}
+({run.tokens:,} tokens): {losses(run.history, run.result)}{why}
 
 ![loss](loss.svg)
 {answers_text}

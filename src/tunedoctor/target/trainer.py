@@ -31,6 +31,7 @@ from train_data import Row, ask, learned, pack, read_data, rows_of, summary_text
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
     RANK,
+    SCREEN,
     WORLD,
     Config,
     check_digests,
@@ -38,10 +39,21 @@ from train_input import (  # type: ignore[import-not-found]
     checkpoints,
     losses,
     or_stop,
+    resume_command,
     say,
+    step_folder,
     stop,
     whole_file,
     whole_folder,
+)
+from train_keep import (  # type: ignore[import-not-found]
+    SaveClock,
+    best_of,
+    choose_result,
+    copy_weights,
+    eval_interval,
+    is_enough,
+    restore_weights,
 )
 from train_plot import loss_curve  # type: ignore[import-not-found]
 from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
@@ -279,6 +291,11 @@ class Run:
         self.history: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
         self.seconds = 0.0
+        self.result, self.why = 0, ""  # the step whose weights are the result, and why
+        self.saved_step, self.is_whole = (
+            0,
+            True,
+        )  # is_whole: not in the middle of the optimizer's step
         self.tokenizer, model_config = load_tokenizer(config)
         size = model_config.get_text_config().vocab_size
         rows, self.sha = read_data(config.data, self.tokenizer, size, config)
@@ -332,6 +349,8 @@ class Run:
         self.scaler = torch.amp.GradScaler(kind, enabled=config.precision == "fp16")
         if state:
             self.load(state)
+        self.saved_step = self.step
+        self.random = [module.get_rng_state() for module in self.dice]  # after the last step
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore the state of a checkpoint."""
@@ -373,9 +392,10 @@ class Run:
 
     def summed(self, number: float) -> float:
         """Return the sum of a number over all processes."""
+        if WORLD == 1:
+            return float(number)
         tensor = torch.tensor(number, dtype=torch.float64, device=self.device)
-        if WORLD > 1:
-            dist.all_reduce(tensor)
+        dist.all_reduce(tensor)
         return float(tensor)
 
     def guard(self, what: str, value: float, rows: list[Row]) -> None:
@@ -383,6 +403,8 @@ class Run:
         if not math.isfinite(value):
             lines = ", ".join(sorted({line for row in rows for line in row.lines}))
             where = f"the {what} is {value} on {lines}"
+            if WORLD == 1:  # with several processes, the others don't know of it
+                self.rescue()
             last = [Path("none"), *checkpoints(self.config)][-1]
             remedy = "look at these lines, or lower learning_rate; with fp16, try precision = bf16"
             stop(f"step {self.step + 1}: {where}; last checkpoint: {last}", remedy, 1)
@@ -411,6 +433,8 @@ class Run:
         config, count = self.config, learned(rows)
         while self.summed((loss := self.backward(rows[RANK::WORLD], count)) is None):
             if self.micro == 1:
+                self.optimizer.zero_grad()  # frees memory to save with
+                self.rescue()
                 remedy = "set checkpointing = true, a smaller max_length, or method = 'qlora'"
                 stop(f"step {self.step + 1}: out of memory with micro_batch 1", remedy, 1)
             self.micro = (self.micro + 1) // 2
@@ -434,10 +458,12 @@ class Run:
             grad.mul_(config.clip / norm)
         for group in self.optimizer.param_groups:
             group["lr"] = lr = rate(self.step, self.total, config)
+        self.is_whole = False
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
         self.step, self.tokens = self.step + 1, self.tokens + sum(len(row.ids) for row in rows)
+        self.is_whole, self.random = True, [module.get_rng_state() for module in self.dice]
         return {"step": self.step, "loss": self.summed(loss or 0), "lr": lr, "grad_norm": norm}
 
     def evaluate(self) -> float:
@@ -480,7 +506,8 @@ class Run:
 
         A failure is printed, and leaves earlier checkpoints as they are.
         """
-        config, own, weights = self.config, [module.get_rng_state() for module in self.dice], {}
+        config, own, weights = self.config, self.random, {}
+        is_copy = name == "final" and self.result != self.step
         state = {key: getattr(self, key) for key in self.kept}
         parts: dict[str, Any] = {}
         if self.optimizer.state:  # for an unused optimizer torch would create a state with step 1
@@ -489,14 +516,17 @@ class Run:
         state["config"] = {**asdict(config), CONTENT: self.sha}
         if WORLD > 1:
             dist.all_gather_object(state["random"], own)
-        if config.shard and config.method == "full":
+        if config.shard and config.method == "full" and not is_copy:
             weights["state_dict"] = whole.get_model_state_dict(self.model, options=FULL)
         if RANK:
             return True
         try:
             with whole_folder(config.out, name) as folder:
-                self.model.save_pretrained(folder, **weights)
-                self.tokenizer.save_pretrained(folder)
+                if is_copy:
+                    copy_weights(step_folder(config, self.result), folder)
+                else:
+                    self.model.save_pretrained(folder, **weights)
+                    self.tokenizer.save_pretrained(folder)
                 if name == "final":
                     (folder / "loss.svg").write_text(loss_curve(self.history), encoding="utf-8")
                     (folder / "README.md").write_text(card(self), encoding="utf-8")
@@ -507,12 +537,34 @@ class Run:
             remedy = f"free some space on the disk; last checkpoint: {last}"
             say(f"{name} could not be saved: {error!r:.300}\n  {remedy}")
             return False
+        best = best_of(self.history) if config.best else None
         for old in checkpoints(config)[: -config.keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            if not best or old != step_folder(config, best.step):
+                shutil.rmtree(old, ignore_errors=True)
         return True
 
+    def save_step(self) -> bool:
+        """Save a checkpoint of the last step; return whether that worked."""
+        self.saved_step = self.step
+        return self.save(step_folder(self.config, self.step).name)
+
+    def rescue(self) -> None:
+        """Save the last complete step before an error ends the run, unless it was saved already."""
+        if self.is_whole and self.step > self.saved_step and self.save_step() and RANK == 0:
+            say(f"saved step {self.step} in {step_folder(self.config, self.step)}")
+
     def go(self) -> int:
-        """Train to the end; return the exit code."""
+        """Train to the end; return the exit code. An error leaves a checkpoint of the last complete step."""
+        try:
+            return self.train_steps()
+        except Exception:
+            if WORLD == 1:  # saving needs all processes, and the others are still training
+                LIVE.keep()
+                self.rescue()
+            raise
+
+    def train_steps(self) -> int:
+        """Train to the end, or until a signal; return the exit code."""
         config, saved = self.config, True
         signals: list[int] = []
         LIVE.wait()
@@ -538,24 +590,33 @@ class Run:
             Path(config.out, "log.jsonl").write_text("".join(lines), encoding="utf-8")
         if self.held and not self.step:
             self.log({"step": 0, "eval_loss": self.evaluate()})
-        tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
-        least = tokens / len(self.rows) * work / WORLD / peak  # seconds at the device's peak speed
+        tokens_per_step = config.batch * sum(len(row.ids) for row in self.rows) // len(self.rows)
+        steps_left = self.total - self.step
+        # seconds at the device's peak speed
+        least = steps_left * tokens_per_step * work / WORLD / peak
+        device = f"this {'CPU' if self.device.type == 'cpu' else 'GPU'}"
+        LIVE.forecast(steps_left, least, device)
         ask(self, "before", least)
         spent, logged_tokens, start, first = 0.0, self.tokens, time.monotonic(), self.step
         LIVE.began = start
-        while self.step < self.total:
+        held = sum(len(row.ids) for row in self.held)
+        eval_every = eval_interval(config, self.total, tokens_per_step * self.total, held)
+        clock = SaveClock(config.save_every)
+        while self.step < self.total and not is_enough(config, self.history):
             if self.summed(len(signals)):
                 if self.step > first:  # else there is nothing new to save
-                    saved = self.save(f"step-{self.step:07}")
+                    saved = self.save_step()
                 LIVE.keep()
                 what = f"after step {self.step}" if self.step else "before the first step"
                 say(f"stopped {what}; continue with resume = true")
+                SCREEN.get("resume", str)()
                 return 1 if not saved else 130 if signal.SIGINT in signals else 0
             began = time.perf_counter()
             row = self.update(rows_of(self.step, self.rows, config))
             spent, is_last = spent + time.perf_counter() - began, self.step == self.total
-            if self.held and (is_last or self.step % (config.eval_every or self.total) == 0):
+            if self.held and (is_last or self.step % eval_every == 0):
                 row["eval_loss"] = self.evaluate()
+                is_last = is_last or is_enough(config, [*self.history, row])
             is_due = self.step % config.log_every == 0 or self.step == 1
             if "eval_loss" in row or is_due or is_last:
                 speed, spent, logged_tokens = (
@@ -566,20 +627,33 @@ class Run:
                 row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
                 self.log({**row, "memory_gib": self.memory()})
             LIVE.step(row, self.history, self.total)
-            LIVE.expect(
-                self.total - self.step, f"this {'CPU' if self.device.type == 'cpu' else 'GPU'}"
-            )
-            if self.step % config.save_every == 0 or is_last:
-                saved = self.save(f"step-{self.step:07}")
+            LIVE.expect(self.total - self.step, device)
+            best = best_of(self.history) if config.best and "eval_loss" in row else None
+            is_best = best is not None and best.step == self.step
+            left = LIVE.seconds_left(self.total - self.step)
+            # the first process decides for all of them: their clocks differ
+            if is_last or is_best or self.summed(RANK == 0 and clock.is_due(self.step, left)):
+                began = time.monotonic()
+                saved = self.save_step()
+                clock.note_saved(began)
         LIVE.keep()
-        self.seconds = time.monotonic() - start
+        return self.finish(least, time.monotonic() - start) or int(not saved)
+
+    def finish(self, least: float, seconds: float) -> int:
+        """Save the result of a run that took `seconds`, and say what was learned; return the exit code."""
+        config = self.config
+        self.result, self.why = choose_result(config, self.history, self.step)
+        if self.result != self.step and config.samples and not config.shard and RANK == 0:
+            restore_weights(self.model, step_folder(config, self.result))
+        self.seconds = seconds
         ask(self, "after", least)
-        if not self.save("final") or not saved:
+        if not self.save("final"):
             return 1
         if RANK == 0:
             whole_file(Path(config.out, "run.json"), json.dumps(facts(self), indent=1) + "\n")
         again = f", resumed from step {int(self.resumed[-7:])}" if self.resumed else ""
-        learned_what = f"Trained for {self.step} steps{again}: {losses(self.history)}"
+        learned_what = f"Trained for {self.step} steps{again}: {losses(self.history, self.result)}"
+        learned_what += f". {self.why}" if self.why else ""
         say(summary_text(learned_what, self.samples, LIVE.size().columns - 1))
         return 0
 
@@ -619,6 +693,8 @@ def main(arguments: list[str]) -> int:
     until_it_trains(config, "the model was merged" if is_merge else "the first step")
     if is_merge:
         return merge(config)
+    if config.out:
+        SCREEN["resume"] = lambda: say(resume_command(config)) if resume_command(config) else None
     LIVE.wait(f"loading {config.model}", config.out)
     run = Run(config)
     LIVE.wait()
