@@ -86,6 +86,10 @@ class Config:
     eval_share: float = 0.0  # share of data that is held out
     out: str = "out"  # folder for checkpoints, log.jsonl and the result
     method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
+    objective: str = (
+        "sft"  # sft, or dpo or orpo: prefer the chosen answer of each pair to the rejected one
+    )
+    beta: float = 0.1  # dpo: how close the model stays to its base; orpo: weight of the preference
     rank: int = 16  # rank of the adapters
     alpha: int = 32  # adapters are scaled by alpha / rank
     dropout: float = 0.0  # dropout on the input of adapters
@@ -129,6 +133,7 @@ class Config:
 
 CHOICES = {
     "method": "lora qlora full",
+    "objective": "sft dpo orpo",
     "answers": "all last",
     "schedule": "cosine linear constant",
     "optimizer": "adamw adamw8bit",

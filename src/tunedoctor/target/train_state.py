@@ -156,6 +156,7 @@ def card(run: Any) -> str:
     data = ", ".join(f"`{name}`" for name in files[:9])
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
     final, place = f"{out}/final", shlex.quote(out)
+    how = config.method if config.objective == "sft" else f"{config.method} and {config.objective}"
     library, what = "transformers", f"All weights of `{config.model}`"
     stays, alone, serve = "", "", vllm(final)
     if config.method != "full":
@@ -178,7 +179,7 @@ def card(run: Any) -> str:
 base_model: {config.model}
 library_name: {library}
 ---
-{what}, trained with {config.method} for {run.step} steps on {run_facts["rows"]} rows of {data}
+{what}, trained with {how} for {run.step} steps on {run_facts["rows"]} rows of {data}
 ({run.tokens:,} tokens): {losses(run.history, run.result)}{why}
 
 ![loss](loss.svg)

@@ -55,6 +55,13 @@ from train_keep import (  # type: ignore[import-not-found]
     is_enough,
     restore_weights,
 )
+from train_pairs import (  # type: ignore[import-not-found]
+    REWARDS,
+    hidden_and_head,
+    pair_counts,
+    pair_loss,
+    prepare,
+)
 from train_plot import loss_curve  # type: ignore[import-not-found]
 from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
 from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
@@ -146,13 +153,8 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
     if not chunk:
         logits = model(**inputs).logits[:, :-1][keep].float()
         return F.cross_entropy(logits, target, reduction="sum")
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = getattr(base, base.base_model_prefix)(**inputs)[0][:, :-1][keep]
-    kind, head = hidden.device.type, base.get_output_embeddings().weight
-    if torch.is_autocast_enabled(kind):
-        hidden = hidden.to(torch.get_autocast_dtype(kind))
-    cap = getattr(base.config, "final_logit_softcapping", None)
-    with torch.autocast(kind, enabled=False):
+    hidden, head, cap = hidden_and_head(model, inputs, keep)
+    with torch.autocast(hidden.device.type, enabled=False):
         return ChunkedLoss.apply(hidden, head, target, cap, chunk)
 
 
@@ -292,6 +294,7 @@ class Run:
         self.samples: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.result, self.why = 0, ""  # the step whose weights are the result, and why
+        self.is_learning = False  # gradients are wanted, so the model is in training mode
         self.saved_step, self.is_whole = (
             0,
             True,
@@ -335,6 +338,9 @@ class Run:
         if WORLD > 1 and config.shard:
             spread_layers(self.model, config)
         self.check_model()
+        self.rewards = torch.zeros(len(REWARDS), dtype=torch.float64, device=self.device)
+        if config.objective != "sft":
+            prepare(self)
 
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: dict[Any, list[Any]] = {}  # matrices decay; whole and sharded weights don't mix
@@ -409,14 +415,28 @@ class Run:
             remedy = "look at these lines, or lower learning_rate; with fp16, try precision = bf16"
             stop(f"step {self.step + 1}: {where}; last checkpoint: {last}", remedy, 1)
 
-    def backward(self, rows: list[Row], count: int) -> float | None:
+    def count(self, rows: list[Any]) -> Any:
+        """Return what the loss of these rows is a mean over: tokens to learn, or pairs and their tokens."""
+        return learned(rows) if self.config.objective == "sft" else pair_counts(rows)
+
+    def loss_share(self, part: list[Any], count: Any) -> Any:
+        """Return what some rows add to the mean loss over `count`."""
+        if self.config.objective == "sft":
+            batch = collate(part, self.device, self.config.packing)
+            return loss_of(self.model, batch, self.chunk) / count
+        rows = [pair.chosen for pair in part] + [pair.rejected for pair in part]
+        ids, labels, _ = collate(rows, self.device, packing=False)
+        lengths = torch.tensor([len(row.ids) for row in rows], device=self.device)
+        return pair_loss(self, ids, labels, lengths, count)
+
+    def backward(self, rows: list[Any], count: Any) -> float | None:
         """Add up gradients over micro-batches; return the loss, or None if memory runs out."""
+        self.rewards.zero_()
         losses, parts = [], [rows[i : i + self.micro] for i in range(0, len(rows), self.micro)]
         try:
             for part in parts:
                 with self.cast():
-                    batch = collate(part, self.device, self.config.packing)
-                    loss = loss_of(self.model, batch, self.chunk) / count
+                    loss = self.loss_share(part, count)
                 self.scaler.scale(loss).backward()
                 loss = loss.detach()  # frees its graph, with the embedded tokens and gradients
                 losses.append(loss)
@@ -430,7 +450,7 @@ class Run:
 
     def update(self, rows: list[Row]) -> dict[str, Any]:
         """Take one step on the rows of all processes; return the row for the log."""
-        config, count = self.config, learned(rows)
+        config, count, self.is_learning = self.config, self.count(rows), True
         while self.summed((loss := self.backward(rows[RANK::WORLD], count)) is None):
             if self.micro == 1:
                 self.optimizer.zero_grad()  # frees memory to save with
@@ -464,19 +484,29 @@ class Run:
         self.optimizer.zero_grad()
         self.step, self.tokens = self.step + 1, self.tokens + sum(len(row.ids) for row in rows)
         self.is_whole, self.random = True, [module.get_rng_state() for module in self.dice]
-        return {"step": self.step, "loss": self.summed(loss or 0), "lr": lr, "grad_norm": norm}
+        row = {"step": self.step, "loss": self.summed(loss or 0), "lr": lr, "grad_norm": norm}
+        return {**row, **self.mean_rewards()}
+
+    def mean_rewards(self) -> dict[str, float]:
+        """Return the rewards since the last call, means over all pairs; {} if there are no pairs."""
+        if self.config.objective == "sft":
+            return {}
+        values = [self.summed(value) for value in self.rewards.tolist()]
+        self.rewards.zero_()
+        return dict(zip(REWARDS, values))
 
     def evaluate(self) -> float:
         """Return the mean loss of held-out tokens."""
         self.rest()
-        loss, size = 0.0, self.micro * WORLD
+        self.is_learning = False
+        loss, size, count = 0.0, self.micro * WORLD, self.count(self.held)
         for i in range(0, len(self.held), size):
             mine = self.held[i : i + size][RANK::WORLD]  # with shards, every process must take part
-            batch = collate(mine or self.held[:1], self.device, packing=False)
             with torch.no_grad(), self.cast():
-                loss += float(loss_of(self.model, batch, self.chunk)) * bool(mine)
+                loss += float(self.loss_share(mine or self.held[:1], count)) * bool(mine)
         self.model.train()
-        return float(self.summed(loss) / learned(self.held))
+        self.rewards.zero_()
+        return self.summed(loss)
 
     def memory(self) -> float:
         """Return the peak memory in GiB: the GPU's, or on a CPU the process's."""
@@ -571,14 +601,16 @@ class Run:
         LIVE.hear(signals)
         layers = [m for m in self.model.modules() if isinstance(m, torch.nn.Linear)]
         work = sum(m.in_features * m.out_features for m in layers)  # per token, for mfu
-        work *= 6 if config.method == "full" else 4  # frozen weights have no gradient
+        # frozen weights have no gradient, and dpo computes the reference too
+        work *= 6 if config.method == "full" or config.objective == "dpo" else 4
         square = torch.ones([512 if self.device.type == "cpu" else 4096] * 2, device=self.device)
         with self.cast():
             took = timeit.repeat(lambda: float((square @ square)[0, 0]), number=1, repeat=4)
         peak = config.peak_tflops * 1e12 or 2 * len(square) ** 3 / min(took)
         count = sum(p.numel() for p in self.trained)
         rows = f"{count:,} trained weights, {len(self.rows)} rows"
-        say(f"{config.method} on {config.model}: {rows}")
+        how = config.method if config.objective == "sft" else f"{config.objective}, {config.method}"
+        say(f"{how} on {config.model}: {rows}")
         say(f"{self.total} steps in {config.precision} on {WORLD} x {self.device}")
         if self.resumed:
             say(f"resumed after step {self.step}, from {self.resumed}")
