@@ -188,12 +188,22 @@ def read_config(arguments: list[str]) -> Config:
         if not is_right:
             stop(f"{where}: {key} is {got!r}", f"it must be {wants}")
         setattr(config, key, kind(got))
+    check_together(config)
+    return config
+
+
+def check_together(config: Config) -> None:
+    """Exit if keys contradict each other, or one needs another."""
+    if config.objective != "sft" and config.packing:
+        stop("packing is not possible with pairs", "set packing = false")
+    if config.objective == "dpo" and config.method == "full":
+        remedy = "set method = lora or qlora, or objective = orpo, which needs no reference"
+        stop("dpo needs an adapter: the model without it is the reference", remedy)
     if config.patience and not (config.eval_data or config.eval_share):
         stop("patience needs held-out rows", "set eval_data or eval_share")
     if not config.model or not config.data or (config.eval_data and config.eval_share):
         wrong = "the configuration needs model, data, and at most one of eval_data and eval_share"
         stop(wrong, "set model and data, in config.toml or as --model=... and --data=...")
-    return config
 
 
 def resume_command(config: Config) -> str:

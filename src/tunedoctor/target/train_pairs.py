@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from train_data import Pair  # type: ignore[import-not-found]  # noqa: TC002  as all parts
-from train_input import say, stop  # type: ignore[import-not-found]
+from train_input import say  # type: ignore[import-not-found]
 
 REWARDS = ("reward_chosen", "reward_rejected", "reward_margin", "reward_accuracy")
 """What the log contains about the pairs of a step: means over them. Accuracy: the share with a positive margin."""
@@ -67,25 +67,34 @@ def chunked_logps() -> Any:
         def forward(ctx: Any, *arguments: Any) -> Any:
             hidden, weight, target, cap, chunk = arguments
             logps = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+            sums = torch.empty(len(hidden), 1, dtype=torch.float32, device=hidden.device)
             narrow = weight.to(hidden.dtype)
             for i in range(0, len(hidden), chunk):
                 logits, _ = logits_of(hidden[i : i + chunk], narrow, cap)
-                right = logits.gather(1, target[i : i + chunk, None])[:, 0]
-                logps[i : i + chunk] = right - logits.logsumexp(-1)
-            ctx.save_for_backward(hidden, weight, target)
+                right, most = (
+                    logits.gather(1, target[i : i + chunk, None]),
+                    logits.amax(-1, keepdim=True),
+                )
+                total = logits.sub_(most).exp_().sum(-1, keepdim=True)  # in place: logits are large
+                sums[i : i + chunk] = total.log_().add_(most)
+                logps[i : i + chunk] = (right - sums[i : i + chunk])[:, 0]
+                logits = total = None  # free them before the next chunk
+            ctx.save_for_backward(hidden, weight, target, sums)
             ctx.cap, ctx.chunk = cap, chunk
             return logps
 
         @staticmethod
         def backward(ctx: Any, upstream: Any) -> Any:
-            hidden, weight, target = ctx.saved_tensors
+            hidden, weight, target, sums = ctx.saved_tensors
             narrow, needs = weight.to(hidden.dtype), ctx.needs_input_grad
             d_hidden = torch.zeros_like(hidden) if needs[0] else None
             d_weight = torch.zeros_like(weight, dtype=torch.float32) if needs[1] else None
             for i in range(0, len(hidden), ctx.chunk):
                 some, part = hidden[i : i + ctx.chunk], slice(i, i + ctx.chunk)
                 logits, bent = logits_of(some, narrow, ctx.cap)
-                slope = logits.softmax(-1).neg_()
+                slope = (
+                    logits.sub_(sums[part]).exp_().neg_()
+                )  # minus the softmax, plus 1 at the target
                 slope.scatter_add_(1, target[part, None], torch.ones_like(slope[:, :1]))
                 slope.mul_(upstream[part, None])
                 if bent is not None:
@@ -95,6 +104,7 @@ def chunked_logps() -> Any:
                     d_hidden[part] = slope @ narrow
                 if d_weight is not None:
                     d_weight += (slope.t() @ some).float()
+                logits = slope = bent = None
             return (
                 d_hidden,
                 None if d_weight is None else d_weight.to(weight.dtype),
@@ -163,7 +173,7 @@ def without_adapter(run: Any) -> Any:
 
 
 def prepare(run: Any) -> None:
-    """Check that a preference tuning is possible, and switch off the base model's own dropout.
+    """Warn of a high learning rate, and switch off the base model's own dropout.
 
     The reference has no dropout, so the policy may not have it either; that of the adapters stays.
     """
@@ -171,11 +181,6 @@ def prepare(run: Any) -> None:
     if config.learning_rate > HIGH_RATE:
         rate = f"learning_rate {config.learning_rate:g} is high for {config.objective}"
         say(f"{rate}: adapters usually need about 1e-5")
-    if config.packing:
-        stop("packing is not possible with pairs", "set packing = false")
-    if config.objective == "dpo" and config.method == "full":
-        remedy = "set method = lora or qlora, or objective = orpo, which needs no reference"
-        stop("dpo needs an adapter: the model without it is the reference", remedy)
     for name, module in run.model.named_modules():
         if type(module).__name__ == "Dropout" and "lora_" not in name:
             module.p = 0.0
