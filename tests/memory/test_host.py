@@ -70,7 +70,7 @@ RUNS = {
     "lora, checkpointed": Run(stack=STACKS["doctor"], seq=1024),
     "lora, all kept": Run(stack=STACKS["hf"], checkpointing=False, seq=1024),
     "dpo": Run(stack=STACKS["doctor"], seq=512, objective="dpo"),
-    "orpo, all weights": Run(stack=STACKS["doctor"], seq=512, objective="orpo", method="full"),
+    "orpo": Run(stack=STACKS["doctor"], seq=512, objective="orpo", checkpointing=False),
 }
 
 

@@ -26,7 +26,7 @@ from typing import Any, Iterator, NoReturn
 DIGESTS, STATE = "digests.json", "trainer_state"
 CONTENT = "the content of data"
 FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device samples checkpointing"  # what can change when a run is resumed
+FREE += " peak_tflops device samples checkpointing report_to push_to_hub"  # what can change when a run is resumed
 USAGE = """\
 python train.py config.toml [--key=value ...] [--dry-run | --merge]
 torchrun --nproc-per-node 2 train.py config.toml
@@ -127,7 +127,11 @@ class Config:
     save_every: int = 0  # steps; 0: by time, every five minutes or tenth of the run
     keep: int = 2  # number of checkpoints to keep, in addition to the best one
     resume: bool = False  # continue from the last checkpoint in out, if there is one
-    tensorboard: bool = False  # write the log for TensorBoard too
+    tensorboard: bool = False  # the same as report_to = tensorboard
+    report_to: str = (
+        ""  # where the log goes too: tensorboard, trackio or wandb; separate several by commas
+    )
+    push_to_hub: str = ""  # owner/name of a repository that gets the result after the training
     peak_tflops: float = 0.0  # peak of the device, for mfu; 0: measure it with a matrix product
 
 
@@ -142,6 +146,7 @@ CHOICES = {
     "device": "auto cuda xpu mps cpu",
 }
 COUNTS = "rank alpha max_length batch micro_batch log_every keep"  # 1 or more
+TRACKERS = "tensorboard trackio wandb"
 DEEPEST = 10_000  # layers
 SIZES = "rank batch micro_batch max_length"  # less than LARGEST: memory grows with them
 LARGEST = 1 << 24
@@ -194,6 +199,11 @@ def read_config(arguments: list[str]) -> Config:
 
 def check_together(config: Config) -> None:
     """Exit if keys contradict each other, or one needs another."""
+    for name in filter(None, (part.strip() for part in config.report_to.split(","))):
+        if name not in TRACKERS.split():
+            stop(f"report_to names {name!r}", f"it takes {', '.join(TRACKERS.split())}")
+    if config.push_to_hub and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", config.push_to_hub):
+        stop(f"push_to_hub is {config.push_to_hub!r}", "write it as owner/name")
     if config.objective != "sft" and config.packing:
         stop("packing is not possible with pairs", "set packing = false")
     if config.objective == "dpo" and config.method == "full":
