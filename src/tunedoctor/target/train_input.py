@@ -111,7 +111,7 @@ class Config:
     clip: float = 1.0  # largest norm of the gradient; 0: no limit
     optimizer: str = "adamw"  # adamw, or adamw8bit (needs bitsandbytes)
     precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
-    attention: str = "auto"  # auto (transformers chooses), sdpa, eager or flash_attention_2
+    attention: str = "auto"  # auto (transformers chooses), sdpa, eager, flash_attention_2, or a kernel of the hub
     checkpointing: bool = False  # compute activations twice instead of storing them
     chunk: int = 512  # tokens per matrix product with the vocabulary; 0: all at once
     device: str = "auto"  # auto, cuda, xpu, mps or cpu
@@ -146,6 +146,7 @@ CHOICES = {
     "device": "auto cuda xpu mps cpu",
 }
 COUNTS = "rank alpha max_length batch micro_batch log_every keep"  # 1 or more
+KERNELS = "kernels-community/"  # on the hub; transformers loads no others unasked
 TRACKERS = "tensorboard trackio wandb"
 DEEPEST = 10_000  # layers
 SIZES = "rank batch micro_batch max_length"  # less than LARGEST: memory grows with them
@@ -186,6 +187,9 @@ def read_config(arguments: list[str]) -> Config:
         wants = f"{kind.__name__}, for example {key} = {json.dumps(keys[key])}"
         if key in CHOICES:
             is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
+            if key == "attention" and not is_right:
+                is_right = isinstance(got, str) and re.fullmatch(KERNELS + r"\w[\w.@:-]*", got)
+                wants += f", or a kernel such as {KERNELS}flash-attn2"
         elif is_right and kind in (int, float):
             least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
             below = LARGEST if key in SIZES.split() else below

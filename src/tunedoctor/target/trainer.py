@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+from train_attention import choose_attention  # type: ignore[import-not-found]
 from train_data import Row, ask, learned, pack, read_data, rows_of, summary_text  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
@@ -216,8 +217,8 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     is_full, is_pure = config.method == "full", config.precision == "pure-bf16"
     half = HALF.get(config.precision[-4:], torch.float32)
     options = source(folder * is_full or config.model)
-    if config.attention != "auto":
-        options["attn_implementation"] = config.attention
+    if attention := choose_attention(config, device):
+        options["attn_implementation"] = attention
     if config.method == "qlora":
         four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
         four.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
