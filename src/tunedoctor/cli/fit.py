@@ -24,6 +24,6 @@ def run_fit(
 
     place = NO_TARGET if given.stack == "doctor" else chosen()
     found = estimate(given, place, chosen, TERMINAL)
-    render = partial(screen.render, asked=given.model or "MODEL", words=typed_words())
+    render = partial(screen.render, model=given.model or "MODEL", words=typed_words())
     show(format_, render, found)
     return 1 if isinstance(found, FitReport) and found.verdict == "doesn't fit" else 0

@@ -71,7 +71,7 @@ class TerminalFix(FixEvents):
 
     def next_scope(self, result: FixResult, kept: tuple[str, ...]) -> None:
         """Print the larger scope."""
-        self._write(render_next_scope(as_shown(result), screen(), kept=kept))
+        self._write(render_next_scope(as_shown(result), screen(), kept_packages=kept))
 
     def scope_refused(self, result: FixResult) -> None:
         """Print why a larger scope has no plan."""
