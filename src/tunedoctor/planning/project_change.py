@@ -59,7 +59,7 @@ class PlannedEdits(NamedTuple):
 def plan_project_change(  # noqa: PLR0913  what is changed, and by what
     project: Project,
     plan: Plan,
-    wanted: Iterable[str],
+    requirements: Iterable[str],
     sources: Sources,
     python: str,
     *,
@@ -67,51 +67,59 @@ def plan_project_change(  # noqa: PLR0913  what is changed, and by what
 ) -> PlannedEdits | None:
     """Return what a plan changes in the project's files; None if they need no change.
 
-    `wanted`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
+    `requirements`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
     cannot be changed so that the fix lasts, the result says why, and has no edits. `edit_commands`: install commands
     in Dockerfiles and notebooks are changed too; else their change is only shown.
     """
-    wanted = tuple(wanted)
-    found = _plan_declarations(project, plan, wanted, sources, python)
-    commands = _command_edits(project, plan, wanted)
+    requirements = tuple(requirements)
+    planned_edits = _plan_declarations(project, plan, requirements, sources, python)
+    commands = _command_edits(project, plan, requirements)
     if not commands:
-        return found
-    if found is None:
-        found = PlannedEdits(ProjectChange(folder=str(project.folder), manager=project.manager))
+        return planned_edits
+    if planned_edits is None:
+        planned_edits = PlannedEdits(
+            ProjectChange(folder=str(project.folder), manager=project.manager)
+        )
     proposed = _shown(project, commands).files
     if not edit_commands:
-        return found._replace(shown=replace(found.shown, proposed=proposed))
-    files = (*found.shown.files, *proposed)
-    return PlannedEdits(replace(found.shown, files=files), (*found.edits, *commands))
+        return planned_edits._replace(shown=replace(planned_edits.shown, proposed=proposed))
+    files = (*planned_edits.shown.files, *proposed)
+    return PlannedEdits(
+        replace(planned_edits.shown, files=files), (*planned_edits.edits, *commands)
+    )
 
 
-def _command_edits(project: Project, plan: Plan, wanted: Iterable[str]) -> tuple[FileEdit, ...]:
+def _command_edits(
+    project: Project, plan: Plan, requirements: Iterable[str]
+) -> tuple[FileEdit, ...]:
     """Return the edits of install commands that exclude a plan; a line that cannot be changed is left out."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
-    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
-    before: dict[str, str] = {}
+    ranges = {name: range_ for name, range_ in map(parted, requirements) if range_}
+    texts_before: dict[str, str] = {}
     texts: dict[str, str] = {}
-    for one in sorted(project.declarations, key=lambda one: -one.line):
-        pin = moved.get(one.name)
-        if one.kind != "command" or pin is None or one.admits(pin.version):
+    for declaration in sorted(project.declarations, key=lambda declaration: -declaration.line):
+        pin = moved.get(declaration.name)
+        if declaration.kind != "command" or pin is None or declaration.admits(pin.version):
             continue
         with suppress(EditError, OSError, UnicodeDecodeError, ValueError):
-            if one.file not in texts:
-                data = read_regular(project.folder / one.file, _LARGEST)
-                before[one.file] = texts[one.file] = data.decode("utf-8")
-            specifier = new_specifier(one.specifier, pin.version, ranges.get(one.name, ""))
-            texts[one.file] = edit_line(texts[one.file], one, specifier)
-    return _edits(project, before, texts)
+            if declaration.file not in texts:
+                data = read_regular(project.folder / declaration.file, _LARGEST)
+                texts_before[declaration.file] = texts[declaration.file] = data.decode("utf-8")
+            specifier = new_specifier(
+                declaration.specifier, pin.version, ranges.get(declaration.name, "")
+            )
+            texts[declaration.file] = edit_line(texts[declaration.file], declaration, specifier)
+    return _edits(project, texts_before, texts)
 
 
 def _plan_declarations(
-    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
+    project: Project, plan: Plan, requirements: Iterable[str], sources: Sources, python: str
 ) -> PlannedEdits | None:
     """Return what a plan changes in declarations and the lock; None if they need no change."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
     if not (moved or plan.removed):
         return None
-    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    ranges = {name: range_ for name, range_ in map(parted, requirements) if range_}
     texts: dict[str, str] = {}
 
     def text_of(file: str) -> str:
@@ -121,13 +129,13 @@ def _plan_declarations(
         return texts[file]
 
     try:
-        before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
+        texts_before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
         if project.manager == "uv" and project.lock == "uv.lock":
-            return _with_uv_lock(project, plan, moved, before, texts, sources, python)
+            return _with_uv_lock(project, plan, moved, texts_before, texts, sources, python)
     except (EditError, OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         return _refused(project, text or "its files cannot be read")
-    edits = _edits(project, before, texts)
+    edits = _edits(project, texts_before, texts)
     if project.manager in ("poetry", "pdm", "pixi") and (edits or project.lock):
         return _refused(project, _left_to_manager(project, plan, moved, ranges))
     if not edits:
@@ -137,8 +145,11 @@ def _plan_declarations(
 
 def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
     """Return that a plan changes the environment alone, if the project's manager would take the change back."""
-    moved = {pin.name for pin in plan.pins if pin.version != pin.was} | {*plan.removed}
-    if not moved or not (project.lock or any(one.name in moved for one in project.declarations)):
+    changed_names = {pin.name for pin in plan.pins if pin.version != pin.was} | {*plan.removed}
+    if not changed_names or not (
+        project.lock
+        or any(declaration.name in changed_names for declaration in project.declarations)
+    ):
         return None
     return _refused(
         project, "its files stay as they are, because you asked for the environment only"
@@ -150,9 +161,9 @@ def _left_to_manager(
 ) -> str:
     """Return why the files stay as they are, and the command of the manager that declares the change."""
     excluded = {
-        one.name
-        for one in project.declarations
-        if one.name in moved and not one.admits(moved[one.name].version)
+        declaration.name
+        for declaration in project.declarations
+        if declaration.name in moved and not declaration.admits(moved[declaration.name].version)
     }
     # what the plan is about: the lines that exclude it, else what was asked for
     names = excluded or {name for name in plan.asked if name in moved}
@@ -181,30 +192,30 @@ def _edit_declarations(  # noqa: PLR0913  what is edited, and by what
     texts: dict[str, str],
 ) -> dict[str, str]:
     """Change the lines that exclude the plan; return the texts before, by file."""
-    before: dict[str, str] = {}
+    texts_before: dict[str, str] = {}
     # from the last line of a file to its first, so that line numbers stay
-    for one in sorted(project.declarations, key=lambda one: -one.line):
-        if one.kind not in EDITABLE_KINDS and one.kind != "conda":
+    for declaration in sorted(project.declarations, key=lambda declaration: -declaration.line):
+        if declaration.kind not in EDITABLE_KINDS and declaration.kind != "conda":
             continue
-        pin = moved.get(one.name)
-        if pin and not one.admits(pin.version):
-            text = text_of(one.file)
-            before.setdefault(one.file, text)
-            wanted = ranges.get(one.name, "")
-            specifier = new_specifier(one.specifier, pin.version, wanted)
-            texts[one.file] = edit_line(text, one, specifier)
-        elif one.name in plan.removed and pin is None:
-            text = text_of(one.file)
-            before.setdefault(one.file, text)
-            texts[one.file] = remove_line(text, one)
-    return before
+        pin = moved.get(declaration.name)
+        if pin and not declaration.admits(pin.version):
+            text = text_of(declaration.file)
+            texts_before.setdefault(declaration.file, text)
+            range_of_fix = ranges.get(declaration.name, "")
+            specifier = new_specifier(declaration.specifier, pin.version, range_of_fix)
+            texts[declaration.file] = edit_line(text, declaration, specifier)
+        elif declaration.name in plan.removed and pin is None:
+            text = text_of(declaration.file)
+            texts_before.setdefault(declaration.file, text)
+            texts[declaration.file] = remove_line(text, declaration)
+    return texts_before
 
 
 def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     project: Project,
     plan: Plan,
     moved: dict[str, Pin],
-    before: dict[str, str],
+    texts_before: dict[str, str],
     texts: dict[str, str],
     sources: Sources,
     python: str,
@@ -213,12 +224,14 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     lock_before = read_regular(project.folder / "uv.lock", _LARGEST)
     locked = read_locked_versions(lock_before.decode("utf-8", "replace"))
     declared = {
-        one.name for one in project.declarations if one.kind in ("dependency", "optional", "group")
+        declaration.name
+        for declaration in project.declarations
+        if declaration.kind in ("dependency", "optional", "group")
     }
     root = "pyproject.toml"
     if root not in texts:
         texts[root] = read_regular(project.folder / root, _LARGEST).decode("utf-8")
-    before.setdefault(root, texts[root])
+    texts_before.setdefault(root, texts[root])
     added = [
         _floor(moved[name])
         for name in plan.asked
@@ -226,26 +239,29 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     ]
     index_sources = tuple(_index_sources(plan))
     # a source counts for what the project itself declares
-    for one in index_sources:
+    for source in index_sources:
         added += [
             _floor(moved[name])
-            for name in one.packages
+            for name in source.packages
             if name not in declared and not any(parted(row)[0] == name for row in added)
         ]
     texts[root] = add_to_pyproject(texts[root], added, index_sources)
     lock_after = _run_uv_lock(project, texts, lock_before, moved.values(), sources, python)
-    now = read_locked_versions(lock_after.decode("utf-8", "replace"))
+    locked_after = read_locked_versions(lock_after.decode("utf-8", "replace"))
     differing = [
-        f"{pin.requirement} (uv locks {' or '.join(now[pin.name])})"
+        f"{pin.requirement} (uv locks {' or '.join(locked_after[pin.name])})"
         for pin in moved.values()
-        if pin.name in now and not any(same_version(pin.version, one) for one in now[pin.name])
+        if pin.name in locked_after
+        and not any(
+            same_version(pin.version, locked_version) for locked_version in locked_after[pin.name]
+        )
     ]
     if differing:
         raise EditError(f"its other requirements exclude {', '.join(differing[:3])}")
-    still = [name for name in plan.removed if name in now and name not in moved]
-    if still:
-        raise EditError(f"other packages of the project require {', '.join(still[:3])}")
-    edits = _edits(project, before, texts)
+    still_locked = [name for name in plan.removed if name in locked_after and name not in moved]
+    if still_locked:
+        raise EditError(f"other packages of the project require {', '.join(still_locked[:3])}")
+    edits = _edits(project, texts_before, texts)
     if lock_after != lock_before:
         path = str(project.folder / "uv.lock")
         edits = (*edits, FileEdit(path=path, before=lock_before, after=lock_after))
@@ -295,9 +311,9 @@ def _run_uv_lock(  # noqa: PLR0913  what uv is asked
         env = sources.variables(os.environ)
         env.pop("UV_NO_CONFIG", None)  # the project's own table [tool.uv] counts
         env["UV_PROJECT_ENVIRONMENT"] = str(Path(folder, "none"))
-        ended = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
-        if not ended.ok:
-            raise EditError(f"uv lock failed: {explain_failure(ended.err)}")
+        completed = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
+        if not completed.ok:
+            raise EditError(f"uv lock failed: {explain_failure(completed.err)}")
         with suppress(OSError):
             return read_regular(copy / "uv.lock", _LARGEST)
         raise EditError("uv lock wrote no uv.lock")
@@ -309,16 +325,20 @@ def _copy_project(folder: Path, copy: Path, texts: dict[str, str], lock: bytes) 
     members = workspace_members(folder, root_text)
     # what stands next to the project can be named by a path such as ../library
     copy.parent.mkdir(parents=True)
-    copied = {"pyproject.toml", "uv.lock", *(f"{one}/pyproject.toml" for one in members)}
-    made: set[PurePosixPath] = {PurePosixPath(file).parent for file in copied}
-    made |= {parent for one in list(made) for parent in one.parents}
-    for relative in sorted(made, key=lambda one: len(one.parts)):
+    copied = {"pyproject.toml", "uv.lock", *(f"{member}/pyproject.toml" for member in members)}
+    folders: set[PurePosixPath] = {PurePosixPath(file).parent for file in copied}
+    folders |= {parent for created in list(folders) for parent in created.parents}
+    for relative in sorted(folders, key=lambda path: len(path.parts)):
         (copy / relative).mkdir(exist_ok=True)
         for entry in os.scandir(folder / relative):
-            here = (relative / entry.name).as_posix()
-            if here in copied or PurePosixPath(here) in made or entry.name in _NOT_LINKED:
+            entry_path = (relative / entry.name).as_posix()
+            if (
+                entry_path in copied
+                or PurePosixPath(entry_path) in folders
+                or entry.name in _NOT_LINKED
+            ):
                 continue
-            (copy / relative / entry.name).symlink_to(Path(folder, here).absolute())
+            (copy / relative / entry.name).symlink_to(Path(folder, entry_path).absolute())
     for file in sorted(copied - {"uv.lock"}):
         text = texts.get(file)
         data = text.encode() if text is not None else read_regular(folder / file, _LARGEST)
@@ -330,23 +350,25 @@ def _copy_project(folder: Path, copy: Path, texts: dict[str, str], lock: bytes) 
                 (copy.parent / neighbour.name).symlink_to(neighbour)
 
 
-def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> tuple[FileEdit, ...]:
+def _edits(
+    project: Project, texts_before: dict[str, str], texts: dict[str, str]
+) -> tuple[FileEdit, ...]:
     return tuple(
         FileEdit(path=str(project.folder / file), before=old.encode(), after=texts[file].encode())
-        for file, old in sorted(before.items())
+        for file, old in sorted(texts_before.items())
         if texts[file] != old
     )
 
 
 def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
     files = []
-    for one in edits:
-        file = Path(one.path).relative_to(project.folder).as_posix()
+    for edit in edits:
+        file = Path(edit.path).relative_to(project.folder).as_posix()
         if file.endswith(".lock"):
-            files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
+            files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(edit))))
         else:
-            lines = uncommitted_lines(one)
-            files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
+            lines = uncommitted_lines(edit)
+            files.append(ShownEdit(file=file, diff=unified_diff(edit), uncommitted=lines))
     return ProjectChange(
         folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
     )
@@ -354,17 +376,20 @@ def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> Pr
 
 def unified_diff(edit: FileEdit) -> str:
     """Return the changed lines of a file with one line around them, as a unified diff without its header."""
-    before = edit.before.decode("utf-8", "replace").splitlines()
-    after = edit.after.decode("utf-8", "replace").splitlines()
-    rows = list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
+    old_lines = edit.before.decode("utf-8", "replace").splitlines()
+    new_lines = edit.after.decode("utf-8", "replace").splitlines()
+    rows = list(difflib.unified_diff(old_lines, new_lines, lineterm="", n=1))[2:]
     return "\n".join(rows)
 
 
 def _lock_changes(edit: FileEdit) -> Iterable[str]:
-    before = read_locked_versions(edit.before.decode("utf-8", "replace"))
-    after = read_locked_versions(edit.after.decode("utf-8", "replace"))
-    for name in sorted({*before, *after}):
-        old, new = " or ".join(before.get(name, ())), " or ".join(after.get(name, ()))
+    versions_before = read_locked_versions(edit.before.decode("utf-8", "replace"))
+    versions_after = read_locked_versions(edit.after.decode("utf-8", "replace"))
+    for name in sorted({*versions_before, *versions_after}):
+        old, new = (
+            " or ".join(versions_before.get(name, ())),
+            " or ".join(versions_after.get(name, ())),
+        )
         if old != new:
             yield (
                 f"{name} {old} -> {new}"
