@@ -87,7 +87,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = why
             case None if why := _nothing_known(one, snapshot, facts):
                 unknown[id_] = why
-            case None if _NOBODY in map(snapshot.get, kinds_of(one)):
+            case None if _NOBODY in map(snapshot.get, _kinds_read(one, facts)):
                 skipped[id_] = _NOBODY.why
             case None:
                 passed.append(id_)
@@ -171,12 +171,18 @@ def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
     For a pasted text: the last fact it used is unknown, or it only looked for errors; or all of its facts
     are unknown.
     """
-    answers = [snapshot.get(kind) for kind in kinds_of(one)]
+    answers = [snapshot.get(kind) for kind in _kinds_read(one, facts)]
     if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
         return NOT_TOLD.why
     if all(isinstance(answer, Unknown) for answer in answers):
         return next((one.why for one in answers if isinstance(one, Unknown)), "")
     return "" if snapshot.find(Target) or any(known_of(one, snapshot)) else NOT_TOLD.why
+
+
+def _kinds_read(one: Check, facts: Facts) -> set[type[Fact]]:
+    """Return the kinds of facts that a check has read: its parameters, and what it looked up."""
+    parameters = {want.kind for name, want in wants(one.run).items() if "." not in name}
+    return facts.looked_up | parameters
 
 
 def kinds_of(one: Check) -> list[type[Fact]]:
