@@ -250,11 +250,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `found`: facts with numbers and paths. `means`: what goes wrong in training. `cure`: what to do, as
     steps. `cure_note`: who does it and what it costs (size, reboot, root). `evidence`: where the facts were read.
-    `title`, `severity`, `means` and `cure_note` default to those in the check's file.
+    `title`, `severity`, `means` and `cure_note` default to those in the check's file, `found` to the error that is
+    `said`.
     """
 
-    found: str
-    cure: Cure
+    found: str = ""
+    cure: Cure = Cure()
     means: str = ""
     cure_note: str = ""
     evidence: tuple[str, ...] = ()
@@ -280,6 +281,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return replace(
             self,
             title=self.title if len(self.title) <= LONGEST_TITLE else "",
+            found=self.found or f"the error '{self.said}'",
             means=self.means or check.means,
             cure_note=self.cure_note or check.cure_note,
             evidence=tuple(filter(None, self.evidence)),

@@ -98,7 +98,9 @@ class Facts:
     A function gets the facts that its code names, and those that the functions it passes the view to name.
     """
 
-    __slots__ = ("_snapshot", "last")
+    __slots__ = ("_snapshot", "last", "looked_up")
+    looked_up: dict[type[Fact], None]
+    """The kinds of facts that were requested so far, known or not, in this order."""
     last: FactOrLack
     """The answer that was last requested, errors excepted: that no error mentions something proves nothing."""
     amd: kinds.AmdGpus
@@ -141,11 +143,13 @@ class Facts:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self.looked_up = {}
         self.last = snapshot.get(kinds.Errors)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
         """Return a fact, or an empty one."""
         if kind := FIELDS.get(name):
+            self.looked_up[kind] = None
             answer = self._snapshot.get(kind)
             if kind is not kinds.Errors:
                 self.last = answer
@@ -154,7 +158,7 @@ class Facts:
 
 
 FIELDS: dict[str, type[Fact]] = {**Facts.__annotations__}
-del FIELDS["last"]
+del FIELDS["last"], FIELDS["looked_up"]
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:
