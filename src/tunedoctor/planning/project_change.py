@@ -35,7 +35,7 @@ from tunedoctor.project.read_project import read_project
 from tunedoctor.system.reading import read_regular
 from tunedoctor.wheels.rules import index_name
 
-_LOCKING = ("poetry", "pdm", "pixi")
+_LOCKING = ("uv", "poetry", "pdm", "pixi")
 _TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
 """Packages whose builds PyTorch's own indexes have."""
 
@@ -69,7 +69,7 @@ def plan_project_change(  # noqa: PLR0913  what is changed, and by what
         return found
     if found is None:
         found = PlannedEdits(ProjectChange(folder=str(project.folder), manager=project.manager))
-    proposed = _shown(project, commands).files
+    proposed = shown_change(project, commands).files
     if not edit_commands:
         return found._replace(shown=replace(found.shown, proposed=proposed))
     files = (*found.shown.files, *proposed)
@@ -113,24 +113,16 @@ def _plan_declarations(
 
     try:
         before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
-        if project.manager == "uv" and project.lock == "uv.lock":
-            return _with_uv_lock(project, plan, moved, before, texts, sources, python)
-        if project.lock in LOCKS and project.manager in _LOCKING and lock_tool(project):
-            return _with_manager_lock(project, plan, moved, before, texts, sources, python)
+        if project.manager in _LOCKING and (project.lock == "uv.lock" or lock_tool(project)):
+            lock = _with_uv_lock if project.lock == "uv.lock" else _with_manager_lock
+            return lock(project, plan, moved, before, texts, sources, python)
     except (EditError, OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         return _refused(project, text or "its files cannot be read")
     edits = _edits(project, before, texts)
     if project.manager in ("poetry", "pdm") and (edits or project.lock):
         return _refused(project, _left_to_manager(project, plan, moved, ranges))
-    if not edits:
-        return None
-    shown = _shown(project, edits)
-    if project.lock:
-        sync = MANAGER_COMMANDS[project.manager].create
-        note = f"{project.manager} is not installed here; {sync} updates {project.lock}"
-        shown = replace(shown, note=note)
-    return PlannedEdits(shown, edits)
+    return PlannedEdits(shown_change(project, edits), edits) if edits else None
 
 
 def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
@@ -263,7 +255,7 @@ def _with_lock(  # noqa: PLR0913  what is edited, and the lock before and after
         edits = (*edits, FileEdit(path=path, before=lock_before, after=lock_after))
     if not edits:
         raise EditError(f"{project.lock} does not name what the fix changes")
-    return PlannedEdits(_shown(project, edits, f"{manager} lock"), edits)
+    return PlannedEdits(shown_change(project, edits, f"{manager} lock"), edits)
 
 
 def _with_manager_lock(  # noqa: PLR0913  what is edited, and by what
@@ -349,18 +341,34 @@ def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> t
     )
 
 
-def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+def shown_change(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+    """Return edits as people see them. `command`: the manager's command that made the lock."""
     files = []
     for one in edits:
         file = Path(one.path).relative_to(project.folder).as_posix()
-        if file.endswith(".lock"):
+        if file.endswith(".lock") and file in LOCKS:
             files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
         else:
             lines = uncommitted_lines(one)
             files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
     return ProjectChange(
-        folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
+        folder=str(project.folder),
+        manager=project.manager,
+        files=tuple(files),
+        command=command,
+        note="" if command else _lock_note(project),
     )
+
+
+def _lock_note(project: Project) -> str:
+    """Return what has to be done about a lock that doctor could not make; "" without a lock."""
+    if not project.lock:
+        return ""
+    tool = LOCKS[project.lock]
+    create = MANAGER_COMMANDS[tool].create if tool in MANAGER_COMMANDS else ""
+    if not create:
+        return f"make {project.lock} again with the tool that wrote it"
+    return f"{tool} is not installed here; {create} updates {project.lock}"
 
 
 def unified_diff(edit: FileEdit) -> str:

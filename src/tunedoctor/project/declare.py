@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from tunedoctor.model.versions import narrowed
+from tunedoctor.model.versions import minor, narrowed
 from tunedoctor.project.declarations import EDITABLE_KINDS, Declaration, Project
 from tunedoctor.project.edits import (
     EditError,
@@ -49,7 +49,7 @@ def fitting_specifier(declared: str, wanted: str) -> str:
     return narrowed((*kept, wanted)) or wanted
 
 
-def change_declarations(
+def change_declarations(  # noqa: PLR0913  what is changed, and by what
     project: Project,
     requests: Iterable[Request],
     removed: Iterable[str],
@@ -81,6 +81,26 @@ def change_declarations(
     return texts
 
 
+def tighten_declarations(
+    project: Project,
+    requests: Iterable[Request],
+    text_of: Callable[[str], str],
+    applies: Callable[[Declaration], bool],
+) -> dict[str, str]:
+    """Return file -> new text, in which the dependencies on requested packages allow no other versions."""
+    wanted = {one.name: one for one in requests}
+    texts: dict[str, str] = {}
+    for one in sorted(project.declarations, key=lambda one: -one.line):
+        request = wanted.get(one.name)
+        if request is None or one.kind not in _DECLARING or not applies(one):
+            continue
+        specifier = narrowed((one.specifier, request.specifier))
+        if specifier and specifier != one.specifier:
+            text = texts.get(one.file) or text_of(one.file)
+            texts[one.file] = edit_line(text, one, specifier)
+    return texts
+
+
 def loosen(text: str, declaration: Declaration, version: str) -> str:
     """Return the text of a file in which a declaration allows a version that it excludes now."""
     return edit_line(text, declaration, new_specifier(declaration.specifier, version))
@@ -101,21 +121,43 @@ def declare_new(
     if not requests:
         return {}
     declared = {one.name for one in project.declarations if one.kind in _DECLARING}
-    new = [one for one in requests if one.name not in declared]
     file = _file_of(project)
+    new = [one for one in requests if one.name not in declared]
+    if file.endswith(".toml"):
+        # the index decides the build, so the lock can choose newer releases of it
+        new = [one._replace(specifier=_floor(one)) if one.index else one for one in new]
     text = text_of(file)
-    if file == "pyproject.toml" and project.manager == "poetry":
-        return {file: _add_to_poetry(text, new, requests)}
-    if file == "pixi.toml" or (file == "pyproject.toml" and project.manager == "pixi"):
-        return {file: _add_to_pixi(text, file, requests)}
-    if file == "pyproject.toml":
-        added = [f"{one.name}{one.specifier}" for one in new]
-        if project.manager == "pdm":
-            return {file: _add_pdm_sources(add_to_pyproject(text, added), requests)}
-        return {file: add_to_pyproject(text, added, index_sources(requests, marker))}
-    if file.startswith("environment."):
-        return {file: _add_to_conda(text, new, requests)}
-    return {file: _add_to_requirements(text, project, file, new, requests)}
+    if file.endswith(".toml"):
+        text = _add_to_toml(text, project, file, new, requests, marker)
+    elif file.startswith("environment."):
+        text = _add_to_conda(text, new, requests)
+    else:
+        text = _add_to_requirements(text, project, file, new, requests)
+    return {file: text}
+
+
+def _add_to_toml(  # noqa: PLR0913  what is added, and by which manager's rules
+    text: str,
+    project: Project,
+    file: str,
+    new: list[Request],
+    requests: list[Request],
+    marker: str,
+) -> str:
+    if file == "pixi.toml" or project.manager == "pixi":
+        return _add_to_pixi(text, file, requests)
+    if project.manager == "poetry":
+        return _add_to_poetry(text, new, requests)
+    added = [f"{one.name}{one.specifier}" for one in new]
+    if project.manager == "pdm":
+        return _add_pdm_sources(add_to_pyproject(text, added), requests)
+    return add_to_pyproject(text, added, index_sources(requests, marker))
+
+
+def _floor(request: Request) -> str:
+    """Return ">=2.7" for "==2.7.1"; another range stays."""
+    exact = re.fullmatch(r"==([^,*]+)", request.specifier)
+    return f">={minor(exact[1])}" if exact and minor(exact[1]) else request.specifier
 
 
 _DECLARING = ("dependency", "optional", "group", "conda")

@@ -86,7 +86,9 @@ def undo_project(folder: Path, id_: str = "") -> UndoResult:
             first = next((one for one in files if one.stem == id_), None) if id_ else None
             first = first or (files[-1] if files and not id_ else None)
             if first is None:
-                why = f"there is no state {id_}" if id_ else "no fix of this project is left to undo"
+                why = (
+                    f"there is no state {id_}" if id_ else "no fix of this project is left to undo"
+                )
                 return UndoResult(done=False, why=why, recovered=recovered)
             return _restore(files[files.index(first) :], recovered)
     except (FailureError, OSError) as error:
