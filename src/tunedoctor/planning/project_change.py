@@ -1,29 +1,27 @@
 """Plan what a change of an environment means for the files of its project: the edits, and the lock.
 
-Nothing of the project is written here. The manager runs in a scratch folder that holds copies of the edited files; all
-others are linked. It is told to build nothing, so that no code of the project or of a package runs.
+Nothing of the project is written here; its manager makes the lock in a scratch folder.
 """
 
 import difflib
-import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.findings import PipInstall, parted
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
-from tunedoctor.planning.conflict import explain_failure
+from tunedoctor.planning.project_lock import LARGEST, lock_tool, project_copy, run_lock
 from tunedoctor.planning.uncommitted import uncommitted_lines
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
 from tunedoctor.project.commands import declare_command
-from tunedoctor.project.declarations import EDITABLE_KINDS, Project
+from tunedoctor.project.declarations import EDITABLE_KINDS, LOCKS, MANAGER_COMMANDS, Project
+from tunedoctor.project.declare import Request, change_declarations, declare_new
 from tunedoctor.project.edits import (
     EditError,
     IndexSource,
@@ -33,20 +31,13 @@ from tunedoctor.project.edits import (
     remove_line,
 )
 from tunedoctor.project.locks import read_locked_versions, same_version
-from tunedoctor.project.read_project import workspace_members
-from tunedoctor.system.child import run
+from tunedoctor.project.read_project import read_project
 from tunedoctor.system.reading import read_regular
-from tunedoctor.system.scratch import scratch
 from tunedoctor.wheels.rules import index_name
 
-_LARGEST = 16 << 20
-"""Bytes of a file that is changed."""
-_LOCK_SECONDS = 120.0
-_MOST_NEIGHBOURS = 200
-"""Entries next to the project's folder that are linked next to its copy."""
+_LOCKING = ("uv", "poetry", "pdm", "pixi")
 _TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
 """Packages whose builds PyTorch's own indexes have."""
-_NOT_LINKED = {".venv", ".git", "node_modules", "__pycache__"}
 
 
 class PlannedEdits(NamedTuple):
@@ -59,7 +50,7 @@ class PlannedEdits(NamedTuple):
 def plan_project_change(  # noqa: PLR0913  what is changed, and by what
     project: Project,
     plan: Plan,
-    requirements: Iterable[str],
+    wanted: Iterable[str],
     sources: Sources,
     python: str,
     *,
@@ -67,89 +58,77 @@ def plan_project_change(  # noqa: PLR0913  what is changed, and by what
 ) -> PlannedEdits | None:
     """Return what a plan changes in the project's files; None if they need no change.
 
-    `requirements`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
+    `wanted`: requirements that the findings' fixes ask for. `python`: the environment's interpreter. If the files
     cannot be changed so that the fix lasts, the result says why, and has no edits. `edit_commands`: install commands
     in Dockerfiles and notebooks are changed too; else their change is only shown.
     """
-    requirements = tuple(requirements)
-    planned_edits = _plan_declarations(project, plan, requirements, sources, python)
-    commands = _command_edits(project, plan, requirements)
+    wanted = tuple(wanted)
+    found = _plan_declarations(project, plan, wanted, sources, python)
+    commands = _command_edits(project, plan, wanted)
     if not commands:
-        return planned_edits
-    if planned_edits is None:
-        planned_edits = PlannedEdits(
-            ProjectChange(folder=str(project.folder), manager=project.manager)
-        )
-    proposed = _shown(project, commands).files
+        return found
+    if found is None:
+        found = PlannedEdits(ProjectChange(folder=str(project.folder), manager=project.manager))
+    proposed = shown_change(project, commands).files
     if not edit_commands:
-        return planned_edits._replace(shown=replace(planned_edits.shown, proposed=proposed))
-    files = (*planned_edits.shown.files, *proposed)
-    return PlannedEdits(
-        replace(planned_edits.shown, files=files), (*planned_edits.edits, *commands)
-    )
+        return found._replace(shown=replace(found.shown, proposed=proposed))
+    files = (*found.shown.files, *proposed)
+    return PlannedEdits(replace(found.shown, files=files), (*found.edits, *commands))
 
 
-def _command_edits(
-    project: Project, plan: Plan, requirements: Iterable[str]
-) -> tuple[FileEdit, ...]:
+def _command_edits(project: Project, plan: Plan, wanted: Iterable[str]) -> tuple[FileEdit, ...]:
     """Return the edits of install commands that exclude a plan; a line that cannot be changed is left out."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
-    ranges = {name: range_ for name, range_ in map(parted, requirements) if range_}
-    texts_before: dict[str, str] = {}
+    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    before: dict[str, str] = {}
     texts: dict[str, str] = {}
-    for declaration in sorted(project.declarations, key=lambda declaration: -declaration.line):
-        pin = moved.get(declaration.name)
-        if declaration.kind != "command" or pin is None or declaration.admits(pin.version):
+    for one in sorted(project.declarations, key=lambda one: -one.line):
+        pin = moved.get(one.name)
+        if one.kind != "command" or pin is None or one.admits(pin.version):
             continue
         with suppress(EditError, OSError, UnicodeDecodeError, ValueError):
-            if declaration.file not in texts:
-                data = read_regular(project.folder / declaration.file, _LARGEST)
-                texts_before[declaration.file] = texts[declaration.file] = data.decode("utf-8")
-            specifier = new_specifier(
-                declaration.specifier, pin.version, ranges.get(declaration.name, "")
-            )
-            texts[declaration.file] = edit_line(texts[declaration.file], declaration, specifier)
-    return _edits(project, texts_before, texts)
+            if one.file not in texts:
+                data = read_regular(project.folder / one.file, LARGEST)
+                before[one.file] = texts[one.file] = data.decode("utf-8")
+            specifier = new_specifier(one.specifier, pin.version, ranges.get(one.name, ""))
+            texts[one.file] = edit_line(texts[one.file], one, specifier)
+    return _edits(project, before, texts)
 
 
 def _plan_declarations(
-    project: Project, plan: Plan, requirements: Iterable[str], sources: Sources, python: str
+    project: Project, plan: Plan, wanted: Iterable[str], sources: Sources, python: str
 ) -> PlannedEdits | None:
     """Return what a plan changes in declarations and the lock; None if they need no change."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
     if not (moved or plan.removed):
         return None
-    ranges = {name: range_ for name, range_ in map(parted, requirements) if range_}
+    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
     texts: dict[str, str] = {}
 
     def text_of(file: str) -> str:
         if file not in texts:
-            data = read_regular(project.folder / file, _LARGEST)
+            data = read_regular(project.folder / file, LARGEST)
             texts[file] = data.decode("utf-8")
         return texts[file]
 
     try:
-        texts_before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
-        if project.manager == "uv" and project.lock == "uv.lock":
-            return _with_uv_lock(project, plan, moved, texts_before, texts, sources, python)
+        before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
+        if project.manager in _LOCKING and (project.lock == "uv.lock" or lock_tool(project)):
+            lock = _with_uv_lock if project.lock == "uv.lock" else _with_manager_lock
+            return lock(project, plan, moved, before, texts, sources, python)
     except (EditError, OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         return _refused(project, text or "its files cannot be read")
-    edits = _edits(project, texts_before, texts)
-    if project.manager in ("poetry", "pdm", "pixi") and (edits or project.lock):
+    edits = _edits(project, before, texts)
+    if project.manager in ("poetry", "pdm") and (edits or project.lock):
         return _refused(project, _left_to_manager(project, plan, moved, ranges))
-    if not edits:
-        return None
-    return PlannedEdits(_shown(project, edits), edits)
+    return PlannedEdits(shown_change(project, edits), edits) if edits else None
 
 
 def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
     """Return that a plan changes the environment alone, if the project's manager would take the change back."""
-    changed_names = {pin.name for pin in plan.pins if pin.version != pin.was} | {*plan.removed}
-    if not changed_names or not (
-        project.lock
-        or any(declaration.name in changed_names for declaration in project.declarations)
-    ):
+    moved = {pin.name for pin in plan.pins if pin.version != pin.was} | {*plan.removed}
+    if not moved or not (project.lock or any(one.name in moved for one in project.declarations)):
         return None
     return _refused(
         project, "its files stay as they are, because you asked for the environment only"
@@ -161,9 +140,9 @@ def _left_to_manager(
 ) -> str:
     """Return why the files stay as they are, and the command of the manager that declares the change."""
     excluded = {
-        declaration.name
-        for declaration in project.declarations
-        if declaration.name in moved and not declaration.admits(moved[declaration.name].version)
+        one.name
+        for one in project.declarations
+        if one.name in moved and not one.admits(moved[one.name].version)
     }
     # what the plan is about: the lines that exclude it, else what was asked for
     names = excluded or {name for name in plan.asked if name in moved}
@@ -175,7 +154,7 @@ def _left_to_manager(
     command = declare_command((step,), project) if requirements else ""
     lock = project.lock or "the lock"
     how = f"; {command} makes the change last" if command else ""
-    return f"{lock} is written by {project.manager} alone{how}"
+    return f"{lock} is written by {project.manager} alone, which is not installed here{how}"
 
 
 def _refused(project: Project, text: str) -> PlannedEdits:
@@ -192,46 +171,44 @@ def _edit_declarations(  # noqa: PLR0913  what is edited, and by what
     texts: dict[str, str],
 ) -> dict[str, str]:
     """Change the lines that exclude the plan; return the texts before, by file."""
-    texts_before: dict[str, str] = {}
+    before: dict[str, str] = {}
     # from the last line of a file to its first, so that line numbers stay
-    for declaration in sorted(project.declarations, key=lambda declaration: -declaration.line):
-        if declaration.kind not in EDITABLE_KINDS and declaration.kind != "conda":
+    for one in sorted(project.declarations, key=lambda one: -one.line):
+        if one.kind not in EDITABLE_KINDS and one.kind != "conda":
             continue
-        pin = moved.get(declaration.name)
-        if pin and not declaration.admits(pin.version):
-            text = text_of(declaration.file)
-            texts_before.setdefault(declaration.file, text)
-            range_of_fix = ranges.get(declaration.name, "")
-            specifier = new_specifier(declaration.specifier, pin.version, range_of_fix)
-            texts[declaration.file] = edit_line(text, declaration, specifier)
-        elif declaration.name in plan.removed and pin is None:
-            text = text_of(declaration.file)
-            texts_before.setdefault(declaration.file, text)
-            texts[declaration.file] = remove_line(text, declaration)
-    return texts_before
+        pin = moved.get(one.name)
+        if pin and not one.admits(pin.version):
+            text = text_of(one.file)
+            before.setdefault(one.file, text)
+            wanted = ranges.get(one.name, "")
+            specifier = new_specifier(one.specifier, pin.version, wanted)
+            texts[one.file] = edit_line(text, one, specifier)
+        elif one.name in plan.removed and pin is None:
+            text = text_of(one.file)
+            before.setdefault(one.file, text)
+            texts[one.file] = remove_line(text, one)
+    return before
 
 
 def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     project: Project,
     plan: Plan,
     moved: dict[str, Pin],
-    texts_before: dict[str, str],
+    before: dict[str, str],
     texts: dict[str, str],
     sources: Sources,
     python: str,
 ) -> PlannedEdits:
     """Return the edits with the lock that uv makes of them."""
-    lock_before = read_regular(project.folder / "uv.lock", _LARGEST)
+    lock_before = read_regular(project.folder / "uv.lock", LARGEST)
     locked = read_locked_versions(lock_before.decode("utf-8", "replace"))
     declared = {
-        declaration.name
-        for declaration in project.declarations
-        if declaration.kind in ("dependency", "optional", "group")
+        one.name for one in project.declarations if one.kind in ("dependency", "optional", "group")
     }
     root = "pyproject.toml"
     if root not in texts:
-        texts[root] = read_regular(project.folder / root, _LARGEST).decode("utf-8")
-    texts_before.setdefault(root, texts[root])
+        texts[root] = read_regular(project.folder / root, LARGEST).decode("utf-8")
+    before.setdefault(root, texts[root])
     added = [
         _floor(moved[name])
         for name in plan.asked
@@ -239,35 +216,104 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     ]
     index_sources = tuple(_index_sources(plan))
     # a source counts for what the project itself declares
-    for source in index_sources:
+    for one in index_sources:
         added += [
             _floor(moved[name])
-            for name in source.packages
+            for name in one.packages
             if name not in declared and not any(parted(row)[0] == name for row in added)
         ]
     texts[root] = add_to_pyproject(texts[root], added, index_sources)
-    lock_after = _run_uv_lock(project, texts, lock_before, moved.values(), sources, python)
-    locked_after = read_locked_versions(lock_after.decode("utf-8", "replace"))
+    upgrades = [f"{pin.name}=={pep440(pin.version) or pin.version}" for pin in moved.values()]
+    with project_copy(project, texts) as copy:
+        lock_after = run_lock(project, copy, upgrades, sources, python)
+    return _with_lock(project, plan, moved, _edits(project, before, texts), lock_before, lock_after)
+
+
+def _with_lock(  # noqa: PLR0913  what is edited, and the lock before and after
+    project: Project,
+    plan: Plan,
+    moved: dict[str, Pin],
+    edits: tuple[FileEdit, ...],
+    lock_before: bytes,
+    lock_after: bytes,
+) -> PlannedEdits:
+    """Return the edits with the new lock. Raises EditError if it does not hold what the plan installs."""
+    manager = LOCKS[project.lock]
+    now = read_locked_versions(lock_after.decode("utf-8", "replace"))
     differing = [
-        f"{pin.requirement} (uv locks {' or '.join(locked_after[pin.name])})"
+        f"{pin.requirement} ({manager} locks {' or '.join(now[pin.name])})"
         for pin in moved.values()
-        if pin.name in locked_after
-        and not any(
-            same_version(pin.version, locked_version) for locked_version in locked_after[pin.name]
-        )
+        if pin.name in now and not any(same_version(pin.version, one) for one in now[pin.name])
     ]
     if differing:
         raise EditError(f"its other requirements exclude {', '.join(differing[:3])}")
-    still_locked = [name for name in plan.removed if name in locked_after and name not in moved]
-    if still_locked:
-        raise EditError(f"other packages of the project require {', '.join(still_locked[:3])}")
-    edits = _edits(project, texts_before, texts)
+    still = [name for name in plan.removed if name in now and name not in moved]
+    if still:
+        raise EditError(f"other packages of the project require {', '.join(still[:3])}")
     if lock_after != lock_before:
-        path = str(project.folder / "uv.lock")
+        path = str(project.folder / project.lock)
         edits = (*edits, FileEdit(path=path, before=lock_before, after=lock_after))
     if not edits:
-        raise EditError("uv.lock does not name what the fix changes")
-    return PlannedEdits(_shown(project, edits, "uv lock"), edits)
+        raise EditError(f"{project.lock} does not name what the fix changes")
+    return PlannedEdits(shown_change(project, edits, f"{manager} lock"), edits)
+
+
+def _with_manager_lock(  # noqa: PLR0913  what is edited, and by what
+    project: Project,
+    plan: Plan,
+    moved: dict[str, Pin],
+    before: dict[str, str],
+    texts: dict[str, str],
+    sources: Sources,
+    python: str,
+) -> PlannedEdits:
+    """Return the edits with the lock that Poetry, PDM or pixi makes of them.
+
+    These take the newest versions that fit, so the plan's versions are pinned for a first lock; the second one, of the
+    real declarations, keeps them.
+    """
+
+    def text_of(file: str) -> str:
+        if file not in texts:
+            texts[file] = read_regular(project.folder / file, LARGEST).decode("utf-8")
+        before.setdefault(file, texts[file])
+        return texts[file]
+
+    indexes = {name: one.url for one in _index_sources(plan) for name in one.packages}
+    declared = {one.name for one in project.declarations}
+    builds = [
+        Request(pin.name, f">={minor(pin.version)}", indexes[pin.name])
+        for pin in moved.values()
+        if pin.name in indexes and (pin.name in declared or pin.name in plan.asked)
+    ]
+    texts.update(declare_new(project, builds, text_of))
+    lock_before = read_regular(project.folder / project.lock, LARGEST)
+    with project_copy(project, texts) as copy:
+        edited = read_project(copy)
+        pins = [Request(pin.name, f"=={_public(pin.version)}") for pin in moved.values()]
+
+        def copied(file: str) -> str:
+            return read_regular(copy / file, LARGEST).decode("utf-8")
+
+        originals: dict[str, bytes] = {}
+
+        def write(several: dict[str, str]) -> None:
+            for file, text in several.items():
+                originals.setdefault(file, (copy / file).read_bytes())
+                (copy / file).write_bytes(text.encode())
+
+        write(change_declarations(edited, pins, (), copied, lambda _: True, exactly=True))
+        write(declare_new(edited, pins, copied))
+        run_lock(project, copy, (), sources, python)
+        for file, data in originals.items():
+            (copy / file).write_bytes(data)
+        lock_after = run_lock(project, copy, (), sources, python)
+    return _with_lock(project, plan, moved, _edits(project, before, texts), lock_before, lock_after)
+
+
+def _public(version: str) -> str:
+    one = pep440(version)
+    return one.public if one else version
 
 
 def _floor(pin: Pin) -> str:
@@ -287,109 +333,57 @@ def _index_sources(plan: Plan) -> Iterable[IndexSource]:
             yield IndexSource(index_name(step.index), step.index, packages, marker)
 
 
-def _run_uv_lock(  # noqa: PLR0913  what uv is asked
-    project: Project,
-    texts: dict[str, str],
-    lock: bytes,
-    pins: Iterable[Pin],
-    sources: Sources,
-    python: str,
-) -> bytes:
-    """Return the uv.lock of the edited project. Raises EditError if uv makes none."""
-    uv = find_uv()
-    if not uv:
-        raise EditError("uv is missing: it comes with doctor, so reinstall doctor")
-    with scratch() as folder:
-        copy = Path(folder, "parent", project.folder.name or "project")
-        _copy_project(project.folder, copy, texts, lock)
-        argv = [uv, "lock", "--project", str(copy), "--python", python, "--no-build"]
-        argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
-        for pin in pins:
-            version = pep440(pin.version)
-            argv += ["--upgrade-package", f"{pin.name}=={version or pin.version}"]
-        argv += [word for word in sources.options() if word == "--no-index"]
-        env = sources.variables(os.environ)
-        env.pop("UV_NO_CONFIG", None)  # the project's own table [tool.uv] counts
-        env["UV_PROJECT_ENVIRONMENT"] = str(Path(folder, "none"))
-        completed = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
-        if not completed.ok:
-            raise EditError(f"uv lock failed: {explain_failure(completed.err)}")
-        with suppress(OSError):
-            return read_regular(copy / "uv.lock", _LARGEST)
-        raise EditError("uv lock wrote no uv.lock")
-
-
-def _copy_project(folder: Path, copy: Path, texts: dict[str, str], lock: bytes) -> None:
-    """Make a folder like the project's: its declarations are copies, everything else is linked."""
-    root_text = texts.get("pyproject.toml", "")
-    members = workspace_members(folder, root_text)
-    # what stands next to the project can be named by a path such as ../library
-    copy.parent.mkdir(parents=True)
-    copied = {"pyproject.toml", "uv.lock", *(f"{member}/pyproject.toml" for member in members)}
-    folders: set[PurePosixPath] = {PurePosixPath(file).parent for file in copied}
-    folders |= {parent for created in list(folders) for parent in created.parents}
-    for relative in sorted(folders, key=lambda path: len(path.parts)):
-        (copy / relative).mkdir(exist_ok=True)
-        for entry in os.scandir(folder / relative):
-            entry_path = (relative / entry.name).as_posix()
-            if (
-                entry_path in copied
-                or PurePosixPath(entry_path) in folders
-                or entry.name in _NOT_LINKED
-            ):
-                continue
-            (copy / relative / entry.name).symlink_to(Path(folder, entry_path).absolute())
-    for file in sorted(copied - {"uv.lock"}):
-        text = texts.get(file)
-        data = text.encode() if text is not None else read_regular(folder / file, _LARGEST)
-        (copy / file).write_bytes(data)
-    (copy / "uv.lock").write_bytes(lock)
-    for number, neighbour in enumerate(folder.parent.iterdir()):
-        if neighbour.name != copy.name and number < _MOST_NEIGHBOURS:
-            with suppress(OSError):
-                (copy.parent / neighbour.name).symlink_to(neighbour)
-
-
-def _edits(
-    project: Project, texts_before: dict[str, str], texts: dict[str, str]
-) -> tuple[FileEdit, ...]:
+def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> tuple[FileEdit, ...]:
     return tuple(
         FileEdit(path=str(project.folder / file), before=old.encode(), after=texts[file].encode())
-        for file, old in sorted(texts_before.items())
+        for file, old in sorted(before.items())
         if texts[file] != old
     )
 
 
-def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+def shown_change(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+    """Return edits as people see them. `command`: the manager's command that made the lock."""
     files = []
-    for edit in edits:
-        file = Path(edit.path).relative_to(project.folder).as_posix()
-        if file.endswith(".lock"):
-            files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(edit))))
+    for one in edits:
+        file = Path(one.path).relative_to(project.folder).as_posix()
+        if file.endswith(".lock") and file in LOCKS:
+            files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
         else:
-            lines = uncommitted_lines(edit)
-            files.append(ShownEdit(file=file, diff=unified_diff(edit), uncommitted=lines))
+            lines = uncommitted_lines(one)
+            files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
     return ProjectChange(
-        folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
+        folder=str(project.folder),
+        manager=project.manager,
+        files=tuple(files),
+        command=command,
+        note="" if command else _lock_note(project),
     )
+
+
+def _lock_note(project: Project) -> str:
+    """Return what has to be done about a lock that doctor could not make; "" without a lock."""
+    if not project.lock:
+        return ""
+    tool = LOCKS[project.lock]
+    create = MANAGER_COMMANDS[tool].create if tool in MANAGER_COMMANDS else ""
+    if not create:
+        return f"make {project.lock} again with the tool that wrote it"
+    return f"{tool} is not installed here; {create} updates {project.lock}"
 
 
 def unified_diff(edit: FileEdit) -> str:
     """Return the changed lines of a file with one line around them, as a unified diff without its header."""
-    old_lines = edit.before.decode("utf-8", "replace").splitlines()
-    new_lines = edit.after.decode("utf-8", "replace").splitlines()
-    rows = list(difflib.unified_diff(old_lines, new_lines, lineterm="", n=1))[2:]
+    before = edit.before.decode("utf-8", "replace").splitlines()
+    after = edit.after.decode("utf-8", "replace").splitlines()
+    rows = list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
     return "\n".join(rows)
 
 
 def _lock_changes(edit: FileEdit) -> Iterable[str]:
-    versions_before = read_locked_versions(edit.before.decode("utf-8", "replace"))
-    versions_after = read_locked_versions(edit.after.decode("utf-8", "replace"))
-    for name in sorted({*versions_before, *versions_after}):
-        old, new = (
-            " or ".join(versions_before.get(name, ())),
-            " or ".join(versions_after.get(name, ())),
-        )
+    before = read_locked_versions(edit.before.decode("utf-8", "replace"))
+    after = read_locked_versions(edit.after.decode("utf-8", "replace"))
+    for name in sorted({*before, *after}):
+        old, new = " or ".join(before.get(name, ())), " or ".join(after.get(name, ()))
         if old != new:
             yield (
                 f"{name} {old} -> {new}"
