@@ -1,4 +1,4 @@
-"""The lines of docs/start.md on a real model: invented facts are learned; a .gguf file is written, read back, trained."""
+"""The lines of docs/start.md on a real model: invented facts are learned; a .gguf file is written, read and trained."""
 
 import json
 import shlex
