@@ -22,34 +22,34 @@ MODEL = 20 * GIB
 @api.check("disk-full")
 def disk_full(facts: api.Facts) -> api.Finding | None:
     """Judge free space: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    said = facts.heard()
-    if said and api.speaks_of_shared_memory(said, facts.errors):
-        said = ""
-    guess = "" if said else facts.heard("/guess")
-    said = said or guess
-    found = sorted(facts.disks.disks, key=lambda disk: disk.free)
-    low = [d for d in found if d.free < GIB]
+    error = facts.heard()
+    if error and api.speaks_of_shared_memory(error, facts.errors):
+        error = ""
+    guess = "" if error else facts.heard("/guess")
+    error = error or guess
+    disks = sorted(facts.disks.disks, key=lambda disk: disk.free)
+    low = [d for d in disks if d.free < GIB]
     # a small tmpfs that is mostly free is not full
     full = [d for d in low if d.writable and not (d.use == "tmp" and d.free * 2 > d.total)]
-    roomy = [d for d in found if d.writable and d.free >= 2 * MODEL]
+    roomy = [d for d in disks if d.writable and d.free >= 2 * MODEL]
     best = max(roomy, key=lambda disk: disk.free, default=None)
     other = f"{best.path}/hf" if best is not None and best.use == "work" else ""
-    named = [d for d in full if d.use in ("hf-cache", "tmp")]
-    if worst := next(iter(named or full), None):
+    for_downloads = [d for d in full if d.use in ("hf-cache", "tmp")]
+    if worst := next(iter(for_downloads or full), None):
         return facts.worded(
             "" if worst.hint else "/full:shown",
             f"/full:{worst.use}",
-            severity="error" if named or said else "warning",
-            said=said,
+            severity="error" if for_downloads or error else "warning",
+            said=error,
             cure=_moved(facts, worst.hint, other) if worst.hint else None,
             disk=worst,
         )
-    if said and "shm" not in said:
-        room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in found[:3])
+    if error and "shm" not in error:
+        room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in disks[:3])
         cure = _moved(facts, "HF_HOME", "")
-        return facts.worded(":guess" if guess else "", said=said, cure=cure, room=room)
+        return facts.worded(":guess" if guess else "", said=error, cure=cure, room=room)
     small = next((d for d in low if d.use == "tmp"), None)
-    if disk := small or next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None):
+    if disk := small or next((d for d in disks if d.use == "hf-cache" and d.free < MODEL), None):
         name, folder = ("TMPDIR", "/var/tmp") if small else ("HF_HOME", other)  # noqa: S108  a usual place
         cure = _moved(facts, disk.hint or name, folder)
         return facts.worded("/small" if small else "/room-for-one", cure=cure, disk=disk)
@@ -84,35 +84,37 @@ RAM_ENOUGH = 62
 @api.check("ram-too-small")
 def ram_too_small(facts: api.Facts) -> api.Finding | None:
     """Warn about kills and tiny limits; an error text is an error, otherwise a note below 62 GiB."""
-    said = facts.heard()
-    killed = "" if said else facts.heard("/killed")
+    error = facts.heard()
+    killed = "" if error else facts.heard("/killed")
     if killed and facts.ram.oom_kills:  # the kernel counted it
-        said, killed = killed, ""
-    guess = "" if said or killed else facts.heard("/guess")
+        error, killed = killed, ""
+    guess = "" if error or killed else facts.heard("/guess")
     size = facts.ram.usable
-    if said := said or killed or guess:
+    if error := error or killed or guess:
         keys = ("/ended:killed",) if killed else ("/ended", "/ended:guess" if guess else "")
-        return facts.worded(*keys, said=said, size=api.gib(size) if facts.ram else "")
+        return facts.worded(*keys, said=error, size=api.gib(size) if facts.ram else "")
     if silent := facts.heard("/silent"):
         return _silent(facts, silent)
     if not facts.ram:
         return None
     limited = facts.ram.limit is not None and facts.ram.limit < facts.ram.total
     place = facts.ram.limit_place
-    seen = f"{api.gib(size)} of RAM" + (f", the limit in {place}" if limited and place else "")
+    description = f"{api.gib(size)} of RAM" + (
+        f", the limit in {place}" if limited and place else ""
+    )
     kills = facts.ram.oom_kills
     if kills or (limited and size < LEAST_LIMIT):
         return facts.worded(
             ":kills" if kills else ":limit",
             f":{facts.container.kind or ('wsl' if facts.host.wsl else 'bare')}",
             ":container",
-            seen=seen,
+            seen=description,
             kills=kills,
         )
-    return _ram_note(facts, seen) if size < RAM_ENOUGH * GIB else None
+    return _ram_note(facts, description) if size < RAM_ENOUGH * GIB else None
 
 
-def _ram_note(facts: api.Facts, seen: str) -> api.Finding:
+def _ram_note(facts: api.Facts, description: str) -> api.Finding:
     """Name the largest models that can be loaded and merged, from a table made with doctor fit."""
     tiers, size = api.table("what_fits")["tiers"], facts.ram.usable
     merged = [tier for tier in tiers if tier["merging"] * GIB <= size]
@@ -120,7 +122,7 @@ def _ram_note(facts: api.Facts, seen: str) -> api.Finding:
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
     fits, most = "; ".join(filter(None, (enough, more))), merged[-1]["size"] if merged else ""
-    return facts.worded("/note", seen=seen, fits=fits, most=most)
+    return facts.worded("/note", seen=description, fits=fits, most=most)
 
 
 def _silent(facts: api.Facts, silent: str) -> api.Finding:
@@ -146,17 +148,17 @@ SHM_ENOUGH = 1 << 30
 @api.check("shm-too-small")
 def shm_too_small(facts: api.Facts) -> api.Finding | None:
     """Judge its size in a container; an error text makes it an error, a CPU build without a GPU a note."""
-    said = api.shared_memory(facts.errors)
+    error = api.shared_memory(facts.errors)
     memory = facts.shared_memory
     small = memory and memory.total < SHM_ENOUGH
     full = memory.free is not None and memory.free < SHM_ENOUGH
-    if not (said or (small and facts.container)) or (memory and not small and not full):
+    if not (error or (small and facts.container)) or (memory and not small and not full):
         return None
     return facts.worded(
         f":{facts.container.kind}",
         ":idle" if facts.torch.accelerator == "cpu" and not facts.nvidia.gpus else "",
         "" if memory else ":unseen",
-        said=said,
+        said=error,
         several="NCCL" if len(facts.nvidia.gpus) > 1 else "",
     )
 
@@ -177,32 +179,34 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
     if error:
         if short and not size:  # the error itself says how large the GPU is
             name, size = "the GPU", short.total
-        settle, shown = "" if sure else "nvidia-smi", api.gib(size) if size else ""
-        return facts.worded(said=error, settle=settle, name=name, size=shown)
+        settle, size_text = "" if sure else "nvidia-smi", api.gib(size) if size else ""
+        return facts.worded(said=error, settle=settle, name=name, size=size_text)
     return _vram_note(facts, name, size) if 0 < size < VRAM_ENOUGH * GIB else None
 
 
-def _memory_in_use(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
+def _memory_in_use(facts: api.Facts, short: api.Shortage, error_text: str) -> api.Finding | None:
     """Report memory held by other programs, or fragmented in torch's cache."""
     if not short.by_others:
-        return facts.worded("/in-pieces", said=said, short=short) if short.by_pieces else None
+        return facts.worded("/in-pieces", said=error_text, short=short) if short.by_pieces else None
     who = [*map(str, short.processes[:3])]
     case = "/by-others:told" if who else "/by-others:else"
-    first, shown = next(iter(who), ""), ", ".join(who)
-    return facts.worded(case, said=said, short=short, first=first, who=shown)
+    first, listing = next(iter(who), ""), ", ".join(who)
+    return facts.worded(case, said=error_text, short=short, first=first, who=listing)
 
 
 def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
     """Name the largest models that fit, from a table made with doctor fit."""
-    found = api.table("what_fits")
+    table = api.table("what_fits")
     methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
     largest = {
-        words: next((one["size"] for one in reversed(found["tiers"]) if one[key] * GIB <= size), "")
+        words: next(
+            (tier["size"] for tier in reversed(table["tiers"]) if tier[key] * GIB <= size), ""
+        )
         for words, key in methods.items()
     }
-    fits = ", ".join(f"{words} up to {one}" for words, one in largest.items() if one)
+    fits = ", ".join(f"{words} up to {model}" for words, model in largest.items() if model)
     most = largest["QLoRA of models"]
-    case, seq = "/note" if most else "/note:none", found["seq"]
+    case, seq = "/note" if most else "/note:none", table["seq"]
     return facts.worded(case, name=name, size=size, fits=fits, most=most, seq=seq)
 
 
@@ -214,7 +218,7 @@ def _largest(facts: api.Facts) -> tuple[str, int]:
     discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
     sizes = sizes or [(device.name, device.memory_total or 0) for device in facts.runtime.devices]
-    return max(sizes, key=lambda one: one[1], default=("", 0))
+    return max(sizes, key=lambda name_and_size: name_and_size[1], default=("", 0))
 
 
 @api.check("knowledge-old")
