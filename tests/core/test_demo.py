@@ -31,13 +31,13 @@ def test_the_plan_is_the_one_whose_id_is_recorded():
     assert installed["tokenizers"].startswith("0.23.")
 
 
-@pytest.mark.parametrize("format", ["terminal", "html"])
-def test_it_says_what_is_simulated_and_touches_nothing(format, tmp_path):
+@pytest.mark.parametrize("shape", ["terminal", "html"])
+def test_it_says_what_is_simulated_and_touches_nothing(shape, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     around = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "PATH": ""}
     began = time.monotonic()
-    ended = doctor("demo", "--format", format, cwd=tmp_path, **around)
+    ended = doctor("demo", "--format", shape, cwd=tmp_path, **around)
     assert time.monotonic() - began < 20
     assert ended.returncode == 0, ended.stderr
     assert not ended.stderr
