@@ -286,6 +286,12 @@ class EnvsOptions(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["terminal", "json"] = "terminal"
 
 
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of doctor demo."""
+
+    format: Literal["terminal", "html"] = "terminal"
+
+
 class SchemaOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of doctor schema."""
 
