@@ -25,7 +25,7 @@ def run_fix_project(given: FixOptions) -> int:
     planned = plan_project_fix(
         ProjectChoice(Path(given.project or "."), given.requirements, given.extras, given.groups),
         described_machines(given, held.config.targets),
-        criteria_of(held=held),
+        criteria_of(found_settings=held),
         tuple(dict.fromkeys((*given.ids, *given.only))),
         allow_sources=given.allow_project_sources,
         interaction=TERMINAL,
