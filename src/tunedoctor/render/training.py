@@ -35,6 +35,9 @@ class Facts(msgspec.Struct):
     resumed_from: str
     versions: dict[str, str]
     config: dict[str, Any]
+    result_step: int = 0
+    """The step whose weights are the result; 0: the last one."""
+    result_why: str = ""
 
 
 Answered = dict[str, str]
@@ -51,7 +54,8 @@ def page(
     name = PurePath(facts.config.get("model") or facts.base).name
     speeds = [value for _, value in points(log, "tokens_per_s")]
     kind = "eval_loss" if len(points(log, "eval_loss")) > 1 else "loss"
-    values = [value for _, value in points(log, kind)]
+    result = facts.result_step or facts.steps
+    values = [value for step, value in points(log, kind) if step <= result]
     what = "loss, held-out rows" if kind == "eval_loss" else "loss"
     head = [(what, f"{values[0]:.3g} \u2192 {values[-1]:.3g}" if values else "")]
     head += [("steps", f"{facts.steps:,}"), ("tokens", f"{facts.tokens:,}")]
@@ -62,6 +66,7 @@ def page(
     ]
     again = PurePath(facts.resumed_from).name
     again = f" It was resumed from {again}." if again else ""
+    why = f" {facts.result_why}" if facts.result_why else ""
     toml = clean(
         "\n".join(
             f"{key} = {json.dumps(config_value)}" for key, config_value in facts.config.items()
@@ -74,7 +79,7 @@ def page(
     steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
     parts = [
         f"<header><h1>{clean(name)}, trained by {clean(facts.method)}</h1>",
-        f'<p class="dim">{steps}: {losses(log)}.{clean(again)}</p></header><main>',
+        f'<p class="dim">{steps}: {losses(log, facts.result_step)}.{clean(again)}{clean(why)}</p></header><main>',
         numbers(head),
         _section("Loss", _figure(loss_curve(log), "Lower is better."), _numbers(log)),
         _curves(log),

@@ -188,7 +188,7 @@ def read_config(arguments: list[str]) -> Config:
         if key in CHOICES:
             is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
             if key == "attention" and not is_right:
-                is_right = isinstance(got, str) and re.fullmatch(KERNELS + r"\w[\w.@:-]*", got)
+                is_right = bool(re.fullmatch(KERNELS + r"\w[\w.@:-]*", str(got)))
                 wants += f", or a kernel such as {KERNELS}flash-attn2"
         elif is_right and kind in (int, float):
             least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
