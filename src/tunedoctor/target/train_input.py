@@ -86,9 +86,7 @@ class Config:
     eval_share: float = 0.0  # share of data that is held out
     out: str = "out"  # folder for checkpoints, log.jsonl and the result
     method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
-    objective: str = (
-        "sft"  # sft, or dpo or orpo: prefer the chosen answer of each pair to the rejected one
-    )
+    objective: str = "sft"  # sft, or from pairs of answers: dpo or orpo
     beta: float = 0.1  # dpo: how close the model stays to its base; orpo: weight of the preference
     rank: int = 16  # rank of the adapters
     alpha: int = 32  # adapters are scaled by alpha / rank
@@ -119,18 +117,14 @@ class Config:
     seed: int = 0  # for new adapters, the order of rows and dropout
     samples: int = 2  # questions answered before and after training, to compare; 0: none
     log_every: int = 1  # steps
-    eval_every: int = (
-        0  # steps; 0: up to ten times in the run, as long as that takes a tenth of the time
-    )
+    eval_every: int = 0  # steps; 0: up to ten times, for a tenth of the time
     best: bool = True  # with held-out rows: the result is the step with the best evaluation, not the last one
     patience: int = 0  # end after this many evaluations without a better one; 0: never
     save_every: int = 0  # steps; 0: by time, every five minutes or tenth of the run
     keep: int = 2  # number of checkpoints to keep, in addition to the best one
     resume: bool = False  # continue from the last checkpoint in out, if there is one
     tensorboard: bool = False  # the same as report_to = tensorboard
-    report_to: str = (
-        ""  # where the log goes too: tensorboard, trackio or wandb; separate several by commas
-    )
+    report_to: str = ""  # log to tensorboard, trackio or wandb too; commas separate them
     push_to_hub: str = ""  # owner/name of a repository that gets the result after the training
     peak_tflops: float = 0.0  # peak of the device, for mfu; 0: measure it with a matrix product
 
