@@ -40,7 +40,6 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
     context_settings={"obj": {"optional": ("--project",)}},
     epilog=examples(
         "doctor check --deep --target ./.venv",
-        "doctor check --strict --format github --output sarif=out.sarif",
         "doctor check --project --gpu 'RTX 5090' --gpu H100 --driver 570.86",
         "doctor check --for qlora.yml --gpu T4",
     ),
