@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import convert
 
@@ -25,6 +26,9 @@ from tunedoctor.facts import Smoke
 from tunedoctor.model.findings import Check
 from tunedoctor.probes.system import node
 from tunedoctor.render.screen import ascii_of
+
+if TYPE_CHECKING:
+    from tunedoctor.frameworks.detect import Configuration
 
 _GRACE = 2.0
 """Seconds after --timeout for reporting what is known by then."""
@@ -52,7 +56,8 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
         TERMINAL.say(f"{one.id} is no longer ignored since {one.until}: {reason}")
-    found, more = None, ()
+    found: "Configuration | None" = None
+    more: tuple[Check, ...] = ()
     if given.configuration:
         from tunedoctor.core.check_configuration import (  # noqa: PLC0415  most check no configuration
             checks_of_configuration,

@@ -37,9 +37,9 @@ def run_init(  # noqa: PLR0913  what a configuration is made of, and where it go
         text = _NO_ASCII.sub(lambda one: f"\\U{ord(one[0]):08X}", text)
     write_for_user(name, text, force=force)
     for path, content in made.beside.items() if name != "-" else ():
-        place = Path(name).parent / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_for_user(str(place), content, force=force)
+        other = Path(name).parent / path
+        other.parent.mkdir(parents=True, exist_ok=True)
+        write_for_user(str(other), content, force=force)
     shown, file = output.screen(sys.stderr), shlex.quote(name)
     shown.wrap(f"to {made.goal}: {made.time}", 2)
     if name != "-" and made.command:

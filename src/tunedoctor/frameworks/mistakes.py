@@ -35,7 +35,7 @@ Find = Callable[[Configuration], Iterator[Mistake]]
 
 def configuration_checks(found: Configuration) -> tuple[Check, ...]:
     """Return a check for each kind of mistake that the configuration of a framework can have."""
-    machine = (
+    machine: tuple[tuple[str, str, Severity, Callable[[Configuration], Callable[..., Result]]], ...] = (
         ("config-bf16", "The configuration wants bf16 on an older GPU", "warning", _bf16_check),
         ("config-flash-attention", "The GPU is too old for flash attention", "error", _flash_check),
         ("config-gpus", "The configuration starts more GPUs than exist", "error", _gpus_check),
@@ -47,7 +47,7 @@ def configuration_checks(found: Configuration) -> tuple[Check, ...]:
     ]
     checks += [
         _check(id_, title, severity, make(found), found) for id_, title, severity, make in machine
-    ]  # type: ignore[arg-type]
+    ]
     return tuple(checks)
 
 
@@ -284,7 +284,7 @@ def _sharding(found: Configuration) -> Iterator[Mistake]:
                 )
     if plan.framework == "axolotl":
         if _is_set(found, "deepspeed") and (
-            _is_set(found, "fsdp") or _is_set(found, "fsdp_config")
+            _is_set(found, "fsdp")
         ):
             yield Mistake(
                 "deepspeed",
