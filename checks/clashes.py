@@ -39,33 +39,35 @@ def library_version_clash(
 ) -> api.Result:
     """Combine declared clashes and known pairs; the worst one sets severity and title."""
     pairs = api.pairs_of("library-version-clash", facts)
-    known_ = [_of_caller(facts, pair) or _pair(pair, api.pair_note(pairs)) for pair in pairs]
+    pair_clashes = [_of_caller(facts, pair) or _pair(pair, api.pair_note(pairs)) for pair in pairs]
     declared = [
-        _clash(one, facts) for one in _clash_declared(facts, [set(p.versions) for p in pairs])
+        _clash(unmet, facts) for unmet in _clash_declared(facts, [set(p.versions) for p in pairs])
     ]
-    said = [*([] if facts.packages else _from_pip(facts)), *_from_resolver(facts)]
-    if not (pairs or declared or said):
-        said = [*_from_check(facts)]
+    reported = [*([] if facts.packages else _from_pip(facts)), *_from_resolver(facts)]
+    if not (pairs or declared or reported):
+        reported = [*_from_check(facts)]
     code = [] if pairs else [*islice(_from_code(facts), 1)]
     order = ("error", "warning", "note").index
-    found = sorted([*code, *known_, *declared, *said], key=lambda one: order(one.severity))
-    if not found:
+    clashes = sorted(
+        [*code, *pair_clashes, *declared, *reported], key=lambda clash: order(clash.severity)
+    )
+    if not clashes:
         return _suspected(facts) or (packages if isinstance(packages, api.Unknown) else None)
-    shown = [one for one in found if one.severity == found[0].severity]
-    fix = api.lasting([(one.fix, one.rests_on) for one in shown], api.known(packages))
+    worst = [clash for clash in clashes if clash.severity == clashes[0].severity]
+    fix = api.lasting([(clash.fix, clash.rests_on) for clash in worst], api.known(packages))
     # for a name without a version pip keeps the installed release unless --upgrade is given
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
     command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
-    named = [*(one for one in known_ if one in shown), *code, *declared]
+    two_packages = [*(clash for clash in pair_clashes if clash in worst), *code, *declared]
     return api.Finding(
-        severity=found[0].severity,
-        title=_title(named[0].names) if named else "",
-        found=api.clauses(one.found for one in shown),
-        means=shown[0].means,
-        said=next((one.said for one in shown if one.said), ""),
-        certain=any(one.proved for one in code),
+        severity=clashes[0].severity,
+        title=_title(two_packages[0].names) if two_packages else "",
+        found=api.clauses(one.found for one in worst),
+        means=worst[0].means,
+        said=next((clash.said for clash in worst if clash.said), ""),
+        certain=any(clash.proved for clash in code),
         cure=command or api.advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
-        cure_note=shown[0].note if len(shown) == 1 else "",
+        cure_note=worst[0].note if len(worst) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
 
@@ -77,39 +79,39 @@ def _title(names: Sequence[str]) -> str:
     return pair if len(names) > 1 else f"The script does not work with {names[0]}"
 
 
-def _pair(one: api.Broken, note: str) -> _Clash:
-    names, both = one.row.names[:2], api.together(one.versions)
+def _pair(pair: api.Broken, note: str) -> _Clash:
+    names, both = pair.row.names[:2], api.together(pair.versions)
     return _Clash(
-        one.row.severity,
-        f"the error '{one.said}', with {both}" if one.said and both else api.pair_found(one),
-        api.pair_means(one.row),
-        one.row.fix,
-        one.said,
-        frozenset(one.versions.keys() - one.row.fix.keys()),
+        pair.row.severity,
+        f"the error '{pair.said}', with {both}" if pair.said and both else api.pair_found(pair),
+        api.pair_means(pair.row),
+        pair.row.fix,
+        pair.said,
+        frozenset(pair.versions.keys() - pair.row.fix.keys()),
         names if len(names) > 1 or not both else [both],
         note,
     )
 
 
-def _of_caller(facts: api.Facts, one: api.Broken) -> _Clash | None:
+def _of_caller(facts: api.Facts, pair: api.Broken) -> _Clash | None:
     """Return the clash as one of an installed library whose code uses something that a newer library removed.
 
     Rows that downgrade the other library are meant for user scripts; an installed library has newer releases.
     """
-    ((neighbour, range_), *more) = one.row.fix.items() or (("", ""),)
-    if not one.said or more or not range_.startswith("<"):
+    ((neighbour, range_), *more) = pair.row.fix.items() or (("", ""),)
+    if not pair.said or more or not range_.startswith("<"):
         return None
-    errors = (error for error in facts.errors.errors if one.said in error.text)
-    owner = next((o for error in errors for o in api.owners(error) if o not in one.row.names), "")
+    errors = (error for error in facts.errors.errors if pair.said in error.text)
+    owner = next((o for error in errors for o in api.owners(error) if o not in pair.row.names), "")
     version = facts.packages.version(owner)
     if not version or owner == "torch":
         return None
     return _Clash(
-        one.row.severity if api.of_stack(owner, facts.packages) else "warning",
-        f"{owner} {version} is written for another release of {neighbour}: '{one.said}'",
+        pair.row.severity if api.of_stack(owner, facts.packages) else "warning",
+        f"{owner} {version} is written for another release of {neighbour}: '{pair.said}'",
         f"a script that imports {owner} fails at that import",
         {owner: "*"},
-        one.said,
+        pair.said,
         frozenset({neighbour}),
         (owner, neighbour),
     )
@@ -118,15 +120,17 @@ def _of_caller(facts: api.Facts, one: api.Broken) -> _Clash | None:
 def _suspected(facts: api.Facts) -> api.Finding | None:
     """Suspect the version of a library from which unnamed code uses something it does not have."""
     others = (m for m in api.misfits(facts.errors, loosely=True) if m.other not in QUANTISERS)
-    one = next(others, None)
-    if one is None or api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
+    misfit = next(others, None)
+    if misfit is None or api.first_transformers(misfit.said.partition("'")[2].partition("'")[0]):
         return None
-    if one.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
+    if misfit.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
         return None
-    newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other)
-    cure = api.advise(OF_TORCH) if one.other == "triton" else newer
+    newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(misfit.other, ()), misfit.other)
+    cure = api.advise(OF_TORCH) if misfit.other == "triton" else newer
     check = api.pip_line(facts.interpreter, "check")
-    return facts.worded("/suspected", said=one.said, cure=cure, pip_check=check, other=one.other)
+    return facts.worded(
+        "/suspected", said=misfit.said, cure=cure, pip_check=check, other=misfit.other
+    )
 
 
 def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:
@@ -134,41 +138,48 @@ def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet
     versions = api.versions_of(facts.packages, facts.torch)
     proved = [{b.library, b.neighbour} for b in api.broken_contracts(facts.contracts, versions)]
 
-    def told_elsewhere(one: api.Unmet) -> bool:
-        owner, pair = one.owner.name, {one.owner.name, one.name}
-        two = one.name == "numpy" and api.release(one.installed)[:1] >= (2,)
+    def reported_elsewhere(unmet: api.Unmet) -> bool:
+        owner, pair = unmet.owner.name, {unmet.owner.name, unmet.name}
+        two = unmet.name == "numpy" and api.release(unmet.installed)[:1] >= (2,)
         return (
             any(pair <= names for names in covered)
-            or (one.name == "torch" and (owner in ELSEWHERE or not (one.too_new or one.beyond)))
-            or (owner == "torch" and one.too_new)
+            or (
+                unmet.name == "torch"
+                and (owner in ELSEWHERE or not (unmet.too_new or unmet.beyond))
+            )
+            or (owner == "torch" and unmet.too_new)
             # numpy-abi reports requirements that no NumPy 2 meets
-            or (two and api.within("2.0.0", one.specifier) is False)
+            or (two and api.within("2.0.0", unmet.specifier) is False)
             # import-contract-clash reports what a too new library no longer has
-            or (one.too_new and owner not in CHECKS_AT_IMPORT and pair in proved)
+            or (unmet.too_new and owner not in CHECKS_AT_IMPORT and pair in proved)
         )
 
-    every = api.unmet_by_all(facts.packages, facts.interpreter, facts.host, facts.torch)
-    return [one for one in every if one.installed and not told_elsewhere(one)]
+    unmet_requirements = api.unmet_by_all(
+        facts.packages, facts.interpreter, facts.host, facts.torch
+    )
+    return [
+        unmet for unmet in unmet_requirements if unmet.installed and not reported_elsewhere(unmet)
+    ]
 
 
-def _clash(one: api.Unmet, facts: api.Facts) -> _Clash:
-    owner = one.owner.name
-    stops = not (one.too_new or one.beyond or owner == "torch")
-    has = "no longer has" if one.too_new else "does not have yet"
-    means = f"{owner} calls something that {one.name} {one.installed} {has}"
+def _clash(unmet: api.Unmet, facts: api.Facts) -> _Clash:
+    owner = unmet.owner.name
+    stops = not (unmet.too_new or unmet.beyond or owner == "torch")
+    has = "no longer has" if unmet.too_new else "does not have yet"
+    means = f"{owner} calls something that {unmet.name} {unmet.installed} {has}"
     if owner in CHECKS_AT_IMPORT:
-        means = f"import {owner} fails: '{one.wanted} is required for a normal functioning of this module'"
+        means = f"import {owner} fails: '{unmet.wanted} is required for a normal functioning of this module'"
         stops = True
-    elif one.own_part:
-        means = f"import {owner} fails: it accepts only its own release of {one.name}"
+    elif unmet.own_part:
+        means = f"import {owner} fails: it accepts only its own release of {unmet.name}"
         stops = api.of_stack(owner, facts.packages)
     return _Clash(
         "error" if stops else "warning",
-        f"{owner} {one.owner.version} requires {one.wanted}, but {one.name} {one.installed} is installed",
+        f"{owner} {unmet.owner.version} requires {unmet.wanted}, but {unmet.name} {unmet.installed} is installed",
         means,
-        {one.name: one.specifier},
+        {unmet.name: unmet.specifier},
         rests_on=frozenset({owner}),
-        names=(owner, one.name),
+        names=(owner, unmet.name),
     )
 
 
@@ -194,23 +205,23 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Clash]:
         if pin and depends[3] not in ("torch", "python", "numpy"):
             pairs.append((*depends.groups(), "", pin))
     for owner, version, name, specifier, _, pin in dict.fromkeys(pairs):
-        wanted = specifier.rstrip(", ")
-        if owner not in ELSEWHERE and api.within(pin, wanted) is False:
+        required = specifier.rstrip(", ")
+        if owner not in ELSEWHERE and api.within(pin, required) is False:
             yield _Clash(
                 "error",
-                f"{owner} {version} requires {name}{wanted}, but {name}=={pin} is requested",
+                f"{owner} {version} requires {name}{required}, but {name}=={pin} is requested",
                 "the installation fails: no version meets both requirements",
-                {name: wanted},
+                {name: required},
             )
 
 
 def _from_check(facts: api.Facts) -> Iterator[_Clash]:
     """Read the error of a library that checks another library's version before anything else runs."""
-    if one := api.compares(facts.errors):
-        means = f"{one.owner or 'a library'} refuses to run with this release of {one.other}"
-        stated = facts.expression("/states").match(one.said)
-        fix = {one.other: stated["wanted"] if stated else ""}
-        yield _Clash("error", f"the error '{one.said}'", means, fix, one.said)
+    if comparison := api.compares(facts.errors):
+        means = f"{comparison.owner or 'a library'} refuses to run with this release of {comparison.other}"
+        stated = facts.expression("/states").match(comparison.said)
+        fix = {comparison.other: stated["wanted"] if stated else ""}
+        yield _Clash("error", f"the error '{comparison.said}'", means, fix, comparison.said)
 
 
 def _from_code(facts: api.Facts) -> Iterator[_Clash]:
@@ -219,9 +230,9 @@ def _from_code(facts: api.Facts) -> Iterator[_Clash]:
     gone = api.given_up(facts.errors, torch)
     if gone and gone.owner not in QUANTISERS:
         who = gone.owner or "the code that uses it"
-        found = f"the error '{gone.said}'" + (f" in the code of {who}" if gone.owner else "")
+        error = f"the error '{gone.said}'" + (f" in the code of {who}" if gone.owner else "")
         means = f"{who} is written for a torch older than {gone.since}, which removed it"
-        yield _Clash("error", found, means, {gone.owner: ""} if gone.owner else {}, gone.said)
+        yield _Clash("error", error, means, {gone.owner: ""} if gone.owner else {}, gone.said)
     for lack in api.lacking(facts.errors, api.versions_of(facts.packages, facts.torch)):
         if lack.library not in QUANTISERS:
             yield _Clash(
@@ -242,8 +253,8 @@ def _from_code(facts: api.Facts) -> Iterator[_Clash]:
         if not any(pair.said for id_ in others for pair in api.pairs_of(id_, facts)):
             names = (misfit.owner, misfit.other)
             means = f"{misfit.owner} calls something that this {misfit.other} no longer has or does not have yet"
-            found = f"the error '{misfit.said}' in the code of {misfit.owner}"
-            yield _Clash("error", found, means, dict.fromkeys(names, ""), misfit.said, names=names)
+            error = f"the error '{misfit.said}' in the code of {misfit.owner}"
+            yield _Clash("error", error, means, dict.fromkeys(names, ""), misfit.said, names=names)
 
 
 WINDOWS_SINCE = "2.4.1"
@@ -256,7 +267,7 @@ COMPILED = frozenset(
 @api.check("numpy-abi")
 def numpy_abi(facts: api.Facts) -> api.Finding | None:
     """Use known pairs and an old torch first, then upper bounds that the stack declares, then errors."""
-    pairs = [one for one in api.pairs_of("numpy-abi", facts) if one.row.id != "numpy-2-abi-any"]
+    pairs = [pair for pair in api.pairs_of("numpy-abi", facts) if pair.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
     error = facts.heard() or _warned(facts)
@@ -293,10 +304,10 @@ def _warned(facts: api.Facts) -> str:
 def _capped(facts: api.Facts, numpy: str) -> api.Unmet | None:
     """Return the requirement of a compiled stack package that no NumPy 2 meets."""
     own = (facts.packages, facts.interpreter, facts.host, facts.torch)
-    for one in api.unmet(*own, names=COMPILED):
-        two = one.installed and api.release(numpy)[:1] >= (2,)
-        if one.name == "numpy" and two and api.within("2.0.0", one.specifier) is False:
-            return one
+    for unmet in api.unmet(*own, names=COMPILED):
+        two = unmet.installed and api.release(numpy)[:1] >= (2,)
+        if unmet.name == "numpy" and two and api.within("2.0.0", unmet.specifier) is False:
+            return unmet
     return None
 
 
@@ -316,10 +327,10 @@ def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
     """Report other packages that require a NumPy below 2."""
     for distribution in facts.packages.distributions if numpy else ():
         for line in distribution.requires if distribution.name not in COMPILED else ():
-            wanted = line[5:].strip().strip("()").replace(" ", "")
-            plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
-            if plain and api.within(numpy, wanted) is api.within("2.0.0", wanted) is False:
-                return facts.worded("/declared", owner=distribution, wanted=wanted, numpy=numpy)
+            required = line[5:].strip().strip("()").replace(" ", "")
+            plain = line.startswith("numpy") and ";" not in line and "<2" in required
+            if plain and api.within(numpy, required) is api.within("2.0.0", required) is False:
+                return facts.worded("/declared", owner=distribution, wanted=required, numpy=numpy)
     return None
 
 
@@ -328,10 +339,12 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use known pairs, then the binary for the build's CUDA, then errors."""
     if pairs := api.pairs_of("quantisation-library-mismatch", facts):
         return api.pair_finding(facts, pairs[:1])
-    version, said = facts.packages.version("bitsandbytes"), facts.heard()
+    version, error_text = facts.packages.version("bitsandbytes"), facts.heard()
     lacks = _lacks(facts, version)
-    if lacks or said:
-        return facts.worded("/no-binary" if lacks else "", said=said, lacks=lacks, version=version)
+    if lacks or error_text:
+        return facts.worded(
+            "/no-binary" if lacks else "", said=error_text, lacks=lacks, version=version
+        )
     for part, settle in (("misfit", ""), ("suspected", api.pip_line(facts.interpreter, "check"))):
         for misfit in api.misfits(facts.errors, loosely=part == "suspected"):
             if mine := QUANTISERS & {misfit.owner, misfit.other}:
@@ -340,8 +353,8 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
                     f"/{part}", said=misfit.said, cure=cure, settle=settle, one=misfit
                 )
     if kernels := facts.matched("/kernels"):
-        said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
-        return facts.worded("/kernels", said=said, settle=listing)
+        error_text, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
+        return facts.worded("/kernels", said=error_text, settle=listing)
     skipped = facts.heard("/torchao")
     if not skipped:
         return None

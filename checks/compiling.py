@@ -24,34 +24,36 @@ def compiler_missing(facts: api.Facts) -> api.Finding | None:
     return facts.worded(*cases, ":root", said=error, version=version)
 
 
-def _windows(facts: api.Facts, said: str) -> bool:
+def _windows(facts: api.Facts, error_text: str) -> bool:
     """Recognise Windows by the system, the error text or a file in its traceback."""
     if facts.host:
         return facts.host.os == "windows"
     files = (frame.file for error in facts.errors.errors for frame in error.frames)
     drive = facts.expression("/drive")
-    return facts.search("/of-windows", said) is not None or any(drive.match(file) for file in files)
+    return facts.search("/of-windows", error_text) is not None or any(
+        drive.match(file) for file in files
+    )
 
 
 @api.check("toolkit-build-mismatch")
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use an error first; versions alone are a note, and only with DeepSpeed installed."""
-    if refused := facts.if_heard(*(f"/{one}" for one in ("host", "arch", "standard"))):
+    if refused := facts.if_heard(*(f"/{part}" for part in ("host", "arch", "standard"))):
         return refused
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
     if own := facts.matched("/own-build"):
         # an extension compiled here by an nvcc newer than the CUDA runtime that torch uses
         case = "/newer-nvcc:home" if cuda else ""
-        said = f"undefined symbol: {own['symbol']}, version {own['library']}"
-        return facts.worded(case, "/newer-nvcc", said=said, library=own["library"])
-    said = facts.heard()
+        error = f"undefined symbol: {own['symbol']}, version {own['library']}"
+        return facts.worded(case, "/newer-nvcc", said=error, library=own["library"])
+    error = facts.heard()
     differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
-    if not said and not (differ and facts.packages.get("deepspeed")):
+    if not error and not (differ and facts.packages.get("deepspeed")):
         return None
-    wanted = facts.search("/wanted", said)
-    release = ".".join(map(str, api.parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
+    stated = facts.search("/wanted", error)
+    release = ".".join(map(str, api.parts(cuda)[:2])) or (stated[1] or stated[2] if stated else "")
     return facts.worded(
-        ":differ" if differ else "", ":release" if release else ":else", said=said, release=release
+        ":differ" if differ else "", ":release" if release else ":else", said=error, release=release
     )
 
 
@@ -59,10 +61,13 @@ OF_TORCH = api.expression("extension-abi-mismatch/of-torch")
 PROCEDURE = api.expression("extension-abi-mismatch/procedure")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """Other checks report these."""
-ANEW = "Reinstall the extension named before 'undefined symbol', built for this torch"
+REINSTALL = "Reinstall the extension named before 'undefined symbol', built for this torch"
 OWN = ("flash_attn", "xformers", "vllm", "bitsandbytes", "torchao", "deepspeed", "causal_conv1d")
-NAMED = {one: one.replace("_", "-") for one in (*OWN, "mamba_ssm", "torch_scatter", "torch_sparse")}
-NAMED["selective_scan"] = "mamba-ssm"
+DISTRIBUTIONS = {
+    module: module.replace("_", "-")
+    for module in (*OWN, "mamba_ssm", "torch_scatter", "torch_sparse")
+}
+DISTRIBUTIONS["selective_scan"] = "mamba-ssm"
 """Part of a path -> the distribution that installs it."""
 REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-deps")
 
@@ -81,9 +86,9 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
         return _from_symbol(facts, match[1], "")
     if match := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         # the installed extension, or how to find it
-        name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
+        name = next((n for n in DISTRIBUTIONS.values() if facts.packages.version(n)), "")
         key, symbol = "/from-bare-symbol", match[1]
-        cure = _rebuild(facts, name) if name else api.advise(ANEW)
+        cure = _rebuild(facts, name) if name else api.advise(REINSTALL)
         return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
     if message := facts.heard():
         return facts.worded("/deepspeed", said=message, cure=_rebuild(facts, "deepspeed"))
@@ -101,9 +106,9 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     # pip gets no guess for an unknown folder
     tops = facts.expression("/installed").findall(path)
-    of = next((NAMED[n] for n in NAMED if n in path or n == stem), "")
-    of = of or (api.distribution_of(tops[-1]) if tops else "")
-    name = of or stem.lstrip("_") or "extension"
+    distribution = next((DISTRIBUTIONS[n] for n in DISTRIBUTIONS if n in path or n == stem), "")
+    distribution = distribution or (api.distribution_of(tops[-1]) if tops else "")
+    name = distribution or stem.lstrip("_") or "extension"
     # the ABI of PyTorch's own Linux wheels; conda's differ
     last = "<2.6" if facts.torch.variant == "cu126" else "<2.7"
     old, case = facts.torch and api.within(facts.torch.version, last), ""
@@ -115,7 +120,7 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
         case,
         f"/symbol:{name}" if name == "flash-attn" else "",
         "/symbol",
-        cure=_rebuild(facts, of) if of else api.advise(ANEW),
+        cure=_rebuild(facts, distribution) if distribution else api.advise(REINSTALL),
         name=name,
         what=f"{name} {facts.packages.version(name)}".strip(),
         stem=stem,

@@ -1,6 +1,6 @@
 from tunedoctor import api
 
-SAID = {"lost": "Unknown Error", "kept": "Insufficient Permissions"}
+NVML_MESSAGES = {"lost": "Unknown Error", "kept": "Insufficient Permissions"}
 NODES = {"/dev/nvidia0", "/dev/nvidiactl"}
 UNSEEN = ("/unseen", "/no-gpu")
 REFUSALS = ("rootless", "no-cgroup", "nothing-to-bring")
@@ -15,15 +15,15 @@ def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
     # Source: NVIDIA Container Toolkit, Troubleshooting
     for code, part in ((999, "lost"), (4, "kept")):
         if facts.nvidia_answer.says(code):
-            return facts.worded(f"/{part}", said=SAID[part])
-    shown = bool(facts.nvidia.gpus)
+            return facts.worded(f"/{part}", said=NVML_MESSAGES[part])
+    has_gpus = bool(facts.nvidia.gpus)
     # the GPUs in a report can be the host's, listed next to the failure in the container
-    asked_in_vain = facts.container.gpu_asked and (not shown or facts.heard(UNSEEN[0]))
+    asked_in_vain = facts.container.gpu_asked and (not has_gpus or facts.heard(UNSEEN[0]))
     if facts.container.gpu_asked is False or asked_in_vain:
         early = _from_start(facts)
-        if early or not shown:
+        if early or not has_gpus:
             return early or _from_text(facts, bus=False)
-    return None if shown else _in_words(facts) or _by_devices(facts) or _from_text(facts)
+    return None if has_gpus else _in_words(facts) or _by_devices(facts) or _from_text(facts)
 
 
 def _by_devices(facts: api.Facts) -> api.Finding | None:
@@ -60,14 +60,16 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
     enroot's doc/standard-hooks.md, 98-nvidia.sh.
     """
     kind, error = facts.container.kind, facts.heard(*UNSEEN)
-    known = kind in ("docker", "enroot", "kubernetes") and facts.container.evidence == "the text"
-    return facts.worded(f"/{kind}", said=error) if known and error else None
+    recognised = (
+        kind in ("docker", "enroot", "kubernetes") and facts.container.evidence == "the text"
+    )
+    return facts.worded(f"/{kind}", said=error) if recognised and error else None
 
 
 def _from_start(facts: api.Facts) -> api.Finding | None:
     """Use the report's command that started the container and the sign that it has no GPU."""
     error = facts.heard(*UNSEEN)
-    seen = f"the error '{error}'" if error else "torch.cuda.is_available() is False"
+    symptom = f"the error '{error}'" if error else "torch.cuda.is_available() is False"
     desktop = facts.container.evidence == "Docker Desktop"
     blind = facts.runtime.gpu_available is False
     cpu = facts.torch.accelerator == "cpu"
@@ -76,9 +78,9 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
     amd = facts.torch.accelerator == "rocm" or "HIP" in error
     vendor = "amd" if amd else "nvidia"
     if desktop:
-        return facts.worded(f"/desktop:{vendor}", said=error, seen=seen)
+        return facts.worded(f"/desktop:{vendor}", said=error, seen=symptom)
     command, toolkit = _command(facts, vendor), "" if amd else "nvidia-container-toolkit"
-    return facts.worded("/start", *command, said=error, seen=seen, toolkit=toolkit)
+    return facts.worded("/start", *command, said=error, seen=symptom, toolkit=toolkit)
 
 
 def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:

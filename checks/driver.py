@@ -65,8 +65,8 @@ def driver_missing(facts: api.Facts) -> api.Finding | None:
 
 def _served(facts: api.Facts) -> bool:
     """Return whether a driver listed the GPUs in a report; a name alone is only the user's word."""
-    shown = any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
-    return bool(facts.nvidia and (facts.runtime.gpu_available or facts.nvidia_driver or shown))
+    measured = any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
+    return bool(facts.nvidia and (facts.runtime.gpu_available or facts.nvidia_driver or measured))
 
 
 def _trains(card: api.PciDevice) -> bool:
@@ -94,8 +94,8 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
         slots = [card.slot for card in cards]
         return facts.worded("/virtual", **words, by=cards[0].driver, slots=slots)
     if state.on_disk is False and libraries:
-        way = api.rebuild_module(facts.host)
-        return facts.worded("/no-module", cure=way.cure, **words, note=way.note)
+        advice = api.rebuild_module(facts.host)
+        return facts.worded("/no-module", cure=advice.cure, **words, note=advice.note)
     if state.on_disk is False or (state.on_disk is None and not libraries):
         old = bool(models) and all(model and model.last_branch for model in models)
         words["way"] = api.install_driver(facts.host, old_card=old, container=facts.container)
@@ -111,16 +111,16 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
 
 def _from_text(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
-    said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
+    error = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     if not answer.says(9):
-        said = facts.heard("/logged", "")
-    unseen = "" if said else facts.heard("/engine")
-    said = said or unseen
-    if not said or _served(facts) or facts.host.wsl:
+        error = facts.heard("/logged", "")
+    unseen = "" if error else facts.heard("/engine")
+    error = error or unseen
+    if not error or _served(facts) or facts.host.wsl:
         return None
     settle = "nvidia-smi; docker context ls" if unseen else ""
-    first = said.splitlines()[0].rstrip(" .")
-    return facts.worded("/from-text", said=said, first=first, settle=settle)
+    first = error.splitlines()[0].rstrip(" .")
+    return facts.worded("/from-text", said=error, first=first, settle=settle)
 
 
 def _name(card: api.PciDevice) -> str:
@@ -150,8 +150,8 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     raised = bool(driver.cuda and torch) and api.at_least(driver.cuda, torch.cuda)
     if not error and (not low or raised):
         return None
-    seen = api.visible_gpus(facts.nvidia.gpus, facts.environment)
-    capabilities = tuple({card.compute_capability for card in seen if card.compute_capability})
+    cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
+    capabilities = tuple({card.compute_capability for card in cards if card.compute_capability})
     offered, version, fit = _cuda_of(error), driver.version, None
     if not driver and offered:
         version = api.driver_floor(f"{api.parts(offered)[0]}.0", windows=False)
@@ -175,11 +175,11 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _cuda_of(said: str) -> str:
+def _cuda_of(error: str) -> str:
     """Return "12.8" of "found version 12080": that number is a CUDA release, not a driver."""
-    if number := api.expression("driver-too-old/number").search(said):
+    if number := api.expression("driver-too-old/number").search(error):
         return f"{int(number[1]) // 1000}.{int(number[1]) % 1000 // 10}"
-    offered = api.expression("driver-too-old/offered").search(said)
+    offered = api.expression("driver-too-old/offered").search(error)
     return offered[1] if offered else ""
 
 
@@ -196,8 +196,8 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     if not error and not geforce:
         return None
     folders = (facts.environment.get("LD_LIBRARY_PATH") or "").split(":")
-    kept = ":".join(folder for folder in folders if folder and "/compat" not in folder)
-    cure = api.set_variable(None, "LD_LIBRARY_PATH", kept or None)
+    remaining = ":".join(folder for folder in folders if folder and "/compat" not in folder)
+    cure = api.set_variable(None, "LD_LIBRARY_PATH", remaining or None)
     subject = f"the error '{error}'" if error else geforce[0]
     return facts.worded(said=error, cure=cure, subject=subject, file=file)
 
@@ -223,16 +223,16 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     waiting = [card for card in facts.nvidia.gpus if card.fabric_state in WAITING]
-    said = facts.heard()
+    error = facts.heard()
     service = facts.heard("/service")
-    failed = said or facts.runtime.gpu_available is False
+    failed = error or facts.runtime.gpu_available is False
     # a text that shows the service and nothing else
     bare = not (facts.pci or facts.nvidia or facts.runtime)
-    said = said or (service if failed or bare else "")
+    error = error or (service if failed or bare else "")
     switches = facts.pci.nvswitches
-    if not said and not (waiting and (failed or switches)):
+    if not error and not (waiting and (failed or switches)):
         return None
-    state = f"the service says '{said}'" if said == service else f"CUDA says '{said}'"
+    state = f"the service says '{error}'" if error == service else f"CUDA says '{error}'"
     if waiting:
         indexes = api.listed(str(card.index) for card in waiting)
         state = f"fabric state of GPU {indexes}: {waiting[0].fabric_state}"
@@ -240,8 +240,8 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     case = "inside" if facts.container else "debian" if debian else "other"
     count = f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else ""
     branch = (api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0]
-    seen = ":seen" if facts.nvidia else ""
-    return facts.worded(f":{case}", seen, said=said, switches=count, state=state, branch=branch)
+    listed = ":seen" if facts.nvidia else ""
+    return facts.worded(f":{case}", listed, said=error, switches=count, state=state, branch=branch)
 
 
 @api.check("no-gpu")
@@ -274,21 +274,21 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     reloads = any(reload.search(command) for command in facts.typed.commands)
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
         return None
-    named = facts.heard("/own")
-    error = named or facts.heard()
+    own_error = facts.heard("/own")
+    error = own_error or facts.heard()
     nodes = state.missing_nodes if state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
     proven = facts.container or facts.runtime.gpu_available is False
     if not error and not (lacks and proven):
         return None
-    says = f"the message '{named}'" if named else f"CUDA says '{error}'"
+    says = f"the message '{own_error}'" if own_error else f"CUDA says '{error}'"
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
-    settle = "" if state or facts.nvidia_answer or named else SETTLE
-    seen = ":seen" if state else ""
+    settle = "" if state or facts.nvidia_answer or own_error else SETTLE
+    report = ":seen" if state else ""
     what = f"{NODE} is missing" if lacks else says
-    return facts.worded(f":{case}", seen, said=error, settle=settle, what=what, loaded=loaded)
+    return facts.worded(f":{case}", report, said=error, settle=settle, what=what, loaded=loaded)
 
 
 @api.check("xpu-driver")

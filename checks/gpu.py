@@ -8,10 +8,16 @@ from tunedoctor import api
 @api.check("gpu-does-not-compute")
 def gpu_does_not_compute(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Use the first stage `matmul DEVICE DTYPE` that failed."""
-    ended = [one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung")]
-    mine = (s for s in ended if s.name.startswith("matmul ") and " cpu" not in s.name)
+    unfinished = [
+        stage for stage in runtime.stages if stage.outcome in ("failed", "crashed", "hung")
+    ]
+    mine = (
+        stage
+        for stage in unfinished
+        if stage.name.startswith("matmul ") and " cpu" not in stage.name
+    )
     build = facts.expression("/of-the-build")
-    failed = [s for s in mine if not build.search(f"{s.error_type} {s.error}")]
+    failed = [stage for stage in mine if not build.search(f"{stage.error_type} {stage.error}")]
     if not failed or all(stage.name.endswith("bfloat16") for stage in failed):
         return None
     first = failed[0]
@@ -31,13 +37,13 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
     if lost or facts.kernel_log.fell_off_bus or newest:
         slot, log = newest.slot if newest else "", "kernel log" if facts.kernel_log else ""
-        said = "GPU is lost" if lost else ""
+        error_text = "GPU is lost" if lost else ""
         by = "the driver reports 'GPU is lost' (15)" if lost else "the kernel log says so"
-        return facts.worded("/lost", said=said, evidence=(log,), slot=slot, by=by)
-    states = sorted(_states(facts), key=lambda one: SEVERE.index(one[0].partition(":")[0]))
-    others = [f"{given['name']}: {given['says']}" for _, given in states[1:4]]
-    for key, given in states[:1]:
-        return facts.worded(key, **given, others=others)
+        return facts.worded("/lost", said=error_text, evidence=(log,), slot=slot, by=by)
+    states = sorted(_states(facts), key=lambda state: SEVERE.index(state[0].partition(":")[0]))
+    others = [f"{fields['name']}: {fields['says']}" for _, fields in states[1:4]]
+    for key, fields in states[:1]:
+        return facts.worded(key, **fields, others=others)
     for card in (gpu for gpu in facts.amd.gpus if gpu.ras_uncorrected):
         return facts.worded("/amd", card=card, blocks=card.ras_blocks)
     return _logged(facts) or facts.if_heard("/ras", "")
@@ -49,11 +55,11 @@ SEVERE = ("/beyond-repair", "/asks", "/asks-later", "/memory-errors")
 def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the driver's current state of each card: a description and what it needs."""
     for card in facts.nvidia.gpus:
-        known: dict[str, str] = api.table("xids")["recovery"]
+        recovery_keys: dict[str, str] = api.table("xids")["recovery"]
         card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
         action = card.recovery_action.upper().replace(" ", "_")
         action_text = f"recovery action {action}" if action not in ("", "NONE", "N/A") else ""
-        key = known.get(action, "asks:reboot" if "REBOOT" in action else "asks:reset")
+        key = recovery_keys.get(action, "asks:reboot" if "REBOOT" in action else "asks:reset")
         if card.remap_failed:
             says = "; ".join(filter(None, ("remapping of faulty memory rows failed", action_text)))
             yield "/beyond-repair", card_is | {"uuid": card.uuid or "not known", "says": says}
@@ -92,14 +98,16 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     """Judge the best GPU of the build's vendor; an error text makes it an error."""
     error = facts.heard()
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
-    told_ = [card for card in cards if card.compute_capability]
-    named = [f"{c.name} (compute capability {c.compute_capability})" for c in told_]
-    old = all(api.parts(card.compute_capability) < (8, 0) for card in told_)
+    cards_with_capability = [card for card in cards if card.compute_capability]
+    descriptions = [
+        f"{c.name} (compute capability {c.compute_capability})" for c in cards_with_capability
+    ]
+    old = all(api.parts(card.compute_capability) < (8, 0) for card in cards_with_capability)
     if facts.torch.accelerator == "rocm":
         discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
-        named = [f"{gpu.name or 'GPU'} ({gpu.gfx})" for gpu in discrete]
+        descriptions = [f"{gpu.name or 'GPU'} ({gpu.gfx})" for gpu in discrete]
         old = all(gpu.gfx.startswith(OLD) for gpu in discrete)
-    names = api.listed(dict.fromkeys(named)) if old else ""
+    names = api.listed(dict.fromkeys(descriptions)) if old else ""
     error = error or (facts.heard("/on-old") if names else "")
     if not names and not error:
         return None
@@ -121,15 +129,15 @@ def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
         for card in api.visible_gpus(gpus.gpus, facts.environment)
         if card.memory_total and card.memory_free is not None and not card.unified_memory
     ]
-    share, card = max(full, key=lambda one: one[0], default=(0, None))
+    share, card = max(full, key=lambda pair: pair[0], default=(0, None))
     if card is None or share <= SHARE:
         return None
-    biggest = sorted(card.processes, key=lambda p: p.memory or 0, reverse=True)
+    biggest = sorted(card.processes, key=lambda process: process.memory or 0, reverse=True)
     python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
-    sizes = [f", {api.gib(one.memory)}" if one.memory else "" for one in biggest]
+    sizes = [f", {api.gib(process.memory)}" if process.memory else "" for process in biggest]
     holders = [
-        f"{p.name or 'process'} ({p.pid}{size})"
-        for p, size in zip(biggest[:4], sizes, strict=False)
+        f"{process.name or 'process'} ({process.pid}{size})"
+        for process, size in zip(biggest[:4], sizes, strict=False)
     ]
     pid = biggest[0].pid if biggest else 0
     return facts.worded(":python" if python else ":else", card=card, pid=pid, holders=holders)
@@ -140,23 +148,23 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     """Decide by an empty GPU list with cards on the bus; otherwise by a driver message."""
     cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
     empty = facts.nvidia_module.loaded and facts.nvidia_module.gpus_in_proc == 0 and cards
-    named = facts.heard("/said-why")
-    said = named or facts.heard()
+    reason = facts.heard("/said-why")
+    error = reason or facts.heard()
     if facts.nvidia.gpus:
         return None
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
     # nvidia-smi reached the driver but got no GPU; in WSL that has other reasons
     none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
-    if none and not said and not facts.pci and not facts.container:
+    if none and not error and not facts.pci and not facts.container:
         read = next((e.text for e in facts.errors.errors if "No devices" in e.text), "")
         return facts.worded("/lists-none", said=read)
-    if not (empty or said):
+    if not (empty or error):
         return None
     models = [model for card in cards if (model := api.nvidia_by_pci(card.device))]
     names = api.listed(model.name for model in models) or "the NVIDIA GPU"
     old = any(model.last_branch for model in models)
     floor = "570" if any(api.parts(m.compute_capability) >= (10,) for m in models) else ""
-    why = f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"
+    why = f"the error '{error}'" if error else "/proc/driver/nvidia/gpus is empty"
     needs = ""
     if driver and floor and not api.at_least(driver.version, floor):
         needs = f"driver {floor} or newer"
@@ -164,14 +172,14 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
         needs = "the proprietary module"
     elif driver.open_module is False and any(m.module == "open" for m in models):
         needs = "the open module"
-    elif not named and not floor and not old:
-        case = "/no-reason:said" if said else "/no-reason:listed"
-        return facts.worded(case, said=said, number=driver.version or "not known", names=names)
-    wanted, name = "580" if floor else "", f"driver {driver.version}" if driver.version else ""
-    way = api.install_driver(facts.host, wanted, old_card=old, container=facts.container)
+    elif not reason and not floor and not old:
+        case = "/no-reason:said" if error else "/no-reason:listed"
+        return facts.worded(case, said=error, number=driver.version or "not known", names=names)
+    branch, name = "580" if floor else "", f"driver {driver.version}" if driver.version else ""
+    advice = api.install_driver(facts.host, branch, old_card=old, container=facts.container)
     kind = {True: "open", False: "proprietary", None: ""}[driver.open_module]
-    why, said = (f"{names} needs {needs}", "") if needs else (why, said)
-    return facts.worded(said=said, way=way, why=why, driver=name, kind=kind)
+    why, error = (f"{names} needs {needs}", "") if needs else (why, error)
+    return facts.worded(said=error, way=advice, why=why, driver=name, kind=kind)
 
 
 @api.check("gpu-throttled")
@@ -209,13 +217,13 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works and not asserted:
         return None
     setting = facts.environment.get(VISIBLE) or ""
-    named = sum(entry.startswith("MIG-") for entry in api.entries(setting))
+    selected = sum(entry.startswith("MIG-") for entry in api.entries(setting))
     instances = sum(card.mig_instances for card in split)
     indexes = [str(card.index) for card in split]
     failed = asserted or facts.runtime.gpu_available is False
     if instances == 0 and len(split) == len(facts.nvidia.gpus) and source != "report":
         # a report rarely lists the instances: without a failure this proves nothing
-        if not failed and (source != "nvml" or named):
+        if not failed and (source != "nvml" or selected):
             return None
         return facts.worded(
             "/none",
@@ -225,7 +233,7 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
             shown="no instance exists" if source == "nvml" else "no instance is shown",
             run="the run" if failed else "",
         )
-    if not failed or named == 1 or instances == 1:
+    if not failed or selected == 1 or instances == 1:
         return None
     return facts.worded(
         "/unnamed:several" if "MIG-" in setting else "",
@@ -345,7 +353,7 @@ def _ordinal(facts: api.Facts) -> api.Finding | None:
     """Find a process that uses a GPU number beyond those the list allows: more ranks than GPUs."""
     left = api.entries(facts.environment.get(CUDA) or "")
     error = facts.heard("/ranks")
-    if not error or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
+    if not error or not left or any(entry.startswith("MIG-") for entry in left) or _in_mig(facts):
         return None
     return facts.worded("/ordinal", said=error, left=",".join(left), number=len(left))
 

@@ -21,8 +21,8 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
         cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
     case = ":inside" if facts.container else ":else"
     level: api.Severity = "note" if offline and not error else "error"
-    seen = ":seen" if folder else ""
-    return facts.worded(seen, case, severity=level, said=error, cure=cure, folder=folder)
+    by_folder = ":seen" if folder else ""
+    return facts.worded(by_folder, case, severity=level, said=error, cure=cure, folder=folder)
 
 
 @api.check("hub-gated-access")
@@ -83,12 +83,12 @@ VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 @api.check("hub-offline")
 def hub_offline(facts: api.Facts) -> api.Finding | None:
     """Report the variable alone as a note, as an error if a download failed."""
-    said = facts.heard()
+    error = facts.heard()
     unreached = facts.heard("/unreached")
     on = [name for name in VARIABLES if (facts.environment.get(name) or "").lower() in ON]
-    if not on and not said:
+    if not on and not error:
         return None
-    said, name = said or unreached, (on or VARIABLES)[0]
+    error, name = error or unreached, (on or VARIABLES)[0]
     cure, value = api.set_variable(facts.host, name, None), facts.environment.get(name)
-    case = "" if said else ":set"
-    return facts.worded(case, said=said, cure=cure, evidence=tuple(on), name=name, value=value)
+    case = "" if error else ":set"
+    return facts.worded(case, said=error, cure=cure, evidence=tuple(on), name=name, value=value)

@@ -15,33 +15,31 @@ def import_contract_clash(
     If only a command of a library is affected it is a note: the import and training work.
     """
     versions = api.versions_of(facts.packages, facts.torch)
-    covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
+    covered = [{*pair.versions} for pair in api.pairs_of("library-version-clash", facts)]
     covered += [
-        {one.owner.name, one.name}
-        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
-        if not one.too_new or one.owner.name == "transformers"
+        {unmet.owner.name, unmet.name}
+        for unmet in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+        if not unmet.too_new or unmet.owner.name == "transformers"
     ]
     # broken-install reports these, and torch-missing a missing torch
-    damaged = {one.name for one in facts.packages.broken}
-    left = [
-        broken_contract
-        for broken_contract in api.broken_contracts(facts.contracts, versions)
-        if not any(
-            {broken_contract.library, broken_contract.neighbour} <= names for names in covered
-        )
-        and damaged.isdisjoint({broken_contract.library, broken_contract.neighbour})
-        and (broken_contract.kind, broken_contract.module) != ("missing", "torch")
+    damaged = {distribution.name for distribution in facts.packages.broken}
+    contracts = [
+        contract
+        for contract in api.broken_contracts(facts.contracts, versions)
+        if not any({contract.library, contract.neighbour} <= names for names in covered)
+        and damaged.isdisjoint({contract.library, contract.neighbour})
+        and (contract.kind, contract.module) != ("missing", "torch")
     ]
-    if not left:
+    if not contracts:
         return packages if isinstance(packages, api.Unknown) else None
-    left = [one for one in left if not one.command] or left
-    stops = [one for one in left if one.kind != "keyword"]
+    contracts = [contract for contract in contracts if not contract.command] or contracts
+    stops = [contract for contract in contracts if contract.kind != "keyword"]
     main = [stop for stop in stops if api.needed_library(stop.led_by or stop.library)]
-    shown = main or stops or left
-    first = shown[0]
-    pairs = list(dict.fromkeys((one.library, _provider(one)) for one in shown))
-    wanted = _change(facts, shown, versions)
-    newer = any(spec == "*" and name in versions for name, spec in wanted.items())
+    reported = main or stops or contracts
+    first = reported[0]
+    pairs = list(dict.fromkeys((contract.library, _provider(contract)) for contract in reported))
+    change = _change(facts, reported, versions)
+    newer = any(spec == "*" and name in versions for name, spec in change.items())
     options = ["--upgrade"] if newer else []
     case = "missing" if first.kind == "missing" else "clash"
     place = f"the command {first.command}" if first.command else ""
@@ -50,9 +48,11 @@ def import_contract_clash(
         f":{first.kind}",
         "import-contract-clash",
         severity="note" if first.command else "error" if main else "warning",
-        cure=facts.pip("install", *options, *api.pinned(wanted)),
-        evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
-        pairs=api.clauses(_describe(shown, pair, versions) for pair in pairs),
+        cure=facts.pip("install", *options, *api.pinned(change)),
+        evidence=tuple(
+            f"{contract.file} line {contract.line}" for contract in reported if contract.file
+        )[:3],
+        pairs=api.clauses(_describe(reported, pair, versions) for pair in pairs),
         first=first,
         other=pairs[0][1],
         call=first.module.rpartition(".")[2],
@@ -60,18 +60,20 @@ def import_contract_clash(
     )
 
 
-def _provider(one: api.BrokenContract) -> str:
+def _provider(contract: api.BrokenContract) -> str:
     """Return the distribution that should provide the name."""
-    return one.neighbour or api.brought_by(one.module.partition(".")[0])
+    return contract.neighbour or api.brought_by(contract.module.partition(".")[0])
 
 
 def _describe(
-    shown: Iterable[api.BrokenContract], pair: tuple[str, str], versions: dict[str, str]
+    contracts: Iterable[api.BrokenContract], pair: tuple[str, str], versions: dict[str, str]
 ) -> str:
-    some = [one for one in shown if (one.library, _provider(one)) == pair]
-    first = some[0]
+    of_pair = [
+        contract for contract in contracts if (contract.library, _provider(contract)) == pair
+    ]
+    first = of_pair[0]
     who = api.together({first.library: versions.get(first.library, "")})
-    what = api.listed((one.name or one.module for one in some), 2)
+    what = api.listed((contract.name or contract.module for contract in of_pair), 2)
     whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
     place = f" from {first.module}" if first.name else ""
     kinds = {
@@ -83,23 +85,23 @@ def _describe(
 
 
 def _change(
-    facts: api.Facts, shown: Iterable[api.BrokenContract], versions: dict[str, str]
+    facts: api.Facts, contracts: Iterable[api.BrokenContract], versions: dict[str, str]
 ) -> dict[str, str]:
     """Return what to install: missing packages, releases that keep the contract, else fixes of known errors."""
     change: dict[str, str] = {}
-    for one in shown:
-        if one.kind == "missing":
-            change[api.distribution_of(one.module) or one.library] = "*"
+    for contract in contracts:
+        if contract.kind == "missing":
+            change[api.distribution_of(contract.module) or contract.library] = "*"
             continue
-        fits = api.contract_cure(one, versions)
-        if one.kind == "module" and "*" in fits.values():  # no fitting release is known
-            text = f"ModuleNotFoundError: No module named '{one.module}'"
-            said = api.Errors(errors=(api.ErrorText(text=text),))
+        fits = api.contract_cure(contract, versions)
+        if contract.kind == "module" and "*" in fits.values():  # no fitting release is known
+            text = f"ModuleNotFoundError: No module named '{contract.module}'"
+            error = api.Errors(errors=(api.ErrorText(text=text),))
             rows = api.broken_pairs(
-                "library-version-clash", facts.packages, facts.torch, facts.environment, said
+                "library-version-clash", facts.packages, facts.torch, facts.environment, error
             )
-            told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
-            fits = next(told, fits)
+            known_fixes = (r.row.fix for r in rows if r.said and contract.neighbour in r.row.fix)
+            fits = next(known_fixes, fits)
         change |= fits
     return change
 
@@ -114,15 +116,19 @@ MAIN = (
 @api.check("library-import-fails")
 def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Find "import X" stages that failed, crashed or hung; other checks cover torch itself."""
-    ended = (one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung"))
-    bad = [one for one in ended if api.is_import(one.name) and one.name != "import torch"]
-    if not bad:
+    unfinished = (
+        stage for stage in runtime.stages if stage.outcome in ("failed", "crashed", "hung")
+    )
+    failing = [
+        stage for stage in unfinished if api.is_import(stage.name) and stage.name != "import torch"
+    ]
+    if not failing:
         return None
     late = api.late_stages()
-    main = [stage for stage in bad if api.module_of(stage.name) in MAIN or stage.name in late]
+    main = [stage for stage in failing if api.module_of(stage.name) in MAIN or stage.name in late]
     # lazily loaded parts can fail because of another library: plain import failures come first
     plain = [stage for stage in main if stage.name not in late]
-    first = _blamed((plain or main or bad)[0], bad)
+    first = _blamed((plain or main or failing)[0], failing)
     module, lines = api.module_of(first.name), first.error.splitlines()
     # the innermost exception of a chain, which comes first, names the cause
     message = next((line for line in lines if line.strip() and not line.startswith("  ")), "")
@@ -140,7 +146,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
         other=other,
         stage=first.name,
         last=(message or first.error.strip() or first.outcome)[:200],
-        others=[stage.name for stage in bad if stage is not first],
+        others=[stage.name for stage in failing if stage is not first],
         ends="hangs" if first.outcome == "hung" else "fails",
     )
 
@@ -181,40 +187,50 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
 
     Requirements that no import uses are a warning: pip check complains, but training works.
     """
-    every = api.unmet_by_all(facts.packages, facts.interpreter, facts.host, facts.torch)
+    unmet_requirements = api.unmet_by_all(
+        facts.packages, facts.interpreter, facts.host, facts.torch
+    )
     # other checks report torch and its CUDA wheels
-    lacks = [one for one in every if not (one.installed or one.name.startswith(CUDA))]
+    lacks = [
+        unmet
+        for unmet in unmet_requirements
+        if not (unmet.installed or unmet.name.startswith(CUDA))
+    ]
     declared = {lack.name: lack for lack in reversed(lacks) if lack.name != "torch"}
     needed = [lack for lack in lacks if lack.name in declared and lack.name not in OPTIONAL]
-    if hard := {one.name: one for one in reversed(needed) if _imported(facts, one)}:
+    if hard := {unmet.name: unmet for unmet in reversed(needed) if _imported(facts, unmet)}:
         return _from_declared(facts, [*hard.values()])
     pairs = api.pairs_of("missing-dependency", facts)
     hidden = {shadow.module for shadow in facts.shadowed.shadows}
-    missing = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
+    missing = {
+        name: error_text for name, error_text in _asked_for(facts).items() if name not in hidden
+    }
     if missing and not any(pair.row.severity == "error" for pair in pairs):
-        said = next(iter(missing.values()))
+        error_text = next(iter(missing.values()))
         cure = facts.pip("install", *missing)
-        return facts.worded("/from-error", said=said, cure=cure, names=missing)
+        return facts.worded("/from-error", said=error_text, cure=cure, names=missing)
     amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
     if amdsmi or pairs:
         return amdsmi or _from_row(facts, pairs[0])
-    gone = {one.name for one in facts.packages.broken} | facts.packages.conda.keys()
-    absent = [n for n in STACK if n not in gone and not facts.packages.get(n)]
+    damaged_or_of_conda = {
+        distribution.name for distribution in facts.packages.broken
+    } | facts.packages.conda.keys()
+    absent = [n for n in STACK if n not in damaged_or_of_conda and not facts.packages.get(n)]
     if needed:
-        unused = {one.name: one for one in reversed(needed)}
+        unused = {unmet.name: unmet for unmet in reversed(needed)}
         return _from_declared(facts, [*unused.values()], "/unused")
     if absent and facts.packages.complete:
         return _from_absent(facts, absent)
     return _from_declared(facts, [*declared.values()]) if declared else None
 
 
-def _imported(facts: api.Facts, one: api.Unmet) -> bool:
+def _imported(facts: api.Facts, unmet: api.Unmet) -> bool:
     """Return whether importing a library fails without the requirement, as far as its source shows."""
-    if one.owner.name in CHECKS_AT_IMPORT:
+    if unmet.owner.name in CHECKS_AT_IMPORT:
         return True
     rows = facts.packages.missing_imports
-    row = next((r for r in rows if (r.owner, r.name) == (one.owner.name, one.name)), None)
-    return bool(row.file) if row else not one.beyond
+    row = next((r for r in rows if (r.owner, r.name) == (unmet.owner.name, unmet.name)), None)
+    return bool(row.file) if row else not unmet.beyond
 
 
 def _asked_for(facts: api.Facts) -> dict[str, str]:
@@ -226,16 +242,19 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
     for error in facts.errors.errors:
         if facts.search("/in-passing", error.text):
             continue
-        for kind, how in ((one, how) for one in kinds for how in facts.expressions(f"/{one}")):
-            for match in how.finditer(error.text):
+        expressions = [
+            (kind, pattern) for kind in kinds for pattern in facts.expressions(f"/{kind}")
+        ]
+        for kind, expression in expressions:
+            for match in expression.finditer(error.text):
                 module = next(filter(None, match.groups()))
                 plain = module.replace("-", "_")
-                known = api.distribution_of(plain) or api.distribution_of(plain.lower())
-                name = LIBRARIES.get(module, known)
+                distribution = api.distribution_of(plain) or api.distribution_of(plain.lower())
+                name = LIBRARIES.get(module, distribution)
                 if not name and (kind == "not-found" or _by_its_name(error, match)):
                     name = api.brought_by(module)
-                meant = name and (name != "torch" or kind == "not-found")
-                if meant and not facts.packages.get(name):
+                wanted_name = name and (name != "torch" or kind == "not-found")
+                if wanted_name and not facts.packages.get(name):
                     result.setdefault(name, match[0])
     return result
 
@@ -253,13 +272,13 @@ def _from_declared(
 ) -> api.Finding:
     name = missing[0].name
     lacks = (
-        f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
-        for one in missing
+        f"{unmet.owner.name} {unmet.owner.version} requires {unmet.wanted}, which is not installed"
+        for unmet in missing
     )
     return facts.worded(
         "/optional" if name in OPTIONAL else case,
         found=api.clauses(lacks),
-        cure=facts.pip("install", *(one.wanted for one in missing)),
+        cure=facts.pip("install", *(unmet.wanted for unmet in missing)),
         alone="" if missing[1:] else name,
         module=api.modules_of(name)[0],
     )
@@ -269,11 +288,11 @@ def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
     row, lacks = broken.row, api.listed(broken.row.absent or broken.row.fix)
     first = next(iter(broken.versions), "")
     who = api.listed(f"{name} {version}" for name, version in broken.versions.items())
-    found = api.pair_finding(facts, [broken])
+    finding = api.pair_finding(facts, [broken])
     if row.severity == "error" and not broken.said and _is_locked(facts):
-        found = structs.replace(found, severity="warning")
+        finding = structs.replace(finding, severity="warning")
     return structs.replace(
-        found,
+        finding,
         title=f"Some code of {first} needs {lacks}" if row.severity == "note" and first else "",
         found=f"the error '{broken.said}'" if broken.said else f"{who} without {lacks}".strip(),
         cure_note="",

@@ -20,21 +20,24 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
     harmless = {("no metadata", name) for name in facts.packages.conda}
     ours = [fault for fault in faults if fault.problem != "leftover" and fault.name in STACK]
     # local-file-shadowing reports copies that PYTHONPATH puts before the installed one
-    before = {(copy.name, copy.hidden_by) for copy in facts.packages.copies}
-    before = {one for one in before if one[1] in facts.interpreter.pythonpath}
+    hidden_by_path = {
+        (copy.name, copy.hidden_by)
+        for copy in facts.packages.copies
+        if copy.hidden_by in facts.interpreter.pythonpath
+    }
     real = [fault for fault in ours if (fault.problem, fault.name) not in harmless]
-    real = [one for one in real if (one.name, one.location) not in before]
+    real = [fault for fault in real if (fault.name, fault.location) not in hidden_by_path]
     if real or facts.contracts.damaged:
         return _faulty(facts, real) if real else _damaged(facts, facts.contracts.damaged)
     for error in facts.errors.errors:
-        if found := _from_error(facts, error):
-            return found
+        if finding := _from_error(facts, error):
+            return finding
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
         # pip then fails for every package, not only for this one
         return facts.worded("/gone", said=gone.said, name=gone.name, version=gone.version)
     for error in facts.errors.errors:
-        if found := _mixed(facts, error) or _part_missing(facts, error):
-            return found
+        if finding := _mixed(facts, error) or _part_missing(facts, error):
+            return finding
     if isinstance(packages, api.Unknown):
         return packages
     return _leftovers(facts, [fault for fault in faults if fault.problem == "leftover"])
@@ -42,9 +45,9 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
 
 def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
     first = real[0]
-    held = facts.packages.get(first.name)
+    installed = facts.packages.get(first.name)
     # an index need not have the version of an editable install
-    version = held.version if held and not held.editable else ""
+    version = installed.version if installed and not installed.editable else ""
     cure = api.put_anew(facts.interpreter, facts.torch, first.name, version)
     if first.name == "torch" and version and not facts.torch:
         cure = api.same_torch(facts.interpreter, version, version.partition("+")[2])
@@ -65,8 +68,12 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
 def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Finding:
     """Report packages whose files differ from RECORD and lack what others import from them."""
 
-    def weight(one: api.DamagedFile) -> tuple[bool, bool, int]:
-        return one.distribution != "torch", one.distribution not in STACK, -len(one.dependents)
+    def weight(damaged_file: api.DamagedFile) -> tuple[bool, bool, int]:
+        return (
+            damaged_file.distribution != "torch",
+            damaged_file.distribution not in STACK,
+            -len(damaged_file.dependents),
+        )
 
     worst = sorted(damaged, key=weight)
     first = worst[0]
@@ -77,28 +84,30 @@ def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Findin
         severity="error" if needed or first.distribution in STACK else "warning",
         cure=api.put_anew(facts.interpreter, facts.torch, first.distribution, version),
         found=api.clauses(map(_differs, worst)),
-        evidence=tuple(one.file for one in worst)[:4],
+        evidence=tuple(damaged_file.file for damaged_file in worst)[:4],
         name=first.distribution,
     )
 
 
-def _differs(one: api.DamagedFile) -> str:
+def _differs(damaged_file: api.DamagedFile) -> str:
     """Return one clause about a damaged file."""
-    lacks = api.listed(one.names, 2)
+    lacks = api.listed(damaged_file.names, 2)
     missed = (
-        f", and {api.listed(one.dependents, 2)} cannot import {lacks}" if one.dependents else ""
+        f", and {api.listed(damaged_file.dependents, 2)} cannot import {lacks}"
+        if damaged_file.dependents
+        else ""
     )
-    error = f" ({one.error})" if one.error else ""
-    return f"{one.file} is not the file that {one.distribution} installed{error}{missed}"
+    error = f" ({damaged_file.error})" if damaged_file.error else ""
+    return f"{damaged_file.file} is not the file that {damaged_file.distribution} installed{error}{missed}"
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("cut-file", "no-record", "bad-entry", "busy"):
-        if cut := facts.search(f"/{kind}", error.text):
-            name = api.brought_by(cut[1])
-            name = name if name in STACK else _whole(cut[1].lower())
+        if match := facts.search(f"/{kind}", error.text):
+            name = api.brought_by(match[1])
+            name = name if name in STACK else _whole(match[1].lower())
             if name in STACK:
-                return facts.worded("/cut-file", said=cut[0], name=name)
+                return facts.worded("/cut-file", said=match[0], name=name)
             break
     for kind in ("compiled", "uv-read"):
         if part := facts.search(f"/{kind}", error.text):
@@ -109,8 +118,8 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
             settle = "" if own or kind == "uv-read" else show
             said = " ".join(part[0].split())[:140]
             return facts.worded("/cut-short", said=said, name=name, settle=settle)
-    if none := facts.search("/none-found", error.text):
-        return facts.worded("/half-removed:no-version", said=none[0], name=none[1])
+    if versionless := facts.search("/none-found", error.text):
+        return facts.worded("/half-removed:no-version", said=versionless[0], name=versionless[1])
     half = facts.search("/invalid", error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
@@ -129,10 +138,10 @@ def _whole(name: str) -> str:
 
 def _module(part: re.Match[str]) -> str:
     """Return the module of a compiled part, or the package that uv names."""
-    named = {key: value for key, value in part.groupdict().items() if value}
-    module = next((named[n] for n in ("package", "torch", "other", "mac") if n in named), "")
-    module = module or named.get("from", "").partition(".")[0]
-    return module or ("numpy" if "numpy" in named else next(filter(None, part.groups()), ""))
+    groups = {key: value for key, value in part.groupdict().items() if value}
+    module = next((groups[n] for n in ("package", "torch", "other", "mac") if n in groups), "")
+    module = module or groups.get("from", "").partition(".")[0]
+    return module or ("numpy" if "numpy" in groups else next(filter(None, part.groups()), ""))
 
 
 def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
@@ -158,22 +167,24 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     module = match["part"] or match["folder"]
     name = api.brought_by(module)
     # a missing part can belong to another version; a folder without code is always a fault
-    meant = name in STACK or match["folder"]
-    if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
+    is_package = name in STACK or match["folder"]
+    if not is_package or not error.where.startswith(("import ", "transformers ", "trl ")):
         return None
     contracts = api.broken_contracts(facts.contracts, api.versions_of(facts.packages, facts.torch))
     by_pair = ("library-version-clash", "quantisation-library-mismatch")
-    held = facts.packages.get(name)
+    installed = facts.packages.get(name)
     if (
-        held is None
+        installed is None
         or (match["part"] and next(iter(api.owners(error)), name) != name)
-        or any(one.module in error.text for one in contracts if one.neighbour == name)
-        or any(api.pairs_of(one, facts) for one in by_pair)
+        or any(
+            contract.module in error.text for contract in contracts if contract.neighbour == name
+        )
+        or any(api.pairs_of(check_id, facts) for check_id in by_pair)
     ):
         return None
-    cure = api.put_anew(facts.interpreter, facts.torch, name, held.version)
+    cure = api.put_anew(facts.interpreter, facts.torch, name, installed.version)
     return facts.worded(
-        "/part-missing", said=match[0], cure=cure, held=held, module=module, where=error.where
+        "/part-missing", said=match[0], cure=cure, held=installed, module=module, where=error.where
     )
 
 

@@ -4,16 +4,18 @@ from tunedoctor import api
 
 LOADERS = ("torch", "nvidia")
 """These load libraries that other packages install."""
-ANEW = ("--force-reinstall", "--no-deps")
+REINSTALL = ("--force-reinstall", "--no-deps")
 
 
 @api.check("cuda-library-missing")
 def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; then torch's missing requirements, unless torch was seen to import."""
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",))
+    unmet_requirements = api.unmet(
+        facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",)
+    )
     # conda installs them itself
-    mine = every if facts.torch.accelerator == "cuda" and not facts.torch.conda else ()
-    lost = [one for one in mine if one.name.startswith("nvidia-") and not one.installed]
+    mine = unmet_requirements if facts.torch.accelerator == "cuda" and not facts.torch.conda else ()
+    lost = [unmet for unmet in mine if unmet.name.startswith("nvidia-") and not unmet.installed]
     for error in facts.errors.errors:
         for kind in ("missing", "any-of"):
             if match := facts.search(f"/{kind}", error.text):
@@ -25,9 +27,11 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
-    wanted = [one.wanted for one in lost]
-    verb, by = "are" if wanted[1:] else "is", lost[0].owner.version
-    return facts.worded(cure=facts.pip("install", *wanted), by=by, wanted=wanted, verb=verb)
+    requirements = [unmet.wanted for unmet in lost]
+    verb, by = "are" if requirements[1:] else "is", lost[0].owner.version
+    return facts.worded(
+        cure=facts.pip("install", *requirements), by=by, wanted=requirements, verb=verb
+    )
 
 
 def _missing_from_error(
@@ -42,15 +46,15 @@ def _missing_from_error(
     if stem in ("torch_cuda", "c10_cuda"):
         case, cure = "no-cuda-build", facts.pip("uninstall", module) if package else None
     elif own and numbered and major != own:
-        case, cure = "other-major", facts.pip("install", *ANEW, module) if package else None
+        case, cure = "other-major", facts.pip("install", *REINSTALL, module) if package else None
     elif not own and not lost and package != "torch":
         case, cure = "nameless", None
         if package:
-            case, cure = "unknown", facts.pip("install", *ANEW, module)
+            case, cure = "unknown", facts.pip("install", *REINSTALL, module)
     else:
-        usual, known = stem.partition("_")[0].lower(), api.table("probes")["wheel_of_library"]
-        wheel = known.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
-        needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
+        usual, wheel_names = stem.partition("_")[0].lower(), api.table("probes")["wheel_of_library"]
+        wheel = wheel_names.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
+        needed = [unmet.wanted for unmet in lost] or ([wheel] if own in ("11", "12") else ["torch"])
         case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
     what = f"import {package}" if package else "an import"
     return facts.worded(f"/{case}", "/stops", cure=cure, library=library, what=what, own=own)
@@ -85,18 +89,18 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
             by_library[_library(wheel.name)].append(wheel)
     twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
     collide = {n: ws for n, ws in twice.items() if n in COLLIDE}
-    shown = [wheel for ws in (collide or twice or by_library).values() for wheel in ws]
-    keep = own or (max(wheel.cuda_major for wheel in shown) if twice else 0)
-    foreign = [wheel.name for wheel in shown if keep and wheel.cuda_major != keep]
-    mine = [wheel for wheel in shown if wheel.cuda_major == keep]
+    wheels = [wheel for ws in (collide or twice or by_library).values() for wheel in ws]
+    keep = own or (max(wheel.cuda_major for wheel in wheels) if twice else 0)
+    foreign = [wheel.name for wheel in wheels if keep and wheel.cuda_major != keep]
+    mine = [wheel for wheel in wheels if wheel.cuda_major == keep]
     cure = facts.pip("uninstall", *foreign)
     if twice:
         again = (f"{wheel.name}=={wheel.version}" for wheel in mine)
         return facts.worded(
             ":collide" if collide else ":twice",
             said=facts.heard("", "/symbol"),
-            cure=cure.then(facts.pip("install", *ANEW, *again)),
-            wheels=[f"{wheel.name} {wheel.version}" for wheel in shown],
+            cure=cure.then(facts.pip("install", *REINSTALL, *again)),
+            wheels=[f"{wheel.name} {wheel.version}" for wheel in wheels],
         )
     if mine or not facts.torch or not any(_library(name) in COLLIDE for name in foreign):
         return None
@@ -177,12 +181,12 @@ def _matters(shadow: api.LibraryShadow) -> bool:
     return size < 2 or mine[:size] != theirs[:size]
 
 
-def _open(facts: api.Facts, said: str) -> bool:
+def _open(facts: api.Facts, error_text: str) -> bool:
     """Return whether a text shows neither a search path nor wheels of two releases."""
-    shown = facts.environment.get("LD_LIBRARY_PATH") or ""
-    if SUBLIBRARY in said and not facts.search("/of-cuda", shown):
-        shown = ""
-    return not shown and not ("stub" in said or facts.heard("/open"))
+    search_path = facts.environment.get("LD_LIBRARY_PATH") or ""
+    if SUBLIBRARY in error_text and not facts.search("/of-cuda", search_path):
+        search_path = ""
+    return not search_path and not ("stub" in error_text or facts.heard("/open"))
 
 
 @api.check("nccl-unavailable")

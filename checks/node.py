@@ -56,12 +56,12 @@ def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
         if card.performance_state == 0:
             now, most = card.pcie_generation or 0, card.pcie_generation_most or 0
             links.append(("generation {} of {}", now, most))
-        said = [words.format(now, most) for words, now, most in links if 0 < now < most]
+        reduced = [words.format(now, most) for words, now, most in links if 0 < now < most]
         peers = [gpu for gpu in gpus.gpus if gpu.name == card.name]
         ahead = sum(_link(peer) > _link(card) for peer in peers)
         fault = len(peers) >= limit("peers") and ahead * 2 > len(peers)
         (faults if fault else notes).extend(
-            [f"GPU {card.index} ({card.name}): {', '.join(said)}"] if said else []
+            [f"GPU {card.index} ({card.name}): {', '.join(reduced)}"] if reduced else []
         )
     return (
         facts.worded(":fault" if faults else "", each=faults or notes) if faults or notes else None
@@ -88,9 +88,9 @@ def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
 @api.check("xgmi-inactive")
 def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     """Compare with the best of its kind."""
-    told = sorted((c.gfx, c.xgmi_active, c.index) for c in gpus.gpus if c.xgmi_active is not None)
-    best = {gfx: up for gfx, up, _ in told}
-    each = [f"GPU {i}: {up} of {best[gfx]} links are up" for gfx, up, i in told if up < best[gfx]]
+    counts = sorted((c.gfx, c.xgmi_active, c.index) for c in gpus.gpus if c.xgmi_active is not None)
+    best = {gfx: up for gfx, up, _ in counts}
+    each = [f"GPU {i}: {up} of {best[gfx]} links are up" for gfx, up, i in counts if up < best[gfx]]
     return facts.worded(each=each) if each else None
 
 
@@ -98,21 +98,27 @@ def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
 def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Spread the counts, which carry no time, over the time since boot, at least one hour."""
     since, rows = max(facts.rdma.uptime or 1 << 40, 3600), api.table("node")["nvlink_errors"]
-    told = [(c, n, r) for c in gpus.gpus for n, r in zip(c.nvlink_errors, rows, strict=False) if n]
-    often = [(c, n, r) for c, n, r in told if n * r["seconds"] >= since * r["count"]]
-    some = often or [(c, n, r) for c, n, r in told if r["each"]]
-    each = [f"GPU {card.index}: {count} {row['name']}" for card, count, row in some[:6]]
-    return facts.worded(":often" if often else "", each=each) if each else None
+    counts = [
+        (c, n, r) for c in gpus.gpus for n, r in zip(c.nvlink_errors, rows, strict=False) if n
+    ]
+    frequent = [(c, n, r) for c, n, r in counts if n * r["seconds"] >= since * r["count"]]
+    reported = frequent or [(c, n, r) for c, n, r in counts if r["each"]]
+    each = [f"GPU {card.index}: {count} {row['name']}" for card, count, row in reported[:6]]
+    return facts.worded(":often" if frequent else "", each=each) if each else None
 
 
 @api.check("nvswitch-faults")
 def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Report the worst first, by the driver and the manual; if all links are up again it is over."""
     rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
-    told = [(rows.get(str(xid.number), {}), xid) for xid in kernel_log.xids if xid.of_switch]
-    asks = [(row.get("asks") or one.text.partition(",")[0].lower(), one) for row, one in told]
+    rows_and_xids = [
+        (rows.get(str(xid.number), {}), xid) for xid in kernel_log.xids if xid.of_switch
+    ]
+    asks = [
+        (row.get("asks") or xid.text.partition(",")[0].lower(), xid) for row, xid in rows_and_xids
+    ]
     worst = next((rank for rank in ranks if rank in dict(asks)), "")
-    each = [f"SXid {x.number} at {x.slot}: {x.text}" for asked, x in asks if asked == worst]
+    each = [f"SXid {x.number} at {x.slot}: {x.text}" for action, x in asks if action == worst]
     well = [c.nvlinks and c.nvlinks == c.nvlinks_active for c in facts.nvidia.gpus] or [False]
     return facts.worded(":past" if all(well) else "", f":{worst}", each=each[:4]) if worst else None
 
@@ -131,14 +137,14 @@ def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
     """Find ended processes that hold memory; in containers and WSL the driver also counts outside ones."""
     if facts.container or facts.host.windows_driver:
         return None
-    dead = [(card, process) for card in gpus.gpus for process in card.processes if process.state]
-    sizes = [f", {api.gib(one.memory)}" if one.memory else "" for _, one in dead]
+    ended = [(card, process) for card in gpus.gpus for process in card.processes if process.state]
+    sizes = [f", {api.gib(process.memory)}" if process.memory else "" for _, process in ended]
     each = [
-        f"GPU {card.index}: {one.name or 'process'} ({one.pid}, {one.state}{size})"
-        for (card, one), size in zip(dead[:4], sizes, strict=False)
+        f"GPU {card.index}: {process.name or 'process'} ({process.pid}, {process.state}{size})"
+        for (card, process), size in zip(ended[:4], sizes, strict=False)
     ]
-    zombie = next((one.pid for _, one in dead if one.state == "zombie"), 0)
-    return facts.worded(":zombie" if zombie else ":gone", each=each, pid=zombie) if dead else None
+    zombie = next((process.pid for _, process in ended if process.state == "zombie"), 0)
+    return facts.worded(":zombie" if zombie else ":gone", each=each, pid=zombie) if ended else None
 
 
 OFF = ("", "0", "false", "no", "off")
@@ -148,18 +154,18 @@ OFF = ("", "0", "false", "no", "off")
 def variable_slows_training(facts: api.Facts, environment: api.Environment) -> api.Finding | None:
     """Decide by the table, worst first."""
     ports = any(port.works and port.layer == "InfiniBand" for port in facts.rdma.ports)
-    found: dict[str, dict[str, str]] = {}
+    slowing: dict[str, dict[str, str]] = {}
     for name, row in api.table("node")["variables"].items():
         value = environment.get(name)
         counts = value in row["values"] if "values" in row else (value or "").lower() not in OFF
         if value is not None and counts and (ports or row.get("needs") != "rdma"):
-            found[name] = row
-    worst = min(found, key=lambda one: found[one]["severity"] != "warning", default="")
+            slowing[name] = row
+    worst = min(slowing, key=lambda name: slowing[name]["severity"] != "warning", default="")
     if not worst or facts.errors.errors:  # after a failed run, they were set to find out why
         return None
-    severity: api.Severity = "warning" if found[worst]["severity"] == "warning" else "note"
-    cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in found]
-    return facts.worded(means=found[worst]["means"], severity=severity, cure=cure, each=each)
+    severity: api.Severity = "warning" if slowing[worst]["severity"] == "warning" else "note"
+    cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in slowing]
+    return facts.worded(means=slowing[worst]["means"], severity=severity, cure=cure, each=each)
 
 
 def _ports(ports: Iterable[api.RdmaPort]) -> list[str]:
@@ -179,14 +185,14 @@ def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     fell = [port for port in down if port.link_downed]
     if fell:
         return facts.worded(":fell" if works else ":all", each=_ports(fell))
-    odd = [
+    never_up = [
         p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
     ]
     # a text has no boot time; the user asks about these ports
     dark = [p for p in down if p.layer == "InfiniBand"] if rdma.uptime is None and not works else []
     return (
-        facts.worded(":never" if odd else ":dark", each=_ports(odd or dark))
-        if odd or dark
+        facts.worded(":never" if never_up else ":dark", each=_ports(never_up or dark))
+        if never_up or dark
         else None
     )
 
@@ -195,8 +201,8 @@ def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
 def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     """Compare with the fastest active port of the same kind."""
     up = [port for port in rdma.ports if port.works and port.rate]
-    best = {_of_kind(one): one.rate or 0 for one in sorted(up, key=lambda one: one.rate or 0)}
-    slow = [one for one in up if (one.rate or 0) < best[_of_kind(one)]]
+    best = {_of_kind(port): port.rate or 0 for port in sorted(up, key=lambda port: port.rate or 0)}
+    slow = [port for port in up if (port.rate or 0) < best[_of_kind(port)]]
     each = [f"{p.device} port {p.port}: {p.rate} of {best[_of_kind(p)]} Gb/s" for p in slow]
     return facts.worded(each=each) if each else None
 
@@ -218,8 +224,8 @@ def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | No
     logged = facts.kernel_log.hung
     if not processes.stuck:
         return facts.worded(":past", each=logged[-4:]) if logged else None
-    said = any(one.startswith(processes.stuck) for one in logged)
-    fault = said or any(one.startswith("nvidia") for one in processes.stuck)
+    is_logged = any(line.startswith(processes.stuck) for line in logged)
+    fault = is_logged or any(name.startswith("nvidia") for name in processes.stuck)
     return facts.worded(":fault" if fault else "", each=processes.stuck[:4])
 
 
@@ -261,8 +267,14 @@ def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Findin
 @api.check("gpu-program-faults")
 def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Report Xids that the catalogue attributes to the program; with others it is unclear whether the card is fine."""
-    known, xids = api.table("xids")["programs"], [x for x in kernel_log.xids if not x.of_switch]
-    if not xids or any(str(xid.number) not in known for xid in xids):
+    of_programs, xids = (
+        api.table("xids")["programs"],
+        [x for x in kernel_log.xids if not x.of_switch],
+    )
+    if not xids or any(str(xid.number) not in of_programs for xid in xids):
         return None
-    told = [f"Xid {x.number} ({known[str(x.number)]['name']}) at {x.slot or 'a GPU'}" for x in xids]
-    return facts.worded(each=[*dict.fromkeys(told)][:4])
+    descriptions = [
+        f"Xid {x.number} ({of_programs[str(x.number)]['name']}) at {x.slot or 'a GPU'}"
+        for x in xids
+    ]
+    return facts.worded(each=[*dict.fromkeys(descriptions)][:4])

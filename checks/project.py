@@ -13,18 +13,20 @@ def environment_drift(packages: api.Packages) -> api.Finding | None:
     if lock is None or not lock.differing:
         return None
     stack = api.table("probes")["stack"]
-    differing = sorted(lock.differing, key=lambda one: (one.name not in stack, one.name))
-    named = [
-        f"{one.name} {one.installed} ({lock.file} has {' or '.join(one.locked[:3])})"
-        for one in differing[:MOST_NAMED]
+    differing = sorted(
+        lock.differing, key=lambda package: (package.name not in stack, package.name)
+    )
+    descriptions = [
+        f"{package.name} {package.installed} ({lock.file} has {' or '.join(package.locked[:3])})"
+        for package in differing[:MOST_NAMED]
     ]
-    more = len(differing) - len(named)
+    more = len(differing) - len(descriptions)
     rest = f", and {more} more" if more > 0 else ""
     note = {
         "uv": "also removes packages that the project does not declare; --inexact keeps them",
     }.get(lock.manager, "")
     return api.Finding(
-        found=f"{', '.join(named)}{rest}",
+        found=f"{', '.join(descriptions)}{rest}",
         cure=api.tell(sync_command(lock)),
         cure_note=note,
         evidence=(f"{lock.folder}/{lock.file}",),

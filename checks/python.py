@@ -12,8 +12,8 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
     if own.bits != 32 and (why is None or why.cause != "python-32bit"):
         return None
     case = ":windows" if facts.host.os == "windows" else ":else"
-    said = why.found if why is not None else ""
-    return facts.worded(case, found="" if own.bits == 32 else said, said=said)
+    error = why.found if why is not None else ""
+    return facts.worded(case, found="" if own.bits == 32 else error, said=error)
 
 
 @api.check("python-headers-missing")
@@ -64,15 +64,15 @@ def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | N
     if why is not None:
         settle = SETTLE if why.file or "from versions: none" in why.found else ""
         key = "/file" if why.file else "/refused"
-        said = why.found
-        return facts.worded(key, found=said, said=said, settle="" if own else settle)
+        error = why.found
+        return facts.worded(key, found=error, said=error, settle="" if own else settle)
     if not own:
         return _from_errors(facts)
     stage = facts.runtime.stage("import torch")
     if stage is not None and stage.outcome == "ok":
         return None
-    judged = _check_version(facts, absent=torch is None)
-    return judged or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
+    finding = _check_version(facts, absent=torch is None)
+    return finding or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
 
 
 def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
@@ -84,10 +84,10 @@ def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if not why and api.within(own.version, f"=={BROKEN_PATCH}"):
         return _patch(facts, own, facts.torch.named if facts.torch else "")
     installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
-    wanted = installed.requires_python if installed else ""
-    if not why and wanted and api.within(own.version, wanted) is False:
+    required = installed.requires_python if installed else ""
+    if not why and required and api.within(own.version, required) is False:
         # its own metadata excludes this Python
-        why = f"{facts.torch.named} requires Python {wanted}, but this is {own.version}"
+        why = f"{facts.torch.named} requires Python {required}, but this is {own.version}"
     return facts.worded(why=why) if why else None
 
 
@@ -126,11 +126,11 @@ def _from_errors(facts: api.Facts) -> api.Finding | None:
         return facts.worded("/excluded", said=excluded)
     if (api.parts(own) and not api.at_least(own, "3.10")) and (union := facts.if_heard("/union")):
         return union
-    said = api.told(facts.errors, facts.expression("/none-fit").pattern)
-    if not said:
+    error = api.told(facts.errors, facts.expression("/none-fit").pattern)
+    if not error:
         return None
-    old = "0.1.2" in said  # for a Python without wheels pip offers only source archives from 2016
-    return facts.worded("/none-fit", said=said, settle="" if facts.interpreter or old else SETTLE)
+    old = "0.1.2" in error  # for a Python without wheels pip offers only source archives from 2016
+    return facts.worded("/none-fit", said=error, settle="" if facts.interpreter or old else SETTLE)
 
 
 def _excluded_by_pip(facts: api.Facts) -> str:

@@ -22,50 +22,64 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     if requested := facts.matched("/conda-cuda"):
         slots: dict[str, Any] = requested.groupdict()
         return facts.worded("/from-conda", said=requested[0], **slots)
-    bad = _judged_all(facts) if facts.torch and facts.packages else {}
-    heard = {companion: facts.heard(f"/{companion}") for companion in COMPANIONS}
-    said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
+    mismatches = _mismatches(facts) if facts.torch and facts.packages else {}
+    errors = {companion: facts.heard(f"/{companion}") for companion in COMPANIONS}
+    reported = {
+        companion: text
+        for companion, text in errors.items()
+        if text and not _of_release(facts, companion)
+    }
     conflict = facts.heard("/conflict")
-    if conflict and not bad:
-        said.setdefault(conflict.partition(" ")[0], conflict)
-    name = next((one for one in bad if one != "xformers"), "")
-    if said and not name:
-        name = next(iter(said))
+    if conflict and not mismatches:
+        reported.setdefault(conflict.partition(" ")[0], conflict)
+    name = next((companion for companion in mismatches if companion != "xformers"), "")
+    if reported and not name:
+        name = next(iter(reported))
         torch = facts.torch.named if facts.torch else "a torch of another release"
-        beside = " ".join((name, *facts.packages.version(name).split(), "with", torch))
-        found, fit = bad.pop(name, (beside, api.companions(facts.torch.version).get(name, "")))
-        bad = {name: (f"{found}: the error '{said[name]}'", fit), **bad}
-    name = name or next(iter(bad), "")
+        description = " ".join((name, *facts.packages.version(name).split(), "with", torch))
+        found, fit = mismatches.pop(
+            name, (description, api.companions(facts.torch.version).get(name, ""))
+        )
+        mismatches = {name: (f"{found}: the error '{reported[name]}'", fit), **mismatches}
+    name = name or next(iter(mismatches), "")
     if not name:
         return None
-    plain = bad[name][1].partition("+")[0]
-    there = facts.packages.get(name)
+    plain = mismatches[name][1].partition("+")[0]
+    installed = facts.packages.get(name)
     fits = name != "xformers" and facts.torch and plain
     reinstall = api.put_anew(facts.interpreter, facts.torch, name, plain)
     return facts.worded(
         "torch-companion-mismatch",
         f"/{name}",
         ":one" if fits else ":none",
-        found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
-        said=said.get(name, ""),
+        found="; ".join(
+            dict.fromkeys(found for found, _ in (mismatches[name], *mismatches.values()))
+        ),
+        said=reported.get(name, ""),
         cure=reinstall if fits else facts.pip("uninstall", name),
-        evidence=(there.location if there else "",),
+        evidence=(installed.location if installed else "",),
         name=name,
     )
 
 
-def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
-    pins = {one.owner.name: one for one in every if one.name == "torch" and one.installed}
-    bad: dict[str, _Bad] = {}
+def _mismatches(facts: api.Facts) -> dict[str, _Bad]:
+    unmet_requirements = api.unmet(
+        facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS
+    )
+    pins = {
+        unmet.owner.name: unmet
+        for unmet in unmet_requirements
+        if unmet.name == "torch" and unmet.installed
+    }
+    mismatches: dict[str, _Bad] = {}
     for name in COMPANIONS:
         version = facts.packages.version(name)
-        found = _mismatch(facts, name, version, pins.get(name)) if version else None
+        mismatch = _mismatch(facts, name, version, pins.get(name)) if version else None
         # a library that imports without an error fits
         stage = facts.runtime.stage(f"import {name}")
-        if found is not None and not (stage and stage.outcome == "ok"):
-            bad[name] = found
-    return bad
+        if mismatch is not None and not (stage and stage.outcome == "ok"):
+            mismatches[name] = mismatch
+    return mismatches
 
 
 def _of_release(facts: api.Facts, name: str) -> bool:
@@ -84,16 +98,16 @@ def _mismatch(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) 
     if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
     own = api.companions(torch).get(name, "")
-    late = all(api.within(one, LAST_TORCHAUDIO) for one in (version, torch))
+    late = all(api.within(version_string, LAST_TORCHAUDIO) for version_string in (version, torch))
     own = version.partition("+")[0] if name == "torchaudio" and late else own
-    beside = f"{name} {version} with torch {torch}"
+    description = f"{name} {version} with torch {torch}"
     if own and name != "xformers" and api.minor(version) != api.minor(own):
-        return f"{beside}; this torch needs {name} {own}", own
+        return f"{description}; this torch needs {name} {own}", own
     # a pin on another patch release of the same minor is harmless
     if pin is not None and not own:
-        return f"{beside}; it requires {pin.wanted}", own
-    odd = _odd_label(facts, name, version)
-    return (f"{beside}: {odd}", own or version) if odd else None
+        return f"{description}; it requires {pin.wanted}", own
+    label_clash = _label_clash(facts, name, version)
+    return (f"{description}: {label_clash}", own or version) if label_clash else None
 
 
 def _nightly(version: str) -> date | None:
@@ -115,7 +129,7 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
     return f"{name} {version} with the nightly torch {torch}", ""
 
 
-def _odd_label(facts: api.Facts, name: str, version: str) -> str:
+def _label_clash(facts: api.Facts, name: str, version: str) -> str:
     """Return how two variants are incompatible; "" if they are compatible."""
     torch = facts.torch
     label, mine = _label(version), _label(torch.version)
@@ -145,33 +159,40 @@ def torch_too_old_for_library(
 ) -> api.Result:
     """Report the highest minimum, hidden or declared, that the build does not meet."""
     pairs = api.pairs_of("torch-too-old-for-library", facts)
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
-    asks = (one for one in every if one.name == "torch" and one.owner.name not in COMPANIONS)
-    floors = ((_floor(ask.specifier, ask.installed), ask) for ask in asks if ask.installed)
-    declared = [(floor, one) for floor, one in floors if floor]
+    unmet_requirements = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    torch_requirements = (
+        unmet
+        for unmet in unmet_requirements
+        if unmet.name == "torch" and unmet.owner.name not in COMPANIONS
+    )
+    floors = (
+        (_floor(requirement.specifier, requirement.installed), requirement)
+        for requirement in torch_requirements
+        if requirement.installed
+    )
+    declared = [(floor, unmet) for floor, unmet in floors if floor]
     worst = pairs[0] if pairs else None
-    settle = said = ""
+    settle = error_text = ""
     keep: tuple[str, ...] = ()
     if worst is not None and worst.row.severity == "error":
-        wanted, both = worst.row.fix.get("torch", ""), api.together(worst.versions)
-        said = "" if both else worst.said
-        found = (
-            f"{both}: transformers treats a torch older than {wanted.lstrip('>=')} as not installed"
-        )
+        required, both = worst.row.fix.get("torch", ""), api.together(worst.versions)
+        error_text = "" if both else worst.said
+        found = f"{both}: transformers treats a torch older than {required.lstrip('>=')} as not installed"
         keep = api.pinned(worst.row.fix_alt)
         # a missing torch, or one whose import fails, gives the same message
         settle = SETTLE if not both and "is required but found" not in worst.said else ""
         means = f"'{worst.row.says}', and from_pretrained fails: no model can be loaded"
     elif declared:
-        wanted, one = max(declared, key=lambda f: api.release(f[0].lstrip(">=")))
-        found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, but torch {one.installed} is installed"
-        means = f"{one.owner.name} calls something that torch {one.installed} does not have yet"
+        required, unmet = max(declared, key=lambda f: api.release(f[0].lstrip(">=")))
+        owner, torch = unmet.owner, f"torch {unmet.installed}"
+        found = f"{owner.name} {owner.version} requires {unmet.wanted}, but {torch} is installed"
+        means = f"{owner.name} calls something that {torch} does not have yet"
     elif requested := _requested_minimum(facts):
-        said, wanted = requested
+        error_text, required = requested
         found, means = "", "the import, or the call that needs it, fails"
     elif missed := _name_missed(facts):
-        said, since = missed
-        wanted, found = f">={since}", f"the error '{said}': it is new in torch {since}"
+        error_text, since = missed
+        required, found = f">={since}", f"the error '{error_text}': it is new in torch {since}"
         found += f", but {facts.torch.named} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
@@ -182,14 +203,14 @@ def torch_too_old_for_library(
         )
     else:
         return packages if isinstance(packages, api.Unknown) else None
-    fit = api.torch_install(facts, wanted).cure
+    fit = api.torch_install(facts, required).cure
     down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
     return facts.worded(
-        found=found if not said or "is new in" in found else "",
-        said=said,
+        found=found if not error_text or "is new in" in found else "",
+        said=error_text,
         means=means,
-        cure=fit or down or facts.pip("install", f"torch{wanted}"),
+        cure=fit or down or facts.pip("install", f"torch{required}"),
         cure_note=note if fit else "no newer torch fits this Python, driver and GPU",
         evidence=worst.row.source if worst else (),
         settle=settle,
@@ -198,19 +219,19 @@ def torch_too_old_for_library(
 
 def _requested_minimum(facts: api.Facts) -> tuple[str, str] | None:
     """Return the error that states a minimum torch version, and that minimum."""
-    said = facts.heard("/asked")
-    for error in facts.errors.errors if not said else ():
+    error_text = facts.heard("/asked")
+    for error in facts.errors.errors if not error_text else ():
         raised = error.type and not error.type.endswith("Warning") and "you have" not in error.text
         stated = facts.search("/stated", error.text)
         if raised and stated:
-            said = stated[0]
+            error_text = stated[0]
             break
-    if not said:
+    if not error_text:
         return None
-    floor = facts.search("/floor", said)
+    floor = facts.search("/floor", error_text)
     lowest = floor[1] if floor else "2.1.1"
-    there = facts.torch and api.at_least(facts.torch.version, lowest)
-    return None if there else (said, f">={lowest}")
+    new_enough = facts.torch and api.at_least(facts.torch.version, lowest)
+    return None if new_enough else (error_text, f">={lowest}")
 
 
 def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
@@ -221,9 +242,9 @@ def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
             continue
         for missed in facts.expressions("/missed"):
             if match := missed.search(error.text):
-                named = match.groupdict()
-                name = named.get("name") or f"{named['function']} {named['keyword']}"
-                if since := api.lacks(named.get("module") or "", name, facts.torch.version):
+                groups = match.groupdict()
+                name = groups.get("name") or f"{groups['function']} {groups['keyword']}"
+                if since := api.lacks(groups.get("module") or "", name, facts.torch.version):
                     return match[0], since
     return None
 
@@ -245,28 +266,28 @@ ROPE_TYPE_SINCE = "4.43.0"
 def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Look up the model type in the error; without a release to compare, the error text decides."""
     advised = facts.matched("/update") is not None
-    have = facts.packages.version("transformers")
+    installed = facts.packages.version("transformers")
     rope = facts.heard("/llama-31")
-    if rope and not (have and api.at_least(have, ROPE_TYPE_SINCE)):
-        return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
+    if rope and not (installed and api.at_least(installed, ROPE_TYPE_SINCE)):
+        return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, installed)
     if file := api.tokenizer_file(errors, facts.packages):
         return facts.worded("/of-file", said=file.said, file=file)
     for error in errors.errors:
         if not_yet := facts.search("/not-yet", error.text):
             return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
-        model, said = _model(error, advised=advised)
+        model, error_text = _model(error, advised=advised)
         since = api.first_transformers(model) if model else ""
         # if this release knows the model, something else is wrong
-        known = since and have and api.at_least(have, since)
-        if model and not known and (since or advised):
-            return _finding(facts, model, said, since, have)
+        supported = since and installed and api.at_least(installed, since)
+        if model and not supported and (since or advised):
+            return _finding(facts, model, error_text, since, installed)
     return None
 
 
 def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
     """Return the model type or class that an error names, and the error text."""
-    for named in api.expressions("transformers-too-old-for-model/named"):
-        if match := named.search(error.text):
+    for pattern in api.expressions("transformers-too-old-for-model/named"):
+        if match := pattern.search(error.text):
             return match[1], match[0]
     key = api.expression("transformers-too-old-for-model/key").search(error.text)
     in_config = any("configuration_auto" in f.file for f in error.frames)
@@ -278,7 +299,7 @@ def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
     return "", ""
 
 
-def _finding(facts: api.Facts, model: str, said: str, since: str, have: str) -> api.Finding:
+def _finding(facts: api.Facts, model: str, error_text: str, since: str, have: str) -> api.Finding:
     own = f"transformers {have}" if have else "this transformers"
     words: dict[str, Any] = {"model": model, "since": since, "own": own, "have": have}
-    return facts.worded("/since" if since else "", "/finding", said=said, **words)
+    return facts.worded("/since" if since else "", "/finding", said=error_text, **words)

@@ -12,9 +12,9 @@ def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     if facts.torch and facts.torch.accelerator != "rocm":
         return None
     ran = [d for d in facts.runtime.devices if d.kind == "rocm"]
-    seen = (api.AmdGpu(index=d.index, gfx=d.gfx, name=d.name) for d in ran)
-    every = [*(facts.amd.gpus or seen)]
-    gpus = [gpu for gpu in every if not gpu.integrated] or every
+    from_runtime = (api.AmdGpu(index=d.index, gfx=d.gfx, name=d.name) for d in ran)
+    all_gpus = [*(facts.amd.gpus or from_runtime)]
+    gpus = [gpu for gpu in all_gpus if not gpu.integrated] or all_gpus
     version = facts.torch.version
     # the table covers releases, not nightlies
     dated = not version or ".dev" in version or ".git" in version
@@ -39,8 +39,8 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     grade = override.grade if override else ""
     fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), (gfx,))
     use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
-    known = override is not None and (override.runs in archs or not archs)
-    if override and known and use and facts.host.os != "windows":
+    has_code = override is not None and (override.runs in archs or not archs)
+    if override and has_code and use and facts.host.os != "windows":
         stop = "a stopgap" if grade == "stopgap" else ""
         return facts.worded("/override", found=found, gfx=gfx, to=override, stopgap=stop)
     failed = override.value if override and grade == "fails" else ""
@@ -66,23 +66,23 @@ def _arch_from_text(
 def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build, unless an error shows it; all render nodes must be inaccessible."""
     rocm, torch = facts.rocm, facts.torch
-    said = facts.heard()
+    error = facts.heard()
     if rocm.kfd not in ("missing", "no memory", "ok"):
-        said = said or facts.heard("/nameless")
-    guess = "" if said or facts.heard("/others") else facts.heard("/guess")
-    said = said or guess
+        error = error or facts.heard("/nameless")
+    guess = "" if error or facts.heard("/others") else facts.heard("/guess")
+    error = error or guess
     closed = rocm.render_denied and len(rocm.render_denied) == len(rocm.render_nodes)
     denied = torch and (rocm.kfd == "denied" or closed)
-    if (torch and torch.accelerator != "rocm") or not (said or denied):
+    if (torch and torch.accelerator != "rocm") or not (error or denied):
         return None
     files = (*(["/dev/kfd"] if rocm.kfd == "denied" else []), *rocm.render_denied)
-    groups, shown = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
+    groups, evidence = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
     keys = (
         ":inside" if facts.container else ":host",
         ":denied" if files else "",
         ":guess" if guess else "",
     )
-    return facts.worded(*keys, said=said, evidence=shown, files=files, groups=groups)
+    return facts.worded(*keys, said=error, evidence=evidence, files=files, groups=groups)
 
 
 @api.check("rocm-driver-not-bound")
@@ -93,21 +93,21 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         return None
     cards = facts.pci.of("1002")
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    said = facts.heard()
-    if said.startswith("Bad return status") and facts.heard("/nvidia"):
-        said = ""
+    error = facts.heard()
+    if error.startswith("Bad return status") and facts.heard("/nvidia"):
+        error = ""
     hip = facts.torch or facts.runtime.torch_hip or facts.heard("/hip")
-    mine = cards and len(unbound) == len(cards) and (hip or said)
+    mine = cards and len(unbound) == len(cards) and (hip or error)
     gone = facts.heard("/no-device")
-    told = not facts.container and (facts.torch or cards)
-    if gone and told and not said and all(card.driver is None for card in cards):
-        said, cards = gone, ()
-    if facts.rocm.kfd == "ok" or not (mine or (said and not cards)):
+    shows_devices = not facts.container and (facts.torch or cards)
+    if gone and shows_devices and not error and all(card.driver is None for card in cards):
+        error, cards = gone, ()
+    if facts.rocm.kfd == "ok" or not (mine or (error and not cards)):
         return None
     card = _name(unbound[0]) if mine else ""
-    held = sorted({card.driver or "no driver" for card in unbound})
+    drivers = sorted({card.driver or "no driver" for card in unbound})
     return facts.worded(
-        ":bus" if mine else "", ":seen" if facts.pci else "", said=said, card=card, held=held
+        ":bus" if mine else "", ":seen" if facts.pci else "", said=error, card=card, held=drivers
     )
 
 
@@ -117,7 +117,10 @@ def _name(card: api.PciDevice) -> str:
     return f"{name} at {card.slot}" if card.slot else name
 
 
-VARIABLES = (*(f"{one}_VISIBLE_DEVICES" for one in ("HIP", "ROCR", "CUDA")), "GPU_DEVICE_ORDINAL")
+VARIABLES = (
+    *(f"{vendor}_VISIBLE_DEVICES" for vendor in ("HIP", "ROCR", "CUDA")),
+    "GPU_DEVICE_ORDINAL",
+)
 
 
 @api.check("rocm-igpu-confusion")
@@ -197,23 +200,23 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
     ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
-    target, wanted = _target(value), _override_value(gpu.gfx)
+    target, fitting = _target(value), _override_value(gpu.gfx)
     archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
     if target == gpu.gfx or any(name.startswith("matmul cuda:") for name in ran):
         return None
     if gpu.gfx in archs:
         row = api.rocm_override(gpu.gfx)
         stopgap = row is not None and row.grade == "stopgap"
-        crosses = value != wanted if stopgap else not target or target[:-2] != gpu.gfx[:-2]
+        crosses = value != fitting if stopgap else not target or target[:-2] != gpu.gfx[:-2]
         return _needless(facts, value, gpu, crosses=crosses)
-    if value == wanted or not gpu.gfx:
+    if value == fitting or not gpu.gfx:
         return None
     return facts.worded(
-        cure=facts.set_variable(NAME, wanted or None),
+        cure=facts.set_variable(NAME, fitting or None),
         evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
         value=value,
         gpu=gpu,
-        fits=f"takes {wanted}" if wanted else "no value fits",
+        fits=f"takes {fitting}" if fitting else "no value fits",
     )
 
 
@@ -227,10 +230,10 @@ def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | Non
 
 def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     """Report a GPU that needs the variable, if it was set in a shell but is not in the environment."""
-    named = any(NAME in command for command in facts.typed.commands)
+    typed = any(NAME in command for command in facts.typed.commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _override_value(g.gfx)), None)
     archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
-    if gpu is None or not facts.torch or not named or gpu.gfx in archs:
+    if gpu is None or not facts.torch or not typed or gpu.gfx in archs:
         return None
     return facts.worded("/not-passed", gpu=gpu, wanted=_override_value(gpu.gfx))
 
@@ -242,8 +245,8 @@ def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -
 
 def _override_value(gfx: str) -> str:
     """Return the value that works for a GPU, or ""."""
-    found = api.rocm_override(gfx)
-    return found.value if found is not None and found.grade != "fails" else ""
+    override = api.rocm_override(gfx)
+    return override.value if override is not None and override.grade != "fails" else ""
 
 
 def _target(value: str) -> str:
@@ -292,12 +295,19 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
         return None
     error = stated or facts.heard("/unstated")
     logged = facts.kernel_log.kfd
-    line = next((one for one in logged if "not supported" in one or "atomics" in one), "")
+    line = next(
+        (
+            line_of_log
+            for line_of_log in logged
+            if "not supported" in line_of_log or "atomics" in line_of_log
+        ),
+        "",
+    )
     refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
     if not error and not refused:
         return None
     case = "logged" if line else "said" if error else "no-memory"
-    atomics = "\n".join(one for one in (error, *logged) if "atomics" in one)
+    atomics = "\n".join(message for message in (error, *logged) if "atomics" in message)
     versions = _FIRMWARE.search(atomics)
     firmware, needed = map(int, versions.groups()) if versions else (0, 0)
     return facts.worded(

@@ -14,16 +14,16 @@ HOW = {
 @api.check("local-file-shadowing")
 def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
     """Report libraries first, then standard modules, stray imports of a run, PYTHONPATH copies, errors."""
-    found = facts.shadowed.shadows
-    libraries = [s for s in found if api.distribution_of(s.module)]
-    standard = [s for s in found if not api.distribution_of(s.module)]
+    shadows = facts.shadowed.shadows
+    libraries = [s for s in shadows if api.distribution_of(s.module)]
+    standard = [s for s in shadows if not api.distribution_of(s.module)]
     # on a live machine the folders decide; the target's runs do not start in the working folder
     errors = () if facts.shadowed else facts.errors.errors
     return (
         _local_finding(facts, [s for s in libraries if s.hides], "error")
         or _local_finding(facts, [s for s in standard if s.where != "work"], "error")
         or _strays(facts)
-        or next((told for error in errors if (told := _from_error(facts, error))), None)
+        or next((finding for error in errors if (finding := _from_error(facts, error))), None)
         or _local_finding(facts, standard, "warning")
         or _from_copies(facts)
         or _local_finding(facts, [s for s in libraries if not s.hides], "note")
@@ -55,10 +55,10 @@ def _renamed(path: str) -> str:
 
 def _from_copies(facts: api.Facts) -> api.Finding | None:
     for copy in facts.packages.copies:
-        known = api.distribution_of(copy.name.replace("-", "_"))
+        is_library = api.distribution_of(copy.name.replace("-", "_"))
         place = copy.name, copy.hidden_by
         wins = next((b for b in facts.packages.broken if (b.name, b.location) == place), None)
-        differs = known and (wins or copy.version != copy.winner_version)
+        differs = is_library and (wins or copy.version != copy.winner_version)
         if differs and copy.hidden_by in facts.interpreter.pythonpath:
             cases = "/copies:broken" if wins else "", "/copies"
             return facts.worded(*cases, copy=copy, detail=wins.detail if wins else "")
@@ -67,17 +67,19 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
 
 def _strays(facts: api.Facts) -> api.Finding | None:
     """Report packages that a run imported from another folder, which code added to the path."""
-    path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
-    away = (stray for stray in facts.runtime.strays if not stray.file.startswith(path))
-    pairs = ((one, facts.packages.get(api.brought_by(one.module))) for one in away)
-    found = [(one, held) for one, held in pairs if held and not held.editable]
-    if not found or not facts.interpreter:
+    path = tuple(folder + sep for folder in facts.interpreter.path for sep in "/\\")
+    strays = (stray for stray in facts.runtime.strays if not stray.file.startswith(path))
+    pairs = ((stray, facts.packages.get(api.brought_by(stray.module))) for stray in strays)
+    imported = [
+        (stray, installed) for stray, installed in pairs if installed and not installed.editable
+    ]
+    if not imported or not facts.interpreter:
         return None
-    first, held = found[0]
+    first, installed = imported[0]
     died = any(stage.outcome in ("failed", "crashed") for stage in facts.runtime.stages)
     cases = "/strays:died" if died else "", "/strays:by" if first.by else "", "/strays"
-    others = [one.module for one, _ in found[1:]]
-    return facts.worded(*cases, first=first, held=held, others=others)
+    others = [one.module for one, _ in imported[1:]]
+    return facts.worded(*cases, first=first, held=installed, others=others)
 
 
 def _is_mine(file: str, module: str) -> bool:
@@ -88,36 +90,36 @@ def _is_mine(file: str, module: str) -> bool:
     return bool(api.distribution_of(module)) and not installed and not checkout
 
 
-def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
+def _mine(facts: api.Facts, part: str, match: re.Match[str]) -> api.Finding:
     """Report a user's file (group 2) that is imported as the module in group 1."""
-    folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
-    renamed, said = _renamed(folder), found[0][:100]
-    return facts.worded(f"/{part}", folder=folder, renamed=renamed, match=found, words=said)
+    folder = re.sub(r"[\\/]__init__\.py$", "", match[2]) if part == "own-folder" else match[2]
+    renamed, words = _renamed(folder), match[0][:100]
+    return facts.worded(f"/{part}", folder=folder, renamed=renamed, match=match, words=words)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Read an error about a file or folder with the name of a library or standard module."""
 
-    def said(kind: str) -> re.Match[str] | None:
+    def find(kind: str) -> re.Match[str] | None:
         return facts.search(f"/{kind}", error.text)
 
-    circular = said("circular")
+    circular = find("circular")
     if circular and not re.search("(?:site|dist)-packages", circular[2]):
         return _mine(facts, "circular", circular)
-    if renamed := said("rename"):
+    if renamed := find("rename"):
         file = renamed[1]
         hides = renamed[2] or "the library of that name"
         return facts.worded("/renamed", file=file, hides=hides, renamed=_renamed(file))
-    own = said("own-folder")
+    own = find("own-folder")
     if own and _is_mine(own[2], own[1]):
         return _mine(facts, "own-folder", own)
     for kind in ("plain", "hollow", "nowhere"):
-        found = said(kind)
-        module = next(filter(None, found.groups())) if found else ""
-        known = api.distribution_of(module) or module in sys.stdlib_module_names
-        if found and (known or kind == "nowhere"):
-            return facts.worded(f"/{kind}", said=found[0], module=module)
-    return facts.worded("/uncompiled") if said("uncompiled") else None
+        match = find(kind)
+        module = next(filter(None, match.groups())) if match else ""
+        is_module = api.distribution_of(module) or module in sys.stdlib_module_names
+        if match and (is_module or kind == "nowhere"):
+            return facts.worded(f"/{kind}", said=match[0], module=module)
+    return facts.worded("/uncompiled") if find("uncompiled") else None
 
 
 USER_SITE = api.expression("user-site-shadowing/user-site")
@@ -128,11 +130,11 @@ OF_AN_ENVIRONMENT = api.expression("user-site-shadowing/of-an-environment")
 @api.check("user-site-shadowing")
 def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
     """Find copies of the stack hidden by another version in the user site; in a report, by its paths."""
-    for held in facts.packages.in_memory:
-        if place := USER_SITE.search(held.file):
-            found = f"python imports {held.name} {held.version} from {place[0]}"
-            listed = f"the environment lists {held.installed}"
-            return _user_finding(facts, f"{found}; {listed}", place[0])
+    for module in facts.packages.in_memory:
+        if place := USER_SITE.search(module.file):
+            imported = f"python imports {module.name} {module.version} from {place[0]}"
+            listed = f"the environment lists {module.installed}"
+            return _user_finding(facts, f"{imported}; {listed}", place[0])
     for error in facts.errors.errors:
         missed, mine = _missed(facts, error), None
         user = next((m[0] for frame in error.frames if (m := USER_SITE.search(frame.file))), "")
@@ -149,8 +151,8 @@ def _hidden(facts: api.Facts) -> api.Finding | None:
     site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
     copies = [copy for copy in facts.packages.copies if copy.hidden_by == site != ""]
     older = (copy for copy in copies if copy.version != copy.winner_version)
-    hidden = [one for one in older if api.distribution_of(one.name.replace("-", "_"))]
-    others = [one.name for one in hidden[1:]]
+    hidden = [copy for copy in older if api.distribution_of(copy.name.replace("-", "_"))]
+    others = [copy.name for copy in hidden[1:]]
     if not hidden:
         return None
     cases = "/hidden", "user-site-shadowing"
@@ -216,9 +218,9 @@ def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
     if missed is None or not importer:
         return None
     module = (missed[1] or missed[2]).partition(".")[0]
-    inside = re.compile(rf"site-packages[\\/]{re.escape(module)}[\\/]")
+    in_package = re.compile(rf"site-packages[\\/]{re.escape(module)}[\\/]")
     for place in (error.text, *(frame.file for frame in error.frames)):
-        if (user := USER_SITE.search(place)) and inside.search(place):
+        if (user := USER_SITE.search(place)) and in_package.search(place):
             site = user[0].lstrip("(")
             return f"'{missed[0]}': {_folder(importer)} imports {module} from {site}", site
     return None
@@ -247,35 +249,35 @@ def stale_process(facts: api.Facts) -> api.Finding | None:
 def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
     """Yield each sign of a stale process, and the error that shows it."""
     resolver, other = map(facts.expression, ("/resolver", "/other"))
-    said = [error for error in facts.errors.errors if not resolver.search(error.text)]
-    for held in facts.packages.in_memory:
-        if held.notebook:
-            there = f"{held.name} {held.installed} is installed"
-            yield f"the kernel uses {held.name} {held.version}, but {there}", ""
-    for error in said:
+    errors = [error for error in facts.errors.errors if not resolver.search(error.text)]
+    for module in facts.packages.in_memory:
+        if module.notebook:
+            installed = f"{module.name} {module.installed} is installed"
+            yield f"the kernel uses {module.name} {module.version}, but {installed}", ""
+    for error in errors:
         asks = facts.search("/asks", error.text)
-        name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
-        there = facts.packages.version(name) if name else ""
-        alone = wanted and not other.search(error.text.replace(wanted, ""))
+        name, required = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
+        installed = facts.packages.version(name) if name else ""
+        alone = required and not other.search(error.text.replace(required, ""))
         away = alone and _elsewhere_than(facts.packages.get(name), facts.errors.errors)
-        if alone and there and api.within(there, wanted) and not away:
-            yield f"the error asks for {name}{wanted}, but {name} {there} is installed", ""
+        if alone and installed and api.within(installed, required) and not away:
+            yield f"the error asks for {name}{required}, but {name} {installed} is installed", ""
     restart = facts.heard("/restart")
-    if restart and len(said) > 1:
+    if restart and len(errors) > 1:
         # after an install that the kernel has not loaded, errors look as if nothing were installed
         yield f"the warning '{restart}'", restart
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=True):
         yield f"the error '{gone.said}', after a cell installed another {gone.name}", gone.said
-    for error in said:
+    for error in errors:
         own = facts.search("/own-name", error.text)
         text = f"{error.text} {' '.join(frame.file for frame in error.frames)}"
         if own and facts.search("/notebook", text):
             yield f"{own[3]} does not find its own {own[1]} in {own[2]}", ""
 
 
-def _elsewhere_than(there: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
+def _elsewhere_than(distribution: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
     """Return the Python of the failing code if the listed package belongs to another Python."""
-    mine = OF_PYTHON.search(there.location) if there else None
+    mine = OF_PYTHON.search(distribution.location) if distribution else None
     files = (frame.file for error in errors for frame in error.frames)
     runs = [match[1] for file in files if (match := OF_PYTHON.search(file))]
     return runs[-1] if mine and runs and mine[1] not in runs else ""
@@ -291,42 +293,54 @@ ISOLATED = "/isolated"
 def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     """Only for an activated environment, whose commands the user expects. In a report, an error contradicts a list."""
     # a new process imports another version than pip or conda lists
-    held = next((one for one in facts.packages.in_memory if not one.notebook), None)
-    running = facts.worded(TWO, "/running", held=held) if held else None
+    module = next(
+        (
+            module_in_memory
+            for module_in_memory in facts.packages.in_memory
+            if not module_in_memory.notebook
+        ),
+        None,
+    )
+    running = facts.worded(TWO, "/running", held=module) if module else None
     if denied := _denied(facts) or _interpreter_elsewhere(facts) or running or _imported(facts):
         return denied
     if gone := facts.matched("/launcher"):
         name = next(filter(None, gone.groups()))
         return facts.worded("/gone", said=gone.string.partition("\n")[0][:140], python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
-    found = [
+    launchers = [
         launcher
         for launcher in facts.launchers.launchers
         if launcher.name in BRINGS and not launcher.in_target
     ]
     # a venv without pip is common: check only what the target itself should provide
     absent = [name for name in BRINGS.values() if name and not facts.packages.get(name)]
-    whole = facts.packages.complete
-    foreign = [o for o in found if active and not (whole and BRINGS[o.name] in absent)]
+    complete = facts.packages.complete
+    foreign = [o for o in launchers if active and not (complete and BRINGS[o.name] in absent)]
     if not foreign:
         return None
-    first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
+    first = min(foreign, key=lambda launcher: [*BRINGS].index(launcher.name))
     cases = "wrong-interpreter", f"/{first.name}"
-    paths, python = tuple(one.path for one in foreign[:4]), api.python(facts.interpreter)
+    paths, python = tuple(launcher.path for launcher in foreign[:4]), api.python(facts.interpreter)
     return facts.worded(*cases, evidence=paths, first=first, python=python)
 
 
 def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
     """Report a requirement that the listed package meets, but in another Python than the failing one."""
     for requirement in facts.request.requirements:
-        there = facts.packages.get(requirement.name)
-        if there is None or not api.within(there.version, requirement.specifier):
+        installed = facts.packages.get(requirement.name)
+        if installed is None or not api.within(installed.version, requirement.specifier):
             continue
         for error in (e for e in facts.errors.errors if requirement.specifier in e.text):
-            said = error.text
-            if runs := _elsewhere_than(there, [error]):
+            error_text = error.text
+            if runs := _elsewhere_than(installed, [error]):
                 return facts.worded(
-                    TWO, "/elsewhere", said=said, there=there, words=said[:80], runs=runs
+                    TWO,
+                    "/elsewhere",
+                    said=error_text,
+                    there=installed,
+                    words=error_text[:80],
+                    runs=runs,
                 )
     return None
 
@@ -350,8 +364,8 @@ def _denied(facts: api.Facts) -> api.Finding | None:
     for error in facts.errors.errors:
         missing = facts.search("/no-module", error.text)
         name = api.brought_by(missing[1]) if missing else ""
-        there = facts.packages.get(name)
+        installed = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
-        if missing and there and not broken and error.where.startswith("line "):
-            return facts.worded("/denied", said=missing[0], listing=listing[:60], there=there)
+        if missing and installed and not broken and error.where.startswith("line "):
+            return facts.worded("/denied", said=missing[0], listing=listing[:60], there=installed)
     return None

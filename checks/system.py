@@ -65,11 +65,15 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
             return facts.worded("/rosetta")
-        fact = [o.specifier for o in facts.request.requirements if o.name == "torch"]
-        bound = (one for one in fact if ">" in one or "==" in one)
+        torch_specifiers = [o.specifier for o in facts.request.requirements if o.name == "torch"]
+        bound = (
+            specifier for specifier in torch_specifiers if ">" in specifier or "==" in specifier
+        )
         # a release that never existed for Intel Macs
-        wanted = absent or any(api.within(api.LAST_INTEL_MAC, one) is False for one in bound)
-        return facts.worded(INTEL_MAC, what=machine) if wanted else None
+        is_reported = absent or any(
+            api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound
+        )
+        return facts.worded(INTEL_MAC, what=machine) if is_reported else None
     if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
     if not cpython:
@@ -93,13 +97,13 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
 def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     """Use an error first, then a failed install, then the minimum of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
-    if found := facts.matched("/needed"):
-        by = found[2] or ""
+    if match := facts.matched("/needed"):
+        by = match[2] or ""
         flash = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "") == "flash_attn"
         case = "/from-error:flash-attn" if flash else "/from-error:else"
         name = by.replace("\\", "/").rpartition("/")[2]
         system = f"glibc {have}" if have else "an older one"
-        return facts.worded(case, name=name, needed=found[1], system=system)
+        return facts.worded(case, name=name, needed=match[1], system=system)
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
     cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
     if cxx is not None and cxx.whose == "system":
@@ -108,8 +112,8 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     if why is not None and why.cause == "glibc-too-old":
         return facts.worded("/refused", found=why.found, said=why.found)
     stage, torch = facts.runtime.stage("import torch"), facts.torch
-    known = have and facts.interpreter and torch and not torch.conda
-    where = api.family(facts.host, facts.interpreter) if known else ""
+    comparable = have and facts.interpreter and torch and not torch.conda
+    where = api.family(facts.host, facts.interpreter) if comparable else ""
     if not where.startswith("linux") or (stage is not None and stage.outcome == "ok"):
         return None
     floor = api.glibc_floor(torch.version, torch.variant, where)
@@ -131,9 +135,11 @@ def macos_too_old(
     why = api.refused(facts.index_answer, own, facts.host)
     # the releases whose MPS runs on this macOS; "" if all do, or none
     above = [since for since, floor in MPS_FLOOR if not api.at_least(have, floor)]
-    wanted = f"<{above[-1]}" if 0 < len(above) < len(MPS_FLOOR) else ""
+    specifier = f"<{above[-1]}" if 0 < len(above) < len(MPS_FLOOR) else ""
     if why is not None and why.cause == "macos-too-old":
-        return facts.worded("/refused", found=why.found, cure=api.torch_install(facts, wanted).cure)
+        return facts.worded(
+            "/refused", found=why.found, cure=api.torch_install(facts, specifier).cure
+        )
     error = facts.heard()
     floor = _floor(facts) if facts.torch else ""
     arm = own.machine in ("arm64", "")
@@ -146,7 +152,7 @@ def macos_too_old(
         floor = floor if below else ""
     elif error and have and floor and api.at_least(have, floor):
         return None
-    older = api.torch_install(facts, wanted) if facts.torch and below else None
+    older = api.torch_install(facts, specifier) if facts.torch and below else None
     fits = older is not None and older.version
     cases = "/older" if fits else "", ":floor" if floor else "", "macos-too-old"
     cure = older.cure if older and fits else None

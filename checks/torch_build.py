@@ -45,33 +45,33 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
         if "xpu" in error.lower():
             return _intel(facts, "", error, arc=True)
         return _on_nvidia(facts, "from-text", error, name)
-    return _of_no_gpu(facts, name, error, absent=nvidia is None, told=host is not None)
+    return _of_no_gpu(facts, name, error, absent=nvidia is None, host_known=host is not None)
 
 
 def _of_no_gpu(
-    facts: api.Facts, name: str, said: str, *, absent: bool, told: bool
+    facts: api.Facts, name: str, error: str, *, absent: bool, host_known: bool
 ) -> api.Finding | None:
     """Judge a CPU build without known GPUs; `absent`: there is certainly no NVIDIA GPU."""
     if facts.torch.accelerator != "cpu":
         return None
-    if said and not absent and facts.host.os != "macos":
-        more = f", but the job needs CUDA: the error '{said}'"
-        return _on_nvidia(facts, "from-text", said=said, name=name + more)
+    if error and not absent and facts.host.os != "macos":
+        more = f", but the job needs CUDA: the error '{error}'"
+        return _on_nvidia(facts, "from-text", error=error, name=name + more)
     if facts.runtime.gpu_available is False:
-        known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
-        return None if known else _on_nvidia(facts, "bare-excerpt", said=said, name=name)
+        certain = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not host_known
+        return None if certain else _on_nvidia(facts, "bare-excerpt", error=error, name=name)
     # NVIDIA's toolkit is installed, but CUDA is not available
     missed = facts.heard("/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
-        return _on_nvidia(facts, "missed", said=missed, name=name)
+        return _on_nvidia(facts, "missed", error=missed, name=name)
     return None
 
 
-def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
+def _on_nvidia(facts: api.Facts, part: str, error: str, name: str) -> api.Finding:
     """Report it for an unknown machine, assuming an NVIDIA GPU."""
     fit = api.rebuild_cuda((None, None, None), OLDEST_DRIVER, ())
-    return facts.worded(f"/{part}", said=said, cure=fit and fit.cure, name=name)
+    return facts.worded(f"/{part}", said=error, cure=fit and fit.cure, name=name)
 
 
 def _fallen_back(facts: api.Facts) -> api.Finding | None:
@@ -81,8 +81,8 @@ def _fallen_back(facts: api.Facts) -> api.Finding | None:
     install = next((c for c in facts.typed.commands if extra.search(c)), "")
     if facts.runtime.gpu_available is not False or not cards or not install:
         return None
-    gpu = [one.gfx or "gfx1100" for one in facts.amd.gpus]
-    gpu += [one.compute_capability or "8.9" for one in facts.nvidia.gpus]
+    gpu = [card.gfx or "gfx1100" for card in facts.amd.gpus]
+    gpu += [card.compute_capability or "8.9" for card in facts.nvidia.gpus]
     variant = "rocm" if facts.amd else "cu"
     name, typed = api.python(facts.interpreter), install[:120]
     return facts.worded("/fallen-back", name=name, install=typed, gpu=gpu[0], variant=variant)
@@ -97,7 +97,7 @@ def _what(build: api.TorchBuild) -> str:
     return kinds.get(build.accelerator, "a CPU build")
 
 
-def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str) -> api.Finding:
+def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], error: str) -> api.Finding:
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
     cards, driver = api.counted(card.name for card in usable), facts.nvidia_driver.version
@@ -106,35 +106,33 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
     found = f"{name}; the machine has {cards}"
     if fit:
         severity: api.Severity = "note" if small else "error"
-        return facts.worded(severity=severity, said=said, found=found, way=fit)
+        return facts.worded(severity=severity, said=error, found=found, way=fit)
     found += f" with driver {driver}" if driver else " with an unknown driver"
-    way = api.install_driver(facts.host)
-    note = (
-        f"{way.note}; no CUDA build runs on the current driver. Afterwards `doctor check` names one"
-    )
-    return facts.worded(said=said, found=found, way=way, cure_note=note)
+    advice = api.install_driver(facts.host)
+    note = f"{advice.note}; no CUDA build runs on the current driver. Afterwards `doctor check` names one"
+    return facts.worded(said=error, found=found, way=advice, cure_note=note)
 
 
-def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
+def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], error: str) -> api.Finding:
     # use the name first: tools print the target of an override or an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), gfx)
     return facts.worded(
         "/amd",
         severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
-        said=said,
+        said=error,
         way=fit,
         name=name,
         cards=dict.fromkeys(chip.name or chip.gfx for chip in chips),
     )
 
 
-def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
+def _intel(facts: api.Facts, name: str, error: str, *, arc: bool) -> api.Finding:
     return facts.worded(
         "" if name else ":xpu",
         "/intel",
         severity="error" if arc else "note",
-        said=said,
+        said=error,
         cure=api.rebuild_xpu((facts.host, facts.interpreter, facts.torch)),
         name=name,
     )
@@ -148,9 +146,9 @@ def cuda_old(
     capabilities = tuple({card.compute_capability for card in gpus.gpus if card.compute_capability})
     if not torch.cuda or api.parts(torch.cuda) >= (12,) or not capabilities:
         return None
-    known = facts.host and facts.interpreter
+    comparable = facts.host and facts.interpreter
     own = (facts.host, facts.interpreter, None)
-    fit = api.rebuild_cuda(own, driver.version, capabilities) if known else None
+    fit = api.rebuild_cuda(own, driver.version, capabilities) if comparable else None
     if fit is None or not api.at_least(api.cuda_of(fit.variant), "12.0"):
         return None
     return facts.worded(way=fit)
@@ -165,20 +163,20 @@ BLACKWELL = "cu128"
 @api.check("gpu-too-new-for-torch")
 def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen, image = api.coverage(facts), facts.heard("/no-image")
-    if seen is not None and image:
-        seen = _without_ptx(seen)
-    cards = seen.too_new if seen else _from_text(facts, image)
+    coverage, image = api.coverage(facts), facts.heard("/no-image")
+    if coverage is not None and image:
+        coverage = _without_ptx(coverage)
+    cards = coverage.too_new if coverage else _from_text(facts, image)
     if not cards:
         return _unknown_to_compiler(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
-    if seen is not None and seen.works:
+    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, coverage)}"
+    if coverage is not None and coverage.works:
         title = "This PyTorch has no code for one newer GPU"
-        return api.one_of_several(title, found, seen, facts.host)
+        return api.one_of_several(title, found, coverage, facts.host)
     own = (facts.host, facts.interpreter, facts.torch)
-    way = api.rebuild_cuda(own, facts.nvidia_driver.version, capabilities)
-    later = None if way else api.rebuild_cuda(own, "", capabilities)
+    fit = api.rebuild_cuda(own, facts.nvidia_driver.version, capabilities)
+    later = None if fit else api.rebuild_cuda(own, "", capabilities)
     note = floor = ""
     install = None
     if later:
@@ -187,11 +185,11 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
         note = f"{install.note}; then {later.cure.command}"
     return facts.worded(
         ":driver" if later else "",
-        ":code" if way or later else "",
+        ":code" if fit or later else "",
         ":jetson" if "8.7" in capabilities else "",
-        way=way or install,
+        way=fit or install,
         cure_note=note,
-        source=seen.source if seen else "",
+        source=coverage.source if coverage else "",
         cards=found,
         floor=floor,
         archs=";".join(capabilities),
@@ -212,21 +210,21 @@ def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
     return facts.worded("/unknown-arch", said=error, cure=newest)
 
 
-def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | None:
+def _ptxas(facts: api.Facts, error: str, match: re.Match[str]) -> api.Finding | None:
     """Return the finding if torch has code for the GPU but ptxas does not know it; None if torch has none.
 
     If torch is unknown, the GPU must be one that CUDA 12.8 and so ptxas before torch 2.10 do not know.
     """
-    capability = f"{named['major']}.{named['minor']}"
+    capability = f"{match['major']}.{match['minor']}"
     needed, torch = api.first_cuda(capability), facts.torch
     if not needed:
         return None
     if not torch and api.knows(api.cuda_of(BLACKWELL), capability):
         return None
-    if torch and not api.knows(torch.cuda, f"{named['major']}.0"):
+    if torch and not api.knows(torch.cuda, f"{match['major']}.0"):
         return None
     own = api.triton_ptxas(torch.version)
-    second = named["tool"].lower() != "ptxas" or api.at_least(torch.version, "2.10")
+    second = match["tool"].lower() != "ptxas" or api.at_least(torch.version, "2.10")
     variable = "TRITON_PTXAS_BLACKWELL_PATH" if second else "TRITON_PTXAS_PATH"
     knows = own is not None and api.at_least(own.cuda, needed)
     newer = "" if knows else api.torch_with_ptxas(needed)
@@ -234,9 +232,9 @@ def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | N
     return facts.worded(
         "/ptxas:unset" if knows else "",
         "/ptxas",
-        said=said,
+        said=error,
         cure=facts.set_variable(variable, None if knows else path),
-        arch=f"sm_{named['major']}{named['minor']}{named['letter']}",
+        arch=f"sm_{match['major']}{match['minor']}{match['letter']}",
         brought=own.cuda if own else "",
         needed=needed,
         newer=newer,
@@ -246,14 +244,14 @@ def _ptxas(facts: api.Facts, said: str, named: re.Match[str]) -> api.Finding | N
     )
 
 
-def _without_ptx(seen: api.Coverage) -> api.Coverage:
+def _without_ptx(coverage: api.Coverage) -> api.Coverage:
     """Count compiled code only: a run that fails for lack of code did not use PTX either."""
-    compiled = [arch for arch in seen.archs if arch.startswith("sm_")]
+    compiled = [arch for arch in coverage.archs if arch.startswith("sm_")]
     newest = max((api.parts(f"{a[3:-1]}.{a[-1]}") for a in compiled if a[3:].isdigit()), default=())
-    younger = [c for c in seen.works if newest and api.parts(c.compute_capability) > newest]
+    younger = [c for c in coverage.works if newest and api.parts(c.compute_capability) > newest]
     new = tuple(c for c in younger if api.archs_run(compiled, c.compute_capability) is False)
-    works = tuple(card for card in seen.works if card not in new)
-    return seen._replace(works=works, too_new=(*seen.too_new, *new))
+    works = tuple(card for card in coverage.works if card not in new)
+    return coverage._replace(works=works, too_new=(*coverage.too_new, *new))
 
 
 def _from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
@@ -266,17 +264,17 @@ def _from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
     return cards if all(api.parts(c.compute_capability) >= NEW for c in cards) else ()
 
 
-KEPT = (7, 5)
+OLDEST_KEPT = (7, 5)
 """From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
 
 @api.check("gpu-too-old-for-torch")
 def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen = api.coverage(facts)
-    error = "" if seen else facts.heard("/too-old")
-    refused = None if seen else api.card_refused(facts.errors)
-    cards = seen.too_old if seen else ()
+    coverage = api.coverage(facts)
+    error = "" if coverage else facts.heard("/too-old")
+    refused = None if coverage else api.card_refused(facts.errors)
+    cards = coverage.too_old if coverage else ()
     # what torch refuses below 8.0 is too old for it
     if refused is not None and api.parts(refused.compute_capability) < (8, 0):
         cards = (refused,)
@@ -285,22 +283,24 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         image = facts.heard("/no-image")
         own = facts.nvidia.gpus if image else ()
         # with only old cards, the error shows a build that dropped them
-        cards = own if all(() < api.parts(c.compute_capability) < KEPT for c in own) else ()
+        cards = own if all(() < api.parts(c.compute_capability) < OLDEST_KEPT for c in own) else ()
     if triton := facts.if_heard("/triton-too-old"):
         return triton
     if not cards and not error:
         return _never_supported(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
-    if seen is not None and seen.works:
+    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, coverage)}"
+    if coverage is not None and coverage.works:
         title = "This PyTorch has no code for one old GPU"
-        return api.one_of_several(title, found, seen, facts.host)
+        return api.one_of_several(title, found, coverage, facts.host)
     if image:
         found = f"{api.cards_named(cards)}, and the error '{image}'"
     elif not cards:
         found = f"PyTorch says '{error}'"
-    driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
-    fit = api.rebuild_cuda((facts.host, facts.interpreter, facts.torch), driver, wanted)
+    driver, capabilities_or_default = facts.nvidia_driver.version, capabilities or ("7.0",)
+    fit = api.rebuild_cuda(
+        (facts.host, facts.interpreter, facts.torch), driver, capabilities_or_default
+    )
     return facts.worded(
         ":code" if fit else "",
         ":never" if any(api.parts(c) < (5,) for c in capabilities) else ":dropped",
@@ -309,18 +309,18 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         found=found,
         said=error or image,
         way=fit,
-        source=seen.source if seen else "",
+        source=coverage.source if coverage else "",
     )
 
 
 def _never_supported(facts: api.Facts) -> api.Finding | None:
     """Use a compute capability stated in the text together with the error for missing code."""
-    spoken = facts.heard("/spoken")
-    said = facts.heard(*("/no-image", "/no-kernel")) if spoken else ""
-    if not said:
+    capability = facts.heard("/spoken")
+    error = facts.heard(*("/no-image", "/no-kernel")) if capability else ""
+    if not error:
         return None
-    spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
-    return facts.worded("/never-supported", said=said, spoken=spoken[:40])
+    capability, error = (words.partition("`")[0].partition(")")[0] for words in (capability, error))
+    return facts.worded("/never-supported", said=error, spoken=capability[:40])
 
 
 @api.check("torch-import-crash")
@@ -338,9 +338,9 @@ def torch_import_crash(
     if extension := facts.search("/backend", stage.error):
         name = api.brought_by(extension[1])
         cure = facts.pip("uninstall", name) if facts.packages.get(name) else None
-        said = lines[-1].partition(". ")[0]
+        message = lines[-1].partition(". ")[0]
         return facts.worded(
-            "/backend", "torch-import-crash", cure=cure, said=said, name=name, lacks=""
+            "/backend", "torch-import-crash", cure=cure, said=message, name=name, lacks=""
         )
     same = api.same_torch(facts.interpreter, build.version, build.variant)
     return facts.worded(
@@ -390,8 +390,8 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
     """Use an import error if no list shows torch; in a build, only if a list shows none."""
-    message, there = facts.heard(), facts.packages.get("torch")
-    if not message or there:
+    message, installed = facts.heard(), facts.packages.get("torch")
+    if not message or installed:
         return None
     errors = [error for error in facts.errors.errors if message in error.text]
     building = facts.expression("/building")

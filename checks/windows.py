@@ -12,10 +12,10 @@ def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
     free, total = facts.ram.commit_free, facts.ram.commit_total
     if not error and (free is None or free >= LEAST):
         return None
-    seen = [f"the error '{error}'"] if error else []
-    seen += [f"{api.gib(free)} of the commit limit is left"] if free is not None else []
-    seen += [f"RAM and page file together are {api.gib(total)}"] if total else []
-    return facts.worded(":cpu" if cpu else "", found="; ".join(seen), said=error)
+    evidence = [f"the error '{error}'"] if error else []
+    evidence += [f"{api.gib(free)} of the commit limit is left"] if free is not None else []
+    evidence += [f"RAM and page file together are {api.gib(total)}"] if total else []
+    return facts.worded(":cpu" if cpu else "", found="; ".join(evidence), said=error)
 
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
@@ -25,8 +25,8 @@ INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 @api.check("windows-missing-dll")
 def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 126 in a library."""
-    if found := facts.matched("/failed"):
-        name = found[1]
+    if failed := facts.matched("/failed"):
+        name = failed[1]
         case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
         return facts.worded(f":{case}", name=name)
     module = facts.matched("/not-loaded")
@@ -40,8 +40,8 @@ def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.
         return absent
     stated = facts.heard("/stated")
     if stated and facts.heard():
-        found = f"the warning '{stated}', and a DLL that does not load"
-        return facts.worded("/absent", found=found, said=stated)
+        description = f"the warning '{stated}', and a DLL that does not load"
+        return facts.worded("/absent", found=description, said=stated)
     failed = facts.matched("/failed")
     if stated or failed is None:
         return facts.if_heard("/stated")

@@ -25,6 +25,6 @@ def run_fit(
 
     place = NO_TARGET if given.stack == "doctor" else chosen()
     found = estimate(given, place, chosen, TERMINAL)
-    render = partial(screen.render, asked=asked or "MODEL", words=typed_words())
+    render = partial(screen.render, model=asked or "MODEL", words=typed_words())
     show(format_, render, found)
     return 1 if isinstance(found, FitReport) and found.verdict == "doesn't fit" else 0
