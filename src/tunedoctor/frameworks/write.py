@@ -241,7 +241,9 @@ _TEMPLATES = (
 
 
 def template_of(model: str) -> str | None:
-    """Return LLaMA-Factory's template of a model; None makes it use the tokenizer's own."""
+    """Return LLaMA-Factory's template of a model; None makes it use the tokenizer's own, as for a folder's model."""
+    if _is_local(model):
+        return None
     plain = model.rpartition("/")[2].lower()
     return next((template for word, template in _TEMPLATES if word in plain), None)
 
