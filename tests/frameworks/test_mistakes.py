@@ -52,7 +52,7 @@ def alarms(name, text):
         ("a.yml", AXOLOTL + "rl: dpo\nsample_packing: true\n", "config-packing", 6),
         (
             "a.yml",
-            AXOLOTL + "deepspeed: zero3.json\nfsdp_config: {offload_params: true}\n",
+            AXOLOTL + "deepspeed: zero3.json\nfsdp: [full_shard]\n",
             "config-sharding",
             5,
         ),

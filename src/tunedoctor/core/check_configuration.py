@@ -40,7 +40,7 @@ def checks_of_configuration(file: str) -> tuple[Configuration, tuple[Check, ...]
 
 
 def snapshot_of_gpu(name: str) -> Snapshot:
-    """Return the facts of a machine of which only the model of its GPU is known. Raises DoctorError for an unknown one."""
+    """Return the facts of a machine with a GPU of this model. Raises DoctorError for an unknown model."""
     none = Absent(why="the described machine has none")
     facts: dict[type[Fact], Fact | Absent | Unknown] = dict.fromkeys(
         (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu), none

@@ -21,7 +21,7 @@ class Entries:
     def _first(self, field: str, keys: tuple[str, ...]) -> Any:  # noqa: ANN401  any value
         for key in keys or (field,):
             value = self._get(key)
-            if value is not None and value != "" and value != "auto":
+            if value is not None and value not in ("", "auto"):
                 self.keys[field] = key
                 return value
         return None

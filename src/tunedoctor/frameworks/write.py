@@ -500,7 +500,7 @@ _BUILDERS: tuple[tuple[str, str, str, str, str, Any, str, str], ...] = (
 
 
 def _unsloth(settings: Settings, why: str, name: str) -> WrittenFile:
-    """A script, because unsloth has no configuration files."""
+    """Return a script, because unsloth has no configuration files."""
     rows = settings.rows
     if settings.on_cpu:
         raise NotWritableError(
