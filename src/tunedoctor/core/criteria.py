@@ -89,10 +89,10 @@ class Criteria(NamedTuple):
             require_environment=require_environment,
         )
 
-    def checks(self) -> tuple[Check, ...]:
-        """Return the checks that run. Raises DoctorError for an unknown id."""
+    def checks(self, more: tuple[Check, ...] = ()) -> tuple[Check, ...]:
+        """Return the checks that run, with `more` besides the registered ones. Raises DoctorError for an unknown id."""
         with refusing(RegistryError, _LIST):
-            checks = all_checks(self.plugins)
+            checks = (*all_checks(self.plugins), *more)
         if self.rules:
             from tunedoctor.diagnosis.policy import policy_checks  # noqa: PLC0415  few have any
 

@@ -34,7 +34,7 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
         method = "partial"
     targets = entries.words("targets", "lora_target_modules")
     if entries.flag("targets", "lora_target_linear"):
-        targets = () if not targets else None
+        targets = ()  # besides the named ones, if any
     attention = entries.word("attention", "attn_implementation")
     for old, name in _OLD_ATTENTION.items():
         if not attention and entries.flag("attention", old):

@@ -95,9 +95,9 @@ def with_sharding(plan: TrainingPlan, entries: Entries, beside: ReadBeside) -> T
     fsdp, config = entries.words("sharding", "fsdp"), entries.part("fsdp_config")
     on = bool(fsdp and any(one for one in fsdp)) or bool(config) or entries.flag("sharding", "fsdp")
     if on:
-        offload = any(config.get(key) is True for key in ("offload_params", "fsdp_offload_params"))
-        offload = offload or any("offload" in one for one in fsdp or ())
-        return with_values(plan, {"sharding": "fsdp", "offload": "all" if offload else "none"})
+        off = any(config.get(key) is True for key in ("offload_params", "fsdp_offload_params"))
+        off = off or any("offload" in one for one in fsdp or ())
+        return with_values(plan, {"sharding": "fsdp", "offload": "all" if off else "none"})
     return plan
 
 
@@ -122,6 +122,14 @@ def with_deepspeed(plan: TrainingPlan, values: Mapping[str, Any]) -> TrainingPla
     def offloads(key: str) -> bool:
         part = zero.get(key)
         return isinstance(part, dict) and part.get("device", "none") not in ("none", None)
+
+    for field, key in (
+        ("micro", "train_micro_batch_size_per_gpu"),
+        ("accumulation", "gradient_accumulation_steps"),
+    ):
+        value = values.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            changes[f"deepspeed_{field}"] = value
 
     if offloads("offload_param"):
         changes["offload"] = "all"

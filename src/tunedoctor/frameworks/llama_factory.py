@@ -98,7 +98,7 @@ def parse_llama_factory_v1(document: Document, beside: ReadBeside) -> TrainingPl
     four = quant.get("quantization_bit") == 4
     method: Method = {"lora": "qlora" if four else "lora", "freeze": "partial"}.get(
         name, "full" if not name else "other"
-    )  # type: ignore[assignment]
+    )
     distribution = entries.part("dist_config")
     kernels = str(entries.part("kernel_config").get("name", ""))
     targets = peft.get("target_modules")

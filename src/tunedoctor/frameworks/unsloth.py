@@ -88,7 +88,7 @@ def parse_python(document: Document) -> tuple[TrainingPlan, Document] | None:
     targets = entries.words("targets", "target_modules")
     if targets and set(targets) >= {*_ALL}:
         targets = tuple(one for one in targets if one not in _ALL and one not in _HEADS)
-    if targets is None and is_unsloth or targets == ("all-linear",):
+    if (targets is None and is_unsloth) or targets == ("all-linear",):
         targets = ()
     modules = (
         *(entries.words("targets", "target_modules") or ()),
