@@ -20,7 +20,7 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText
 from tunedoctor.model.lazy import SHIPPED, key_of
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.readers.ledger import wording
+from tunedoctor.readers.installer_output import wording
 from tunedoctor.tables.load import table
 
 SHORTEST = 2

@@ -28,7 +28,7 @@ from tunedoctor.diagnosis.redaction import public, redact, this_identity
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, exit_code, report_of
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
-from tunedoctor.readers.facts_block import held, text_of
+from tunedoctor.readers.facts_block import find_facts, text_of
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.md import LARGEST, render
@@ -215,7 +215,7 @@ def test_hostile_words_are_words_to_githubs_parser_and_come_back():
         page = Page(text)
         assert page.tags <= plain, text
         assert not ACTIVE.search(page.shown), text
-        back, wanted = held(text).snapshot, from_data(redact(to_data(snapshot), WHO))
+        back, wanted = find_facts(text).snapshot, from_data(redact(to_data(snapshot), WHO))
         assert back
         assert not re.search("[`@]|<[a-z/!]", text_of(wanted)), (
             "where the marks of a block are lost"

@@ -299,8 +299,8 @@ def smi_query_said(ended: Ended) -> Said | None:
     """Parse the answer to the query; None if this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
         complete,
+        output_of_rows,
         row_of,
-        seen,
     )
 
     if ended.how != "exit" or ended.truncated:
@@ -308,7 +308,7 @@ def smi_query_said(ended: Ended) -> Said | None:
     lines = [line for line in ended.out.splitlines() if line.strip()]
     rows = [row_of(FIELDS, line) for line in lines]
     if rows and all(row and row["index"].isdecimal() for row in rows):
-        what = seen(rows[: MOST_GPUS + 1])
+        what = output_of_rows(rows[: MOST_GPUS + 1])
         if len(rows) > MOST_GPUS or len({gpu.index for gpu in what.gpus}) < len(rows):
             return _failed(ended)
         return Said(how="ok", driver=what.driver, gpus=tuple(map(complete, what.gpus)))
