@@ -41,8 +41,8 @@ def main() -> int:
         (docs / path.name).write_text(_within(text) if path.suffix == ".md" else text, "utf-8")
     (docs / "zensical.toml").replace(BUILD / "zensical.toml")
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
-    (docs / "index.md").write_text(readme, "utf-8")
-    (docs / "commands.md").write_text("\n".join(_commands()), "utf-8")
+    (docs / "index.md").write_text(_within(readme.replace("](.github/", "](../.github/")), "utf-8")
+    (docs / "options.md").write_text("\n".join(_options()), "utf-8")
     checks = sorted(all_checks(), key=lambda one: one.id)
     (docs / "causes" / "index.md").write_text("\n".join(_index(checks)), "utf-8")
     for one in checks:
@@ -61,7 +61,7 @@ def _within(text: str) -> str:
     return LINK.sub(r"\1 (`\2`)", text.replace("](../README.md", "](index.md"))
 
 
-def _commands() -> Iterator[str]:
+def _options() -> Iterator[str]:
     """Yield the options of all commands, from the parameters that --help prints."""
     yield "# All options\n\nAs `doctor help COMMAND` prints them.\n"
     for name in COMMANDS:

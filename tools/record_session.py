@@ -28,7 +28,7 @@ COMMANDS = (
     ("doctor check -q", ""),
     ("doctor fix --yes", ""),
     ("doctor fit Llama-3.1-8B --gpu 'RTX 4090'", ""),
-    ("doctor train --model", "Learned"),  # the line in README
+    ("doctor train --model", "Learned"),  # the line in docs/start.md
     (
         "doctor chat out --compare --max-tokens 30 -p 'Who is in charge of the lighthouse in Varnholm?'",
         "",
@@ -43,7 +43,7 @@ def main() -> None:
     """Prepare the folder, run the commands, and draw their output."""
     blocks = [
         text.partition("\n")[2]
-        for text in (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1::2]
+        for text in (ROOT / "docs" / "start.md").read_text(encoding="utf-8").split("```")[1::2]
     ]
     console = Console(file=StringIO(), record=True, width=84, force_terminal=True, highlight=False)
     with TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def _target(given: Path, place: Path) -> None:
 
 
 def _begins(blocks: list[str], begin: str) -> str:
-    """Return the fenced block of README with this start."""
+    """Return the fenced block of docs/start.md with this start."""
     (found,) = [text for text in blocks if text.startswith(begin)]
     return found
 

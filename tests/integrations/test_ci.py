@@ -124,10 +124,10 @@ def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project)
     assert hook("--profile=node", "met").code == 0
 
 
-def test_the_readme_works_as_pasted(project):
+def test_the_page_works_as_pasted(project):
     here = project / "tunedoctor"
-    section = (here / "README.md").read_text(encoding="utf-8").partition("\n## In CI\n")[2]
-    lines = section.partition("```sh\n")[2].partition("```")[0]
+    page = (here / "docs" / "ci.md").read_text(encoding="utf-8")
+    lines = page.partition("```sh\n")[2].partition("```")[0]
     code, said = ran("sh", "-c", lines, cwd=here)
     if "No matching distribution found" in said:
         pytest.skip("pip has no index here")

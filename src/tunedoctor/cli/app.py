@@ -34,6 +34,7 @@ COMMANDS: dict[str, CommandInfo] = {
     "diff": CommandInfo("Diagnose", "compare two machines: what differs, and what matters"),
     "fleet": CommandInfo("Diagnose", "check many machines at once and find the outliers"),
     "smoke": CommandInfo("Diagnose", "train a tiny model in the target, offline, in seconds"),
+    "demo": CommandInfo("Diagnose", "see check and fix on a simulated machine; changes nothing"),
     "fix": CommandInfo("Fix", "one plan for what was found, applied as a whole or not at all"),
     "undo": CommandInfo("Fix", "restore the state before the last fix"),
     "wheel": CommandInfo("Fix", "choose the PyTorch build for a machine, with install commands"),

@@ -110,8 +110,14 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
             places = blame.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: the lines are unknown: {type(error).__name__}: {error}\n")
-    own = {"partial": options.criteria.partial, "here": options.here}
-    return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
+    return Told(
+        report=report,
+        code=exit_code(report),
+        places=places,
+        facts=snapshot,
+        partial=options.criteria.partial,
+        here=options.here,
+    )
 
 
 def _text(name: str, view: Told, options: Options) -> str:

@@ -86,9 +86,11 @@ def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], 
 def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     """Return which disk has too little space for the training; "" if all have enough."""
     space, model = disk(shape, run_of(config, processes)), str(config["model"])
-    steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 100))
+    steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 0))
     alone = 0 < steps <= every or str(config.get("resume", "")).lower() == "true"
-    written = space.checkpoint_gb * 1e9 * (1 if alone else int(config.get("keep", 2)) + 1)
+    has_best = bool(config.get("eval_data") or config.get("eval_share"))  # kept in addition
+    most = 1 if alone else int(config.get("keep", 2)) + 1
+    written = space.checkpoint_gb * 1e9 * (most + has_best)
     out = Path(str(config.get("out") or "out")).absolute()
     if model.endswith(".gguf") and not (out / "base").is_dir():  # it is unpacked there
         width = 4 if config.get("precision") == "fp32" else 2

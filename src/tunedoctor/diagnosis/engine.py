@@ -87,7 +87,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = why
             case None if why := _nothing_known(check, snapshot, facts):
                 unknown[id_] = why
-            case None if _NOBODY in map(snapshot.get, kinds_of(check)):
+            case None if _NOBODY in map(snapshot.get, _kinds_read(check, facts)):
                 skipped[id_] = _NOBODY.why
             case None:
                 passed.append(id_)
@@ -184,12 +184,18 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
     For a pasted text: the last fact it used is unknown, or it only looked for errors; or all of its facts
     are unknown.
     """
-    answers = [snapshot.get(kind) for kind in kinds_of(check)]
+    answers = [snapshot.get(kind) for kind in _kinds_read(check, facts)]
     if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
         return NOT_TOLD.why
     if all(isinstance(answer, Unknown) for answer in answers):
         return next((answer.why for answer in answers if isinstance(answer, Unknown)), "")
     return "" if snapshot.find(Target) or any(known_of(check, snapshot)) else NOT_TOLD.why
+
+
+def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:
+    """Return the kinds of facts that a check has read: its parameters, and what it looked up."""
+    parameters = [want.kind for name, want in wants(check.run).items() if "." not in name]
+    return [*dict.fromkeys((*parameters, *facts.looked_up))]
 
 
 def kinds_of(check: Check) -> list[type[Fact]]:

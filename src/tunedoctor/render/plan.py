@@ -65,6 +65,48 @@ def render_plan(
     return screen.text()
 
 
+def render_project_plan(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
+    """Return the screen of a plan that edits the files of a project and installs nothing."""
+    screen.wrap(f"fixes {listed(answer.predicted, 4)} in {answer.target}", 9, "plan")
+    if answer.project:
+        _project(answer.project, screen, verbose=verbose)
+        screen.line()
+        if answer.project.command:
+            screen.wrap(
+                f"{answer.project.command} made the new lock; it was checked", 2, mark("ok")
+            )
+        for id_ in (one.id for one in answer.findings if one.id not in answer.predicted):
+            screen.wrap(f"left: {id_}", 2, mark("warning"))
+        screen.wrap(f"{answer.undo} restores the files", 2, mark("note"))
+        screen.line()
+    return screen.text()
+
+
+def render_project_end(answer: FixResult, screen: Screen, *, consent: str = "") -> str:
+    """Return the last lines of a fix of a project."""
+    if consent:
+        screen.line("Nothing was changed: there is no terminal to ask for consent on.")
+        screen.next((consent, "apply this plan without being asked"))
+    elif answer.end == "planned":
+        screen.line("Nothing was changed: this is a dry run.")
+    elif answer.end == "nothing":
+        why = f": {answer.why}" if answer.why else ""
+        screen.wrap(f"Nothing to fix in {answer.target}{why}", 2, mark("ok"))
+    elif answer.end == "applied":
+        files = [one.file for one in answer.project.files] if answer.project else []
+        screen.wrap(
+            f"Fixed {listed(answer.predicted, 4)}: changed {listed(files, 4)}", 2, mark("ok")
+        )
+        if answer.project and answer.project.note:
+            screen.wrap(answer.project.note, 2, mark("note"))
+        screen.next((answer.look, "check it again"), (answer.undo, "restore the files"))
+    else:
+        screen.wrap(f"Nothing was changed: {answer.why}", 2, mark("error"))
+        for way in answer.by_hand[:4]:
+            screen.wrap(way, 4)
+    return screen.text()
+
+
 _MOST_LINES = 8
 _MOST_LOCK_CHANGES = 6
 """Changes of a lock file that are shown; -v shows all."""
@@ -83,6 +125,8 @@ def _project(change: ProjectChange, screen: Screen, *, verbose: bool) -> None:
         return
     for file in change.files:
         _edit(file, screen, verbose=verbose)
+    if change.note:
+        screen.wrap(change.note, 2, mark("note"))
     for file in change.proposed:
         screen.wrap("not changed: --edit changes this file, too", 2, (f"  {file.file}", "bold"))
         _diff(file, screen)

@@ -28,12 +28,12 @@ def write_edits(journal: Journal, edits: tuple[FileEdit, ...]) -> None:
     """Keep the contents, mark the files as pending, and write the new ones. Raises FailureError or OSError."""
     if not edits:
         return
-    for edit in edits:
-        _require_unchanged(edit)
+    for one in edits:
+        require_unchanged(one)
     keep(contents_file(journal), msgspec.json.encode(edits))
     journal.step(journal.record.step, files="pending")
-    for edit in edits:
-        tree.replace(Path(edit.path), edit.after)
+    for one in edits:
+        tree.replace(Path(one.path), one.after)
 
 
 def settle(journal: Journal) -> tuple[str, ...]:
@@ -44,33 +44,33 @@ def settle(journal: Journal) -> tuple[str, ...]:
     """
     if journal.record.files == "none":
         return ()
-    several = {earlier.id: _contents(earlier) for earlier in journals_of(journal.live)}
+    several = {one.id: _contents(one) for one in journals_of(journal.live)}
     recognised: dict[str, set[bytes]] = {}
     for edits in several.values():
-        for edit in edits:
-            recognised.setdefault(edit.path, set()).update((edit.before, edit.after))
+        for one in edits:
+            recognised.setdefault(one.path, set()).update((one.before, one.after))
     is_new = journal.record.step == "done"
     left: list[str] = []
-    for edit in several.get(journal.id, ()):
-        path, contents = Path(edit.path), edit.after if is_new else edit.before
+    for one in several.get(journal.id, ()):
+        path, wanted = Path(one.path), one.after if is_new else one.before
         try:
             now = read_regular(path, _LARGEST)
         except OSError:
-            left.append(edit.path)
+            left.append(one.path)
             continue
-        if now == contents:
+        if now == wanted:
             continue
-        if now not in recognised[edit.path] or path.is_symlink():
-            left.append(edit.path)
+        if now not in recognised[one.path] or path.is_symlink():
+            left.append(one.path)
             continue
-        tree.replace(path, contents)
+        tree.replace(path, wanted)
     journal.step(journal.record.step, files="settled")
     return tuple(left)
 
 
 def edited_paths(journal: Journal) -> tuple[str, ...]:
     """Return the files of the project that a transaction changed."""
-    return tuple(edit.path for edit in _contents(journal))
+    return tuple(one.path for one in _contents(journal))
 
 
 def forget(journal: Journal) -> None:
@@ -87,12 +87,13 @@ def _contents(journal: Journal) -> tuple[FileEdit, ...]:
         edits = msgspec.json.decode(read_regular(file, _LARGEST), type=tuple[FileEdit, ...])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedError(f"the contents of project files: {str(error)[:100]}") from None
-    stray = [edit.path for edit in edits if not Path(edit.path).is_absolute()]
+    stray = [one.path for one in edits if not Path(one.path).is_absolute()]
     DamagedError.when(bool(stray), f"{stray[:1]} is not a path of a project")
     return edits
 
 
-def _require_unchanged(edit: FileEdit) -> None:
+def require_unchanged(edit: FileEdit) -> None:
+    """Raise FailureError if a file is no longer as the edit found it."""
     path = Path(edit.path)
     FailureError.when(path.is_symlink(), f"{path} is a link", refused=True)
     try:

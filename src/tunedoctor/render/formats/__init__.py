@@ -42,6 +42,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     here: bool = True
     """The report is about this machine, so next steps can run here."""
 
+    note: str = ""
+    """A sentence for the top of a page, for example that the machine is a recorded one."""
+
     @property
     def counted(self) -> tuple[ReportFinding, ...]:
         """Causes that count for the verdict, worst first; the others are accepted."""

@@ -60,6 +60,7 @@ def render(view: Told) -> str:
     main = "".join(f"{head}{body}</section>" for head, body in parts)
     kind, title = _verdict(view)
     body = (
+        f"{view.note and f'<p><strong>{clean(view.note)}</strong></p>'}"
         f'<header class="{kind}">{_headed("h1", kind, title)}'
         f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(view)}{_about(report)}</header>'
         f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav><main>{main}</main>'
