@@ -15,7 +15,7 @@ from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.interaction import SILENT, Interaction, Progress
 from tunedoctor.core.project import find_project_folder
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
-from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.asking import Asking
@@ -179,7 +179,7 @@ _SCOPES = (
 """In this order; one whose plan was tried already is passed over."""
 
 
-def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> FixResult:
+def fix_findings(case: FixCase, findings: tuple[DiagnosedFinding, ...]) -> FixResult:
     """Plan for the findings, or for a new environment, show the plan, ask, carry it out; return how it ended.
 
     If a plan cannot be made or fails its proof, plan the next larger scope with what was learned. If a change passed
@@ -215,7 +215,7 @@ _MOST_ROUNDS = 3
 """The most changes that one fix makes; each was proved and left some of its findings."""
 
 
-def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] | None:
+def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[DiagnosedFinding, ...]] | None:
     """Return what to fix next if the last change left some of its findings; None if it left none."""
     case, after, result = last.case, last.after, last.last
     if after is None or result.end != "applied" or not (result.outcome and result.plan):
@@ -234,7 +234,9 @@ def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] 
 class _FixRound:
     """One run over the scopes, up to the change that is made, and what the attempts so far showed."""
 
-    def __init__(self, case: FixCase, findings: tuple[Found, ...], plans: set[str]) -> None:
+    def __init__(
+        self, case: FixCase, findings: tuple[DiagnosedFinding, ...], plans: set[str]
+    ) -> None:
         self.case, self.findings = case, findings
         self.drafts = drafted(findings, case.snapshot, case.criteria.fixes())
         self.last = self.first = FixResult(
@@ -401,7 +403,7 @@ def _names_kept(rung: "Rung | None") -> tuple[str, ...]:
 
 
 def _refused(
-    result: FixResult, error: RefusedError | FailureError, findings: tuple[Found, ...]
+    result: FixResult, error: RefusedError | FailureError, findings: tuple[DiagnosedFinding, ...]
 ) -> FixResult:
     """Return the result if no plan exists: the reason in a few words, and what else the user can do."""
     refused = error if isinstance(error, RefusedError) else None
@@ -444,7 +446,7 @@ def _describe(one: Drafted) -> FindingResult:
     )
 
 
-def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
+def _elsewhere(findings: tuple[DiagnosedFinding, ...]) -> tuple[str, ...]:
     """Return the commands with which another machine fetches the packages."""
     steps = [step for f in findings for step in f.finding.cure.installs]
     words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))

@@ -179,7 +179,7 @@ def examine_fleet(  # noqa: PLR0913  each is of one fleet
     with refusing((OSError, ValueError), _TELLS), interaction.progress() as progress:
         engine, jobs = _collect(machines)
         with closing(jobs):  # what still asks nodes ends with it
-            rows = judged(_counted(accept(jobs), progress), make, processes)
+            rows = judged(_with_progress(accept(jobs), progress), make, processes)
     if not rows:
         what = f"no snapshot found in {' and '.join(machines.files)}: names end in .json or .jsonl"
         if set(machines.files) == {"-"}:
@@ -277,7 +277,7 @@ def _collect(machines: Machines) -> tuple[str, Generator[Job]]:
     return engine, (reply for reply in collect(getattr(machines, engine), machines.how))
 
 
-def _counted(jobs: Iterable[Job], progress: Progress) -> Iterator[Job]:
+def _with_progress(jobs: Iterable[Job], progress: Progress) -> Iterator[Job]:
     for number, job in enumerate(jobs, 1):
         progress.step([f"machines, {number:,}"])
         yield job

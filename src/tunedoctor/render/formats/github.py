@@ -5,7 +5,7 @@ from collections import Counter
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.diagnosis.summary import why_unknown
 from tunedoctor.model.wording import counted, gib, listed, many
-from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats import FileLine, ReportView
 from tunedoctor.render.formats.words import lines, literal
 from tunedoctor.target import safe_text
 
@@ -17,7 +17,7 @@ _LARGEST = 1 << 20
 _MARKS = {"error": "\u274c", "warning": "\u26a0\ufe0f", "note": "\u2139\ufe0f"}
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return a workflow command for each cause, worst first, then how many GitHub would not show."""
     commands: list[str] = []
     many_of, left = Counter[str](), list[str]()
@@ -37,7 +37,7 @@ def render(view: Told) -> str:
     return "".join(commands)
 
 
-def _command(kind: str, title: str, message: str, place: Place | None = None) -> str:
+def _command(kind: str, title: str, message: str, place: FileLine | None = None) -> str:
     """Return `::error title=…,file=…,line=…::…` as @actions/core writes it."""
     properties = {"title": title, **({"file": place.file, "line": place.line} if place else {})}
     property_text = ",".join(
@@ -53,7 +53,7 @@ def _data(text: str) -> str:
     return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def summary(view: Told) -> str:
+def summary(view: ReportView) -> str:
     """Return the page of $GITHUB_STEP_SUMMARY in Markdown: verdict, machine, causes with fixes, undecided checks."""
     report = view.report
     text = f"## doctor: {_verdict(view)}\n\n{literal(_looked_at(report))}\n"
@@ -73,7 +73,7 @@ def summary(view: Told) -> str:
     return text
 
 
-def _verdict(view: Told) -> str:
+def _verdict(view: ReportView) -> str:
     verdicts = {"ready": "ready", "findings": "not ready", "unknown": "undecided"}
     part = ["checks were left out"] if view.partial else []
     return ", ".join([verdicts[view.report.verdict], *view.found, *part])
