@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 import tunedoctor
-from tunedoctor.advice.told import expression
+from tunedoctor.advice.error_texts import expression
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText

@@ -16,7 +16,7 @@ from rows import told as data_of
 
 from tunedoctor import api
 from tunedoctor import facts as kinds
-from tunedoctor.advice.told import compares, misfits, told
+from tunedoctor.advice.error_texts import compares, misfits, told
 from tunedoctor.diagnosis.agreement import Drafted, chosen, cures_shown, drafted
 from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked

@@ -24,7 +24,7 @@ from typed import until
 
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.acts import plan, refusal
-from tunedoctor.fleet.beside import replies
+from tunedoctor.fleet.fanout import replies
 from tunedoctor.fleet.ray import collect
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child

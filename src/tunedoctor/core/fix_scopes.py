@@ -25,7 +25,13 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.change import choose_tool
-from tunedoctor.transaction.ground import Ground, ground_for, ground_of, to_rebuild, users
+from tunedoctor.transaction.environment import (
+    TargetEnvironment,
+    environment_to_change,
+    environment_to_create,
+    to_rebuild,
+    users,
+)
 from tunedoctor.transaction.outcome import (
     ApplyOptions,
     EarlierRung,
@@ -296,7 +302,7 @@ class _FixRound:
         return tried.larger_helps and not case.given.plan
 
     def _prepare(
-        self, one: _ScopeTry, result: FixResult, ground: Ground | None
+        self, one: _ScopeTry, result: FixResult, ground: TargetEnvironment | None
     ) -> "tuple[FixResult, Planned, Rung | None] | bool":
         """Return the result with the plan of a scope; without a plan, whether to try the next scope."""
         case = self.case
@@ -354,13 +360,15 @@ class _FixRound:
         self.earlier.append(row)
 
 
-def _ground_for_scope(case: FixCase, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | None:
+def _ground_for_scope(
+    case: FixCase, drafts: tuple[Drafted, ...], scope: Scope
+) -> TargetEnvironment | None:
     """Return how the environment is changed. Raises FailureError: it is not to be changed, or not in this scope."""
     if case.given.new:
-        return ground_for(NewEnvironment(path=_new_path(case)))
+        return environment_to_create(NewEnvironment(path=_new_path(case)))
     if not any(one.changes for one in drafts):
         return None
-    ground = ground_of(case.snapshot.get(Interpreter), consent=case.given.system)
+    ground = environment_to_change(case.snapshot.get(Interpreter), consent=case.given.system)
     return to_rebuild(ground) if scope is Scope.REBUILD else ground
 
 
@@ -462,7 +470,7 @@ def _planned_fix(case: FixCase, result: FixResult, made: "Planned") -> PlannedFi
 
 
 def _with_plan(
-    case: FixCase, answer: FixResult, made: "Planned", ground: Ground | None
+    case: FixCase, answer: FixResult, made: "Planned", ground: TargetEnvironment | None
 ) -> FixResult:
     tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban

@@ -83,10 +83,10 @@ def check_name(name: str, *, reach: bool) -> None:
 
 def _query_hub(url: str) -> tuple[int, str, str]:
     """Return the status of an answer and the hub's message, or why there is no answer."""
-    from tunedoctor.refresh.fetch import Client, FetchError, Limits  # noqa: PLC0415  few ask
+    from tunedoctor.refresh.fetch import Client, FetchError, FetchLimits  # noqa: PLC0415  few ask
 
     try:
-        limits = Limits(seconds=_SECONDS, connect=_SECONDS)
+        limits = FetchLimits(seconds=_SECONDS, connect=_SECONDS)
         Client(limits, token=_token()).get(url, whole=False)
     except FetchError as error:
         # certificates that the system does not know can be known to the target's libraries
