@@ -9,7 +9,7 @@ import pytest
 from rows import plant, rows
 from typed import soon
 
-from tunedoctor.cli.blame import places
+from tunedoctor.cli.declarations import places
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.render.formats import FileLine
 

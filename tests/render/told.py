@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from museum import names, snapshot_of
 from rows import words
 
-from tunedoctor.cli.blame import places
+from tunedoctor.cli.declarations import places
 from tunedoctor.core.check import judge
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.diagnosis.redaction import Identity, public
@@ -109,5 +109,7 @@ GITLAB = json.loads(Path(__file__).with_name("gitlab.json").read_bytes())
 def entries_of(one: ReportView) -> list[dict[str, object]]:
     entries: list[dict[str, object]] = json.loads(made(one, "gitlab"))
     jsonschema.validate(entries, GITLAB)
-    assert len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counted)
+    assert (
+        len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counting)
+    )
     return entries

@@ -88,7 +88,7 @@ def tell(
             where = f" ({file})" if file else ""
             sys.stderr.write(f"doctor: {name}{where} could not be written: {why}\n")
             if not file:
-                causes = "".join(f", {finding.id}" for finding in view.counted)
+                causes = "".join(f", {finding.id}" for finding in view.counting)
                 sys.stderr.write(f"doctor: {report.verdict}{causes}\n")
             lost = True
     if gone:
@@ -104,10 +104,10 @@ def _view_of(report: Report, options: Options, snapshot: Snapshot | None) -> Rep
     """Return the report with the lines of its findings, if a format needs them."""
     places: dict[str, FileLine] = {}
     if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
-        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
+        from tunedoctor.cli import declarations  # noqa: PLC0415  other formats name no line
 
         try:
-            places = blame.places(Path(), report, options.criteria.file)
+            places = declarations.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: the lines are unknown: {type(error).__name__}: {error}\n")
     return ReportView(

@@ -57,7 +57,7 @@ def compare_sources(
         what = f"{a} would be compared with itself" if a else "a name is empty"
         misuse(what, "name two different ones; - is this machine")
 
-    def seen(source: str, other: str) -> ComparedSide:
+    def read_side(source: str, other: str) -> ComparedSide:
         began = time.perf_counter()
         read = look() if source == HERE else _read(source)
         stem = Path(source).stem
@@ -72,7 +72,9 @@ def compare_sources(
 
     differences: list[Difference] = []
     for mine, theirs in _pairs(a, b):
-        first, second = (seen(x, y) if x else None for x, y in ((mine, theirs), (theirs, mine)))
+        first, second = (
+            read_side(x, y) if x else None for x, y in ((mine, theirs), (theirs, mine))
+        )
         alone = Difference(a=first and first.side, b=second and second.side)
         differences.append(compare(first, second, checks) if first and second else alone)
     return tuple(differences)

@@ -9,7 +9,7 @@ import msgspec
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.errors import refusing
 from tunedoctor.diagnosis.summary import line_of
-from tunedoctor.fleet.acts import Verb, argv_of, held_by, plan, refusal
+from tunedoctor.fleet.drain import Verb, argv_of, held_by, plan, refusal
 from tunedoctor.fleet.fanout import program_output
 from tunedoctor.fleet.judge import Job
 from tunedoctor.fleet.many import Evaluation

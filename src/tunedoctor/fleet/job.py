@@ -167,7 +167,7 @@ def met(
     )
     answers: dict[str, dict[str, Any]] = {}
 
-    def heard(line: str) -> float:
+    def on_line(line: str) -> float:
         task, _, text = line.partition(": ") if line[:1] != "{" else (str(job.rank), "", line)
         with suppress(ValueError):
             node, more = (
@@ -186,11 +186,11 @@ def met(
         remote_command = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(argv)}"
         completed = ray.labelled(job.id, job.names, remote_command, script, most)
         for line in completed.out.splitlines():
-            heard(line)
+            on_line(line)
     else:
         words = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
         how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
-        completed = child.run_lines(words, heard=heard, silence=most, **how)
+        completed = child.run_lines(words, heard=on_line, silence=most, **how)
     # task 0 first, whose clock is the reference for the others
     by_node = {answer["node"]: answer for _, answer in sorted(answers.items()) if "node" in answer}
     replies = [Reply(name, answer.get("snapshot", "").encode()) for name, answer in by_node.items()]

@@ -119,7 +119,7 @@ class Judge:
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
 
-    def judged(self, job: Job) -> JudgedNode:
+    def evaluate(self, job: Job) -> JudgedNode:
         """Evaluate a reply or a file; errors become part of its row."""
         reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
         node = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))

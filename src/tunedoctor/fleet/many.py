@@ -45,15 +45,15 @@ def _start(make: Callable[[], Judge]) -> None:
 
 
 def _some(jobs: list[Job]) -> list[JudgedNode]:
-    return [*map(_judge[0].judged, jobs)]
+    return [*map(_judge[0].evaluate, jobs)]
 
 
 def judge_all(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> list[JudgedNode]:
     """Return a row for each job, in order. With one process it is this one."""
     own = make()
     if processes < 2:
-        return [*map(own.judged, jobs)]
-    rows = [own.judged(job) for job in islice(jobs, CHUNK)]
+        return [*map(own.evaluate, jobs)]
+    rows = [own.evaluate(job) for job in islice(jobs, CHUNK)]
     waiting = deque[tuple[list[Job], Future[list[JudgedNode]]]]()
     # threads run here, which would be cut off by a fork
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (make,)) as pool:
@@ -65,7 +65,7 @@ def judge_all(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) ->
                     chunk, future = waiting.popleft()  # noqa: PLW2901  so that it is the one that failed
                     rows += future.result()
             except BrokenExecutor:  # one process was killed, which breaks its pool
-                rows += map(own.judged, chunk)
+                rows += map(own.evaluate, chunk)
             if not chunk and not waiting:
                 return rows
     return rows

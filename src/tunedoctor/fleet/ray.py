@@ -96,13 +96,15 @@ def tell(
     sent = msgspec.json.encode({**order, "address": address_of(cluster)}) + b"\n" + stdin
     limit: float = order["seconds"] + 2 * ray_nodes.START
 
-    def heard(line: str) -> float:
+    def on_line(line: str) -> float:
         if line.startswith('{"name"'):
             put(msgspec.json.decode(line, type=_RayAnswer))
         return limit
 
     argv = [python_of(), ray_nodes.__file__]
-    completed = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
+    completed = run_lines(
+        argv, heard=on_line, silence=limit, timeout=limit, stdin=sent, limit=FLOOD
+    )
     why = (completed.err.strip().splitlines() or [completed.death])[-1]
     if completed.code == ray_nodes.NO_CLUSTER:
         raise ValueError(f"Ray: {why}")

@@ -100,7 +100,7 @@ def _run_srun(
     most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
     lines, completed = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
-    def heard(line: str) -> float:
+    def on_line(line: str) -> float:
         label, _, rest = line.partition(": ")
         some, _ = lines.get(label.strip(), (list[str](), 0.0))
         some.append(rest)
@@ -112,7 +112,7 @@ def _run_srun(
     argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
-        completed = ask(heard=heard, silence=most, timeout=most)
+        completed = ask(heard=on_line, silence=most, timeout=most)
     finally:  # an interruption must not leave a job behind
         if job and completed.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)

@@ -205,7 +205,7 @@ class Matcher:
         for row in rows:
             self._anchored[row.anchor].append(row)
 
-    def _found(self, low: str) -> Iterator[tuple[MessageRow, re.Match[str]]]:
+    def _matching_rows(self, low: str) -> Iterator[tuple[MessageRow, re.Match[str]]]:
         """Yield the rows that match a normalised text, searched around their keys."""
         words, spaced = words_of(low), low.replace("\n", " ")
         for anchor in self._anchored.keys() & (words | {""}):
@@ -235,7 +235,7 @@ class Matcher:
                 row.certain,
                 (number, whole.count("\n", 0, match.start()), match.start()),
             )
-            for row, match in self._found(low)
+            for row, match in self._matching_rows(low)
         )
         return sorted(matches, key=lambda match: (match.where, -len(match.row)))
 

@@ -230,7 +230,8 @@ def next_steps(view: ReportView) -> list[NextStep]:
         return []
     if report.verdict != "ready" or errors:
         explain = [
-            (f"doctor explain {finding.id}", "read more about this") for finding in view.counted[:1]
+            (f"doctor explain {finding.id}", "read more about this")
+            for finding in view.counting[:1]
         ]
         fix = (
             f"doctor fix{target_option(report)}",

@@ -46,7 +46,7 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence for the top of a page, for example that the machine is a recorded one."""
 
     @property
-    def counted(self) -> tuple[ReportFinding, ...]:
+    def counting(self) -> tuple[ReportFinding, ...]:
         """Causes that count for the verdict, worst first; the others are accepted."""
         return tuple(finding for finding in self.report.findings if not finding.accepted)
 
@@ -58,12 +58,12 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     def tally(self) -> dict[str, int]:
         """Number of causes by severity, worst first."""
         return {
-            severity: sum(finding.severity == severity for finding in self.counted)
+            severity: sum(finding.severity == severity for finding in self.counting)
             for severity in SEVERITIES
         }
 
     @property
-    def found(self) -> list[str]:
+    def counts(self) -> list[str]:
         """The same in words: "1 error", "2 notes"."""
         return [many(number, severity) for severity, number in self.tally.items() if number]
 

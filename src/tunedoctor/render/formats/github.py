@@ -24,7 +24,7 @@ def render(view: ReportView) -> str:
     if why := why_unknown(view.report):
         many_of["error"] = 1
         commands.append(_command("error", "doctor could not decide", why))
-    for finding in view.counted:
+    for finding in view.counting:
         kind = _KINDS[finding.severity]
         if many_of[kind] == _SHOWN - (kind == "notice"):  # the last line is a notice too
             left.append(finding.id)
@@ -68,15 +68,15 @@ def summary(view: ReportView) -> str:
         text += row
     undecided = "; ".join(filter(None, (why_unknown(report), listed(report.unknown, 20))))
     text += f"\nUndecided: {literal(undecided)}\n" if undecided else ""
-    if view.counted:
-        text += f"\n<code>doctor explain {literal(view.counted[0].id)}</code> explains more.\n"
+    if view.counting:
+        text += f"\n<code>doctor explain {literal(view.counting[0].id)}</code> explains more.\n"
     return text
 
 
 def _verdict(view: ReportView) -> str:
     verdicts = {"ready": "ready", "findings": "not ready", "unknown": "undecided"}
     part = ["checks were left out"] if view.partial else []
-    return ", ".join([verdicts[view.report.verdict], *view.found, *part])
+    return ", ".join([verdicts[view.report.verdict], *view.counts, *part])
 
 
 def _looked_at(report: Report) -> str:

@@ -11,7 +11,7 @@ _SEVERITIES = {"error": "critical", "warning": "minor", "note": "info"}
 
 def render(view: ReportView) -> str:
     """Return the array."""
-    return as_json([_entry(finding, view.place(finding)) for finding in view.counted])
+    return as_json([_entry(finding, view.place(finding)) for finding in view.counting])
 
 
 def _entry(finding: ReportFinding, place: FileLine) -> dict[str, object]:

@@ -37,7 +37,7 @@ def render(view: ReportView) -> str:
     facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
-    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (view.counted, accepted))
+    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (view.counting, accepted))
     sections = {
         "Findings": counts,
         "Suspected": _suspects(report),
@@ -74,7 +74,7 @@ def render(view: ReportView) -> str:
 
 def _verdict(view: ReportView) -> tuple[str, str]:
     report = view.report
-    errors, counts = view.tally["error"], ", ".join(view.found)
+    errors, counts = view.tally["error"], ", ".join(view.counts)
     if report.verdict == "ready" and not errors:
         well = "No check that ran found an error" if view.partial else machine_sentence(report)
         return "ok", well + (f", with {counts}" if counts else "")

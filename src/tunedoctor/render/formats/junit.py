@@ -58,7 +58,7 @@ def _cases(view: ReportView) -> Iterator[Case]:
 def _outcome(finding: ReportFinding, view: ReportView) -> tuple[str, str]:
     """Return tag and message of a cause: a failure if it decides the verdict; notes only if nothing is worse."""
     message = f"{finding.severity}: {finding.title}"
-    worse = any(other.severity != "note" for other in view.counted)
+    worse = any(other.severity != "note" for other in view.counting)
     if finding.accepted:
         return "skipped", f"accepted: {finding.accepted}"
     if view.report.verdict == "findings" and (finding.severity != "note" or not worse):

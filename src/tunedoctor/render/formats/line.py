@@ -12,5 +12,5 @@ def render(view: ReportView) -> str:
     elif report.verdict == "ready":
         text = "ready"
     else:
-        text = summary(worst(view.counted))
+        text = summary(worst(view.counting))
     return line_of(text)

@@ -57,7 +57,7 @@ def render(view: ReportView) -> str:
 
 def _head(view: ReportView, report: Report) -> str:
     verdict = {"ready": ["ready"], "unknown": ["undecided"], "findings": []}[report.verdict]
-    rows = [f"### doctor check: {', '.join([*verdict, *view.found])}"]
+    rows = [f"### doctor check: {', '.join([*verdict, *view.counts])}"]
     rows += ["Some checks were left out (`--only`, `--skip`)."] * view.partial
     rows += [f"Profile: `{report.profile}`"] * (report.profile != "project")
     rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)

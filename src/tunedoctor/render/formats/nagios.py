@@ -23,7 +23,7 @@ def code(report: Report) -> int:
 
 def render(view: ReportView) -> str:
     """Return the worst cause and the numbers in the first line, the other causes below."""
-    report, findings = view.report, view.counted
+    report, findings = view.report, view.counting
     state = code(report)
     lines = [
         f"{finding.id}: {flat(finding.found)}"
@@ -46,7 +46,7 @@ def _text(text: str) -> str:
 
 def _numbers(view: ReportView) -> str:
     report = view.report
-    numbers = {"findings": str(len(view.counted))}
+    numbers = {"findings": str(len(view.counting))}
     numbers |= {f"{kind}s": str(number) for kind, number in view.tally.items()}
     numbers |= {"unknown": str(len(report.unknown)), "time": f"{report.seconds:.3f}s"}
     if report.smoke and report.smoke.tokens_per_second is not None:

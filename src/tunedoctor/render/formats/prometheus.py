@@ -51,7 +51,7 @@ def _metrics(view: ReportView) -> Iterator[tuple[str, str, list[Sample]]]:
         ({"severity": severity}, number) for severity, number in view.tally.items()
     ]
     yield "doctor_findings", "Causes that count for the verdict, by severity.", tally
-    causes: list[Sample] = [({"id": f.id, "severity": f.severity}, 1) for f in view.counted]
+    causes: list[Sample] = [({"id": f.id, "severity": f.severity}, 1) for f in view.counting]
     yield "doctor_finding_info", "A cause that counts for the verdict.", causes
     outcomes = {"passed": report.passed, "skipped": report.skipped, "unknown": report.unknown}
     checks: list[Sample] = [({"outcome": name}, len(some)) for name, some in outcomes.items()]
