@@ -16,7 +16,7 @@ from tunedoctor.core.scripts import run_script, text_output
 from tunedoctor.core.trained import Trained, find_trained
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target
-from tunedoctor.running.command import Output
+from tunedoctor.running.tail import Output
 
 
 class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
