@@ -104,7 +104,7 @@ class Criteria(NamedTuple):
                 what = f"{place}no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         some = (c for c in checks if not self.only or c.id in self.only)
-        left = gates.wanted((c for c in some if c.id not in self.skip), self.profile)
+        left = gates.checks_for_profile((c for c in some if c.id not in self.skip), self.profile)
         if not left:
             misuse(f"no check is left for --profile {self.profile}", "leave out --only and --skip")
         return left

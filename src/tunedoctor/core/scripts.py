@@ -14,7 +14,8 @@ from tunedoctor.core.run import RunResult, run_command
 from tunedoctor.facts import Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.resources import child_limit
-from tunedoctor.running.command import Output, Own
+from tunedoctor.running.command import Own
+from tunedoctor.running.tail import Output
 
 SCRIPTS = Path(__file__).parent.parent / "target"
 TRAINER = SCRIPTS / "trainer.py"

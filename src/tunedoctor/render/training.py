@@ -16,7 +16,7 @@ from tunedoctor.target.train_input import loads, losses
 from tunedoctor.target.train_plot import loss_curve, points, short, span, svg
 
 
-class Facts(msgspec.Struct):
+class TrainingFacts(msgspec.Struct):
     """The trainer's run.json."""
 
     base: str
@@ -47,7 +47,7 @@ Logged = dict[str, int | float | bool]
 
 
 def page(
-    facts: Facts, log: list[Logged], samples: Sequence[Answered], forecast: FitReport | None
+    facts: TrainingFacts, log: list[Logged], samples: Sequence[Answered], forecast: FitReport | None
 ) -> str:
     """Return the page."""
     out = PurePath(str(facts.config.get("out") or "out"))
@@ -83,7 +83,7 @@ def page(
         numbers(head),
         _section("Loss", _figure(loss_curve(log), "Lower is better."), _numbers(log)),
         _curves(log),
-        _section("Answers before and after", *map(_answered, samples)) if samples else "",
+        _section("Answers before and after", *map(_sample_rows, samples)) if samples else "",
         _section("How to use it", _uses(out, facts)),
         _section("Data", rows(_data(facts))),
         _section("Memory", rows(_memory(facts, forecast))),
@@ -123,14 +123,14 @@ def _curves(log: list[Logged]) -> str:
     return _section("Learning rate and speed", f'<div class="two">{both}</div>')
 
 
-def _answered(sample: Answered) -> str:
+def _sample_rows(sample: Answered) -> str:
     what = (("asked", sample["prompt"]), *((key, sample.get(key)) for key in ("before", "after")))
     return (
         rows([*((k, v or "(nothing)") for k, v in what), ("wanted", sample["wanted"])]) + "<p></p>"
     )
 
 
-def _uses(out: PurePath, facts: Facts) -> str:
+def _uses(out: PurePath, facts: TrainingFacts) -> str:
     name = shlex.quote(str(out))
     uses = (
         ("Ask it", f"doctor chat {name}"),
@@ -140,7 +140,7 @@ def _uses(out: PurePath, facts: Facts) -> str:
     return "".join(f"<p>{what}</p><pre><code>{clean(use)}</code></pre>" for what, use in uses)
 
 
-def _data(facts: Facts) -> list[tuple[str, object]]:
+def _data(facts: TrainingFacts) -> list[tuple[str, object]]:
     held_out = (
         facts.config.get("eval_data") or f"{facts.config.get('eval_share', 0):.0%} of the file"
     )
@@ -153,7 +153,7 @@ def _data(facts: Facts) -> list[tuple[str, object]]:
     ]
 
 
-def _memory(facts: Facts, forecast: FitReport | None) -> list[tuple[str, object]]:
+def _memory(facts: TrainingFacts, forecast: FitReport | None) -> list[tuple[str, object]]:
     predicted = "no forecast for this model"
     if forecast:
         longest = f"for rows of {forecast.settings.seq:,} tokens, not counting libraries"
