@@ -184,12 +184,13 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
     For a pasted text: the last fact it used is unknown, or it only looked for errors; or all of its facts
     are unknown.
     """
-    answers = [snapshot.get(kind) for kind in _kinds_read(check, facts)]
-    if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
+    answers = {kind: snapshot.get(kind) for kind in _kinds_read(check, facts)}
+    if NOT_TOLD in answers.values() and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
         return NOT_TOLD.why
-    if all(isinstance(answer, Unknown) for answer in answers):
-        return next((answer.why for answer in answers if isinstance(answer, Unknown)), "")
-    return "" if snapshot.find(Target) or any(known_of(check, snapshot)) else NOT_TOLD.why
+    if all(isinstance(answer, Unknown) for answer in answers.values()):
+        return next((answer.why for answer in answers.values() if isinstance(answer, Unknown)), "")
+    known = {kind for kind, answer in answers.items() if isinstance(answer, kind)}
+    return "" if snapshot.find(Target) or known - {Errors, Knowledge} else NOT_TOLD.why
 
 
 def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:
