@@ -11,7 +11,15 @@ def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
-    return facts.worded(quota=f"{cpu.quota:g}", granted=str(granted))
+    return api.Finding(
+        found=f"the quota allows {cpu.quota:g} cores; programs count {cpu.usable}",
+        cure=facts.set_variable("OMP_NUM_THREADS", str(granted)),
+        cure_note=(
+            "in the shell that starts training; also set dataloader_num_workers to at most "
+            f"{granted}"
+        ),
+        evidence=("/sys/fs/cgroup, cpu.max",),
+    )
 
 
 GIB = 1 << 30
@@ -36,24 +44,75 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
     other = f"{best.path}/hf" if best is not None and best.use == "work" else ""
     for_downloads = [d for d in full if d.use in ("hf-cache", "tmp")]
     if worst := next(iter(for_downloads or full), None):
-        return facts.worded(
-            "" if worst.hint else "/full:shown",
-            f"/full:{worst.use}",
-            severity="error" if for_downloads or error else "warning",
-            said=error,
-            cure=_moved(facts, worst.hint, other) if worst.hint else None,
-            disk=worst,
+        return _full_disk(
+            facts, worst, error, "error" if for_downloads or error else "warning", other
         )
     if error and "shm" not in error:
         room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in disks[:3])
-        cure = _moved(facts, "HF_HOME", "")
-        return facts.worded(":guess" if guess else "", said=error, cure=cure, room=room)
+        return api.Finding(
+            found=f"the error '{error}'; {room}" if room else f"the error '{error}'",
+            cure=_moved(facts, "HF_HOME", ""),
+            cure_note=(
+                "`df -h ~/.cache/huggingface /tmp` shows which disk is full; TMPDIR sets another "
+                "temporary folder"
+            ),
+            settle="df -h . /tmp; df -i ." if guess else "",
+            said=error,
+        )
     small = next((d for d in low if d.use == "tmp"), None)
-    if disk := small or next((d for d in disks if d.use == "hf-cache" and d.free < MODEL), None):
-        name, folder = ("TMPDIR", "/var/tmp") if small else ("HF_HOME", other)  # noqa: S108  a usual place
-        cure = _moved(facts, disk.hint or name, folder)
-        return facts.worded("/small" if small else "/room-for-one", cure=cure, disk=disk)
+    if small:
+        return api.Finding(
+            title="The temporary folder is small",
+            severity="note",
+            found=f"{api.gib(small.free)} of {api.gib(small.total)} free for {small.path}",
+            means="a large install or download fails with 'No space left on device'",
+            cure=_moved(facts, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place
+            cure_note="in the shell in which you install",
+            evidence=(small.path,),
+        )
+    cache = next((d for d in disks if d.use == "hf-cache" and d.free < MODEL), None)
+    if cache:
+        return api.Finding(
+            title="The model cache has room for at most one 7B model",
+            severity="note",
+            found=f"{api.gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
+            means="a larger download fails with 'No space left on device'",
+            cure=_moved(facts, cache.hint or "HF_HOME", other),
+            cure_note="in the shell that starts training",
+            evidence=(cache.path,),
+        )
     return None
+
+
+FULL_DISK_TITLES = {
+    "hf-cache": "The disk with the model cache is full",
+    "tmp": "The disk with the temporary folder is full",
+    "target": "The disk with the environment is full",
+    "work": "The disk with the working folder is full",
+}
+
+
+def _full_disk(
+    facts: api.Facts, disk: api.Disk, error: str, severity: api.Severity, other: str
+) -> api.Finding:
+    """Report a full disk; `other` is a folder with room, "" if none is known."""
+    found = f"{api.gib(disk.free)} of {api.gib(disk.total)} free for {disk.path}"
+    if disk.hint:
+        cure = _moved(facts, disk.hint, other)
+        note = "in the shell that starts training; `hf cache delete` deletes old models"
+    else:
+        cure = api.tell(f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20")
+        note = "lists the largest folders"
+    return api.Finding(
+        title=FULL_DISK_TITLES[disk.use],
+        severity=severity,
+        found=f"{found}; the error '{error}'" if error else found,
+        means="downloads, installs and checkpoints fail with '[Errno 28] No space left on device'",
+        cure=cure,
+        cure_note=note,
+        evidence=(disk.path,),
+        said=error,
+    )
 
 
 def _moved(facts: api.Facts, name: str, folder: str) -> api.Cure:
@@ -71,9 +130,28 @@ HUGE = 1 << 29
 def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
-        most = min(65536, limit.hard) if limit.hard > 0 else 65536
-        return facts.worded("/low", hard=limit.hard if limit.hard >= 0 else "not set", most=most)
-    return facts.worded("/huge") if facts.container and limit.soft >= HUGE else None
+        hard = limit.hard if limit.hard >= 0 else "not set"
+        return api.Finding(
+            title="The limit on open files is low",
+            found=f"the limit is {limit.soft} open files, the hard limit is {hard}",
+            means=(
+                "DataLoader workers fail with 'Too many open files' or 'received 0 items of ancdata'"
+            ),
+            cure=api.tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
+            cure_note="in the shell that starts training",
+        )
+    if facts.container and limit.soft >= HUGE:
+        return api.Finding(
+            title="The high limit on open files slows the driver's tools",
+            found=f"the limit is {limit.soft} open files in a {facts.container.kind} container",
+            means="nvidia-smi takes about 20 s, and so does every program that calls it at start",
+            cure=api.tell("docker run --ulimit nofile=65536:65536 IMAGE"),
+            cure_note=(
+                "start a new container this way; it only matters if nvidia-persistenced runs on "
+                "the host"
+            ),
+        )
+    return None
 
 
 LEAST_LIMIT = 4 * GIB
@@ -82,36 +160,111 @@ RAM_ENOUGH = 62
 
 
 @api.check("ram-too-small")
-def ram_too_small(facts: api.Facts) -> api.Finding | None:
+def ram_too_small(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  a case each
     """Warn about kills and tiny limits; an error text is an error, otherwise a note below 62 GiB."""
-    error = facts.heard()
-    killed = "" if error else facts.heard("/killed")
-    if killed and facts.ram.oom_kills:  # the kernel counted it
-        error, killed = killed, ""
-    guess = "" if error or killed else facts.heard("/guess")
-    size = facts.ram.usable
-    if error := error or killed or guess:
-        keys = ("/ended:killed",) if killed else ("/ended", "/ended:guess" if guess else "")
-        return facts.worded(*keys, said=error, size=api.gib(size) if facts.ram else "")
+    if error := facts.heard():
+        return _run_ended(facts, error)
+    if killed := facts.heard("/killed"):
+        # the kernel counted kills: then it was the RAM
+        return _run_ended(facts, killed) if facts.ram.oom_kills else _run_killed(facts, killed)
+    if guess := facts.heard("/guess"):
+        return _run_ended(facts, guess, settle=KERNEL_LOG)
     if silent := facts.heard("/silent"):
         return _silent(facts, silent)
     if not facts.ram:
         return None
+    size, limit_place = facts.ram.usable, facts.ram.limit_place
     limited = facts.ram.limit is not None and facts.ram.limit < facts.ram.total
-    place = facts.ram.limit_place
-    description = f"{api.gib(size)} of RAM" + (
-        f", the limit in {place}" if limited and place else ""
-    )
-    kills = facts.ram.oom_kills
-    if kills or (limited and size < LEAST_LIMIT):
-        return facts.worded(
-            ":kills" if kills else ":limit",
-            f":{facts.container.kind or ('wsl' if facts.host.wsl else 'bare')}",
-            ":container",
-            seen=description,
-            kills=kills,
-        )
+    description = f"{api.gib(size)} of RAM"
+    if limited and limit_place:
+        description += f", the limit in {limit_place}"
+    if facts.ram.oom_kills or (limited and size < LEAST_LIMIT):
+        return _low_limit(facts, description)
     return _ram_note(facts, description) if size < RAM_ENOUGH * GIB else None
+
+
+KERNEL_LOG = "sudo dmesg | grep -i -E 'out of memory|oom'"
+LOAD_LESS = api.advise("Load the weights with dtype='auto' and set dataloader_num_workers=0")
+LOAD_LESS_NOTE = (
+    "in transformers 4 the argument is torch_dtype; with safetensors, the weights pass through RAM "
+    "one shard at a time"
+)
+
+
+def _log_says(facts: api.Facts, error: str) -> str:
+    available = f"; {api.gib(facts.ram.usable)} of RAM are available" if facts.ram else ""
+    return f"the log says '{error}'{available}"
+
+
+def _run_ended(facts: api.Facts, error: str, settle: str = "") -> api.Finding:
+    return api.Finding(
+        title="The system ran out of RAM",
+        severity="error",
+        found=_log_says(facts, error),
+        means=(
+            "weights or DataLoader workers need more RAM than is available, so the kernel kills "
+            "the process"
+        ),
+        cure=LOAD_LESS,
+        cure_note=LOAD_LESS_NOTE,
+        evidence=(facts.ram.limit_place,),
+        settle=settle,
+        said=error,
+    )
+
+
+def _run_killed(facts: api.Facts, error: str) -> api.Finding:
+    return api.Finding(
+        title="The process was killed, probably because RAM ran out",
+        severity="error",
+        found=_log_says(facts, error),
+        means=(
+            "the kernel kills a process when RAM is full; but a person, a time limit or a job "
+            "manager can kill it too"
+        ),
+        cure=LOAD_LESS,
+        cure_note=LOAD_LESS_NOTE,
+        evidence=(facts.ram.limit_place,),
+        settle=KERNEL_LOG,
+        said=error,
+    )
+
+
+RAISE_LIMIT = {
+    "docker": api.tell("docker run --memory=32g IMAGE"),
+    "podman": api.tell("podman run --memory=32g IMAGE"),
+    "kubernetes": api.advise("resources: {limits: {memory: 32Gi}}"),
+}
+RAISE_LIMIT_OF_WSL = api.advise(
+    "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.exe --shutdown"
+)
+RAISE_LIMIT_OF_CONTAINER = api.advise("Raise the memory limit of the container to 32 GiB")
+ADD_SWAP = api.tell(
+    "sudo fallocate -l 32G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && "
+    "sudo swapon /swapfile"
+)
+
+
+def _low_limit(facts: api.Facts, description: str) -> api.Finding:
+    """Report a very low limit, or that the kernel has killed processes."""
+    kills = facts.ram.oom_kills
+    if facts.container:
+        cure = RAISE_LIMIT.get(facts.container.kind, RAISE_LIMIT_OF_CONTAINER)
+    else:
+        cure = RAISE_LIMIT_OF_WSL if facts.host.wsl else ADD_SWAP
+    if kills:
+        title = "The kernel killed processes here because RAM ran out"
+        found = f"{description}; the kernel has killed {kills} processes in this control group"
+    else:
+        title, found = "The RAM limit here is very low", description
+    return api.Finding(
+        title=title,
+        severity="warning",
+        found=found,
+        cure=cure,
+        cure_note="or use fewer DataLoader workers and a smaller model",
+        evidence=(facts.ram.limit_place,),
+    )
 
 
 def _ram_note(facts: api.Facts, description: str) -> api.Finding:
@@ -121,8 +274,15 @@ def _ram_note(facts: api.Facts, description: str) -> api.Finding:
     beyond = next((tier for tier in tiers if tier not in merged), None)
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
-    fits, most = "; ".join(filter(None, (enough, more))), merged[-1]["size"] if merged else ""
-    return facts.worded("/note", seen=description, fits=fits, most=most)
+    fits, most = "; ".join(filter(None, (enough, more))), merged[-1]["size"] if merged else "0.6B"
+    return api.Finding(
+        title=f"RAM of {api.gib(size)} limits the models that fit",
+        found=f"{description}: {fits}",
+        means="merging a larger model, or loading it in fp32, ends with 'Killed', exit code 137",
+        cure=api.advise(f"Use a model of up to {most}, with weights in safetensors"),
+        cure_note="swap helps while the model is loaded, but not during training",
+        evidence=(facts.ram.limit_place,),
+    )
 
 
 def _silent(facts: api.Facts, silent: str) -> api.Finding:
@@ -130,14 +290,29 @@ def _silent(facts: api.Facts, silent: str) -> api.Finding:
     sized = facts.expression("/sized")
     typed = next((m for c in facts.typed.commands if (m := sized.search(c))), None)
     need = int(float(typed[2]) * 2e9) if typed else 0
-    case = "windows" if facts.host.os == "windows" else "else"
-    return facts.worded(
-        "/silent",
-        "" if facts.ram and need > facts.ram.usable else f"/silent:{case}",
-        silent=silent,
-        model=typed and typed[1],
-        need=f"{need / 1e9:.0f} GB",
-        size=api.gib(facts.ram.usable) if facts.ram else "",
+    found = silent
+    if typed:
+        found += f"; {typed[1]} needs {need / 1e9:.0f} GB in 16 bits"
+    if facts.ram:
+        found += f", and the machine has {api.gib(facts.ram.usable)} of RAM"
+    if facts.ram and need > facts.ram.usable:
+        settle = ""
+    elif facts.host.os == "windows":
+        settle = "Get-WinEvent -LogName System -MaxEvents 50 | findstr /i memory"
+    else:
+        settle = KERNEL_LOG
+    return api.Finding(
+        title="The system ran out of RAM",
+        severity="error",
+        found=found,
+        means="the weights pass through RAM; when it is full, the process ends without a message",
+        cure=api.advise("Load a smaller model, or load this one in 4 bits on a GPU"),
+        cure_note=(
+            "or add RAM; loading needs the least with safetensors weights and "
+            "low_cpu_mem_usage=True"
+        ),
+        evidence=(facts.ram.limit_place,),
+        settle=settle,
     )
 
 
@@ -154,13 +329,47 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
     full = memory.free is not None and memory.free < SHM_ENOUGH
     if not (error or (small and facts.container)) or (memory and not small and not full):
         return None
-    return facts.worded(
-        f":{facts.container.kind}",
-        ":idle" if facts.torch.accelerator == "cpu" and not facts.nvidia.gpus else "",
-        "" if memory else ":unseen",
+    several = len(facts.nvidia.gpus) > 1
+    return api.Finding(
+        severity=_shm_severity(facts, error),
+        found=_shm_found(facts, error),
+        means=(
+            "with num_workers > 0 training crashes with 'Bus error' in the first epoch"
+            + ("; NCCL fails with 'unhandled system error'" if several else "")
+        ),
+        cure=SHM_CURES.get(facts.container.kind, api.tell("docker run --shm-size=8g IMAGE")),
+        cure_note=(
+            "add this as a volume mounted at /dev/shm in the pod"
+            if facts.container.kind == "kubernetes"
+            else "start a new container this way; --ipc=host uses the host's shared memory. Until "
+            "then, set num_workers=0"
+        ),
+        evidence=("/dev/shm",) if memory else (),  # noqa: S108  a device
         said=error,
-        several="NCCL" if len(facts.nvidia.gpus) > 1 else "",
     )
+
+
+SHM_CURES = {
+    "kubernetes": api.tell("emptyDir: {medium: Memory, sizeLimit: 8Gi}"),
+    "podman": api.tell("podman run --shm-size=8g IMAGE"),
+    "lxc": api.tell("lxc config device add CONTAINER shm disk source=tmpfs: path=/dev/shm"),
+}
+
+
+def _shm_severity(facts: api.Facts, error: str) -> api.Severity | None:
+    """Return error if a run failed; note where nothing trains on a GPU; else the check's own."""
+    if error:
+        return "error"
+    return "note" if facts.torch.accelerator == "cpu" and not facts.nvidia.gpus else None
+
+
+def _shm_found(facts: api.Facts, error: str) -> str:
+    if not facts.shared_memory:
+        return f"the error '{error}'"
+    found = f"/dev/shm has {api.gib(facts.shared_memory.total)}"  # noqa: S108  a device
+    if facts.container:
+        found += f" in a {facts.container.kind} container"
+    return f"{found}; the error '{error}'" if error else found
 
 
 VRAM_ENOUGH = 30
@@ -179,19 +388,70 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
     if error:
         if short and not size:  # the error itself says how large the GPU is
             name, size = "the GPU", short.total
-        settle, size_text = "" if sure else "nvidia-smi", api.gib(size) if size else ""
-        return facts.worded(said=error, settle=settle, name=name, size=size_text)
+        has = f"; {name} has {api.gib(size)}" if name and size else ""
+        return api.Finding(
+            title="The job needs more GPU memory than is available",
+            severity="error",
+            found=f"the error '{error}'{has}",
+            cure=api.advise("Set per_device_train_batch_size=1 and gradient_checkpointing=True"),
+            cure_note=(
+                "if that is not enough, halve max_length, load the weights in 4 bits or use a "
+                "smaller model; in a plain multi-GPU run, each GPU holds the whole model"
+            ),
+            settle="" if sure else "nvidia-smi",
+            said=error,
+        )
     return _vram_note(facts, name, size) if 0 < size < VRAM_ENOUGH * GIB else None
 
 
-def _memory_in_use(facts: api.Facts, short: api.Shortage, error_text: str) -> api.Finding | None:
+def _memory_in_use(facts: api.Facts, short: api.Shortage, error: str) -> api.Finding | None:
     """Report memory held by other programs, or fragmented in torch's cache."""
-    if not short.by_others:
-        return facts.worded("/in-pieces", said=error_text, short=short) if short.by_pieces else None
-    who = [*map(str, short.processes[:3])]
-    case = "/by-others:told" if who else "/by-others:else"
-    first, listing = next(iter(who), ""), ", ".join(who)
-    return facts.worded(case, said=error_text, short=short, first=first, who=listing)
+    if short.by_others:
+        return _held_by_others(short, error)
+    if not short.by_pieces:
+        return None
+    return api.Finding(
+        title="Free GPU memory is split into pieces that are too small",
+        severity="error",
+        found=(
+            f"the error '{error}'; torch has reserved {api.gib(short.unused)} that it does not "
+            "use, in pieces"
+        ),
+        means="training runs out of memory, although enough is free in total",
+        cure=facts.set_variable("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True"),
+        cure_note=(
+            "set it before Python starts; if it is not enough, use smaller batches, or samples of "
+            "similar length"
+        ),
+        said=error,
+    )
+
+
+def _held_by_others(short: api.Shortage, error: str) -> api.Finding:
+    processes = [*map(str, short.processes[:3])]
+    found = (
+        f"the error '{error}'; of {api.gib(short.total)}, other programs hold "
+        f"{api.gib(short.others)}"
+    )
+    if processes:
+        found += f", in process {', '.join(processes)}"
+        cure = api.tell(f"kill {processes[0]}")
+        note = (
+            "ends that program, so save its work first; inside a container the process numbers "
+            "differ"
+        )
+    else:
+        cure = api.tell("nvidia-smi")
+        note = "lists the programs on each GPU; stop those that use its memory"
+    return api.Finding(
+        title="Other programs hold the GPU memory that the job needs",
+        severity="error",
+        found=found,
+        means="training fails at a step that would fit on an empty GPU",
+        cure=cure,
+        cure_note=note,
+        said=error,
+    )
 
 
 def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
@@ -206,8 +466,16 @@ def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
     }
     fits = ", ".join(f"{words} up to {model}" for words, model in largest.items() if model)
     most = largest["QLoRA of models"]
-    case, seq = "/note" if most else "/note:none", table["seq"]
-    return facts.worded(case, name=name, size=size, fits=fits, most=most, seq=seq)
+    return api.Finding(
+        title=f"GPU memory of {api.gib(size)} limits the models that fit",
+        found=f"{name} has {api.gib(size)}: {fits or 'too little for a model of 0.6B'}",
+        means="a larger job ends with 'CUDA out of memory'",
+        cure=api.advise(f"Use QLoRA for models up to {most}") if most else api.tell("doctor fit"),
+        cure_note=(
+            f"with sequences of {table['seq']} tokens, batch size 1 and gradient checkpointing; "
+            "doctor fit MODEL estimates other cases"
+        ),
+    )
 
 
 def _largest(facts: api.Facts) -> tuple[str, int]:
@@ -224,4 +492,11 @@ def _largest(facts: api.Facts) -> tuple[str, int]:
 @api.check("knowledge-old")
 def knowledge_old(facts: api.Facts, knowledge: api.Knowledge) -> api.Finding | None:
     """Judge by age only: an updated table is as good as a shipped one."""
-    return facts.worded() if knowledge.old else None
+    if not knowledge.old:
+        return None
+    return api.Finding(
+        found=f"the wheel table is of {knowledge.date}, {knowledge.days} days old",
+        cure=api.tell("doctor update"),
+        cure_note="reads PyTorch's wheel index; without a network, install a newer doctor",
+        evidence=(f"{knowledge.source} table",),
+    )

@@ -30,51 +30,61 @@ def broken_packages(
     """
     prefix = interpreter.prefix or "?"
     own = [b for b in packages.broken if PurePath(b.location).is_relative_to(prefix)]
-    told = [b for b in packages.broken if b.name in finding.found]
-    if any(one not in own for one in told):
+    named_packages = [b for b in packages.broken if b.name in finding.found]
+    if any(package not in own for package in named_packages):
         return None  # it is outside the environment
     # leftovers of a reinstalled package are deleted as well, or they would be the next finding
-    told += [b for b in own if told and b.problem == "leftover" and b not in told]
-    paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
+    named_packages += [
+        b for b in own if named_packages and b.problem == "leftover" and b not in named_packages
+    ]
+    paths = [
+        (path, package.problem)
+        for package in named_packages
+        for path in _folders(package, packages, interpreter)
+    ]
     steps: list[api.DeletePath | api.Install | api.Resolve] = [
         api.DeletePath(path=path, why=why) for path, why in paths
     ]
     lines = [*finding.cure.installs]
     names = {api.name_of(r) for line in lines for r in line.requirements}
-    for one in told:
-        if one.problem != "leftover" and one.name not in names:
-            version = packages.version(one.name)
-            lines += api.put_anew(interpreter, torch, one.name, version).installs
-    for name in (one.distribution for one in facts.contracts.damaged):
+    for broken in named_packages:
+        if broken.problem != "leftover" and broken.name not in names:
+            version = packages.version(broken.name)
+            lines += api.put_anew(interpreter, torch, broken.name, version).installs
+    for name in (distribution.distribution for distribution in facts.contracts.damaged):
         if name not in names and f"that {name} installed" in finding.found:
             lines += api.put_anew(interpreter, torch, name, packages.version(name)).installs
-    unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
-    unknown |= {one.name for one in packages.distributions if one.editable}
+    unknown = {
+        package.name
+        for package in named_packages
+        if package.problem in ("no metadata", "no version")
+    }
+    unknown |= {package.name for package in packages.distributions if package.editable}
     for line in lines:
-        wanted = tuple(map(api.name_of, line.requirements))
-        if not line.reinstalls and not unknown.issuperset(wanted):
+        names_of_line = tuple(map(api.name_of, line.requirements))
+        if not line.reinstalls and not unknown.issuperset(names_of_line):
             return None
         # its version is unknown: the resolver chooses one that fits the others
-        put = api.install_of(line, packages) if unknown.isdisjoint(wanted) else None
-        steps.append(put or api.Resolve(requirements=wanted))
+        put = api.install_of(line, packages) if unknown.isdisjoint(names_of_line) else None
+        steps.append(put or api.Resolve(requirements=names_of_line))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 
 def _folders(
-    one: api.BrokenDistribution, packages: api.Packages, interpreter: api.Interpreter
+    broken: api.BrokenDistribution, packages: api.Packages, interpreter: api.Interpreter
 ) -> list[str]:
     """Return the paths to delete, relative to the environment."""
     names: list[str] = []
-    if one.problem == "leftover":
-        names = [one.name]
-    elif one.problem == "doubled":
-        held = packages.get(one.name)
-        own = held.metadata if held is not None else ""
-        names = [part for part in (p.strip() for p in one.detail.split(",")) if part != own]
-    elif told := METADATA.match(one.detail):
-        names = [told[1]]
-    inside = PurePath(one.location).relative_to(interpreter.prefix)
-    return [(inside / PurePath(name).name).as_posix() for name in names if name]
+    if broken.problem == "leftover":
+        names = [broken.name]
+    elif broken.problem == "doubled":
+        installed = packages.get(broken.name)
+        own = installed.metadata if installed is not None else ""
+        names = [part for part in (p.strip() for p in broken.detail.split(",")) if part != own]
+    elif metadata_match := METADATA.match(broken.detail):
+        names = [metadata_match[1]]
+    folder = PurePath(broken.location).relative_to(interpreter.prefix)
+    return [(folder / PurePath(name).name).as_posix() for name in names if name]
 
 
 @api.fix(
@@ -95,8 +105,12 @@ def mixed_cuda_wheels(
     pins = [api.Pin(name=w.name, version=w.version, was=w.version) for w in hurt]
     pins += [
         api.Pin(name=pair[0], version=pair[1])
-        for one in api.unmet(packages, facts.interpreter, facts.host, facts.torch, ["torch"])
-        if not one.installed and (pair := api.exact(one.wanted)) and pair[0].startswith("nvidia-")
+        for requirement in api.unmet(
+            packages, facts.interpreter, facts.host, facts.torch, ["torch"]
+        )
+        if not requirement.installed
+        and (pair := api.exact(requirement.wanted))
+        and pair[0].startswith("nvidia-")
     ]
     put = api.Install(pins=tuple(pins), reinstall=tuple(w.name for w in hurt))
     return api.Draft(steps=(api.Remove(names=gone), *([put] if pins else [])), reason=finding.found)
@@ -115,27 +129,29 @@ def steps(finding: api.Finding, facts: api.Facts) -> api.Draft | None:
     If a copy in another folder hides the environment's own package, a variable excludes that folder first, because
     installing cannot change which copy is used.
     """
-    there, own, cure = facts.packages, facts.interpreter, finding.cure
-    named = {api.name_of(r) for line in cure.installs for r in line.requirements}
+    packages, own, cure = facts.packages, facts.interpreter, finding.cure
+    requested = {api.name_of(r) for line in cure.installs for r in line.requirements}
     apart, behind = None, False
-    if there and own.kind in ("venv", "conda"):
+    if packages and own.kind in ("venv", "conda"):
         user = {own.user_site} if own.user_site_on else set[str]()
-        hiding = {c.hidden_by for c in there.copies if c.name in named}
+        hiding = {c.hidden_by for c in packages.copies if c.name in requested}
         if hiding & {*own.pythonpath}:
             apart = facts.set_variable("PYTHONPATH", None)
         elif hiding & user:
             apart = facts.set_variable("PYTHONNOUSERSITE", "1")
         else:
             others = {*own.pythonpath, *user}
-            behind = any(d.name in named and d.location in others for d in there.distributions)
+            behind = any(
+                d.name in requested and d.location in others for d in packages.distributions
+            )
     if variable := api.variable_of(apart or cure, own):
         return api.Draft(steps=(variable,), reason=finding.found)
-    found = _steps(cure, there, named) if there and not behind else ()
-    return api.Draft(steps=found, reason=finding.found) if found else None
+    changes = _steps(cure, packages, requested) if packages and not behind else ()
+    return api.Draft(steps=changes, reason=finding.found) if changes else None
 
 
 def _steps(
-    cure: api.Cure, there: api.Packages, named: set[str]
+    cure: api.Cure, packages: api.Packages, requested: set[str]
 ) -> tuple[api.Install | api.Remove | api.Resolve, ...]:
     """Return the changes that need no resolver, for example torchvision for an unchanged torch.
 
@@ -145,24 +161,42 @@ def _steps(
     def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
         if isinstance(line, api.PipUninstall):
             return api.Remove(names=line.names)
-        return api.install_of(line, there) if "--no-deps" in line.flags else None
+        return api.install_of(line, packages) if "--no-deps" in line.flags else None
 
     alone = [own(line) for line in cure.pip]
-    if not named & {one.name for one in there.broken} and all(alone):
+    if not requested & {broken.name for broken in packages.broken} and all(alone):
         return tuple(step for step in alone if step)
     lines = [line for line in cure.installs if not line.reinstalls]
-    wanted = [(one, "--upgrade" in line.flags) for line in lines for one in line.requirements]
-    pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
-    others = ((one, upgrade) for one, upgrade in wanted if api.name_of(one) not in pins)
-    rest = tuple(_newer(one, there) if upgrade else one for one, upgrade in others)
+    requested_lines = [
+        (requirement, "--upgrade" in line.flags)
+        for line in lines
+        for requirement in line.requirements
+    ]
+    pins = dict(
+        pair
+        for requirement, _ in requested_lines
+        if requirement.startswith(CUDA) and (pair := api.exact(requirement))
+    )
+    others = (
+        (requirement, upgrade)
+        for requirement, upgrade in requested_lines
+        if api.name_of(requirement) not in pins
+    )
+    rest = tuple(
+        _newer(requirement, packages) if upgrade else requirement for requirement, upgrade in others
+    )
     put = api.Install(pins=tuple(api.Pin(name=name, version=v) for name, v in pins.items()))
     return (*([put] if pins else []), *([api.Resolve(requirements=rest)] if rest else []))
 
 
-def _newer(one: str, packages: api.Packages) -> str:
+def _newer(requirement: str, packages: api.Packages) -> str:
     """Return "peft>0.17.1" for "peft" if 0.17.1 is installed: an upgrade without a range needs a newer version."""
-    there = packages.version(api.name_of(one)).partition("+")[0]
-    return f"{one}>{there}" if there and one == api.name_of(one) else one
+    installed = packages.version(api.name_of(requirement)).partition("+")[0]
+    return (
+        f"{requirement}>{installed}"
+        if installed and requirement == api.name_of(requirement)
+        else requirement
+    )
 
 
 @api.fix("tell-new", "Show how to create an environment", cures=["target-missing"])
@@ -187,15 +221,22 @@ def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
 )
 def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draft | None:
     """Install the build that the finding names; findings that install no torch belong to another fix."""
-    held = {one.name for one in packages.distributions} if packages is not None else set[str]()
+    installed = (
+        {package.name for package in packages.distributions} if packages is not None else set[str]()
+    )
     lines = (line.requirements for line in reversed(finding.cure.installs))
-    wanted = next((line for line in lines if "torch" in map(api.name_of, line)), ())
+    requirements = next((line for line in lines if "torch" in map(api.name_of, line)), ())
     # the resolver chooses versions of companions; new ones are only added with a new torch
-    own = [one for one in wanted if api.name_of(one) not in COMPANIONS]
-    if "torch" not in held:
-        if held & {*COMPANIONS}:
+    own = [
+        requirement for requirement in requirements if api.name_of(requirement) not in COMPANIONS
+    ]
+    if "torch" not in installed:
+        if installed & {*COMPANIONS}:
             # the release that fits the installed companions is nearer than the newest
-            own = ["torch" if api.name_of(one) == "torch" else one for one in own]
-        own += [name for name in map(api.name_of, wanted) if name == "torchvision"]
+            own = [
+                "torch" if api.name_of(requirement) == "torch" else requirement
+                for requirement in own
+            ]
+        own += [name for name in map(api.name_of, requirements) if name == "torchvision"]
     steps = (api.Resolve(requirements=tuple(own)),)
     return api.Draft(steps=steps, reason=finding.found) if own else None

@@ -8,11 +8,7 @@ with "call" is what that call gives, with "bytes" bytes, with "path" a path ther
 "then" calls methods of it, or is the name of a field.
 """
 
-import gzip
 import json
-import os
-import shutil
-import socket
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +16,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from planting import plant
 
+__all__ = ["plant"]
 HERE = Path(__file__).parent
 
 
@@ -44,50 +42,6 @@ def cases(place: str) -> Callable[[Callable[..., None]], pytest.MarkDecorator]:
         return pytest.mark.parametrize(names if len(names) > 1 else names[0], given)(test)
 
     return mark
-
-
-def plant(root: Path, files: dict[str, Any]) -> Path:
-    """Write files below a folder, path -> text, bytes, null for a folder, or what `_odd` makes."""
-    for name, told in files.items():
-        place = root / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if told is None:
-            place.mkdir(exist_ok=True)
-        elif isinstance(told, dict):
-            _odd(
-                place,
-                {k: v.replace("@root", str(root)) if k == "link" else v for k, v in told.items()},
-            )
-        else:
-            data = told if isinstance(told, bytes) else told.replace("@root", str(root)).encode()
-            place.write_bytes(data)
-            place.chmod(0o755)
-    return root
-
-
-def _odd(place: Path, told: dict[str, Any]) -> None:
-    """Make a link ("@self" leads to itself), a copy, a pipe, a socket, a hole of that size, bytes, MiB of packed zeros,
-    or text that comes several times, "#" in it its number, with what stands before and after."""
-    match told:
-        case {"link": goal}:
-            place.symlink_to(goal.replace("@self", place.name))
-        case {"copy": source}:
-            shutil.copy(source, place)
-        case {"fifo": _}:
-            os.mkfifo(place)
-        case {"socket": _}:
-            socket.socket(socket.AF_UNIX).bind(os.path.relpath(place))
-        case {"hole": size}:
-            place.touch(0o755)
-            os.truncate(place, size)
-        case {"bytes": text}:
-            plant(place.parent, {place.name: text.encode("latin-1")})
-        case {"zeros": times}:
-            place.write_bytes(gzip.compress(bytes(1 << 20)) * times)
-        case {"text": text, "times": times, **ends}:
-            several = (text.replace("#", str(n)) for n in range(times))
-            text = "".join(several) if "#" in text else text * times
-            place.write_text(f"{ends.get('before', '')}{text}{ends.get('after', '')}", "utf-8")
 
 
 def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, PLR0911

@@ -39,6 +39,7 @@ __all__ = [
     "export",
     "fit",
     "fix",
+    "fix_project",
     "init",
     "package_set",
     "run",
@@ -48,6 +49,7 @@ __all__ = [
     "train",
     "triage",
     "undo",
+    "undo_project",
     "wheel",
 ]
 _HOMES = {
@@ -85,6 +87,7 @@ _HOMES = {
     "export": ("core.export", "export"),
     "fit": ("core.fit", "fit"),
     "fix": ("core.fix", "fix"),
+    "fix_project": ("core.fix_project", "fix_project"),
     "init": ("core.init", "init"),
     "package_set": ("core.package_set", "package_set"),
     "run": ("core.run", "run"),
@@ -94,6 +97,7 @@ _HOMES = {
     "train": ("core.train", "train"),
     "triage": ("core.triage", "triage"),
     "undo": ("core.undo", "undo"),
+    "undo_project": ("core.undo", "undo_project"),
     "wheel": ("core.wheel", "wheel"),
 }
 """Name -> its module and its name there: only what is used is imported."""

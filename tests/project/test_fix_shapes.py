@@ -86,14 +86,14 @@ def test_the_fix_lasts(shape: str, tmp_path: Path, serve_index: Any) -> None:
     assert "Would make no changes" in uv(tmp_path, "sync", "--dry-run")
     report = json.loads(doctor("check", "--format", "json", "--target", target).stdout)
     assert "numpy-abi" not in {one["id"] for one in report["findings"]}
-    changed = [_changed_lines(text, (tmp_path / name).read_bytes()) for name, text in files.items()]
+    changed = [changed_lines(text, (tmp_path / name).read_bytes()) for name, text in files.items()]
     assert sum(map(len, changed)) == 1, changed
     doctor("undo", "--target", target)
     for name, text in files.items():
         assert (tmp_path / name).read_bytes() == text.encode()
 
 
-def _changed_lines(before: str, after: bytes) -> list[str]:
+def changed_lines(before: str, after: bytes) -> list[str]:
     """Return the lines that are new, with their line ends."""
     rows = difflib.ndiff(before.splitlines(keepends=True), after.decode().splitlines(keepends=True))
     return [row for row in rows if row.startswith("+ ")]

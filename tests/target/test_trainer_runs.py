@@ -43,7 +43,7 @@ def test_a_killed_run_goes_on_bit_for_bit(runs, method):
         assert left(f"cut{number}") == left("whole"), code
     told = ("stopped after step 4; continue with resume = true",)
     runs(*more, "--out=cut", "--save-every=100", code=STOP.format(15), says=told)
-    assert runs.names("cut") == ["log.jsonl", "samples.jsonl", "step-0000004", "train.log"]
+    assert {"log.jsonl", "samples.jsonl", "step-0000004"} <= {*runs.names("cut")}
     runs(*more, "--out=cut")
     assert left("cut") == left("whole")
     runs(*more, "--out=other", code=STOP.format(2), status=130)
@@ -90,7 +90,7 @@ def test_a_run_that_is_saved_before_its_optimizer_took_a_step_goes_on_bit_for_bi
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(runs):
-    runs("--max-steps=4")
+    runs("--max-steps=4", "--save-every=4")
     more = ("--resume=true", "--save-every=2")
     limit = "from resource import *\nsetrlimit(RLIMIT_FSIZE, (8192, RLIM_INFINITY))"
     told = (
@@ -191,7 +191,7 @@ AutoTokenizer.from_pretrained("out/merged")
 
 
 def test_what_a_run_leaves(runs, tiny_model):
-    runs("--eval-share=0.2", "--save-every=3", "--keep=2")
+    runs("--eval-share=0.2", "--save-every=3", "--keep=2", "--eval-every=8")
     steps = ["step-0000006", "step-0000008"]
     files = ["log.jsonl", "run.json", "samples.jsonl"]
     assert runs.names() == ["final", *files, *steps, "train.log"]

@@ -29,17 +29,23 @@ _LONGEST = 160
 
 def together(versions: Mapping[str, str]) -> str:
     """Return "peft 0.17.1 with transformers 5.24.0"; only names if the versions are unknown."""
-    named = [f"{name} {version}".strip() for name, version in versions.items()]
-    return " with ".join([named[0], " and ".join(named[1:])]) if len(named) > 1 else "".join(named)
+    packages = [f"{name} {version}".strip() for name, version in versions.items()]
+    return (
+        " with ".join([packages[0], " and ".join(packages[1:])])
+        if len(packages) > 1
+        else "".join(packages)
+    )
 
 
 def merged(fixes: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Join fixes of one package: ">=1.1.0" and ">=1.3.0" give ">=1.3.0"; what can't be met stays."""
-    found: dict[str, list[str]] = {}
+    specifiers: dict[str, list[str]] = {}
     for fix in fixes:
         for name, spec in fix.items():
-            found.setdefault(name, []).append(spec if spec != "*" else "")
-    joined = {name: ",".join(dict.fromkeys(filter(None, specs))) for name, specs in found.items()}
+            specifiers.setdefault(name, []).append(spec if spec != "*" else "")
+    joined = {
+        name: ",".join(dict.fromkeys(filter(None, specs))) for name, specs in specifiers.items()
+    }
     return {name: (narrowed([spec]) or spec) or "*" for name, spec in joined.items()}
 
 
@@ -49,27 +55,30 @@ _Fix = tuple[Mapping[str, str], frozenset[str]]
 
 def lasting(fixes: Sequence[_Fix], packages: Packages | None) -> dict[str, str]:
     """Join fixes. Drop a statement about a release if another fix moves that library to another release."""
-    pending, kept = list(fixes), list[_Fix]()
+    pending, lasting_fixes = list(fixes), list[_Fix]()
     while pending:
         free = [
-            one
-            for one in pending
-            if not any(_moves(other, one, packages) for other in pending if other is not one)
+            candidate
+            for candidate in pending
+            if not any(
+                _moves(other, candidate, packages) for other in pending if other is not candidate
+            )
         ] or pending[:1]
-        kept += free
+        lasting_fixes += free
         pending = [
-            one
-            for one in pending
-            if one not in free and not any(_moves(other, one, packages) for other in free)
+            candidate
+            for candidate in pending
+            if candidate not in free
+            and not any(_moves(other, candidate, packages) for other in free)
         ]
-    return merged(fix for fix, _ in kept)
+    return merged(fix for fix, _ in lasting_fixes)
 
 
-def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
+def _moves(mover: _Fix, other: _Fix, packages: Packages | None) -> bool:
     """Return whether `one` changes a release that `other` relies on."""
     return packages is not None and any(
-        within(packages.version(name), one[0][name].replace("*", "")) is False
-        for name in other[1] & one[0].keys()
+        within(packages.version(name), mover[0][name].replace("*", "")) is False
+        for name in other[1] & mover[0].keys()
     )
 
 
@@ -78,12 +87,14 @@ def pairs_of(check: str, facts: Facts) -> tuple[Broken, ...]:
     return broken_pairs(check, facts.packages, facts.torch, facts.environment, facts.errors)
 
 
-def pair_found(one: Broken, said: str = "") -> str:
+def pair_found(pair: Broken, error_text: str = "") -> str:
     """Return what is wrong: versions, why they do not fit, and the error; without versions only the error."""
-    both, said = together(one.versions), one.said or said
+    both, error_text = together(pair.versions), pair.said or error_text
     if not both:
-        return f"the error '{said}'" if said else brief(one.row.cause)
-    return f"{both}: {brief(one.row.cause)}" + (f"; '{said}' was printed" if said else "")
+        return f"the error '{error_text}'" if error_text else brief(pair.row.cause)
+    return f"{both}: {brief(pair.row.cause)}" + (
+        f"; '{error_text}' was printed" if error_text else ""
+    )
 
 
 def pair_means(row: Row) -> str:
@@ -93,27 +104,27 @@ def pair_means(row: Row) -> str:
 
 def pair_note(pairs: Sequence[Broken]) -> str:
     """Return what else could be changed: the script, or the other package."""
-    script = next((one.row.note for one in pairs if one.row.note), "")
-    row = next((one.row for one in pairs if one.row.fix_alt), None)
+    script = next((pair.row.note for pair in pairs if pair.row.note), "")
+    row = next((pair.row for pair in pairs if pair.row.fix_alt), None)
     if script:
         return f"or change the script: {script}"
     if row is None:
         return ""
-    kept, other = " and ".join(row.fix) or "the other", " ".join(pinned(row.fix_alt))
-    return f"or keep {kept} and install {other}"
+    kept_packages, other = " and ".join(row.fix) or "the other", " ".join(pinned(row.fix_alt))
+    return f"or keep {kept_packages} and install {other}"
 
 
-def pair_finding(facts: Facts, pairs: Sequence[Broken], said: str = "") -> Finding:
+def pair_finding(facts: Facts, pairs: Sequence[Broken], error_text: str = "") -> Finding:
     """Return the finding of the first row, with what cures all."""
     first = pairs[0]
-    fix = merged(one.row.fix for one in pairs)
+    fix = merged(pair.row.fix for pair in pairs)
     cure = pip(facts.interpreter, "install", *pinned(fix)) if fix else Cure()
     if variable := next(iter(first.row.env), ""):
         cure = set_variable(facts.host, str(variable), None)
     return Finding(
         severity=first.row.severity,
-        found=pair_found(first, said),
-        said=first.said or said,
+        found=pair_found(first, error_text),
+        said=first.said or error_text,
         means=pair_means(first.row),
         cure=cure or advise(first.row.fix_text),
         cure_note=pair_note(pairs),
@@ -127,12 +138,12 @@ _PRODUCT = pattern(r"\[([^\]]{3,80})\]\s*\Z")
 
 def amd_on_bus(bus: PciBus | None) -> tuple[AmdGpu, ...]:
     """Return the cards whose target is known from the PCI bus, which does not show whether the kernel offers them."""
-    found: list[AmdGpu] = []
-    for one in bus.of("1002") if bus else ():
-        chip, product = _CHIP.match(one.name), _PRODUCT.search(one.name)
-        name = product[1] if product else one.name
+    cards: list[AmdGpu] = []
+    for device in bus.of("1002") if bus else ():
+        chip, product = _CHIP.match(device.name), _PRODUCT.search(device.name)
+        name = product[1] if product else device.name
         by_chip: str = table("gpus")["amd_chips"].get(chip[1], "") if chip else ""
-        gfx = (amd_gfx(one.device) if one.device else "") or amd_gfx_by_name(name) or by_chip
+        gfx = (amd_gfx(device.device) if device.device else "") or amd_gfx_by_name(name) or by_chip
         if gfx:
-            found.append(AmdGpu(index=len(found), gfx=gfx, name=name, slot=one.slot))
-    return tuple(found)
+            cards.append(AmdGpu(index=len(cards), gfx=gfx, name=name, slot=device.slot))
+    return tuple(cards)

@@ -33,11 +33,11 @@ def raised(errors: Errors | Unknown | None) -> tuple[ErrorText, ...]:
 
 def told(errors: Errors | Unknown | None, *patterns: str) -> str:
     """Return what an error says from the first match of the patterns, in any case, to the end of its sentence."""
-    wanted = _any_of(patterns)
+    any_pattern = _any_of(patterns)
     for error in raised(errors):
-        for line in error.text.splitlines() if possible(wanted, error.text) else ():
-            if found := wanted.search(line):
-                return sentence(line[found.start() :], found.end() - found.start())
+        for line in error.text.splitlines() if possible(any_pattern, error.text) else ():
+            if match := any_pattern.search(line):
+                return sentence(line[match.start() :], match.end() - match.start())
     return ""
 
 
@@ -49,11 +49,11 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 def expression(text: str) -> re.Pattern[str]:
     """Return an expression of the table with its names replaced."""
-    known, plain = table("misfits"), text.removeprefix("(?i)")
+    misfit_table, plain = table("misfits"), text.removeprefix("(?i)")
     flags = re.IGNORECASE if plain != text else 0
-    plain = plain.replace("<place>", known["place"])
-    plain = plain.replace("<library>", f"(?P<library>{'|'.join(known['libraries'])})")
-    return pattern(plain.replace("<any>", f"(?P<library>{known['any']})"), flags)
+    plain = plain.replace("<place>", misfit_table["place"])
+    plain = plain.replace("<library>", f"(?P<library>{'|'.join(misfit_table['libraries'])})")
+    return pattern(plain.replace("<any>", f"(?P<library>{misfit_table['any']})"), flags)
 
 
 @cache
@@ -80,20 +80,24 @@ def shared_memory(errors: Errors | Unknown | None) -> str:
 def _full(errors: Errors | Unknown | None) -> str:
     """Return the error of a writer to /dev/shm that found no space; "" if there is none."""
     for error in raised(errors):
-        found = _shape("full").search(error.text)
+        match = _shape("full").search(error.text)
         by_writer = bool(error.frames) and bool(_shape("writers").search(error.frames[-1].file))
-        if found and (by_writer or _shape("semaphore").search(error.text)):
+        if match and (by_writer or _shape("semaphore").search(error.text)):
             return error.text.splitlines()[-1].strip()[:160]
     return ""
 
 
-def speaks_of_shared_memory(said: str, errors: Errors | Unknown | None) -> bool:
+def speaks_of_shared_memory(error_text: str, errors: Errors | Unknown | None) -> bool:
     """Return whether a "disk full" message means /dev/shm: its writer printed it, or it names no other place."""
-    said = said.rstrip("…")
-    if said in _full(errors):
+    error_text = error_text.rstrip("…")
+    if error_text in _full(errors):
         return True
-    full = [one for one in raised(errors) if said in one.text and _shape("full").search(one.text)]
-    placed = any(one.frames or _shape("place").search(one.text) for one in full)
+    full = [
+        error
+        for error in raised(errors)
+        if error_text in error.text and _shape("full").search(error.text)
+    ]
+    placed = any(error.frames or _shape("place").search(error.text) for error in full)
     return bool(full) and not placed and bool(told(errors, *table("misfits")["shared_memory"]))
 
 
@@ -114,24 +118,26 @@ def cxx_too_old(
 ) -> CxxTooOld | None:
     """Return the first such error; `conda`: the interpreter is one of conda; `path`: LD_LIBRARY_PATH."""
     for error in raised(errors):
-        found = _shape("cxx needed").search(error.text)
-        if found is None:
+        match = _shape("cxx needed").search(error.text)
+        if match is None:
             continue
-        library, by = found["file"], found["by"] or ""
-        whose: Whose = "system"
+        library, by = match["file"], match["by"] or ""
+        owner: Whose = "system"
         if _shape("of conda").search(library):
-            whose = "conda"
-        elif library.rpartition("/")[0] in (one.rstrip("/") for one in path.split(":") if one):
-            whose = "search path"
+            owner = "conda"
+        elif library.rpartition("/")[0] in (
+            folder.rstrip("/") for folder in path.split(":") if folder
+        ):
+            owner = "search path"
         elif (conda or _shape("of conda").search(by)) and (
             not library or _shape("of the system").search(library)
         ):
-            whose = "system before conda"
+            owner = "system before conda"
         name = by.replace("\\", "/").rpartition("/")[2] or "a binary"
-        gcc = table("misfits")["gcc"].get(found["version"], "")
-        needs = f"{name} needs {found['version']}" + (f", of GCC {gcc} or newer" if gcc else "")
+        gcc = table("misfits")["gcc"].get(match["version"], "")
+        needs = f"{name} needs {match['version']}" + (f", of GCC {gcc} or newer" if gcc else "")
         loaded = library.rpartition("/")[0] or "the system"
-        return CxxTooOld(whose, f"{needs}; the C++ library in {loaded} is older", found[0])
+        return CxxTooOld(owner, f"{needs}; the C++ library in {loaded} is older", match[0])
     return None
 
 
@@ -171,8 +177,8 @@ def shortage(errors: Errors | Unknown | None) -> Shortage | None:
     """Return the sizes of the first error that states all of them."""
     for error in raised(errors):
         tried = _shape("tried").search(error.text)
-        if tried and (found := _new(error.text, tried) or _old(error.text, tried)):
-            return found
+        if tried and (sizes := _new(error.text, tried) or _old(error.text, tried)):
+            return sizes
     return None
 
 
@@ -180,17 +186,20 @@ def _new(text: str, tried: re.Match[str]) -> Shortage | None:
     card = _shape("capacity").search(text)
     if not card:
         return None
-    held = {int(one[1]): _bytes(one[2], one[3]) for one in _shape("other process").finditer(text)}
-    if _SELF not in text and held:
+    bytes_by_pid = {
+        int(match[1]): _bytes(match[2], match[3])
+        for match in _shape("other process").finditer(text)
+    }
+    if _SELF not in text and bytes_by_pid:
         # in a container this process does not know itself by its number outside: the largest is left out
-        del held[max(held, key=lambda pid: held[pid])]
+        del bytes_by_pid[max(bytes_by_pid, key=lambda pid: bytes_by_pid[pid])]
     unused = _shape("unused").search(text)
     return Shortage(
         tried=_bytes(tried[1], tried[2]),
         total=_bytes(card[1], card[2]),
         free=_bytes(card[3], card[4]),
-        others=sum(held.values()),
-        processes=tuple(sorted(held, key=lambda pid: -held[pid])),
+        others=sum(bytes_by_pid.values()),
+        processes=tuple(sorted(bytes_by_pid, key=lambda pid: -bytes_by_pid[pid])),
         unused=_bytes(unused[1], unused[2]) if unused else 0,
     )
 
@@ -266,8 +275,8 @@ def misfits(errors: Errors | Unknown | None, *, loosely: bool = False) -> Iterat
     left out.
     """
     for error in raised(errors):
-        if found := _loose(error) if loosely else _misfit(error):
-            yield found
+        if misfit := _loose(error) if loosely else _misfit(error):
+            yield misfit
 
 
 def compares(errors: Errors | Unknown | None) -> Misfit | None:
@@ -276,10 +285,10 @@ def compares(errors: Errors | Unknown | None) -> Misfit | None:
         if error.type.endswith("Warning") and error.type != "ImportWarning":  # datasets raises it
             continue
         for own in _rows("compares"):
-            found = own.search(error.text)
-            if found and "torch" not in {found["name"].lower(), found["owner"].lower()}:
-                other = found["name"].lower().replace(" ", "-")
-                return Misfit(found["owner"], other, "", "", found[0])
+            match = own.search(error.text)
+            if match and "torch" not in {match["name"].lower(), match["owner"].lower()}:
+                other = match["name"].lower().replace(" ", "-")
+                return Misfit(match["owner"], other, "", "", match[0])
     return None
 
 
@@ -287,11 +296,11 @@ def given_up(errors: Errors | Unknown | None, torch: str) -> GivenUp | None:
     """Return the first of them; `torch` is the installed release, "" if unknown."""
     for error in raised(errors):
         for shape in _rows("given_up"):
-            found = shape.search(error.text)
-            since = gave_up(found["module"], found["name"], torch) if found else ""
-            if found and since:
+            match = shape.search(error.text)
+            since = gave_up(match["module"], match["name"], torch) if match else ""
+            if match and since:
                 owner = next(owners(error), "")
-                return GivenUp(found[0], "" if owner == "torch" else owner, since)
+                return GivenUp(match[0], "" if owner == "torch" else owner, since)
     return None
 
 
@@ -304,10 +313,10 @@ def metadata_gone(
     previous release; otherwise only if none did.
     """
     for error in raised(errors):
-        if found := _shape("metadata gone").search(error.text):
-            name = normalised(found["name"])
+        if match := _shape("metadata gone").search(error.text):
+            name = normalised(match["name"])
             if _in_notebook(name, typed) == replaced:
-                return Gone(name, found["version"], found[0])
+                return Gone(name, match["version"], match[0])
     return None
 
 
@@ -319,9 +328,9 @@ def tokenizer_file(
     reader = packages.version("tokenizers") if packages else ""
     for words, first, since in table("misfits")["tokenizer_formats"]:
         old = not at_least(reader, first) if reader else library and not at_least(library, since)
-        if old and (said := told(errors, words)):
+        if old and (error_text := told(errors, words)):
             have = f"tokenizers {reader}" if reader else f"transformers {library}"
-            return TokenizerFile(said, first, since, have)
+            return TokenizerFile(error_text, first, since, have)
     return None
 
 
@@ -341,28 +350,30 @@ def _in_notebook(name: str, typed: Typed | Unknown | None) -> bool:
 
 
 def _misfit(error: ErrorText) -> Misfit | None:
-    if any(_shape(one).search(error.text) for one in ("not whole", "left out of a build")):
+    if any(
+        _shape(row_name).search(error.text) for row_name in ("not whole", "left out of a build")
+    ):
         return None
     keyword = _shape("keyword").search(error.text)
-    named = _shape("name").search(error.text) or _shape("attribute").search(error.text)
-    found = named or keyword
-    if found is None and (pydantic := _shape("pydantic").search(error.text)):
+    missing_name = _shape("name").search(error.text) or _shape("attribute").search(error.text)
+    match = missing_name or keyword
+    if match is None and (pydantic := _shape("pydantic").search(error.text)):
         owner = next((o for o in owners(error) if not o.startswith("pydantic")), "")
         name = pydantic["name"] or pydantic["bare"]
-        said = error.text.partition("\n")[0][:120]
-        return Misfit(owner, "pydantic", "pydantic", name, said) if owner else None
-    if found is None:
+        error_text = error.text.partition("\n")[0][:120]
+        return Misfit(owner, "pydantic", "pydantic", name, error_text) if owner else None
+    if match is None:
         return None
-    file = found.groupdict().get("file")
+    file = match.groupdict().get("file")
     if file and not _shape("installed").search(file):
         return None
     classes = table("misfits")["classes"].items()
-    of_class = next((library for library, names in classes if found["module"] in names), "")
-    other = brought_by(found["module"]) if named else of_class
+    of_class = next((library for library, names in classes if match["module"] in names), "")
+    other = brought_by(match["module"]) if missing_name else of_class
     owner = next((o for o in owners(error) if not keyword or o != other), "")
     if not owner or not other or owner == other:
         return None
-    return Misfit(owner, other, found["module"], found["name"], found[0].partition(" (")[0])
+    return Misfit(owner, other, match["module"], match["name"], match[0].partition(" (")[0])
 
 
 def _loose(error: ErrorText) -> Misfit | None:
@@ -371,14 +382,17 @@ def _loose(error: ErrorText) -> Misfit | None:
     hidden = "(unknown location)" in text or "partially initialized" in text
     if hidden or error.type.endswith("Warning"):
         return None
-    found = next((f for one in _rows("named") if (f := one.search(text)) and error.type), None)
+    match = next(
+        (row_match for row in _rows("named") if (row_match := row.search(text)) and error.type),
+        None,
+    )
     if _shape("quoted").match(text) or (error.type and not error.frames):
-        found = found or _shape("placeless").search(text)
-    if found:
-        library = distribution_of(found["library"]) or found["library"].replace("_", "-")
-        return Misfit("", library, "", "", _line(found[0]))
-    for library, known in _of_classes().items():
-        if call := known.search(text):
+        match = match or _shape("placeless").search(text)
+    if match:
+        library = distribution_of(match["library"]) or match["library"].replace("_", "-")
+        return Misfit("", library, "", "", _line(match[0]))
+    for library, class_pattern in _of_classes().items():
+        if call := class_pattern.search(text):
             return Misfit("", library, "", "", _line(call[0]))
     return None
 

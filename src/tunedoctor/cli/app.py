@@ -166,10 +166,10 @@ def _message(error: Any, words: list[str]) -> str:  # noqa: ANN401  click's exce
     if option and hasattr(error, "possibilities"):
         from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
-        known = [flag for param in error.ctx.command.params for flag in param.opts]
+        flags = [flag for param in error.ctx.command.params for flag in param.opts]
         # -dash.jsonl is read as the letters of short options: name the word that was typed
-        word = next((one for one in words if one.startswith(option)), option)
-        return f"{error.ctx.command_path} has no option {word[:60]!r}{near(option, known)}"
+        word = next((typed for typed in words if typed.startswith(option)), option)
+        return f"{error.ctx.command_path} has no option {word[:60]!r}{near(option, flags)}"
     parameter = getattr(error, "param", None)
     text = str(error.format_message())
     if isinstance(error, typer.BadParameter) and parameter is not None and error.message:

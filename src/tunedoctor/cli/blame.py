@@ -34,26 +34,26 @@ def places(folder: Path, report: Report, policy_file: str) -> dict[str, Place]:
     lines |= dict(_variables(folder))
     files = _candidates(folder)
     nearest = Place(files[0], 1) if files else ANYWHERE
-    asked = {f"{PREFIX}{key}": place for key, place in _policy(folder, policy_file).items()}
-    found = {}
-    for one in (*report.findings, *report.symptoms):
-        changed = (lines[name] for name in _changed(one) if name in lines)
-        whole = asked.get(PREFIX) if one.id.startswith(PREFIX) else None
-        place = asked.get(one.id) or _declared(one) or next(changed, whole or nearest)
-        found[one.id] = place
-    return found
+    required = {f"{PREFIX}{key}": place for key, place in _policy(folder, policy_file).items()}
+    places_by_id = {}
+    for finding in (*report.findings, *report.symptoms):
+        changed = (lines[name] for name in _changed(finding) if name in lines)
+        whole = required.get(PREFIX) if finding.id.startswith(PREFIX) else None
+        place = required.get(finding.id) or _declared(finding) or next(changed, whole or nearest)
+        places_by_id[finding.id] = place
+    return places_by_id
 
 
-def _declared(one: ReportFinding) -> Place | None:
+def _declared(finding: ReportFinding) -> Place | None:
     """Return the declaration that the report names, if it is in a file below the working folder."""
-    if one.declared is None or Path(one.declared.file).is_absolute():
+    if finding.declared is None or Path(finding.declared.file).is_absolute():
         return None
-    return Place(one.declared.file, one.declared.line)
+    return Place(finding.declared.file, finding.declared.line)
 
 
-def _changed(one: ReportFinding) -> Iterator[str]:
+def _changed(finding: ReportFinding) -> Iterator[str]:
     """Yield what a fix changes: normalised names of packages, and variables with a $ in front."""
-    for step in one.cure.steps:
+    for step in finding.cure.steps:
         if isinstance(step, PipInstall):
             yield from map(name_of, step.requirements)
         elif isinstance(step, PipUninstall):
@@ -98,12 +98,16 @@ def _policy(folder: Path, file: str) -> dict[str, Place]:
     path = Path(os.path.abspath(here / file))  # noqa: PTH100  resolve would follow a link
     if not file or not path.is_relative_to(here) or path.resolve() != path or not path.is_file():
         return {}
-    name, found = path.relative_to(here).as_posix(), dict[str, Place]()
+    name, lines_by_key = path.relative_to(here).as_posix(), dict[str, Place]()
     for number, keys in keys_of(name, _rows(here, name)):
         if keys[:1] == ["policy"]:
-            names = [one.lower().replace("_", "-") for one in keys[1:]]
+            names = [key.lower().replace("_", "-") for key in keys[1:]]
             # disk-tmp of disk = {tmp = …}, variable-hf-home of [policy.variables]
-            names += [f"{one.removesuffix('s')}-{key}" for one in names[:1] for key in names[1:]]
+            names += [
+                f"{table_name.removesuffix('s')}-{key}"
+                for table_name in names[:1]
+                for key in names[1:]
+            ]
             for key in ("", *names):
-                found.setdefault(key, Place(name, number))
-    return {"": Place(name, 1), **found}
+                lines_by_key.setdefault(key, Place(name, number))
+    return {"": Place(name, 1), **lines_by_key}

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tunedoctor.cli.command_options import CheckOptions
+from tunedoctor.cli.command_options import CheckOptions, FixOptions
 from tunedoctor.cli.formats import check_outputs, tell
 from tunedoctor.cli.options import TERMINAL, Options, settings
 from tunedoctor.cli.output import on_terminal, screen
@@ -36,10 +36,14 @@ def run_check_project(given: CheckOptions) -> int:
     return tell(merge_reports(reports), options, stdout=stdout)
 
 
-def described_machines(given: CheckOptions, targets: tuple[TargetMachine, ...]) -> list[Asked]:
+def described_machines(
+    given: CheckOptions | FixOptions, targets: tuple[TargetMachine, ...]
+) -> list[Asked]:
     """Return the machines to judge a project on: those of the options, else those of the settings."""
     if given.gpus or given.driver or given.platform or given.arch or not targets:
-        return machine_for_each(values_of(Asked, given, gpus=()), given.gpus)
+        return machine_for_each(
+            values_of(Asked, given, gpus=(), python=given.python or ""), given.gpus
+        )
     return [
         Asked(
             platform=one.platform,

@@ -186,6 +186,13 @@ class FixOptions(TargetOptions, frozen=True, kw_only=True):
     system: bool = False
     edit: bool = False
     environment_only: bool = False
+    project: str | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+    driver: str = ""
+    platform: str = ""
+    arch: str = ""
     allow_project_sources: bool = False
     plugin: tuple[str, ...] = ()
 
@@ -194,6 +201,7 @@ class UndoOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor undo."""
 
     id: str | None = None
+    project: str | None = None
     listed: bool = False
     format: Literal["terminal", "json"] = "terminal"
 

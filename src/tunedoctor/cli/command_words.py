@@ -11,7 +11,7 @@ from tunedoctor.core.errors import misuse
 
 def command_parameters(command: str) -> dict[str, Any]:
     """Return name -> parameter of a command, as Typer made them from the function's signature."""
-    return {str(one.name): one for one in load_command(command).params}
+    return {str(parameter.name): parameter for parameter in load_command(command).params}
 
 
 def command_words(command: str, values: Mapping[str, object]) -> list[str]:
@@ -24,9 +24,9 @@ def command_words(command: str, values: Mapping[str, object]) -> list[str]:
     for name, value in values.items():
         parameter = parameters[name]
         several = [*value] if isinstance(value, list | tuple) else [] if value is None else [value]
-        texts = [str(Path(one) if isinstance(one, os.PathLike) else one) for one in several]
+        texts = [str(Path(item) if isinstance(item, os.PathLike) else item) for item in several]
         if parameter.param_type_name == "argument":
-            if dashed := next((one for one in texts if one.startswith("-")), ""):
+            if dashed := next((text for text in texts if text.startswith("-")), ""):
                 misuse(
                     f"{name} is {dashed[:60]!r}, which begins with a dash", "write a file as ./-x"
                 )
@@ -34,5 +34,5 @@ def command_words(command: str, values: Mapping[str, object]) -> list[str]:
         elif isinstance(value, bool):
             flags += parameter.opts[:1] if value else parameter.secondary_opts[:1]
         else:
-            flags += [f"{parameter.opts[0]}={one}" for one in texts]
+            flags += [f"{parameter.opts[0]}={text}" for text in texts]
     return [*flags, *arguments]

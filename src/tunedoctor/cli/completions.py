@@ -7,7 +7,7 @@ def complete_check(incomplete: str) -> list[str]:
     """Return the ids of checks."""
     from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
 
-    return _starting((one.id for one in all_checks()), incomplete)
+    return _starting((check.id for check in all_checks()), incomplete)
 
 
 def complete_topic(incomplete: str) -> list[str]:
@@ -15,35 +15,35 @@ def complete_topic(incomplete: str) -> list[str]:
     from tunedoctor.core.explain import documents  # noqa: PLC0415
     from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
 
-    return _starting((*(one.id for one in all_checks()), *documents()), incomplete)
+    return _starting((*(check.id for check in all_checks()), *documents()), incomplete)
 
 
 def complete_gpu(incomplete: str) -> list[str]:
     """Return GPU models from the word on that was typed: "40" gives "4090", "rtx 40" gives "RTX 4090"."""
     from tunedoctor.tables.gpus import cards  # noqa: PLC0415
 
-    low, found = incomplete.lower(), dict[str, None]()
+    low, names = incomplete.lower(), dict[str, None]()
     for card in cards():
         words = card.name.split()
         tails = (" ".join(words[i:]) for i in range(len(words)))
-        found |= {
-            incomplete + one[len(low) :]: None for one in tails if one.lower().startswith(low)
+        names |= {
+            incomplete + tail[len(low) :]: None for tail in tails if tail.lower().startswith(low)
         }
-    return sorted(found)
+    return sorted(names)
 
 
 def complete_model(incomplete: str) -> list[str]:
     """Return the models of the catalogue."""
     from tunedoctor.tables.small import models  # noqa: PLC0415
 
-    return _starting((one.name for one in models()), incomplete)
+    return _starting((model.name for model in models()), incomplete)
 
 
 def complete_goal(incomplete: str) -> list[str]:
     """Return the goals of a first configuration."""
     from tunedoctor.tables.load import table  # noqa: PLC0415
 
-    return _starting((one["name"] for one in table("goals")["goals"]), incomplete)
+    return _starting((goal["name"] for goal in table("goals")["goals"]), incomplete)
 
 
 def complete_optimizer(incomplete: str) -> list[str]:

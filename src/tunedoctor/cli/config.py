@@ -10,20 +10,24 @@ from tunedoctor.render.screen import Screen
 from tunedoctor.tables.config import FILES
 
 
-def run_config(given: ConfigOptions) -> int:
+def run_config(arguments: ConfigOptions) -> int:
     """Show the settings in effect; returns the exit code."""
-    found = settings(given.config)
-    show(given.format, _render, effective_settings(found, criteria_of(given, found)))
+    found_settings = settings(arguments.config)
+    show(
+        arguments.format,
+        _render,
+        effective_settings(found_settings, criteria_of(arguments, found_settings)),
+    )
     return 0
 
 
-def _render(found: EffectiveSettings, screen: Screen) -> str:
-    width = max(len(one.name) for one in found.settings)
-    for one in found.settings:
-        value = one.value if isinstance(one.value, str) else json.dumps(one.value)
-        screen.wrap(f"{value or '-'}  ({one.source})", width + 2, f"{one.name:<{width}}  ")
+def _render(effective: EffectiveSettings, screen: Screen) -> str:
+    width = max(len(setting.name) for setting in effective.settings)
+    for setting in effective.settings:
+        value = setting.value if isinstance(setting.value, str) else json.dumps(setting.value)
+        screen.wrap(f"{value or '-'}  ({setting.source})", width + 2, f"{setting.name:<{width}}  ")
     screen.gap()
-    if found.file:
+    if effective.file:
         screen.next(("doctor check", "check this machine against it; options override the file"))
     else:
         screen.wrap(f"Neither {' nor [tool.doctor] of '.join(FILES)} is here or in this project.")

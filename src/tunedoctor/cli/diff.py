@@ -13,20 +13,20 @@ from tunedoctor.render.diff import markdown, render
 from tunedoctor.render.screen import as_json, as_line
 
 
-def run_diff(given: DiffOptions) -> int:
+def run_diff(arguments: DiffOptions) -> int:
     """Print what differs between two machines; returns the exit code: 1 if a finding does."""
-    a, b, is_here = given.a, given.b, HERE in (given.a, given.b)
-    if not is_here and (given.target is not None or given.own):
+    a, b, is_here = arguments.a, arguments.b, HERE in (arguments.a, arguments.b)
+    if not is_here and (arguments.target is not None or arguments.own):
         misuse("--target and --self are for this machine", "write - instead of a file")
-    place = aim(given.target, own=given.own) if is_here else NO_TARGET
-    found = compare_sources(a, b, criteria_of(given), lambda: look(place))
-    if given.format == "json":
-        first, *rest = found
-        write("".join(map(as_line, found)) if rest else as_json(first))
-    elif given.format == "markdown":
-        write(markdown(found))
+    place = aim(arguments.target, own=arguments.own) if is_here else NO_TARGET
+    differences = compare_sources(a, b, criteria_of(arguments), lambda: look(place))
+    if arguments.format == "json":
+        first, *rest = differences
+        write("".join(map(as_line, differences)) if rest else as_json(first))
+    elif arguments.format == "markdown":
+        write(markdown(differences))
     else:
-        there = target_option(place, given.target) if is_here else ""
-        asked = shlex.join((a, b)) + there
-        write(render(found, screen(), asked, there, verbose=given.verbose))
-    return 1 if any(one.findings for one in found) else 0
+        target_words = target_option(place, arguments.target) if is_here else ""
+        words = shlex.join((a, b)) + target_words
+        write(render(differences, screen(), words, target_words, verbose=arguments.verbose))
+    return 1 if any(difference.findings for difference in differences) else 0

@@ -11,16 +11,16 @@ from tunedoctor.fleet.acts import Verb
 from tunedoctor.fleet.many import Evaluation
 
 
-def verbs_of(given: FleetOptions) -> list[Verb]:
+def verbs_of(arguments: FleetOptions) -> list[Verb]:
     """Return the actions that the options ask for."""
-    return [one for one in get_args(Verb) if getattr(given, one)]
+    return [verb for verb in get_args(Verb) if getattr(arguments, verb)]
 
 
-def run_actions(given: FleetOptions, found: Evaluation, criteria: Criteria) -> bool:
+def run_actions(arguments: FleetOptions, evaluation: Evaluation, criteria: Criteria) -> bool:
     """Print what is to be done to nodes, and with --yes do it; return whether all went well."""
-    nodes, ok = verdicts_of(found, criteria), True
-    for verb in verbs_of(given):
-        result = act_on_nodes(verb, nodes, carry_out=given.yes, at_most=given.at_most or 0)
+    nodes, ok = verdicts_of(evaluation, criteria), True
+    for verb in verbs_of(arguments):
+        result = act_on_nodes(verb, nodes, carry_out=arguments.yes, at_most=arguments.at_most or 0)
         sys.stderr.write("".join(f"{line}\n" for line in _lines(result)))
         ok &= result.ok
     return ok
@@ -29,11 +29,11 @@ def run_actions(given: FleetOptions, found: Evaluation, criteria: Criteria) -> b
 def _lines(result: DrainResult) -> Iterator[str]:
     verb = result.verb
     yield from (f"left alone  {node}  {why}" for node, why in result.left_alone.items())
-    for one in result.actions:
-        if one.problem:
-            yield f"can't {verb}  {one.node}  {one.problem}"
+    for action in result.actions:
+        if action.problem:
+            yield f"can't {verb}  {action.node}  {action.problem}"
         else:
-            yield f"{verb if result.done else f'would {verb}'}  {one.node}  {one.reason}"
+            yield f"{verb if result.done else f'would {verb}'}  {action.node}  {action.reason}"
     if result.refused:
         yield f"Nothing is done: {result.refused}"
     elif not result.done and result.actions:

@@ -8,18 +8,18 @@ from tunedoctor.probes.environments import Environment, Environments
 from tunedoctor.render.screen import Screen
 
 
-def run_envs(given: EnvsOptions) -> int:
+def run_envs(arguments: EnvsOptions) -> int:
     """List the environments of this user; returns the exit code: 1 where there is none."""
-    found = list_environments(quick=given.quick, interaction=TERMINAL)
-    show(given.format, _render, found)
-    return 0 if found.environments else 1
+    listed = list_environments(quick=arguments.quick, interaction=TERMINAL)
+    show(arguments.format, _render, listed)
+    return 0 if listed.environments else 1
 
 
-def _render(found: Environments, screen: Screen) -> str:
-    for one in found.environments:  # a path stands whole, to be pasted
-        screen.line((one.path, "bold"))
-        screen.line(f"  {', '.join(_words(one))}")
-    if found.environments:
+def _render(listed: Environments, screen: Screen) -> str:
+    for environment in listed.environments:  # a path stands whole, to be pasted
+        screen.line((environment.path, "bold"))
+        screen.line(f"  {', '.join(_words(environment))}")
+    if listed.environments:
         screen.next(("doctor check --target ENVIRONMENT", "check one"))
     else:
         screen.wrap("no environment is active, in this folder, or where tools keep theirs")
@@ -27,8 +27,12 @@ def _render(found: Environments, screen: Screen) -> str:
     return screen.text()
 
 
-def _words(one: Environment) -> list[str]:
-    torch = f"torch {one.torch}" if one.torch else "no torch"
-    told = [one.kind, f"Python {one.python or 'unknown'}", torch]
-    told += [] if one.bytes is None else [f"{one.bytes / 1e9:.1f} GB"]
-    return [*told, *(["active"] if one.active else []), *(["doctor's own"] if one.own else [])]
+def _words(environment: Environment) -> list[str]:
+    torch = f"torch {environment.torch}" if environment.torch else "no torch"
+    words = [environment.kind, f"Python {environment.python or 'unknown'}", torch]
+    words += [] if environment.bytes is None else [f"{environment.bytes / 1e9:.1f} GB"]
+    return [
+        *words,
+        *(["active"] if environment.active else []),
+        *(["doctor's own"] if environment.own else []),
+    ]

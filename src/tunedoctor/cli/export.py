@@ -25,67 +25,72 @@ from tunedoctor.model.durations import about, export_seconds
 from tunedoctor.model.wording import megabytes
 
 
-def run_export(given: command_options.ExportOptions) -> int:
+def run_export(arguments: command_options.ExportOptions) -> int:
     """Write a model in the forms that are asked for, and print the commands of other programs."""
-    found = find_trained(given.out)
-    files = files_to_write(values_of(ExportOptions, given), found)
-    ended = None
+    trained = find_trained(arguments.out)
+    files = files_to_write(values_of(ExportOptions, arguments), trained)
+    completed = None
     if any(files):
-        place = require_working(aim(given.target, own=given.own))
+        place = require_working(aim(arguments.target, own=arguments.own))
         options = Options.of()
-        size = size_of(Path(found.model))
+        size = size_of(Path(trained.model))
         seconds = export_seconds(size, merged=bool(files.merged), gguf=bool(files.gguf))
         if seconds and (files.merged or files.gguf):
             TERMINAL.say(f"takes {about(seconds)} for a model of {megabytes(size)}")
-        ended = write_files(found, files, place, options.criteria, interaction=TERMINAL)
-        if ended.report:
-            show_failure(ended.report, options)
-        if ended.status:
-            return ended.status
-    _print_commands(given, found, files, export_result(found, files, ended))
+        completed = write_files(trained, files, place, options.criteria, interaction=TERMINAL)
+        if completed.report:
+            show_failure(completed.report, options)
+        if completed.status:
+            return completed.status
+    _print_commands(arguments, trained, files, export_result(trained, files, completed))
     return 0
 
 
 def _print_commands(
-    given: command_options.ExportOptions, found: Trained, files: ExportFiles, result: ExportResult
+    arguments: command_options.ExportOptions,
+    trained: Trained,
+    files: ExportFiles,
+    result: ExportResult,
 ) -> None:
-    shown, out = screen(), shlex.quote(given.out)
+    page, out = screen(), shlex.quote(arguments.out)
     for path in result.files:
-        shown.row("wrote", f"{path} ({megabytes(size_of(Path(path)))})")
-    for one in result.commands:
-        shown.line(f"{one.program:>9}  {one.command}")
-    if files.modelfile and not (files.gguf or (found.is_gguf and not found.adapter)):
-        shown.line(
+        page.row("wrote", f"{path} ({megabytes(size_of(Path(path)))})")
+    for command_row in result.commands:
+        page.line(f"{command_row.program:>9}  {command_row.command}")
+    if files.modelfile and not (files.gguf or (trained.is_gguf and not trained.adapter)):
+        page.line(
             "           newer Ollama versions import Llama models only from a .gguf: add --gguf NAME"
         )
-    target = f" --target {shlex.quote(given.target)}" if given.target else ""
-    ways: list[tuple[str, str]] = []
+    target = f" --target {shlex.quote(arguments.target)}" if arguments.target else ""
+    next_steps: list[tuple[str, str]] = []
     if not files.modelfile:
         command = f"doctor export {out} --gguf model.gguf --modelfile Modelfile{target}"
-        ways.append((command, "export for Ollama"))
-    if not files.merged and found.adapter:
-        ways.append((f"doctor export {out} --merged merged{target}", "write one merged model"))
+        next_steps.append((command, "export for Ollama"))
+    if not files.merged and trained.adapter:
+        next_steps.append(
+            (f"doctor export {out} --merged merged{target}", "write one merged model")
+        )
     model = shlex.quote(files.merged) if files.merged else out
-    shown.next(*ways, (f"doctor chat {model}{target}", "chat with it"))
-    write(shown.text())
+    page.next(*next_steps, (f"doctor chat {model}{target}", "chat with it"))
+    write(page.text())
 
 
-def run_chat_command(given: command_options.ChatOptions) -> int:
+def run_chat_command(arguments: command_options.ChatOptions) -> int:
     """Ask a model one question, or talk with it; returns the exit code."""
-    found = find_trained(given.out)
-    if not given.prompt and not sys.stdin.isatty():
+    trained = find_trained(arguments.out)
+    if not arguments.prompt and not sys.stdin.isatty():
         misuse("there is no terminal to talk on", "ask one question with --prompt TEXT")
-    chat = values_of(ChatOptions, given)
-    require_comparable(chat, found)
-    place = require_working(aim(given.target, own=given.own))
+    chat = values_of(ChatOptions, arguments)
+    require_comparable(chat, trained)
+    place = require_working(aim(arguments.target, own=arguments.own))
     options = Options.of()
-    result = run_chat(chat, found, place, options.criteria, interaction=TERMINAL)
+    result = run_chat(chat, trained, place, options.criteria, interaction=TERMINAL)
     if result.report:
         show_failure(result.report, options)
     if result.status == 0:
-        target = f" --target {shlex.quote(given.target)}" if given.target else ""
-        shown = screen(sys.stderr)
-        way = f"doctor export {shlex.quote(given.out)}{target}"
-        shown.next((way, "convert it for other programs"))
-        sys.stderr.write(f"{'' if given.prompt else chr(10)}{shown.text()}")
+        target = f" --target {shlex.quote(arguments.target)}" if arguments.target else ""
+        page = screen(sys.stderr)
+        command = f"doctor export {shlex.quote(arguments.out)}{target}"
+        page.next((command, "convert it for other programs"))
+        sys.stderr.write(f"{'' if arguments.prompt else chr(10)}{page.text()}")
     return result.status

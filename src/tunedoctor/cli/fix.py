@@ -71,7 +71,7 @@ class TerminalFix(FixEvents):
 
     def next_scope(self, result: FixResult, kept: tuple[str, ...]) -> None:
         """Print the larger scope."""
-        self._write(render_next_scope(as_shown(result), screen(), kept=kept))
+        self._write(render_next_scope(as_shown(result), screen(), kept_packages=kept))
 
     def scope_refused(self, result: FixResult) -> None:
         """Print why a larger scope has no plan."""
@@ -125,6 +125,11 @@ class TerminalFix(FixEvents):
 
 def run_fix(given: FixCommand) -> int:
     """Examine, plan, show, ask, carry out; returns the exit code."""
+    if given.project is not None:
+        from tunedoctor.cli.fix_project import run_fix_project  # noqa: PLC0415  few fix a project
+
+        return run_fix_project(given)
+    require_project(given)
     ids = tuple(dict.fromkeys((*given.ids, *given.only)))  # here --only names findings, not checks
     fix = values_of(FixOptions, given, ids=ids, script=given.script is not None)
     check_combinations(fix, target=bool(given.target or given.own))
@@ -162,3 +167,17 @@ def run_fix(given: FixCommand) -> int:
         text = render_end(shown, screen(), verbose=given.verbose, consent=consent)
     write(text or as_json(shown))
     return 2 if consent else exit_code(result)
+
+
+def require_project(given: FixCommand) -> None:
+    """Exit with 2 if an option that describes a project's machines was given without --project."""
+    described = {
+        "--gpu": given.gpus,
+        "--driver": given.driver,
+        "--platform": given.platform,
+        "--arch": given.arch,
+        "--extra": given.extras,
+        "--group": given.groups,
+    }
+    if used := next((option for option, value in described.items() if value), ""):
+        misuse(f"{used} is for a project", "add --project")

@@ -34,32 +34,32 @@ from tunedoctor.system.programs import find_program
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
 
 
-def run_fleet(given: FleetOptions) -> int:
+def run_fleet(arguments: FleetOptions) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 if one was not reached or is undecided."""
-    check_combinations(given)
+    check_combinations(arguments)
     began = time.perf_counter()
-    options = Options.of(given)
-    criteria = options.criteria._replace(require_environment=given.profile == "project")
-    files = outputs_of("fleet", given.output)
-    last = read_report(given.last) if given.last else None
+    options = Options.of(arguments)
+    criteria = options.criteria._replace(require_environment=arguments.profile == "project")
+    files = outputs_of("fleet", arguments.output)
+    last = read_report(arguments.last) if arguments.last else None
     checks_of(
-        criteria, given.profile or "project"
+        criteria, arguments.profile or "project"
     )  # an unknown id is reported before anything else
-    machines = values_of(Machines, given)
+    machines = values_of(Machines, arguments)
     engine = engine_of(machines)
-    if engine != "kubernetes" and given.manifest:
+    if engine != "kubernetes" and arguments.manifest:
         misuse("--manifest and --image are for pods", "add --kubernetes")
-    if engine == "kubernetes" and (given.manifest or not find_program("kubectl", os.environ)):
-        return _print_manifest(machines, given)
+    if engine == "kubernetes" and (arguments.manifest or not find_program("kubectl", os.environ)):
+        return _print_manifest(machines, arguments)
     if engine != "files":
         hang_up_ends()
     gc.enable()  # main turns it off for short runs
 
     def accept(jobs: Iterable[Job]) -> Iterable[Job]:
-        verbs = verbs_of(given) if given.files else []
-        return recent(jobs, verbs, given.max_age, criteria) if verbs else jobs
+        verbs = verbs_of(arguments) if arguments.files else []
+        return recent(jobs, verbs, arguments.max_age, criteria) if verbs else jobs
 
-    found = examine_fleet(
+    evaluation = examine_fleet(
         machines,
         criteria,
         last=last,
@@ -69,11 +69,11 @@ def run_fleet(given: FleetOptions) -> int:
         interaction=TERMINAL,
     )
     for name, file in reversed([(options.format, ""), *files]):
-        _print(found.report, name, file, options)
-    if not run_actions(given, found, criteria):
+        _print(evaluation.report, name, file, options)
+    if not run_actions(arguments, evaluation, criteria):
         return 2
-    counts = found.report.counts
-    doubtful = counts.get("unknown") or found.report.unreached
+    counts = evaluation.report.counts
+    doubtful = counts.get("unknown") or evaluation.report.unreached
     return 1 if counts.get("findings") else 2 if doubtful else 0
 
 
@@ -86,12 +86,12 @@ def _print(report: FleetReport, name: str, file: str, options: Options) -> None:
         write(text or shown.render(report, screen(), verbose=options.verbose, quiet=options.quiet))
 
 
-def _print_manifest(machines: Machines, given: FleetOptions) -> int:
+def _print_manifest(machines: Machines, arguments: FleetOptions) -> int:
     """Print the manifest for a node and how to use it; return 0, or 2 if kubectl was expected."""
-    found = pod_manifest(machines)
-    write(found.manifest)
-    missing = "" if given.manifest else "doctor: no kubectl is on PATH\n"
-    sys.stderr.write(f"{missing}{found.commands}")
+    manifest = pod_manifest(machines)
+    write(manifest.manifest)
+    missing = "" if arguments.manifest else "doctor: no kubectl is on PATH\n"
+    sys.stderr.write(f"{missing}{manifest.commands}")
     return 2 if missing else 0
 
 

@@ -28,7 +28,7 @@ def outputs_of(
 ) -> tuple[tuple[str, str], ...]:
     """Return format and file ("" for stdout) of each --output and of --report; exits with 2, before any work."""
     begins = FLEET_BEGINNINGS if command == "fleet" else REPORT_BEGINNINGS
-    found: list[tuple[str, str]] = [("html", report_file)] * bool(report_file)
+    outputs: list[tuple[str, str]] = [("html", report_file)] * bool(report_file)
     for word in words:
         name, equals, file = word.partition("=")
         if not equals or not file or name not in begins:
@@ -36,28 +36,28 @@ def outputs_of(
                 f"--output is {word[:80]!r}",
                 f"write FORMAT=FILE, for example json=out.json; formats: {', '.join(begins)}",
             )
-        found.append((name, "" if file in _STDOUT else file))
-    taken = {os.path.realpath(baseline)} if baseline else set[str]()
-    if not found:
+        outputs.append((name, "" if file in _STDOUT else file))
+    used_paths = {os.path.realpath(baseline)} if baseline else set[str]()
+    if not outputs:
         return ()
     from tunedoctor.core.files import require_writable  # noqa: PLC0415  few name a file
 
-    for name, file in found:
+    for name, file in outputs:
         place = file and os.path.realpath(file)
-        if place in taken:
+        if place in used_paths:
             misuse(f"two outputs go to {file or 'stdout'}", "name a file for each")
-        taken.add(place)
+        used_paths.add(place)
         require_writable(file, begins[name])
-    return tuple(found)
+    return tuple(outputs)
 
 
-def check_outputs(given: CheckOptions) -> tuple[tuple[str, str], ...]:
+def check_outputs(arguments: CheckOptions) -> tuple[tuple[str, str], ...]:
     """Return format and file of each output of doctor check; on GitHub's runners annotations, unless a format is named.
 
     Exits with 2, before any work, if an output cannot be written.
     """
-    outputs = outputs_of("check", given.output, given.report, given.baseline)
-    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in given.typed:
+    outputs = outputs_of("check", arguments.output, arguments.report, arguments.baseline)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and "format" not in arguments.typed:
         return (*outputs, ("github", ""))
     return outputs
 
@@ -71,16 +71,16 @@ def tell(
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
-    code, told = exit_code(report), _told(report, options, snapshot)
-    wanted = [("", options.format), *((file, name) for name, file in options.outputs)]
+    code, view = exit_code(report), _told(report, options, snapshot)
+    outputs = [("", options.format), *((file, name) for name, file in options.outputs)]
     summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
-    if summary and any(name == "github" for _, name in wanted):
-        wanted.append((summary, "summary"))
+    if summary and any(name == "github" for _, name in outputs):
+        outputs.append((summary, "summary"))
     lost, gone = False, None
-    for file, name in wanted:
+    for file, name in outputs:
         try:
-            given = stdout if not file and name == options.format else None
-            _write(file, name, _text(name, told, options) if given is None else given)
+            text = stdout if not file and name == options.format else None
+            _write(file, name, _text(name, view, options) if text is None else text)
         except SystemExit as ended:
             gone = ended  # of standard output; files are written all the same
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format
@@ -88,7 +88,7 @@ def tell(
             where = f" ({file})" if file else ""
             sys.stderr.write(f"doctor: {name}{where} could not be written: {why}\n")
             if not file:
-                causes = "".join(f", {one.id}" for one in told.counted)
+                causes = "".join(f", {finding.id}" for finding in view.counted)
                 sys.stderr.write(f"doctor: {report.verdict}{causes}\n")
             lost = True
     if gone:
@@ -110,19 +110,25 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
             places = blame.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: the lines are unknown: {type(error).__name__}: {error}\n")
-    own = {"partial": options.criteria.partial, "here": options.here}
-    return Told(report=report, code=exit_code(report), places=places, facts=snapshot, **own)
+    return Told(
+        report=report,
+        code=exit_code(report),
+        places=places,
+        facts=snapshot,
+        partial=options.criteria.partial,
+        here=options.here,
+    )
 
 
-def _text(name: str, told: Told, options: Options) -> str:
+def _text(name: str, view: Told, options: Options) -> str:
     if name == "terminal":
-        return on_terminal(told.report, options, sys.stdout)
+        return on_terminal(view.report, options, sys.stdout)
     if name in ("json", "jsonl"):
-        return as_json(told.report) if name == "json" else as_line(told.report)
+        return as_json(view.report) if name == "json" else as_line(view.report)
     module = import_module(f"tunedoctor.render.formats.{'github' if name == 'summary' else name}")
     if name == "summary":
-        return str(module.summary(told))
-    text = str(module.render(told))
+        return str(module.summary(view))
+    text = str(module.render(view))
     return text if name in COMMANDS else safe_text.as_plain_text(text)
 
 

@@ -24,10 +24,10 @@ def agreed(question: str, stream: TextIO) -> bool:
     """Ask a question and return whether the answer is yes."""
     stream.write(f"{question} [y/N] ")
     stream.flush()
-    said = sys.stdin.readline()
-    if not said:  # the input ended, and the cursor stands behind the question
+    answer = sys.stdin.readline()
+    if not answer:  # the input ended, and the cursor stands behind the question
         stream.write("\n")
-    return said.strip().lower() in ("y", "yes")
+    return answer.strip().lower() in ("y", "yes")
 
 
 class Terminal(Interaction):
@@ -71,11 +71,13 @@ class Options(NamedTuple):
     """It is about this machine, so that its other commands are the next step."""
 
     @classmethod
-    def of(cls, given: Struct | None = None, held: Settings | None = None) -> "Options":
+    def of(
+        cls, arguments: Struct | None = None, found_settings: Settings | None = None
+    ) -> "Options":
         """Override settings, by default those of the working folder, with options. Raises DoctorError."""
-        values = asdict(given) if given else dict[str, Any]()
+        values = asdict(arguments) if arguments else dict[str, Any]()
         return cls(
-            criteria=criteria_of(given, held),
+            criteria=criteria_of(arguments, found_settings),
             format=values.get("format") or "terminal",
             verbose=values.get("verbose", False),
             quiet=values.get("quiet", False),
@@ -83,12 +85,14 @@ class Options(NamedTuple):
         )
 
 
-def criteria_of(given: Struct | None = None, held: Settings | None = None) -> Criteria:
+def criteria_of(
+    arguments: Struct | None = None, found_settings: Settings | None = None
+) -> Criteria:
     """Return the criteria of options over settings, by default those of the working folder. Raises DoctorError."""
-    values = asdict(given) if given else dict[str, Any]()
+    values = asdict(arguments) if arguments else dict[str, Any]()
     profile: ProfileName = values.get("profile") or "project"
     return Criteria.over(
-        settings(values.get("config")) if held is None else held,
+        settings(values.get("config")) if found_settings is None else found_settings,
         only=tuple(map(str, values.get("only") or ())),
         skip=tuple(values.get("skip", ())),
         plugins=tuple(values.get("plugin", ())),
@@ -100,12 +104,12 @@ def criteria_of(given: Struct | None = None, held: Settings | None = None) -> Cr
     )
 
 
-def settings(named: str | None = None) -> Settings:
+def settings(file: str | None = None) -> Settings:
     """Return the settings of a file, else those of the project. Raises DoctorError if they cannot be understood."""
-    held = find_settings(named)
-    if held.doubt:
-        _warn(held.doubt)
-    return held
+    found_settings = find_settings(file)
+    if found_settings.doubt:
+        _warn(found_settings.doubt)
+    return found_settings
 
 
 @cache
@@ -118,8 +122,8 @@ def aim(target: str | None, *, own: bool, config: str | None = None) -> Target:
 
     `config`: the file of settings, if it is not the folder's.
     """
-    held = settings(config) if target is None and not own else NO_SETTINGS
-    return choose_target(target, own=own, settings=held, found=not config)
+    found_settings = settings(config) if target is None and not own else NO_SETTINGS
+    return choose_target(target, own=own, settings=found_settings, settings_found=not config)
 
 
 def look(place: Target, **how: bool) -> Snapshot:

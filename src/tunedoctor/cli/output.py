@@ -19,8 +19,8 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     """Return a report as people read it, in what `stream` can show."""
     from tunedoctor.render import formats, terminal  # noqa: PLC0415
 
-    told = formats.Told(report=report, code=0, partial=options.criteria.partial, here=options.here)
-    return terminal.render(told, screen(stream), verbose=options.verbose, quiet=options.quiet)
+    view = formats.Told(report=report, code=0, partial=options.criteria.partial, here=options.here)
+    return terminal.render(view, screen(stream), verbose=options.verbose, quiet=options.quiet)
 
 
 def screen(stream: TextIO | None = None) -> Screen:
@@ -31,13 +31,13 @@ def screen(stream: TextIO | None = None) -> Screen:
 def show(format_: str, render: Callable[[T, Screen], str], *answers: T) -> None:
     """Write answers, without what names a person or a machine; several as lines of JSON, or screens with a gap."""
     who = this_identity()
-    told = [public(one, who) for one in answers]
+    redacted_answers = [public(answer, who) for answer in answers]
     if format_ != "json":
-        write("\n".join(render(one, screen()) for one in told))
-    elif len(told) == 1:
-        write(as_json(told[0]))
+        write("\n".join(render(answer, screen()) for answer in redacted_answers))
+    elif len(redacted_answers) == 1:
+        write(as_json(redacted_answers[0]))
     else:
-        write("".join(map(as_line, told)))
+        write("".join(map(as_line, redacted_answers)))
 
 
 def write(text: str, *, commands: bool = False) -> None:

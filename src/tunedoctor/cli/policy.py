@@ -9,16 +9,16 @@ from tunedoctor.core.policy import write_policy
 from tunedoctor.model.snapshot import Snapshot
 
 
-def run_policy(given: PolicyOptions) -> int:
+def run_policy(arguments: PolicyOptions) -> int:
     """Write a policy that a machine meets; returns the exit code."""
-    check_combinations(given)
+    check_combinations(arguments)
 
     def take() -> Snapshot:
-        if given.source:
-            return read_snapshot(given.source)
-        return look(aim(given.target, own=given.own))
+        if arguments.source:
+            return read_snapshot(arguments.source)
+        return look(aim(arguments.target, own=arguments.own))
 
-    policy = write_policy(take, given.output, force=given.force, interaction=TERMINAL)
+    policy = write_policy(take, arguments.output, force=arguments.force, interaction=TERMINAL)
     if not policy.file:
         write(policy.text)
     return 0

@@ -103,14 +103,14 @@ class Spinner:
 @contextmanager
 def spinner(verb: str = "") -> Generator[Spinner]:
     """Show what the block does, where stderr is a terminal that can."""
-    one = Spinner(verb)
+    animation = Spinner(verb)
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield one
+        yield animation
         return
-    thread = threading.Thread(target=one.turn, daemon=True)
+    thread = threading.Thread(target=animation.turn, daemon=True)
     thread.start()
     try:
-        yield one
+        yield animation
     finally:
-        one.ended.set()
+        animation.ended.set()
         thread.join(1.0)

@@ -28,32 +28,34 @@ Choices = list[tuple[str, str]]
 """Answers that are offered, each with a note."""
 
 
-def ask_all(given: InitOptions, device: Device | None, sites: Sequence[str]) -> Wanted:
+def ask_all(arguments: InitOptions, device: Device | None, sites: Sequence[str]) -> Wanted:
     """Return what options say, looked at; without --model or --data, ask for what none says.
 
     Raises EOFError, and KeyboardInterrupt for Ctrl-C; exits with 2 for a wrong option.
     """
 
     def data_of(text: str, _: Choices) -> str:
-        judged(text, given.columns, (sys.executable,))
+        judged(text, arguments.columns, (sys.executable,))
         return text
 
-    asks, every = not (given.model and given.data), rows_of("goals", "goals", Goal)
-    model = given.model and _model(given.model, None)
-    for option in filter(None, (given.data, given.eval_data)):
+    asks, every = not (arguments.model and arguments.data), rows_of("goals", "goals", Goal)
+    model = arguments.model and _model(arguments.model, None)
+    for option in filter(None, (arguments.data, arguments.eval_data)):
         data_of(option, [])
     takes = "name, folder, file, or words to search for"
     which = "Which model do you want to train?"
     model = model or _asked(which, _models(device, sites), takes, _model)
-    files = [(one, megabytes(Path(one).stat().st_size)) for one in discovery.data(os.curdir)]
-    data = given.data or _asked("What should it learn from?", files, "file or folder", data_of)
-    goal, hours = given.goal or every[0].name, str(given.hours)
-    if asks and not given.goal:
-        picked = [(one.name, one.words) for one in every]
+    files = [(file, megabytes(Path(file).stat().st_size)) for file in discovery.data(os.curdir)]
+    data = arguments.data or _asked("What should it learn from?", files, "file or folder", data_of)
+    goal, hours = arguments.goal or every[0].name, str(arguments.hours)
+    if asks and not arguments.goal:
+        picked = [(goal_row.name, goal_row.words) for goal_row in every]
         goal = _asked("What should it learn to do?", picked, "", _picked)
-    if asks and not given.hours and device and device.tflops:
+    if asks and not arguments.hours and device and device.tflops:
         hours = _asked("How many hours may it take?", [], "hours, or 0 for no limit", _hours)
-    return Wanted(model, data, next(one for one in every if one.name == goal), float(hours))
+    return Wanted(
+        model, data, next(goal_row for goal_row in every if goal_row.name == goal), float(hours)
+    )
 
 
 def _asked(question: str, choices: Choices, takes: str, read: Callable[[str, Choices], str]) -> str:
@@ -77,19 +79,19 @@ def _asked(question: str, choices: Choices, takes: str, read: Callable[[str, Cho
 
 
 def _show(question: str, choices: Choices) -> None:
-    one = screen(sys.stderr)
-    one.line()
-    one.line((question, "bold"))
+    page = screen(sys.stderr)
+    page.line()
+    page.line((question, "bold"))
     for number, (answer, note) in enumerate(choices, 1):
         path = Path(answer)  # one of an environment is longer than a line
         short = str(Path("...", *path.parts[-2:])) if path.is_absolute() else answer
-        one.wrap(f"{short}  {note}".rstrip(), 4, f"{number:>2}")
-    sys.stderr.write(one.text())
+        page.wrap(f"{short}  {note}".rstrip(), 4, f"{number:>2}")
+    sys.stderr.write(page.text())
 
 
 def _models(device: Device | None, sites: Sequence[str]) -> Choices:
     """Return the models that are here, and some of the hub that fit; on a CPU small ones, for the time they take."""
-    rows = [(one, "here") for one in discovery.models(os.getcwd(), sites)[:_SHOWN]]  # noqa: PTH109
+    rows = [(name, "here") for name in discovery.models(os.getcwd(), sites)[:_SHOWN]]  # noqa: PTH109
     is_cpu = device is None or device.vendor == "cpu"
     least = {"precision": "fp32"} if is_cpu else {"method": "qlora", "checkpointing": True}
     run = run_of({**least, "micro_batch": 1})
@@ -108,7 +110,7 @@ def _model(text: str, choices: Choices | None) -> str:
     if choices is None or config_file(text) or kept(text) or ("/" in text and " " not in text):
         check_model(text, reach=True)
         return text
-    near = [(one, "on the hub") for one in like(text, _SHOWN)]
+    near = [(name, "on the hub") for name in like(text, _SHOWN)]
     if not near:
         misuse(f"no model is called {text[:60]!r}", "search for part of a name")
     choices[:] = near

@@ -39,7 +39,7 @@ def run_set(given: SetOptions) -> int:
         write(project(found, made))
     else:
         again = target_option(place, given.target)
-        show(given.format, partial(render_set, verbose=given.verbose, there=again), found)
+        show(given.format, partial(render_set, verbose=given.verbose, target_option=again), found)
     return {"set": 0, "none": 1, "unknown": 2}[found.verdict]
 
 

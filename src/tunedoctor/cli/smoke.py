@@ -32,19 +32,19 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
     check_combinations(options)
     config = output.then_train
     criteria = criteria_of(options)
-    asked = request_of(options)._replace(strict=criteria.strict)
+    request = request_of(options)._replace(strict=criteria.strict)
     require_writable(output.snapshot, '{\n "schema": "doctor.snapshot/')
     if config and output.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {output.format} out")
     if config and not Path(config).is_file():
         misuse(f"{config} is not a file", f"doctor init {config} writes one")
     # the JSON output says itself that no interpreter was found
-    there = require_working if output.format == "terminal" else require_target
-    place = announce_start(there(aim(target, own=own)), TERMINAL, quiet=output.quiet)
-    asked = with_data(asked, place)
+    require = require_working if output.format == "terminal" else require_target
+    place = announce_start(require(aim(target, own=own)), TERMINAL, quiet=output.quiet)
+    request = with_data(request, place)
     if output.format == "terminal" and not (output.quiet or place.problem):
-        _say_duration(asked)
-    answer, snapshot = run_smoke(asked, place, criteria.checks(), TERMINAL)
+        _say_duration(request)
+    answer, snapshot = run_smoke(request, place, criteria.checks(), TERMINAL)
     if output.snapshot and not place.problem:
         write_file(output.snapshot, snapshot_json(snapshot, this_identity(shared=True)))
     render = partial(screen.render, verbose=output.verbose, quiet=output.quiet)
@@ -54,14 +54,14 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
         return code
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
-    how = TrainOptions(target=target, own=own, processes=max(1, asked.ranks))
+    how = TrainOptions(target=target, own=own, processes=max(1, request.ranks))
     return train(how, (config,))
 
 
-def _say_duration(asked: Asked) -> None:
+def _say_duration(request: Asked) -> None:
     """Say how long it takes; nothing for a model of the user or GPUs whose number is unknown."""
-    if asked.model or asked.node:
+    if request.model or request.node:
         return
-    seconds = smoke_seconds(full=asked.full, several=asked.ranks > 1, minutes=asked.minutes)
-    imports = "" if asked.minutes else ", most of it to import the libraries"
+    seconds = smoke_seconds(full=request.full, several=request.ranks > 1, minutes=request.minutes)
+    imports = "" if request.minutes else ", most of it to import the libraries"
     TERMINAL.say(f"takes {about(seconds)}{imports}")

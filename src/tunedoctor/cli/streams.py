@@ -36,7 +36,7 @@ class Stream(io.TextIOWrapper):
     def write_commands(self, text: str, last: Callable[[str], str] = str) -> int:
         """Write text like `write`, but keep doctor's own commands for a CI runner."""
         parts = _OURS.split(text)
-        parts[::2] = [one if one.isprintable() else _inert(one) for one in parts[::2]]
+        parts[::2] = [part if part.isprintable() else _inert(part) for part in parts[::2]]
         try:
             return super().write(last(spelled("".join(parts), self._has)))
         except OSError as error:

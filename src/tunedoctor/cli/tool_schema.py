@@ -51,8 +51,10 @@ def _json_type(hint: Any, text: Meta) -> Any:  # noqa: ANN401  an annotation
         inner, *metas = parts
         return Annotated[(_json_type(inner, text), *metas)]
     if origin in (Union, UnionType):
-        kinds = [one for one in parts if one is not NoneType and get_origin(one) is not PathLike]
-        return Union[tuple(_json_type(one, text) for one in kinds)]  # noqa: UP007  of a tuple
+        kinds = [
+            part for part in parts if part is not NoneType and get_origin(part) is not PathLike
+        ]
+        return Union[tuple(_json_type(kind, text) for kind in kinds)]  # noqa: UP007  of a tuple
     if origin is Sequence:
         return Annotated[list[_json_type(parts[0], text)], Meta(max_length=ENTRIES)]  # type: ignore[misc]
     return Annotated[str, text] if hint is str else hint
@@ -83,7 +85,7 @@ def output_schema(kind: type[msgspec.Struct], names: Sequence[str]) -> dict[str,
 
 
 def _outline(row: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = [one for one in row.get("anyOf", ()) if one != {"type": "null"}]
+    kinds = [alternative for alternative in row.get("anyOf", ()) if alternative != {"type": "null"}]
     if len(kinds) == 1:
         return _outline(kinds[0])
     if "$ref" in row:
@@ -95,11 +97,15 @@ def arguments_of(kind: type[msgspec.Struct], values: Mapping[str, Any]) -> dict[
     """Return the arguments that an agent gave. Raises msgspec.ValidationError if they are not of the type."""
     # to JSON Schema 2.0 is an integer too
     whole = {
-        name: int(one) if isinstance(one, float) and one.is_integer() else one
-        for name, one in values.items()
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in values.items()
     }
-    given = msgspec.convert(whole, kind)
-    return {name: one for name, one in msgspec.structs.asdict(given).items() if one is not UNSET}
+    converted = msgspec.convert(whole, kind)
+    return {
+        name: value
+        for name, value in msgspec.structs.asdict(converted).items()
+        if value is not UNSET
+    }
 
 
 def summary(function: Callable[..., object]) -> str:

@@ -1,5 +1,6 @@
 """doctor undo."""
 
+import shlex
 from functools import partial
 
 import msgspec
@@ -9,7 +10,7 @@ from tunedoctor.cli.options import TERMINAL, aim
 from tunedoctor.cli.output import show
 from tunedoctor.core.environment import target_option
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.undo import kept_states, restore
+from tunedoctor.core.undo import kept_states, restore, saved_project_states, undo_project
 from tunedoctor.model.wording import listed, megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, UndoResult
@@ -28,11 +29,22 @@ def run_undo(given: UndoOptions) -> int:
     check_combinations(given)
     if given.id == "":
         misuse("the id is empty", "leave it out, or give it a value")
+    if given.project is not None:
+        return _undo_project(given, given.project or ".")
     place = aim(given.target, own=given.own)
     states = kept_states(place, given.target, TERMINAL) if given.listed else None
     undone = None if given.listed else restore(place, given.target, given.id, TERMINAL)
     render = partial(_render, there=target_option(place, given.target))
     show(given.format, render, UndoReport("doctor.undo/1", states, undone))
+    return 0 if undone is None or undone.done else 1
+
+
+def _undo_project(given: UndoOptions, folder: str) -> int:
+    """Restore the files of a project, or list the states."""
+    listed = saved_project_states(folder) if given.listed else None
+    undone = None if given.listed else undo_project(folder, given.id)
+    render = partial(_render, there=f" --project {shlex.quote(folder)}")
+    show(given.format, render, UndoReport("doctor.undo/1", listed, undone))
     return 0 if undone is None or undone.done else 1
 
 
@@ -48,7 +60,8 @@ def _render(answer: UndoReport, screen: Screen, *, there: str) -> str:
     if answer.states:
         screen.next((f"doctor undo ID{there}", "restore one of them"))
     else:
-        screen.line("No state of this environment is kept.")
+        what = "project" if there.startswith(" --project") else "environment"
+        screen.line(f"No state of this {what} is kept.")
     return screen.text()
 
 
@@ -75,3 +88,5 @@ def check_combinations(options: UndoOptions) -> None:
     """Exit with 2 if options contradict each other or one lacks another."""
     if options.listed and options.id:
         misuse("--list names all states", "leave out the id")
+    if options.project is not None and (options.target or options.own):
+        misuse("--project restores files, no environment", "leave out --target and --self")

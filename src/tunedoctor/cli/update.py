@@ -15,15 +15,15 @@ MANY = 5
 """Kept builds that are named; the rest is counted."""
 
 
-def run_update(given: UpdateOptions) -> int:
+def run_update(arguments: UpdateOptions) -> int:
     """Update the wheel table and print the changes; return 0, or 2 if it could not be updated."""
-    in_json = given.format == "json"
+    in_json = arguments.format == "json"
     try:
         outcome = update(
-            index=given.index,
-            force=given.force,
-            dry_run=given.dry_run,
-            offline=given.offline,
+            index=arguments.index,
+            force=arguments.force,
+            dry_run=arguments.dry_run,
+            offline=arguments.offline,
             interaction=TERMINAL,
         )
     except UpdateError as error:
@@ -41,28 +41,28 @@ def _refused(why: str, *, in_json: bool) -> int:
 
 
 def _text(outcome: UpdateResult) -> str:
-    shown = screen()
+    page = screen()
     if outcome.state == "recent":
-        shown.wrap(
+        page.wrap(
             f"The wheel table of {outcome.date} was updated within the last day; --force asks again."
         )
-        return shown.text()
-    shown.line("Would change:" if outcome.state == "shown" else "The wheel table is up to date:")
+        return page.text()
+    page.line("Would change:" if outcome.state == "shown" else "The wheel table is up to date:")
     new = "supported GPUs unknown, so only chosen if nothing older fits"
     for text in (
         *(outcome.changes or ["nothing new"]),
         *([f"{listed(outcome.new)}: {new}"] if outcome.new else ()),
-        *(f"left out: {one}" for one in outcome.left_out),
-        *(f"unknown: {one}" for one in outcome.untold),
+        *(f"left out: {text}" for text in outcome.left_out),
+        *(f"unknown: {text}" for text in outcome.untold),
         *(
             [f"kept, although the index no longer lists it: {listed(outcome.kept, MANY)}"]
             * bool(outcome.kept)
         ),
     ):
-        shown.wrap(text, 2)
+        page.wrap(text, 2)
     dates = f"until now {outcome.before}, shipped {outcome.shipped}"
     if outcome.state == "updated":
         dates = f"now of {outcome.date}; {dates}; stored in {outcome.file}"
-    shown.wrap(f"Wheel table: {dates}.")
-    shown.next(("doctor wheel", "choose a build with it"))
-    return shown.text()
+    page.wrap(f"Wheel table: {dates}.")
+    page.next(("doctor wheel", "choose a build with it"))
+    return page.text()

@@ -41,11 +41,11 @@ def name_of(module: str) -> str:
 
 def wheels(folder: Path) -> dict[str, dict[Version, Path]]:
     """Return distribution -> release -> wheel, oldest first."""
-    found: dict[str, dict[Version, Path]] = defaultdict(dict)
+    by_name: dict[str, dict[Version, Path]] = defaultdict(dict)
     for file in folder.glob("*.whl"):
         name, version, *_ = file.name.split("-")
-        found[normalised(name)][Version(version)] = file
-    return {name: dict(sorted(some.items())) for name, some in sorted(found.items())}
+        by_name[normalised(name)][Version(version)] = file
+    return {name: dict(sorted(releases.items())) for name, releases in sorted(by_name.items())}
 
 
 class WheelWorld(World):
@@ -54,13 +54,13 @@ class WheelWorld(World):
     def __init__(self, wheel: Path) -> None:
         super().__init__([ROOT], [ROOT], frozenset(ENTRIES))
         self._wheel = zipfile.ZipFile(wheel)
-        self._files = {f"{ROOT}/{one}": one for one in self._wheel.namelist()}
-        inside: dict[str, set[str]] = defaultdict(set)
-        for one in (*self._files, f"{ROOT}/torch/__init__.py"):
-            while one != ROOT:
-                one, _, name = one.rpartition("/")  # noqa: PLW2901
-                inside[one].add(name)
-        self._listed = {folder: frozenset(names) for folder, names in inside.items()}
+        self._files = {f"{ROOT}/{file}": file for file in self._wheel.namelist()}
+        names_in_folder: dict[str, set[str]] = defaultdict(set)
+        for path in (*self._files, f"{ROOT}/torch/__init__.py"):
+            while path != ROOT:
+                path, _, name = path.rpartition("/")  # noqa: PLW2901
+                names_in_folder[path].add(name)
+        self._listed = {folder: frozenset(names) for folder, names in names_in_folder.items()}
 
     def there(self, package: str, _asked: str) -> bool:
         """Return whether a package is torch or the given one; a set contains both."""
@@ -79,35 +79,43 @@ class WheelWorld(World):
     def below(self, folder: str) -> Iterable[str]:
         """Return its sources below a folder."""
         start = f"{folder.rstrip('/')}/"
-        return [one for one in self._files if one.startswith(start) and one.endswith(".py")]
+        return [path for path in self._files if path.startswith(start) and path.endswith(".py")]
 
 
-def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -> set[Asked]:
+def asked_by(entries: dict[str, list[str]], modules: Iterable[str], wheel: Path) -> set[Asked]:
     """Return what a release asks of the modules that are known; file and line are left out."""
     world = WheelWorld(wheel)
-    found: set[Asked] = set()
+    needs: set[Asked] = set()
     for library, starts in entries.items():
-        asked, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
+        all_needs, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
         if cut:
             sys.exit(f"{wheel.name}: not read to its end")
         own = world.patches(library)
-        theirs = (one for one in asked if one.module.partition(".")[0] in known)
-        found |= {o._replace(file="", line=0, within="") for o in theirs if not own & {*o.names}}
-    return found
+        needs_of_modules = (need for need in all_needs if need.module.partition(".")[0] in modules)
+        needs |= {
+            need._replace(file="", line=0, within="")
+            for need in needs_of_modules
+            if not own & {*need.names}
+        }
+    return needs
 
 
-def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
+def lacking(needs: list[Asked], wheel: Path) -> dict[Asked, str]:
     """Return the requested names that a release lacks, in the form of rows."""
     world = WheelWorld(wheel)
-    told = {one: problem(world, one) for one in asked}
+    problems = {need: problem(world, need) for need in needs}
     signs = {"name": ":", "keyword": "("}
-    return {one: t[1] + signs.get(t[0], "") + t[2] for one, t in told.items() if t}
+    return {
+        need: found_problem[1] + signs.get(found_problem[0], "") + found_problem[2]
+        for need, found_problem in problems.items()
+        if found_problem
+    }
 
 
 def runs(places: set[int]) -> list[list[int]]:
     """Return [first, last] of each run of neighbouring numbers."""
-    some = sorted(places)
-    firsts, lasts = ([n for n in some if n + way not in places] for way in (-1, 1))
+    numbers = sorted(places)
+    firsts, lasts = ([n for n in numbers if n + step not in places] for step in (-1, 1))
     return [list(pair) for pair in zip(firsts, lasts, strict=True)]
 
 
@@ -128,17 +136,17 @@ def of_rows(data: Any) -> tuple[Where, Lacks]:  # noqa: ANN401  a table
 
     for library, name, asking, lacking, texts in data["rows"]:
         for text in texts:
-            one = asked_of(text)
-            asks[library][one].update(within(library, asking))
-            lacks[name, text, one].update(within(name, lacking))
+            need = asked_of(text)
+            asks[library][need].update(within(library, asking))
+            lacks[name, text, need].update(within(name, lacking))
     return asks, lacks
 
 
 def asked_of(text: str) -> Asked:
     """Return what a row names: "a.b:Name", "a.b", "a.b.Class(keyword"."""
     if "(" in text:
-        called, _, keyword = text.partition("(")
-        top, *names = called.split(".")
+        function, _, keyword = text.partition("(")
+        top, *names = function.split(".")
         return Asked("", 0, top, tuple(names), keyword=keyword)
     module, _, name = text.partition(":")
     return Asked("", 0, module, (name,) if name else ())
@@ -146,47 +154,55 @@ def asked_of(text: str) -> Asked:
 
 def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
     """Return a table that knows the wheels of a folder too, and whatever it knew."""
-    there = wheels(folder)
+    wheels_by_name = wheels(folder)
     asks, lacks = of_rows(data)
-    modules = {m for m in ENTRIES if name_of(m) in there}
+    modules = {m for m in ENTRIES if name_of(m) in wheels_by_name}
     with ProcessPoolExecutor(2, initializer=workers.begin) as pool:
-        for name, releases in there.items():
+        for name, releases in wheels_by_name.items():
             own = {m: ENTRIES[m] for m in modules if name_of(m) == name}
-            ask = partial(asked_by, own, modules - own.keys())
-            for version, some in zip(releases, pool.map(ask, releases.values()), strict=True):
-                for one in {*some, *asks[name]}:
+            read_wheel = partial(asked_by, own, modules - own.keys())
+            for version, requested in zip(
+                releases, pool.map(read_wheel, releases.values()), strict=True
+            ):
+                for need in {*requested, *asks[name]}:
                     # itself, or a part of a module that is gone
-                    parts = () if one.names else (f"{other.module}." for other in some)
-                    if one in some or any(p.startswith(f"{one.module}.") for p in parts):
-                        asks[name][one].add(version)
-        every = {one for asked in asks.values() for one in asked}
-        for name, releases in there.items():
-            wanted = sorted(o for o in every if name_of(o.module.partition(".")[0]) == name)
-            told = pool.map(partial(lacking, wanted), releases.values()) if wanted else ()
-            for version, gone in zip(releases, told, strict=False):
-                for one, text in gone.items():
-                    lacks[name, text, one].add(version)
-    known = {name: {*map(Version, some)} for name, some in data["releases"].items()}
-    for name, releases in there.items():
-        known[name] = known.get(name, set()) | releases.keys()
-    return written({name: sorted(some) for name, some in known.items()}, asks, lacks)
+                    parts = () if need.names else (f"{other.module}." for other in requested)
+                    if need in requested or any(p.startswith(f"{need.module}.") for p in parts):
+                        asks[name][need].add(version)
+        all_needs = {need for needs_of_library in asks.values() for need in needs_of_library}
+        for name, releases in wheels_by_name.items():
+            needs = sorted(o for o in all_needs if name_of(o.module.partition(".")[0]) == name)
+            missing_by_release = (
+                pool.map(partial(lacking, needs), releases.values()) if needs else ()
+            )
+            for version, missing in zip(releases, missing_by_release, strict=False):
+                for need, text in missing.items():
+                    lacks[name, text, need].add(version)
+    all_releases = {name: {*map(Version, versions)} for name, versions in data["releases"].items()}
+    for name, releases in wheels_by_name.items():
+        all_releases[name] = all_releases.get(name, set()) | releases.keys()
+    return written({name: sorted(versions) for name, versions in all_releases.items()}, asks, lacks)
 
 
 def written(releases: dict[str, list[Version]], asks: Where, lacks: Lacks) -> Any:  # noqa: ANN401  a table
     """Return the table of known contracts; releases that no row mentions are left out."""
-    at = {name: {v: n for n, v in enumerate(some)} for name, some in releases.items()}
-    found: dict[tuple[str, str, str], tuple[set[int], set[int]]] = defaultdict(
+    positions = {
+        name: {v: n for n, v in enumerate(versions)} for name, versions in releases.items()
+    }
+    pairs: dict[tuple[str, str, str], tuple[set[int], set[int]]] = defaultdict(
         lambda: (set(), set())
     )
-    for (name, text, one), lacking_it in lacks.items():
-        for library, asked in asks.items():
-            if one in asked and library != name:
-                both = found[library, name, text]
-                both[0].update(at[library][v] for v in asked[one])
-                both[1].update(at[name][v] for v in lacking_it)
+    for (name, text, need), lacking_it in lacks.items():
+        for library, needs in asks.items():
+            if need in needs and library != name:
+                asking_and_lacking = pairs[library, name, text]
+                asking_and_lacking[0].update(positions[library][v] for v in needs[need])
+                asking_and_lacking[1].update(positions[name][v] for v in lacking_it)
     rows: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for (library, name, text), both in found.items():
-        rows[library, name, *(json.dumps(runs(one)) for one in both)].append(text)
+    for (library, name, text), asking_and_lacking in pairs.items():
+        rows[library, name, *(json.dumps(runs(numbers)) for numbers in asking_and_lacking)].append(
+            text
+        )
     used = {name for key in rows for name in key[:2]}
     return {
         "about": "Names that releases of a library import from a neighbour, and releases of it that lack them: "
@@ -202,9 +218,9 @@ def written(releases: dict[str, list[Version]], asks: Where, lacks: Lacks) -> An
     }
 
 
-def main(known: str, folder: str) -> None:
+def main(table_file: str, folder: str) -> None:
     """Extend and print."""
-    data = extended(json.loads(Path(known).read_bytes()), Path(folder))
+    data = extended(json.loads(Path(table_file).read_bytes()), Path(folder))
     print(json.dumps(data, separators=(",", ":")).replace('],["', '],\n["'))  # noqa: T201
 
 

@@ -50,9 +50,9 @@ def contracts_of(interpreter: Interpreter, packages: Packages) -> ImportContract
     """Examine the libraries in the target."""
     if not at_least(interpreter.version, OLDEST):
         return Unknown(why=f"reading imports needs Python {OLDEST}; it has {interpreter.version}")
-    held = (one.location for one in packages.distributions)
-    sites = [*dict.fromkeys((*interpreter.site_packages, *filter(None, held)))]
-    path = [*interpreter.path, *(one for one in sites if one not in interpreter.path)]
+    locations = (distribution.location for distribution in packages.distributions)
+    sites = [*dict.fromkeys((*interpreter.site_packages, *filter(None, locations)))]
+    path = [*interpreter.path, *(site for site in sites if site not in interpreter.path)]
     return look_at(interpreter.executable, path, sites, packages)
 
 
@@ -60,30 +60,42 @@ def look_at(
     python: str, path: Sequence[str], sites: Sequence[str], packages: Packages
 ) -> ImportContracts | Unknown:
     """Examine the libraries on a path; `sites` are its folders with distributions. Any interpreter can do this."""
-    known = table("contract_libraries")
-    request = {"path": path, "sites": sites, "whole": known["whole"], "seconds": SECONDS}
-    request |= {"libraries": {**known["needed"], **known["others"]}, "commands": known["commands"]}
-    argv, asked = [python, "-I", "-S", "-B", _SCRIPT, "contracts"], msgspec.json.encode(request)
-    ended = child.run(argv, timeout=SECONDS + 10.0, stdin=asked.decode())
+    libraries_table = table("contract_libraries")
+    request = {"path": path, "sites": sites, "whole": libraries_table["whole"], "seconds": SECONDS}
+    request |= {
+        "libraries": {**libraries_table["needed"], **libraries_table["others"]},
+        "commands": libraries_table["commands"],
+    }
+    argv, request_text = (
+        [python, "-I", "-S", "-B", _SCRIPT, "contracts"],
+        msgspec.json.encode(request),
+    )
+    completed = child.run(argv, timeout=SECONDS + 10.0, stdin=request_text.decode())
     try:
-        lines = [msgspec.json.decode(one, type=Line) for one in ended.out.splitlines()]
+        lines = [msgspec.json.decode(row, type=Line) for row in completed.out.splitlines()]
     except (msgspec.DecodeError, RecursionError) as error:
         return Unknown(why=f"reading the imports failed: {error}"[:300])
-    if not ended.ok and not lines:
-        return Unknown(why=f"reading imports: {ended.death} {ended.err.strip()[-200:]}".strip())
-    cut = [one.library for one in lines if one.cut]
+    if not completed.ok and not lines:
+        return Unknown(
+            why=f"reading imports: {completed.death} {completed.err.strip()[-200:]}".strip()
+        )
+    cut = [line.library for line in lines if line.cut]
     record = cache(_record)  # one look asks for the same few again and again
-    if not ended.ok:
+    if not completed.ok:
         cut.append("the rest")
-    found = [one for line in lines for one in _broken(line, sites, packages, record)]
-    damaged = _damaged(found)
-    ill = {one.distribution for one in damaged}
-    broken = (one for one, _ in found if ill.isdisjoint({one.library, one.neighbour}))
+    contracts = [contract for line in lines for contract in _broken(line, sites, packages, record)]
+    damaged = _damaged(contracts)
+    damaged_names = {file.distribution for file in damaged}
+    broken = (
+        contract
+        for contract, _ in contracts
+        if damaged_names.isdisjoint({contract.library, contract.neighbour})
+    )
     return ImportContracts(
         broken=tuple(broken),
         damaged=damaged,
-        asked=sum(one.asked for one in lines),
-        libraries=tuple(one.library for one in lines if not one.led_by),
+        asked=sum(line.asked for line in lines),
+        libraries=tuple(line.library for line in lines if not line.led_by),
         cut=tuple(cut),
     )
 
@@ -97,54 +109,69 @@ def _broken(
     """
     if not line.problems:
         return
-    asks = _owner_of(line.library, packages, record) or normalised(line.library)
+    library = _owner_of(line.library, packages, record) or normalised(line.library)
     led_by = _owner_of(line.led_by, packages, record) if line.led_by else ""
-    for one in line.problems:
-        top = one.module.partition(".")[0]
-        asked = _owner_of(top, packages, record)
+    for problem in line.problems:
+        top = problem.module.partition(".")[0]
+        neighbour = _owner_of(top, packages, record)
         # a module that its distribution gave up
-        asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
-        here = one.kind in ("name", "keyword", "unreadable")
+        neighbour = neighbour or getattr(packages.get(distribution_of(top)), "name", "")
+        in_own_file = problem.kind in ("name", "keyword", "unreadable")
         # what is asked is required and not installed, which missing-dependency tells
-        owner, brought = packages.get(asks), brought_by(top)
-        wanted = filter(None, map(requirement, owner.requires if owner else ()))
-        told = brought in {normalised(w.name) for w in wanted} and not packages.get(brought)
-        if not here and (told or _recorded(one.module, asked, packages, record)):
+        owner, provider = packages.get(library), brought_by(top)
+        parsed_requirements = filter(None, map(requirement, owner.requires if owner else ()))
+        missing_requirement = provider in {
+            normalised(w.name) for w in parsed_requirements
+        } and not packages.get(provider)
+        if not in_own_file and (
+            missing_requirement or _recorded(problem.module, neighbour, packages, record)
+        ):
             continue
-        below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
-        file = one.file[len(below) + 1 if below else 0 :]
-        parts = one.module.split(".")
+        site_folder = next((s for s in sites if problem.file.startswith(s + os.sep)), "")
+        file = problem.file[len(site_folder) + 1 if site_folder else 0 :]
+        parts = problem.module.split(".")
         theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
         files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
-        places = {asked: files, asks: [file.replace(os.sep, "/")]}
+        places = {neighbour: files, library: [file.replace(os.sep, "/")]}
         contract = replace(
-            one,
-            library=asks,
+            problem,
+            library=library,
             led_by=led_by,
-            kind="module" if one.kind == "missing" and asked else one.kind,
-            neighbour=asked if one.kind != "unreadable" else "",
+            kind="module" if problem.kind == "missing" and neighbour else problem.kind,
+            neighbour=neighbour if problem.kind != "unreadable" else "",
             file=file,
         )
-        altered = {name: _altered(name, some, packages, record) for name, some in places.items()}
-        ill = [(name, path) for name, path in altered.items() if path]
-        basic = table("contract_libraries")["elementary"].get(one.module, ())
-        if one.kind == "name" and one.name in basic and asked and not altered.get(asked):
-            ill.append((asked, f"{one.module}/__init__.py"))
-        yield contract, tuple(ill)
+        altered_files = {
+            name: _first_altered(name, paths, packages, record) for name, paths in places.items()
+        }
+        damaged = [(name, path) for name, path in altered_files.items() if path]
+        basic = table("contract_libraries")["elementary"].get(problem.module, ())
+        if (
+            problem.kind == "name"
+            and problem.name in basic
+            and neighbour
+            and not altered_files.get(neighbour)
+        ):
+            damaged.append((neighbour, f"{problem.module}/__init__.py"))
+        yield contract, tuple(damaged)
 
 
 def _damaged(
-    found: Sequence[tuple[BrokenContract, tuple[tuple[str, str], ...]]],
+    contracts: Sequence[tuple[BrokenContract, tuple[tuple[str, str], ...]]],
 ) -> tuple[DamagedFile, ...]:
     """Return the files that are not what their distributions installed, and who misses what of these packages."""
-    files = {name: file for _, ill in reversed(found) for name, file in ill}
-    errors = {one.file: one.name for one, _ in found if one.kind == "unreadable"}
+    files = {name: file for _, damaged_files in reversed(contracts) for name, file in damaged_files}
+    errors = {
+        contract.file: contract.name for contract, _ in contracts if contract.kind == "unreadable"
+    }
     return tuple(
         DamagedFile(
             distribution=name,
             file=file,
-            dependents=tuple(dict.fromkeys(c.library for c, _ in found if c.neighbour == name)),
-            names=tuple(dict.fromkeys(c.name or c.module for c, _ in found if c.neighbour == name)),
+            dependents=tuple(dict.fromkeys(c.library for c, _ in contracts if c.neighbour == name)),
+            names=tuple(
+                dict.fromkeys(c.name or c.module for c, _ in contracts if c.neighbour == name)
+            ),
             error=errors.get(file, ""),
         )
         for name, file in sorted(files.items())
@@ -156,37 +183,41 @@ def _owner_of(top: str, packages: Packages, record: _Read) -> str:
     begins = re.compile(
         rb"^%s(?:/|\.py,|\.[^/,\n]{1,60}\.(?:so|pyd),)" % re.escape(top.encode()), re.MULTILINE
     )
-    named = (packages.get(normalised(top)), *packages.distributions)
-    for one in named:
-        if one and begins.search(record(one.location, one.metadata)):
-            return one.name
-    return named[0].name if named[0] else ""
+    candidates = (packages.get(normalised(top)), *packages.distributions)
+    for distribution in candidates:
+        if distribution and begins.search(record(distribution.location, distribution.metadata)):
+            return distribution.name
+    return candidates[0].name if candidates[0] else ""
 
 
 def _recorded(module: str, owner: str, packages: Packages, record: _Read) -> bool:
     """Return whether a distribution installed a module that is now missing, or has no RECORD to decide it."""
-    one = packages.get(owner)
-    rows = record(one.location, one.metadata) if one else b""
-    if one and not rows and not one.editable:
+    distribution = packages.get(owner)
+    rows = record(distribution.location, distribution.metadata) if distribution else b""
+    if distribution and not rows and not distribution.editable:
         return True
     path = module.replace(".", "/").encode()
     return any(b"\n" + path + end in b"\n" + rows for end in (b".py,", b"/__init__.py,"))
 
 
-def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read) -> str:
+def _first_altered(name: str, paths: Sequence[str], packages: Packages, record: _Read) -> str:
     """Return the first of some files that is not what a distribution installed, by its RECORD; "" for none."""
-    one = packages.get(name)
-    rows = record(one.location, one.metadata) if one and not one.editable else b""
+    distribution = packages.get(name)
+    rows = (
+        record(distribution.location, distribution.metadata)
+        if distribution and not distribution.editable
+        else b""
+    )
     for path in paths:
         _, sign, row = (b"\n" + rows).partition(f"\n{path},sha256=".encode())
-        if one and sign:
+        if distribution and sign:
             try:
-                held = read_regular(Path(one.location, path), _LARGEST_RECORD)
+                content = read_regular(Path(distribution.location, path), _LARGEST_RECORD)
             except PermissionError:
                 return path
             except OSError:
                 continue
-            digest = urlsafe_b64encode(sha256(held).digest()).rstrip(b"=")
+            digest = urlsafe_b64encode(sha256(content).digest()).rstrip(b"=")
             if digest != row.partition(b",")[0].rstrip(b"="):
                 return path
     return ""

@@ -19,7 +19,14 @@ STACK = frozenset(_KNOWN["stack"])
 """Distributions whose requirements count; those of others do not stop a fine-tune."""
 STAND_INS: dict[str, list[str]] = _KNOWN["stand_ins"]
 """Distributions that bring the same module under another name."""
-TRITON = ("triton", *(one for one in STAND_INS["triton"] if one != "triton-windows"))
+TRITON = (
+    "triton",
+    *(
+        name_of_stand_in
+        for name_of_stand_in in STAND_INS["triton"]
+        if name_of_stand_in != "triton-windows"
+    ),
+)
 """Names under which PyTorch's own indexes give Triton."""
 OPTIONAL = frozenset(_KNOWN["optional"])
 """Declared, yet training runs without them."""
@@ -85,20 +92,20 @@ def unmet(
     packages are known, a package that is not listed does not count as missing. A package without a readable version
     counts as fitting; another check reports it.
     """
-    wanted = frozenset(names)
+    owner_names = frozenset(names)
     parts_too = names is STACK
-    installed = {one.name: one.version for one in packages.distributions}
+    installed = {distribution.name: distribution.version for distribution in packages.distributions}
     if torch:
         installed["torch"] = torch.version
-    there = {*packages.conda, *(one.name for one in packages.broken)}
+    present = {*packages.conda, *(distribution.name for distribution in packages.broken)}
     environment = marker_environment(interpreter, host)
-    found: list[Unmet] = []
+    result: list[Unmet] = []
     for owner in packages.distributions:
-        asked: Iterable[str] = owner.requires if owner.name in wanted else ()
-        asked = asked or (_own_parts(owner) if parts_too else ())
-        if asked:
-            found += _unmet_lines(owner, asked, installed, environment, there, packages.complete)
-    return tuple(found)
+        lines: Iterable[str] = owner.requires if owner.name in owner_names else ()
+        lines = lines or (_own_parts(owner) if parts_too else ())
+        if lines:
+            result += _unmet_lines(owner, lines, installed, environment, present, packages.complete)
+    return tuple(result)
 
 
 def _unmet_lines(  # noqa: PLR0913  what decides about one line
@@ -106,14 +113,14 @@ def _unmet_lines(  # noqa: PLR0913  what decides about one line
     lines: Iterable[str],
     installed: Mapping[str, str],
     environment: Mapping[str, str],
-    there: Container[str],
+    present: Container[str],
     complete: bool,  # noqa: FBT001
 ) -> Iterator[Unmet]:
     """Yield what some requirements of one distribution ask for and do not get."""
     for name, specifier in requirements(lines, environment):
         names = (name, *STAND_INS.get(name, ()))
         version = next((installed[n] for n in names if n in installed), None)
-        lacks = version is None and complete and name not in there
+        lacks = version is None and complete and name not in present
         if lacks or (version and specifier and within(version, specifier) is False):
             yield Unmet(owner, name, specifier, version or "")
 
@@ -129,13 +136,13 @@ def unmet_by_all(
     This is what `pip check` reports, for the part of an environment that a training uses. Extras don't count, since
     nothing records which were asked for.
     """
-    installed = {one.name: one.version for one in packages.distributions}
+    installed = {distribution.name: distribution.version for distribution in packages.distributions}
     if torch:
         installed["torch"] = torch.version
-    owners = {one.name: one for one in packages.distributions}
+    owners = {distribution.name: distribution for distribution in packages.distributions}
     direct = unmet(packages, interpreter, host, torch)
     todo = [n for n in owners if n in STACK]
-    seen = {*todo}
+    visited = {*todo}
     open_: dict[str, list[str]] = {}
     while todo:
         owner = owners[todo.pop()]
@@ -143,17 +150,26 @@ def unmet_by_all(
             name, plain = _plainly_met(line, installed)
             if not plain and owner.name not in STACK:
                 open_.setdefault(owner.name, []).append(line)
-            if name in owners and name not in seen:
-                seen.add(name)
+            if name in owners and name not in visited:
+                visited.add(name)
                 todo.append(name)
-    there = {*packages.conda, *(one.name for one in packages.broken)}
+    present = {*packages.conda, *(distribution.name for distribution in packages.broken)}
     environment = marker_environment(interpreter, host) if open_ else {}
     beyond = (
-        _unmet_lines(owners[name], open_[name], installed, environment, there, packages.complete)
+        _unmet_lines(owners[name], open_[name], installed, environment, present, packages.complete)
         for name in sorted(open_)
     )
-    every = (*direct, *chain.from_iterable(beyond))
-    return tuple({(one.owner.name, one.name, one.specifier): one for one in every}.values())
+    all_unmet = (*direct, *chain.from_iterable(beyond))
+    return tuple(
+        {
+            (
+                requirement_unmet.owner.name,
+                requirement_unmet.name,
+                requirement_unmet.specifier,
+            ): requirement_unmet
+            for requirement_unmet in all_unmet
+        }.values()
+    )
 
 
 def leading_to_unmet(
@@ -163,23 +179,25 @@ def leading_to_unmet(
     torch: TorchBuild | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Return distribution -> its requirements by which an unmet one beyond the stack is reached, and that itself."""
-    found: dict[str, dict[str, None]] = {}
-    gaps = [one for one in unmet_by_all(packages, interpreter, host, torch) if one.beyond]
-    todo = [(one.owner.name, one.name) for one in gaps]
-    seen = {*todo}
+    lines_by_owner: dict[str, dict[str, None]] = {}
+    gaps = [gap for gap in unmet_by_all(packages, interpreter, host, torch) if gap.beyond]
+    todo = [(gap.owner.name, gap.name) for gap in gaps]
+    visited = {*todo}
     while todo:
-        owner, wanted = todo.pop()
-        for one in packages.distributions:
-            if one.name != owner:
+        owner, required = todo.pop()
+        for distribution in packages.distributions:
+            if distribution.name != owner:
                 continue
-            lines = (line for line in one.requires if name_of(line) == wanted)
-            found.setdefault(owner, {}).update(dict.fromkeys(lines))
-        for one in packages.distributions if owner not in STACK else ():
-            edge = one.name, owner
-            if edge not in seen and any(name_of(line) == owner for line in one.requires):
-                seen.add(edge)
+            lines = (line for line in distribution.requires if name_of(line) == required)
+            lines_by_owner.setdefault(owner, {}).update(dict.fromkeys(lines))
+        for distribution in packages.distributions if owner not in STACK else ():
+            edge = distribution.name, owner
+            if edge not in visited and any(
+                name_of(line) == owner for line in distribution.requires
+            ):
+                visited.add(edge)
                 todo.append(edge)
-    return {name: tuple(lines) for name, lines in found.items()}
+    return {name: tuple(lines) for name, lines in lines_by_owner.items()}
 
 
 def _plainly_met(line: str, installed: Mapping[str, str]) -> tuple[str, bool]:
@@ -187,38 +205,51 @@ def _plainly_met(line: str, installed: Mapping[str, str]) -> tuple[str, bool]:
 
     Every check pays for this: packaging takes a hundred times as long.
     """
-    asked = _FLOOR.fullmatch(line)
-    if asked is None:
+    match = _FLOOR.fullmatch(line)
+    if match is None:
         return name_of(line), False
-    name = normalised(asked[1])
+    name = normalised(match[1])
     version = installed.get(name)
     if version is None:
         return name, False
-    if not asked[2]:
+    if not match[2]:
         return name, True
-    have = _NUMBERS.fullmatch(version)
-    return name, have is not None and _numbers(have[1]) >= _numbers(asked[2])
+    version_match = _NUMBERS.fullmatch(version)
+    return name, version_match is not None and _numbers(version_match[1]) >= _numbers(match[2])
 
 
 @lru_cache(4096)
 def _numbers(version: str) -> tuple[int, ...]:
     """Return the numbers of a plain release without zeros at its end."""
-    return tuple(int(one) for one in re.sub(r"(\.0+)+$", "", version).split(".") if one)
+    return tuple(int(number) for number in re.sub(r"(\.0+)+$", "", version).split(".") if number)
 
 
 def of_stack(name: str, packages: Packages | None) -> bool:
     """Return whether a distribution belongs to the stack, or is required by an installed package of the stack."""
-    plain, there = marker_environment(None, None), packages.distributions if packages else ()
-    asked = (requirements(one.requires, plain) for one in there if one.name in STACK)
-    return name in STACK or any(name == wanted for some in asked for wanted, _ in some)
+    environment, distributions = (
+        marker_environment(None, None),
+        packages.distributions if packages else (),
+    )
+    requirements_of_stack = (
+        requirements(distribution.requires, environment)
+        for distribution in distributions
+        if distribution.name in STACK
+    )
+    return name in STACK or any(
+        name == required for pairs in requirements_of_stack for required, _ in pairs
+    )
 
 
 def counting(owner: Distribution) -> tuple[str, ...]:
     """Return the requirements that checks use: all of a stack package, else those on the stack and on own parts."""
     if owner.name in STACK:
         return owner.requires
-    named = ((line, requirement(line)) for line in owner.requires)
-    of_it = [line for line, one in named if one and normalised(one.name) in STACK]
+    parsed = ((line, requirement(line)) for line in owner.requires)
+    of_it = [
+        line
+        for line, parsed_line in parsed
+        if parsed_line and normalised(parsed_line.name) in STACK
+    ]
     return tuple(dict.fromkeys((*of_it, *_own_parts(owner))))
 
 
@@ -232,25 +263,25 @@ def _own_parts(owner: Distribution) -> list[str]:
     # every check pays: most have none
     if f"\n{own}" not in "\n".join(("", *owner.requires)).lower().replace("_", "-"):
         return []
-    mine = (one for one in owner.requires if normalised(one[: len(own)]) == own)
-    return [one for one in mine if "==" in one.partition(";")[0]]
+    mine = (line for line in owner.requires if normalised(line[: len(own)]) == own)
+    return [line for line in mine if "==" in line.partition(";")[0]]
 
 
 def requirements(lines: Iterable[str], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (normalised name, specifier) of the requirements whose marker applies; skip invalid lines and extras."""
-    for one in map(requirement, lines):
-        if one is not None and holds(one, environment):
-            yield normalised(one.name), str(one.specifier)
+    for parsed in map(requirement, lines):
+        if parsed is not None and holds(parsed, environment):
+            yield normalised(parsed.name), str(parsed.specifier)
 
 
 def reach(names: Iterable[str], requires: Mapping[str, Iterable[str]]) -> set[str]:
     """Return the names and all that they require, directly or not. `requires`: name -> what it requires itself."""
-    found, waiting = set[str](), [*names]
+    reached, waiting = set[str](), [*names]
     while waiting:
-        if (name := waiting.pop()) not in found:
-            found.add(name)
+        if (name := waiting.pop()) not in reached:
+            reached.add(name)
             waiting += requires.get(name, ())
-    return found
+    return reached
 
 
 def marker_environment(interpreter: Interpreter | None, host: Host | None) -> dict[str, str]:

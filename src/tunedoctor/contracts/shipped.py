@@ -28,15 +28,15 @@ Rows = dict[str, tuple[tuple[Runs, str], ...]]
 
 def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]:
     """Return the contracts that a set of releases breaks for certain: none of releases that the table lacks."""
-    known = _table()
-    at = {n: _between(n, v) for n, v in versions.items() if n in known.releases}
-    found: list[BrokenContract] = []
-    for row in known.rows:
-        asks, lacks = at.get(row.library), at.get(row.neighbour)
+    contracts = _table()
+    positions = {n: _between(n, v) for n, v in versions.items() if n in contracts.releases}
+    problems: list[BrokenContract] = []
+    for row in contracts.rows:
+        asks, lacks = positions.get(row.library), positions.get(row.neighbour)
         if asks and lacks and _within(asks, row.asks) and _within(lacks, row.lacks):
-            for one in row.names:
-                sign = "(" if "(" in one else ":"
-                module, _, name = one.partition(sign)
+            for full_name in row.names:
+                sign = "(" if "(" in full_name else ":"
+                module, _, name = full_name.partition(sign)
                 contract = BrokenContract(
                     library=row.library,
                     kind="keyword" if sign == "(" else "name" if name else "module",
@@ -44,8 +44,8 @@ def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]
                     name=name,
                     neighbour=row.neighbour,
                 )
-                found.append(contract)
-    return tuple(found)
+                problems.append(contract)
+    return tuple(problems)
 
 
 def broken_contracts(
@@ -55,20 +55,28 @@ def broken_contracts(
     return looked.broken if looked else contract_problems(versions)
 
 
-def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
+def contract_cure(contract: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
     """Return what to install so that the two fit: "*", a newer library, if no release is known."""
-    return next(contract_ways(one, versions), {one.library: "*"})
+    return next(contract_ways(contract, versions), {contract.library: "*"})
 
 
-def contract_ways(one: BrokenContract, versions: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def contract_ways(
+    contract: BrokenContract, versions: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
     """Yield what can be installed so that the two fit, in the form of `contract_cure`.
 
     Yield nothing if the table does not know the incompatibility, because it would not see it in other releases either.
     """
-    known = contract_problems({**versions})
-    if not any((p.library, p.neighbour) == (one.library, one.neighbour) for p in known):
+    problems = contract_problems({**versions})
+    if not any(
+        (p.library, p.neighbour) == (contract.library, contract.neighbour) for p in problems
+    ):
         return
-    for name, newer in ((one.library, True), (one.neighbour, True), (one.neighbour, False)):
+    for name, newer in (
+        (contract.library, True),
+        (contract.neighbour, True),
+        (contract.neighbour, False),
+    ):
         if spec := _fitting(name, versions, newer=newer):
             yield {name: spec}
 
@@ -83,7 +91,7 @@ def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:
     run: list[str] = []
     for release in order:
         broken = contract_problems({**versions, name: release})
-        if any(name in (one.library, one.neighbour) for one in broken):
+        if any(name in (problem.library, problem.neighbour) for problem in broken):
             if run:
                 return f">={run[0]},<{release}" if newer else f">={run[-1]},<={run[0]}"
         else:
@@ -93,8 +101,8 @@ def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:
 
 def needed_library(name: str) -> bool:
     """Return whether a fine-tune fails if this distribution cannot be imported."""
-    known = table("contract_libraries")
-    return name in (known["named_otherwise"].get(m, normalised(m)) for m in known["needed"])
+    libraries = table("contract_libraries")
+    return name in (libraries["named_otherwise"].get(m, normalised(m)) for m in libraries["needed"])
 
 
 @cache
@@ -106,17 +114,17 @@ def _table() -> Contracts:
 def _between(name: str, version: str) -> tuple[int, int] | None:
     """Return the positions of the releases around a version, twice its own if it is listed; None outside."""
     releases = _table().releases.get(name, ())
-    around = places(releases, version)
-    inside = around and around[0] >= 0 and around[-1] < len(releases)
-    return (around[0], around[-1]) if inside else None
+    neighbours = places(releases, version)
+    listed = neighbours and neighbours[0] >= 0 and neighbours[-1] < len(releases)
+    return (neighbours[0], neighbours[-1]) if listed else None
 
 
 def places(releases: Sequence[str], version: str) -> tuple[int, ...]:
     """Return the place of a version among releases, or the two around it, -1 and the end too; () of no version."""
-    wanted = pep440(version)
-    if wanted is None:
+    parsed = pep440(version)
+    if parsed is None:
         return ()
-    public = Version(wanted.public)  # a local label is of the build
+    public = Version(parsed.public)  # a local label is of the build
     place = bisect_left(releases, public, key=_parsed)
     exact = place < len(releases) and _parsed(releases[place]) == public
     return (place,) if exact else (place - 1, place)
@@ -162,9 +170,9 @@ class Lacking(NamedTuple):
     def found(self) -> str:
         """Return the problem in words."""
         has = f"{self.library} {self.have}" if self.have else f"the installed {self.library}"
-        whose = f" in the code of {self.asker}" if self.asker else ""
-        way = "removed it" if self.too_new else "does not have it yet"
-        return f"the error '{self.said}'{whose}; {self.library}{self.fits} has it, {has} {way}"
+        in_code = f" in the code of {self.asker}" if self.asker else ""
+        state = "removed it" if self.too_new else "does not have it yet"
+        return f"the error '{self.said}'{in_code}; {self.library}{self.fits} has it, {has} {state}"
 
     @property
     def means(self) -> str:
@@ -202,26 +210,31 @@ def _lacking(match: Match, error: ErrorText, versions: Mapping[str, str]) -> Lac
     for library, place, runs in _having(match.slots):
         releases = _history(library).releases
         have = versions.get(library, "")
-        around = [n for n in places(releases, have) if 0 <= n < len(releases)]
-        if around and all(any(a <= one <= b for a, b in runs) for one in around):
+        neighbours = [n for n in places(releases, have) if 0 <= n < len(releases)]
+        if neighbours and all(
+            any(first_with <= position <= last_with for first_with, last_with in runs)
+            for position in neighbours
+        ):
             continue  # the installed release has the name: something else hides it
-        called = "keyword" in match.slots
-        asker = next((o for o in owners(error) if not (called and o == library)), "")
+        is_keyword = "keyword" in match.slots
+        asker = next((o for o in owners(error) if not (is_keyword and o == library)), "")
         if asker == library:
             continue  # a library that lacks a part of itself is broken
         if library == "transformers" and first_transformers(match.slots.get("name", "")):
             continue  # another check handles models that are too new
-        at = max(around, default=-1)
-        first, last = next((run for run in runs if around and run[0] >= at), runs[-1])
+        newest_position = max(neighbours, default=-1)
+        first, last = next(
+            (run for run in runs if neighbours and run[0] >= newest_position), runs[-1]
+        )
         after = releases[last + 1 : last + 2]
-        bounds = ([f">={releases[first]}"] if first else []) + [f"<{one}" for one in after]
+        bounds = ([f">={releases[first]}"] if first else []) + [f"<{release}" for release in after]
         return Lacking(
             library=library,
             name=match.slots.get("name", "") or match.slots.get("keyword", ""),
             place=place,
             have=have,
             fits=",".join(bounds),
-            too_new=last < at if around else bool(after),
+            too_new=last < newest_position if neighbours else bool(after),
             asker=asker,
             said=match.line,
         )
@@ -231,10 +244,10 @@ def _lacking(match: Match, error: ErrorText, versions: Mapping[str, str]) -> Lac
 def _having(slots: Mapping[str, str]) -> Iterator[tuple[str, str, Runs]]:
     """Yield library, place and the releases that have what an error names."""
     if keyword := slots.get("keyword", ""):
-        called = slots["called"].removesuffix(".__init__")
+        function = slots["called"].removesuffix(".__init__")
         for library in table("import_names")["libraries"]:
-            if runs := _runs(_history(library).keywords, called, keyword):
-                yield library, called, runs
+            if runs := _runs(_history(library).keywords, function, keyword):
+                yield library, function, runs
         return
     module, name = slots["module"].strip("."), slots.get("name", "")
     library = distribution_of(module)

@@ -38,7 +38,7 @@ def read_baseline(file: str) -> tuple[tuple[str, Severity], ...]:
         )
     if baseline.schema != _SCHEMA:
         misuse(f"{file} is of schema {baseline.schema[:60]!r}", f"this doctor reads {_SCHEMA}")
-    return tuple((one.fingerprint, one.severity) for one in baseline.findings)
+    return tuple((finding.fingerprint, finding.severity) for finding in baseline.findings)
 
 
 def require_baseline_writable(file: str) -> None:
@@ -48,12 +48,12 @@ def require_baseline_writable(file: str) -> None:
 
 def write_baseline(file: str, report: Report, interaction: Interaction = SILENT) -> None:
     """Write the causes of a report to a file. Raises DoctorError if that fails."""
-    found = tuple(
-        _KnownFinding(one.id, one.severity, fingerprint(one.id, one.found))
-        for one in report.findings
+    findings = tuple(
+        _KnownFinding(finding.id, finding.severity, fingerprint(finding.id, finding.found))
+        for finding in report.findings
     )
-    data = msgspec.json.encode(_Baseline(_SCHEMA, __version__, found))
-    said = f": {many(len(found), 'finding')} that fail no more; --baseline {file} takes it"
+    data = msgspec.json.encode(_Baseline(_SCHEMA, __version__, findings))
+    note = f": {many(len(findings), 'finding')} that fail no more; --baseline {file} takes it"
     write_file(
-        file, msgspec.json.format(data, indent=1) + b"\n", said=said, interaction=interaction
+        file, msgspec.json.format(data, indent=1) + b"\n", said=note, interaction=interaction
     )

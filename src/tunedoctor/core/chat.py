@@ -75,8 +75,8 @@ def chat(  # noqa: PLR0913  the options of the command
     )
     if not prompt:
         misuse("prompt is empty", "run doctor chat on a terminal to talk")
-    found = find_trained(options.out)
-    require_comparable(options, found)
+    trained = find_trained(options.out)
+    require_comparable(options, trained)
     place = require_working(choose_target(target))
     written: dict[int, list[str]] = {1: [], 2: []}
 
@@ -86,27 +86,27 @@ def chat(  # noqa: PLR0913  the options of the command
             output(text)
 
     streams = {1: text_output(answered), 2: text_output(written[2].append)}
-    ended = run_chat(
+    result = run_chat(
         options,
-        found,
+        trained,
         place,
         Criteria(),
         output=lambda stream, block: streams[stream](stream, block),
         interaction=interaction,
     )
     answer, error = ("".join(written[stream]).strip() for stream in (1, 2))
-    return msgspec.structs.replace(ended, answer=answer, error=error if ended.status else "")
+    return msgspec.structs.replace(result, answer=answer, error=error if result.status else "")
 
 
-def require_comparable(options: ChatOptions, found: Trained) -> None:
+def require_comparable(options: ChatOptions, trained: Trained) -> None:
     """Raise DoctorError if the base is asked for and the model has no adapter."""
-    if options.compare and not found.adapter:
+    if options.compare and not trained.adapter:
         misuse(f"{options.out} contains no adapter to compare with its base", "leave --compare out")
 
 
 def run_chat(  # noqa: PLR0913  each is of one chat
     options: ChatOptions,
-    found: Trained,
+    trained: Trained,
     place: Target,
     criteria: Criteria,
     *,
@@ -114,14 +114,14 @@ def run_chat(  # noqa: PLR0913  each is of one chat
     interaction: Interaction = SILENT,
 ) -> ChatResult:
     """Load a model in a target, and have it answer. Without `output` it uses this process's standard streams."""
-    ended = run_script(
+    completed = run_script(
         "chat.py",
-        {**msgspec.structs.asdict(options), **found._asdict()},
+        {**msgspec.structs.asdict(options), **trained._asdict()},
         place,
         criteria,
-        gguf=found.is_gguf,
+        gguf=trained.is_gguf,
         quiet=bool(options.prompt),
         output=output,
         interaction=interaction,
     )
-    return ChatResult(status=ended.status, report=ended.report)
+    return ChatResult(status=completed.status, report=completed.report)

@@ -93,7 +93,7 @@ def check(  # noqa: PLR0913  the options of the command
     checks = criteria.checks()
     place = target_of(
         criteria,
-        lambda: choose_target(target, settings=settings, found=False),
+        lambda: choose_target(target, settings=settings, settings_found=False),
         needed=target is not None or deep,
     )
     examined = examine(place, criteria, checks, deep=deep, interaction=interaction)

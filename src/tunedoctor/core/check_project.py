@@ -58,7 +58,7 @@ _MOST_LINES, _LONGEST_LINE = 40, 400
 _NOT_INSTALLED = Absent(why="the project's packages are not installed yet")
 
 
-class _JudgedMachine(NamedTuple):
+class JudgedMachine(NamedTuple):
     """A machine to judge a project on, and the facts about it."""
 
     machine: Machine
@@ -135,7 +135,7 @@ def judge_project(
     reports: list[Report] = []
     for asked in machines:
         began = time.perf_counter()
-        judged = _machine(asked, choice.folder, live)
+        judged = judged_machine(asked, choice.folder, live)
         chosen = declared_set(
             project,
             choice,
@@ -251,7 +251,7 @@ def read_chosen_project(choice: ProjectChoice) -> Project:
     return project
 
 
-def _machine(asked: Asked, folder: Path, live: Snapshot) -> _JudgedMachine:
+def judged_machine(asked: Asked, folder: Path, live: Snapshot) -> JudgedMachine:
     """Return the machine that the options describe, with the Python of the project; without options, this one."""
     python = asked.python or declared_python(folder, OWN_PYTHON)
     asked = asked._replace(python=python)
@@ -266,11 +266,11 @@ def _machine(asked: Asked, folder: Path, live: Snapshot) -> _JudgedMachine:
     if not described:
         answers: dict[type[Fact], Fact | Absent | Unknown] = live.answers()
         answers[Interpreter] = interpreter_of(machine)
-        return _JudgedMachine(machine, answers, "")
+        return JudgedMachine(machine, answers, "")
     machine, _ = with_glibc(machine, host.libc_version if host else "", own.machine)
     answers = machine_facts(machine)
     answers[kinds.Knowledge] = live.get(kinds.Knowledge)
-    return _JudgedMachine(machine, answers, heading_of(machine))
+    return JudgedMachine(machine, answers, heading_of(machine))
 
 
 def heading_of(machine: Machine) -> str:
@@ -282,7 +282,7 @@ def heading_of(machine: Machine) -> str:
     return f"{gpus}{driver}, {machine.platform}{arch}, Python {machine.python}"
 
 
-def _snapshot(judged: _JudgedMachine, chosen: DeclaredSet, folder: Path, taken: str) -> Snapshot:
+def _snapshot(judged: JudgedMachine, chosen: DeclaredSet, folder: Path, taken: str) -> Snapshot:
     """Return the facts of the machine with the declared packages as if they were installed."""
     packages = kinds.Packages(
         distributions=tuple(

@@ -68,22 +68,22 @@ def compare_sources(
         hidden = from_data(redact(to_data(read), this_identity(shared=True))).having(knowledge())
         return Seen(name, judge(hidden, criteria, checks, began=began), hidden, source == HERE)
 
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for mine, theirs in _pairs(a, b):
-        one, other = (seen(x, y) if x else None for x, y in ((mine, theirs), (theirs, mine)))
-        alone = Difference(a=one and one.side, b=other and other.side)
-        found.append(compare(one, other, checks) if one and other else alone)
-    return tuple(found)
+        first, second = (seen(x, y) if x else None for x, y in ((mine, theirs), (theirs, mine)))
+        alone = Difference(a=first and first.side, b=second and second.side)
+        differences.append(compare(first, second, checks) if first and second else alone)
+    return tuple(differences)
 
 
 def _pairs(a: str, b: str) -> list[tuple[str, str]]:
     """Return the pairs of files to compare: in folders, files with the same name, and those in only one."""
-    folders = [one for one in (a, b) if one != HERE and os.path.isdir(one)]  # noqa: PTH112  never raises
+    folders = [source for source in (a, b) if source != HERE and os.path.isdir(source)]  # noqa: PTH112  never raises
     if not folders:
         return [(a, b)]
     if len(folders) == 1:
         misuse(f"{folders[0]} is a folder, but the other is not", "name two files or two folders")
-    first, second = ({n for n in listed(one) if n.endswith(".json")} for one in (a, b))
+    first, second = ({n for n in listed(folder) if n.endswith(".json")} for folder in (a, b))
     if not (first and second):
         misuse(f"{b if first else a} holds no .json file", _WRITES)
     if not first & second:
@@ -92,7 +92,7 @@ def _pairs(a: str, b: str) -> list[tuple[str, str]]:
             "give both files of a machine the same name",
         )
     sides = ((a, first), (b, second))
-    in_a, in_b = ({n: str(Path(place, n)) for n in held} for place, held in sides)
+    in_a, in_b = ({n: str(Path(place, n)) for n in names} for place, names in sides)
     return [(in_a.get(n, ""), in_b.get(n, "")) for n in sorted(first | second)]
 
 

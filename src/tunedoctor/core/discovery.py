@@ -24,7 +24,7 @@ _MOST = 20
 def models(folder: str, sites: Sequence[str]) -> list[str]:
     """Return paths of models, and names of those in the hub's cache."""
     places = chain(_below(folder, _DEEP), *(_below(site, 2) for site in sites))
-    near = [one.removeprefix(os.path.join(folder, "")) for one in places]
+    near = [path.removeprefix(os.path.join(folder, "")) for path in places]
     return [*dict.fromkeys(near), *all_kept()][:_MOST]
 
 
@@ -33,15 +33,15 @@ def data(folder: str) -> list[str]:
     every = [
         os.path.join(part, name) for part in ("", "data") for name in listed(Path(folder, part))
     ]
-    found = [
-        one
-        for one in every
-        if ending(path := Path(folder, one)) in ENDINGS
+    files = [
+        name
+        for name in every
+        if ending(path := Path(folder, name)) in ENDINGS
         and path.name not in NO_DATA
-        and one.isprintable()  # what has line ends or is of no encoding can't stand in a configuration
+        and name.isprintable()  # what has line ends or is of no encoding can't stand in a configuration
         and path.is_file()
     ]
-    return sorted(found, key=lambda one: split_of(Path(one)) != "train")[:_MOST]
+    return sorted(files, key=lambda file: split_of(Path(file)) != "train")[:_MOST]
 
 
 def _below(folder: str, deep: int) -> Iterator[str]:
@@ -50,22 +50,22 @@ def _below(folder: str, deep: int) -> Iterator[str]:
     for depth in range(deep, 0, -1):
         level, here = [], level[:left]
         left -= len(here)
-        for one in here:
-            rows = _entries(one)
+        for subfolder in here:
+            rows = _entries(subfolder)
             names = [name for name, is_dir in rows if not is_dir]
-            yield from (os.path.join(one, name) for name in names if name.endswith(".gguf"))
+            yield from (os.path.join(subfolder, name) for name in names if name.endswith(".gguf"))
             if "config.json" in names and any(name.endswith(WEIGHTS) for name in names):
-                yield one
+                yield subfolder
             elif depth > 1 and "pyvenv.cfg" not in names:
                 folders = [name for name, is_dir in rows if is_dir and name[0] not in "._"]
-                level += [os.path.join(one, name) for name in folders[:_WIDE]]
+                level += [os.path.join(subfolder, name) for name in folders[:_WIDE]]
 
 
 def _entries(folder: str) -> list[tuple[str, bool]]:
     """Return the names in a folder that can be printed, sorted, and which are folders."""
     try:
         with os.scandir(folder) as entries:
-            rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
+            rows = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     except OSError:
         return []
     return sorted(row for row in rows if row[0].isprintable())

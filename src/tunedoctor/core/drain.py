@@ -43,7 +43,7 @@ class DrainResult(NamedTuple):
     @property
     def ok(self) -> bool:
         """True if nothing was refused and nothing failed."""
-        return not self.refused and not any(one.problem for one in self.actions)
+        return not self.refused and not any(action.problem for action in self.actions)
 
 
 class NodeFault(NamedTuple):
@@ -66,17 +66,17 @@ class Verdicts(NamedTuple):
     """All nodes of the report."""
 
 
-def verdicts_of(found: Evaluation, criteria: Criteria) -> Verdicts:
+def verdicts_of(evaluation: Evaluation, criteria: Criteria) -> Verdicts:
     """Return which nodes are at fault and which are well."""
-    nodes = found.report.nodes
-    names, well, faults = {one.node for one in nodes}, set[str](), dict[str, NodeFault]()
-    for one in nodes:
+    nodes = evaluation.report.nodes
+    names, well, faults = {node.node for node in nodes}, set[str](), dict[str, NodeFault]()
+    for node in nodes:
         # with two answers under one name, it is unknown which of them is the node's
-        name = f"{one.node}#1" if f"{one.node}#2" in names else one.node
-        cause = found.causes.get(one.node)
+        name = f"{node.node}#1" if f"{node.node}#2" in names else node.node
+        cause = evaluation.causes.get(node.node)
         if cause and cause.owner == "node":
-            faults[name] = NodeFault(cause.id, line_of(one.why).strip())
-        elif cause or (one.verdict == "ready" and criteria.fail_on != "never"):
+            faults[name] = NodeFault(cause.id, line_of(node.why).strip())
+        elif cause or (node.verdict == "ready" and criteria.fail_on != "never"):
             well.add(name)
     return Verdicts(faults, well, names)
 
@@ -92,10 +92,10 @@ def act_on_nodes(
     only, refused = next(iter(nodes.names)) if len(nodes.names) == 1 else "", ""
     reasons = {node: fault.reason for node, fault in nodes.faults.items()}
     with refusing((OSError, ValueError, LookupError), "doctor explain fleet", f"--{verb}: "):
-        held = held_by(verb, only)
-        planned, left = plan(verb, held, reasons, nodes.well)
+        states = held_by(verb, only)
+        planned, left = plan(verb, states, reasons, nodes.well)
         if verb in ("drain", "cordon") and planned:
-            refused = refusal(planned, held_by(verb) if only else held, nodes.names, at_most)
+            refused = refusal(planned, held_by(verb) if only else states, nodes.names, at_most)
     done, actions = carry_out and not refused, list[NodeAction]()
     for node, reason in planned.items():
         problem = ""
@@ -116,31 +116,36 @@ def recent(
 
     A file may be at most `max_age` hours old. To undo something, a report must contain all checks of a node.
     """
-    undoes = any(one.startswith("un") for one in verbs)
-    least = {one.id for one in criteria._replace(profile="node").checks() if not one.by_words}
+    undoes = any(verb.startswith("un") for verb in verbs)
+    least = {check.id for check in criteria._replace(profile="node").checks() if not check.by_words}
     for job in jobs:
         name, text = job if isinstance(job, tuple) else (job.name, job.snapshot)
         place = text if isinstance(text, str) else name
         try:
             data = read_regular(text, LARGEST) if isinstance(text, str) else text
-            told, now = msgspec.json.decode(data), datetime.now(UTC)
-            own = told.get("facts", {}).get("Node", {}).get("value", {}).get("name")
-            name = str(told.get("node") or own or name)
-            taken = datetime.fromisoformat(told["taken"])
-            age = ago(str(taken)) if taken <= now else "by a clock that is ahead"
-            old = abs(now - taken) > timedelta(hours=max_age)
-            why = f"was taken {age}, at {taken:%Y-%m-%d %H:%M}; --max-age HOURS" if old else ""
-            if not why and undoes and "verdict" in told and not _is_whole(told, criteria, least):
+            report, now = msgspec.json.decode(data), datetime.now(UTC)
+            own = report.get("facts", {}).get("Node", {}).get("value", {}).get("name")
+            name = str(report.get("node") or own or name)
+            taken_at = datetime.fromisoformat(report["taken"])
+            age = ago(str(taken_at)) if taken_at <= now else "by a clock that is ahead"
+            old = abs(now - taken_at) > timedelta(hours=max_age)
+            why = f"was taken {age}, at {taken_at:%Y-%m-%d %H:%M}; --max-age HOURS" if old else ""
+            if (
+                not why
+                and undoes
+                and "verdict" in report
+                and not _is_whole(report, criteria, least)
+            ):
                 why = "is a report for which checks were left out, or counted less"
         except Exception as error:  # noqa: BLE001  the file can contain anything
             why = f"does not say when it was taken: {error}"
         yield Reply(name, problem=f"{place} {why}") if why else job
 
 
-def _is_whole(told: dict[str, Any], criteria: Criteria, least: set[str]) -> bool:
+def _is_whole(report: dict[str, Any], criteria: Criteria, least: set[str]) -> bool:
     """Return whether a report has the results of all checks in `least`, and its verdict counts what counts here."""
-    found, fails = told["findings"], criteria.gate().fails
-    ids = (one["id"] for one in (*found, *told["symptoms"]))
-    counts = any(fails(one["severity"]) and not one["accepted"] for one in found)
-    seen = {*told["passed"], *told["skipped"], *told["unknown"], *ids}
-    return seen >= least and (told["verdict"] != "ready" or not counts)
+    findings, fails = report["findings"], criteria.gate().fails
+    ids = (finding["id"] for finding in (*findings, *report["symptoms"]))
+    counts = any(fails(finding["severity"]) and not finding["accepted"] for finding in findings)
+    decided = {*report["passed"], *report["skipped"], *report["unknown"], *ids}
+    return decided >= least and (report["verdict"] != "ready" or not counts)

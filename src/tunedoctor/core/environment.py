@@ -24,7 +24,7 @@ def choose_target(
     *,
     own: bool = False,
     settings: Settings = NO_SETTINGS,
-    found: bool = True,
+    settings_found: bool = True,
 ) -> Target:
     """Return the target that is named, else that of the settings, the active environment, or the one that is found.
 
@@ -36,7 +36,7 @@ def choose_target(
     if own:
         return here(sys.executable, "--self")
     if target is None and settings.config.target:
-        below = os.path.dirname(settings.file) if found else ""  # noqa: PTH120
+        below = os.path.dirname(settings.file) if settings_found else ""  # noqa: PTH120
         return here(settings.config.target, _SETTING, below)
     return here(None if target is None else os.fspath(target))
 
@@ -55,10 +55,16 @@ def target_option(place: Target, target: str | None) -> str:
 def require_target(place: Target) -> Target:
     """Return the chosen environment. Raises DoctorError if none was found."""
     if place.chosen_by == "none":
-        named = [f"{shlex.quote(one.path)} ({one.holds})" for one in place.nearby[:MOST_NAMED]]
-        named += ["doctor envs lists more"] if len(place.nearby) > MOST_NAMED else []
-        if named:
-            misuse(f"there are several environments: {', '.join(named)}", "--target PATH names one")
+        environments = [
+            f"{shlex.quote(environment.path)} ({environment.holds})"
+            for environment in place.nearby[:MOST_NAMED]
+        ]
+        environments += ["doctor envs lists more"] if len(place.nearby) > MOST_NAMED else []
+        if environments:
+            misuse(
+                f"there are several environments: {', '.join(environments)}",
+                "--target PATH names one",
+            )
         own = f" ({place.own})" if place.own else ""
         misuse(
             f"no Python environment was found here; doctor does not use its own environment{own}",
@@ -115,7 +121,7 @@ def take_snapshot(
 
     PASSED_OVER.clear()
     with interaction.progress("asking") as progress:
-        found = take(place, watch=progress.watch, seconds=seconds, **how)
+        snapshot = take(place, watch=progress.watch, seconds=seconds, **how)
     for path, why in list(PASSED_OVER.items())[:_MOST_PASSED_OVER]:
         interaction.say(f"{path} was not run: {why}")
-    return found
+    return snapshot

@@ -20,12 +20,14 @@ def environments(
 
     Their files are read, nothing is started. `quick`: leave out the sizes, which take up to seconds.
     """
-    found = list_environments(quick=quick, interaction=interaction)
-    return redacted(found, this_identity()).environments
+    listed = list_environments(quick=quick, interaction=interaction)
+    return redacted(listed, this_identity()).environments
 
 
 def list_environments(*, quick: bool, interaction: Interaction = SILENT) -> Environments:
     """Return the environments as the command prints them; the paths are not redacted yet."""
     with interaction.progress("measuring"):
-        found = probe.environments(os.environ, str(Path.cwd()), sys.executable, sized=not quick)
-    return Environments(environments=found)
+        environments = probe.environments(
+            os.environ, str(Path.cwd()), sys.executable, sized=not quick
+        )
+    return Environments(environments=environments)

@@ -102,10 +102,10 @@ def export(  # noqa: PLR0913  the options of the command
         modelfile=fspath(modelfile),
         force=force,
     )
-    found = find_trained(options.out)
-    files = files_to_write(options, found)
+    trained = find_trained(options.out)
+    files = files_to_write(options, trained)
     if not any(files):
-        return export_result(found, files)
+        return export_result(trained, files)
     place = require_working(choose_target(target))
     written: list[str] = []
 
@@ -114,26 +114,26 @@ def export(  # noqa: PLR0913  the options of the command
         if output:
             output(text)
 
-    ended = run_export(
-        found, files, place, Criteria(), output=text_output(printed), interaction=interaction
+    completed = run_export(
+        trained, files, place, Criteria(), output=text_output(printed), interaction=interaction
     )
-    error = "".join(written).strip() if ended.status else ""
-    return msgspec.structs.replace(export_result(found, files, ended), error=error)
+    error = "".join(written).strip() if completed.status else ""
+    return msgspec.structs.replace(export_result(trained, files, completed), error=error)
 
 
-def files_to_write(options: ExportOptions, found: Trained) -> ExportFiles:
+def files_to_write(options: ExportOptions, trained: Trained) -> ExportFiles:
     """Return the files to write. Raises DoctorError before any work if one cannot be written."""
     names = (options.merged, options.gguf, options.modelfile)
     files = ExportFiles(*(str(Path(p).expanduser().absolute()) if p else "" for p in names))
     if files.merged and Path(files.merged).exists():
         misuse(f"{files.merged} already exists", "name a folder that does not exist")
-    if files.merged and not found.adapter and not found.is_gguf:
+    if files.merged and not trained.adapter and not trained.is_gguf:
         misuse(f"{options.out} is a complete model", "leave out --merged")
     if files.gguf and not files.gguf.endswith(".gguf"):
         misuse(f"{files.gguf} does not end in .gguf", "Ollama and llama.cpp need that ending")
     for name, mark in zip(files, ("\0", "\0", _MARK), strict=True):
         require_writable(name, mark, "choose another name, or add --force", force=options.force)
-    needed = size_of(Path(found.model))
+    needed = size_of(Path(trained.model))
     for path in filter(None, (files.merged, files.gguf)):
         parent = Path(path).parent
         if (free := shutil.disk_usage(parent).free) < needed:
@@ -145,7 +145,7 @@ def files_to_write(options: ExportOptions, found: Trained) -> ExportFiles:
 
 
 def run_export(  # noqa: PLR0913  each is of one export
-    found: Trained,
+    trained: Trained,
     files: ExportFiles,
     place: Target,
     criteria: Criteria,
@@ -157,42 +157,45 @@ def run_export(  # noqa: PLR0913  each is of one export
     return run_script(
         "export.py",
         {
-            **found._asdict(),
+            **trained._asdict(),
             **files._asdict(),
             "formats": table("gguf")["write"] if files.gguf else {},
         },
         place,
         criteria,
-        gguf=bool(files.gguf) or found.is_gguf,
-        seconds=_SECONDS + size_of(Path(found.model)) / _BYTES_PER_SECOND,
+        gguf=bool(files.gguf) or trained.is_gguf,
+        seconds=_SECONDS + size_of(Path(trained.model)) / _BYTES_PER_SECOND,
         output=output,
         interaction=interaction,
     )
 
 
 def export_result(
-    found: Trained, files: ExportFiles, ended: RunResult | None = None
+    trained: Trained, files: ExportFiles, completed: RunResult | None = None
 ) -> ExportResult:
     """Return the result of an export; `ended` says how it went, None if there was nothing to write."""
-    if ended and ended.status:
+    if completed and completed.status:
         return ExportResult(
-            status=ended.status, model=found.model, adapter=found.adapter, report=ended.report
+            status=completed.status,
+            model=trained.model,
+            adapter=trained.adapter,
+            report=completed.report,
         )
     return ExportResult(
-        model=found.model,
-        adapter=found.adapter,
+        model=trained.model,
+        adapter=trained.adapter,
         files=tuple(filter(None, files)),
-        commands=tuple(_commands(found, files)),
+        commands=tuple(_commands(trained, files)),
     )
 
 
-def _commands(found: Trained, files: ExportFiles) -> Iterator[ExportCommand]:
+def _commands(trained: Trained, files: ExportFiles) -> Iterator[ExportCommand]:
     """Yield the command of each program that can use what there is now."""
-    model = files.merged or found.model
-    is_whole = bool(files.merged) or not (found.adapter or found.is_gguf)
-    if is_whole or not found.is_gguf:
-        yield ExportCommand("vLLM", vllm(model, "" if is_whole else found.adapter, found.rank))
-    if file := files.gguf or (found.model if found.is_gguf and not found.adapter else ""):
+    model = files.merged or trained.model
+    is_whole = bool(files.merged) or not (trained.adapter or trained.is_gguf)
+    if is_whole or not trained.is_gguf:
+        yield ExportCommand("vLLM", vllm(model, "" if is_whole else trained.adapter, trained.rank))
+    if file := files.gguf or (trained.model if trained.is_gguf and not trained.adapter else ""):
         yield ExportCommand("llama.cpp", f"llama-cli -m {shlex.quote(file)}")
     elif is_whole:
         convert = f"python convert_hf_to_gguf.py {shlex.quote(model)} --outfile model.gguf"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from tunedoctor.core.arguments import TargetArgument, options_of, public
-from tunedoctor.core.configuration import values_of
+from tunedoctor.core.configuration import framework_configuration, values_of
 from tunedoctor.core.environment import (
     announce_start,
     choose_target,
@@ -124,6 +124,8 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
     cards: bool = False
     typed: frozenset[str] = frozenset()
     """Names of the fields that were given: they win over a configuration."""
+    notes: tuple[str, ...] = ()
+    """What a framework's configuration leaves open, in words."""
 
 
 @public
@@ -132,8 +134,8 @@ def fit(  # noqa: PLR0913  the main options of the command
         str | PathLike[str],
         Meta(
             description=(
-                "Model name such as Qwen/Qwen3-8B, folder, config.json, .gguf file, training configuration,"
-                " or a size such as 7B."
+                "Model name such as Qwen/Qwen3-8B, folder, config.json, .gguf file, training configuration"
+                " of doctor train or another framework, or a size such as 7B."
             )
         ),
     ],
@@ -192,7 +194,7 @@ def fit(  # noqa: PLR0913  the main options of the command
     Calculates only: loads no model and uses no network.
 
     `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
-    `doctor train`, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with
+    `doctor train`, axolotl, LLaMA-Factory, torchtune, ms-swift, TRL or unsloth, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with
     those of this machine. For a `stack` other than "doctor" the estimate follows the releases that `target` holds.
     What is not given is as in `doctor fit`, or as the configuration says.
     """
@@ -201,6 +203,7 @@ def fit(  # noqa: PLR0913  the main options of the command
     options = options_of(FitOptions, **{**named, "model": fspath(model), "typed": [*named]})
     check_combinations(options)
     refuse_stdin(options.model)
+    options = with_framework(options)
     place = NO_TARGET if options.stack == "doctor" else choose_target(target)
     found = estimate(options, place, lambda: choose_target(target))
     return redacted(cast("FitReport", found), this_identity())
@@ -247,7 +250,7 @@ def _found(
     if given.cards:
         return overview.offers(shape, run, worth_having())
     devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
-    notes = (*notes, *_cpu_notes(own, run, config))
+    notes = (*given.notes, *notes, *_cpu_notes(own, run, config))
     if releases := _installed(snapshot):
         versions = ", ".join(f"{name} {version}" for name, version in releases.items())
         note = f"the estimate for {given.stack} is for {versions}, which the environment contains"
@@ -256,6 +259,35 @@ def _found(
     if given.exact:
         found = traced(found, given.model, shape, run, tracing(), interaction)
     return found
+
+
+def with_framework(given: FitOptions) -> FitOptions:
+    """Return the options with the settings of another framework's configuration, if MODEL is one.
+
+    Options that were typed win. Raises DoctorError if the configuration describes no training of a known model.
+    """
+    found = framework_configuration(given.model) if given.model else None
+    if found is None:
+        return given
+    from tunedoctor.frameworks.memory import (  # noqa: PLC0415  most name a model
+        NotEstimatedError,
+        fit_values,
+        with_existing_targets,
+    )
+
+    file = given.model
+    with refusing(NotEstimatedError, "doctor explain frameworks", f"{file}: "):
+        values, notes = fit_values(found.plan, given.typed)
+    model = found.plan.model
+    refuse_stdin(model)
+    with refusing(MemoryModelError, "download its config.json, and set that path", f"{file}: "):
+        values, more = with_existing_targets(values, model_of(model))
+    typed = {name: value for name, value in values.items() if name not in given.typed}
+    if given.typed & {"gpus"} and given.gpus == 1:
+        typed.pop("sharding", None)
+    plan_options = options_of(FitOptions, model=model, **typed)  # the limits of each number
+    accepted = {name: getattr(plan_options, name) for name in ("model", *typed)}
+    return msgspec.structs.replace(given, **accepted, notes=(*notes, *more))
 
 
 def _here(

@@ -141,7 +141,7 @@ def check_fleet(  # noqa: PLR0913  the options of the command
     )
     machines = options_of(
         Machines,
-        files=tuple(fspath(one) for one in files),
+        files=tuple(fspath(file) for file in files),
         slurm=slurm,
         ray=ray,
         kubernetes=kubernetes,
@@ -185,8 +185,8 @@ def examine_fleet(  # noqa: PLR0913  each is of one fleet
         if set(machines.files) == {"-"}:
             what = "no snapshot on standard input; expected one per line"
         misuse(what if machines.files else "no machines were found", _TELLS)
-    found, who = evaluate(rows, engine, checks), this_identity()
-    report = found.report
+    evaluation, who = evaluate(rows, engine, checks), this_identity()
+    report = evaluation.report
     report = replace(
         report,
         odd=tuple(replace(redacted(o, who), node=o.node, nodes=o.nodes) for o in report.odd),
@@ -194,7 +194,7 @@ def examine_fleet(  # noqa: PLR0913  each is of one fleet
         since=since(last, report) if last else None,
         seconds=round(time.perf_counter() - began, 3),
     )
-    return found._replace(report=report)
+    return evaluation._replace(report=report)
 
 
 def read_report(file: str) -> FleetReport:
@@ -204,8 +204,8 @@ def read_report(file: str) -> FleetReport:
     with refusing(bad, _WRITES, f"{file} is not an earlier result: "):
         last = msgspec.json.decode(data, type=FleetReport)
     nodes = (
-        replace(one, node=plain(one.node), findings=tuple(map(plain, one.findings)))
-        for one in last.nodes
+        replace(node, node=plain(node.node), findings=tuple(map(plain, node.findings)))
+        for node in last.nodes
     )
     return replace(last, taken=plain(last.taken), nodes=tuple(nodes))
 
@@ -220,16 +220,16 @@ def pod_manifest(machines: Machines) -> PodManifest:
 
 def engine_of(machines: Machines) -> str:
     """Return what names the machines: "files", or one of ENGINES. Raises DoctorError if none or several do."""
-    named = [name for name in ENGINES if getattr(machines, name) is not None]
-    if len(named) + bool(machines.files) != 1:
-        several = " and ".join(f"--{name}" for name in ["from"] * bool(machines.files) + named)
-        what = f"{several} are named" if named else "no machines are named"
+    engines = [name for name in ENGINES if getattr(machines, name) is not None]
+    if len(engines) + bool(machines.files) != 1:
+        several = " and ".join(f"--{name}" for name in ["from"] * bool(machines.files) + engines)
+        what = f"{several} are named" if engines else "no machines are named"
         misuse(what, f"take one of --from, {', '.join(f'--{name}' for name in ENGINES)}")
     if machines.smoke and machines.profile:
         misuse("--smoke trains in the environment that each node has", "leave out --profile")
-    if named != ["kubernetes"] and machines.image:
+    if engines != ["kubernetes"] and machines.image:
         misuse("--manifest and --image are for pods", "add --kubernetes")
-    return named[0] if named else "files"
+    return engines[0] if engines else "files"
 
 
 def judge_for(criteria: Criteria, profile: ProfileName | None, *, by_node: bool) -> Judge:
@@ -246,8 +246,12 @@ def judge_for(criteria: Criteria, profile: ProfileName | None, *, by_node: bool)
     def reason(report: Report) -> Reason:
         if report.verdict != "findings":
             return Reason(why_unknown(report))
-        counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
-        own = [one for one in counts if owner(one) == "node"]
+        counts = [
+            finding
+            for finding in report.findings
+            if not finding.accepted and fails(finding.severity)
+        ]
+        own = [finding for finding in counts if owner(finding) == "node"]
         cause = worst(own or counts)
         undecided = [id_ for id_ in grave(report) if group_of(id_) in OF_NODE]
         if undecided and not own:  # the node itself could be at fault
@@ -270,7 +274,7 @@ def _collect(machines: Machines) -> tuple[str, Generator[Job]]:
     if engine == "files":
         return engine, _files(machines.files)
     collect = import_module(f"tunedoctor.fleet.{engine}").collect
-    return engine, (one for one in collect(getattr(machines, engine), machines.how))
+    return engine, (reply for reply in collect(getattr(machines, engine), machines.how))
 
 
 def _counted(jobs: Iterable[Job], progress: Progress) -> Iterator[Job]:

@@ -28,20 +28,22 @@ def kept(name: str) -> Path | None:
     place = Path(hub_cache(os.environ)[0], f"models--{name.replace('/', '--')}")
     commit = line(place / "refs" / "main")
     folder = place / "snapshots" / commit
-    there = _COMMIT.fullmatch(commit) and (folder / "config.json").is_file()
-    return folder if there else None
+    is_complete = _COMMIT.fullmatch(commit) and (folder / "config.json").is_file()
+    return folder if is_complete else None
 
 
 def all_kept() -> list[str]:
     """Return the names of the models in the hub's cache."""
     folders = [x[8:] for x in listed(hub_cache(os.environ)[0]) if x.startswith("models--")]
-    return [name for one in folders[:_MOST] if kept(name := one.replace("--", "/", 1))]
+    return [name for cached in folders[:_MOST] if kept(name := cached.replace("--", "/", 1))]
 
 
 def offline() -> str:
     """Return the variable that forbids asking the hub; "" if it may be asked."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    return next((one for one in names if os.environ.get(one, "").upper() in _TRUE), "")
+    return next(
+        (variable for variable in names if os.environ.get(variable, "").upper() in _TRUE), ""
+    )
 
 
 def check_name(name: str, *, reach: bool) -> None:
@@ -97,6 +99,6 @@ def _token() -> str:
         return ""
     moved = {"HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": ""}
     place = Path(hub_cache({**os.environ, **moved})[0]).with_name("token")
-    said = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
-    found = said or line(os.environ.get("HF_TOKEN_PATH") or place)
-    return found if found.isascii() and found.isprintable() else ""
+    token = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
+    token_or_file = token or line(os.environ.get("HF_TOKEN_PATH") or place)
+    return token_or_file if token_or_file.isascii() and token_or_file.isprintable() else ""

@@ -82,11 +82,11 @@ class NodeTraining:
         say(f"asks {how.manager} for {how.nodes} nodes")
         prefix = "" if by_ray else f"{how.manager}: "
         with refusing((OSError, ValueError), "doctor fleet shows nodes", prefix):
-            wanted = how.nodes, str((how.ray if by_ray else how.slurm) or ""), gpus, how.exclude
+            request = how.nodes, str((how.ray if by_ray else how.slurm) or ""), gpus, how.exclude
             if how.kubernetes is not None:
                 job = pytorchjob.here(how.wait)
             else:
-                job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
+                job = on_ray(*request) if by_ray else stack.enter_context(held(*request))
         say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
         if how.check and (problems := self._problems(job, place.python, words, values)):
             return Refusal(problems=tuple(problems))
@@ -109,8 +109,8 @@ class NodeTraining:
         code = re.fullmatch(table("slurm")["exit"], what)
         if code and (signal := running.death_of(int(code[1])).name):
             what = f"ended by {signal}"
-        ended = f"{node} failed first: {what}; the other nodes were ended"
-        say(ended if node else f"it ended with exit status {ran.code}")
+        message = f"{node} failed first: {what}; the other nodes were ended"
+        say(message if node else f"it ended with exit status {ran.code}")
         say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
         return 1
 
@@ -119,35 +119,39 @@ class NodeTraining:
     ) -> list[str]:
         """Return why nodes can't train together: their findings, what differs, what they don't see of each other."""
         how, criteria, out = self._options, self._criteria, Path(str(values.get("out") or "out"))
-        asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
+        snapshot_command = ("snapshot", "--profile=project", "--keep-host", "--target", python)
         device = str(values.get("device", "auto"))
         files = _files_of(words, values)
         order: dict[str, Any] = {"files": files, "device": device, "snapshot": ""}
         order["gpus"] = how.processes * (device != "cpu")
-        meet, seen = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
+        meet, problems = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
         with (
             self._interaction.progress("comparing") as progress,
             refusing(ValueError, "doctor fleet shows more"),
         ):
             progress.watch([*job.names])
             if job.rank >= 0:  # the first pod gets the snapshots of the others
-                own = child.run([sys.executable, "-m", "tunedoctor", *asked], timeout=120.0).out
-                seen, replies = meet({**order, "snapshot": own})
+                own = child.run(
+                    [sys.executable, "-m", "tunedoctor", *snapshot_command], timeout=120.0
+                ).out
+                problems, replies = meet({**order, "snapshot": own})
             else:
-                by_ray = ray.collect(job.id, How(asked), job.names)
-                replies = [*by_ray] if job.by_ray else slurm.inside(job.names, How(asked))
+                by_ray = ray.collect(job.id, How(snapshot_command), job.names)
+                replies = (
+                    [*by_ray] if job.by_ray else slurm.inside(job.names, How(snapshot_command))
+                )
             make = partial(judge_for, criteria, "project", by_node=False)
             rows = many.judged(iter(replies), make, 1)
-            found = many.evaluate(rows, "nodes", criteria.checks()).report
-            wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
-            for one in (cause for cause in found.causes if cause.finding.severity == "error"):
-                who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
-                wrong.append(f"{who}: {one.finding.id}: {one.finding.title}. Fix: {cure}")
-            if not found.unreached:
+            report = many.evaluate(rows, "nodes", criteria.checks()).report
+            wrong = [f"{name}: {why}" for name, why in report.unreached.items()]
+            for cause in (cause for cause in report.causes if cause.finding.severity == "error"):
+                who, cure = listed(cause.nodes) or "all nodes", cause.finding.cure.command
+                wrong.append(f"{who}: {cause.finding.id}: {cause.finding.title}. Fix: {cure}")
+            if not report.unreached:
                 wrong += map(describe, apart(rows, table("slurm")["alike"]))
                 wrong += self._too_little(rows, values, is_trial="--dry-run" in words)
-            if found.unreached or job.rank >= 0:
-                return [*wrong, *seen]
+            if report.unreached or job.rank >= 0:
+                return [*wrong, *problems]
             out.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(prefix=".new-", dir=out) as new:  # all must see the same folder
                 files.append(new.name)
@@ -157,25 +161,25 @@ class NodeTraining:
         self, rows: Sequence[Judged], values: Mapping[str, Any], *, is_trial: bool
     ) -> Iterator[str]:
         """Yield which nodes have too little memory, as predicted for what each has; say the forecast of a trial."""
-        seen, found = dict[Any, Needed | None](), dict[Needed, list[str]]()
+        needs_by_facts, nodes_by_needs = dict[Any, Needed | None](), dict[Needed, list[str]]()
         count = self._options.processes * self._options.nodes
         for row in rows:
             if row.source:  # otherwise another one is equal
                 snapshot = read_again(row.source)
-                seen[(*row.facts.values(),)] = needed(snapshot, values, count, os.environ)
-            if one := seen.get((*row.facts.values(),)):
-                found.setdefault(one, []).append(row.told.node)
-        for one, names in found.items():
-            if one.why:
-                yield f"{listed(names)}: {one.why}"
+                needs_by_facts[(*row.facts.values(),)] = needed(snapshot, values, count, os.environ)
+            if needs := needs_by_facts.get((*row.facts.values(),)):
+                nodes_by_needs.setdefault(needs, []).append(row.told.node)
+        for needs, names in nodes_by_needs.items():
+            if needs.why:
+                yield f"{listed(names)}: {needs.why}"
             elif is_trial:
-                self._interaction.say(f"{listed(names)}: {one.told}")
+                self._interaction.say(f"{listed(names)}: {needs.told}")
 
 
 def _files_of(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return the files that all nodes have to see alike: configurations, data, model and the trainer."""
-    names = [one for one in words if not one.startswith("--")]
+    names = [word for word in words if not word.startswith("--")]
     names += [str(values.get(key) or "") for key in ("data", "eval_data", "model", "template")]
-    places = (Path(one).expanduser() for one in names if one)
-    every = chain(*([one, *one.glob("*")] for one in places))
-    return [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
+    places = (Path(name).expanduser() for name in names if name)
+    every = chain(*([path, *path.glob("*")] for path in places))
+    return [str(path) for path in (*every, LAUNCHER, TRAINER) if path.is_file()]

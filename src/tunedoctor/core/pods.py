@@ -102,8 +102,10 @@ def _require_below(mount: str, values: Mapping[str, Any], claim: str) -> None:
 def _command(options: PodOptions, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return the command of each pod: the same training, with its configuration as options."""
     command = ["/opt/doctor/bin/doctor", "train", *spelled(values), "--kubernetes"]
-    given = {name: getattr(options, name) for name in ("nodes", "processes", "wait", "target")}
-    command += [f"--{name}={value}" for name, value in given.items() if value]
+    options_to_pass = {
+        name: getattr(options, name) for name in ("nodes", "processes", "wait", "target")
+    }
+    command += [f"--{name}={value}" for name, value in options_to_pass.items() if value]
     if options.own:
         command.append("--self")
     if options.no_check:

@@ -39,6 +39,6 @@ def write_policy(
     text = "\n".join([*from_good(take()), ""])
     if output == "-":
         return Policy(text)
-    said = "; loosen what may differ, then run doctor check"
-    write_file(output, text, said=said, interaction=interaction)
+    note = "; loosen what may differ, then run doctor check"
+    write_file(output, text, said=note, interaction=interaction)
     return Policy(text, output)

@@ -35,9 +35,9 @@ class Needed(NamedTuple):
 
 def check_words(arguments: Sequence[str]) -> None:
     """Have the trainer look at words and files before anything is loaded; raises DoctorError."""
-    ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
-    if ended.code == 2:
-        raise DoctorError(" ".join(ended.err.split()), ended.err)
+    completed = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
+    if completed.code == 2:
+        raise DoctorError(" ".join(completed.err.split()), completed.err)
 
 
 def check_model(model: str, *, reach: bool) -> None:
@@ -49,8 +49,8 @@ def check_model(model: str, *, reach: bool) -> None:
     if path is None:
         check_name(model, reach=reach)
     elif path.suffix == ".gguf":
-        way = "name a .gguf file, a folder, or owner/name"
-        with refusing((OSError, MemoryModelError), way, f"{path}: "):
+        advice = "name a .gguf file, a folder, or owner/name"
+        with refusing((OSError, MemoryModelError), advice, f"{path}: "):
             gguf_head(path)
 
 
@@ -59,19 +59,19 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
     try:
         shape = model_of(str(config.get("model", "")))
         devices, config = devices_of(snapshot, config)
-        found = forecast(config, shape, devices, processes)
+        estimate = forecast(config, shape, devices, processes)
         why = _disk(shape, config, processes, environ)
         why = why or too_large(config, shape, devices, processes)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
-    peak = f"{found.peak_gib:.3g} GiB plus the libraries"
+    peak = f"{estimate.peak_gib:.3g} GiB plus the libraries"
     return Needed(f"estimated memory for samples of max_length tokens: {peak}", why)
 
 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
     """Return the GPUs to train on, or the RAM if the CPU trains, and the precision there."""
     is_cpu = config.get("device") == "cpu"
-    unsure = any(isinstance(snapshot.get(one), Unknown) for one in (NvidiaGpus, AmdGpus))
+    unsure = any(isinstance(snapshot.get(kind), Unknown) for kind in (NvidiaGpus, AmdGpus))
     if not is_cpu and (unsure or gpus_of(snapshot)):
         return here(snapshot)[0], config
     if config.get("precision", "auto") == "auto":
@@ -86,9 +86,11 @@ def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], 
 def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     """Return which disk has too little space for the training; "" if all have enough."""
     space, model = disk(shape, run_of(config, processes)), str(config["model"])
-    steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 100))
+    steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 0))
     alone = 0 < steps <= every or str(config.get("resume", "")).lower() == "true"
-    written = space.checkpoint_gb * 1e9 * (1 if alone else int(config.get("keep", 2)) + 1)
+    has_best = bool(config.get("eval_data") or config.get("eval_share"))  # kept in addition
+    most = 1 if alone else int(config.get("keep", 2)) + 1
+    written = space.checkpoint_gb * 1e9 * (most + has_best)
     out = Path(str(config.get("out") or "out")).absolute()
     if model.endswith(".gguf") and not (out / "base").is_dir():  # it is unpacked there
         width = 4 if config.get("precision") == "fp32" else 2
@@ -97,9 +99,9 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     if not (config_file(model) or kept(model)):
         cache, variable = hub_cache(environ)
         places.append((Path(cache), space.download_gb * 1e9, f"set {variable} to another folder"))
-    for place, size, way in places:
-        there = next(one for one in (place, *place.parents) if one.exists())
-        if (free := shutil.disk_usage(there).free) < size:
+    for place, size, advice in places:
+        existing = next(folder for folder in (place, *place.parents) if folder.exists())
+        if (free := shutil.disk_usage(existing).free) < size:
             has, wants = f"{free / 1e9:,.1f} GB free", f"{size / 1e9:,.1f} GB will be written"
-            return f"{there} has {has}, but {wants}; {way}; --no-check starts anyway"
+            return f"{existing} has {has}, but {wants}; {advice}; --no-check starts anyway"
     return ""

@@ -30,7 +30,7 @@ _TOO_LARGE = "use a smaller model, or a machine with more memory"
 def trainer_source() -> str:
     """Return the trainer as one file, with its parts inserted where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("plot", "input", "rows", "screen", "data", "state"):
+    for name in ("plot", "input", "rows", "screen", "data", "state", "keep", "pairs"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         code = text.partition("from __future__ import annotations\n\n")[2]
         before += _IMPORT_OF_A_PART.sub("", code)

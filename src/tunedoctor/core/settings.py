@@ -32,14 +32,14 @@ def effective_settings(settings: Settings, criteria: Criteria) -> EffectiveSetti
     `criteria`: made of `settings`.
     """
     values = msgspec.to_builtins(settings.config)
-    names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
+    names = [field for field in Config.__struct_fields__ if field not in ("mirrors", "policy")]
     places = {name: settings.file if name in settings.given else "default" for name in names}
     for name in ("fail_on", "unknown"):  # strict = true changes both
         if values[name] != getattr(criteria, name):
             values[name], places[name] = getattr(criteria, name), "strict"
-    found = [Setting(name.replace("_", "-"), values[name], places[name]) for name in names]
+    effective = [Setting(name.replace("_", "-"), values[name], places[name]) for name in names]
     urls = [(str(name), url, settings.file) for name, url in settings.config.mirrors.items()]
-    urls += [(name, one.url, one.place) for name, one in mirrors().items()]
-    found += [Setting(f"mirrors.{name}", url, place) for name, url, place in urls]
-    found += [Setting(one.id, one.said, settings.file) for one in settings.rules]
-    return EffectiveSettings(file=settings.file, settings=tuple(found))
+    urls += [(name, mirror.url, mirror.place) for name, mirror in mirrors().items()]
+    effective += [Setting(f"mirrors.{name}", url, place) for name, url, place in urls]
+    effective += [Setting(rule.id, rule.said, settings.file) for rule in settings.rules]
+    return EffectiveSettings(file=settings.file, settings=tuple(effective))

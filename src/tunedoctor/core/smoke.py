@@ -104,16 +104,16 @@ def smoke_test(  # noqa: PLR0913  the options of the command
         strict=strict,
     )
     check_combinations(options)
-    asked = request_of(options)
+    request = request_of(options)
     place = announce_start(require_target(choose_target(target)), interaction)
-    asked = with_data(asked, place)
-    answer, _ = run_smoke(asked, place, Criteria.over(strict=strict).checks(), interaction)
+    request = with_data(request, place)
+    answer, _ = run_smoke(request, place, Criteria.over(strict=strict).checks(), interaction)
     return redacted(answer, this_identity())
 
 
 def request_of(options: SmokeOptions) -> Asked:
     """Return what to run. Raises DoctorError before any work if it cannot be run."""
-    asked = Asked(
+    request = Asked(
         device=options.device,
         model=options.model,
         data=options.data,
@@ -125,41 +125,43 @@ def request_of(options: SmokeOptions) -> Asked:
         minutes=options.minutes or (_LOAD_MINUTES if options.long else 0.0),
         node=options.node,
     )
-    _check(asked)
-    return asked
+    _check(request)
+    return request
 
 
-def with_data(asked: Asked, place: Target) -> Asked:
+def with_data(request: Asked, place: Target) -> Asked:
     """Return the request with its data as JSON Lines; `place` may have pyarrow, which reads Parquet and Arrow."""
-    if not asked.data:
-        return asked
+    if not request.data:
+        return request
     from tunedoctor.core.training_data import first_as_lines  # noqa: PLC0415  few name data
 
-    return asked._replace(data=first_as_lines(asked.data, _ROWS, (sys.executable, place.python)))
+    return request._replace(
+        data=first_as_lines(request.data, _ROWS, (sys.executable, place.python))
+    )
 
 
 def run_smoke(
-    asked: Asked, place: Target, checks: tuple[Check, ...], interaction: Interaction = SILENT
+    request: Asked, place: Target, checks: tuple[Check, ...], interaction: Interaction = SILENT
 ) -> tuple[SmokeResult, Snapshot]:
     """Train, and return the result, and the facts collected in the meantime together with those of the run."""
-    taken = _taking(place)
+    take = _taking(place)
     if place.problem:
-        return not_started(taken(), place.problem), taken()
-    return _trained(asked, place, taken, checks, interaction)
+        return not_started(take(), place.problem), take()
+    return _trained(request, place, take, checks, interaction)
 
 
 def _begun(work: Callable[[], T]) -> "Future[T]":
     """Start work in a thread; the process can end without waiting for it."""
-    made: Future[T] = Future()
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
-            made.set_result(work())
+            future.set_result(work())
         except BaseException as error:  # noqa: BLE001  raised again where it is wanted
-            made.set_exception(error)
+            future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return made
+    return future
 
 
 def _taking(place: Target) -> Callable[[], Snapshot]:
@@ -170,9 +172,9 @@ def _taking(place: Target) -> Callable[[], Snapshot]:
 
 
 def _trained(
-    asked: Asked,
+    request: Asked,
     place: Target,
-    taken: Callable[[], Snapshot],
+    take: Callable[[], Snapshot],
     checks: tuple[Check, ...],
     interaction: Interaction,
 ) -> tuple[SmokeResult, Snapshot]:
@@ -180,9 +182,9 @@ def _trained(
     began, readings = time.perf_counter(), list[Reading]()
     with interaction.progress() as progress:
         runs = run_all(
-            asked, place.python, os.environ, progress.step, watching(reader_of(taken), readings)
+            request, place.python, os.environ, progress.step, watching(reader_of(take), readings)
         )
-    return build_result(runs, asked, taken(), checks, time.perf_counter() - began, readings)
+    return build_result(runs, request, take(), checks, time.perf_counter() - began, readings)
 
 
 def as_check(  # noqa: PLR0913  each is of the look
@@ -198,14 +200,14 @@ def as_check(  # noqa: PLR0913  each is of the look
 
     Return the facts with those of the run, the checks with one about the run, and the run's part of the report.
     """
-    asked = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
-    ended = None
+    request = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
+    outcome = None
     if not place.problem:
-        work = _begun(partial(_trained, asked, place, lambda: snapshot, checks, interaction))
+        work = _begun(partial(_trained, request, place, lambda: snapshot, checks, interaction))
         with suppress(TimeoutError):
-            ended = work.result(None if seconds == math.inf else seconds)
+            outcome = work.result(None if seconds == math.inf else seconds)
     why = place.problem or f"no answer in {seconds:.1f} s, the limit of --timeout"
-    answer, after = ended or (not_started(snapshot, why), snapshot)
+    answer, after = outcome or (not_started(snapshot, why), snapshot)
     if (runtime := snapshot.find(Runtime)) and not runtime.remembered:  # a deep look tells more
         after = after.having(runtime)
     report = ReportSmoke(
@@ -215,12 +217,14 @@ def as_check(  # noqa: PLR0913  each is of the look
         losses=answer.losses,
         tokens_per_second=answer.tokens_per_second,
         peak=answer.peak,
-        stages=tuple(one.fact() for one in answer.stages),
+        stages=tuple(stage.fact() for stage in answer.stages),
     )
     failed = outcome_check(answer)
-    causes = {one.finding for one in answer.blames}
+    causes = {blame.finding for blame in answer.blames}
     more = {True: (failed.id,), False: ()}
-    with_it = (replace(one, explains=one.explains + more[one.id in causes]) for one in checks)
+    with_it = (
+        replace(check, explains=check.explains + more[check.id in causes]) for check in checks
+    )
     return after, (*with_it, failed), report
 
 
@@ -230,8 +234,8 @@ def _ranks_of(text: str) -> int:
         return 0
     if text == "all":
         snapshot = take_snapshot(NO_TARGET)
-        found = snapshot.find(NvidiaGpus) or snapshot.find(AmdGpus)
-        count = len(found.gpus) if found else 0
+        gpus = snapshot.find(NvidiaGpus) or snapshot.find(AmdGpus)
+        count = len(gpus.gpus) if gpus else 0
         if count < 2:
             misuse(
                 f"--gpus all needs two GPUs or more, but this machine has {count}",
@@ -243,16 +247,16 @@ def _ranks_of(text: str) -> int:
     return int(text)
 
 
-def _check(asked: Asked) -> None:
+def _check(request: Asked) -> None:
     """Refuse before any work what can't be run."""
-    if not DEVICE.fullmatch(asked.device):
-        misuse(f"--device is {asked.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
-    if asked.model and not (Path(asked.model) / "config.json").is_file():
-        misuse(f"{asked.model} contains no config.json", "name the folder of a model")
-    if asked.model:
-        check_folder(asked.model)
-    if asked.data and not Path(asked.data).is_file():
-        misuse(f"{asked.data} is not a file", "name a .jsonl, .csv or text file")
+    if not DEVICE.fullmatch(request.device):
+        misuse(f"--device is {request.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
+    if request.model and not (Path(request.model) / "config.json").is_file():
+        misuse(f"{request.model} contains no config.json", "name the folder of a model")
+    if request.model:
+        check_folder(request.model)
+    if request.data and not Path(request.data).is_file():
+        misuse(f"{request.data} is not a file", "name a .jsonl, .csv or text file")
 
 
 def check_combinations(options: SmokeOptions) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from pathlib import Path
 
 from tunedoctor.core.arguments import Place, public
 from tunedoctor.core.environment import (
@@ -15,7 +16,7 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
 from tunedoctor.facts import Target
-from tunedoctor.transaction import undoing
+from tunedoctor.transaction import project_states, undoing
 from tunedoctor.transaction.outcome import State, UndoResult
 
 
@@ -37,6 +38,27 @@ def states(target: Place = None) -> tuple[State, ...]:
     named = None if target is None else os.fspath(target)
     who = this_identity()
     return tuple(redacted(one, who) for one in kept_states(choose_target(target), named))
+
+
+@public
+def undo_project(folder: Place = None, state: str | None = None) -> UndoResult:
+    """Restore the files that `fix_project` changed, byte for byte; a file that was changed since stays as it is."""
+    if state == "":
+        misuse("the id is empty", "leave it out, or give it a value")
+    result = project_states.undo_project(_project_folder(folder), state or "")
+    return redacted(result, this_identity())
+
+
+def saved_project_states(folder: Place = None) -> tuple[State, ...]:
+    """Return the states of a project that `undo_project` can restore, newest first."""
+    return redacted(project_states.project_states(_project_folder(folder)), this_identity())
+
+
+def _project_folder(folder: Place) -> Path:
+    path = Path(os.fspath(folder or "."))
+    if not path.is_dir():
+        misuse(f"{path} is not a folder", "name the folder of a project")
+    return path.absolute()
 
 
 def restore(

@@ -43,6 +43,15 @@ _LONG = b"a" * 16
 _AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
 
 
+_PAIR_COUNTS = ("pairs", "longer", "shorter", "chosen", "rejected")
+_SCORES = (
+    ("score_chosen", "score_rejected"), ("chosen_score", "rejected_score"),
+    ("chosen_rating", "rejected_rating"), ("chosen-rating", "rejected-rating"),
+    ("rating_chosen", "rating_rejected"), ("chosen_reward", "rejected_reward"),
+)  # fmt: skip
+"""Columns with the scores of both answers, such as those of UltraFeedback's releases."""
+
+
 class Mark(NamedTuple):
     """The fingerprint of a row, for comparing it with others."""
 
@@ -51,6 +60,10 @@ class Mark(NamedTuple):
     prompt: int
     """Digest of the text before the first answer; 0 if there is none."""
     sketch: bytes
+    pair: int = 0
+    """Digest of a preference pair; 0 for other rows."""
+    opposite: int = 0
+    """Digest that the pair would have with its answers exchanged."""
 
 
 @dataclass
@@ -64,6 +77,15 @@ class Tally:
     faulty: int = 0
     tokens: int = 0
     learned: int = 0
+    pairs: int = 0
+    """Preference pairs without a fault that prevents training."""
+    longer: int = 0
+    """Those of them whose chosen answer is longer."""
+    shorter: int = 0
+    """Those of them whose chosen answer is shorter."""
+    chosen: int = 0
+    """Characters of their chosen answers."""
+    rejected: int = 0
     seen: Counter[str] = field(default_factory=Counter)
     """Faults by kind, and blank lines."""
     places: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
@@ -89,7 +111,7 @@ class Tally:
 
     def merge(self, other: "Tally") -> None:
         """Add the counts of a later part of the same file; its marks and samples are left to the caller."""
-        for name in ("lines", "unreadable", "rows", "faulty", "tokens", "learned"):
+        for name in ("lines", "unreadable", "rows", "faulty", "tokens", "learned", *_PAIR_COUNTS):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.seen.update(other.seen)
         for kind, lines in other.places.items():
@@ -147,6 +169,9 @@ def row(
     sample = train_rows.sample_of(value)
     found.forms[sample.form] += 1
     problems = train_rows.faults_of(sample) + cut_answers(sample)
+    if sample.form == "preference":
+        _count_pair(found, sample, is_sound=not problems)
+        problems += swapped_scores(value)
     if sample.turns and sample.form not in ("unknown", "text"):
         found.orders[order(sample)] += 1
     strings = {key: text for key, text in value.items() if isinstance(text, str)}
@@ -198,6 +223,27 @@ def cut_answers(sample: train_rows.Sample) -> list[train_rows.Fault]:
     return found
 
 
+def swapped_scores(row: dict[str, object]) -> list[train_rows.Fault]:
+    """Find a pair whose rejected answer has the higher score."""
+    for columns in _SCORES:
+        good, bad = (row.get(name) for name in columns)
+        if isinstance(good, int | float) and isinstance(bad, int | float) and good < bad:
+            return [("swapped-pair", f"{columns[0]} {good:g}, {columns[1]} {bad:g}")]
+    return []
+
+
+def _count_pair(found: Tally, sample: train_rows.Sample, *, is_sound: bool) -> None:
+    """Count which answer is longer."""
+    if is_sound:
+        sides = (sample.turns, sample.rejected)
+        good, bad = (sum(len(text) for _, text in side[sample.shared :]) for side in sides)
+        found.pairs += 1
+        found.longer += good > bad
+        found.shorter += good < bad
+        found.chosen += good
+        found.rejected += bad
+
+
 def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked) -> str:
     turns = sample.turns
     # halves of characters can't be written as UTF-8
@@ -213,13 +259,20 @@ def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked)
     found.tokens += tokens
     found.learned += learned
     found.lengths[rounded(tokens)] += 1
+    pair = opposite = 0
+    if sample.form == "preference":  # one prompt and answer can be in several pairs
+        other = b"\n".join([text.encode("utf-8", "surrogatepass") for _, text in sample.rejected])
+        pair, opposite = digest(data + b"\0" + other), digest(other + b"\0" + data)
+        data += b"\n" + other
     own = digest(data)
     # what the user says before the first answer, unless that is nothing, or all
     roles = [role for role, _ in turns]
     end = roles.index("assistant") if "assistant" in roles else 0
     before = [part for role, part in zip(roles[:end], parts, strict=False) if role != "system"]
     prompt = digest(b"\n".join(before)) if before else 0
-    found.marks.append(Mark(number, own, prompt, sketch(data) if asked.near else b""))
+    found.marks.append(
+        Mark(number, own, prompt, sketch(data) if asked.near else b"", pair, opposite)
+    )
     if asked.sampled:
         key = digest(b"%d:%d" % (number, own))
         found.samples.append((key, _encode([number, sample.form, turns])))

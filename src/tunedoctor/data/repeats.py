@@ -80,6 +80,11 @@ class Digests:
             at = (at + 1) & mask
         return at
 
+    def get(self, digest: int) -> Place | None:
+        """Return where a digest was seen first, or None."""
+        at = self._slot(digest or 1)
+        return _place(self._places[at]) if self._keys[at] else None
+
     def first(self, digest: int, file: int, line: int) -> Place | None:
         """Return where a digest was seen first; if it is new, store it and return None."""
         key = digest or 1

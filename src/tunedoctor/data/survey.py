@@ -18,6 +18,8 @@ from tunedoctor.data.rows import KINDS, Rows, unread
 from tunedoctor.system import workers
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+_MANY_PAIRS, _BIASED, _TIMES_LONGER = 100, 0.8, 1.3
+"""A length bias: in this share of so many pairs one side is longer, and by this factor over all of them."""
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
     "same row": ("duplicate", "leak"),
     "much alike": ("near-duplicate", "near-leak"),
@@ -73,6 +75,7 @@ class Survey:
         self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
+        self._pairs = Digests()
         self._sketches = Sketches()
         splits = {one.split for one in sources}
         self._several = len(splits) > 1
@@ -129,6 +132,8 @@ class Survey:
     def _compare(self, file: int, part: Tally) -> None:
         mine = self.sources[file].split
         for mark in part.marks:
+            if mark.pair:
+                self._compare_pair(file, part, mark)
             before, kind = self._earlier(file, mark)
             if before is None:
                 continue
@@ -139,6 +144,14 @@ class Survey:
                 self._leaks[kind, source.split, mine] += 1
             elif fault:
                 part.fault(fault, mark.line, f"as {where}line {before.line}")
+
+    def _compare_pair(self, file: int, part: Tally, mark: Mark) -> None:
+        """Report a pair whose answers an earlier one has the other way round."""
+        before = self._pairs.get(mark.opposite) if mark.opposite != mark.pair else None
+        if before is not None:
+            where = f"{self.sources[before.file].path.name} " if before.file != file else ""
+            part.fault("opposite-pair", mark.line, f"as {where}line {before.line}")
+        self._pairs.first(mark.pair, file, mark.line)
 
     def _earlier(self, file: int, mark: Mark) -> tuple[Place | None, LeakKind]:
         if before := self._rows.first(mark.digest, file, mark.line):
@@ -155,8 +168,27 @@ class Survey:
         if len(forms) > 1 and "mixed-forms" not in self.tallies[0].seen:
             names = ", ".join(f"{name} {n}" for name, n in forms.most_common(6))
             self.tallies[0].fault("mixed-forms", 0, names)
+        if bias := self._length_bias():
+            self.tallies[0].fault("length-bias", 0, bias)
         found = [self._fault(*one) for one in self.total("seen").items()]
         return tuple(sorted(found, key=lambda one: (_ORDER[one.severity], -one.count)))
+
+    def _length_bias(self) -> str:
+        """Return by how much the answers of one side are longer; "" if there is no bias, or it was reported."""
+        names = ("pairs", "longer", "shorter", "chosen", "rejected")
+        pairs, longer, shorter, chosen, rejected = (
+            sum(getattr(one, name) for one in self.tallies) for name in names
+        )
+        if pairs < _MANY_PAIRS or "length-bias" in self.tallies[0].seen:
+            return ""
+        sides = (("chosen", longer, chosen, rejected), ("rejected", shorter, rejected, chosen))
+        for side, count, mine, other in sides:
+            if count >= _BIASED * pairs and mine >= _TIMES_LONGER * max(1, other):
+                share, times = f"{count / pairs:.0%} of {pairs:,} pairs", mine / max(1, other)
+                return (
+                    f"the {side} answer is longer in {share}, {times:.1f} times as long on average"
+                )
+        return ""
 
     def _fault(self, kind: str, count: int) -> DataFault:
         files = zip(self.sources, self.tallies, strict=True)

@@ -59,13 +59,13 @@ def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
     if not wanted_ids:
         return tuple(f for f in diagnosis.causes if f.severity != "note")
     every = (*diagnosis.causes, *symptoms_of(diagnosis))
-    return tuple(one for one in every if one.check.id in wanted_ids)
+    return tuple(diagnosed for diagnosed in every if diagnosed.check.id in wanted_ids)
 
 
 def symptoms_of(diagnosis: Diagnosis) -> tuple[Found, ...]:
     """Return the findings that follow from a cause, each once."""
-    every = (one for several in diagnosis.symptoms.values() for one in several)
-    return tuple({one.check.id: one for one in every}.values())
+    every = (symptom for several in diagnosis.symptoms.values() for symptom in several)
+    return tuple({symptom.check.id: symptom for symptom in every}.values())
 
 
 def drafted(
@@ -76,16 +76,24 @@ def drafted(
     For a suspected finding the cure is only printed: a change based on a suspicion may fix nothing. If no fix handles a
     finding, its own cure is printed.
     """
-    several = sorted(fixes, key=lambda one: not one.cures)
-    made: list[Drafted] = []
-    for found in findings:
-        suited = [fix for fix in several if not fix.cures or found.check.id in fix.cures]
-        drafts = ((fix.id, call(fix.run, snapshot, found.finding)) for fix in suited)
-        every = [Drafted(found, one, id_) for id_, one in drafts if isinstance(one, Draft)]
-        changing = [one for one in every if one.changes and not found.finding.settle]
-        telling = [one for one in every if not one.changes]
-        made.append(next(iter((*changing, *telling)), Drafted(found, told_by(found.finding), "")))
-    return tuple(made)
+    ordered = sorted(fixes, key=lambda fix: not fix.cures)
+    result: list[Drafted] = []
+    for diagnosed in findings:
+        suited = [fix for fix in ordered if not fix.cures or diagnosed.check.id in fix.cures]
+        drafts = ((fix.id, call(fix.run, snapshot, diagnosed.finding)) for fix in suited)
+        every = [
+            Drafted(diagnosed, draft, id_) for id_, draft in drafts if isinstance(draft, Draft)
+        ]
+        changing = [
+            drafted_fix
+            for drafted_fix in every
+            if drafted_fix.changes and not diagnosed.finding.settle
+        ]
+        advising = [drafted_fix for drafted_fix in every if not drafted_fix.changes]
+        result.append(
+            next(iter((*changing, *advising)), Drafted(diagnosed, told_by(diagnosed.finding), ""))
+        )
+    return tuple(result)
 
 
 def cures_shown(
@@ -96,30 +104,34 @@ def cures_shown(
     If no environment was examined, as for a report, nothing can be carried out, and each cause keeps its own cure.
     """
     target = snapshot.find(Target)
-    ours = [one for one in diagnosis.causes if one.finding.cure.ours]
+    ours = [diagnosed for diagnosed in diagnosis.causes if diagnosed.finding.cure.ours]
     if target and ours:
-        ours = [one.found for one in drafted(ours, snapshot, fixes()) if one.changes]
-    shown: dict[str, Cure] = {}
+        ours = [
+            drafted_fix.found
+            for drafted_fix in drafted(ours, snapshot, fixes())
+            if drafted_fix.changes
+        ]
+    cures: dict[str, Cure] = {}
     for cause, several in reversed(diagnosis.symptoms.items()):
-        ids = (one.check.id for one in several)
-        shown |= dict.fromkeys(ids, advise(f"Fix {cause}: this follows from it"))
-    for one in diagnosis.causes:
-        cure = one.finding.cure
-        if one in ours and cure.installs:
-            rank = SEVERITIES.index(one.severity)
-            beside = [o.finding.cure for o in ours if SEVERITIES.index(o.severity) <= rank]
-            cure = _narrowed(cure, beside, target)
-        elif cure.ours and one not in ours:
+        ids = (symptom.check.id for symptom in several)
+        cures |= dict.fromkeys(ids, advise(f"Fix {cause}: this follows from it"))
+    for diagnosed in diagnosis.causes:
+        cure = diagnosed.finding.cure
+        if diagnosed in ours and cure.installs:
+            rank = SEVERITIES.index(diagnosed.severity)
+            others = [o.finding.cure for o in ours if SEVERITIES.index(o.severity) <= rank]
+            cure = _narrowed(cure, others, target)
+        elif cure.ours and diagnosed not in ours:
             cure = structs.replace(cure, steps=(Command(command=cure.command),))
-        shown[one.check.id] = cure
-    return shown
+        cures[diagnosed.check.id] = cure
+    return cures
 
 
-def _narrowed(cure: Cure, beside: Sequence[Cure], target: Target | None) -> Cure:
+def _narrowed(cure: Cure, others: Sequence[Cure], target: Target | None) -> Cure:
     """Return a cure with the range that all cures next to it allow, or the planner's command if no range is enough."""
     requested: dict[str, list[str]] = {}
-    for one in (step for other in beside for step in other.installs):
-        for name, specifier in map(parted, one.requirements):
+    for install in (step for other in others for step in other.installs):
+        for name, specifier in map(parted, install.requirements):
             requested.setdefault(name, []).append(specifier)
     steps: list[AnyCureStep] = []
     for step in cure.steps:
@@ -128,8 +140,10 @@ def _narrowed(cure: Cure, beside: Sequence[Cure], target: Target | None) -> Cure
             continue
         left = {text: narrowed(requested[parted(text)[0]]) for text in step.requirements}
         if None in left.values():
-            there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
-            return tell(f"doctor fix{there}")
+            target_option = (
+                f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
+            )
+            return tell(f"doctor fix{target_option}")
         words = (text.removesuffix(parted(text)[1]) + (left[text] or "") for text in left)
         steps.append(structs.replace(step, requirements=tuple(words)))
     return structs.replace(cure, steps=tuple(steps))

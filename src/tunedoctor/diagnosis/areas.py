@@ -46,9 +46,11 @@ def _exceptions() -> dict[str, str]:
 
 
 def _status(name: str, diagnosis: Diagnosis) -> AreaStatus:
-    symptoms = (one for several in diagnosis.symptoms.values() for one in several)
-    found = [cause for cause in (*diagnosis.causes, *symptoms) if area_of(cause.check.id) == name]
-    severities = {one.severity for one in found}
+    symptoms = (symptom for several in diagnosis.symptoms.values() for symptom in several)
+    findings = [
+        cause for cause in (*diagnosis.causes, *symptoms) if area_of(cause.check.id) == name
+    ]
+    severities = {finding.severity for finding in findings}
     for severity in SEVERITIES:
         if severity in severities:
             return severity

@@ -31,16 +31,18 @@ def with_declarations(report: Report, project: Project, relative_to: Path) -> Re
     if not project.declarations:
         return report
 
-    def declared(one: ReportFinding) -> ReportFinding:
-        found = find_declaration(one, project)
-        if found is None:
-            return one
-        path = os.path.join(project.folder, found.file)  # noqa: PTH118
-        inside = Path(path).is_relative_to(relative_to)
-        shown = os.path.relpath(path, relative_to) if inside else path
-        text = clean_text(found.text)[:_LONGEST]
-        file = Path(shown).as_posix()
-        return replace(one, declared=ReportDeclaration(file=file, line=found.line, text=text))
+    def declared(finding: ReportFinding) -> ReportFinding:
+        declaration = find_declaration(finding, project)
+        if declaration is None:
+            return finding
+        path = os.path.join(project.folder, declaration.file)  # noqa: PTH118
+        is_inside = Path(path).is_relative_to(relative_to)
+        shown_path = os.path.relpath(path, relative_to) if is_inside else path
+        text = clean_text(declaration.text)[:_LONGEST]
+        file = Path(shown_path).as_posix()
+        return replace(
+            finding, declared=ReportDeclaration(file=file, line=declaration.line, text=text)
+        )
 
     return replace(
         report,
@@ -49,14 +51,14 @@ def with_declarations(report: Report, project: Project, relative_to: Path) -> Re
     )
 
 
-def find_declaration(one: ReportFinding, project: Project) -> Declaration | None:
+def find_declaration(finding: ReportFinding, project: Project) -> Declaration | None:
     """Return the first declaration that excludes what a finding's fix installs, or declares what it removes."""
-    for step in one.cure.steps:
+    for step in finding.cure.steps:
         if isinstance(step, PipInstall):
             for requirement in step.requirements:
-                name, wanted = parted(requirement)
+                name, specifier = parted(requirement)
                 for declaration in _of(project, name):
-                    if excludes(declaration.specifier, wanted):
+                    if excludes(declaration.specifier, specifier):
                         return declaration
         elif isinstance(step, PipUninstall):
             for name in step.names:
@@ -65,13 +67,13 @@ def find_declaration(one: ReportFinding, project: Project) -> Declaration | None
     return None
 
 
-def excludes(declared: str, wanted: str) -> bool:
+def excludes(declared: str, required: str) -> bool:
     """Return whether no version meets both specifiers."""
-    if not declared or not wanted:
+    if not declared or not required:
         return False
     # a local label is no matter of a range: ==2.9.1+cpu is ==2.9.1 for it
-    return narrowed((declared, wanted.partition("+")[0])) is None
+    return narrowed((declared, required.partition("+")[0])) is None
 
 
 def _of(project: Project, name: str) -> list[Declaration]:
-    return [one for one in project.of(name) if one.kind in _CAUSES]
+    return [declaration for declaration in project.of(name) if declaration.kind in _CAUSES]

@@ -127,48 +127,48 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
     """Return the differences; `checks` are those of both reports."""
     by_id = {check.id: check for check in checks}
     if a.snapshot and b.snapshot:
-        uses = Counter(kind for one in by_id.values() for kind in kinds_of(one))
+        uses = Counter(kind for check in by_id.values() for kind in kinds_of(check))
         kinds = sorted(KINDS, key=lambda kind: -uses[kind])  # kinds that most checks use come first
         subjects = [(kind.__name__, a.snapshot.get(kind), b.snapshot.get(kind)) for kind in kinds]
     else:
         subjects = [(n, getattr(a.report, n), getattr(b.report, n)) for n in ("target", "machine")]
-    changes = {name: [*changes_of(name, one, other)] for name, one, other in subjects}
+    changes = {name: [*changes_of(name, first, second)] for name, first, second in subjects}
     findings: list[FindingDifference] = []
     for has, lacks, side in ((a, b, "a"), (b, a, "b")):
         outcomes = _outcomes(lacks.report)
-        for one in _only(has.report, lacks.report):
+        for finding in _only(has.report, lacks.report):
             sets: list[list[Item]] = []
-            if has.snapshot and lacks.snapshot and one.id in by_id:
-                sets = explained(has.snapshot, lacks.snapshot, by_id[one.id])
+            if has.snapshot and lacks.snapshot and finding.id in by_id:
+                sets = explained(has.snapshot, lacks.snapshot, by_id[finding.id])
             findings.append(
                 FindingDifference(
-                    id=one.id,
-                    severity=one.severity,
-                    title=one.title,
+                    id=finding.id,
+                    severity=finding.severity,
+                    title=finding.title,
                     side=side,  # type: ignore[arg-type]
-                    found=one.found,
-                    other=outcomes.get(one.id, ""),
+                    found=finding.found,
+                    other=outcomes.get(finding.id, ""),
                     explained_by=tuple(within(chain(*sets), changes)),
                     together=len({item.kind for item in chain(*sets[:1])}) > 1,
                 )
             )
-    findings.sort(key=lambda one: SEVERITIES.index(one.severity))
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     explains: dict[Change, list[str]] = {}
-    for found in findings:
-        for change in found.explained_by:
-            explains.setdefault(change, []).append(found.id)
-    others = [one for one in chain(*changes.values()) if one not in explains]
-    telling = [one for one in others if not incidental(one.fact, one.field)]
+    for finding_difference in findings:
+        for change in finding_difference.explained_by:
+            explains.setdefault(change, []).append(finding_difference.id)
+    others = [change for change in chain(*changes.values()) if change not in explains]
+    significant = [change for change in others if not incidental(change.fact, change.field)]
     return Difference(
         a=a.side,
         b=b.side,
         findings=tuple(findings),
         facts=tuple(
-            FactDifference(**structs.asdict(one), explains=tuple(explains.get(one, ())))
-            for one in (*explains, *sorted(telling, key=_importance))
+            FactDifference(**structs.asdict(change), explains=tuple(explains.get(change, ())))
+            for change in (*explains, *sorted(significant, key=_importance))
         ),
         same=sum(not some for some in changes.values()),
-        left_out=len(others) - len(telling),
+        left_out=len(others) - len(significant),
     )
 
 
@@ -177,8 +177,10 @@ def _importance(change: Change) -> tuple[bool, int, int]:
     kinds = (*_FIRST_KINDS, *_LAST_KINDS)
     place = kinds.index(change.fact) if change.fact in kinds else len(_FIRST_KINDS)
     stack: list[str] = table("probes")["shown"]
-    named = _PACKAGE.search(change.field)
-    package = stack.index(named[1]) if named and named[1] in stack else len(stack)
+    package_match = _PACKAGE.search(change.field)
+    package = (
+        stack.index(package_match[1]) if package_match and package_match[1] in stack else len(stack)
+    )
     is_last = change.fact in _LAST_KINDS or bool(_BOOKKEEPING.search(change.field))
     return is_last, place, package
 
@@ -188,25 +190,30 @@ def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict
     result: dict[Change, None] = {}
     for item in items:
         every = changes[item.kind.__name__]
-        some = [one for one in every if item.covers(one.field)] or every
-        telling = [one for one in some if not incidental(one.fact, one.field)]
-        result |= dict.fromkeys(telling or some)
+        some = [change for change in every if item.covers(change.field)] or every
+        significant = [change for change in some if not incidental(change.fact, change.field)]
+        result |= dict.fromkeys(significant or some)
     return result
 
 
-def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
+def _only(own: Report, other: Report) -> Iterator[ReportFinding]:
     """Yield the findings that count and that `there` lacks, without symptoms of a finding that is already listed."""
-    has = {finding.id for finding in (*there.findings, *there.symptoms)}
-    told = {id_ for finding in here.findings if finding.id not in has for id_ in finding.explains}
-    for finding in (*here.findings, *(found for found in here.symptoms if found.id not in told)):
+    has = {finding.id for finding in (*other.findings, *other.symptoms)}
+    explained_ids = {
+        id_ for finding in own.findings if finding.id not in has for id_ in finding.explains
+    }
+    for finding in (
+        *own.findings,
+        *(symptom for symptom in own.symptoms if symptom.id not in explained_ids),
+    ):
         if finding.id not in has and not finding.accepted:
             yield finding
 
 
 def _outcomes(report: Report) -> dict[str, str]:
-    found = dict.fromkeys(report.passed, "passed")
-    found |= {id_: f"undecided: {why}" for id_, why in report.unknown.items()}
-    return found | {
+    outcomes = dict.fromkeys(report.passed, "passed")
+    outcomes |= {id_: f"undecided: {why}" for id_, why in report.unknown.items()}
+    return outcomes | {
         id_: f"does not apply to this machine: {why}" for id_, why in report.skipped.items()
     }
 
@@ -222,8 +229,8 @@ class Item(NamedTuple):
     @property
     def path(self) -> str:
         """Its path in the fact."""
-        there = self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
-        return f"{there}.{self.name}" if self.name else there
+        path = self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
+        return f"{path}.{self.name}" if self.name else path
 
     def covers(self, path: str) -> bool:
         """Return whether a change is inside it."""
@@ -242,14 +249,14 @@ def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item
     blind = check.id in diagnose(well, [check]).unknown
 
     def goes(items: Iterable[Item]) -> bool:
-        seen = diagnose(exchanged(failing, well, items), [check])
-        return not seen.causes and (blind or check.id not in seen.unknown)
+        diagnosis = diagnose(exchanged(failing, well, items), [check])
+        return not diagnosis.causes and (blind or check.id not in diagnosis.unknown)
 
     kinds = dict.fromkeys(kinds_of(check))
     differ = [Item(kind) for kind in kinds if failing.get(kind) != well.get(kind)]
     if goes(()) or not goes(differ):
         return []
-    sets = [[one] for one in differ if goes([one])] or [_fewest(differ, goes)]
+    sets = [[item] for item in differ if goes([item])] or [_fewest(differ, goes)]
     return [_narrowed(some, failing, well, goes) for some in sets]
 
 
@@ -270,14 +277,18 @@ def _mixed(own: Any, other: Any, keys: Iterable[tuple[str | None, str]]) -> Any:
     """Return a field with these parts, or values of parts, taken from another; the whole other field for None."""
     if (None, "") in keys:
         return other
-    mine, theirs, wanted = dict(_parts(own)), _parts(other), {key for key, name in keys if not name}
+    mine, theirs, whole_keys = (
+        dict(_parts(own)),
+        _parts(other),
+        {key for key, name in keys if not name},
+    )
     for key, name in keys:
         if key and name:
             mine[key] = structs.replace(mine[key], **{name: getattr(theirs[key], name)})
-    mixed = {key: theirs.get(key) if key in wanted else part for key, part in mine.items()}
-    mixed |= {key: part for key, part in theirs.items() if key in wanted}
-    held = {key: part for key, part in mixed.items() if part is not None}
-    return held if isinstance(own, Mapping) else tuple(held.values())
+    mixed = {key: theirs.get(key) if key in whole_keys else part for key, part in mine.items()}
+    mixed |= {key: part for key, part in theirs.items() if key in whole_keys}
+    present = {key: part for key, part in mixed.items() if part is not None}
+    return present if isinstance(own, Mapping) else tuple(present.values())
 
 
 def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
@@ -289,9 +300,9 @@ def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -
             items.append(Item(kind))
             continue
         for field in kind.__struct_fields__:
-            one, two = getattr(own, field), getattr(other, field)
-            if one != two:
-                mine, theirs = _parts(one), _parts(two)
+            first, second = getattr(own, field), getattr(other, field)
+            if first != second:
+                mine, theirs = _parts(first), _parts(second)
                 keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
                 # parts that only one side has are tried without first
                 keys.sort(key=lambda key: key not in mine or key not in theirs)
@@ -309,10 +320,13 @@ def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -
 def _values(item: Item, failing: Snapshot, well: Snapshot) -> list[Item]:
     """Return the differing values of a part that both sides have under the same name, else the item."""
     kind, field, key, _ = item
-    sides = (_parts(getattr(one.get(kind), field, None)).get(key or "") for one in (failing, well))
-    one, two = (structs.asdict(s) if isinstance(s, msgspec.Struct) else {} for s in sides)
-    differ = [name for name in one if two and one[name] != two[name]]
-    alike = differ and {*[*one][:2]}.isdisjoint(differ)  # the first values are its name
+    sides = (
+        _parts(getattr(snapshot.get(kind), field, None)).get(key or "")
+        for snapshot in (failing, well)
+    )
+    first, second = (structs.asdict(s) if isinstance(s, msgspec.Struct) else {} for s in sides)
+    differ = [name for name in first if second and first[name] != second[name]]
+    alike = differ and {*[*first][:2]}.isdisjoint(differ)  # the first values are its name
     return [Item(kind, field, key, name) for name in differ] if alike else [item]
 
 
@@ -334,20 +348,20 @@ def changes_of(
     name: str, a: FactOrLack | msgspec.Struct, b: FactOrLack | msgspec.Struct
 ) -> Iterator[Change]:
     """Yield the differences between two answers of one kind; equal answers are skipped."""
-    without = [one for one in (a, b) if isinstance(one, Absent | Unknown)]
+    without = [answer for answer in (a, b) if isinstance(answer, Absent | Unknown)]
     alike = len(without) == 2 and (type(a) is type(b) or NOT_PROBED in without)
     if a == b or alike:
         return
     if without:
         yield Change(fact=name, field="", a=words_of(a), b=words_of(b))
         return
-    one, other = flat(a), flat(b)
-    paths = [path for path in {**one, **other} if one.get(path) != other.get(path)]
-    lone = {path for path in paths if path not in one or path not in other}
+    first, second = flat(a), flat(b)
+    paths = [path for path in {**first, **second} if first.get(path) != second.get(path)]
+    lone = {path for path in paths if path not in first or path not in second}
     for path in paths:
         if path.rpartition(".")[0] in lone:
             continue  # the part that contains it exists on one side only
-        mine, theirs = one.get(path), other.get(path)
+        mine, theirs = first.get(path), second.get(path)
         if isinstance(mine, tuple) and isinstance(theirs, tuple) and {*mine} != {*theirs}:
             both = {*mine} & {*theirs}
             mine, theirs = (tuple(w for w in some if w not in both) for some in (mine, theirs))
@@ -365,23 +379,23 @@ def flat(of: msgspec.Struct) -> dict[str, Value]:
     return result
 
 
-def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: ANN401  of any field
+def _flatten(values: dict[str, Value], path: str, value: Any) -> None:  # noqa: ANN401  of any field
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            _flatten(found, f"{path}.{name}", getattr(value, name))
+            _flatten(values, f"{path}.{name}", getattr(value, name))
     elif parts := _parts(value):
         for key, part in parts.items():
-            there = f"{path}[{_key(key)}]"
+            part_path = f"{path}[{_key(key)}]"
             if not isinstance(part, msgspec.Struct):
-                found[there] = _plain(part)
+                values[part_path] = _plain(part)
                 continue
             names = part.__struct_fields__
             names = names[1:] if str(getattr(part, names[0])) == key else names
-            found[there] = _plain(getattr(part, names[0]))
+            values[part_path] = _plain(getattr(part, names[0]))
             for name in names[1:]:
-                _flatten(found, f"{there}.{name}", getattr(part, name))
+                _flatten(values, f"{part_path}.{name}", getattr(part, name))
     elif value not in ("", None, (), {}):
-        found[path] = _plain(value)
+        values[path] = _plain(value)
 
 
 def _parts(value: Any) -> Mapping[str, Any]:  # noqa: ANN401
@@ -403,7 +417,9 @@ def _key(key: str) -> str:
 
 def _plain(value: Any) -> Value:  # noqa: ANN401
     if isinstance(value, tuple):
-        return tuple(" ".join(one) if isinstance(one, tuple) else str(one) for one in value)
+        return tuple(
+            " ".join(element) if isinstance(element, tuple) else str(element) for element in value
+        )
     return value  # type: ignore[no-any-return]
 
 
@@ -425,8 +441,8 @@ def words_of(answer: FactOrLack | msgspec.Struct) -> str:
         return f"{type(answer).__name__.lower()}: {answer.why}"
     first = answer.__struct_fields__[0]
     value = getattr(answer, first)
-    held = flat(answer)
-    names = [(key, held.get(f"{first}[{_key(key)}]", "")) for key in _parts(value)]
+    values = flat(answer)
+    names = [(key, values.get(f"{first}[{_key(key)}]", "")) for key in _parts(value)]
     if names:
         numbered = all(key.isdigit() for key, _ in names)
         return listed(counted(f"{main}" if numbered else f"{key} {main}" for key, main in names), 3)

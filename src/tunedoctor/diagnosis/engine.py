@@ -63,21 +63,21 @@ class Diagnosis(msgspec.Struct, frozen=True):
 def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     """Run every check; a check that raises counts as undecided."""
     by_id = {check.id: check for check in checks}
-    found: dict[str, Found] = {}
+    findings: dict[str, Found] = {}
     passed: list[str] = []
     quiet: list[str] = []
     skipped: dict[str, str] = {}
     unknown: dict[str, str] = {}
-    for id_, one in by_id.items():
+    for id_, check in by_id.items():
         try:
             facts = Case(snapshot, id_)
-            outcome = call(one.run, snapshot, facts=facts)
+            outcome = call(check.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
             continue
         quiet += [id_] if outcome is None else []
         match outcome:
-            case NotRun() | None if one.by_words:
+            case NotRun() | None if check.by_words:
                 continue  # no error mentions it, which proves nothing
             case NotRun(why=Absent(why=why)):
                 skipped[id_] = why
@@ -85,31 +85,37 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = other.why
             case Unknown(why=why):
                 unknown[id_] = why
-            case None if why := _nothing_known(one, snapshot, facts):
+            case None if why := _nothing_known(check, snapshot, facts):
                 unknown[id_] = why
-            case None if _NOBODY in map(snapshot.get, kinds_of(one)):
+            case None if _NOBODY in map(snapshot.get, _kinds_read(check, facts)):
                 skipped[id_] = _NOBODY.why
             case None:
                 passed.append(id_)
             case finding:
-                found[id_] = Found(one, finding.told_by(one))
-    weighed = [one for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
-    less = [
-        found.pop(one.check.id) for one in weighed if not _shown_by_machine(one.check, snapshot)
+                findings[id_] = Found(check, finding.told_by(check))
+    weighed = [
+        diagnosed
+        for id_, diagnosed in findings.items()
+        if diagnosed.claims and outweighed(id_, snapshot)
     ]
-    below = {id_: _follow(id_, by_id, found) for id_ in found}
+    less = [
+        findings.pop(one.check.id) for one in weighed if not _shown_by_machine(one.check, snapshot)
+    ]
+    below = {id_: _follow(id_, by_id, findings) for id_ in findings}
     pairs = ((cause, symptom) for cause, several in below.items() for symptom in several)
     # two findings that explain each other are both causes
     explained = {symptom for cause, symptom in pairs if cause not in below[symptom]}
     causes = sorted(
-        found.keys() - explained,
-        key=lambda id_: _rank(found[id_], len(below[id_]), said=_by_a_run(found[id_])),
+        findings.keys() - explained,
+        key=lambda id_: _rank(findings[id_], len(below[id_]), said=_by_a_run(findings[id_])),
     )
     return Diagnosis(
-        causes=tuple(found[id_] for id_ in causes),
+        causes=tuple(findings[id_] for id_ in causes),
         symptoms={
             id_: tuple(
-                sorted((found[s] for s in below[id_] if s in explained), key=lambda f: _rank(f, 0))
+                sorted(
+                    (findings[s] for s in below[id_] if s in explained), key=lambda f: _rank(f, 0)
+                )
             )
             for id_ in causes
         },
@@ -129,62 +135,75 @@ def _shown_by_machine(check: Check, snapshot: Snapshot) -> bool:
     )
 
 
-def _by_a_run(one: Found) -> bool:
+def _by_a_run(diagnosed: Found) -> bool:
     """Return whether an error of a run shows it, or a run of the environment's own code proved it."""
-    return bool(one.finding.said) or any(
+    return bool(diagnosed.finding.said) or any(
         want.kind is Runtime and not (want.absent or want.unknown)
-        for want in wants(one.check.run).values()
+        for want in wants(diagnosed.check.run).values()
     )
 
 
 def _rank(
-    one: Found, explains: int, *, said: bool = False
+    diagnosed: Found, explains: int, *, said: bool = False
 ) -> tuple[int, bool, bool, bool, int, str]:
     """Sort key: worst first; then errors of a run, which block it, before versions; words of a text last."""
-    severity = SEVERITIES.index(one.severity)
-    return (severity, one.check.advice, not said, one.check.by_words, -explains, one.check.id)
+    severity = SEVERITIES.index(diagnosed.severity)
+    return (
+        severity,
+        diagnosed.check.advice,
+        not said,
+        diagnosed.check.by_words,
+        -explains,
+        diagnosed.check.id,
+    )
 
 
-def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:
+def _follow(id_: str, checks: dict[str, Check], findings: dict[str, Found]) -> set[str]:
     """Return the ids of findings that follow from `id_`; a note does not explain a finding that stops training."""
-    one = found[id_]  # a suspected cause explains its symptoms like a proved one
-    own = SEVERITIES.index(one.finding.severity or one.check.severity)
-    reached = _reach(id_, checks) & found.keys()
-    return {one for one in reached if own <= SEVERITIES.index(found[one].severity)}
+    diagnosed = findings[id_]  # a suspected cause explains its symptoms like a proved one
+    own = SEVERITIES.index(diagnosed.finding.severity or diagnosed.check.severity)
+    reached = _reach(id_, checks) & findings.keys()
+    return {symptom for symptom in reached if own <= SEVERITIES.index(findings[symptom].severity)}
 
 
 def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
     """Return the ids that follow from `id_` over any number of steps, without itself."""
-    seen: set[str] = set()
+    visited: set[str] = set()
     todo = list(checks[id_].explains)
     while todo:
-        one = todo.pop()
-        if one not in seen:
-            seen.add(one)
-            todo += checks[one].explains if one in checks else ()
-    return seen - {id_}
+        current = todo.pop()
+        if current not in visited:
+            visited.add(current)
+            todo += checks[current].explains if current in checks else ()
+    return visited - {id_}
 
 
-def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
+def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
     """Return why a check that accepts unknown facts had nothing to work with; "" if it had something.
 
     For a pasted text: the last fact it used is unknown, or it only looked for errors; or all of its facts
     are unknown.
     """
-    answers = [snapshot.get(kind) for kind in kinds_of(one)]
+    answers = [snapshot.get(kind) for kind in _kinds_read(check, facts)]
     if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
         return NOT_TOLD.why
     if all(isinstance(answer, Unknown) for answer in answers):
-        return next((one.why for one in answers if isinstance(one, Unknown)), "")
-    return "" if snapshot.find(Target) or any(known_of(one, snapshot)) else NOT_TOLD.why
+        return next((answer.why for answer in answers if isinstance(answer, Unknown)), "")
+    return "" if snapshot.find(Target) or any(known_of(check, snapshot)) else NOT_TOLD.why
 
 
-def kinds_of(one: Check) -> list[type[Fact]]:
+def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:
+    """Return the kinds of facts that a check has read: its parameters, and what it looked up."""
+    parameters = [want.kind for name, want in wants(check.run).items() if "." not in name]
+    return [*dict.fromkeys((*parameters, *facts.looked_up))]
+
+
+def kinds_of(check: Check) -> list[type[Fact]]:
     """Return the kinds of facts that a check uses."""
-    return [want.kind for want in wants(one.run).values()]
+    return [want.kind for want in wants(check.run).values()]
 
 
-def known_of(one: Check, snapshot: Snapshot) -> list[bool]:
+def known_of(check: Check, snapshot: Snapshot) -> list[bool]:
     """Return for each fact that a check uses, errors excepted, whether it is known."""
-    kinds = (kind for kind in kinds_of(one) if kind not in (Errors, Knowledge))
+    kinds = (kind for kind in kinds_of(check) if kind not in (Errors, Knowledge))
     return [snapshot.find(kind) is not None for kind in kinds]

@@ -32,8 +32,8 @@ class Profile(msgspec.Struct, frozen=True, rename={"raised": "raise"}):
 
     def looks_at(self, target: kinds.Target) -> bool:
         """Return whether an environment is examined; for a runner only one that the user named."""
-        found = target.chosen_by in FOUND
-        return self.environment == "wanted" or (self.environment == "named" and not found)
+        was_discovered = target.chosen_by in FOUND
+        return self.environment == "wanted" or (self.environment == "named" and not was_discovered)
 
 
 @cache
@@ -64,21 +64,21 @@ class Gate(NamedTuple):
         bar = -1 if self.fail_on == "never" else SEVERITIES.index(self.fail_on)
         return SEVERITIES.index(severity) <= bar
 
-    def accepts(self, one: Found) -> str:
+    def accepts(self, diagnosed: Found) -> str:
         """Return why a finding does not count, "" if it does; one that became worse counts as new."""
-        if one.check.id in self.ignored or not self.known:
-            return self.ignored.get(one.check.id, "")
-        had = self.known.get(fingerprint(one.check.id, one.finding.found))
-        as_bad = had and SEVERITIES.index(had) <= SEVERITIES.index(one.severity)
+        if diagnosed.check.id in self.ignored or not self.known:
+            return self.ignored.get(diagnosed.check.id, "")
+        had = self.known.get(fingerprint(diagnosed.check.id, diagnosed.finding.found))
+        as_bad = had and SEVERITIES.index(had) <= SEVERITIES.index(diagnosed.severity)
         return "in the baseline" if as_bad else ""
 
 
 def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
     """Return a snapshot limited to what a profile examines; facts known only at run time are removed."""
-    one, target = profile(name), snapshot.find(kinds.Target)
+    chosen_profile, target = profile(name), snapshot.find(kinds.Target)
     later = kinds.Absent(why=f"--profile {name}: only known at run time")
-    gone = dict.fromkeys(one.later, later)
-    if target is None or target.chosen_by == "none" or one.looks_at(target):
+    gone = dict.fromkeys(chosen_profile.later, later)
+    if target is None or target.chosen_by == "none" or chosen_profile.looks_at(target):
         return snapshot.having(**gone) if gone else snapshot
     nobody, not_run = (kinds.Absent(why=why) for why in (NO_ENVIRONMENT, NOT_RUN))
     gone |= dict.fromkeys(table("profiles")["environment"], nobody)
@@ -88,24 +88,30 @@ def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
 
 def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
     """Return the checks that a profile runs, and the policy's checks for what it examines."""
-    one = profile(name)
-    of = ["machine"] * (not one.later) + ["environment"] * (one.environment != "none")
-    some = (check for check in checks if check.id not in one.skip)
+    chosen_profile = profile(name)
+    of = ["machine"] * (not chosen_profile.later) + ["environment"] * (
+        chosen_profile.environment != "none"
+    )
+    some = (check for check in checks if check.id not in chosen_profile.skip)
     return tuple(c for c in some if not c.id.startswith(PREFIX) or c.group in of)
 
 
 def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
     """Return the diagnosis with the findings raised to errors that the profile treats as errors."""
     worse = profile(name).raised
-    if not any(found.check.id in worse for found in diagnosis.causes):
+    if not any(cause.check.id in worse for cause in diagnosis.causes):
         return diagnosis
 
-    def as_error(found: Found) -> Found:
-        if found.check.id not in worse:
-            return found
-        return structs.replace(found, finding=structs.replace(found.finding, severity="error"))
+    def as_error(diagnosed: Found) -> Found:
+        if diagnosed.check.id not in worse:
+            return diagnosed
+        return structs.replace(
+            diagnosed, finding=structs.replace(diagnosed.finding, severity="error")
+        )
 
-    causes = sorted(map(as_error, diagnosis.causes), key=lambda one: SEVERITIES.index(one.severity))
+    causes = sorted(
+        map(as_error, diagnosis.causes), key=lambda diagnosed: SEVERITIES.index(diagnosed.severity)
+    )
     return structs.replace(diagnosis, causes=tuple(causes))
 
 
@@ -113,10 +119,10 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?: [KMGT]?i?B\b)?")
 """Includes the unit of a size, because 900 MiB can become 1.1 GiB."""
 
 
-def fingerprint(id_: str, found: str) -> str:
+def fingerprint(id_: str, observation: str) -> str:
     """Return 32 hex digits of the id and the finding's text without numbers: sizes and versions change."""
     import hashlib  # noqa: PLC0415  OpenSSL costs 7 ms, and most reports need none
 
     # redacted as for sharing: the same on every machine, and for text that is already redacted
-    text = f"{id_}\n{_NUMBER.sub('0', redact_text(found, this_identity(shared=True)))}"
+    text = f"{id_}\n{_NUMBER.sub('0', redact_text(observation, this_identity(shared=True)))}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

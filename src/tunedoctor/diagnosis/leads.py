@@ -54,18 +54,22 @@ def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first, without those that were found or that facts rule out."""
-    told = [cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
-    cleared = {id_ for one in told for id_ in one.clears}
-    found = {one.id for one in told} | cleared
-    some = [check for check in checks if check.id not in found | diagnosis.skipped.keys()]
-    quiet = {one.id for one in some if one.id in diagnosis.quiet and _ruled_out(one, snapshot)}
-    open_ = {one.id: one for one in some if one.id not in quiet}
+    found_checks = [
+        cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))
+    ]
+    cleared = {id_ for check in found_checks for id_ in check.clears}
+    excluded = {check.id for check in found_checks} | cleared
+    some = [check for check in checks if check.id not in excluded | diagnosis.skipped.keys()]
+    quiet = {
+        check.id for check in some if check.id in diagnosis.quiet and _ruled_out(check, snapshot)
+    }
+    open_ = {check.id: check for check in some if check.id not in quiet}
     alike = snapshot.find(kinds.Resembles)
     best = alike.causes[0].cause if alike and alike.causes else ""
     leads = [] if best in cleared else [*leads_to(snapshot, open_)]
-    known = {lead.id for lead in leads}
-    less = (one for one in diagnosis.outweighed if one.check.id not in known)
-    leads += [_suspect(one.check, OUTWEIGHED, one.finding.said) for one in less]
+    lead_ids = {lead.id for lead in leads}
+    less = (diagnosed for diagnosed in diagnosis.outweighed if diagnosed.check.id not in lead_ids)
+    leads += [_suspect(diagnosed.check, OUTWEIGHED, diagnosed.finding.said) for diagnosed in less]
     return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
 
 
@@ -74,19 +78,19 @@ def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSus
 
     A symptom is left out if a check that explains it is at least as likely.
     """
-    told = snapshot.find(kinds.Resembles)
+    resembled = snapshot.find(kinds.Resembles)
     leads: list[ReportSuspect] = []
-    for cause in told.causes if told else ():
+    for cause in resembled.causes if resembled else ():
         check = checks.get(cause.cause)
         if check and not any(check.id in checks[lead.id].explains for lead in leads):
             leads.append(_suspect(check, cause.likelihood, cause.because))
     return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
 
 
-def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
+def _ruled_out(check: Check, snapshot: Snapshot) -> bool:
     """Return whether a check that found nothing knew most of the facts that it uses."""
-    known = known_of(one, snapshot)
-    return sum(known) > len(known) / 2
+    is_known = known_of(check, snapshot)
+    return sum(is_known) > len(is_known) / 2
 
 
 def doubtful(snapshot: Snapshot) -> str:

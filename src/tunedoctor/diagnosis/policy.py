@@ -37,10 +37,10 @@ def policy_checks(rules: Iterable[Rule], file: str) -> tuple[findings.Check, ...
 def _bound(function: Callable[..., findings.Result], rule: Rule) -> Callable[..., findings.Result]:
     """Return a copy of a function bound to `rule`: its code tells which facts a check uses, so partial() won't do."""
     code: Any = function
-    made = FunctionType(code.__code__, code.__globals__, code.__name__)
-    made.__annotations__ = code.__annotations__
-    made.__kwdefaults__ = {"rule": rule}
-    return made
+    copy = FunctionType(code.__code__, code.__globals__, code.__name__)
+    copy.__annotations__ = code.__annotations__
+    copy.__kwdefaults__ = {"rule": rule}
+    return copy
 
 
 def _what(rule: Rule) -> str:
@@ -48,20 +48,22 @@ def _what(rule: Rule) -> str:
     return f"{rule.row.what} ({rule.name})" if both else rule.row.what or rule.name
 
 
-def _breach(rule: Rule, found: str, cure: findings.Cure | None = None) -> findings.Finding:
+def _breach(rule: Rule, observation: str, cure: findings.Cure | None = None) -> findings.Finding:
     """Return the finding; `found` describes the actual state."""
     row = rule.row
     number = int(rule.wanted) if isinstance(rule.wanted, bool) else rule.wanted
     text = row.cure.replace("{wanted}", rule.said).replace("{number}", str(number))
     own = findings.tell(text, row.who) if row.command else findings.advise(text, row.who)
-    return findings.Finding(found=f"{found}; the policy requires {rule.said}", cure=cure or own)
+    return findings.Finding(
+        found=f"{observation}; the policy requires {rule.said}", cure=cure or own
+    )
 
 
-def _meets(version: str, wanted: str) -> bool | None:
+def _meets(version: str, specifier: str) -> bool | None:
     """Return whether a version meets a specifier; its local label is compared if the specifier names one."""
-    if (pin := findings.exact(f"x{wanted}")) and "+" in wanted:
+    if (pin := findings.exact(f"x{specifier}")) and "+" in specifier:
         return version == pin[1]
-    return within(version, wanted)
+    return within(version, specifier)
 
 
 def _versioned(
@@ -85,13 +87,13 @@ def _package(
     rule: Rule,
 ) -> findings.Result:
     name = rule.name or rule.key
-    there: Any = packages.get(name)
+    installed: Any = packages.get(name)
     if name == "torch" and isinstance(torch, kinds.TorchBuild):
-        there = torch  # with its local label
+        installed = torch  # with its local label
     cure = findings.pip(interpreter, "install", f"{name}{rule.wanted}")
-    if there is None:
+    if installed is None:
         return _breach(rule, f"{name} is not installed", cure)
-    return _versioned(rule, name, there.version, cure)
+    return _versioned(rule, name, installed.version, cure)
 
 
 def _driver(driver: kinds.NvidiaDriver | Unknown | None, *, rule: Rule) -> findings.Result:
@@ -118,14 +120,14 @@ def _gpus(
 
 def _count(*several: Fact | Unknown | None) -> int:
     count = 0
-    for one in several:
-        match one:
+    for fact in several:
+        match fact:
             case kinds.NvidiaGpus():
-                count += len(one.gpus)
+                count += len(fact.gpus)
             case kinds.AmdGpus():
-                count += len(_cards(one))
+                count += len(_cards(fact))
             case kinds.IntelGpu(discrete=True):
-                count += len(one.names)
+                count += len(fact.names)
             case kinds.AppleGpu():
                 count += 1
             case _:
@@ -143,17 +145,17 @@ def _each(
     rule: Rule,
     drivers: Iterable[Fact | Unknown | None],
     wrong: Iterable[str],
-    told: Sequence[object],
+    reported: Sequence[object],
 ) -> findings.Result:
     """Check every GPU: `wrong` describes those that fail, `told` has the value that the driver reports for each."""
     if some := listed(counted(wrong)):
         return _breach(rule, f"{rule.row.what} is {some}")
     if silent := next((driver for driver in drivers if isinstance(driver, Unknown)), None):
         return silent
-    if not told:
+    if not reported:
         return _breach(rule, rule.row.none, findings.advise("Run on a machine with such GPUs"))
     untold = Unknown(why=f"the driver does not report {rule.row.what} for every GPU")
-    return untold if any(one in (None, "") for one in told) else None
+    return untold if any(value in (None, "") for value in reported) else None
 
 
 def _gpu_memory(
@@ -161,26 +163,31 @@ def _gpu_memory(
 ) -> findings.Result:
     gpus: list[kinds.NvidiaGpu | kinds.AmdGpu] = [*_cards(amd)]
     gpus += nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(gpu.index, gpu.memory_total or None) for gpu in gpus]
-    small = (f"{gib(size)} (GPU {i})" for i, size in told if size and size < rule.wanted)
-    return _each(rule, (nvidia, amd), small, [size for _, size in told])
+    sizes = [(gpu.index, gpu.memory_total or None) for gpu in gpus]
+    small = (f"{gib(size)} (GPU {i})" for i, size in sizes if size and size < rule.wanted)
+    return _each(rule, (nvidia, amd), small, [size for _, size in sizes])
 
 
 def _nvidia(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
-    told = [(gpu, getattr(gpu, rule.key.replace("-", "_"))) for gpu in gpus]
+    values = [(gpu, getattr(gpu, rule.key.replace("-", "_"))) for gpu in gpus]
     if rule.row.kind == "flag":
         is_ = "off" if rule.wanted else "on"
-        wrong = [f"{is_} (GPU {one.index})" for one, flag in told if flag is (not rule.wanted)]
+        wrong = [f"{is_} (GPU {gpu.index})" for gpu, flag in values if flag is (not rule.wanted)]
     else:
-        some = ((one, code) for one, code in told if code)
-        wrong = [f"{code} ({one.name})" for one, code in some if not within(code, rule.wanted)]
-    return _each(rule, (nvidia,), wrong, [value for _, value in told])
+        some = ((gpu, code) for gpu, code in values if code)
+        wrong = [f"{code} ({gpu.name})" for gpu, code in some if not within(code, rule.wanted)]
+    return _each(rule, (nvidia,), wrong, [value for _, value in values])
 
 
 def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> findings.Result:
-    told = [card.gfx for card in _cards(amd)]
-    return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
+    targets = [card.gfx for card in _cards(amd)]
+    return _each(
+        rule,
+        (amd,),
+        (target for target in targets if target and target not in rule.wanted),
+        targets,
+    )
 
 
 def _ram(ram: kinds.Memory, *, rule: Rule) -> findings.Result:
@@ -194,33 +201,39 @@ def _ram(ram: kinds.Memory, *, rule: Rule) -> findings.Result:
 def _shm(shared: kinds.SharedMemory | Unknown | None, *, rule: Rule) -> findings.Result:
     if not isinstance(shared, kinds.SharedMemory):
         return shared or _breach(rule, rule.row.none)
-    there = f"{rule.row.what} has {gib(shared.total)}"
-    return None if shared.total >= rule.wanted else _breach(rule, there)
+    observation = f"{rule.row.what} has {gib(shared.total)}"
+    return None if shared.total >= rule.wanted else _breach(rule, observation)
 
 
 def _disk(disks: kinds.Disks, *, rule: Rule) -> findings.Result:
-    one = next((disk for disk in disks.disks if disk.use == rule.name), None)
-    if one is None:
+    chosen_disk = next((disk for disk in disks.disks if disk.use == rule.name), None)
+    if chosen_disk is None:
         return Unknown(why=f"no {rule.name} folder was examined")
-    if one.free >= rule.wanted:
+    if chosen_disk.free >= rule.wanted:
         return None
-    text = rule.row.cure.replace("{wanted}", rule.said).replace("{hint}", one.hint or "a link")
-    return _breach(rule, f"{one.path} has {gib(one.free)} free", findings.advise(text))
+    text = rule.row.cure.replace("{wanted}", rule.said).replace(
+        "{hint}", chosen_disk.hint or "a link"
+    )
+    return _breach(
+        rule, f"{chosen_disk.path} has {gib(chosen_disk.free)} free", findings.advise(text)
+    )
 
 
 def _variable(
     environment: kinds.Environment, host: kinds.Host | Unknown | None, *, rule: Rule
 ) -> findings.Result:
-    value, wanted = environment.get(rule.name), rule.wanted
+    value, required = environment.get(rule.name), rule.wanted
     if value is None and not looked_for(rule.name, environment.more):
         return Unknown(
             why=f"a snapshot does not contain {rule.name}; run doctor check on the machine itself"
         )
-    if (value is not None) == wanted if isinstance(wanted, bool) else value == wanted:
+    if (value is not None) == required if isinstance(required, bool) else value == required:
         return None
     # the value is not shown, because it can be a secret
-    how = "not set" if value is None else "set" if wanted is False else "set to another value"
-    cure = findings.set_variable(host, rule.name, wanted or None) if wanted is not True else None
+    how = "not set" if value is None else "set" if required is False else "set to another value"
+    cure = (
+        findings.set_variable(host, rule.name, required or None) if required is not True else None
+    )
     return _breach(rule, f"{rule.name} is {how}", cure or findings.advise(f"set {rule.name}"))
 
 
@@ -228,8 +241,8 @@ def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> findings.Resul
     speed = smoke.tokens_per_second if isinstance(smoke, kinds.Smoke) else None
     if speed is None:
         return Unknown(why="nothing was trained; doctor check --smoke measures the speed")
-    there = f"the training ran at {speed:.0f} tokens/s"
-    return None if speed >= rule.wanted else _breach(rule, there)
+    observation = f"the training ran at {speed:.0f} tokens/s"
+    return None if speed >= rule.wanted else _breach(rule, observation)
 
 
 _JUDGES: dict[str, Callable[..., findings.Result]] = {
@@ -246,27 +259,27 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     """
     facts = Facts(snapshot)
     cards, amd = facts.nvidia.gpus, _cards(snapshot.find(kinds.AmdGpus))
-    each = [card.memory_total or 0 for card in cards] + [one.memory_total or 0 for one in amd]
+    each = [card.memory_total or 0 for card in cards] + [card.memory_total or 0 for card in amd]
     sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
     codes = sorted({x.compute_capability for x in cards if pep440(x.compute_capability)}, key=parts)
     python, driver = facts.interpreter.version, facts.nvidia_driver.version
     count = _count(*(snapshot.find(kind) for kind in GPUS))
-    targets = sorted({one.gfx for one in amd if one.gfx})
-    found: dict[str, object] = {"python": f"=={minor(python)}.*"} if pep440(python) else {}
-    found |= {"driver": f">={driver}"} if pep440(driver) else {}
-    found |= {"gpus": count} if count else {}
-    found |= {"compute-capability": f">={codes[0]}"} if codes else {}
-    found |= {"gfx": targets} if targets else {}
+    targets = sorted({card.gfx for card in amd if card.gfx})
+    entries: dict[str, object] = {"python": f"=={minor(python)}.*"} if pep440(python) else {}
+    entries |= {"driver": f">={driver}"} if pep440(driver) else {}
+    entries |= {"gpus": count} if count else {}
+    entries |= {"compute-capability": f">={codes[0]}"} if codes else {}
+    entries |= {"gfx": targets} if targets else {}
     for name in ("mig", "ecc"):
-        told = {getattr(card, name) for card in cards}
-        found |= {name: told.pop()} if len(told) == 1 and None not in told else {}
-    found |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
+        modes = {getattr(card, name) for card in cards}
+        entries |= {name: modes.pop()} if len(modes) == 1 and None not in modes else {}
+    entries |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
     versions = {d.name: d.version for d in facts.packages.distributions if pep440(d.version)}
     yield "# Requirements taken from a machine that works. Loosen what may differ;"
     yield "# doctor explain policy lists all keys."
     yield "[policy]"
-    yield from (f"{key} = {json.dumps(value)}" for key, value in found.items())
+    yield from (f"{key} = {json.dumps(value)}" for key, value in entries.items())
     if stack := [name for name in table("probes")["shown"] if name in versions]:
         yield ""
         yield "[policy.packages]"

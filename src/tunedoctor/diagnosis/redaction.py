@@ -100,8 +100,8 @@ _SHORT = 300
 def _redacted(text: str, who: Identity, addresses: bool) -> str:  # noqa: FBT001  for the cache
     """Redact until nothing changes: hiding one part can make another recognisable."""
     for _ in range(4):
-        text, before = _once(text, who, addresses=addresses), text
-        if text == before:
+        text, previous = _once(text, who, addresses=addresses), text
+        if text == previous:
             break
     return text
 
@@ -137,14 +137,14 @@ def _own_home(text: str, who: Identity) -> str:
     return re.sub(rf"{re.escape(who.home)}(?![\w.-])", "~", text)
 
 
-def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
+def _hidden(match: "re.Match[str]", kind: Kind, who: Identity) -> str:
     """Return the match with the groups that identify something replaced."""
-    whole, start = found[0], found.start()
+    whole, start = match[0], match.start()
     groups = {"s": kind.hide, "t": kind.hide, "h": "host", "g": "user"}
-    parts = [(found.span(g), what) for g, what in groups.items() if g in found.groupdict()]
-    for (begin, end), what in sorted(parts or [(found.span(), kind.hide)], reverse=True):
-        value = found.string[begin:end]
-        if begin < 0 or begin == end or not _holds(value, what, kind, found, who):
+    parts = [(match.span(g), what) for g, what in groups.items() if g in match.groupdict()]
+    for (begin, end), what in sorted(parts or [(match.span(), kind.hide)], reverse=True):
+        value = match.string[begin:end]
+        if begin < 0 or begin == end or not _holds(value, what, kind, match, who):
             continue
         quotes = value[0] == value[-1] and value[0] in "\"'" and len(value) > 2
         at, to = begin + quotes - start, end - quotes - start
@@ -152,7 +152,7 @@ def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
     return whole
 
 
-def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Identity) -> bool:
+def _holds(value: str, what: str, kind: Kind, match: "re.Match[str]", who: Identity) -> bool:
     low = value.lower()
     if what in ("user", "host"):
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]
@@ -162,10 +162,10 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
         if kind.check == "host" and _is_public(low):
             return False
         return not (low in names("nobody") or (what == "host" and own) or number)
-    named = not kind.token and what == "secret"
-    if named and (low in names("harmless") or shape("placeholder").match(value)):
+    has_secret_name = not kind.token and what == "secret"
+    if has_secret_name and (low in names("harmless") or shape("placeholder").match(value)):
         return False
-    if (kind.mixed and not mixed(value)) or (kind.check == "address" and _is_version(value, found)):
+    if (kind.mixed and not mixed(value)) or (kind.check == "address" and _is_version(value, match)):
         return False
     return not kind.floor or bits(value) >= kind.floor
 
@@ -175,12 +175,12 @@ def _is_public(host: str) -> bool:
     return any(host == name or host.endswith(f".{name}") for name in names("public hosts"))
 
 
-def _without_tokens(found: "re.Match[str]") -> str:
+def _without_tokens(match: "re.Match[str]") -> str:
     """Return an address without the parts of its path that a service issued."""
-    scheme, _, rest = found[0].partition("://")
+    scheme, _, rest = match[0].partition("://")
     host, *parts = rest.split("/")
     if _is_public(host.lower().rpartition("@")[2].partition(":")[0]):
-        return found[0]
+        return match[0]
     for at, part in enumerate(parts):
         announced = at > 0 and bool(shape("announces").fullmatch(parts[at - 1]))
         hexadecimal = _HEX.fullmatch(part)  # the hash of a file or a commit
@@ -192,15 +192,15 @@ def _without_tokens(found: "re.Match[str]") -> str:
     return f"{scheme}://{'/'.join((host, *parts))}"
 
 
-def _is_version(number: str, found: "re.Match[str]") -> bool:
+def _is_version(number: str, match: "re.Match[str]") -> bool:
     """Return whether a number is a version of four parts, such as nvidia-cublas-cu12 12.6.4.1, and not an address."""
-    if shape("version before").search(found.string[max(0, found.start() - 60) : found.start()]):
+    if shape("version before").search(match.string[max(0, match.start() - 60) : match.start()]):
         return True
     # next to NVIDIA's wheels, whose versions go from 8 to 13
     first = int(number.partition(".")[0])
-    if not 8 <= first <= 13 or not shape("wheels").search(found.string):
+    if not 8 <= first <= 13 or not shape("wheels").search(match.string):
         return False
-    return first != 10 or "curand" in found.string
+    return first != 10 or "curand" in match.string
 
 
 def _assigned(text: str) -> str:
@@ -214,23 +214,29 @@ def _assigned(text: str) -> str:
         if hit.start() < done or shape("done").match(text, hit.start()):
             continue
         if match := shape("value").match(text, hit.start()):
-            before = text[max(done, hit.start() - 60) : hit.start()]
-            left = _LEFT.match(before)
-            if span := _value(text, hit.start() - len(before) + (left.end() if left else 0), match):
+            preceding = text[max(done, hit.start() - 60) : hit.start()]
+            left = _LEFT.match(preceding)
+            if span := _value(
+                text, hit.start() - len(preceding) + (left.end() if left else 0), match
+            ):
                 out += [text[done : span[0]], hashed("secret", text[span[0] : span[1]])]
                 done = span[1]
     return "".join([*out, text[done:]]) if done else text
 
 
-def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | None:
+def _value(text: str, start: int, match: "re.Match[str]") -> tuple[int, int] | None:
     """Return the position of the value after a name that begins at `start`, if it is a secret."""
-    group, sep = str(found.lastgroup), found["sep"].strip()
-    begin, end = found.span(group)
+    group, sep = str(match.lastgroup), match["sep"].strip()
+    begin, end = match.span(group)
     if group == "p" and (cut := shape("end").search(text, begin, end)):
         end = cut.start()
-    name, value = text[start : found.start("close")], text[begin:end]
-    before = text[max(0, start - 2) : start]
-    if (sep == ">" and before[-1:] != "<") or (sep == ":" and before[-1:] == "$") or before == "${":
+    name, value = text[start : match.start("close")], text[begin:end]
+    preceding = text[max(0, start - 2) : start]
+    if (
+        (sep == ">" and preceding[-1:] != "<")
+        or (sep == ":" and preceding[-1:] == "$")
+        or preceding == "${"
+    ):
         return None  # an XML element, or no name, as in $PWD:/x and ${TOKEN:-x}
     words = value.isalpha() and value.islower() and text[end : end + 1] == " "
     if not value or (group == "p" and sep == ":" and words and name.isalpha()):
@@ -261,8 +267,8 @@ def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True
     if value.isdigit() and not (password and len(value) > 3):
         return strong and len(value) > 13
     word = len(parts) == 1 and name.islower() and value.isalpha() and len(value) < 9
-    known = sure == {"key"} or word or any(p in names("benign") for p in parts)
-    if sure <= {*names("mild")} and (known or not strong):
+    has_benign_name = sure == {"key"} or word or any(p in names("benign") for p in parts)
+    if sure <= {*names("mild")} and (has_benign_name or not strong):
         return parts[-1] in sure and _looks_issued(value, 10 if strong else 14)
     if not strong:
         return len(value) > 5 and mixed(value) and (bits(value) > 4.5 or _looks_issued(value, 12))
@@ -295,29 +301,37 @@ def _looks_random(word: str, least: int) -> bool:
     return bits(word) >= (6.2 if len(word) < 24 else 5.7 if len(word) < 32 else 5.4)
 
 
-def _opaque(found: "re.Match[str]") -> str:
+def _opaque(match: "re.Match[str]") -> str:
     """Hide the pieces of a long word that are not names, hashes of public things, or parts of a path."""
-    word, text = found[0], found.string
-    before = text[max(0, found.start() - 100) : found.start()]
-    path = word[0] in "/.~" or before[-1:] in ("/", "\\") or shape("of files").search(before)
-    source = _HEX.match(word) and shape("of sources").search(before)
+    word, text = match[0], match.string
+    preceding = text[max(0, match.start() - 100) : match.start()]
+    path = word[0] in "/.~" or preceding[-1:] in ("/", "\\") or shape("of files").search(preceding)
+    source = _HEX.match(word) and shape("of sources").search(preceding)
     if not mixed(word) or shape("done").search(word) or path or source:
         return word
     if "/" in word:
         whole = len(word) >= 32 and any(c.isupper() for c in word) and bits(word) > 6.3
         return hashed("secret", word) if whole and "." not in word else word
-    near = (before[-40:] + word).lower()
+    near = (preceding[-40:] + word).lower()
     service = services_in(near)
     called = service and shape("called").search(near)
 
     def hide(piece: "re.Match[str]") -> str:
-        one, tail = piece[0], _TAIL.search(piece[0])
+        text_piece, tail = piece[0], _TAIL.search(piece[0])
         public = shape("of files").search(word[max(0, piece.start() - 20) : piece.start()])
-        if public or shape("mangled").match(one):
-            return one
-        random = _looks_issued(one, 12) if called else _looks_random(one, 16 if service else 20)
-        named = tail and shape("called").search(one, 0, tail.start()) and _looks_random(tail[0], 20)
-        return hashed("secret", one) if random or named else one
+        if public or shape("mangled").match(text_piece):
+            return text_piece
+        random = (
+            _looks_issued(text_piece, 12)
+            if called
+            else _looks_random(text_piece, 16 if service else 20)
+        )
+        has_secret_tail = (
+            tail
+            and shape("called").search(text_piece, 0, tail.start())
+            and _looks_random(tail[0], 20)
+        )
+        return hashed("secret", text_piece) if random or has_secret_tail else text_piece
 
     return _PIECES.sub(hide, word)
 
@@ -354,7 +368,7 @@ def unnamed(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot for sharing: names of its machine become one hash each."""
     if (node := snapshot.find(Node)) is None:
         return snapshot
-    host, name = (one and hashed("host", one) for one in (node.host, node.name))
+    host, name = (original and hashed("host", original) for original in (node.host, node.name))
     return snapshot.having(structs.replace(node, host=host, name=name))
 
 

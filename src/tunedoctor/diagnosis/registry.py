@@ -30,17 +30,20 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
     Raises:
         RegistryError: a plug-in is missing, can't be loaded, or uses an id that is taken.
     """
-    held, coded = causes(), builtin_code()
-    built = [told_by(held[i], one) if i in held else one for i, one in sorted(coded.items())]
-    built += [
-        check_of(id_, held[id_], f"checks/{id_.replace('-', '_')}.toml")
-        for id_ in sorted(held.keys() - coded.keys())
+    described, coded = causes(), builtin_code()
+    checks = [
+        told_by(described[i], check) if i in described else check
+        for i, check in sorted(coded.items())
+    ]
+    checks += [
+        check_of(id_, described[id_], f"checks/{id_.replace('-', '_')}.toml")
+        for id_ in sorted(described.keys() - coded.keys())
     ]
     modules = _plugins(plugins)
-    every: tuple[Check, ...] = _distinct("check", [*built, *(c for m in modules for c in _of(m))])
-    if untold := next((one for one in every if not one.title), None):
+    every: tuple[Check, ...] = _distinct("check", [*checks, *(c for m in modules for c in _of(m))])
+    if untitled := next((check for check in every if not check.title), None):
         msg = (
-            f"{untold.id} ({untold.origin}) has no title: give one to @check or write a .toml file of its name, "
+            f"{untitled.id} ({untitled.origin}) has no title: give one to @check or write a .toml file of its name, "
             "which tools/build_knowledge.py reads"
         )
         raise RegistryError(msg)
@@ -49,7 +52,7 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
 
 def builtin_code() -> dict[str, Check]:
     """Return the checks of the modules in checks/ by id, without what the .toml files add."""
-    return {one.id: one for module in _builtin("checks") for one in marked(module, "check")}
+    return {check.id: check for module in _builtin("checks") for check in marked(module, "check")}
 
 
 def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
@@ -59,15 +62,15 @@ def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
         RegistryError: a plug-in is missing, can't be loaded, or uses an id that is taken.
     """
     modules = [*_plugins(plugins), *_builtin("fixes")]
-    return _distinct("fix", [one for module in modules for one in marked(module, "fix")])
+    return _distinct("fix", [fix for module in modules for fix in marked(module, "fix")])
 
 
 def marked(module: ModuleType, kind: str) -> list[Any]:
     """Return the checks or fixes (`kind`) that a module marks, in order of definition."""
     # getattr on a lazy regular expression would compile it
     functions = (value for value in vars(module).values() if isinstance(value, FunctionType))
-    found = (vars(function).get(f"tunedoctor_{kind}") for function in functions)
-    return [one for one in found if one is not None and one.origin == module.__name__]
+    marks = (vars(function).get(f"tunedoctor_{kind}") for function in functions)
+    return [mark for mark in marks if mark is not None and mark.origin == module.__name__]
 
 
 def installed_plugins() -> dict[str, str]:
@@ -92,8 +95,8 @@ def _builtin(room: str) -> list[ModuleType]:
 
 def _plugins(names: Iterable[str]) -> list[ModuleType]:
     result: list[ModuleType] = []
-    installed = installed_plugins() if (wanted := tuple(names)) else {}
-    for name in wanted:
+    installed = installed_plugins() if (requested := tuple(names)) else {}
+    for name in requested:
         if name not in installed:
             msg = f"there is no plug-in {name!r}; installed: {', '.join(installed) or 'none'}"
             raise RegistryError(msg)
@@ -121,12 +124,12 @@ def _of(module: ModuleType) -> list[Check]:
         raise RegistryError(str(error)) from None
 
 
-def _distinct(kind: str, found: Iterable[Any]) -> tuple[Any, ...]:
-    seen: dict[str, Any] = {}
-    for one in found:
-        if one.id in seen:
+def _distinct(kind: str, marked_objects: Iterable[Any]) -> tuple[Any, ...]:
+    by_id: dict[str, Any] = {}
+    for marked_object in marked_objects:
+        if marked_object.id in by_id:
             what = "two checks" if kind == "check" else "two fixes"
-            msg = f"{what} are called {one.id}: {seen[one.id].origin} and {one.origin}"
+            msg = f"{what} are called {marked_object.id}: {by_id[marked_object.id].origin} and {marked_object.origin}"
             raise RegistryError(msg)
-        seen[one.id] = one
-    return tuple(seen.values())
+        by_id[marked_object.id] = marked_object
+    return tuple(by_id.values())

@@ -214,7 +214,9 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         machine=machine,
         areas=areas_of(diagnosis, summaries) if target else (),
         findings=tuple(_finding(cause, cures, diagnosis, accepted) for cause in diagnosis.causes),
-        symptoms=tuple(_finding(one, cures, diagnosis, {}) for one in symptoms_of(diagnosis)),
+        symptoms=tuple(
+            _finding(symptom, cures, diagnosis, {}) for symptom in symptoms_of(diagnosis)
+        ),
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
@@ -260,12 +262,12 @@ def _summaries(
 
 def _way_on(target: kinds.Target | None, gate: Gate) -> str:
     """Return what to run if no environment was named; "" if one was examined or none is needed."""
-    wanted = profile(gate.profile).environment == "wanted"
-    if target is None or target.chosen_by != "none" or not wanted:
+    needs_environment = profile(gate.profile).environment == "wanted"
+    if target is None or target.chosen_by != "none" or not needs_environment:
         return ""
     if target.nearby:
-        one = next((near for near in target.nearby if near.torch), target.nearby[0])
-        return f"doctor check --target {shlex.quote(one.path)} checks it"
+        nearby = next((near for near in target.nearby if near.torch), target.nearby[0])
+        return f"doctor check --target {shlex.quote(nearby.path)} checks it"
     return f"{kinds.makes(target.own)} creates one"
 
 
@@ -278,15 +280,15 @@ def _verdict(
     snapshot: Snapshot, diagnosis: Diagnosis, gate: Gate, accepted: Mapping[str, str]
 ) -> Verdict:
     target = snapshot.find(kinds.Target)
-    wanted = profile(gate.profile).environment == "wanted"
+    needs_environment = profile(gate.profile).environment == "wanted"
     if target and target.chosen_by == "none":
         # an image is judged by the PyTorch in it
-        if wanted and (gate.require_environment or gate.profile == "image"):
+        if needs_environment and (gate.require_environment or gate.profile == "image"):
             return "unknown"
     elif target and target.problem:
         return "unknown"
-    counted = [found for found in diagnosis.causes if not accepted[found.check.id]]
-    if any(gate.fails(found.severity) for found in counted):
+    counting = [cause for cause in diagnosis.causes if not accepted[cause.check.id]]
+    if any(gate.fails(found.severity) for found in counting):
         return "findings"
     works = Facts(snapshot).runtime.gpu_works
     if (
@@ -302,7 +304,7 @@ def _verdict(
         )  # otherwise it is unknown what would train
         untold = diagnosis.unknown if gate.unknown == "fail" else diagnosis.blind
         sure = trains and not {*untold} - gate.ignored.keys()
-    suspects = any(found.finding.settle for found in counted)
+    suspects = any(cause.finding.settle for cause in counting)
     return "ready" if sure and not suspects else "unknown"
 
 
@@ -315,25 +317,29 @@ def _raised(snapshot: Snapshot) -> bool:
 
 
 def _finding(
-    found: Found, cures: Mapping[str, Cure], of: Diagnosis, accepted: Mapping[str, str]
+    diagnosed: Found, cures: Mapping[str, Cure], of: Diagnosis, accepted: Mapping[str, str]
 ) -> ReportFinding:
-    one, cure = found.finding, cures[found.check.id]
-    below = of.symptoms.get(found.check.id, ())
+    finding, cure = diagnosed.finding, cures[diagnosed.check.id]
+    below = of.symptoms.get(diagnosed.check.id, ())
     # the fix of a symptom is that of its cause: a note on its own fix would contradict it
-    note = one.cure_note if any(found.check.id == cause.check.id for cause in of.causes) else ""
+    note = (
+        finding.cure_note
+        if any(diagnosed.check.id == cause.check.id for cause in of.causes)
+        else ""
+    )
     return ReportFinding(
-        id=found.check.id,
-        severity=found.severity,
-        title=found.title,
-        found=one.found,
-        means=one.means,
+        id=diagnosed.check.id,
+        severity=diagnosed.severity,
+        title=diagnosed.title,
+        found=finding.found,
+        means=finding.means,
         cure=ReportCure(
             kind=cure.kind, command=cure.command, note=note, who=cure.who, steps=cure.steps
         ),
-        settle=one.settle,
+        settle=finding.settle,
         explains=tuple(symptom.check.id for symptom in below),
-        evidence=one.evidence,
-        accepted=accepted.get(found.check.id, ""),
+        evidence=finding.evidence,
+        accepted=accepted.get(diagnosed.check.id, ""),
     )
 
 
@@ -358,7 +364,7 @@ def _target(snapshot: Snapshot) -> ReportTarget:
 def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
     facts = Facts(snapshot)
-    gpus = [one for one in gpus_of(snapshot) if one.xpu is not False]
+    gpus = [gpu for gpu in gpus_of(snapshot) if gpu.xpu is not False]
     return ReportMachine(
         system=facts.host.name + (f" in WSL {facts.host.wsl}" if facts.host.wsl else ""),
         architecture=facts.host.machine,

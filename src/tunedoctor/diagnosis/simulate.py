@@ -40,15 +40,15 @@ class Simulated(msgspec.Struct, frozen=True):
 
 def simulate(
     plan: Plan,
-    before: Snapshot,
+    snapshot: Snapshot,
     checks: Iterable[Check],
     metadata: Mapping[str, kinds.Distribution] | None = None,
 ) -> Simulated:
     """Judge a plan by the facts it would lead to; `metadata` are those of the pins, by normalised name."""
     several = tuple(checks)
-    new = diagnose(predict(plan, before, metadata or {}), several)
-    found = compared(diagnose(before, several), new, new.unknown.keys() | new.skipped.keys())
-    return msgspec.structs.replace(found, refused=_refused(plan, found))
+    new = diagnose(predict(plan, snapshot, metadata or {}), several)
+    result = compared(diagnose(snapshot, several), new, new.unknown.keys() | new.skipped.keys())
+    return msgspec.structs.replace(result, refused=_refused(plan, result))
 
 
 def compared(
@@ -71,10 +71,10 @@ def compared(
     return Simulated(cured, left, bred, tuple(i for i in had if i in cannot))
 
 
-def _refused(plan: Plan, found: Simulated) -> str:
-    if found.bred:
-        return f"it would cause {' and '.join(found.bred[:3])}"
-    if plan.changes and plan.cures and not {*plan.cures} & {*found.cured, *found.untold}:
+def _refused(plan: Plan, result: Simulated) -> str:
+    if result.bred:
+        return f"it would cause {' and '.join(result.bred[:3])}"
+    if plan.changes and plan.cures and not {*plan.cures} & {*result.cured, *result.untold}:
         return f"{' and '.join(plan.cures[:3])} would still be there"
     return ""
 
@@ -88,24 +88,24 @@ def cured_of(had: Mapping[str, str], has: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(i for i in had if i not in has or i in eased)
 
 
-def severities(one: Diagnosis) -> dict[str, str]:
+def severities(diagnosis: Diagnosis) -> dict[str, str]:
     """Return the findings of a diagnosis, causes and symptoms, with their severities."""
-    found = [*one.causes, *(s for several in one.symptoms.values() for s in several)]
-    return {f.check.id: f.severity for f in found}
+    findings = [*diagnosis.causes, *(s for several in diagnosis.symptoms.values() for s in several)]
+    return {f.check.id: f.severity for f in findings}
 
 
-def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribution]) -> Snapshot:
+def predict(plan: Plan, snapshot: Snapshot, metadata: Mapping[str, kinds.Distribution]) -> Snapshot:
     """Return the facts after a plan; without metadata, the requirements of a pin are unknown and none are assumed."""
-    packages = before.find(kinds.Packages)
+    packages = snapshot.find(kinds.Packages)
     if packages is None or not plan.changes:
-        return before
+        return snapshot
     after = packages_after(plan, packages, metadata)
     answers: dict[type[kinds.Fact], FactOrLack] = {
-        **before.answers(),
+        **snapshot.answers(),
         kinds.Packages: after,
-        kinds.Environment: _environment(plan, before),
+        kinds.Environment: _environment(plan, snapshot),
         kinds.Runtime: NOT_RUN,
-        kinds.ImportContracts: _contracts(plan, before),
+        kinds.ImportContracts: _contracts(plan, snapshot),
         kinds.Errors: NOT_RUN,
     }
     if after != packages:
@@ -113,17 +113,22 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribut
         changed = (*plan.removed, *(pin.name for pin in plan.pins))
         if any(name.startswith("nvidia-") for name in changed):
             answers[kinds.CudaWheels] = cuda_wheels(after)
-        answers[kinds.TorchBuild] = _torch(plan, before, after)
-    return Snapshot(answers, taken=before.taken)
+        answers[kinds.TorchBuild] = _torch(plan, snapshot, after)
+    return Snapshot(answers, taken=snapshot.taken)
 
 
-def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Absent:
+def _contracts(plan: Plan, snapshot: Snapshot) -> kinds.ImportContracts | kinds.Absent:
     """Return the missing imports that the plan neither adds nor removes; those of changed packages are unknown."""
-    looked = before.find(kinds.ImportContracts)
+    looked = snapshot.find(kinds.ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
-    missing = [one for one in (looked.broken if looked else ()) if one.kind == "missing"]
-    of = ((one, {one.library, brought_by(one.module.split(".")[0])}) for one in missing)
-    stays = tuple(one for one, names in of if touched.isdisjoint(names))
+    missing = [
+        imported for imported in (looked.broken if looked else ()) if imported.kind == "missing"
+    ]
+    of = (
+        (imported, {imported.library, brought_by(imported.module.split(".")[0])})
+        for imported in missing
+    )
+    stays = tuple(imported for imported, names in of if touched.isdisjoint(names))
     return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
 
 
@@ -131,41 +136,43 @@ def packages_after(
     plan: Plan, packages: kinds.Packages, metadata: Mapping[str, kinds.Distribution]
 ) -> kinds.Packages:
     """Return the packages after a plan."""
-    held = {
+    by_name = {
         distribution.name: distribution
         for distribution in packages.distributions
         if distribution.name not in plan.removed
     }
     for pin in plan.pins:
-        old, told = packages.get(pin.name), metadata.get(pin.name)
-        if told is not None:
-            held[pin.name] = msgspec.structs.replace(told, version=pin.version)
-        elif pin.name not in held or held[pin.name].version != pin.version:
+        old, described = packages.get(pin.name), metadata.get(pin.name)
+        if described is not None:
+            by_name[pin.name] = msgspec.structs.replace(described, version=pin.version)
+        elif pin.name not in by_name or by_name[pin.name].version != pin.version:
             where = old.location if old else ""
-            held[pin.name] = kinds.Distribution(name=pin.name, version=pin.version, location=where)
+            by_name[pin.name] = kinds.Distribution(
+                name=pin.name, version=pin.version, location=where
+            )
     deletes = (step.path for step in plan.steps if isinstance(step, DeletePath))
     deleted = {path.replace("\\", "/").rstrip("/").rpartition("/")[2] for path in deletes}
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
     return msgspec.structs.replace(
         packages,
-        distributions=tuple(held[name] for name in sorted(held)),
+        distributions=tuple(by_name[name] for name in sorted(by_name)),
         broken=tuple(b for b in packages.broken if not _mended(b, touched, deleted)),
     )
 
 
-def _mended(one: kinds.BrokenDistribution, touched: set[str], deleted: set[str]) -> bool:
-    if one.problem == "leftover":
-        return one.name in deleted
-    if one.problem == "doubled":
-        return len({part.strip() for part in one.detail.split(",")} - deleted) < 2
-    return one.name in touched
+def _mended(distribution: kinds.BrokenDistribution, touched: set[str], deleted: set[str]) -> bool:
+    if distribution.problem == "leftover":
+        return distribution.name in deleted
+    if distribution.problem == "doubled":
+        return len({part.strip() for part in distribution.detail.split(",")} - deleted) < 2
+    return distribution.name in touched
 
 
 def _torch(
-    plan: Plan, before: Snapshot, after: kinds.Packages
+    plan: Plan, snapshot: Snapshot, after: kinds.Packages
 ) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
     """Return the build after a plan: its variant is the label, else the name of its index."""
-    old = before.get(kinds.TorchBuild)
+    old = snapshot.get(kinds.TorchBuild)
     installs = (step for step in plan.steps if isinstance(step, Install))
     pins = ((s.index, p.version) for s in installs for p in s.pins if p.name == "torch")
     for index, version in pins:
@@ -175,7 +182,7 @@ def _torch(
             return kinds.Unknown(
                 why=f"the version of torch {version} does not say which build it is"
             )
-        host, interpreter = before.find(kinds.Host), before.find(kinds.Interpreter)
+        host, interpreter = snapshot.find(kinds.Host), snapshot.find(kinds.Interpreter)
         where = family(host, interpreter) if host and interpreter else ""
         mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
         return build_of(version, label, mac=mac, archs=table_archs(version, label, where))
@@ -200,11 +207,13 @@ def build_of(
     )
 
 
-def _environment(plan: Plan, before: Snapshot) -> kinds.Environment | kinds.Absent | kinds.Unknown:
-    old = before.get(kinds.Environment)
+def _environment(
+    plan: Plan, snapshot: Snapshot
+) -> kinds.Environment | kinds.Absent | kinds.Unknown:
+    old = snapshot.get(kinds.Environment)
     sets = {step.name: step.value for step in plan.steps if isinstance(step, SetEnv)}
     if not sets:
         return old
     variables = {**(old.variables if isinstance(old, kinds.Environment) else {}), **sets}
-    held = {name: value for name, value in variables.items() if value is not None}
-    return kinds.Environment(variables=held)
+    remaining = {name: value for name, value in variables.items() if value is not None}
+    return kinds.Environment(variables=remaining)

@@ -33,18 +33,18 @@ def group_of(id_: str) -> str:
     return str(row.get("of", "other")) if key != id_ else "other"
 
 
-def owner(one: ReportFinding) -> Owner:
+def owner(finding: ReportFinding) -> Owner:
     """Return who has to act on a finding."""
-    if one.cure.who != "user":
+    if finding.cure.who != "user":
         return "node"
-    if any(isinstance(step, PipStep | Variable) for step in one.cure.steps):
+    if any(isinstance(step, PipStep | Variable) for step in finding.cure.steps):
         return "user"
-    return "node" if group_of(one.id) in OF_NODE else "user"
+    return "node" if group_of(finding.id) in OF_NODE else "user"
 
 
 def grave(report: Report) -> dict[str, str]:
     """Return the undecided checks that would report an error, id -> why."""
-    light = {id_ for id_, one in causes().items() if one.severity not in (None, "error")}
+    light = {id_ for id_, cause in causes().items() if cause.severity not in (None, "error")}
     return {id_: why for id_, why in report.unknown.items() if id_ not in light}
 
 
@@ -59,9 +59,9 @@ def why_unknown(report: Report) -> str:
         return ""
     if report.target.chosen_by == "none" and profile(report.profile).environment == "wanted":
         return NO_ENVIRONMENT
-    for one in report.findings:
-        if one.settle and not one.accepted:
-            return f"{one.id} is suspected: {_flat(one.found)}"
+    for finding in report.findings:
+        if finding.settle and not finding.accepted:
+            return f"{finding.id} is suspected: {_flat(finding.found)}"
     for id_, why in untold(report).items():
         return f"{id_}: {_flat(why)}"
     return _flat(report.next) or "too little is known about this machine"

@@ -9,6 +9,6 @@ from tunedoctor.facts.run import *
 from tunedoctor.facts.target import *
 
 KINDS: tuple[type[Fact], ...] = tuple(
-    one for one in Fact.__subclasses__() if one not in (Absent, Unknown)
+    kind for kind in Fact.__subclasses__() if kind not in (Absent, Unknown)
 )
 """The kinds of fact that a Snapshot holds, one of each at most."""

@@ -40,23 +40,23 @@ _EMPTY: dict[type[Fact], Fact] = {}
 
 def empty(kind: type["F"]) -> "F":
     """Return the stand-in for an unknown fact: it is false, its fields too; those without a default are empty."""
-    found = _EMPTY.get(kind)
-    if found is None:
+    stand_in = _EMPTY.get(kind)
+    if stand_in is None:
         # read off the class: msgspec's own account of the fields costs five times as much
         names, defaults = kind.__struct_fields__, kind.__struct_defaults__
         needed = names[: len(names) - len(defaults)]
         values = {name: _nothing(str(kind.__annotations__[name])) for name in needed}
         optional = zip(names[::-1], defaults[::-1], strict=False)
         values |= {name: False for name, default in optional if default is True}
-        found = _EMPTY[kind] = kind(**values)
-    return cast("F", found)
+        stand_in = _EMPTY[kind] = kind(**values)
+    return cast("F", stand_in)
 
 
 def _nothing(hint: str) -> object:
     """Return the empty value of a type."""
-    named: dict[str, object] = {"tuple": (), "dict": {}, "bool": False, "int": 0}
-    found = next((value for name, value in named.items() if name in hint), "")
-    return None if "None" in hint or "Optional" in hint else found
+    by_type: dict[str, object] = {"tuple": (), "dict": {}, "bool": False, "int": 0}
+    value_of_type = next((value for name, value in by_type.items() if name in hint), "")
+    return None if "None" in hint or "Optional" in hint else value_of_type
 
 
 class Absent(Fact, frozen=True):

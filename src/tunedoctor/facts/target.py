@@ -41,8 +41,8 @@ class Nearby(Part, frozen=True):
 
 def makes(own: str) -> str:
     """Return the command that creates an environment here, next to doctor's own."""
-    taken = own.replace("\\", "/").rpartition("/")[2] == ".venv"
-    return f"doctor fix --new {'.venv-llm' if taken else '.venv'}"
+    is_taken = own.replace("\\", "/").rpartition("/")[2] == ".venv"
+    return f"doctor fix --new {'.venv-llm' if is_taken else '.venv'}"
 
 
 class Target(Fact, frozen=True):
@@ -242,8 +242,8 @@ class Packages(Fact, frozen=True):
 
     def version(self, name: str) -> str:
         """Return the version of a distribution, or "" if it is not installed."""
-        found = self.get(name)
-        return found.version if found else ""
+        distribution = self.get(name)
+        return distribution.version if distribution else ""
 
 
 class TorchBuild(Fact, frozen=True):

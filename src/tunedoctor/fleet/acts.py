@@ -21,28 +21,33 @@ Held = Mapping[str, tuple[bool, str, bool]]
 
 
 def plan(
-    verb: Verb, held: Held, causes: Mapping[str, str], well: Collection[str]
+    verb: Verb, states: Held, causes: Mapping[str, str], well: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return node -> reason for nodes to act on, and node -> why for nodes that are left alone.
 
     `causes`: node -> reason, for nodes with their own fault. Undoing uses the reason that was set.
     """
-    ours = {name: why for name, (out, why, _) in held.items() if out and OURS.match(why)}
+    ours = {name: why for name, (out, why, _) in states.items() if out and OURS.match(why)}
     if verb.startswith("un"):
         left = {name: causes.get(name, "not reported ready") for name in ours if name not in well}
         return {name: why for name, why in ours.items() if name in well}, left
-    has = {name: held.get(name, (True, "unknown to the cluster", False)) for name in causes}
+    has = {name: states.get(name, (True, "unknown to the cluster", False)) for name in causes}
     # a node that is out for another cause gets this cause as its new reason
-    acts = {n: why for n, why in causes.items() if not has[n][0] or ours.get(n, why) != why}
-    return acts, {name: why for name, (_, why, _) in has.items() if name not in acts}
+    to_change = {n: why for n, why in causes.items() if not has[n][0] or ours.get(n, why) != why}
+    return to_change, {name: why for name, (_, why, _) in has.items() if name not in to_change}
 
 
-def refusal(acts: Collection[str], held: Held, asked: Collection[str], at_most: int) -> str:
+def refusal(
+    changing: Collection[str], states: Held, requested: Collection[str], at_most: int
+) -> str:
     """Return why this many nodes are not taken out, of the cluster or of the requested ones; "" if they may be."""
-    out = {name for name, (*_, serves) in held.items() if not serves or name in acts}
-    for some, what in ((held.keys(), "the cluster's"), (held.keys() & {*asked}, "the requested")):
+    out = {name for name, (*_, serves) in states.items() if not serves or name in changing}
+    for some, what in (
+        (states.keys(), "the cluster's"),
+        (states.keys() & {*requested}, "the requested"),
+    ):
         n, most = len(out & some), at_most or max(1, len(some) // SHARE)
-        if n > most and any(held[name][2] for name in acts):
+        if n > most and any(states[name][2] for name in changing):
             return (
                 f"{n} of {what} {len(some)} nodes would be out of service, more than {most}; "
                 f"to allow it: --at-most {len(out)}"
@@ -64,8 +69,12 @@ def held_by(verb: Verb, only: str = "") -> Held:
         about, out = node["metadata"], bool(node["spec"].get("unschedulable"))
         serves = not out and readiness(node).get("status") == "True"
         # an annotation alone may be older than a cordon that someone removed and set again
-        sets = [one for one in about.get("managedFields", ()) if one.get("manager") == _MANAGER]
-        ours = any("f:unschedulable" in one.get("fieldsV1", {}).get("f:spec", {}) for one in sets)
+        sets = [
+            entry for entry in about.get("managedFields", ()) if entry.get("manager") == _MANAGER
+        ]
+        ours = any(
+            "f:unschedulable" in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in sets
+        )
         if verb.endswith("label"):
             out = ours = "tunedoctor/cause" in about.get("labels", {})
         why = about.get("annotations", {}).get(_note(verb), "") if ours else "by someone else"

@@ -25,9 +25,9 @@ def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[
             for ask in asking:
                 pool.submit(ask, came.put).add_done_callback(came.put)
             for _ in asking:
-                while isinstance(one := came.get(), Reply):
-                    yield one
-                one.result()
+                while isinstance(reply := came.get(), Reply):
+                    yield reply
+                reply.result()
         except BaseException:
             with descendants.closed("scancel"):  # waiting threads clean up
                 pool.shutdown(cancel_futures=True)
@@ -60,8 +60,8 @@ def said(*argv: str, stdin: bytes = b"") -> str:
 
 def items_of(*argv: str) -> list[Any]:
     """Return kubectl's list. Raises ValueError if the answer is something else."""
-    told = json.loads(said(*argv))
-    items = told.get("items") if isinstance(told, dict) else None
+    answer = json.loads(said(*argv))
+    items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         msg = f"the answer of {argv[0]} is not a list"
         raise ValueError(msg)  # noqa: TRY004  as all that it can say wrong

@@ -45,7 +45,7 @@ class Job(NamedTuple):
     def step(self, *words: str) -> list[str]:
         """Return the start of a command that runs once on each node, for a pod on this one."""
         if self.rank >= 0:
-            ranks = (f"SLURM_{one}={self.rank}" for one in ("PROCID", "NODEID"))
+            ranks = (f"SLURM_{variable}={self.rank}" for variable in ("PROCID", "NODEID"))
             return ["env", *ranks, f"SLURMD_NODENAME={self.names[0]}"]
         count, names = len(self.names), ",".join(self.names)
         argv = ["srun", f"--jobid={self.id}", f"--nodes={count}", f"--ntasks={count}"]
@@ -60,7 +60,7 @@ def hang_up_ends() -> None:
 
 
 @contextmanager
-def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
+def held(nodes: int, partition_or_list: str, gpus: int, exclude: str) -> Generator[Job]:
     """Give nodes of the job that doctor runs in, else of a new job that ends with it; with `gpus` each if any has some.
 
     Excluded nodes, a Slurm list, are not used. Raises ValueError if there are not enough nodes.
@@ -70,20 +70,24 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
         raise ValueError(msg)
     hang_up_ends()  # otherwise salloc stays in the queue
     if "SLURM_JOB_ID" in os.environ:
-        told = (os.environ.get(f"SLURM_{one}_PER_TASK", "") for one in ("TRES", "GPUS"))
-        if gpus and any("gpu" in one or one.isdigit() for one in told):  # one task per node
+        settings = (
+            os.environ.get(f"SLURM_{variable}_PER_TASK", "") for variable in ("TRES", "GPUS")
+        )
+        if gpus and any(
+            "gpu" in setting or setting.isdigit() for setting in settings
+        ):  # one task per node
             os.environ["SLURM_GPUS_PER_NODE"] = str(gpus)
         yield _job(nodes, exclude)
         return
-    argv = [*_salloc(nodes, wanted, gpus, exclude), sys.executable, "-Ic", _HOLD]
+    argv = [*_salloc(nodes, partition_or_list, gpus, exclude), sys.executable, "-Ic", _HOLD]
     how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
     how["executable"] = started(argv[0], os.environ)
     with subprocess.Popen(argv, **how) as salloc:  # noqa: S603  argv, no shell
         line = b""
         try:
             line = salloc.stdout.readline()  # type: ignore[union-attr]
-            given = json.loads(line or b"{}").items()
-            os.environ.update((k, v) for k, v in given if k.startswith("SLURM_"))
+            variables = json.loads(line or b"{}").items()
+            os.environ.update((k, v) for k, v in variables if k.startswith("SLURM_"))
             yield _job(nodes, exclude)
         finally:
             salloc.stdin.close()  # type: ignore[union-attr]
@@ -92,8 +96,8 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
 
 
 def _job(nodes: int, exclude: str) -> Job:
-    without, given = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
-    names = [name for name in given if name not in without]
+    excluded, allocated = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
+    names = [name for name in allocated if name not in excluded]
     if len(names) < nodes:
         raise ValueError(f"{len(names)} of {nodes} nodes are allocated")
     match = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
@@ -110,26 +114,36 @@ def port_of(usual: int = 0) -> int:
     return int(port)
 
 
-def on_ray(nodes: int, wanted: str, gpus: int, exclude: str) -> Job:
+def on_ray(nodes: int, cluster: str, gpus: int, exclude: str) -> Job:
     """Return nodes of a Ray cluster, like `held`."""
-    at = ray.able(wanted, nodes, gpus, exclude)
-    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), port_of(), by_ray=True)
+    at = ray.able(cluster, nodes, gpus, exclude)
+    return Job(ray.address_of(cluster), (*at,), next(iter(at.values())), port_of(), by_ray=True)
 
 
-def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
+def _salloc(nodes: int, partition_or_list: str, gpus: int, exclude: str) -> list[str]:
     """Return the command that requests whole nodes: of a partition, a list, or the default partition."""
     without = slurm.names_of(exclude)
-    known = {name: about for name, about in slurm.known(wanted).items() if name not in without}
-    down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
-    if len(known) - len(down) < nodes:
+    candidates = {
+        name: about for name, about in slurm.known(partition_or_list).items() if name not in without
+    }
+    down = {
+        n: state for n, (_, state, *_) in candidates.items() if state not in table("slurm")["up"]
+    }
+    if len(candidates) - len(down) < nodes:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
-        raise ValueError(f"{len(known) - len(down)} of {nodes} nodes are available{why}")
+        raise ValueError(f"{len(candidates) - len(down)} of {nodes} nodes are available{why}")
     argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
-    is_part = wanted in {part for part, *_ in known.values()}
-    wanted = wanted if is_part or not exclude else ",".join(known) * bool(wanted)
-    argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
+    is_part = partition_or_list in {part for part, *_ in candidates.values()}
+    partition_or_list = (
+        partition_or_list
+        if is_part or not exclude
+        else ",".join(candidates) * bool(partition_or_list)
+    )
+    argv += [f"--{'partition' if is_part else 'nodelist'}={partition_or_list}"] * bool(
+        partition_or_list
+    )
     argv += [f"--exclude={exclude}"] * bool(exclude)
-    has_gpus = any("gpu" in about[2] for about in known.values())
+    has_gpus = any("gpu" in about[2] for about in candidates.values())
     return argv + [f"--gpus-per-node={gpus}"] * bool(has_gpus and gpus)
 
 
@@ -143,55 +157,65 @@ def met(
     script = (
         f"{Path(meet.__file__).read_text()}\nmain(json.loads({json.dumps(order)!r}))\n".encode()
     )
-    told: dict[str, dict[str, Any]] = {}
+    answers: dict[str, dict[str, Any]] = {}
 
     def heard(line: str) -> float:
         task, _, text = line.partition(": ") if line[:1] != "{" else (str(job.rank), "", line)
         with suppress(ValueError):
-            node, more = told.setdefault(task.strip(), {"step": 0, "files": {}}), json.loads(text)
+            node, more = (
+                answers.setdefault(task.strip(), {"step": 0, "files": {}}),
+                json.loads(text),
+            )
             node["files"].update(more.pop("files", {}))
             node.update(more)
-        first = told.get("0", {"step": 1})
+        first = answers.get("0", {"step": 1})
         # if the first node is alone, the others cannot meet
         lost = "problem" in first and not first["step"]
-        lost = lost and sum(one["step"] > 0 for one in told.values()) == nodes - 1
+        lost = lost and sum(answer["step"] > 0 for answer in answers.values()) == nodes - 1
         return 1.0 if lost else most
 
     if job.by_ray:
-        there = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(argv)}"
-        ended = ray.labelled(job.id, job.names, there, script, most)
-        for line in ended.out.splitlines():
+        remote_command = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(argv)}"
+        completed = ray.labelled(job.id, job.names, remote_command, script, most)
+        for line in completed.out.splitlines():
             heard(line)
     else:
         words = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
         how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
-        ended = child.run_lines(words, heard=heard, silence=most, **how)
+        completed = child.run_lines(words, heard=heard, silence=most, **how)
     # task 0 first, whose clock is the reference for the others
-    by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
-    replies = [Reply(name, one.get("snapshot", "").encode()) for name, one in by_node.items()]
+    by_node = {answer["node"]: answer for _, answer in sorted(answers.items()) if "node" in answer}
+    replies = [Reply(name, answer.get("snapshot", "").encode()) for name, answer in by_node.items()]
     if silent := [name for name in job.names if name not in by_node]:
-        said_ = re.findall(table("slurm")["said"], ended.err, re.MULTILINE)
-        why = plain(said_[0] if said_ else ended.death, 300)
+        messages = re.findall(table("slurm")["said"], completed.err, re.MULTILINE)
+        why = plain(messages[0] if messages else completed.death, 300)
         return [f"{listed(silent)}: {argv[0]} does not start on them: {why}"], replies
-    return [*_unlike(by_node, f"no answer ({ended.death})")], replies
+    return [*_unlike(by_node, f"no answer ({completed.death})")], replies
 
 
-def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
+def _unlike(answers: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
     """Yield what the slowest nodes were doing, since the others wait for them; clocks; files that not all nodes see."""
-    least, first = min(one["step"] for one in told.values()), next(iter(told))
-    for name, one in told.items():
-        if one["step"] == least < meet.LAST:
-            yield f"{name}: {plain(one['doing'], 300)}: {plain(one.get('problem', death), 300)}"
-        ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
+    least, first = min(answer["step"] for answer in answers.values()), next(iter(answers))
+    for name, answer in answers.items():
+        if answer["step"] == least < meet.LAST:
+            yield f"{name}: {plain(answer['doing'], 300)}: {plain(answer.get('problem', death), 300)}"
+        ahead, within = answer.get("ahead", 0.0), answer.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
             yield f"{name}: its clock is {off}; chronyc makestep corrects it"
-    for path in told[first]["files"]:
-        seen = {name: one["files"][path] for name, one in told.items() if path in one["files"]}
+    for path in answers[first]["files"]:
+        states = {
+            name: answer["files"][path]
+            for name, answer in answers.items()
+            if path in answer["files"]
+        }
         # an existing file is right, even if most nodes do not see it
-        ranked = Counter(seen.values()).most_common()
-        usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))
-        for name, what in seen.items():
+        ranked = Counter(states.values()).most_common()
+        usual, count = max(
+            ranked,
+            key=lambda counted_state: (not counted_state[0].startswith("can't"), counted_state[1]),
+        )
+        for name, what in states.items():
             if what != usual or what.startswith("can't"):
                 others = f", {count} others {plain(usual)}" if what != usual else ""
                 yield f"{name}: {plain(path, 300)} {plain(what)}{others}"
@@ -199,5 +223,5 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
 
 def failed(lines: Sequence[str]) -> tuple[str, str]:
     """Return which node failed first and how, from srun's output; "" and "" if it names none."""
-    said_ = (re.search(one, line) for one in table("slurm")["failed"] for line in lines)
-    return next(((one["node"], one["what"]) for one in said_ if one), ("", ""))
+    matches = (re.search(pattern, line) for pattern in table("slurm")["failed"] for line in lines)
+    return next(((match["node"], match["what"]) for match in matches if match), ("", ""))

@@ -122,39 +122,44 @@ class Judge:
     def judged(self, job: Job) -> Judged:
         """Evaluate a reply or a file; errors become part of its row."""
         reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
-        told = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
+        node = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
         why, data = reply.problem, reply.snapshot
         try:
             if not why:
                 data = read_regular(file, LARGEST) if file else data[: LARGEST + 1]
-                told, report, held, strange = self._read(told, data)
-                return self._new(told, report, held, data, file)._replace(strange=strange)
+                node, report, facts, strange = self._read(node, data)
+                return self._new(node, report, facts, data, file)._replace(strange=strange)
         except OSError as error:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
             why = f"is neither a snapshot nor a readable report: {error}"
-        return Judged(replace(told, reached=False, why=_public(why)))
+        return Judged(replace(node, reached=False, why=_public(why)))
 
     def _new(
         self,
-        told: FleetNode,
+        row: FleetNode,
         report: Report,
-        held: Mapping[str, _ParsedFact],
+        parsed_facts: Mapping[str, _ParsedFact],
         data: bytes,
         file: str,
     ) -> Judged:
         """Return a row with the values that this process did not report before."""
-        causes, before = (
+        causes, reported = (
             [finding for finding in report.findings if not finding.accepted],
             self._told,
         )
-        ids, facts = tuple(cause.id for cause in causes), {k: one.token for k, one in held.items()}
+        ids, facts = (
+            tuple(cause.id for cause in causes),
+            {k: fact.token for k, fact in parsed_facts.items()},
+        )
         reason = self._reason(report)
-        told = replace(told, verdict=report.verdict, findings=ids, why=_public(reason.text))
-        values = {one.token: one.values for one in held.values() if one.token not in before}
+        row = replace(row, verdict=report.verdict, findings=ids, why=_public(reason.text))
+        values = {
+            fact.token: fact.values for fact in parsed_facts.values() if fact.token not in reported
+        }
         key = (ids, *facts.values())
-        source = "" if key in before or not held else file or zlib.compress(data, 1)
-        node = getattr(getattr(held.get("Smoke"), "answer", None), "node", None)
+        source = "" if key in reported or not parsed_facts else file or zlib.compress(data, 1)
+        node = getattr(getattr(parsed_facts.get("Smoke"), "answer", None), "node", None)
         figures = {
             (what, plain(card.name), plain(card.device)): speed
             for card in getattr(node, "cards", ())
@@ -164,14 +169,14 @@ class Judge:
             names = {plain(card.name) for card in node.cards}  # compared if equal
             cards = f"{node.ranks} x {' and '.join(sorted(names))}"
             figures["all_reduce", cards, ""] = node.all_reduce
-        new = tuple(cause for cause in causes if (cause.id, cause.severity) not in before)
-        before.update((key, *((one.id, one.severity) for one in new), *values))
-        return Judged(told, reason.cause, facts, values, new, figures, source)
+        new = tuple(cause for cause in causes if (cause.id, cause.severity) not in reported)
+        reported.update((key, *((cause.id, cause.severity) for cause in new), *values))
+        return Judged(row, reason.cause, facts, values, new, figures, source)
 
     def _read(
-        self, told: FleetNode, data: bytes
+        self, node: FleetNode, data: bytes
     ) -> tuple[FleetNode, Report, Mapping[str, _ParsedFact], tuple[str, ...]]:
-        head, held = msgspec.json.decode(data, type=_Head), dict[str, _ParsedFact]()
+        head, parsed_facts = msgspec.json.decode(data, type=_Head), dict[str, _ParsedFact]()
         who: Node | Report
         smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
@@ -180,22 +185,24 @@ class Judge:
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
-            held = _parse_facts(head)
-            snapshot = _snapshot(held).having(knowledge())
+            parsed_facts = _parse_facts(head)
+            snapshot = _snapshot(parsed_facts).having(knowledge())
             who, smoke = snapshot.find(Node) or Node(host=""), snapshot.find(Smoke)
             name = who.name
-            report = self._report_for(snapshot, {kind: one.number for kind, one in held.items()})
+            report = self._report_for(
+                snapshot, {kind: fact.number for kind, fact in parsed_facts.items()}
+            )
         else:
             raise SnapshotError(f'its "schema" is {head.schema[:60]!r}')
         name = plain(name) if self._by_node else ""
-        told = replace(told, node=name or told.node, host=plain(who.host), boot=plain(who.boot, 40))
-        told = replace(told, taken=plain(head.taken, 40), doctor=plain(head.doctor, 40))
+        node = replace(node, node=name or node.node, host=plain(who.host), boot=plain(who.boot, 40))
+        node = replace(node, taken=plain(head.taken, 40), doctor=plain(head.doctor, 40))
         if smoke:
             device = plain(smoke.device_name or smoke.device)
-            told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
-        names = sorted(head.facts.keys() - KIND_CALLED.keys()) if held else ()
-        fields = chain(*(one.strange for one in held.values()))
-        return told, report, held, (*map(plain, names[:_MOST_STRANGE]), *fields)
+            node = replace(node, tokens_per_second=smoke.tokens_per_second, device=device)
+        names = sorted(head.facts.keys() - KIND_CALLED.keys()) if parsed_facts else ()
+        fields = chain(*(fact.strange for fact in parsed_facts.values()))
+        return node, report, parsed_facts, (*map(plain, names[:_MOST_STRANGE]), *fields)
 
     def _report_for(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
         """Return the report of an earlier machine whose checks all had the same outcome, if there was one.
@@ -213,18 +220,31 @@ class Judge:
         checks = self._checks[profile]
         keys = {takes: (profile, takes, *map(number.get, takes)) for takes in checks}
         fresh = {key: checks[takes] for takes, key in keys.items() if key not in self._outcomes}
-        seen = diagnose(snapshot, chain(*fresh.values()))
-        found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
+        diagnosis = diagnose(snapshot, chain(*fresh.values()))
+        diagnosed_by_id = {
+            diagnosed.check.id: diagnosed
+            for diagnosed in chain(diagnosis.causes, *diagnosis.symptoms.values())
+        }
 
         def outcome(id_: str) -> tuple[object, ...]:
-            said: tuple[object, ...] = ()
-            if one := found.get(id_):  # with what decides whose fault it is
-                said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
-                said += tuple(map(type, one.finding.cure.steps))
-            return (*said, id_ in seen.passed, id_ in seen.skipped, seen.unknown.get(id_))
+            outcome_values: tuple[object, ...] = ()
+            if diagnosed := diagnosed_by_id.get(id_):  # with what decides whose fault it is
+                outcome_values = (
+                    diagnosed.severity,
+                    bool(diagnosed.finding.settle),
+                    diagnosed.title,
+                    diagnosed.finding.cure.who,
+                )
+                outcome_values += tuple(map(type, diagnosed.finding.cure.steps))
+            return (
+                *outcome_values,
+                id_ in diagnosis.passed,
+                id_ in diagnosis.skipped,
+                diagnosis.unknown.get(id_),
+            )
 
         for key, some in fresh.items():
-            self._outcomes[key] = tuple(outcome(one.id) for one in some)
+            self._outcomes[key] = tuple(outcome(check.id) for check in some)
         signature = (*outcomes, *(self._outcomes[key] for key in keys.values()))
         if signature not in self._reports:
             self._reports[signature] = self._report(snapshot, profile)
@@ -245,8 +265,8 @@ def _parse_facts(head: _Head) -> dict[str, _ParsedFact]:
     return {k: _parse_fact(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
 
 
-def _snapshot(held: Mapping[str, _ParsedFact]) -> Snapshot:
-    return Snapshot({KIND_CALLED[kind]: one.answer for kind, one in held.items()})
+def _snapshot(parsed_facts: Mapping[str, _ParsedFact]) -> Snapshot:
+    return Snapshot({KIND_CALLED[kind]: fact.answer for kind, fact in parsed_facts.items()})
 
 
 @lru_cache(_MOST_HELD)

@@ -28,37 +28,41 @@ TURN = 2.0
 """Seconds between two looks at the pods."""
 
 
-def by_hand(wanted: str, how: How) -> tuple[str, str]:
+def by_hand(selector: str, how: How) -> tuple[str, str]:
     """Return the manifest for one node, and the commands that run it on all nodes of a selector."""
-    told = {
-        "selector": shlex.quote(checked(_SELECTOR, wanted, _NONE)),
+    fields = {
+        "selector": shlex.quote(checked(_SELECTOR, selector, _NONE)),
         "seconds": round(how.seconds + _START),
     }
     lines = "\n".join(table("kubernetes")["by_hand"]) + "\n"
     job = msgspec.json.format(msgspec.json.encode(_job(_STAND_IN, how, "by-hand")))
-    return job.decode() + "\n", lines.format(**told)
+    return job.decode() + "\n", lines.format(**fields)
 
 
-def collect(wanted: str, how: How) -> Generator[Reply]:
+def collect(selector: str, how: How) -> Generator[Reply]:
     """Ask the nodes of a label selector ("": all) by Jobs that are deleted afterwards."""
-    nodes = items_of(*GET, "nodes", f"--selector={checked(_SELECTOR, wanted, _NONE)}")
+    nodes = items_of(*GET, "nodes", f"--selector={checked(_SELECTOR, selector, _NONE)}")
     if not nodes:
         raise ValueError(
-            f"no node has the labels {wanted!r}; list them with kubectl get nodes --show-labels"
+            f"no node has the labels {selector!r}; list them with kubectl get nodes --show-labels"
         )
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
-        told = readiness(node)
-        if told.get("status") == "True":
+        condition = readiness(node)
+        if condition.get("status") == "True":
             waiting[name] = "no pod was created"
         else:
-            why = told.get("message", "Kubernetes gives no reason")
+            why = condition.get("message", "Kubernetes gives no reason")
             yield Reply(name, problem=f"not ready: {why}")
     if not waiting:  # kubectl refuses to create nothing
         return
     mark = secrets.token_hex(4)
-    jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
+    jobs = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [_job(name, how, mark) for name in waiting],
+    }
     try:
         said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(jobs))
         yield from _answers(waiting, mark, how.seconds + _START)
@@ -92,11 +96,15 @@ def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Re
 def held_up(pod: Any) -> tuple[str, bool]:  # noqa: ANN401  any JSON
     """Return why a pod does not run yet, and whether that is permanent."""
     status = pod["status"]
-    states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
-    unmet = [one for one in status.get("conditions", ()) if one["status"] == "False"]
-    held = next(filter(None, (*states, *unmet)), {"reason": "it runs"})
-    is_lasting = any(states) and held["reason"] not in table("kubernetes")["passing"]
-    return f"{held['reason']}: {held.get('message', '')}", is_lasting
+    states = [
+        container["state"].get("waiting") for container in status.get("containerStatuses", ())
+    ]
+    unmet = [
+        condition for condition in status.get("conditions", ()) if condition["status"] == "False"
+    ]
+    reason = next(filter(None, (*states, *unmet)), {"reason": "it runs"})
+    is_lasting = any(states) and reason["reason"] not in table("kubernetes")["passing"]
+    return f"{reason['reason']}: {reason.get('message', '')}", is_lasting
 
 
 def _read(node: str, pod: str, seconds: float) -> Reply:

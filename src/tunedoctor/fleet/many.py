@@ -89,18 +89,18 @@ def _with_valid_ids(row: Judged) -> Judged:
     if all(map(_ID.fullmatch, row.told.findings)):
         return row
     why = "is a report with a finding that has no valid name"
-    told = replace(row.told, reached=False, verdict="unknown", findings=(), why=why)
-    return row._replace(told=told)  # its values may belong to others too
+    node = replace(row.told, reached=False, verdict="unknown", findings=(), why=why)
+    return row._replace(told=node)  # its values may belong to others too
 
 
 def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Evaluation:
     """Return the result for many machines; if files have the same machine twice, the newest counts."""
     every = [*map(_with_valid_ids, every)]
-    rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
+    rows, all_, counts = list[Judged](), dict[str, FleetNode](), Counter[str]()
     mildest = sorted(
-        chain(*(row.causes for row in every)), key=lambda one: SEVERITIES.index(one.severity)
+        chain(*(row.causes for row in every)), key=lambda cause: SEVERITIES.index(cause.severity)
     )[::-1]
-    findings = {one.id: one for one in mildest}
+    findings = {finding.id: finding for finding in mildest}
     newest, older = dict[object, Judged](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
@@ -109,11 +109,11 @@ def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> E
     for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
-            seen[first] += 1
-            name = f"{first}#{seen[first] + 1}"
-        all_[name] = told = replace(row.told, node=name)
-        if told.reached:
-            rows.append(row._replace(told=told))
+            counts[first] += 1
+            name = f"{first}#{counts[first] + 1}"
+        all_[name] = node = replace(row.told, node=name)
+        if node.reached:
+            rows.append(row._replace(told=node))
     having: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for id_ in row.told.findings:
@@ -123,47 +123,49 @@ def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> E
         Cause(finding=findings[id_], count=len(some), nodes=() if id_ in common else tuple(some))
         for id_, some in having.items()
     ]
-    causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
+    causes.sort(key=lambda cause: (SEVERITIES.index(cause.finding.severity), -cause.count))
     columns = [*columns_of(rows, every)]
     marks = marks_of(columns)
     report = FleetReport(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,
-        counts=Counter(one.verdict if one.reached else "unreached" for one in all_.values()),
+        counts=Counter(node.verdict if node.reached else "unreached" for node in all_.values()),
         nodes=tuple(all_.values()),
         odd=tuple(islice(_each(odd(rows, columns, marks, checks)), MOST_ODD)),
         causes=tuple(causes),
         common=common,
-        unreached={name: one.why for name, one in all_.items() if not one.reached},
+        unreached={name: node.why for name, node in all_.items() if not node.reached},
         older=+older,
-        left_out=Counter(chain(*(one.strange for one in every))),
+        left_out=Counter(chain(*(row.strange for row in every))),
         groups=tuple(_groups(rows, marks)),
         times=tuple(_times(rows)),
     )
     judged_causes = {row.told.node: row.cause for row in rows if row.told.verdict == "findings"}
-    return Evaluation(report, {node: one for node, one in judged_causes.items() if one})
+    return Evaluation(report, {node: cause for node, cause in judged_causes.items() if cause})
 
 
 def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
     """Yield groups of nodes without distinguishing marks, the largest first."""
     groups: dict[tuple[object, ...], list[FleetNode]] = defaultdict(list)
     for number, row in enumerate(rows):
-        told = tuple(sorted(marks.get(number, {}).items(), key=lambda one: one[0]))
-        groups[row.told.verdict, row.told.findings, told].append(row.told)
+        all_marks = tuple(
+            sorted(marks.get(number, {}).items(), key=lambda kind_marks: kind_marks[0])
+        )
+        groups[row.told.verdict, row.told.findings, all_marks].append(row.told)
     for some in sorted(groups.values(), key=len, reverse=True):
-        names, one = tuple(told.node for told in some), some[0]
-        yield Group(nodes=names, verdict=one.verdict, findings=one.findings)
+        names, first = tuple(node.node for node in some), some[0]
+        yield Group(nodes=names, verdict=first.verdict, findings=first.findings)
 
 
 def _times(rows: Sequence[Judged]) -> Iterator[Spread]:
     """Yield how long nodes took, how fast each kind of device trained, and how fast their cards are."""
     figures: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in rows:
-        one, speed, took = row.told, row.told.tokens_per_second, row.told.seconds or None
-        told = {("seconds", "", ""): took, ("tokens_per_second", one.device, ""): speed}
-        for (what, on, which), figure in {**told, **row.figures}.items():
+        node, speed, took = row.told, row.told.tokens_per_second, row.told.seconds or None
+        node_figures = {("seconds", "", ""): took, ("tokens_per_second", node.device, ""): speed}
+        for (what, on, which), figure in {**node_figures, **row.figures}.items():
             if figure is not None and 0 <= figure < 1e12:
-                figures[what, on][f"{one.node} {which}".rstrip()] = figure
+                figures[what, on][f"{node.node} {which}".rstrip()] = figure
     for (what, device), some in figures.items():
         if len(some) > 1:
             middle, late = median(some.values()), 1 if what == "seconds" else -1

@@ -65,20 +65,27 @@ class Column(NamedTuple):
 
 def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Column]:
     """Yield what distinguishes nodes and is not noise; sizes that are nearly equal count as one value."""
-    values = {token: held for row in every for token, held in row.values.items()}
+    values = {token: row_values for row in every for token, row_values in row.values.items()}
     having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        for one in row.facts.items():
-            having[one].append(number)
-    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for fact in row.facts.items():
+            having[fact].append(number)
+    nodes_by_value: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for (kind, token), numbers in having.items():
         for path, value in values[token].items():
-            found[kind, path][value] += numbers
-    most, paths = max(2000, MOST_CELLS // max(1, len(rows))), Counter(kind for kind, _ in found)
-    for (kind, path), nodes in found.items():
+            nodes_by_value[kind, path][value] += numbers
+    most, paths = (
+        max(2000, MOST_CELLS // max(1, len(rows))),
+        Counter(kind for kind, _ in nodes_by_value),
+    )
+    for (kind, path), nodes in nodes_by_value.items():
         if paths[kind] > most and sum(map(len, nodes.values())) < len(rows) * RARE:
             continue  # a single machine can have a hundred thousand, which all others lack
-        if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
+        if path and (
+            lacks := {*nodes_by_value[kind, ""].get(None, ())}.difference(*nodes.values())
+        ):
             nodes[None] = sorted(lacks)
         _merge_sizes(nodes)
         total, entropy = sum(map(len, nodes.values())), _entropy([*map(len, nodes.values())])
@@ -92,19 +99,23 @@ def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
         (column.kind, frozenset(map(frozenset, column.nodes.values()))): column
         for column in columns
     }
-    mixed = sorted(parts.values(), key=lambda one: -sorted(map(len, one.nodes.values()))[-2])
-    for one in (few := mixed[:MOST_MIXED]):
-        own, left, by = {n: v for v, some in one.nodes.items() for n in some}, one.entropy / 2, one
+    mixed = sorted(parts.values(), key=lambda column: -sorted(map(len, column.nodes.values()))[-2])
+    for column in (few := mixed[:MOST_MIXED]):
+        own, left, by = (
+            {n: v for v, some in column.nodes.items() for n in some},
+            column.entropy / 2,
+            column,
+        )
         for other in few:
             both = Counter((v, own[n]) for v, some in other.nodes.items() for n in some if n in own)
             bits = _entropy(both.values()) - other.entropy
-            if other.kind != one.kind and bits < left:
+            if other.kind != column.kind and bits < left:
                 left, by = bits, other
-        for value, some in by.nodes.items() if by is not one else ():
+        for value, some in by.nodes.items() if by is not column else ():
             pool, among = {*some}, f"{by.kind}.{by.path} {value}"
-            nodes = {v: [n for n in held if n in pool] for v, held in one.nodes.items()}
+            nodes = {v: [n for n in numbers if n in pool] for v, numbers in column.nodes.items()}
             if (total := sum(map(len, nodes.values()))) >= least:
-                yield Column(one.kind, one.path, nodes, total, left, among)
+                yield Column(column.kind, column.path, nodes, total, left, among)
 
 
 def _entropy(counts: Collection[int]) -> float:
@@ -120,27 +131,30 @@ def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
         else:
             runs.append([size])
     for run in runs:
-        usual = max(run, key=lambda one: len(nodes[one]))
-        nodes[usual] = [*chain(*(nodes.pop(one) for one in run))]
+        usual = max(run, key=lambda size: len(nodes[size]))
+        nodes[usual] = [*chain(*(nodes.pop(size) for size in run))]
 
 
 def marks_of(columns: Iterable[Column]) -> Marks:
     """Return what distinguishes each node from others."""
-    found: dict[int, dict[str, list[tuple[str, Value]]]] = defaultdict(lambda: defaultdict(list))
+    marks_by_node: dict[int, dict[str, list[tuple[str, Value]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for column in columns:
         for value, numbers in column.nodes.items():
             mark = column.path, value
             for number in numbers:
-                found[number][column.kind].append(mark)
+                marks_by_node[number][column.kind].append(mark)
     return {
-        number: {k: tuple(some) for k, some in kinds.items()} for number, kinds in found.items()
+        number: {k: tuple(some) for k, some in kinds.items()}
+        for number, kinds in marks_by_node.items()
     }
 
 
 def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
     """Return the facts of these kinds that differ from most nodes, even if few facts are known."""
     values, result = (
-        {token: held for row in rows for token, held in row.values.items()},
+        {token: row_values for row in rows for token, row_values in row.values.items()},
         list[Odd](),
     )
     for kind in kinds:
@@ -148,14 +162,14 @@ def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
         for token, _ in others:
             own, well = values.get(token, {}), values.get(usual, {})
             first, *more = [path for path in {**own, **well} if own.get(path) != well.get(path)]
-            told = Odd(
+            outlier = Odd(
                 nodes=tuple(row.told.node for row in rows if row.facts.get(kind, b"") == token),
                 fact=f"{kind}.{first}".rstrip("."),
                 value=own.get(first),
                 others=Others(value=well.get(first), count=count if count > 1 else 0),
                 more=len(more),
             )
-            result.append(told)
+            result.append(outlier)
     return result
 
 
@@ -165,37 +179,37 @@ def odd(
     """Return the differing nodes, most surprising first."""
     by_id = {check.id: check for check in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
-    found: dict[tuple[object, ...], Odd] = {}
-    for one in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
-        usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
-        fact, count = f"{one.kind}.{one.path}".rstrip("."), len(one.nodes[usual])
-        for value, some in one.nodes.items():
-            bits = log2(one.total / max(len(some), 1)) - one.entropy
-            if value != usual and bits >= FLOOR and 0 < len(some) <= one.total * RARE:
+    outliers: dict[tuple[object, ...], Odd] = {}
+    for column in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
+        usual = max(column.nodes, key=lambda value: len(column.nodes[value]))
+        fact, count = f"{column.kind}.{column.path}".rstrip("."), len(column.nodes[usual])
+        for value, some in column.nodes.items():
+            bits = log2(column.total / max(len(some), 1)) - column.entropy
+            if value != usual and bits >= FLOOR and 0 < len(some) <= column.total * RARE:
                 names = tuple(rows[number].told.node for number in sorted(some))
-                others = Others(value=usual, count=count, among=one.among)
-                told = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
+                others = Others(value=usual, count=count, among=column.among)
+                outlier = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
                 key: tuple[object, ...] = fact, value
-                if key not in found or found[key].nodes != names:
-                    found[(*key, one.among) if key in found else key] = told
+                if key not in outliers or outliers[key].nodes != names:
+                    outliers[(*key, column.among) if key in outliers else key] = outlier
     for id_, nodes, change in _explained(rows, having, marks, by_id):
         fact = f"{change.fact}.{change.field}".rstrip(".")
         key = (fact, change.a)
-        row = found.get(key)
+        row = outliers.get(key)
         if row is None or not {*nodes} <= {*row.nodes}:  # only in these nodes
             key = (*key, id_)
             one_like = Others(value=change.b)
-            row = found.get(key, Odd(nodes=(), fact=fact, value=change.a, others=one_like))
+            row = outliers.get(key, Odd(nodes=(), fact=fact, value=change.a, others=one_like))
             row = replace(row, nodes=(*row.nodes, *nodes))
         if id_ not in row.explains:
             bits = row.bits + log2(len(rows) / having[id_])
             row = replace(row, bits=bits, explains=(*row.explains, id_))
-        found[key] = row
-    uses = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
-    return _together(found.values(), uses)
+        outliers[key] = row
+    uses = Counter(kind.__name__ for check in by_id.values() for kind in kinds_of(check))
+    return _together(outliers.values(), uses)
 
 
-def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
+def _together(rows: Iterable[Odd], check_counts: Counter[str]) -> list[Odd]:
     """Merge what the same nodes have of one environment, or of one fact; a row that explains a finding comes first."""
     clusters: dict[tuple[object, ...], list[Odd]] = defaultdict(list)
     for row in rows:
@@ -206,7 +220,9 @@ def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
     led: list[Odd] = []
     for some in clusters.values():
         # facts that most checks use come first
-        some.sort(key=lambda row: (-row.bits, -asked[row.fact.partition(".")[0]], len(row.fact)))
+        some.sort(
+            key=lambda row: (-row.bits, -check_counts[row.fact.partition(".")[0]], len(row.fact))
+        )
         leads = {row.explains: row for row in reversed(some) if row.explains} or {(): some[0]}
         first, *others = sorted(leads.values(), key=lambda row: -row.bits)
         led += [replace(first, more=len(some) - len(leads)), *others]
@@ -232,32 +248,32 @@ def _explained(
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         if perf_counter() - began > MOST_SECONDS:
             return
-        one = next((row for row in some if row.source), None)
+        failing = next((row for row in some if row.source), None)
         others = [row for row in apart.values() if id_ not in row.told.findings]
-        if one is None or not others:
+        if failing is None or not others:
             continue
         # the most similar of a sample of nodes: otherwise other differences could explain it too
-        own = {*one.facts.values()}
+        own = {*failing.facts.values()}
         others = others[:: len(others) // MOST_ASKED + 1]
         well = max(others, key=lambda row: len(own & {*row.facts.values()}))
         with suppress(OSError, SnapshotError):  # a file that was removed meanwhile
-            a, b = read_again(one.source), read_again(well.source)
+            a, b = read_again(failing.source), read_again(well.source)
             kinds = kinds_of(checks[id_])
             changes = {k.__name__: [*changes_of(k.__name__, a.get(k), b.get(k))] for k in kinds}
             for change in [*within(chain(*explained(a, b, checks[id_])), changes)][:5]:
                 yield id_, tuple(row.told.node for row in some), change
 
 
-def describe(one: Odd) -> str:
+def describe(outlier: Odd) -> str:
     """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
-    both = one.value, one.others.value
+    both = outlier.value, outlier.others.value
     short = [format_value(value, LONGEST, sizes=True) for value in both]
     own, usual = (format_value(value, LONGEST, sizes=short[0] != short[1]) for value in both)
-    if "." not in one.fact:  # the whole fact is present or missing
-        own = "there" if one.value is None else own
-        usual = "have it" if one.others.value is None else usual
-    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
-    others += f" with {one.others.among}" if one.others.among else ""
-    explains = f": {', '.join(one.explains)}" if one.explains else ""
-    more = f" (and {many(one.more, 'more value')})" if one.more else ""
-    return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
+    if "." not in outlier.fact:  # the whole fact is present or missing
+        own = "there" if outlier.value is None else own
+        usual = "have it" if outlier.others.value is None else usual
+    others = f"{outlier.others.count:,} others" if outlier.others.count else "elsewhere"
+    others += f" with {outlier.others.among}" if outlier.others.among else ""
+    explains = f": {', '.join(outlier.explains)}" if outlier.explains else ""
+    more = f" (and {many(outlier.more, 'more value')})" if outlier.more else ""
+    return f"{listed(outlier.nodes)}: {outlier.fact} {own}, {others} {usual}{explains}{more}"

@@ -51,11 +51,14 @@ def _packed() -> bytes:
 
 def _files() -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each file."""
-    held = table("parcel")
-    left = {HERE / one for one in held["left_out"]}
-    specs = map(importlib.util.find_spec, held["modules"])
-    found = [Path(spec.origin) for spec in specs if spec and spec.origin]
-    for place in (HERE, *(one.parent if one.name == "__init__.py" else one for one in found)):
+    rows = table("parcel")
+    left = {HERE / name for name in rows["left_out"]}
+    specs = map(importlib.util.find_spec, rows["modules"])
+    origins = [Path(spec.origin) for spec in specs if spec and spec.origin]
+    for place in (
+        HERE,
+        *(origin.parent if origin.name == "__init__.py" else origin for origin in origins),
+    ):
         for file in [place] if place.is_file() else place.rglob("*.*"):
             if (
                 "__pycache__" not in file.parts
@@ -67,12 +70,12 @@ def _files() -> Iterator[tuple[str, bytes]]:
 
 def reply(name: str, text: str, seconds: float) -> Reply:
     """Parse a node's output, which can contain anything: the last answer in it counts."""
-    _, found, answer = f"\n{text}".rpartition(f"\n{_REPLY}")
+    _, marker, answer = f"\n{text}".rpartition(f"\n{_REPLY}")
     why, _, body = answer.partition("\n")
-    if not found or why.strip():
+    if not marker or why.strip():
         return Reply(
             name,
-            problem=plain(why, 300) if found else f"no answer; it printed {plain(text[-200:])!r}",
+            problem=plain(why, 300) if marker else f"no answer; it printed {plain(text[-200:])!r}",
         )
     unpacker, snapshot = zlib.decompressobj(), b""
     with suppress(ValueError, zlib.error):

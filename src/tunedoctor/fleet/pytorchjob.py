@@ -43,8 +43,11 @@ def manifest(
     worker = job["spec"]["pytorchReplicaSpecs"]["Worker"]
     pod, worker["replicas"] = worker["template"]["spec"], nodes
     pod["containers"][0] |= container
-    kept = pod["volumes"][0]["persistentVolumeClaim"], pod["containers"][0]["volumeMounts"][0]
-    kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
+    claim_and_mount = (
+        pod["volumes"][0]["persistentVolumeClaim"],
+        pod["containers"][0]["volumeMounts"][0],
+    )
+    claim_and_mount[0]["claimName"], _, claim_and_mount[1]["mountPath"] = claim.partition(":")
     if labels:
         pod["nodeSelector"] = dict(part.split("=") for part in labels.split(","))
     names = [name for name in exclude.split(",") if name]
@@ -87,12 +90,12 @@ def trained(
     ValueError if the job can't be created.
     """
     name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
-    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod exists"
+    first, logs, failed, progress = f"{name}-worker-0", None, "", "no pod exists"
     delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
     hang_up_ends()
     said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
     try:
-        while told and not failed:
+        while progress and not failed:
             time.sleep(TURN)
             with suppress(ValueError):  # the next attempt may succeed
                 pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
@@ -103,12 +106,12 @@ def trained(
                 logs = subprocess.Popen(  # noqa: S603
                     argv, executable=started("kubectl", os.environ), start_new_session=True
                 )
-            before, (failed, told) = (
-                told,
+            previous, (failed, progress) = (
+                progress,
                 _progress(pods, name, nodes, is_late=time.monotonic() > end),
             )
-            if told not in ("", before) and not failed:
-                say(told)
+            if progress not in ("", previous) and not failed:
+                say(progress)
         with suppress(ValueError):
             words = said("kubectl", "logs", failed, "--tail=20", SOON) if failed != first else ""
             for line in words.splitlines():
@@ -126,31 +129,38 @@ def trained(
             logs.kill()
         with suppress(ValueError):
             delete()
-    return failed, told
+    return failed, progress
 
 
 def _progress(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
     """Return the pod that failed and how, else "" and what is missing; "" twice if all have trained."""
-    ended = [(_end(one), one["status"].get("phase")) for one in pods]
-    if failed := [one for one, phase in ended if phase == "Failed"]:
+    ends = [(_end(pod), pod["status"].get("phase")) for pod in pods]
+    if failed := [end for end, phase in ends if phase == "Failed"]:
         return min(failed)[1:]
-    if [phase for _, phase in ended] == ["Succeeded"] * nodes:
+    if [phase for _, phase in ends] == ["Succeeded"] * nodes:
         return "", ""
-    waiting = [one for one in pods if one["status"].get("phase") == "Pending"]
-    held = [(one["metadata"]["name"], *held_up(one)) for one in waiting]
-    held += [(name, _NO_PODS, False)] * (len(pods) < nodes)
-    for pod, why, is_lasting in held:
+    waiting = [pod for pod in pods if pod["status"].get("phase") == "Pending"]
+    held_pods = [(pod["metadata"]["name"], *held_up(pod)) for pod in waiting]
+    held_pods += [(name, _NO_PODS, False)] * (len(pods) < nodes)
+    for pod, why, is_lasting in held_pods:
         if is_late or is_lasting:
             return pod, f"does not start: {plain(why, 300)}"
-    return "", f"{held[0][0]} waits: {plain(held[0][1], 300)}" if held else f"{nodes} pods train"
+    return (
+        "",
+        f"{held_pods[0][0]} waits: {plain(held_pods[0][1], 300)}"
+        if held_pods
+        else f"{nodes} pods train",
+    )
 
 
 def _end(pod: Any) -> tuple[str, str, str]:  # noqa: ANN401  any JSON
     """Return when a pod failed, its name, and how."""
     status = pod["status"]
-    states = [one["state"].get("terminated") for one in status.get("containerStatuses", ())]
-    ended: dict[str, Any] = next(filter(None, states), {})
-    why = ended.get("reason") or status.get("reason") or "it failed"
-    why += f", exit code {ended['exitCode']}" if "exitCode" in ended else ""
+    states = [
+        container["state"].get("terminated") for container in status.get("containerStatuses", ())
+    ]
+    state: dict[str, Any] = next(filter(None, states), {})
+    why = state.get("reason") or status.get("reason") or "it failed"
+    why += f", exit code {state['exitCode']}" if "exitCode" in state else ""
     where = f"{plain(why)} on {plain(pod['spec'].get('nodeName') or 'no node')}"
-    return ended.get("finishedAt") or "", pod["metadata"]["name"], where
+    return state.get("finishedAt") or "", pod["metadata"]["name"], where

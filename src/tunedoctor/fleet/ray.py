@@ -32,47 +32,55 @@ class _Told(msgspec.Struct):
     address: str = ""
 
 
-def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
+def collect(cluster: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
     """Ask the nodes of the cluster at an address ("": the one that Ray finds), all or those with some names."""
 
     def ask(put: Put) -> None:
-        def each(told: _Told) -> None:
-            lost = Reply(told.name, problem=told.problem)
-            put(lost if told.problem else reply(told.name, told.text, told.seconds))
+        def each(answer: _Told) -> None:
+            lost = Reply(answer.name, problem=answer.problem)
+            put(lost if answer.problem else reply(answer.name, answer.text, answer.seconds))
 
         order = {"command": COMMAND, "seconds": how.seconds, "names": names}
-        tell(wanted, order, payload(how), each)
+        tell(cluster, order, payload(how), each)
 
     return replies([ask], 1)
 
 
-def able(wanted: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
+def able(cluster: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
     """Return name -> address of nodes with a CPU for Ray, and GPUs if any has them. Raises ValueError if too few."""
     every = list[_Told]()
-    tell(wanted, {"command": "", "seconds": 0, "names": ()}, b"", every.append)
-    gpus *= any("GPU" in one.has for one in every)
-    every = [one for one in every if one.name not in exclude.split(",")]
+    tell(cluster, {"command": "", "seconds": 0, "names": ()}, b"", every.append)
+    gpus *= any("GPU" in answer.has for answer in every)
+    every = [answer for answer in every if answer.name not in exclude.split(",")]
     have = [o for o in every if o.has.get("CPU", 0) >= 1 and o.has.get("GPU", 0) >= gpus]
     if len(have) < nodes:
         msg = f"Ray: {len(have)} of {nodes} nodes have a CPU and {gpus} GPUs for its jobs"
         raise ValueError(msg)
-    return {one.name: one.address for one in sorted(have, key=lambda o: natural(o.name))[:nodes]}
+    return {
+        answer.name: answer.address
+        for answer in sorted(have, key=lambda o: natural(o.name))[:nodes]
+    }
 
 
-def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
+def labelled(cluster: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
     """Run a command on some nodes; their output lines have a number in front, as in srun."""
-    told = list[_Told]()
+    answers = list[_Told]()
     order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
-    tell(wanted, order, stdin, told.append)
+    tell(cluster, order, stdin, answers.append)
     at = {name: number for number, name in enumerate(names)}
-    texts = ((at.get(one.name, 0), one.problem or one.text) for one in told)
+    texts = ((at.get(answer.name, 0), answer.problem or answer.text) for answer in answers)
     lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]
     return Ended("exit", 0, "\n".join(lines), "\n".join(x for x in lines if ": {" not in x))
 
 
-def starts(wanted: str, names: Sequence[str], gpus: int, out: Path, wait: int) -> list[str]:
+def starts(cluster: str, names: Sequence[str], gpus: int, out: Path, wait: int) -> list[str]:
     """Return the start of a command that runs once per node with Ray Train; it waits up to `wait` seconds."""
-    order = {"address": address_of(wanted), "names": names, "gpus": gpus, "folder": str(Path.cwd())}
+    order = {
+        "address": address_of(cluster),
+        "names": names,
+        "gpus": gpus,
+        "folder": str(Path.cwd()),
+    }
     script = Path(ray_nodes.__file__).with_name("ray_train.py")
     return [
         python_of(),
@@ -81,9 +89,9 @@ def starts(wanted: str, names: Sequence[str], gpus: int, out: Path, wait: int) -
     ]
 
 
-def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
+def tell(cluster: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
     """Pass on what nodes print for a command, all or some; without a command, their description."""
-    sent = msgspec.json.encode({**order, "address": address_of(wanted)}) + b"\n" + stdin
+    sent = msgspec.json.encode({**order, "address": address_of(cluster)}) + b"\n" + stdin
     limit: float = order["seconds"] + 2 * ray_nodes.START
 
     def heard(line: str) -> float:
@@ -100,9 +108,9 @@ def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told]
         put(_Told("Ray", problem=why))
 
 
-def address_of(wanted: str) -> str:
+def address_of(cluster: str) -> str:
     """Return the address of a cluster, "" for the one that Ray finds. Raises ValueError."""
-    address = wanted or os.environ.get("RAY_ADDRESS", "")
+    address = cluster or os.environ.get("RAY_ADDRESS", "")
     address = "" if address == "auto" else address
     return checked(_ADDRESS, address, _NO_ADDRESS)
 
@@ -110,8 +118,8 @@ def address_of(wanted: str) -> str:
 def python_of() -> str:
     """Return the Python that has Ray: next to the command `ray` on PATH, or doctor's own."""
     command = find_program("ray", os.environ)
-    if command and (beside := Path(command).with_name("python")).is_file():
-        return str(beside)
+    if command and (python := Path(command).with_name("python")).is_file():
+        return str(python)
     if find_spec("ray"):
         return sys.executable
     msg = "there is no command `ray` on PATH or in doctor's own environment; activate the environment that has it"

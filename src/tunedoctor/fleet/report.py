@@ -139,7 +139,7 @@ class FleetReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def natural(name: str) -> tuple[str, str]:
     """Return a sort key that puts n2 before n10."""
-    return re.sub("[0-9]+", lambda found: found[0].zfill(20), name), name
+    return re.sub("[0-9]+", lambda match: match[0].zfill(20), name), name
 
 
 def since(last: FleetReport, now: FleetReport) -> Since:
@@ -147,12 +147,19 @@ def since(last: FleetReport, now: FleetReport) -> Since:
     old, new = ({node.node: node for node in fleet.nodes} for fleet in (last, now))
     changed: dict[str, tuple[str, ...]] = {}
     for name in sorted(old.keys() & new.keys(), key=natural):
-        was, is_ = ({*one.findings} for one in (old[name], new[name]))
-        before, after = (o.verdict if o.reached else "not reached" for o in (old[name], new[name]))
+        was, is_ = ({*node.findings} for node in (old[name], new[name]))
+        verdict_before, verdict_after = (
+            o.verdict if o.reached else "not reached" for o in (old[name], new[name])
+        )
         ids = [f"+{id_}" for id_ in sorted(is_ - was)] + [f"-{id_}" for id_ in sorted(was - is_)]
         ids += ["rebooted"] * (old[name].boot not in ("", new[name].boot) and new[name].boot != "")
-        if before != after or ids:
-            changed[name] = (before if before == after else f"{before} -> {after}", *ids)
+        if verdict_before != verdict_after or ids:
+            changed[name] = (
+                verdict_before
+                if verdict_before == verdict_after
+                else f"{verdict_before} -> {verdict_after}",
+                *ids,
+            )
     came, gone = (
         tuple(sorted(a.keys() - b.keys(), key=natural)) for a, b in ((new, old), (old, new))
     )

@@ -24,10 +24,10 @@ _QUEUE, _MARGIN = 30, 30.0
 """Seconds to wait for the nodes, and for a job to start and end on them."""
 
 
-def collect(wanted: str, how: How) -> Generator[Reply]:
+def collect(partition_or_list: str, how: How) -> Generator[Reply]:
     """Ask all nodes, or those of a partition or list. Raises ValueError if there are none, or no Slurm."""
     down, up = list[Reply](), dict[str, list[str]]()
-    for name, (part, state, _, reason) in known(wanted).items():
+    for name, (part, state, _, reason) in known(partition_or_list).items():
         if state in table("slurm")["free"]:
             up.setdefault(part, []).append(name)
         else:
@@ -42,15 +42,17 @@ def _not_begun(name: str, state: str, reason: str) -> Reply:
     return Reply(name, problem=f"not started: {state}{why}")
 
 
-def known(wanted: str) -> dict[str, list[str]]:
+def known(partition_or_list: str) -> dict[str, list[str]]:
     """Return partition, state, GPUs and reason of nodes: all, or those of a partition or list. Raises ValueError."""
-    checked(_WANTED, wanted, "is neither a partition nor a list of nodes such as n[1-40]")
+    checked(
+        _WANTED, partition_or_list, "is neither a partition nor a list of nodes such as n[1-40]"
+    )
     rows = [*rows_of("%N|%R|%T|%G|%E")]
     # a node in several partitions is asked in one of them
-    if result := {name: about for name, *about in rows if wanted in ("", about[0])}:
+    if result := {name: about for name, *about in rows if partition_or_list in ("", about[0])}:
         return result
     every = {name: about for name, *about in rows}
-    return {one: every.get(one, _NONE) for one in names_of(wanted)}
+    return {name: every.get(name, _NONE) for name in names_of(partition_or_list)}
 
 
 def names_of(listed: str) -> list[str]:
@@ -61,19 +63,19 @@ def names_of(listed: str) -> list[str]:
 
 def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
     """Ask in one job; if it gets no nodes, ask only those that still exist and have no other job."""
-    told, problem = _job(part, names, how)
+    answers, problem = _job(part, names, how)
     with suppress(ValueError):  # the known state counts if Slurm itself is gone
         now = known("") if "Unable to allocate" in problem else {}
         idle = [name for name in names if name in now and now[name][1] == "idle"]
         if 0 < len(idle) < len(names):
-            told = [one for one in told if one.name not in idle]
-            for at, one in enumerate(told):
-                _, state, _, reason = now.get(one.name, _NONE)
+            answers = [answer for answer in answers if answer.name not in idle]
+            for at, answer in enumerate(answers):
+                _, state, _, reason = now.get(answer.name, _NONE)
                 if state not in table("slurm")["free"]:
-                    told[at] = _not_begun(one.name, state, reason)
-            told += _job(part, idle, how)[0]
-    for one in told:
-        put(one)
+                    answers[at] = _not_begun(answer.name, state, reason)
+            answers += _job(part, idle, how)[0]
+    for answer in answers:
+        put(answer)
 
 
 def inside(names: Sequence[str], how: How) -> list[Reply]:
@@ -86,8 +88,8 @@ def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
     most, job = how.seconds + _QUEUE + _MARGIN, f"doctor-fleet-{secrets.token_hex(8)}"
     words = [f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={int(most) // 60 + 1}"]
     words += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
-    kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
+    kept_variables = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept_variables}
     return _run_srun(words, names, how, env, job)
 
 
@@ -96,7 +98,7 @@ def _run_srun(
 ) -> tuple[list[Reply], str]:
     """Return the nodes' answers, and the messages about nodes that printed nothing."""
     most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
-    lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
+    lines, completed = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
     def heard(line: str) -> float:
         label, _, rest = line.partition(": ")
@@ -110,13 +112,13 @@ def _run_srun(
     argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
-        ended = ask(heard=heard, silence=most, timeout=most)
+        completed = ask(heard=heard, silence=most, timeout=most)
     finally:  # an interruption must not leave a job behind
-        if job and ended.how != "exit":
+        if job and completed.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
-    errors = re.findall(table("slurm")["error"], ended.err, re.MULTILINE) or ["no answer"]
-    problem = plain(errors[-1], 300) if ended.how == "exit" else ended.death
-    on_host = re.findall(table("slurm")["on_host"], ended.err, re.MULTILINE)
+    errors = re.findall(table("slurm")["error"], completed.err, re.MULTILINE) or ["no answer"]
+    problem = plain(errors[-1], 300) if completed.how == "exit" else completed.death
+    on_host = re.findall(table("slurm")["on_host"], completed.err, re.MULTILINE)
     at = {host: lines[task] for host, task in on_host if task in lines}
     got = [parcel.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
     return got + [Reply(name, problem=problem) for name in names if name not in at], problem

@@ -19,18 +19,18 @@ _SETTINGS = ("BatchMode=yes", "ControlMaster=no", "ClearAllForwardings=yes", "Lo
 _CONNECT = 15
 
 
-def collect(wanted: str, how: How) -> Generator[Reply]:
+def collect(hosts_or_file: str, how: How) -> Generator[Reply]:
     """Ask hosts, separated by commas or in the lines of @FILE. Raises ValueError if there are none."""
-    text = wanted
-    if wanted.startswith("@"):
+    text = hosts_or_file
+    if hosts_or_file.startswith("@"):
         try:
-            lines = read_regular(wanted[1:], 4 << 20).decode("utf-8", "replace").splitlines()
+            lines = read_regular(hosts_or_file[1:], 4 << 20).decode("utf-8", "replace").splitlines()
         except OSError as error:
-            msg = f"{plain(wanted[1:])} can't be read: {error.strerror or error}"
+            msg = f"{plain(hosts_or_file[1:])} can't be read: {error.strerror or error}"
             raise ValueError(msg) from None
         text = ",".join(line.partition("#")[0] for line in lines)
     hosts = list(dict.fromkeys(text.replace(",", " ").split()))
-    if wrong := [host for host in hosts or [wanted] if not _HOST.fullmatch(host)]:
+    if wrong := [host for host in hosts or [hosts_or_file] if not _HOST.fullmatch(host)]:
         raise ValueError(f"{plain(wrong[0])!r} is not a host name")
     expect("ssh")
     sent = parcel.payload(how)
@@ -39,7 +39,8 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
 
 def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
     settings = [
-        f"-o{one}" for one in (*_SETTINGS, f"ConnectTimeout={_CONNECT}", "ServerAliveInterval=15")
+        f"-o{setting}"
+        for setting in (*_SETTINGS, f"ConnectTimeout={_CONNECT}", "ServerAliveInterval=15")
     ]
     argv = ["ssh", "-T", "-x", "-a", *settings, "--", host, f"exec sh -c '{parcel.COMMAND}'"]
     began = time.monotonic()

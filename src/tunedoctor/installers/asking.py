@@ -91,14 +91,14 @@ class Asking:
         )
         if not isinstance(solved, Solved):
             return solved
-        requested, reinstalled = {pin.name: pin for pin in install.pins}, {*install.reinstall}
+        requested, reinstall_names = {pin.name: pin for pin in install.pins}, {*install.reinstall}
         pins: list[Pin] = []
         for resolved in solved.pins:
             requested_pin, was = requested.get(resolved.name), installed.get(resolved.name, "")
             if (
                 requested_pin is None
                 and was == resolved.version
-                and resolved.name not in reinstalled
+                and resolved.name not in reinstall_names
             ):
                 continue
             requested_pin = requested_pin or replace(resolved, was=was)
@@ -118,9 +118,9 @@ class Asking:
         files: list[Path] = []
         for folder in (link.folder for link in self.declared.links if link.folder):
             with suppress(OSError):
-                every = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
+                wheels = wheels_of(pin.name, os.listdir(folder))  # noqa: PTH208  names alone
                 files += [
-                    folder / link for link, version, _ in every if str(version) == pin.version
+                    folder / link for link, version, _ in wheels if str(version) == pin.version
                 ]
         return [file for file in files if file.is_file() and os.access(file, os.R_OK)]
 
@@ -146,22 +146,33 @@ class Asking:
         An index that the user configured is never replaced by another one, where anyone could publish packages with
         the same names: if it does not answer, only the user's folders are left.
         """
-        sources, every = self.declared, self._indexes(index)
-        new = [each for each in every if each.url not in self._responses]
+        sources, indexes = self.declared, self._indexes(index)
+        unasked = [
+            index_source for index_source in indexes if index_source.url not in self._responses
+        ]
         self._responses |= {
-            each.source.url: each for each in ask_sources(new, _PROBED, sources, whole=False)
+            index_source.source.url: index_source
+            for index_source in ask_sources(unasked, _PROBED, sources, whole=False)
         }
-        dead = [self._responses[each.url] for each in every if each.url in self.silent]
-        configured = [each for each in dead if each.source.place]
-        if dead and (configured or len(dead) == len(every)):
-            folders = tuple(each for each in sources.links if each.folder)
+        dead = [
+            self._responses[index_source.url]
+            for index_source in indexes
+            if index_source.url in self.silent
+        ]
+        configured = [index_source for index_source in dead if index_source.source.place]
+        if dead and (configured or len(dead) == len(indexes)):
+            folders = tuple(index_source for index_source in sources.links if index_source.folder)
             if not folders:
                 return Failed("network", _dead(configured or dead))
             who = (configured or dead)[0].source
             return replace(sources, no_index=who.place or who.url, links=folders)
-        if dead and every[-1].url in self.silent:
+        if dead and indexes[-1].url in self.silent:
             # the standard index does not answer: make another one the default, or uv would wait for it
-            default = next(each for each in reversed(every) if each.url not in self.silent)
+            default = next(
+                index_source
+                for index_source in reversed(indexes)
+                if index_source.url not in self.silent
+            )
             return replace(sources, index=default)
         return sources
 
@@ -176,8 +187,8 @@ class Asking:
         sources = self.declared
         if sources.no_index or sources.offline:
             return ()
-        every = (Source(index), *sources.extra, sources.index or self._standard)
-        return tuple(source for source in every if source.url)
+        indexes = (Source(index), *sources.extra, sources.index or self._standard)
+        return tuple(source for source in indexes if source.url)
 
     @cached_property
     def _standard(self) -> Source:
@@ -201,16 +212,22 @@ class Asking:
         if not sources.no_index and index not in self.silent:
             return ()
         indexes = () if sources.no_index else (*sources.extra, sources.index)
-        places = (each for each in (*sources.links, *indexes) if each)
+        places = (place for place in (*sources.links, *indexes) if place)
         versions = (
-            version for each in ask_sources(places, _PROBED, sources) for version in each.versions
+            version
+            for answer in ask_sources(places, _PROBED, sources)
+            for version in answer.versions
         )
         return tuple(dict.fromkeys(versions))
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
         """Return a text that says which versions of some packages each source has."""
         answers = self.answers(names, index)
-        texts = (answer.of(name) for name, several in answers.items() for answer in several)
+        texts = (
+            answer.of(name)
+            for name, answers_of_sources in answers.items()
+            for answer in answers_of_sources
+        )
         return "; ".join(dict.fromkeys(texts))
 
     def answers(
@@ -218,19 +235,19 @@ class Asking:
     ) -> dict[str, tuple["SourceAnswer", ...]]:
         """Return each source's answer for some packages, by name; each is asked once."""
         places = (*self._indexes(index), *self.declared.links)
-        some = tuple(islice(dict.fromkeys(names), _NAMED))
-        for name in some:
+        asked_names = tuple(islice(dict.fromkeys(names), _NAMED))
+        for name in asked_names:
             if (name, index) not in self._answers:
                 self._answers[name, index] = ask_sources(places, name, self.declared)
-        return {name: self._answers[name, index] for name in some}
+        return {name: self._answers[name, index] for name in asked_names}
 
     def source_only(self, names: Iterable[str]) -> dict[str, str]:
         """Return the packages that the sources only have as source distributions, with their newest version."""
         result: dict[str, str] = {}
-        for name, several in self.answers(names).items():
-            sources = [answer.sources[0] for answer in several if answer.sources]
+        for name, answers_of_sources in self.answers(names).items():
+            sources = [answer.sources[0] for answer in answers_of_sources if answer.sources]
             if sources and not any(
-                answer.versions or answer.why or answer.place for answer in several
+                answer.versions or answer.why or answer.place for answer in answers_of_sources
             ):
                 result[name] = sources[0]
         return result
@@ -263,13 +280,13 @@ class SourceAnswer(NamedTuple):
 
 
 def ask_sources(
-    several: Iterable[Source], name: str, sources: Sources, *, whole: bool = True
+    to_ask: Iterable[Source], name: str, sources: Sources, *, whole: bool = True
 ) -> tuple[SourceAnswer, ...]:
     """Ask all sources for a package at the same time, each for a second or two.
 
     Not `whole`: only find out whether they answer.
     """
-    places = tuple(several)
+    places = tuple(to_ask)
     client = sources.client(os.environ)._replace(limits=_SOON)
     with ThreadPoolExecutor(len(places) or 1) as pool:
         return tuple(

@@ -172,11 +172,11 @@ def _stays(name: str) -> bool:
 
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
     """Return the sources in settings (in the order they are read, weakest first) and in `variables`."""
-    several = tuple(settings)
-    by_name = {kind.name: kind for kind in several}
-    default = next(iter(_all(several, "default-index", "index-url")), None)
-    uvs = _all([kind for kind in several if kind.name.startswith("uv.")], *_EXTRA)
-    extra = _all(several, *_EXTRA)
+    all_settings = tuple(settings)
+    by_name = {setting.name: setting for setting in all_settings}
+    default = next(iter(_all(all_settings, "default-index", "index-url")), None)
+    uvs = _all([setting for setting in all_settings if setting.name.startswith("uv.")], *_EXTRA)
+    extra = _all(all_settings, *_EXTRA)
     variable_names = table("probes")["variables_of_settings"].items()
     pairs = ((name, setting) for setting, names in variable_names for name in names)
     plain = [(name, by_name[setting].value) for name, setting in pairs if setting in by_name]
@@ -190,12 +190,12 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
     return Sources(
         index=default,
         extra=_once((default, *extra))[1:] if default else _once(extra),
-        links=_once(_all(several, "find-links")),
+        links=_once(_all(all_settings, "find-links")),
         no_index=_who(by_name, "uv.no-index", "pip.no-index"),
         offline=_who(by_name, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
-        constraints=_once(_all(several, "constraint")),
-        limits=tuple(kind.url for kind in _all(several, "constraint-dependencies")),
-        trusted=tuple(dict.fromkeys(kind.url for kind in _all(several, *_TRUSTED))),
+        constraints=_once(_all(all_settings, "constraint")),
+        limits=tuple(source.url for source in _all(all_settings, "constraint-dependencies")),
+        trusted=tuple(dict.fromkeys(source.url for source in _all(all_settings, *_TRUSTED))),
         strategy=strategy.value if strategy else ANY_INDEX if extra and not uvs else "",
         plain=tuple(plain),
     )
@@ -228,9 +228,11 @@ def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
     strongest: list[Setting] = []
     for tool in ("uv", "pip"):
         for kind in kinds:
-            several = [s for s in settings if s.name == f"{tool}.{kind}"]
-            strongest += several[::-1] if tool == "uv" else several[-1:]
-    return tuple(_source(line, s) for s in strongest for line in s.value.splitlines())
+            matching = [setting for setting in settings if setting.name == f"{tool}.{kind}"]
+            strongest += matching[::-1] if tool == "uv" else matching[-1:]
+    return tuple(
+        _source(line, setting) for setting in strongest for line in setting.value.splitlines()
+    )
 
 
 def _source(text: str, setting: Setting) -> Source:
@@ -248,8 +250,8 @@ def _source(text: str, setting: Setting) -> Source:
 _PATHS = ("find-links", "constraint", "index", "default-index", "index-url", "extra-index-url")
 
 
-def _once(several: Iterable[Source]) -> tuple[Source, ...]:
+def _once(sources_of_setting: Iterable[Source]) -> tuple[Source, ...]:
     by_url: dict[str, Source] = {}
-    for source in several:
+    for source in sources_of_setting:
         by_url.setdefault(source.url.rstrip("/"), source)
     return tuple(by_url.values())

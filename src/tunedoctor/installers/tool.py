@@ -67,8 +67,8 @@ class Tool(NamedTuple):
         if self.name == "pip":
             return [*_pip(job), "download", "-d", job.folder, *self._locked_options(job), *_QUIET]
         links = str(Path(job.folder, LINKS))
-        into = ["--target", links, "--link-mode", "symlink", "--reinstall"]
-        return [*uv_pip("install", job.python), *into, *self._locked_options(job)]
+        target_options = ["--target", links, "--link-mode", "symlink", "--reinstall"]
+        return [*uv_pip("install", job.python), *target_options, *self._locked_options(job)]
 
     def install(self, job: Job) -> list[str]:
         """Return the command that installs the fetched files. The first import writes the byte code."""
@@ -98,10 +98,10 @@ class Tool(NamedTuple):
     def files(self, folder: Path) -> Files:
         """Return the files that the fetched wheels contain."""
         wheels = [*(_linked if self.name == "uv" else _zipped)(folder)]
-        kinds = {place: set[str]() for place in ("inside", "scripts", "below")}
+        by_place = {place: set[str]() for place in ("inside", "scripts", "below")}
         for kind, path in (files for wheel in wheels for files in wheel):
-            kinds[_PLACES.get(kind, "inside")].add(path)
-        in_site, scripts, below = map(frozenset, kinds.values())
+            by_place[_PLACES.get(kind, "inside")].add(path)
+        in_site, scripts, below = map(frozenset, by_place.values())
         return Files(in_site, scripts, below, len(wheels))
 
 
@@ -149,8 +149,8 @@ def _zipped(folder: Path) -> Iterable[Listed]:
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
                 data = _DATA.fullmatch(name)
-                into = f"include/{data[1]}/" if data and data[2] == "headers" else ""
-                files.append((data[2], into + data[3]) if data else ("", name))
+                prefix = f"include/{data[1]}/" if data and data[2] == "headers" else ""
+                files.append((data[2], prefix + data[3]) if data else ("", name))
                 if name.endswith(".dist-info/entry_points.txt"):
                     text, group = archive.read(name).decode("utf-8", "replace"), ""
                     for line in text.splitlines():
@@ -163,8 +163,8 @@ def _zipped(folder: Path) -> Iterable[Listed]:
 
 def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
     """Run an installer that ends with the doctor; its output goes to the log. Never raises if it fails."""
-    leash = str(Path(__file__).with_name("leash.py"))
-    tied = [sys.executable, "-I", "-S", leash, str(os.getpid()), *argv]
+    script = str(Path(__file__).with_name("leash.py"))
+    tied = [sys.executable, "-I", "-S", script, str(os.getpid()), *argv]
     result = run(tied, timeout=seconds, env=env, cwd=cwd, limit=_LIMIT)
     with log.open("a", encoding="utf-8") as file:
         words = [f"$ {' '.join(argv)}", result.out, result.err, f"# {result.death}", ""]

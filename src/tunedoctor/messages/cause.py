@@ -53,9 +53,9 @@ _TOLD = ("title", "explains", "clears", "advice", "means", "cure_note", "group")
 
 def told_by(cause: Cause, check: findings.Check) -> findings.Check:
     """Return a check with what its file says."""
-    told = {name: getattr(cause, name) for name in _TOLD}
+    fields_of_file = {name: getattr(cause, name) for name in _TOLD}
     severity, settle = cause.severity or check.severity, cause.settle or check.settle
-    return msgspec.structs.replace(check, severity=severity, settle=settle, **told)
+    return msgspec.structs.replace(check, severity=severity, settle=settle, **fields_of_file)
 
 
 def page_of(check: findings.Check) -> str:
@@ -67,16 +67,16 @@ def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
     """Return a cause without code as a check, whose findings are certain rows that match an error."""
 
     def run(errors: Errors, facts: Case) -> findings.Finding | None:
-        said = next((m.line for m in matches(errors) if m.cause == id_ and m.certain), "")
-        if not said:
+        line = next((m.line for m in matches(errors) if m.cause == id_ and m.certain), "")
+        if not line:
             return None
         start = findings.starter(facts.interpreter)
         steps = (
-            structs.replace(one, **start) if isinstance(one, findings.PipStep) else one
-            for one in cause.cure
+            structs.replace(step, **start) if isinstance(step, findings.PipStep) else step
+            for step in cause.cure
         )
         windows = facts.host.os == "windows"
         cure = findings.Cure(tuple(steps), cause.who, windows=windows)
-        return findings.Finding(found=f"the error '{said}'", cure=cure, said=said)
+        return findings.Finding(found=f"the error '{line}'", cure=cure, said=line)
 
     return told_by(cause, findings.Check(id=id_, run=run, origin=origin, by_words=True))

@@ -68,13 +68,13 @@ def read_cause(file: Path, *, coded: bool) -> CauseFile:
         CauseError: the file is no TOML, a key is not known, has no value or a wrong one, or a row is not sound.
     """
     try:
-        found = msgspec.convert(toml(read_regular(file, LARGEST).decode()), CauseFile)
-        msgspec.convert(words_of("", found), dict[str, Words])
+        cause_file = msgspec.convert(toml(read_regular(file, LARGEST).decode()), CauseFile)
+        msgspec.convert(words_of("", cause_file), dict[str, Words])
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error).replace("$.", "")
     else:
-        if not (why := next(_faults(found, coded=coded), "")):
-            return structs.replace(found, coded=coded)
+        if not (why := next(_faults(cause_file, coded=coded), "")):
+            return structs.replace(cause_file, coded=coded)
     raise CauseError(f"{file}: {why}")
 
 
@@ -85,15 +85,15 @@ def _faults(cause: CauseFile, *, coded: bool) -> Iterator[str]:
         yield f"group: {cause.group!r} is not one of {', '.join(GROUPS)}"
     rows = enumerate(cause.message)
     yield from (f"message[{number}]: {why}" for number, m in rows if (why := _unsound(m)))
-    read = ((part, pair) for part, one in cause.reads.items() for pair in one.patterns)
+    read = ((part, pair) for part, reading in cause.reads.items() for pair in reading.patterns)
     yield from (f"reads.{part}: {why}" for part, pair in read if (why := _unread(*pair)))
     why = "its code says that" if coded else "there is no code that says it"
     yield from (f"{key}: {why}" for key in useless if getattr(cause, key))
 
 
-def _unread(how: str, said: str) -> str:
+def _unread(how: str, example: str) -> str:
     try:
-        return "" if re.search(how, said) else f"no expression of it matches {said!r}"
+        return "" if re.search(how, example) else f"no expression of it matches {example!r}"
     except re.error as error:
         return f"{how!r} is not a regular expression: {error}"
 
@@ -124,9 +124,9 @@ def reads_of(id_: str, cause: CauseFile) -> dict[str, list[str]]:
 
 def page_of(cause: CauseFile) -> str:
     """Return the manual page, with what errors say of the cause."""
-    examples = (text for one in cause.message for text in one.examples[:1])
-    seen = [*dict.fromkeys((*cause.seen, *examples))][:_SHOWN]
-    lines = "".join(f"    {line}\n" for text in seen for line in text.splitlines())
+    examples = (text for message in cause.message for text in message.examples[:1])
+    shown_texts = [*dict.fromkeys((*cause.seen, *examples))][:_SHOWN]
+    lines = "".join(f"    {line}\n" for text in shown_texts for line in text.splitlines())
     return f"{cause.page.strip()}\n\nSeen as\n{lines}"
 
 
@@ -135,16 +135,16 @@ def id_of(file: Path) -> str:
     return file.stem.replace("_", "-")
 
 
-def _unsound(one: Message) -> str:
-    if bool(one.text) == bool(one.pattern) or bool(one.pattern) != bool(one.key):
+def _unsound(message: Message) -> str:
+    if bool(message.text) == bool(message.pattern) or bool(message.pattern) != bool(message.key):
         return "it has either text, or pattern and key"
     try:
-        key_of(one.text, one.key)
-        row = expression(one.text or one.pattern, pattern=bool(one.pattern))
+        key_of(message.text, message.key)
+        row = expression(message.text or message.pattern, pattern=bool(message.pattern))
     except RowError as error:
-        return f"{'text' if one.text else 'pattern'}: {error}"
-    missed = next((text for text in one.examples if not row.search(flat(text))), None)
-    near = next((text for text in one.near if row.search(flat(text))), None)
+        return f"{'text' if message.text else 'pattern'}: {error}"
+    missed = next((text for text in message.examples if not row.search(flat(text))), None)
+    near = next((text for text in message.near if row.search(flat(text))), None)
     if missed is not None:
         return f"examples: the row does not match {missed!r}"
     return f"not: the row matches {near!r}" if near is not None else ""
@@ -152,14 +152,14 @@ def _unsound(one: Message) -> str:
 
 def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
     """Return a plug-in's checks from its files, and add their texts to the tables. Raises CauseError."""
-    by_id = {one.id: one for one in coded}
-    told: dict[str, Check] = {}
+    by_id = {check.id: check for check in coded}
+    checks_by_id: dict[str, Check] = {}
     for file in files:
         id_ = id_of(file)
         cause = read_cause(file, coded=id_ in by_id)
         check = told_by(cause, by_id.get(id_) or check_of(id_, cause, str(file)))
-        told[id_] = structs.replace(check, page=page_of(cause))
+        checks_by_id[id_] = structs.replace(check, page=page_of(cause))
         table("words")["rows"].update(words_of(id_, cause))
         table("reads")["rows"].update(reads_of(id_, cause))
         add(with_anchors(rows_of(id_, cause)))
-    return [*(told.pop(one.id, one) for one in coded), *told.values()]
+    return [*(checks_by_id.pop(check.id, check) for check in coded), *checks_by_id.values()]

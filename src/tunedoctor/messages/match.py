@@ -77,7 +77,7 @@ def flat(text: str) -> str:
 
 def lines_of(text: str) -> list[str]:
     """Return the lines of a text that are not empty, each run of white space one blank."""
-    return [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
+    return [line for line in (" ".join(raw_line.split()) for raw_line in text.split("\n")) if line]
 
 
 def lowered(text: str) -> str:
@@ -99,7 +99,7 @@ def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
         except re.error as error:
             raise RowError(f"it is not a regular expression: {error}") from None
     pieces = _pieces(text)
-    source = "".join(one.source for one in pieces)
+    source = "".join(piece.source for piece in pieces)
     start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
     return re.compile(f"{start}{source}{end}")
 
@@ -112,7 +112,7 @@ def key_of(text: str, key: str = "") -> str:
     """
     if key:
         return flat(key)
-    key = max((one.literal.strip() for one in _pieces(text)), key=len, default="")
+    key = max((piece.literal.strip() for piece in _pieces(text)), key=len, default="")
     if len(key) < SHORTEST:
         raise RowError(f"its longest literal, {key!r}, has fewer than {SHORTEST} characters")
     return key
@@ -130,32 +130,32 @@ def words_of(low: str) -> set[str]:
 
 def with_anchors(rows: Iterable[Row]) -> list[Row]:
     """Return rows with the rarest complete word of each."""
-    held = list(rows)
-    often = Counter(word for row in held for word in {*whole_words(row.key)})
+    all_rows = list(rows)
+    often = Counter(word for row in all_rows for word in {*whole_words(row.key)})
 
     def anchor(row: Row) -> str:
         return min(whole_words(row.key), key=lambda w: (often[w], -len(w), w), default="")
 
-    return [msgspec.structs.replace(row, anchor=anchor(row)) for row in held]
+    return [msgspec.structs.replace(row, anchor=anchor(row)) for row in all_rows]
 
 
 def _pieces(text: str) -> list[_Piece]:
-    found: list[_Piece] = []
+    pieces: list[_Piece] = []
     parts = _SLOT.split(" ".join(text.split()).replace("{{", "\0"))
     for literal, name, kind in zip_longest(parts[::3], parts[1::3], parts[2::3]):
         if literal:
-            found.append(_literal(lowered(literal.replace("\0", "{"))))
+            pieces.append(_literal(lowered(literal.replace("\0", "{"))))
         if name is not None:
-            found.append(_slot(name, kind or "name"))
-    for one, other in pairwise(found):
-        if one.repeats and other.repeats:
+            pieces.append(_slot(name, kind or "name"))
+    for first, second in pairwise(pieces):
+        if first.repeats and second.repeats:
             raise RowError("two slots are next to each other")
-    names = [one.name for one in found if one.name]
+    names = [piece.name for piece in pieces if piece.name]
     if len(names) > len({*names}):
         raise RowError("two slots have one name")
-    if sum(one.wide for one in found) > _WIDE:
+    if sum(piece.wide for piece in pieces) > _WIDE:
         raise RowError(f"more than {_WIDE} slots take paths or text")
-    return found
+    return pieces
 
 
 def _literal(text: str) -> _Piece:
@@ -167,7 +167,7 @@ def _slot(name: str, kind: str) -> _Piece:
     if not words and kind not in SLOTS:
         msg = f"{kind!r} is not a type of slot: {', '.join(SLOTS)}, or words with | between them"
         raise RowError(msg)
-    source = "|".join(_literal(one).source for one in words) or SLOTS[kind]
+    source = "|".join(_literal(word).source for word in words) or SLOTS[kind]
     group = f"(?P<{name}>{source})" if name else f"(?:{source})"
     return _Piece(group, "", name, repeats=not words, wide=kind in ("path", "text"))
 
@@ -212,9 +212,9 @@ class Matcher:
             for row in self._anchored[anchor]:
                 at, tried = spaced.find(row.key), 0
                 while at >= 0 and tried < _TRIED:
-                    around = (max(at - _AROUND, 0), at + len(row.key) + _AROUND)
-                    if found := _compiled(row.text, pattern=row.pattern).search(low, *around):
-                        yield row, found
+                    search_range = (max(at - _AROUND, 0), at + len(row.key) + _AROUND)
+                    if match := _compiled(row.text, pattern=row.pattern).search(low, *search_range):
+                        yield row, match
                         break
                     at, tried = spaced.find(row.key, at + len(row.key)), tried + 1
 
@@ -222,22 +222,22 @@ class Matcher:
         """Return each row that matches a text, at its first position, in that order; `number` is that of the text."""
         whole = "\n".join(lines_of(text))
         low = lowered(whole)
-        found = (
+        matches = (
             Match(
                 row.cause,
                 row.part,
                 row.text,
                 {
-                    name: whole[slice(*found.span(name))].replace("\n", " ")
-                    for name in found.re.groupindex
+                    name: whole[slice(*match.span(name))].replace("\n", " ")
+                    for name in match.re.groupindex
                 },
-                _quoted(whole, *found.span()),
+                _quoted(whole, *match.span()),
                 row.certain,
-                (number, whole.count("\n", 0, found.start()), found.start()),
+                (number, whole.count("\n", 0, match.start()), match.start()),
             )
-            for row, found in self._found(low)
+            for row, match in self._found(low)
         )
-        return sorted(found, key=lambda one: (one.where, -len(one.row)))
+        return sorted(matches, key=lambda match: (match.where, -len(match.row)))
 
 
 _OF_PLUGINS: dict[Row, None] = {}
@@ -265,13 +265,15 @@ def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:
 
 @lru_cache(maxsize=4)  # every check asks about the same errors
 def _in_all(texts: tuple[str, ...]) -> tuple[Match, ...]:
-    return tuple(one for n, text in enumerate(texts) for one in shipped().matches(text, n))
+    return tuple(match for n, text in enumerate(texts) for match in shipped().matches(text, n))
 
 
 def heard(errors: Errors | Unknown | None, *keys: str) -> str:
     """Return what an error says, its sentence, that a row of these keys, "id" or "id/part", matches first; or ""."""
-    wanted = {tuple(f"{key}/".split("/")[:2]) for key in keys}
-    return next((one.line for one in matches(errors) if (one.cause, one.part) in wanted), "")
+    wanted_rows = {tuple(f"{key}/".split("/")[:2]) for key in keys}
+    return next(
+        (match.line for match in matches(errors) if (match.cause, match.part) in wanted_rows), ""
+    )
 
 
 def sentence(text: str, least: int) -> str:
@@ -286,5 +288,5 @@ _compiled = lru_cache(maxsize=2048)(expression)
 
 def _quoted(text: str, start: int, end: int) -> str:
     line = text.find("\n", end)
-    said = text[start : None if line < 0 else line].replace("\n", " ")
-    return sentence(said, end - start)
+    sentence_text = text[start : None if line < 0 else line].replace("\n", " ")
+    return sentence(sentence_text, end - start)

@@ -44,7 +44,7 @@ def expression(key: str) -> re.Pattern[str]:
 @cache
 def expressions(key: str) -> tuple[re.Pattern[str], ...]:
     """Return the regular expressions of a part."""
-    return tuple(pattern(one) for one in table("reads")["rows"][key])
+    return tuple(pattern(source) for source in table("reads")["rows"][key])
 
 
 _OPTIONAL = pattern(r"\[([^\[\]]*\{[^\[\]]*)\]")
@@ -108,15 +108,15 @@ class _Filler(Formatter):
     shown: Mapping[str, Any] = {"gib": gib, "listed": listed, "quoted": quote, "if": lambda _: ""}
 
     def format_field(self, value: object, format_spec: str) -> str:
-        shown = value or format_spec.partition("or ")[2] or value
-        return str(self.shown.get(format_spec, str)(shown))
+        displayed = value or format_spec.partition("or ")[2] or value
+        return str(self.shown.get(format_spec, str)(displayed))
 
     def filled(self, text: str, slots: _Slots) -> str:
         """Leave out parts in brackets that have an empty slot, and fill the others."""
 
-        def part(found: re.Match[str]) -> str:
-            values = (self.get_field(name, (), slots)[0] for name in _SLOT.findall(found[1]))
-            return found[1] if all(values) else ""
+        def part(match: re.Match[str]) -> str:
+            values = (self.get_field(name, (), slots)[0] for name in _SLOT.findall(match[1]))
+            return match[1] if all(values) else ""
 
         return self.vformat(_OPTIONAL.sub(part, text), (), slots)
 
@@ -160,8 +160,10 @@ class Case(Facts):
     def readings(self, *keys: str) -> Iterator[re.Match[str]]:
         """Yield the matches of the expressions of these parts in each error."""
         for error in self.errors.errors:
-            for one in (one for key in keys for one in self.expressions(key)):
-                yield from one.finditer(error.text)
+            for expression_of_part in (
+                expression_of_part for key in keys for expression_of_part in self.expressions(key)
+            ):
+                yield from expression_of_part.finditer(error.text)
 
     def pip(self, verb: Literal["install", "uninstall"], *arguments: str, index: str = "") -> Cure:
         """Return pip's command in the target."""
@@ -191,9 +193,9 @@ class Case(Facts):
         Behind a case comes what it is a case of: its part, or the check itself, as where no key is given. Without words
         for it, what was found is the error that was said. Slots are what is given, or facts.
         """
-        named = [*filter(None, keys)]
-        wholes = (key.partition(":")[0] for key in named or [""])
-        rows = [_words(self._key(key)) for key in dict.fromkeys((*named, *wholes))]
+        given_keys = [*filter(None, keys)]
+        wholes = (key.partition(":")[0] for key in given_keys or [""])
+        rows = [_words(self._key(key)) for key in dict.fromkeys((*given_keys, *wholes))]
         slots = _Slots(given, said=said)
         slots.facts = self
 
@@ -236,6 +238,6 @@ class Case(Facts):
     def if_heard(self, *keys: str) -> Finding | None:
         """Return the finding, in the words of the same key, of the first row that an error matches."""
         for key in keys or ("",):
-            if said := self.heard(key):
-                return self.worded(key, said=said)
+            if error_text := self.heard(key):
+                return self.worded(key, said=error_text)
         return None

@@ -34,8 +34,8 @@ class PipStep(CureStep, frozen=True, kw_only=True):
 
     def line(self, verb: str, *words: str) -> str:
         """Return the shell command."""
-        there = ("--python", self.python) if self.python else ()
-        return " ".join((self.pip, verb, *there, *words))
+        target_option = ("--python", self.python) if self.python else ()
+        return " ".join((self.pip, verb, *target_option, *words))
 
 
 class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
@@ -148,8 +148,8 @@ def advise(text: str, who: Who = "user") -> Cure:
 
 def python(interpreter: Interpreter | Unknown | None) -> str:
     """Return the target's interpreter, quoted for a shell; "python" if a report does not name it."""
-    named = interpreter.executable if isinstance(interpreter, Interpreter) else ""
-    return shlex.quote(named or "python")
+    executable = interpreter.executable if isinstance(interpreter, Interpreter) else ""
+    return shlex.quote(executable or "python")
 
 
 class Starter(TypedDict, total=False):
@@ -180,11 +180,11 @@ def pip(
 ) -> Cure:
     """Return a pip command for the target from requirements and flags; the user has to run anything that compiles."""
     flags = tuple(a for a in arguments if a.startswith("-"))
-    named = tuple(a for a in arguments if not a.startswith("-"))
-    by = starter(interpreter)
+    requirements = tuple(a for a in arguments if not a.startswith("-"))
+    start_words = starter(interpreter)
     if verb == "uninstall":
-        return Cure((PipUninstall(names=named, **by),))
-    cure = Cure((PipInstall(requirements=named, index=index, flags=flags, **by),))
+        return Cure((PipUninstall(names=requirements, **start_words),))
+    cure = Cure((PipInstall(requirements=requirements, index=index, flags=flags, **start_words),))
     return tell(cure.command) if "--no-build-isolation" in flags else cure
 
 
@@ -205,8 +205,8 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
             source = ("--index-url", step.index) if step.index else ()
             return step.line("install", *step.flags, *map(quoted, step.requirements), *source)
         case PipUninstall():
-            sure = () if step.python else ("--yes",)  # uv does not ask
-            return step.line("uninstall", *sure, *step.names)
+            confirmation = () if step.python else ("--yes",)  # uv does not ask
+            return step.line("uninstall", *confirmation, *step.names)
         case Variable(name=name, value=None):
             return f"Remove-Item Env:{name}" if windows else f"unset {name}"
         case Variable(name=name, value=str(value)):
@@ -250,11 +250,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `found`: facts with numbers and paths. `means`: what goes wrong in training. `cure`: what to do, as
     steps. `cure_note`: who does it and what it costs (size, reboot, root). `evidence`: where the facts were read.
-    `title`, `severity`, `means` and `cure_note` default to those in the check's file.
+    `title`, `severity`, `means` and `cure_note` default to those in the check's file, `found` to the error that is
+    `said`.
     """
 
-    found: str
-    cure: Cure
+    found: str = ""
+    cure: Cure = Cure()
     means: str = ""
     cure_note: str = ""
     evidence: tuple[str, ...] = ()
@@ -280,6 +281,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return replace(
             self,
             title=self.title if len(self.title) <= LONGEST_TITLE else "",
+            found=self.found or f"the error '{self.said}'",
             means=self.means or check.means,
             cure_note=self.cure_note or check.cure_note,
             evidence=tuple(filter(None, self.evidence)),

@@ -46,9 +46,9 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Lazy(text, flags))
 
 
-def possible(one: re.Pattern[str], text: str) -> bool:
+def possible(expression: re.Pattern[str], text: str) -> bool:
     """Return whether an expression can match a text: False if the text has none of the words that a match needs."""
-    test: Callable[[str], bool] | None = getattr(one, "possible", None)
+    test: Callable[[str], bool] | None = getattr(expression, "possible", None)
     return test is None or test(text)
 
 

@@ -159,8 +159,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> tuple[Tell | SetEnv, ...]:
         """Steps for the user to do."""
-        printed = (s for s in self.steps if is_told(s))
-        return tuple(s for s in printed if isinstance(s, Tell | SetEnv))
+        printed_steps = (s for s in self.steps if is_told(s))
+        return tuple(s for s in printed_steps if isinstance(s, Tell | SetEnv))
 
     @property
     def pins(self) -> tuple[Pin, ...]:
@@ -203,41 +203,45 @@ _ORDER = (NewEnvironment, Rebuild, DeletePath, Remove, Install, WriteFile, SetEn
 
 def merge(plans: Iterable[Plan]) -> Plan:
     """Join plans into one: one Install for each index, torch first, no duplicates. Raises PlanError."""
-    several = tuple(plans)
-    steps = list(dict.fromkeys(s for plan in several for s in plan.steps))
+    all_plans = tuple(plans)
+    steps = list(dict.fromkeys(s for plan in all_plans for s in plan.steps))
     _agree(steps)
     removed = {n: None for s in steps if isinstance(s, Remove) for n in s.names}
-    kept: list[AnyStep] = [s for s in steps if not isinstance(s, (Install, Remove))]
-    kept += [Remove(names=tuple(removed))] if removed else []
-    kept += _installs([s for s in steps if isinstance(s, Install)])
-    kept.sort(key=lambda s: _ORDER.index(type(s)))
+    merged_steps: list[AnyStep] = [s for s in steps if not isinstance(s, (Install, Remove))]
+    merged_steps += [Remove(names=tuple(removed))] if removed else []
+    merged_steps += _installs([s for s in steps if isinstance(s, Install)])
+    merged_steps.sort(key=lambda s: _ORDER.index(type(s)))
     return Plan(
-        steps=tuple(kept),
-        cures=tuple(dict.fromkeys(c for plan in several for c in plan.cures)),
-        reasons=tuple(dict.fromkeys(r for plan in several for r in plan.reasons)),
-        asks={id_: names for plan in several for id_, names in plan.asks.items()},
+        steps=tuple(merged_steps),
+        cures=tuple(dict.fromkeys(c for plan in all_plans for c in plan.cures)),
+        reasons=tuple(dict.fromkeys(r for plan in all_plans for r in plan.reasons)),
+        asks={id_: names for plan in all_plans for id_, names in plan.asks.items()},
         # the same changes in several plans count once
-        download_bytes=sum({plan.changes: plan.download_bytes for plan in several}.values()),
-        disk_bytes=sum({plan.changes: plan.disk_bytes for plan in several}.values()),
+        download_bytes=sum({plan.changes: plan.download_bytes for plan in all_plans}.values()),
+        disk_bytes=sum({plan.changes: plan.disk_bytes for plan in all_plans}.values()),
     )
 
 
-def _installs(found: list[Install]) -> Iterator[Install]:
+def _installs(installs: list[Install]) -> Iterator[Install]:
     """Join the installs from one index; the one with torch comes first, because the others are checked against it."""
     groups: dict[tuple[str, bool], list[Install]] = {}
-    for one in sorted(found, key=lambda one: all(pin.name != "torch" for pin in one.pins)):
-        groups.setdefault((one.index, one.no_deps), []).append(one)
-    seen: set[str] = set()
+    for install in sorted(
+        installs, key=lambda install: all(pin.name != "torch" for pin in install.pins)
+    ):
+        groups.setdefault((install.index, install.no_deps), []).append(install)
+    names_done: set[str] = set()
     for (index, no_deps), group in groups.items():
         pins: dict[str, Pin] = {}
-        for pin in (pin for one in group for pin in one.pins if pin.name not in seen):
+        for pin in (pin for install in group for pin in install.pins if pin.name not in names_done):
             # if two plans agree on a version, the one that knows the hashes is used
             if pin.name not in pins or not pins[pin.name].hashes:
                 pins[pin.name] = pin
-        seen |= pins.keys()
-        again = tuple(dict.fromkeys(n for one in group for n in one.reinstall))
+        names_done |= pins.keys()
+        reinstalled = tuple(dict.fromkeys(n for install in group for n in install.reinstall))
         if pins:
-            yield Install(pins=tuple(pins.values()), index=index, no_deps=no_deps, reinstall=again)
+            yield Install(
+                pins=tuple(pins.values()), index=index, no_deps=no_deps, reinstall=reinstalled
+            )
 
 
 _BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
@@ -246,15 +250,15 @@ _BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
 
 def _agree(steps: list[AnyStep]) -> None:
     wants: dict[str, str] = {}
-    said: dict[str, str | None] = {}
-    for one, pin in ((s, pin) for s in steps if isinstance(s, Install) for pin in s.pins):
-        source = f" from {one.index}" if one.index and pin.name in _BUILDS else ""
+    values: dict[str, str | None] = {}
+    for install, pin in ((s, pin) for s in steps if isinstance(s, Install) for pin in s.pins):
+        source = f" from {install.index}" if install.index and pin.name in _BUILDS else ""
         want = f"{pin.name} {pin.version}{source}"
         if (have := wants.setdefault(pin.name, want)) != want:
             _contradict(f"{have} and {want}")
     for step in steps:
         key, value = _target_of(step)
-        if key and said.setdefault(key, value) != value:
+        if key and values.setdefault(key, value) != value:
             _contradict(f"two values for {key}")
     for name in (n for s in steps if isinstance(s, Remove) for n in s.names if n in wants):
         _contradict(f"one installs {wants[name]}, another removes {name}")
@@ -325,15 +329,18 @@ def fix(
 
 def install_of(line: PipInstall, packages: Packages) -> Install | None:
     """Return what a command installs, pinned; reinstalled packages keep their version. None if a version is open."""
-    there = {name: packages.version(name) for name in map(name_of, line.requirements)}
+    installed_versions = {name: packages.version(name) for name in map(name_of, line.requirements)}
     pairs = [
-        exact(r) or (r, there.get(r, "") if line.reinstalls else "") for r in line.requirements
+        exact(r) or (r, installed_versions.get(r, "") if line.reinstalls else "")
+        for r in line.requirements
     ]
     if not all(version for _, version in pairs):
         return None
-    pins = tuple(Pin(name=name, version=version, was=there[name]) for name, version in pairs)
-    again = tuple(pin.name for pin in pins if pin.was or line.reinstalls)
-    return Install(pins=pins, index=line.index, reinstall=again)
+    pins = tuple(
+        Pin(name=name, version=version, was=installed_versions[name]) for name, version in pairs
+    )
+    reinstalled = tuple(pin.name for pin in pins if pin.was or line.reinstalls)
+    return Install(pins=pins, index=line.index, reinstall=reinstalled)
 
 
 def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:

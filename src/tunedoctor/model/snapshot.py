@@ -98,7 +98,9 @@ class Facts:
     A function gets the facts that its code names, and those that the functions it passes the view to name.
     """
 
-    __slots__ = ("_snapshot", "last")
+    __slots__ = ("_snapshot", "last", "looked_up")
+    looked_up: dict[type[Fact], None]
+    """The kinds of facts that were requested so far, known or not, in this order."""
     last: FactOrLack
     """The answer that was last requested, errors excepted: that no error mentions something proves nothing."""
     amd: kinds.AmdGpus
@@ -141,11 +143,13 @@ class Facts:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self.looked_up = {}
         self.last = snapshot.get(kinds.Errors)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
         """Return a fact, or an empty one."""
         if kind := FIELDS.get(name):
+            self.looked_up[kind] = None
             answer = self._snapshot.get(kind)
             if kind is not kinds.Errors:
                 self.last = answer
@@ -154,7 +158,7 @@ class Facts:
 
 
 FIELDS: dict[str, type[Fact]] = {**Facts.__annotations__}
-del FIELDS["last"]
+del FIELDS["last"], FIELDS["looked_up"]
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:
@@ -201,7 +205,9 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     file = _converted(raw, _File, "the file")
     if strange := file.facts.keys() - KIND_CALLED.keys():
         raise SnapshotError(f"{min(strange)[:60]!r} is not a kind of fact that this doctor knows")
-    answers = {KIND_CALLED[n]: answer_of(KIND_CALLED[n], told) for n, told in file.facts.items()}
+    answers = {
+        KIND_CALLED[n]: answer_of(KIND_CALLED[n], answer) for n, answer in file.facts.items()
+    }
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
@@ -245,10 +251,10 @@ class NotRun(NamedTuple):
 
 
 @cache
-def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
-    """Return what each parameter takes, without the first `given`. Raises TypeError if an annotation is not a fact."""
+def wants(function: Callable[..., Any], skipped: int = 0) -> dict[str, Want]:
+    """Return what each parameter takes, without the first `skipped`. Raises TypeError if one is not a fact."""
     result: dict[str, Want] = {}
-    for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
+    for name in function.__code__.co_varnames[skipped : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
         if _is_view(hint):
             for field in sorted(_fields_used(function, set())):
@@ -268,7 +274,9 @@ def call(
 ) -> T | NotRun:
     """Call `function` with `first` and facts of a snapshot (`facts`: a view of it), or return which fact is missing."""
     hints = function.__annotations__.items()
-    given: dict[str, object] = {n: facts or hint(snapshot) for n, hint in hints if _is_view(hint)}
+    arguments: dict[str, object] = {
+        n: facts or hint(snapshot) for n, hint in hints if _is_view(hint)
+    }
     for name, want in wants(function, len(first)).items():
         if "." in name:
             continue
@@ -279,8 +287,8 @@ def call(
             fact = None
         elif isinstance(fact, Unknown) and not want.unknown:
             return NotRun(fact, want.kind)
-        given[name] = fact
-    return function(*first, **given)
+        arguments[name] = fact
+    return function(*first, **arguments)
 
 
 _HEARD = {"heard", "if_heard", "matched", "readings"}
@@ -291,20 +299,23 @@ def _is_view(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, Facts)
 
 
-def _fields_used(function: Callable[..., Any], seen: set[object]) -> set[str]:
+def _fields_used(function: Callable[..., Any], visited: set[object]) -> set[str]:
     """Return the fields of Facts that a function's code names, including in functions that it passes Facts to."""
-    seen.add(function)
+    visited.add(function)
     codes, names = [function.__code__], set[str]()
     while codes:
         code = codes.pop()
         names.update(code.co_names)
         codes += [co_const for co_const in code.co_consts if isinstance(co_const, CodeType)]
-    known = function.__globals__
-    spaces = [known, *(vars(one) for n in names if isinstance(one := known.get(n), ModuleType))]
+    module_globals = function.__globals__
+    spaces = [
+        module_globals,
+        *(vars(module) for n in names if isinstance(module := module_globals.get(n), ModuleType)),
+    ]
     called = [space[name] for space in spaces for name in names if name in space]
-    found = names & FIELDS.keys() | ({"errors"} if names & _HEARD else set())
-    for one in called:
-        if isinstance(one, FunctionType) and one not in seen:
-            takes = any(map(_is_view, one.__annotations__.values()))
-            found |= _fields_used(one, seen) if takes else set()
-    return found
+    fields = names & FIELDS.keys() | ({"errors"} if names & _HEARD else set())
+    for function_called in called:
+        if isinstance(function_called, FunctionType) and function_called not in visited:
+            takes = any(map(_is_view, function_called.__annotations__.values()))
+            fields |= _fields_used(function_called, visited) if takes else set()
+    return fields

@@ -45,8 +45,8 @@ def pep440(text: str) -> Version | None:
 
 def is_prerelease(version: str) -> bool:
     """Return whether a package version is a pre-release or a development release; False for unreadable text."""
-    one = pep440(version)
-    return one is not None and one.is_prerelease
+    parsed = pep440(version)
+    return parsed is not None and parsed.is_prerelease
 
 
 @cache
@@ -71,37 +71,39 @@ def requirement(text: str) -> "Requirement | None":
     head, semicolon, marker = text.partition(";")
     for sign in "<>=!~(":
         head = head.partition(sign)[0]
-    for one in (text, f"{head}{semicolon}{marker}") if len(text) <= LONGEST else ():
+    for candidate in (text, f"{head}{semicolon}{marker}") if len(text) <= LONGEST else ():
         try:
-            return Requirement(one)
+            return Requirement(candidate)
         except (ValueError, RecursionError):
             continue
     return None
 
 
-def holds(one: "Requirement", environment: Mapping[str, str]) -> bool:
+def holds(requirement_: "Requirement", environment: Mapping[str, str]) -> bool:
     """Return whether the marker of a requirement holds; False if it compares values that can't be compared."""
     try:
-        return one.marker is None or one.marker.evaluate(dict(environment))
+        return requirement_.marker is None or requirement_.marker.evaluate(dict(environment))
     except (ValueError, RecursionError):
         return False
 
 
 def within(version: str, specifier: str) -> bool | None:
     """Return whether a version meets a specifier; pre-releases count, local labels do not; None: invalid."""
-    one, allowed = pep440(version), specifiers(specifier)
-    if one is None or allowed is None:
+    parsed, allowed = pep440(version), specifiers(specifier)
+    if parsed is None or allowed is None:
         return None
-    return allowed.contains(one.public, prereleases=True)
+    return allowed.contains(parsed.public, prereleases=True)
 
 
-def narrowed(several: Iterable[str]) -> str | None:
+def narrowed(specifier_texts: Iterable[str]) -> str | None:
     """Return the range that all specifiers allow, simplified: ">=4.56.2" for it and ">=4.47"; None if it is empty."""
-    clauses = list(dict.fromkeys(c.strip() for s in several for c in s.split(",") if c.strip()))
-    whole = specifiers(",".join(clauses))
-    if whole is None:
+    clauses = list(
+        dict.fromkeys(c.strip() for s in specifier_texts for c in s.split(",") if c.strip())
+    )
+    all_clauses = specifiers(",".join(clauses))
+    if all_clauses is None:
         return ",".join(clauses)
-    if whole.is_unsatisfiable():
+    if all_clauses.is_unsatisfiable():
         return None
     for clause in tuple(clauses) if len(clauses) > 1 else ():
         rest = [other for other in clauses if other != clause]
@@ -113,8 +115,8 @@ def narrowed(several: Iterable[str]) -> str | None:
 
 def release(version: str) -> tuple[int, ...]:
     """Return the release numbers of a package version: "2.9.1+cu130" -> (2, 9, 1); () if invalid."""
-    one = pep440(version)
-    return one.release if one else ()
+    parsed = pep440(version)
+    return parsed.release if parsed else ()
 
 
 def minor(version: str) -> str:

@@ -31,10 +31,10 @@ def counted(names: Iterable[str]) -> list[str]:
     return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]
 
 
-def by_reason(told: Mapping[str, str]) -> dict[str, list[str]]:
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
     """Return reason -> ids that have this reason."""
     result: dict[str, list[str]] = {}
-    for id_, why in told.items():
+    for id_, why in reasons.items():
         result.setdefault(why, []).append(id_)
     return result
 
@@ -65,9 +65,9 @@ def megabytes(size: int) -> str:
 
 def clauses(texts: Iterable[str], most: int = 3) -> str:
     """Return "a; b; c; and 7 more"."""
-    named = [*texts]
-    more = [f"and {len(named) - most} more"] if len(named) > most else []
-    return "; ".join([*named[:most], *more])
+    all_texts = [*texts]
+    more = [f"and {len(all_texts) - most} more"] if len(all_texts) > most else []
+    return "; ".join([*all_texts[:most], *more])
 
 
 def listed(items: Iterable[str], most: int = 4) -> str:
@@ -82,6 +82,6 @@ def near(word: str, words: Iterable[str], most: int = 1) -> str:
     """Return a question that suggests words similar to one; "" if there are none."""
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
-    plain = {one.lower(): one for one in words}
+    plain = {candidate.lower(): candidate for candidate in words}
     close = [plain[match] for match in get_close_matches(word.lower(), plain, most)]
     return f" (is it {' or '.join(close)}?)" if close else ""

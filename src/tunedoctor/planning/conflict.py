@@ -14,7 +14,7 @@ _DEPENDS = re.compile(
     rf"\b(all versions of )?([A-Za-z0-9][\w.-]*?){_SPEC} depends? on ([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)"
 )
 _REQUIRE = re.compile(r"(?<!conclude that )\byou require (.+?)(?:, we can conclude|$)")
-_ONE = re.compile(rf"([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)")
+_REQUIREMENT = re.compile(rf"([A-Za-z0-9][\w.-]*?){_SPEC}(?=[\s,;.]|$)")
 _NEWEST = re.compile(rf"\bonly ([A-Za-z0-9][\w.-]*?){_SPEC} is available")
 _PYTHON = re.compile(
     r"Python version \(>?=?([\d.]+)\) does not satisfy Python((?:[<>=!~]=?[\d.*]+,?)+)"
@@ -41,26 +41,26 @@ class _Need(NamedTuple):
 
 
 def explain(
-    found: NoSolution, installed: Mapping[str, str], more: str = "; -v shows the details"
+    no_solution: NoSolution, installed: Mapping[str, str], more: str = "; -v shows the details"
 ) -> str:
     """Return one line that says why there is no solution, never in the resolver's words.
 
     `installed`: versions of the packages that are not asked for, by name. `more`: where to read the proof, for one
     that has no known form.
     """
-    if plain := describe(found, installed):
+    if plain := describe(no_solution, installed):
         return plain
-    flat = found.flat
+    flat = no_solution.flat
     names = dict.fromkeys(name for name, _ in _requested(flat))
     if names:
-        named = listed((name[:_LONGEST_NAME] for name in names), _MOST_NAMES)
-        return f"no versions of {named} work together{more}"
+        name_list = listed((name[:_LONGEST_NAME] for name in names), _MOST_NAMES)
+        return f"no versions of {name_list} work together{more}"
     return f"these requirements exclude each other{more}" if flat else UNEXPLAINED
 
 
-def describe(found: NoSolution, installed: Mapping[str, str]) -> str:
+def describe(no_solution: NoSolution, installed: Mapping[str, str]) -> str:
     """Return one line that says why there is no solution; "" if the proof has no known form."""
-    plain = describe_conflict(found.text, installed) or describe_missing(found.text)
+    plain = describe_conflict(no_solution.text, installed) or describe_missing(no_solution.text)
     return textwrap.shorten(plain, LONGEST, placeholder=" …")
 
 
@@ -88,32 +88,40 @@ def describe_conflict(text: str, installed: Mapping[str, str] | None = None) -> 
 
     The resolver's proof ends in a statement about all versions of one package, which says most.
     """
-    flat, there = _flat(text), installed or {}
+    flat, installed_versions = _flat(text), installed or {}
     if other := _PYTHON.search(flat):
         return _python_conflict(flat, other[1], other[2].strip(",."))
     needs, requested = _needs(flat), _requested(flat)
     names = {name for name, _ in requested}
     # the last statement of each pair of packages covers the most versions
-    last = {(one.owner, one.needs): one for one in needs}
-    about = [one for one in last.values() if one.needs in names] or [*last.values()]
-    lines = [_sentence(one, requested) for one in about[-_MOST:]]
-    needed = {one.needs for one in about}
+    last = {(need.owner, need.needs): need for need in needs}
+    deciding = [need for need in last.values() if need.needs in names] or [*last.values()]
+    lines = [_sentence(need, requested) for need in deciding[-_MOST:]]
+    needed = {need.needs for need in deciding}
     if lines:
-        several = [(n, range_) for n, range_ in requested if range_ and n in needed]
+        requirements = [(n, range_) for n, range_ in requested if range_ and n in needed]
         available = [
             f"only {n} {_range(range_)} is available"
             for n, range_ in _NEWEST.findall(flat)
             if n in needed
         ]
-        lines += [_requirements(several[:3], there)] if several else available[:1]
+        lines += (
+            [_requirements(requirements[:3], installed_versions)] if requirements else available[:1]
+        )
         return "; ".join(lines)
-    if several := _contradiction(requested):
-        both = ", and ".join(f"{name} {_range(range_)}" for name, range_ in several)
+    if contradiction := _contradiction(requested):
+        both = ", and ".join(f"{name} {_range(range_)}" for name, range_ in contradiction)
         return f"these requirements exclude each other: {both}"
-    ranges = [_requirements([one], there) for one in requested if one[1]]
+    ranges = [
+        _requirements([requested_pair], installed_versions)
+        for requested_pair in requested
+        if requested_pair[1]
+    ]
     newest = [f"the newest {name} is {_last(range_)}" for name, range_ in _NEWEST.findall(flat)]
     bare = [f"{name} {_range(range_)}".strip() for name, range_ in _NO_WHEEL.findall(flat)]
-    no_wheel = [f"{one} has no wheel for this Python and machine" for one in dict.fromkeys(bare)]
+    no_wheel = [
+        f"{package} has no wheel for this Python and machine" for package in dict.fromkeys(bare)
+    ]
     if newest and ranges:
         return "; ".join((*newest[:_MOST], ranges[0]))
     return "; ".join((*no_wheel[-_MOST:], *ranges[:1])) if no_wheel else ""
@@ -122,8 +130,8 @@ def describe_conflict(text: str, installed: Mapping[str, str] | None = None) -> 
 def describe_missing(text: str) -> str:
     """Return which package no source has; "" if the proof is about something else."""
     flat = _flat(text)
-    if found := _NO_VERSION.search(flat):
-        return f"no source has {found[1]} {_range(found[2].strip(',.'))}".strip()
+    if match := _NO_VERSION.search(flat):
+        return f"no source has {match[1]} {_range(match[2].strip(',.'))}".strip()
     unknown = _NOT_FOUND.search(flat)
     return f"no source has a package named {unknown[1]}" if unknown else ""
 
@@ -136,34 +144,34 @@ def is_unknown_package(text: str) -> bool:
 
 def _python_conflict(flat: str, have: str, range_: str) -> str:
     """Return which package needs another Python."""
-    owners = [one for one in _needs(flat) if one.needs == "Python" and one.range_ == range_]
-    wanted = f"need Python {_range(range_)}; this is Python {have}"
+    owners = [need for need in _needs(flat) if need.needs == "Python" and need.range_ == range_]
+    ending = f"need Python {_range(range_)}; this is Python {have}"
     if not owners:
-        return f"the requested packages {wanted}"
+        return f"the requested packages {ending}"
     who, is_several = _owner(owners[-1])
-    return f"{who} {wanted if is_several else f'needs{wanted[4:]}'}"
+    return f"{who} {ending if is_several else f'needs{ending[4:]}'}"
 
 
-def _requirements(several: list[tuple[str, str]], installed: Mapping[str, str]) -> str:
+def _requirements(pairs: list[tuple[str, str]], installed: Mapping[str, str]) -> str:
     """Return "numpy 2.4.0 is required" or, of a version that is only there, "numpy 2.4.0 is installed"."""
-    kept = {(n, r) for n, r in several if r == f"=={installed.get(normalised(n))}"}
+    installed_pairs = {(n, r) for n, r in pairs if r == f"=={installed.get(normalised(n))}"}
     parts = []
-    for verb, some in (
-        ("installed", [one for one in several if one in kept]),
-        ("required", [one for one in several if one not in kept]),
+    for verb, of_verb in (
+        ("installed", [pair for pair in pairs if pair in installed_pairs]),
+        ("required", [pair for pair in pairs if pair not in installed_pairs]),
     ):
-        if some:
-            words = " and ".join(f"{name} {_range(range_)}" for name, range_ in some)
-            parts.append(f"{words} {'are' if len(some) > 1 else 'is'} {verb}")
+        if of_verb:
+            words = " and ".join(f"{name} {_range(range_)}" for name, range_ in of_verb)
+            parts.append(f"{words} {'are' if len(of_verb) > 1 else 'is'} {verb}")
     return " and ".join(parts)
 
 
 def _contradiction(requested: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return two or more ranges that are required of one package, the first that has several."""
     for name, _ in requested:
-        several = [one for one in requested if one[0] == name and one[1]]
-        if len(several) > 1:
-            return several[:3]
+        ranges = [pair for pair in requested if pair[0] == name and pair[1]]
+        if len(ranges) > 1:
+            return ranges[:3]
     return []
 
 
@@ -172,47 +180,47 @@ def _last(range_: str) -> str:
 
 
 def _needs(flat: str) -> list[_Need]:
-    found: list[_Need] = []
+    needs_found: list[_Need] = []
     for every, owner, versions, needs, range_ in _DEPENDS.findall(flat):
         spec = "" if every else versions.strip(",.")
-        found.append(_Need(owner, spec, needs, range_.strip(",.")))
-    return found
+        needs_found.append(_Need(owner, spec, needs, range_.strip(",.")))
+    return needs_found
 
 
 def _requested(flat: str) -> list[tuple[str, str]]:
     """Return the requirements for the resolver: those of the environment and those of the fix."""
-    found: dict[tuple[str, str], None] = {}
+    pairs: dict[tuple[str, str], None] = {}
     for words in _REQUIRE.findall(flat):
-        for name, range_ in _ONE.findall(words.replace(" and ", " ")):
+        for name, range_ in _REQUIREMENT.findall(words.replace(" and ", " ")):
             if name not in ("you", "require"):
-                found[name, range_.strip(",.")] = None
-    return list(found)
+                pairs[name, range_.strip(",.")] = None
+    return list(pairs)
 
 
-def _owner(one: _Need) -> tuple[str, bool]:
+def _owner(need: _Need) -> tuple[str, bool]:
     """Return the versions of a package that need something, and whether these are several."""
-    if not one.versions:
-        return f"every available {one.owner}", False
-    is_several = bool(one.versions.count(",")) or one.versions[:1] in "<>"
-    return f"{one.owner} {_range(one.versions).replace(' or ', ' and ')}", is_several
+    if not need.versions:
+        return f"every available {need.owner}", False
+    is_several = bool(need.versions.count(",")) or need.versions[:1] in "<>"
+    return f"{need.owner} {_range(need.versions).replace(' or ', ' and ')}", is_several
 
 
-def _sentence(one: _Need, requested: list[tuple[str, str]]) -> str:
-    who, is_several = _owner(one)
-    against = [range_ for name, range_ in requested if name == one.needs and range_]
-    range_ = _relevant(one.range_, against)
-    return f"{who} {'all need' if is_several else 'needs'} {one.needs} {_range(range_)}".strip()
+def _sentence(need: _Need, requested: list[tuple[str, str]]) -> str:
+    who, is_several = _owner(need)
+    against = [range_ for name, range_ in requested if name == need.needs and range_]
+    range_ = _relevant(need.range_, against)
+    return f"{who} {'all need' if is_several else 'needs'} {need.needs} {_range(range_)}".strip()
 
 
 def _relevant(specifier: str, against: list[str]) -> str:
     """Return the only bound of a range that what is required can break; else the whole range."""
-    bounds = [one.strip() for one in specifier.split(",")]
-    lower = next((one for one in bounds if one.startswith(">")), "")
-    upper = next((one for one in bounds if one.startswith("<")), "")
+    bounds = [bound.strip() for bound in specifier.split(",")]
+    lower = next((bound for bound in bounds if bound.startswith(">")), "")
+    upper = next((bound for bound in bounds if bound.startswith("<")), "")
     if len(bounds) != 2 or not (lower and upper and against):
         return specifier
     for keeps, other, sign in ((lower, upper, ">"), (upper, lower, "<")):
-        ends = [re.search(rf"(?:^|,)\s*(?:{sign}=?|==)([^,*]+)", one) for one in against]
+        ends = [re.search(rf"(?:^|,)\s*(?:{sign}=?|==)([^,*]+)", clause) for clause in against]
         if all(end and within(end[1], keeps) for end in ends):
             return other
     return specifier
@@ -220,8 +228,8 @@ def _relevant(specifier: str, against: list[str]) -> str:
 
 def _range(specifier: str) -> str:
     """Return a range as people say it: "2.16 to 5.2", "2026.9 or older", "newer than 1.0"; "" for any version."""
-    clauses = [re.match(r"([<>=!~]=?=?)(.+)", one.strip()) for one in specifier.split(",")]
-    bounds = {found[1]: found[2] for found in clauses if found}
+    clauses = [re.match(r"([<>=!~]=?=?)(.+)", clause.strip()) for clause in specifier.split(",")]
+    bounds = {match[1]: match[2] for match in clauses if match}
     low, high = bounds.get(">=") or bounds.get(">"), bounds.get("<=")
     if exact := bounds.get("=="):
         return exact

@@ -40,28 +40,38 @@ def evidence_of(
     fixes: Iterable[Fix],
 ) -> Evidence:
     """Return what findings show: those that were to be fixed, and those of the state `after` the failed attempt."""
-    suspects = {name for one in drafts for name in _packages_of_fix(one)}
+    suspects = {name for draft in drafts for name in _packages_of_fix(draft)}
     if after is None:
         return Evidence(suspects=frozenset(suspects))
-    packages, dead = after.find(Packages), deaths(after.get(Runtime))
+    packages, dead_stages = after.find(Packages), deaths(after.get(Runtime))
     missing = [
         brought_by(module.partition(".")[0])
-        for stage in dead.values()
+        for stage in dead_stages.values()
         for module in _MISSING.findall(stage.error)
     ]
-    found = drafted(chosen(diagnose(after, checks), ()), after, fixes)
-    ranges = [*wishes_of(one for one in found if one.changes)]
+    drafts_after = drafted(chosen(diagnose(after, checks), ()), after, fixes)
+    ranges = [*wishes_of(draft for draft in drafts_after if draft.changes)]
     # what died is to blame before what a fix would change for its sake
-    suspects |= {brought_by(module_of(name).partition(".")[0]) for name in dead}
-    suspects |= set() if dead else {name for one in found for name in _packages_of_fix(one)}
+    suspects |= {brought_by(module_of(name).partition(".")[0]) for name in dead_stages}
+    suspects |= (
+        set()
+        if dead_stages
+        else {name for draft in drafts_after for name in _packages_of_fix(draft)}
+    )
     lacking = (n for n in dict.fromkeys(missing) if packages is None or packages.get(n) is None)
-    known = (one for one in dict.fromkeys(ranges) if parted(one)[0])
-    return Evidence(tuple(islice(lacking, _MOST)), tuple(islice(known, _MOST)), frozenset(suspects))
+    valid_ranges = (wish for wish in dict.fromkeys(ranges) if parted(wish)[0])
+    return Evidence(
+        tuple(islice(lacking, _MOST)), tuple(islice(valid_ranges, _MOST)), frozenset(suspects)
+    )
 
 
-def _packages_of_fix(one: Drafted) -> set[str]:
+def _packages_of_fix(draft: Drafted) -> set[str]:
     """Return the packages that a finding's fix asks for or that its cure installs."""
-    cured = {
-        name_of(line) for step in one.found.finding.cure.installs for line in step.requirements
+    installed_by_cure = {
+        name_of(line) for step in draft.found.finding.cure.installs for line in step.requirements
     }
-    return {normalised(name) for name in (*map(name_of, wishes_of((one,))), *cured) if name}
+    return {
+        normalised(name)
+        for name in (*map(name_of, wishes_of((draft,))), *installed_by_cure)
+        if name
+    }

@@ -94,19 +94,25 @@ class Made(NamedTuple):
     @property
     def moved(self) -> dict[str, Pin]:
         """Packages that change or are added; also torch and its companions if only their build changes."""
-        there = self.want.installed
-        chosen = set[str]() if self.torch.kept else {*GROUP}
+        installed = self.want.installed
+        torch_group = set[str]() if self.torch.kept else {*GROUP}
         return {
-            n: pin for n, pin in self.pins.items() if n in chosen or there.get(n) != pin.version
+            n: pin
+            for n, pin in self.pins.items()
+            if n in torch_group or installed.get(n) != pin.version
         }
 
     @property
     def why(self) -> dict[str, str]:
         """Name -> why its version is another one."""
         torch = self.torch
-        with_it = dict.fromkeys(PAIRED, f"matches torch {torch.version}")
-        asked = {name: self.want.why.get(name, "it was requested") for name in self.want.asked}
-        return asked | self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
+        paired_reasons = dict.fromkeys(PAIRED, f"matches torch {torch.version}")
+        requested = {name: self.want.why.get(name, "it was requested") for name in self.want.asked}
+        return (
+            requested
+            | self.found.why
+            | ({} if torch.kept else {"torch": torch.why, **paired_reasons})
+        )
 
 
 def _brought(pin: Pin) -> bool:
@@ -126,7 +132,7 @@ def _platform(machine: Machine) -> str:
     if machine.libc == "musl" or machine.platform in systems:
         return f"{arch}-{systems.get(machine.platform, 'unknown-linux-musl')}"
     have = parts(machine.glibc)[:2] or (2, 28)
-    fits = [one for one in _GLIBC if one <= have] or [_GLIBC[0]]
+    fits = [version for version in _GLIBC if version <= have] or [_GLIBC[0]]
     return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
 
 
@@ -140,41 +146,41 @@ def make(place: Place, want: Wanted) -> Made:
     """Return the set. Raises RefusedError if no set exists, or if that could not be decided."""
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
-    asked = want.asked.get("torch", "")
+    torch_range = want.asked.get("torch", "")
     if want.scope is Scope.REBUILD:
-        torch, asked = _torch_of_rebuild(place, want)
-        want = want._replace(asked={**want.asked, "torch": asked})
+        torch, torch_range = _torch_of_rebuild(place, want)
+        want = want._replace(asked={**want.asked, "torch": torch_range})
     else:
-        torch = torch_pick(machine, place.torch, asked, want.beside)
-    own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
-    torch = own or torch
-    if own is not None:
-        want = want._replace(asked={**want.asked, "torch": f"=={own.label}"})
+        torch = torch_pick(machine, place.torch, torch_range, want.beside)
+    own_build = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
+    torch = own_build or torch
+    if own_build is not None:
+        want = want._replace(asked={**want.asked, "torch": f"=={own_build.label}"})
     if isinstance(torch, RefusedError):
         raise torch
-    best = own or torch_pick(machine, None, asked)
+    best = own_build or torch_pick(machine, None, torch_range)
     newest = best.version if isinstance(best, TorchPick) else ""
     # what is asked for goes with torch in its newest release, not in an old one
     free = not torch.kept and bool({*want.asked} - {*GROUP})
-    end: Clash | Failed = Clash("", NoSolution(""))
-    out = want.fresh and BITSANDBYTES not in want.asked
-    dropped = rocm_gap(machine, torch.variant) if out else {}
+    failure: Clash | Failed = Clash("", NoSolution(""))
+    can_leave_out_bitsandbytes = want.fresh and BITSANDBYTES not in want.asked
+    dropped = rocm_gap(machine, torch.variant) if can_leave_out_bitsandbytes else {}
     for _ in range(_TRIES):
-        found = search(_task(place, want, torch, question, dropped, newest, free=free))
-        if isinstance(found, Found):
-            other = _fitting(machine, torch, found, newest, whole=free)
-            if other is None:
-                found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+        result = search(_task(place, want, torch, question, dropped, newest, free=free))
+        if isinstance(result, Found):
+            better_torch = _fitting(machine, torch, result, newest, whole=free)
+            if better_torch is None:
+                result = result._replace(pins=tuple(_real(pin, torch) for pin in result.pins))
                 labels = torch.labels(machine)
-                index = "" if torch is own else place.ask.declared.placed(torch.index_url)
+                index = "" if torch is own_build else place.ask.declared.placed(torch.index_url)
                 torch = torch._replace(index_url=index)
-                return Made(want, question, found, torch, labels, dropped)
-            if isinstance(other, TorchPick):
-                torch, free = other, False
+                return Made(want, question, result, torch, labels, dropped)
+            if isinstance(better_torch, TorchPick):
+                torch, free = better_torch, False
                 continue
-            found = other
-        end = found
-        lacked = {*end.answer.lacked} if isinstance(end, Clash) else set[str]()
+            result = better_torch
+        failure = result
+        lacked = {*failure.answer.lacked} if isinstance(failure, Clash) else set[str]()
         if want.fresh and BITSANDBYTES in lacked - {*dropped, *want.asked}:
             why = f"it has no wheel for {question.platform} and Python {question.python}"
             dropped |= {BITSANDBYTES: why}
@@ -183,7 +189,7 @@ def make(place: Place, want: Wanted) -> Made:
             want = put_outside(want, min(built))
         else:
             break
-    raise _refusal(place, want, end, torch)
+    raise _refusal(place, want, failure, torch)
 
 
 def _demanded(want: Wanted) -> Iterable[str]:
@@ -198,10 +204,10 @@ def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedEr
 
     The installed build is used again, from its index, if it fits the machine and did not cause the problem.
     """
-    machine, asked = place.machine, want.asked.get("torch", "")
+    machine, torch_range = place.machine, want.asked.get("torch", "")
     have = want.preferred.get("torch", "")
-    if not have or asked:
-        return torch_pick(machine, None, asked), asked
+    if not have or torch_range:
+        return torch_pick(machine, None, torch_range), torch_range
     installed, same = torch_pick(machine, place.torch, f"=={have}"), f"=={have}"
     listed = torch_pick(machine, None, same)
     if isinstance(installed, TorchPick) and installed.kept:
@@ -217,88 +223,96 @@ def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedEr
         ), same
     if isinstance(listed, TorchPick):
         return listed, same
-    return torch_pick(machine, None, asked), asked
+    return torch_pick(machine, None, torch_range), torch_range
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
     """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent."""
     if torch.kept or not torch.index_url:
         return None
-    held = place.ask.torch_versions(torch.index_url)
+    torch_versions = place.ask.torch_versions(torch.index_url)
     # a cure names the newest that fits; what the user asks for holds
-    asked = "" if "torch" in want.why else want.asked.get("torch", "")
-    for version in sorted(held, key=lambda one: public(one) != want.beside):
-        wanted = ",".join(filter(None, (asked, f"=={version}")))
-        pick = torch_pick(place.machine, None, wanted)
-        one = question._replace(requirements=(f"torch=={version}",), dependencies=False)
+    torch_range = "" if "torch" in want.why else want.asked.get("torch", "")
+    for version in sorted(
+        torch_versions, key=lambda version_of_source: public(version_of_source) != want.beside
+    ):
+        specifier = ",".join(filter(None, (torch_range, f"=={version}")))
+        pick = torch_pick(place.machine, None, specifier)
+        one_question = question._replace(requirements=(f"torch=={version}",), dependencies=False)
         if not isinstance(pick, TorchPick) or pick.label != version:
             continue
-        if isinstance(place.ask.resolve(one), Solved):
+        if isinstance(place.ask.resolve(one_question), Solved):
             return pick
     return None
 
 
 def _fitting(
-    machine: Machine, torch: TorchPick, found: Found, newest: str, *, whole: bool
+    machine: Machine, torch: TorchPick, found_set: Found, newest: str, *, whole: bool
 ) -> TorchPick | Clash | None:
     """Return the build to continue with for the torch of a set; None if the set has it, with companions if `whole`."""
-    versions = {pin.name: public(pin.version) for pin in found.pins}
+    versions = {pin.name: public(pin.version) for pin in found_set.pins}
     have = versions["torch"]
     if have == (torch.stand_in or torch.version):
-        paired = (("torchvision", torch.torchvision), ("torchaudio", torch.torchaudio))
-        other = whole and any(v and versions.get(n, v) != v for n, v in paired)
-        return torch if other else None
+        companions = (("torchvision", torch.torchvision), ("torchaudio", torch.torchaudio))
+        companions_differ = whole and any(v and versions.get(n, v) != v for n, v in companions)
+        return torch if companions_differ else None
     minor = ".".join(have.split(".")[:2])
-    for wanted in (f"=={have}", f"=={minor}.*,<={newest}", f"<={have}"):
-        other_torch = torch_pick(machine, None, wanted)
+    for specifier in (f"=={have}", f"=={minor}.*,<={newest}", f"<={have}"):
+        other_torch = torch_pick(machine, None, specifier)
         if isinstance(other_torch, TorchPick) and other_torch != torch:
             return other_torch
     why = f"the libraries need torch {have}, and no build of it fits this machine"
     return Clash(why, NoSolution(""))
 
 
-def _refusal(place: Place, want: Wanted, end: Clash | Failed, torch: TorchPick) -> RefusedError:
+def _refusal(place: Place, want: Wanted, failure: Clash | Failed, torch: TorchPick) -> RefusedError:
     """Return why there is no set, with what each source has of the missing packages; all sources must have answered."""
-    ask, ban = place.ask, place.ask.declared.ban
-    if isinstance(end, Failed):
-        return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
-    silent, names, why = ask.partly, end.answer.lacked, end.why
-    short = describe_conflict(end.answer.text)
-    if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
+    index, ban = place.ask, place.ask.declared.ban
+    if isinstance(failure, Failed):
+        return RefusedError(
+            failure.text, *(() if ban else (_SETTLES[failure.why],)), ban=ban, silent=True
+        )
+    silent, names, why = index.partly, failure.answer.lacked, failure.why
+    short = describe_conflict(failure.answer.text)
+    if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, failure.answer.text)]:
         why = f"{why}; {' and '.join(owners[:3])} outside the set also limit the versions"
-    if names and ask.declared.offline:
-        why, silent = f"{why}; {lack(ask.declared.offline).text}", True
-    elif not silent and names and (alone := ask.source_only(names)):
-        return _uncompiled(place, want, end, torch, alone)
+    if names and index.declared.offline:
+        why, silent = f"{why}; {lack(index.declared.offline).text}", True
+    elif not silent and names and (source_only := index.source_only(names)):
+        return _uncompiled(place, want, failure, torch, source_only)
     elif silent or (names and not short):
-        lacking = ask.lacking(names or ("torch",), "")
+        lacking = index.lacking(names or ("torch",), "")
         # the answers of the sources say already that none has a package of this name
-        is_said = why == end.why and is_unknown_package(end.answer.text)
+        is_said = why == failure.why and is_unknown_package(failure.answer.text)
         why = lacking if is_said else f"{why}; {lacking}"
     # what a source that does not answer may have is not taken out
-    settles = _SETTLES["offline" if ask.declared.offline else "network"]
-    limits = (f"change the pins of {one.label}" for one in ask.declared.constraints)
-    ways = () if ban else filter(None, (*limits, settles if silent else _way_out(want, end)))
-    return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
+    settles = _SETTLES["offline" if index.declared.offline else "network"]
+    limits = (f"change the pins of {constraint.label}" for constraint in index.declared.constraints)
+    remedies = (
+        () if ban else filter(None, (*limits, settles if silent else _way_out(want, failure)))
+    )
+    return RefusedError(why, *remedies, ban=ban, details=failure.answer.text, silent=silent)
 
 
 def _uncompiled(
-    place: Place, want: Wanted, end: Clash, torch: TorchPick, alone: dict[str, str]
+    place: Place, want: Wanted, clash: Clash, torch: TorchPick, source_only: dict[str, str]
 ) -> RefusedError:
     """Return that packages are published only as source, and how to get them."""
     own = Torch(public(torch.version), torch.variant)
-    ways = [way for name in alone for way in ways_around(name, place.machine, own, place.python)]
-    named = " and ".join(f"{name} {version}" for name, version in alone.items())
-    verb = "are" if len(alone) > 1 else "is"
-    why = (
-        f"{named} {verb} published only as source and must be compiled; doctor installs only wheels"
-    )
-    owners = [n for n in alone if n not in want.asked]
+    remedies = [
+        way for name in source_only for way in ways_around(name, place.machine, own, place.python)
+    ]
+    packages = " and ".join(f"{name} {version}" for name, version in source_only.items())
+    verb = "are" if len(source_only) > 1 else "is"
+    why = f"{packages} {verb} published only as source and must be compiled; doctor installs only wheels"
+    owners = [n for n in source_only if n not in want.asked]
     if owners:
-        why = f"{why}; {end.why}"
+        why = f"{why}; {clash.why}"
     # what a finding asks for by name is no nearer in a larger scope
     final = want.scope is Scope.SMALLEST and not owners
-    return RefusedError(why, *ways, details=end.answer.text, source_only=alone, final=final)
+    return RefusedError(
+        why, *remedies, details=clash.answer.text, source_only=source_only, final=final
+    )
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be
@@ -312,18 +326,22 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     free: bool,
 ) -> Task:
     """Return the task of a search around one build of torch or, if it is `free`, any up to the newest."""
-    there = want.installed
+    installed = want.installed
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n != "torch" and n not in dropped]
     bounds = (public(want.asked.get("torch", "")), f"<={newest}")
     range_ = (narrowed(filter(None, bounds)) if newest else None) or ""
     fixed = {n for n in PAIRED if paired[n]}
     fixed |= set() if range_ and "torch" in want.wished else {"torch"}
-    tied = [f"torch=={torch.stand_in or torch.version}"]
-    tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
-    aside = (n for n in there if n not in {"torch", *roots} and (torch.kept or not with_torch(n)))
-    prefer = there if want.scope is Scope.SMALLEST else want.preferred
-    kept = (n for n in prefer if n not in fixed and not with_torch(n))
+    torch_pins = [f"torch=={torch.stand_in or torch.version}"]
+    torch_pins += [
+        f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)
+    ]
+    unrelated = (
+        n for n in installed if n not in {"torch", *roots} and (torch.kept or not with_torch(n))
+    )
+    prefer = installed if want.scope is Scope.SMALLEST else want.preferred
+    preferred_names = (n for n in prefer if n not in fixed and not with_torch(n))
     # uv settles first what is named first
     needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
@@ -331,14 +349,14 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
         question._replace(
             requirements=(*needs, f"torch{range_}" if free else "torch"),
             constraints=want.limits,
-            preferred=tuple(f"{n}=={prefer[n]}" for n in kept),
+            preferred=tuple(f"{n}=={prefer[n]}" for n in preferred_names),
         ),
         place.ask.resolve,
         iter(range(TRIES)),
-        torch=() if free else tuple(tied),
+        torch=() if free else tuple(torch_pins),
         torch_range=range_,
         # a rebuilt environment holds nothing but the set
-        beside={} if want.scope is Scope.REBUILD else {n: there[n] for n in aside},
+        beside={} if want.scope is Scope.REBUILD else {n: installed[n] for n in unrelated},
         fixed=frozenset(fixed),
         build=(torch.kept and place.torch)
         or build_of(torch.version, torch.variant, mac=torch.variant == "mps"),
@@ -349,10 +367,10 @@ def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
     """Yield the packages of the set, not older than the oldest that trained, or than the installed ones."""
     lowest = floors()
     for name in roots:
-        asked, have = want.asked.get(name, ""), want.installed.get(name, "")
-        floor = "" if asked else lowest.get(name, "")
+        requested, have = want.asked.get(name, ""), want.installed.get(name, "")
+        floor = "" if requested else lowest.get(name, "")
         floor = have if floor and have and not at_least(have, floor) else floor
-        yield name + ",".join(filter(None, (asked, f">={floor}" if floor else "")))
+        yield name + ",".join(filter(None, (requested, f">={floor}" if floor else "")))
 
 
 def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
@@ -360,26 +378,28 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
     if not variant.startswith("rocm"):
         return {}
     release = ".".join(map(str, parts(variant.removeprefix("rocm"))[:2]))
-    served = _bitsandbytes_targets("windows" if machine.platform == "windows" else "linux", release)
-    lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
+    covered = _bitsandbytes_targets(
+        "windows" if machine.platform == "windows" else "linux", release
+    )
+    lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in covered]
     why = "its wheel has no code for {} with ROCm {}"
     return {BITSANDBYTES: why.format(lacks[0], release)} if lacks else {}
 
 
 def _bitsandbytes_targets(system: str, rocm: str) -> frozenset[str]:
     """Return the GPU targets of the library that bitsandbytes loads for a ROCm release; empty if it has none."""
-    known = table("bitsandbytes_rocm")
-    wanted = parts(known["hip_of_rocm"].get(rocm, rocm))
+    rocm_table = table("bitsandbytes_rocm")
+    wanted_hip = parts(rocm_table["hip_of_rocm"].get(rocm, rocm))
     by_hip = {
         parts(hip): frozenset[str](row["gfx"])
-        for row in known["rows"]
+        for row in rocm_table["rows"]
         if row["os"] == system
         for hip in row["hip"]
     }
-    same = sorted(hip for hip in by_hip if hip[:1] == wanted[:1])
-    older = [hip for hip in same if hip <= wanted]
-    found = older[-1:] or same[:1]
-    return by_hip[found[0]] if found else frozenset()
+    same_major = sorted(hip for hip in by_hip if hip[:1] == wanted_hip[:1])
+    older = [hip for hip in same_major if hip <= wanted_hip]
+    best = older[-1:] or same_major[:1]
+    return by_hip[best[0]] if best else frozenset()
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:
@@ -399,10 +419,10 @@ _SETTLES = {
 
 
 def _way_out(want: Wanted, clash: Clash) -> str:
-    if named := clash.answer.names(want.asked):
-        return f"leave out {' or '.join(named)}, or request other versions"
-    if lacked := clash.answer.lacked:
-        return f"set UV_INDEX or pip's index-url to an index that has {' and '.join(lacked[:3])}"
+    if requested_names := clash.answer.names(want.asked):
+        return f"leave out {' or '.join(requested_names)}, or request other versions"
+    if missing_names := clash.answer.lacked:
+        return f"set UV_INDEX or pip's index-url to an index that has {' and '.join(missing_names[:3])}"
     # what the set is for, torch above all, is never advised away
-    there = [name for name in clash.answer.names(want.installed) if name not in want.roots]
-    return f"remove {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""
+    removable = [name for name in clash.answer.names(want.installed) if name not in want.roots]
+    return f"remove {' or '.join(removable[:2])}: pip uninstall {removable[0]}" if removable else ""

@@ -93,27 +93,31 @@ class PackageSet(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def changed(self) -> tuple[Change, ...]:
         """Packages that the commands install."""
-        return tuple(one for one in self.packages if one.change != "kept")
+        return tuple(
+            change_of_package
+            for change_of_package in self.packages
+            if change_of_package.change != "kept"
+        )
 
 
-def find_package_set(place: Place, asked: Mapping[str, str]) -> tuple[PackageSet, Made | None]:
+def find_package_set(place: Place, requests: Mapping[str, str]) -> tuple[PackageSet, Made | None]:
     """Return the result for a request, and the set, if one exists."""
     question, target = question_for(place.machine), place.snapshot.find(Target)
-    asked_of, python = target.asked if target else "", question.python
-    told = PackageSet(
+    target_path, python = target.asked if target else "", question.python
+    result = PackageSet(
         verdict="set",
-        target=asked_of,
+        target=target_path,
         python=python,
         platform=question.platform,
         assumed=place.assumed,
     )
     left: tuple[str, ...] = ()
     try:
-        one = shown(place, asked)
+        plan = shown(place, requests)
     except RefusedError as error:
         if error.tried is None:
             return replace(
-                told,
+                result,
                 verdict="unknown" if error.silent else "none",
                 why=error.why,
                 details=error.details,
@@ -121,64 +125,68 @@ def find_package_set(place: Place, asked: Mapping[str, str]) -> tuple[PackageSet
                 ways_out=error.by_hand,
                 source_only=error.source_only,
             ), None
-        one, left = error.tried, (error.why,)
-    made = cast("Made", one.made)  # all of a set is left to the resolver
-    torch, packages = made.torch, _packages(one, made)
-    along = {change.name for change in packages if not change.named}
+        plan, left = error.tried, (error.why,)
+    made = cast("Made", plan.made)  # all of a set is left to the resolver
+    torch, packages = made.torch, _packages(plan, made)
+    dependencies = {change.name for change in packages if not change.named}
     return replace(
-        told,
+        result,
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,
         about=made.want.roots,
         dropped=made.dropped,
         left=(*made.found.left, *left),
-        commands=_commands(one, made, place.python, along & {*made.pins}),
+        commands=_commands(plan, made, place.python, dependencies & {*made.pins}),
     ), made
 
 
-def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
-    want, there, moved = made.want, made.want.installed, made.moved
-    spoken = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
+def _packages(planned: Planned, made: Made) -> tuple[Change, ...]:
+    want, installed, moved = made.want, made.want.installed, made.moved
+    explained = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
     packages: dict[str, Change] = {}
     kind: Literal["kept", "changed", "added"]
     for name, pin in made.pins.items():
-        owners = [one for one in pin.via if one in moved] or list(pin.via)
+        owners = [owner for owner in pin.via if owner in moved] or list(pin.via)
         goes_with = f"matches {' and '.join(owners[:2])}" if owners else ""
-        kind = "kept" if name not in moved else "changed" if name in there else "added"
+        kind = "kept" if name not in moved else "changed" if name in installed else "added"
         why = made.why.get(name, goes_with) if name in moved else ""
-        was = there.get(name, "")
-        packages[name] = Change(name, pin.version, was, kind, why, name in spoken)
-    for name in one.plan.removed:
-        packages[name] = Change(name, "", there.get(name, ""), "removed", named=False)
-    for pin in (pin for pin in one.plan.pins if pin.name not in moved):
-        kind = "changed" if pin.name in there else "added"
+        was = installed.get(name, "")
+        packages[name] = Change(name, pin.version, was, kind, why, name in explained)
+    for name in planned.plan.removed:
+        packages[name] = Change(name, "", installed.get(name, ""), "removed", named=False)
+    for pin in (pin for pin in planned.plan.pins if pin.name not in moved):
+        kind = "changed" if pin.name in installed else "added"
         packages[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
     return tuple(packages.values())
 
 
-def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> Commands:
-    """Return the commands for pip and uv ("": the active interpreter), without what comes `along`."""
+def _commands(planned: Planned, made: Made, python: str, dependencies: Collection[str]) -> Commands:
+    """Return the commands for pip and uv ("": the active interpreter), without what comes `dependencies`."""
     own = shlex.quote(python or "python")
-    there = f" --python {own}" if python else ""
-    lines = [pair for step in one.plan.changes for pair in _lines(step, made, along)]
+    target_option = f" --python {own}" if python else ""
+    lines = [pair for step in planned.plan.changes for pair in _lines(step, made, dependencies)]
     return Commands(
         tuple(f"{own} -m pip {verb} {words}" for verb, words, _ in lines),
-        tuple(f"uv pip {verb.removesuffix(' -y')}{there} {words}" for verb, _, words in lines),
+        tuple(
+            f"uv pip {verb.removesuffix(' -y')}{target_option} {words}" for verb, _, words in lines
+        ),
     )
 
 
-def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[str, str, str]]:
+def _lines(
+    step: AnyStep, made: Made, dependencies: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
     if isinstance(step, Remove):
         yield _out(step.names)
     if not isinstance(step, Install):
         return
     torch, moved = made.torch, made.moved
-    pins = [pin for pin in step.pins if pin.name not in along]
+    pins = [pin for pin in step.pins if pin.name not in dependencies]
     by_pip = f" --index-url {step.index}" if step.index else ""
-    if alone := " ".join(pin.requirement for pin in pins if pin.name not in moved):
+    if separate := " ".join(pin.requirement for pin in pins if pin.name not in moved):
         by_uv = by_pip.replace("index-url", "default-index")
-        put = f"--no-deps {alone}"
-        yield "install", f"--force-reinstall {put}{by_pip}", f"--reinstall {put}{by_uv}"
+        arguments = f"--no-deps {separate}"
+        yield "install", f"--force-reinstall {arguments}{by_pip}", f"--reinstall {arguments}{by_uv}"
     words = [pin.requirement for pin in pins if pin.name in moved]
     if not words:
         return
@@ -193,8 +201,8 @@ def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[
     # UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend
     backed = step.index and backend_of(step.index, torch.variant)
     by_uv = f" --torch-backend={torch.variant}" if backed else by_pip.replace("-url", "")
-    put = " ".join(words)
-    yield "install", f"{put}{by_pip}", f"{put}{by_uv}"
+    arguments = " ".join(words)
+    yield "install", f"{arguments}{by_pip}", f"{arguments}{by_uv}"
 
 
 def _out(names: Collection[str]) -> tuple[str, str, str]:
@@ -210,23 +218,23 @@ def frozen(
     answer: PackageSet, made: Made, name: str, resolve: Callable[[Question], Outcome]
 ) -> str | Failed:
     """Return the text of the file `name`, or why its hashes could not be had."""
-    every = made.found.pins
+    pins_of_set = made.found.pins
     if made.torch.index_url:
-        every = tuple(pin for n, pin in made.pins.items() if n not in GROUP)
-    pins = tuple(f"{pin.name}=={pin.version}" for pin in every)
-    held = resolve(made.question._replace(requirements=pins, hashes=True, dependencies=False))
-    if isinstance(held, NoSolution):
+        pins_of_set = tuple(pin for n, pin in made.pins.items() if n not in GROUP)
+    pins = tuple(f"{pin.name}=={pin.version}" for pin in pins_of_set)
+    resolved = resolve(made.question._replace(requirements=pins, hashes=True, dependencies=False))
+    if isinstance(resolved, NoSolution):
         return Failed("uv", "the versions of the set are no longer on the index")
-    if isinstance(held, Failed):
-        return held
-    return f"{_head(answer, made, name)}{held.text}"
+    if isinstance(resolved, Failed):
+        return resolved
+    return f"{_head(answer, made, name)}{resolved.text}"
 
 
 def _head(answer: PackageSet, made: Made, name: str) -> str:
     torch = made.torch
     lines = [f"{MARK} for Python {answer.python}, {answer.platform}"]
     if torch.index_url:
-        group = [_pin(one, made) for one in answer.packages if one.name in GROUP]
+        group = [_pin(change, made) for change in answer.packages if change.name in GROUP]
         lines.append(f"#   pip install {' '.join(group)} --index-url {torch.index_url}")
         lines.append(f"#   pip install --require-hashes --no-deps -r {name}")
     else:
@@ -234,8 +242,8 @@ def _head(answer: PackageSet, made: Made, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pin(one: Change, made: Made) -> str:
-    return f"{one.name}=={pinned(one.name, one.version, made.labels)}"
+def _pin(change: Change, made: Made) -> str:
+    return f"{change.name}=={pinned(change.name, change.version, made.labels)}"
 
 
 def project(answer: PackageSet, made: Made) -> str:
@@ -246,11 +254,14 @@ def project(answer: PackageSet, made: Made) -> str:
     """
     torch = made.torch
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
-    shown = [one for one in answer.packages if one.named]
+    named_packages = [package for package in answer.packages if package.named]
     arch, _, rest = answer.platform.partition("-")
     system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
-    called = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
-    arch = called.get(system, {}).get(arch, arch)
+    machine_names = {
+        "darwin": {"aarch64": "arm64"},
+        "win32": {"x86_64": "AMD64", "aarch64": "ARM64"},
+    }
+    arch = machine_names.get(system, {}).get(arch, arch)
     lines = [
         f"{MARK}: install it with uv sync",
         "[project]",
@@ -258,7 +269,7 @@ def project(answer: PackageSet, made: Made) -> str:
         'version = "0"',
         f'requires-python = "=={low}.*"',
         "dependencies = [",
-        *(f'    "{_pin(one, made)}",' for one in shown),
+        *(f'    "{_pin(package, made)}",' for package in named_packages),
         "]",
         "",
         "[tool.uv]",
@@ -266,6 +277,6 @@ def project(answer: PackageSet, made: Made) -> str:
         f"environments = [\"sys_platform == '{system}' and platform_machine == '{arch}'\"]",
     ]
     if torch.index_url:
-        named = (one.name for one in shown if one.name in GROUP)
-        lines += ["", *uv_index(index_name(torch.index_url), torch.index_url, named)]
+        torch_packages = (package.name for package in named_packages if package.name in GROUP)
+        lines += ["", *uv_index(index_name(torch.index_url), torch.index_url, torch_packages)]
     return "\n".join(lines) + "\n"

@@ -59,7 +59,7 @@ class Planned(NamedTuple):
     @property
     def proved(self) -> Plan:
         """The plan with the fixes whose effect a check can see; variables take effect in the next shell."""
-        unseen = {one.id for one in self.drafts if one.sets_variables_alone}
+        unseen = {draft.id for draft in self.drafts if draft.sets_variables_alone}
         cures = tuple(c for c in self.plan.cures if c not in unseen)
         return replace(self.plan, cures=cures)
 
@@ -89,17 +89,17 @@ def planned(  # noqa: PLR0913  the question, who answers it, and how much may ch
     if rung and rung.scope is Scope.REBUILD:
         return rebuilt(snapshot, drafts, ask, rung)
     place = _place(snapshot, ask, checks, fixes) if rung or steps.wishes_of(drafts) else None
-    found = settle(place, {}, drafts, rung) if place else Planned(steps.joined(drafts), drafts)
+    result = settle(place, {}, drafts, rung) if place else Planned(steps.joined(drafts), drafts)
     # reports packages that conda manages before asking the index for files
-    steps.hold_off(found.plan, snapshot)
-    if found.plan.pins:
-        found = found._replace(plan=steps.fetched(found.plan, place or _place(snapshot, ask)))
-    if not found.plan.changes:
-        return found._replace(simulated=None)
-    simulated = simulate(found.proved, snapshot, checks)
+    steps.hold_off(result.plan, snapshot)
+    if result.plan.pins:
+        result = result._replace(plan=steps.fetched(result.plan, place or _place(snapshot, ask)))
+    if not result.plan.changes:
+        return result._replace(simulated=None)
+    simulated = simulate(result.proved, snapshot, checks)
     if simulated.refused:
         raise _useless(simulated, drafts)
-    return found._replace(simulated=simulated)
+    return result._replace(simulated=simulated)
 
 
 def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: Rung) -> Planned:
@@ -118,28 +118,38 @@ def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: 
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     plan = steps.fetched(Plan(steps=steps.whole_set(made)), place._replace(snapshot=bare))
-    there = place.there
+    installed = place.there
     installs = (
-        replace(one, pins=tuple(replace(p, was=there.get(p.name, "")) for p in one.pins))
-        for one in plan.steps
-        if isinstance(one, Install)
+        replace(
+            install, pins=tuple(replace(p, was=installed.get(p.name, "")) for p in install.pins)
+        )
+        for install in plan.steps
+        if isinstance(install, Install)
     )
-    kept = (name for name in rung.roots.ranges if name not in made.want.roots)
+    excluded_roots = (name for name in rung.roots.ranges if name not in made.want.roots)
     first = Rebuild(
         python=_base_python(interpreter),
-        keeps=tuple(dict.fromkeys((*rung.roots.local, *kept))),
+        keeps=tuple(dict.fromkeys((*rung.roots.local, *excluded_roots))),
         system_site=interpreter.system_site,
     )
-    own = [steps.joined((one,)) for one in drafts]
+    plans_of_drafts = [steps.joined((draft,)) for draft in drafts]
     others = steps.joined(_without_packages(drafts))
-    whole = replace(
+    complete_plan = replace(
         plan,
         steps=(first, *installs, *others.steps),
-        cures=tuple(id_ for one in own for id_ in one.cures),
-        reasons=tuple(dict.fromkeys(reason for one in own for reason in one.reasons)),
-        asks={id_: names for one in own for id_, names in one.asks.items()},
+        cures=tuple(id_ for plan_of_draft in plans_of_drafts for id_ in plan_of_draft.cures),
+        reasons=tuple(
+            dict.fromkeys(
+                reason for plan_of_draft in plans_of_drafts for reason in plan_of_draft.reasons
+            )
+        ),
+        asks={
+            id_: names
+            for plan_of_draft in plans_of_drafts
+            for id_, names in plan_of_draft.asks.items()
+        },
     )
-    return Planned(whole, drafts, None, made)
+    return Planned(complete_plan, drafts, None, made)
 
 
 def _made_of_roots(place: Place, rung: Rung, wishes: Iterable[str]) -> Made:
@@ -148,12 +158,14 @@ def _made_of_roots(place: Place, rung: Rung, wishes: Iterable[str]) -> Made:
 
 def _without_packages(drafts: Iterable[Drafted]) -> tuple[Drafted, ...]:
     """Return drafts with only variables and manual steps, because a new environment makes the rest unnecessary."""
-    kept = (SetEnv, Tell)
+    kept_steps = (SetEnv, Tell)
     return tuple(
-        one._replace(
-            draft=replace(one.draft, steps=tuple(s for s in one.draft.steps if isinstance(s, kept)))
+        draft._replace(
+            draft=replace(
+                draft.draft, steps=tuple(s for s in draft.draft.steps if isinstance(s, kept_steps))
+            )
         )
-        for one in drafts
+        for draft in drafts
     )
 
 
@@ -162,8 +174,8 @@ def _base_python(interpreter: Interpreter) -> str:
     base = Path(interpreter.base_prefix)
     version = ".".join(interpreter.version.split(".")[:2])
     names = (base / "bin" / f"python{version}", base / "python.exe", base / "bin" / "python3")
-    found = (str(one) for one in names if interpreter.base_prefix and one.is_file())
-    return next(found, os.path.realpath(interpreter.executable))
+    programs = (str(program) for program in names if interpreter.base_prefix and program.is_file())
+    return next(programs, os.path.realpath(interpreter.executable))
 
 
 def fresh(
@@ -180,23 +192,23 @@ def fresh(
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     place = _place(bare, ask)._replace(whole=not declared)
-    found = settle(place, asked_for((*declared, *packages)))
-    whole, made = steps.fetched(found.plan, place), found.made
+    settled = settle(place, asked_for((*declared, *packages)))
+    complete_plan, made = steps.fetched(settled.plan, place), settled.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
-    whole = replace(
-        whole,
-        steps=(NewEnvironment(path=path, python=python), *whole.steps),
+    complete_plan = replace(
+        complete_plan,
+        steps=(NewEnvironment(path=path, python=python), *complete_plan.steps),
         reasons=tuple(f"{name} is left out: {why}" for name, why in dropped.items()),
         asks={"new": made.want.roots if made else ()},
     )
-    return Planned(whole, made=made)
+    return Planned(complete_plan, made=made)
 
 
-def shown(place: Place, asked: Mapping[str, str]) -> Planned:
+def shown(place: Place, requests: Mapping[str, str]) -> Planned:
     """Return the plan that `doctor fix` would carry out for a request, without files. Raises like `settle`."""
-    found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
-    return settle(place, asked, drafted(found, place.snapshot, place.fixes))
+    findings = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
+    return settle(place, requests, drafted(findings, place.snapshot, place.fixes))
 
 
 def _place(
@@ -221,7 +233,7 @@ class _Wishes(NamedTuple):
 
 def settle(
     place: Place,
-    asked: Mapping[str, str],
+    requests: Mapping[str, str],
     drafts: tuple[Drafted, ...] = (),
     rung: Rung | None = None,
 ) -> Planned:
@@ -229,83 +241,93 @@ def settle(
 
     Raises RefusedError if no set exists or that could not be decided; it has the set that fixes too little, if any.
     """
-    every = tuple(one for one in drafts if steps.wishes_of((one,)))
-    wishes, one, refused = _Wishes(further=rung.wishes if rung else ()), None, None
+    with_wishes = tuple(draft for draft in drafts if steps.wishes_of((draft,)))
+    wishes, attempt, refusal = _Wishes(further=rung.wishes if rung else ()), None, None
     for _ in range(ROUNDS):
         try:
-            one = _tried(place, asked, drafts, wishes, rung)
+            attempt = _tried(place, requests, drafts, wishes, rung)
         except RefusedError as error:
             if _is_initial(wishes, rung) and not error.silent:
                 wishes = wishes._replace(further=())
                 continue
-            if rung and _helps(one):
-                return one  # it fixes a part; the wishes for the rest have no solution
+            if rung and _helps(attempt):
+                return attempt  # it fixes a part; the wishes for the rest have no solution
             # who got no answer gets none by asking again
-            if error.silent or wishes.taken == every:
-                raise (refused or error) from None
-            refused, wishes = error, wishes._replace(taken=every)
+            if error.silent or wishes.taken == with_wishes:
+                raise (refusal or error) from None
+            refusal, wishes = error, wishes._replace(taken=with_wishes)
             continue
-        if one.simulated is None:
-            return one
-        if (other := _next_wishes(place, wishes, every, one, one.simulated)) == wishes:
+        if attempt.simulated is None:
+            return attempt
+        if (
+            next_wishes := _next_wishes(place, wishes, with_wishes, attempt, attempt.simulated)
+        ) == wishes:
             break
-        wishes = other
-    if one is None or one.simulated is None:
-        raise refused or RefusedError("no set was found")
-    if one.simulated.refused:
-        raise _useless(one.simulated, drafts, one)
-    return one
+        wishes = next_wishes
+    if attempt is None or attempt.simulated is None:
+        raise refusal or RefusedError("no set was found")
+    if attempt.simulated.refused:
+        raise _useless(attempt.simulated, drafts, attempt)
+    return attempt
 
 
 def _next_wishes(
-    place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, found: Simulated
+    place: Place,
+    wishes: _Wishes,
+    with_wishes: tuple[Drafted, ...],
+    attempt: Planned,
+    simulated: Simulated,
 ) -> _Wishes:
     """Return the next request, by findings that the last set would leave or cause; unchanged if nothing helps."""
-    done = {*found.cured, *found.untold}
-    taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
-    if taken != wishes.taken:
-        return wishes._replace(taken=taken)
-    stays = {*found.bred, *({d.id for d in every} & {*found.left})}
-    return _taught(place, wishes, every, one, stays) if stays else wishes
+    settled_ids = {*simulated.cured, *simulated.untold}
+    still_open = tuple(d for d in with_wishes if d in wishes.taken or d.id not in settled_ids)
+    if still_open != wishes.taken:
+        return wishes._replace(taken=still_open)
+    remaining = {*simulated.bred, *({d.id for d in with_wishes} & {*simulated.left})}
+    return _taught(place, wishes, with_wishes, attempt, remaining) if remaining else wishes
 
 
 def _is_initial(wishes: _Wishes, rung: Rung | None) -> bool:
     return bool(rung and rung.wishes and wishes.further == rung.wishes)
 
 
-def _helps(one: Planned | None) -> TypeGuard[Planned]:
+def _helps(attempt: Planned | None) -> TypeGuard[Planned]:
     """Return whether a set was found that is predicted to fix something and to break nothing."""
-    return one is not None and one.simulated is not None and not one.simulated.refused
+    return attempt is not None and attempt.simulated is not None and not attempt.simulated.refused
 
 
 def _useless(
-    found: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
+    simulated: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
 ) -> RefusedError:
-    ways = (one.found.finding.cure.command for one in drafts if one.changes)
-    return RefusedError(f"no plan: {found.refused}", *ways, tried=tried)
+    commands = (draft.found.finding.cure.command for draft in drafts if draft.changes)
+    return RefusedError(f"no plan: {simulated.refused}", *commands, tried=tried)
 
 
 def _taught(
-    place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, stays: Iterable[str]
+    place: Place,
+    wishes: _Wishes,
+    with_wishes: tuple[Drafted, ...],
+    attempt: Planned,
+    remaining: Iterable[str],
 ) -> _Wishes:
     """Add the fixes of the findings that a set would leave; if there are none, exclude its versions."""
-    after = predict(one.plan, place.snapshot, {})
-    drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
-    known = {*steps.wishes_of(every), *wishes.further}
-    if new := tuple(word for word in steps.wishes_of(drafts) if word not in known):
+    after = predict(attempt.plan, place.snapshot, {})
+    drafts = drafted(chosen(diagnose(after, place.checks), remaining), after, place.fixes)
+    known_wishes = {*steps.wishes_of(with_wishes), *wishes.further}
+    if new := tuple(word for word in steps.wishes_of(drafts) if word not in known_wishes):
         return wishes._replace(further=(*wishes.further, *new))
-    moved = (f"{p.name}!={p.version}" for p in one.plan.pins if p.was and p.was != p.version)
-    return wishes._replace(avoided=tuple(dict.fromkeys((*wishes.avoided, *moved))))
+    excluded = (f"{p.name}!={p.version}" for p in attempt.plan.pins if p.was and p.was != p.version)
+    return wishes._replace(avoided=tuple(dict.fromkeys((*wishes.avoided, *excluded))))
 
 
 def _tried(
     place: Place,
-    asked: Mapping[str, str],
+    requests: Mapping[str, str],
     drafts: tuple[Drafted, ...],
     wishes: _Wishes,
     rung: Rung | None,
 ) -> Planned:
-    names = dict(asked)
+    names = dict(requests)
     for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
     want = (
@@ -315,8 +337,8 @@ def _tried(
     )
     if not place.whole and not rung:
         # a fix puts in what it is for, not what else a whole set would hold
-        own = {"torch", *want.installed, *names}
-        want = want._replace(roots=tuple(name for name in want.roots if name in own))
+        in_environment = {"torch", *want.installed, *names}
+        want = want._replace(roots=tuple(name for name in want.roots if name in in_environment))
     want = want._replace(
         limits=(*want.limits, *wishes.avoided),
         why={name_of(w): d.draft.reason for d in wishes.taken for w in steps.wishes_of((d,))},
@@ -324,13 +346,13 @@ def _tried(
     )
     made = make(place, want)
     plan = steps.joined(drafts, steps.steps_of(made, place, want.roots if place.whole else names))
-    one = Planned(plan, drafts, None, made)
+    result = Planned(plan, drafts, None, made)
     if not place.checks:
-        return one
+        return result
     new = steps.new_torch(plan)
-    whole = steps.exchanged(plan, place.snapshot) if new else plan
-    found = simulate(whole, place.snapshot, place.checks)
+    complete_plan = steps.exchanged(plan, place.snapshot) if new else plan
+    simulated = simulate(complete_plan, place.snapshot, place.checks)
     if new:
         # which libraries the new torch brings only its index tells
-        found = replace(found, bred=(), refused="")
-    return one._replace(simulated=found)
+        simulated = replace(simulated, bred=(), refused="")
+    return result._replace(simulated=simulated)

@@ -1,29 +1,27 @@
 """Plan what a change of an environment means for the files of its project: the edits, and the lock.
 
-Nothing of the project is written here. The manager runs in a scratch folder that holds copies of the edited files; all
-others are linked. It is told to build nothing, so that no code of the project or of a package runs.
+Nothing of the project is written here; its manager makes the lock in a scratch folder.
 """
 
 import difflib
-import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.findings import PipInstall, parted
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
-from tunedoctor.planning.conflict import explain_failure
+from tunedoctor.planning.project_lock import LARGEST, lock_tool, project_copy, run_lock
 from tunedoctor.planning.uncommitted import uncommitted_lines
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
 from tunedoctor.project.commands import declare_command
-from tunedoctor.project.declarations import EDITABLE_KINDS, Project
+from tunedoctor.project.declarations import EDITABLE_KINDS, LOCKS, MANAGER_COMMANDS, Project
+from tunedoctor.project.declare import Request, change_declarations, declare_new
 from tunedoctor.project.edits import (
     EditError,
     IndexSource,
@@ -33,20 +31,13 @@ from tunedoctor.project.edits import (
     remove_line,
 )
 from tunedoctor.project.locks import read_locked_versions, same_version
-from tunedoctor.project.read_project import workspace_members
-from tunedoctor.system.child import run
+from tunedoctor.project.read_project import read_project
 from tunedoctor.system.reading import read_regular
-from tunedoctor.system.scratch import scratch
 from tunedoctor.wheels.rules import index_name
 
-_LARGEST = 16 << 20
-"""Bytes of a file that is changed."""
-_LOCK_SECONDS = 120.0
-_MOST_NEIGHBOURS = 200
-"""Entries next to the project's folder that are linked next to its copy."""
+_LOCKING = ("uv", "poetry", "pdm", "pixi")
 _TORCH_FAMILY = ("torch", "torchvision", "torchaudio")
 """Packages whose builds PyTorch's own indexes have."""
-_NOT_LINKED = {".venv", ".git", "node_modules", "__pycache__"}
 
 
 class PlannedEdits(NamedTuple):
@@ -78,7 +69,7 @@ def plan_project_change(  # noqa: PLR0913  what is changed, and by what
         return found
     if found is None:
         found = PlannedEdits(ProjectChange(folder=str(project.folder), manager=project.manager))
-    proposed = _shown(project, commands).files
+    proposed = shown_change(project, commands).files
     if not edit_commands:
         return found._replace(shown=replace(found.shown, proposed=proposed))
     files = (*found.shown.files, *proposed)
@@ -97,7 +88,7 @@ def _command_edits(project: Project, plan: Plan, wanted: Iterable[str]) -> tuple
             continue
         with suppress(EditError, OSError, UnicodeDecodeError, ValueError):
             if one.file not in texts:
-                data = read_regular(project.folder / one.file, _LARGEST)
+                data = read_regular(project.folder / one.file, LARGEST)
                 before[one.file] = texts[one.file] = data.decode("utf-8")
             specifier = new_specifier(one.specifier, pin.version, ranges.get(one.name, ""))
             texts[one.file] = edit_line(texts[one.file], one, specifier)
@@ -116,23 +107,22 @@ def _plan_declarations(
 
     def text_of(file: str) -> str:
         if file not in texts:
-            data = read_regular(project.folder / file, _LARGEST)
+            data = read_regular(project.folder / file, LARGEST)
             texts[file] = data.decode("utf-8")
         return texts[file]
 
     try:
         before = _edit_declarations(project, plan, moved, ranges, text_of, texts)
-        if project.manager == "uv" and project.lock == "uv.lock":
-            return _with_uv_lock(project, plan, moved, before, texts, sources, python)
+        if project.manager in _LOCKING and (project.lock == "uv.lock" or lock_tool(project)):
+            lock = _with_uv_lock if project.lock == "uv.lock" else _with_manager_lock
+            return lock(project, plan, moved, before, texts, sources, python)
     except (EditError, OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         return _refused(project, text or "its files cannot be read")
     edits = _edits(project, before, texts)
-    if project.manager in ("poetry", "pdm", "pixi") and (edits or project.lock):
+    if project.manager in ("poetry", "pdm") and (edits or project.lock):
         return _refused(project, _left_to_manager(project, plan, moved, ranges))
-    if not edits:
-        return None
-    return PlannedEdits(_shown(project, edits), edits)
+    return PlannedEdits(shown_change(project, edits), edits) if edits else None
 
 
 def unchanged(project: Project, plan: Plan) -> PlannedEdits | None:
@@ -164,7 +154,7 @@ def _left_to_manager(
     command = declare_command((step,), project) if requirements else ""
     lock = project.lock or "the lock"
     how = f"; {command} makes the change last" if command else ""
-    return f"{lock} is written by {project.manager} alone{how}"
+    return f"{lock} is written by {project.manager} alone, which is not installed here{how}"
 
 
 def _refused(project: Project, text: str) -> PlannedEdits:
@@ -210,14 +200,14 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     python: str,
 ) -> PlannedEdits:
     """Return the edits with the lock that uv makes of them."""
-    lock_before = read_regular(project.folder / "uv.lock", _LARGEST)
+    lock_before = read_regular(project.folder / "uv.lock", LARGEST)
     locked = read_locked_versions(lock_before.decode("utf-8", "replace"))
     declared = {
         one.name for one in project.declarations if one.kind in ("dependency", "optional", "group")
     }
     root = "pyproject.toml"
     if root not in texts:
-        texts[root] = read_regular(project.folder / root, _LARGEST).decode("utf-8")
+        texts[root] = read_regular(project.folder / root, LARGEST).decode("utf-8")
     before.setdefault(root, texts[root])
     added = [
         _floor(moved[name])
@@ -233,10 +223,25 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
             if name not in declared and not any(parted(row)[0] == name for row in added)
         ]
     texts[root] = add_to_pyproject(texts[root], added, index_sources)
-    lock_after = _run_uv_lock(project, texts, lock_before, moved.values(), sources, python)
+    upgrades = [f"{pin.name}=={pep440(pin.version) or pin.version}" for pin in moved.values()]
+    with project_copy(project, texts) as copy:
+        lock_after = run_lock(project, copy, upgrades, sources, python)
+    return _with_lock(project, plan, moved, _edits(project, before, texts), lock_before, lock_after)
+
+
+def _with_lock(  # noqa: PLR0913  what is edited, and the lock before and after
+    project: Project,
+    plan: Plan,
+    moved: dict[str, Pin],
+    edits: tuple[FileEdit, ...],
+    lock_before: bytes,
+    lock_after: bytes,
+) -> PlannedEdits:
+    """Return the edits with the new lock. Raises EditError if it does not hold what the plan installs."""
+    manager = LOCKS[project.lock]
     now = read_locked_versions(lock_after.decode("utf-8", "replace"))
     differing = [
-        f"{pin.requirement} (uv locks {' or '.join(now[pin.name])})"
+        f"{pin.requirement} ({manager} locks {' or '.join(now[pin.name])})"
         for pin in moved.values()
         if pin.name in now and not any(same_version(pin.version, one) for one in now[pin.name])
     ]
@@ -245,13 +250,70 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     still = [name for name in plan.removed if name in now and name not in moved]
     if still:
         raise EditError(f"other packages of the project require {', '.join(still[:3])}")
-    edits = _edits(project, before, texts)
     if lock_after != lock_before:
-        path = str(project.folder / "uv.lock")
+        path = str(project.folder / project.lock)
         edits = (*edits, FileEdit(path=path, before=lock_before, after=lock_after))
     if not edits:
-        raise EditError("uv.lock does not name what the fix changes")
-    return PlannedEdits(_shown(project, edits, "uv lock"), edits)
+        raise EditError(f"{project.lock} does not name what the fix changes")
+    return PlannedEdits(shown_change(project, edits, f"{manager} lock"), edits)
+
+
+def _with_manager_lock(  # noqa: PLR0913  what is edited, and by what
+    project: Project,
+    plan: Plan,
+    moved: dict[str, Pin],
+    before: dict[str, str],
+    texts: dict[str, str],
+    sources: Sources,
+    python: str,
+) -> PlannedEdits:
+    """Return the edits with the lock that Poetry, PDM or pixi makes of them.
+
+    These take the newest versions that fit, so the plan's versions are pinned for a first lock; the second one, of the
+    real declarations, keeps them.
+    """
+
+    def text_of(file: str) -> str:
+        if file not in texts:
+            texts[file] = read_regular(project.folder / file, LARGEST).decode("utf-8")
+        before.setdefault(file, texts[file])
+        return texts[file]
+
+    indexes = {name: one.url for one in _index_sources(plan) for name in one.packages}
+    declared = {one.name for one in project.declarations}
+    builds = [
+        Request(pin.name, f">={minor(pin.version)}", indexes[pin.name])
+        for pin in moved.values()
+        if pin.name in indexes and (pin.name in declared or pin.name in plan.asked)
+    ]
+    texts.update(declare_new(project, builds, text_of))
+    lock_before = read_regular(project.folder / project.lock, LARGEST)
+    with project_copy(project, texts) as copy:
+        edited = read_project(copy)
+        pins = [Request(pin.name, f"=={_public(pin.version)}") for pin in moved.values()]
+
+        def copied(file: str) -> str:
+            return read_regular(copy / file, LARGEST).decode("utf-8")
+
+        originals: dict[str, bytes] = {}
+
+        def write(several: dict[str, str]) -> None:
+            for file, text in several.items():
+                originals.setdefault(file, (copy / file).read_bytes())
+                (copy / file).write_bytes(text.encode())
+
+        write(change_declarations(edited, pins, (), copied, lambda _: True, exactly=True))
+        write(declare_new(edited, pins, copied))
+        run_lock(project, copy, (), sources, python)
+        for file, data in originals.items():
+            (copy / file).write_bytes(data)
+        lock_after = run_lock(project, copy, (), sources, python)
+    return _with_lock(project, plan, moved, _edits(project, before, texts), lock_before, lock_after)
+
+
+def _public(version: str) -> str:
+    one = pep440(version)
+    return one.public if one else version
 
 
 def _floor(pin: Pin) -> str:
@@ -271,65 +333,6 @@ def _index_sources(plan: Plan) -> Iterable[IndexSource]:
             yield IndexSource(index_name(step.index), step.index, packages, marker)
 
 
-def _run_uv_lock(  # noqa: PLR0913  what uv is asked
-    project: Project,
-    texts: dict[str, str],
-    lock: bytes,
-    pins: Iterable[Pin],
-    sources: Sources,
-    python: str,
-) -> bytes:
-    """Return the uv.lock of the edited project. Raises EditError if uv makes none."""
-    uv = find_uv()
-    if not uv:
-        raise EditError("uv is missing: it comes with doctor, so reinstall doctor")
-    with scratch() as folder:
-        copy = Path(folder, "parent", project.folder.name or "project")
-        _copy_project(project.folder, copy, texts, lock)
-        argv = [uv, "lock", "--project", str(copy), "--python", python, "--no-build"]
-        argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
-        for pin in pins:
-            version = pep440(pin.version)
-            argv += ["--upgrade-package", f"{pin.name}=={version or pin.version}"]
-        argv += [word for word in sources.options() if word == "--no-index"]
-        env = sources.variables(os.environ)
-        env.pop("UV_NO_CONFIG", None)  # the project's own table [tool.uv] counts
-        env["UV_PROJECT_ENVIRONMENT"] = str(Path(folder, "none"))
-        ended = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
-        if not ended.ok:
-            raise EditError(f"uv lock failed: {explain_failure(ended.err)}")
-        with suppress(OSError):
-            return read_regular(copy / "uv.lock", _LARGEST)
-        raise EditError("uv lock wrote no uv.lock")
-
-
-def _copy_project(folder: Path, copy: Path, texts: dict[str, str], lock: bytes) -> None:
-    """Make a folder like the project's: its declarations are copies, everything else is linked."""
-    root_text = texts.get("pyproject.toml", "")
-    members = workspace_members(folder, root_text)
-    # what stands next to the project can be named by a path such as ../library
-    copy.parent.mkdir(parents=True)
-    copied = {"pyproject.toml", "uv.lock", *(f"{one}/pyproject.toml" for one in members)}
-    made: set[PurePosixPath] = {PurePosixPath(file).parent for file in copied}
-    made |= {parent for one in list(made) for parent in one.parents}
-    for relative in sorted(made, key=lambda one: len(one.parts)):
-        (copy / relative).mkdir(exist_ok=True)
-        for entry in os.scandir(folder / relative):
-            here = (relative / entry.name).as_posix()
-            if here in copied or PurePosixPath(here) in made or entry.name in _NOT_LINKED:
-                continue
-            (copy / relative / entry.name).symlink_to(Path(folder, here).absolute())
-    for file in sorted(copied - {"uv.lock"}):
-        text = texts.get(file)
-        data = text.encode() if text is not None else read_regular(folder / file, _LARGEST)
-        (copy / file).write_bytes(data)
-    (copy / "uv.lock").write_bytes(lock)
-    for number, neighbour in enumerate(folder.parent.iterdir()):
-        if neighbour.name != copy.name and number < _MOST_NEIGHBOURS:
-            with suppress(OSError):
-                (copy.parent / neighbour.name).symlink_to(neighbour)
-
-
 def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> tuple[FileEdit, ...]:
     return tuple(
         FileEdit(path=str(project.folder / file), before=old.encode(), after=texts[file].encode())
@@ -338,18 +341,34 @@ def _edits(project: Project, before: dict[str, str], texts: dict[str, str]) -> t
     )
 
 
-def _shown(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+def shown_change(project: Project, edits: Iterable[FileEdit], command: str = "") -> ProjectChange:
+    """Return edits as people see them. `command`: the manager's command that made the lock."""
     files = []
     for one in edits:
         file = Path(one.path).relative_to(project.folder).as_posix()
-        if file.endswith(".lock"):
+        if file.endswith(".lock") and file in LOCKS:
             files.append(ShownEdit(file=file, diff="", changes=tuple(_lock_changes(one))))
         else:
             lines = uncommitted_lines(one)
             files.append(ShownEdit(file=file, diff=unified_diff(one), uncommitted=lines))
     return ProjectChange(
-        folder=str(project.folder), manager=project.manager, files=tuple(files), command=command
+        folder=str(project.folder),
+        manager=project.manager,
+        files=tuple(files),
+        command=command,
+        note="" if command else _lock_note(project),
     )
+
+
+def _lock_note(project: Project) -> str:
+    """Return what has to be done about a lock that doctor could not make; "" without a lock."""
+    if not project.lock:
+        return ""
+    tool = LOCKS[project.lock]
+    create = MANAGER_COMMANDS[tool].create if tool in MANAGER_COMMANDS else ""
+    if not create:
+        return f"make {project.lock} again with the tool that wrote it"
+    return f"{tool} is not installed here; {create} updates {project.lock}"
 
 
 def unified_diff(edit: FileEdit) -> str:

@@ -44,10 +44,14 @@ def find_roots(snapshot: Snapshot, folder: Path | None, suspects: Collection[str
     environment = marker_environment(interpreter, snapshot.find(Host))
     distributions = packages.distributions if packages else ()
     prefix = os.path.join(interpreter.prefix, "") if interpreter else ""  # noqa: PTH118
-    own = [one for one in distributions if one.location.startswith(prefix) or not one.location]
+    own = [
+        distribution
+        for distribution in distributions
+        if distribution.location.startswith(prefix) or not distribution.location
+    ]
     requires = {d.name: {n for n, _ in requirements(d.requires, environment)} for d in own}
-    lost = [one.name for one in (packages.broken if packages else ())]
-    names = [*requires, *(n for n in lost if n not in requires and not n.startswith("~"))]
+    broken_names = [broken.name for broken in (packages.broken if packages else ())]
+    names = [*requires, *(n for n in broken_names if n not in requires and not n.startswith("~"))]
     local = tuple(d.name for d in own if is_local(d) and d.name != "torch")
     ranges: dict[str, str] = {}
     for name, range_ in (*_declared(folder, environment), *_needs(own, local, environment)):
@@ -55,8 +59,8 @@ def find_roots(snapshot: Snapshot, folder: Path | None, suspects: Collection[str
     for name in (*_tops(names, requires), *(["torch"] if "torch" in requires else [])):
         ranges.setdefault(name, "")
     ranges = {n: r for n, r in ranges.items() if n not in local and _is_choice(n)}
-    there = {d.name: public(d.version) for d in own if pep440(d.version)}
-    return Roots(ranges, {n: v for n, v in there.items() if n not in suspects}, local)
+    versions = {d.name: public(d.version) for d in own if pep440(d.version)}
+    return Roots(ranges, {n: v for n, v in versions.items() if n not in suspects}, local)
 
 
 def _is_choice(name: str) -> bool:
@@ -65,11 +69,16 @@ def _is_choice(name: str) -> bool:
 
 def _tops(names: Iterable[str], requires: Mapping[str, set[str]]) -> list[str]:
     """Return the packages that no other one requires; of a circle that nothing outside requires, its first."""
-    several = sorted(set(names))
-    needed = {one for owner, some in requires.items() for one in some if one != owner}
-    tops = [name for name in several if name not in needed]
+    sorted_names = sorted(set(names))
+    needed = {
+        required
+        for owner, requirements_of_owner in requires.items()
+        for required in requirements_of_owner
+        if required != owner
+    }
+    tops = [name for name in sorted_names if name not in needed]
     reached = reach(tops, requires)
-    for name in several:
+    for name in sorted_names:
         if name not in reached:
             tops.append(name)
             reached |= reach([name], requires)
@@ -80,9 +89,9 @@ def _needs(
     own: Iterable[Distribution], local: Iterable[str], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Yield what packages require that no index has: the resolver cannot read it there."""
-    for one in own:
-        if one.name in local:
-            yield from requirements(one.requires, environment)
+    for distribution in own:
+        if distribution.name in local:
+            yield from requirements(distribution.requires, environment)
 
 
 def _declared(folder: Path | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -94,21 +103,21 @@ def _declared(folder: Path | None, environment: Mapping[str, str]) -> Iterator[t
     for name in sorted(names)[:_MOST_FILES]:
         lines += (read(folder / name, _LARGEST) or "").splitlines()
     for line in lines[:_MOST_LINES]:
-        one = requirement(line.partition(" #")[0].partition(" --hash")[0].rstrip(" \\").strip())
-        if one is not None and one.url is None and holds(one, environment):
+        parsed = requirement(line.partition(" #")[0].partition(" --hash")[0].rstrip(" \\").strip())
+        if parsed is not None and parsed.url is None and holds(parsed, environment):
             # a version that conda or a vendor labels is looked for without its label
-            clauses = (str(clause) for clause in one.specifier)
-            yield normalised(one.name), ",".join(clause.partition("+")[0] for clause in clauses)
+            clauses = (str(clause) for clause in parsed.specifier)
+            yield normalised(parsed.name), ",".join(clause.partition("+")[0] for clause in clauses)
 
 
 def _of_project(text: str) -> list[str]:
     """Return the requirements of [project] and of the dependency groups; [] for any other file."""
     try:
-        held: dict[str, Any] = toml(text)
+        parsed: dict[str, Any] = toml(text)
     except ValueError:
         return []
-    project, groups = held.get("project"), held.get("dependency-groups")
-    several = [project.get("dependencies")] if isinstance(project, dict) else []
-    several += [*groups.values()] if isinstance(groups, dict) else []
-    lists = (one for one in several if isinstance(one, list))
+    project, groups = parsed.get("project"), parsed.get("dependency-groups")
+    candidates = [project.get("dependencies")] if isinstance(project, dict) else []
+    candidates += [*groups.values()] if isinstance(groups, dict) else []
+    lists = (candidate for candidate in candidates if isinstance(candidate, list))
     return [line for lines in lists for line in lines if isinstance(line, str)]

@@ -45,33 +45,33 @@ class Break(NamedTuple):
 
 def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tuple[Broken, ...]:
     """Return the rows that a set of versions fires, errors first. Notes are left out: they are no break."""
-    there = (Distribution(name=n, version=v) for n, v in versions.items())
-    packages = Packages(distributions=tuple(there))
+    distributions = (Distribution(name=n, version=v) for n, v in versions.items())
+    packages = Packages(distributions=tuple(distributions))
     torch = build or empty(TorchBuild)
     checks = dict.fromkeys(str(row["check"]) for row in table("known_bad")["rows"])
-    found = [pair for check in checks for pair in broken_pairs(check, packages, torch)]
-    breaks = [pair for pair in found if pair.row.severity != "note"]
-    return tuple(sorted(breaks, key=lambda pair: pair.row.severity != "error"))
+    pairs = [pair for check in checks for pair in broken_pairs(check, packages, torch)]
+    reportable = [pair for pair in pairs if pair.row.severity != "note"]
+    return tuple(sorted(reportable, key=lambda pair: pair.row.severity != "error"))
 
 
 def breaks(
     task: "Task", versions: Mapping[str, str], build: TorchBuild | None, fixed: Container[str]
 ) -> Iterator[Break]:
     """Yield what a set of versions breaks: rows of the table, a missing binary, import contracts; errors first."""
-    pairs, asked = list(firing(versions, build)), task.want.asked
-    gap = cuda_gap(versions.get(BITSANDBYTES, ""), build, task.question.platform)
-    for pair in (*pairs, *([gap] if gap else ())):
+    pairs, requested = list(firing(versions, build)), task.want.asked
+    bitsandbytes_gap = cuda_gap(versions.get(BITSANDBYTES, ""), build, task.question.platform)
+    for pair in (*pairs, *([bitsandbytes_gap] if bitsandbytes_gap else ())):
         row = pair.row
-        yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
-    for one in contract_problems(versions):
-        verb, lacks = ("passes", "accept") if one.kind == "keyword" else ("imports", "have")
-        asks = f"{one.library} {versions[one.library]} {verb} {one.name or one.module}"
-        why = f"{asks}, which {one.neighbour} {versions[one.neighbour]} does not {lacks}"
-        ways = (pair for cure in contract_ways(one, versions) for pair in cure.items())
-        open_ = tuple(Way(name, spec, why) for name, spec in ways if name not in fixed)
-        id_ = f"{one.library}-imports-{one.neighbour}"
-        severe = needed_library(one.library) and one.kind != "keyword"
-        yield Break(id_, severe, open_, why)
+        yield Break(row.id, row.severity == "error", remedies(pair, requested, fixed), reason(pair))
+    for contract in contract_problems(versions):
+        verb, lacks = ("passes", "accept") if contract.kind == "keyword" else ("imports", "have")
+        asks = f"{contract.library} {versions[contract.library]} {verb} {contract.name or contract.module}"
+        why = f"{asks}, which {contract.neighbour} {versions[contract.neighbour]} does not {lacks}"
+        cure_pairs = (pair for cure in contract_ways(contract, versions) for pair in cure.items())
+        possible = tuple(Way(name, spec, why) for name, spec in cure_pairs if name not in fixed)
+        id_ = f"{contract.library}-imports-{contract.neighbour}"
+        severe = needed_library(contract.library) and contract.kind != "keyword"
+        yield Break(id_, severe, possible, why)
 
 
 @cache
@@ -82,24 +82,26 @@ def named() -> frozenset[str]:
     return frozenset(name for name in names if not with_torch(name))
 
 
-def remedies(broken: Broken, asked: Container[str], fixed: Container[str]) -> tuple[Way, ...]:
+def remedies(broken: Broken, requested: Container[str], fixed: Container[str]) -> tuple[Way, ...]:
     """Return the constraints that avoid a pair, those with a proven effect first.
 
-    Packages that are `asked` for change last, `fixed` ones never. Return () if no other version avoids the pair, so
+    Packages that are `requested` for change last, `fixed` ones never. Return () if no other version avoids the pair, so
     that one package must be removed.
     """
     row = broken.row
     why = reason(broken)
     names = [n for n in row.names if n not in fixed and (n == "torch" or not with_torch(n))]
-    found = [Way(n, "", why) for n in row.absent]
-    for name in sorted(names, key=lambda n: (n in asked, n not in row.fix)):
+    remedies_found = [Way(n, "", why) for n in row.absent]
+    for name in sorted(names, key=lambda n: (n in requested, n not in row.fix)):
         version = broken.versions.get(name, "")
         # the range that was seen to cure first, then all outside of the row
-        seen = filter(None, (row.fix.get(name, ""), row.fix_alt.get(name, "")))
-        ways = [one for one in seen if not (version and within(version, one))]
-        ways += outside(row.when[name]) if name in row.when else [row.when_not[name]]
-        found += [Way(name, one, why) for one in ways]
-    return tuple(dict.fromkeys(found))
+        known_fixes = filter(None, (row.fix.get(name, ""), row.fix_alt.get(name, "")))
+        specifiers_to_try = [
+            specifier for specifier in known_fixes if not (version and within(version, specifier))
+        ]
+        specifiers_to_try += outside(row.when[name]) if name in row.when else [row.when_not[name]]
+        remedies_found += [Way(name, specifier, why) for specifier in specifiers_to_try]
+    return tuple(dict.fromkeys(remedies_found))
 
 
 def reason(broken: Broken) -> str:
@@ -116,10 +118,10 @@ def outside(specifier: str) -> list[str]:
     allowed = [*(specifiers(specifier) or ())]
     if len(allowed) == 1 and allowed[0].operator == "==":
         return [f"!={allowed[0].version}"]
-    if any(one.operator not in _BEYOND for one in allowed):
+    if any(clause.operator not in _BEYOND for clause in allowed):
         return []
-    ways = (f"{_BEYOND[one.operator]}{one.version}" for one in allowed)
-    return sorted(ways, key=lambda way: way.startswith("<"))
+    complements = (f"{_BEYOND[clause.operator]}{clause.version}" for clause in allowed)
+    return sorted(complements, key=lambda complement: complement.startswith("<"))
 
 
 BITSANDBYTES = "bitsandbytes"
@@ -133,8 +135,8 @@ def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | 
         return None
     # the newest run of releases that serve it
     since = [str(row["since"]) for row in table("known_bad")[BITSANDBYTES]["binaries"]]
-    serves = [not bitsandbytes_lacks(one, build.cuda) for one in since]
-    last = max((i for i, one in enumerate(serves) if one), default=-1)
+    serves = [not bitsandbytes_lacks(first_version, build.cuda) for first_version in since]
+    last = max((i for i, serves_build in enumerate(serves) if serves_build), default=-1)
     first = last
     while first > 0 and serves[first - 1]:
         first -= 1
@@ -217,38 +219,42 @@ class _Tried(NamedTuple):
 
 def search(task: Task) -> Found | Clash | Failed:
     """Return a set without unnecessary changes, the clash that prevents one, or why that could not be decided."""
-    ends: list[_Tried] = []
+    finished_attempts: list[_Tried] = []
     clash = Clash("no set was found", NoSolution(""))
     for free in (True,) if not task.torch else (False, True) if task.torch_range else (False,):
-        one, answer = _solved(task, _Tried(free=free))
-        end = _led_out(task, one) if isinstance(answer, Solved) else answer
-        if isinstance(end, Failed):
-            return end
-        if isinstance(end, NoSolution):
-            end = Clash(explain(end, _kept(task)), end)
-        if isinstance(end, Clash):
-            clash = clash if clash.answer.text else end
+        attempt, answer = _solved(task, _Tried(free=free))
+        result = _led_out(task, attempt) if isinstance(answer, Solved) else answer
+        if isinstance(result, Failed):
+            return result
+        if isinstance(result, NoSolution):
+            result = Clash(explain(result, _kept(task)), result)
+        if isinstance(result, Clash):
+            clash = clash if clash.answer.text else result
             continue
         smallest = task.want.scope is Scope.SMALLEST
-        ends.append(_put_back(task, end) if smallest else end)
-        if "torch" not in task.want.wished or _price(task, ends[-1]) <= 1:
+        finished_attempts.append(_put_back(task, result) if smallest else result)
+        if "torch" not in task.want.wished or _price(task, finished_attempts[-1]) <= 1:
             break
-    if not ends:
+    if not finished_attempts:
         return clash
-    best = min(ends, key=lambda one: _price(task, one))
-    why = {**best.why, **{way.name: way.why for way in reversed(best.ways) if way.why}}
+    best = min(finished_attempts, key=lambda finished: _price(task, finished))
+    why = {**best.why, **{remedy.name: remedy.why for remedy in reversed(best.ways) if remedy.why}}
     return Found(best.pins, why, tuple(best.left.values()))
 
 
-def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
+def _solved(task: Task, attempt: _Tried) -> tuple[_Tried, Outcome]:
     """Return uv's answer; if necessary, without packages outside the set whose ranges its explanation mentions."""
-    tried, answer = _ask(task, one)
+    tried_attempt, answer = _ask(task, attempt)
     if isinstance(answer, NoSolution):
-        who = (Way(name, "") for name in speaking(task.want.outside, answer.text))
-        less = one._replace(ways=(*one.ways, *(way for way in who if way not in one.ways)))
-        if less != one and not isinstance((again := _ask(task, less))[1], NoSolution):
+        speakers = (Way(name, "") for name in speaking(task.want.outside, answer.text))
+        without_speakers = attempt._replace(
+            ways=(*attempt.ways, *(remedy for remedy in speakers if remedy not in attempt.ways))
+        )
+        if without_speakers != attempt and not isinstance(
+            (again := _ask(task, without_speakers))[1], NoSolution
+        ):
             return again
-    return tried, answer
+    return tried_attempt, answer
 
 
 def _kept(task: Task) -> dict[str, str]:
@@ -256,83 +262,100 @@ def _kept(task: Task) -> dict[str, str]:
     return {n: v for n, v in task.want.installed.items() if not task.want.asked.get(n)}
 
 
-def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
-    asked = task.question
-    required = [way for way in one.ways if way.is_required or not way.specifier]
-    wanted = [way.name for way in required]
-    lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
-    lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
-    lines += [f"torch{task.torch_range}"] if one.free else task.torch
-    words = (f"{way.name}{way.specifier}" for way in required)
-    several = (*asked.requirements, *words), (*asked.constraints, *lines)
-    answer = task.resolve(asked._replace(requirements=several[0], constraints=several[1]))
-    return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
+def _ask(task: Task, attempt: _Tried) -> tuple[_Tried, Outcome]:
+    question = task.question
+    required = [remedy for remedy in attempt.ways if remedy.is_required or not remedy.specifier]
+    required_names = [remedy.name for remedy in required]
+    lines = [
+        line for n, lines in task.want.outside.items() if n not in required_names for line in lines
+    ]
+    lines += [f"{remedy.name}{remedy.specifier}" for remedy in attempt.ways if remedy.specifier]
+    lines += [f"torch{task.torch_range}"] if attempt.free else task.torch
+    words = (f"{remedy.name}{remedy.specifier}" for remedy in required)
+    all_requirements = (*question.requirements, *words), (*question.constraints, *lines)
+    answer = task.resolve(
+        question._replace(requirements=all_requirements[0], constraints=all_requirements[1])
+    )
+    return (attempt._replace(pins=answer.pins) if isinstance(answer, Solved) else attempt), answer
 
 
-def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
+def _led_out(task: Task, attempt: _Tried) -> _Tried | Clash | Failed:
     """Avoid each known incompatibility in the cheapest way, and in another way if that leads to no solution."""
-    if (broken := next(_broken(task, one), None)) is None:
-        return one
+    if (broken := next(_broken(task, attempt), None)) is None:
+        return attempt
     if next(task.tries, None) is None:
-        return one._replace(left={**one.left, **{it.id: it.why for it in _broken(task, one)}})
-    ways = [way for way in broken.ways if way not in one.ways]
-    stays = one._replace(left={**one.left, broken.id: broken.why})
-    dearer = [] if ways and broken.severe else [stays]
+        return attempt._replace(
+            left={
+                **attempt.left,
+                **{remaining.id: remaining.why for remaining in _broken(task, attempt)},
+            }
+        )
+    remedies_left = [remedy for remedy in broken.ways if remedy not in attempt.ways]
+    as_it_is = attempt._replace(left={**attempt.left, broken.id: broken.why})
+    more_expensive = [] if remedies_left and broken.severe else [as_it_is]
     clash: Clash | None = None
-    moved = {*_moved(task, one)}
+    moved_names = {*_moved(task, attempt)}
     # what has moved can move further at no price
-    for way in sorted(ways, key=lambda way: way.name not in moved):
-        free = one.free or (way.name == "torch" and bool(task.torch_range))
-        other, answer = _solved(task, one._replace(ways=(*one.ways, way), free=free))
+    for remedy in sorted(remedies_left, key=lambda remedy: remedy.name not in moved_names):
+        free = attempt.free or (remedy.name == "torch" and bool(task.torch_range))
+        next_attempt, answer = _solved(
+            task, attempt._replace(ways=(*attempt.ways, remedy), free=free)
+        )
         if isinstance(answer, Failed):
             return answer
         if isinstance(answer, NoSolution):
             clash = clash or Clash(
                 f"{broken.why}; to avoid that fails: {explain(answer, _kept(task))}", answer
             )
-        elif _price(task, other) > _price(task, one) + 1:
-            dearer.append(other)
-        elif isinstance(end := _led_out(task, other), Clash):
-            clash = clash or end
+        elif _price(task, next_attempt) > _price(task, attempt) + 1:
+            more_expensive.append(next_attempt)
+        elif isinstance(result := _led_out(task, next_attempt), Clash):
+            clash = clash or result
         else:
-            return end
-    for other in sorted(dearer, key=lambda one: _price(task, one)):
-        if not isinstance(end := _led_out(task, other), Clash):
-            return end
-        clash = clash or end
+            return result
+    for next_attempt in sorted(more_expensive, key=lambda attempt_left: _price(task, attempt_left)):
+        if not isinstance(result := _led_out(task, next_attempt), Clash):
+            return result
+        clash = clash or result
     return clash or Clash(broken.why, NoSolution(""))
 
 
-def _broken(task: Task, one: _Tried) -> Iterator[Break]:
-    solved = {n: v for n, v in one.versions.items() if not n.startswith("nvidia-")}
-    every = {**task.beside, **solved}
+def _broken(task: Task, attempt: _Tried) -> Iterator[Break]:
+    solved = {n: v for n, v in attempt.versions.items() if not n.startswith("nvidia-")}
+    all_versions = {**task.beside, **solved}
     fixed = task.fixed | (task.beside.keys() - solved.keys() - task.want.outside.keys())
-    build = None if one.free and task.torch else task.build
-    several = [*breaks(task, every, build, fixed)]
+    build = None if attempt.free and task.torch else task.build
+    all_breaks = [*breaks(task, all_versions, build, fixed)]
     for lack in task.want.unmet:
         name, range_, owner, why = lack.name, lack.specifier, lack.owner.name, said(lack)
-        met = name in every and (not range_ or within(every[name], range_) is not False)
-        if not met and every.get(owner) == task.want.installed.get(owner):
-            ways: tuple[Way, ...] = (Way(name, range_, why), Way(owner, "", why))
+        met = name in all_versions and (
+            not range_ or within(all_versions[name], range_) is not False
+        )
+        if not met and all_versions.get(owner) == task.want.installed.get(owner):
+            remedies_of_lack: tuple[Way, ...] = (Way(name, range_, why), Way(owner, "", why))
             if lack.too_new:
                 # a newer release of the owner often accepts the installed version
                 newer = Way(owner, f">{public(lack.owner.version)}", why, is_required=True)
-                ways = (newer, *ways)
-            several.append(Break(why, severe=False, ways=ways, why=why))
-    return (broken for broken in several if broken.id not in one.left)
+                remedies_of_lack = (newer, *remedies_of_lack)
+            all_breaks.append(Break(why, severe=False, ways=remedies_of_lack, why=why))
+    return (broken for broken in all_breaks if broken.id not in attempt.left)
 
 
-def _moved(task: Task, one: _Tried) -> list[str]:
-    tied = {line.partition("==")[0] for line in task.torch} | ({*PAIRED} if one.free else set())
-    moved = (n for n, v in one.versions.items() if v != task.want.installed.get(n, v))
-    return [name for name in moved if name not in tied and not with_torch(name)]
+def _moved(task: Task, attempt: _Tried) -> list[str]:
+    torch_names = {line.partition("==")[0] for line in task.torch} | (
+        {*PAIRED} if attempt.free else set()
+    )
+    moved = (n for n, v in attempt.versions.items() if v != task.want.installed.get(n, v))
+    return [name for name in moved if name not in torch_names and not with_torch(name)]
 
 
-def _price(task: Task, one: _Tried) -> int:
+def _price(task: Task, attempt: _Tried) -> int:
     torch = task.want.installed.get("torch", "")
-    other = one.free and bool(task.torch) and one.versions.get("torch") != torch
-    moved = sum(_move_price(n, task.want.installed[n], one.versions[n]) for n in _moved(task, one))
-    return moved + _WARNING * len(one.left) + other
+    torch_changes = attempt.free and bool(task.torch) and attempt.versions.get("torch") != torch
+    price_of_moves = sum(
+        _move_price(n, task.want.installed[n], attempt.versions[n]) for n in _moved(task, attempt)
+    )
+    return price_of_moves + _WARNING * len(attempt.left) + torch_changes
 
 
 def _move_price(name: str, installed: str, version: str) -> int:
@@ -342,44 +365,55 @@ def _move_price(name: str, installed: str, version: str) -> int:
     return 3 if name in _IN_SCRIPTS and parts(version)[:1] != parts(installed)[:1] else 1
 
 
-def _put_back(task: Task, one: _Tried) -> _Tried:
+def _put_back(task: Task, attempt: _Tried) -> _Tried:
     """Revert unnecessary changes: all at once, or else one by one."""
-    if one.free:
+    if attempt.free:
         # what is asked for goes with another torch in its newest release, not in an old one
-        new = {*one.versions} - {*task.want.installed, *GROUP}
-        held = (Way(n, f"=={one.versions[n]}") for n in task.want.asked if n in new)
-        one = one._replace(ways=(*one.ways, *held))
-    before: _Tried | None = None
+        new = {*attempt.versions} - {*task.want.installed, *GROUP}
+        pinned = (Way(n, f"=={attempt.versions[n]}") for n in task.want.asked if n in new)
+        attempt = attempt._replace(ways=(*attempt.ways, *pinned))
+    previous: _Tried | None = None
     # what went back lets another one stay
-    while before is None or _price(task, one) < _price(task, before):
-        before, one = one, _back_in_turn(task, one)
-    return one
+    while previous is None or _price(task, attempt) < _price(task, previous):
+        previous, attempt = attempt, _back_in_turn(task, attempt)
+    return attempt
 
 
-def _back_in_turn(task: Task, one: _Tried) -> _Tried:
-    moved = [n for n in _moved(task, one) if _may_stay(task, one, n)]
-    for some in ([moved] if len(moved) > 1 else []) + [[name] for name in moved]:
-        if not {*some} & {*_moved(task, one)}:
+def _back_in_turn(task: Task, attempt: _Tried) -> _Tried:
+    moved = [n for n in _moved(task, attempt) if _may_stay(task, attempt, n)]
+    for names_to_restore in ([moved] if len(moved) > 1 else []) + [[name] for name in moved]:
+        if not {*names_to_restore} & {*_moved(task, attempt)}:
             continue
         # what stays is held as well where another one would change in its place
-        stays = [n for n, v in one.versions.items() if task.want.installed.get(n) == v]
-        for names in (some, [*some, *stays]):
-            held = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
-            other, answer = _ask(task, one._replace(ways=(*one.ways, *held)))
+        unchanged = [n for n, v in attempt.versions.items() if task.want.installed.get(n) == v]
+        for names in (names_to_restore, [*names_to_restore, *unchanged]):
+            pinned = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
+            restored, answer = _ask(task, attempt._replace(ways=(*attempt.ways, *pinned)))
             if not isinstance(answer, Solved):
                 break
-            if next(_broken(task, other), None) is None and _price(task, other) < _price(task, one):
-                one = other
+            if next(_broken(task, restored), None) is None and _price(task, restored) < _price(
+                task, attempt
+            ):
+                attempt = restored
                 break
-        if isinstance(answer, NoSolution) and len(some) == 1:
+        if isinstance(answer, NoSolution) and len(names_to_restore) == 1:
             plain = describe(answer, _kept(task))
-            one = one._replace(why={**one.why, some[0]: plain}) if plain else one
-    return one
+            attempt = (
+                attempt._replace(why={**attempt.why, names_to_restore[0]: plain})
+                if plain
+                else attempt
+            )
+    return attempt
 
 
-def _may_stay(task: Task, one: _Tried, name: str) -> bool:
-    held = [task.want.asked.get(name, ""), *(w.specifier or "" for w in one.ways if w.name == name)]
-    return all(within(task.want.installed[name], range_) is not False for range_ in held if range_)
+def _may_stay(task: Task, attempt: _Tried, name: str) -> bool:
+    ranges = [
+        task.want.asked.get(name, ""),
+        *(w.specifier or "" for w in attempt.ways if w.name == name),
+    ]
+    return all(
+        within(task.want.installed[name], range_) is not False for range_ in ranges if range_
+    )
 
 
 def speaking(outside: Mapping[str, Collection[str]], text: str) -> tuple[str, ...]:
@@ -389,4 +423,4 @@ def speaking(outside: Mapping[str, Collection[str]], text: str) -> tuple[str, ..
         clauses = filter(None, map(str.strip, range_.split(","))) if name in text else ()
         return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses)
 
-    return tuple(n for n, lines in outside.items() if any(said(*parted(one)) for one in lines))
+    return tuple(n for n, lines in outside.items() if any(said(*parted(line)) for line in lines))

@@ -58,7 +58,12 @@ def ways_around(name: str, machine: Machine, torch: Torch, python: str = "") -> 
     """
     pip = f"{python or 'python'} -m pip"
     row = next(
-        (one for one in rows("source_only", "rows", SourceOnlyRow) if one.name == name), None
+        (
+            candidate
+            for candidate in rows("source_only", "rows", SourceOnlyRow)
+            if candidate.name == name
+        ),
+        None,
     )
     if row is None:
         return (f"leave out {name}, install the set, then compile it:\n{pip} install {name}",)
@@ -106,9 +111,11 @@ def _wheel(wheels: _Wheels, machine: Machine, torch: Torch, pip: str) -> Iterato
 def _torch_of(machine: Machine, minor: str) -> Torch | None:
     """Return the CUDA 12 build of a minor release that fits the machine; None if none does."""
     choice = choose(replace(machine, torch=f"=={minor}.*"))
-    builds = ([choice.build] if choice.build else []) + [one.build for one in choice.alternatives]
-    found = (one for one in builds if one.variant.startswith("cu12"))
-    return next((Torch(one.torch_version, one.variant) for one in found), None)
+    builds = ([choice.build] if choice.build else []) + [
+        alternative.build for alternative in choice.alternatives
+    ]
+    cuda_12_builds = (build for build in builds if build.variant.startswith("cu12"))
+    return next((Torch(build.torch_version, build.variant) for build in cuda_12_builds), None)
 
 
 def _url(wheels: _Wheels, torch: Torch, python: str) -> str:

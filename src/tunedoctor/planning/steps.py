@@ -27,30 +27,30 @@ UNPACKED = 3.0
 
 def wishes_of(drafts: Iterable[Drafted]) -> tuple[str, ...]:
     """Return the requirements that drafts leave to the resolver."""
-    steps = (step for one in drafts for step in one.draft.steps if isinstance(step, Resolve))
+    steps = (step for draft in drafts for step in draft.draft.steps if isinstance(step, Resolve))
     return tuple(word for step in steps for word in step.requirements)
 
 
 def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
     """Return the one plan of drafts and what the resolver fills in. Raises RefusedError: they contradict each other."""
     moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
-    changing = [without(_plan(one), moved) for one in drafts if one.changes]
-    told = [_plan(one) for one in drafts if not one.changes]
+    changing_plans = [without(_plan(draft), moved) for draft in drafts if draft.changes]
+    manual = [_plan(draft) for draft in drafts if not draft.changes]
     try:
-        return merge((*changing, Plan(steps=steps), *told))
+        return merge((*changing_plans, Plan(steps=steps), *manual))
     except PlanError as error:
         raise RefusedError(str(error)) from error
 
 
-def _plan(one: Drafted) -> Plan:
+def _plan(draft: Drafted) -> Plan:
     """Return the plan of a draft without what the resolver adds; manual steps fix nothing."""
-    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
-    if not one.changes:
+    steps: tuple[AnyStep, ...] = tuple(s for s in draft.draft.steps if not isinstance(s, Resolve))
+    if not draft.changes:
         return Plan(steps=steps)
-    reasons = (one.draft.reason,) if one.draft.reason else ()
-    names = (*map(name_of, wishes_of((one,))), *(pin.name for pin in Plan(steps=steps).pins))
-    asks = {one.id: tuple(dict.fromkeys(names))}
-    return Plan(steps=steps, cures=(one.id,), reasons=reasons, asks=asks)
+    reasons = (draft.draft.reason,) if draft.draft.reason else ()
+    names = (*map(name_of, wishes_of((draft,))), *(pin.name for pin in Plan(steps=steps).pins))
+    asks = {draft.id: tuple(dict.fromkeys(names))}
+    return Plan(steps=steps, cures=(draft.id,), reasons=reasons, asks=asks)
 
 
 def without(plan: Plan, moved: set[str]) -> Plan:
@@ -59,9 +59,9 @@ def without(plan: Plan, moved: set[str]) -> Plan:
     for step in plan.steps:
         if isinstance(step, Install):
             pins = tuple(pin for pin in step.pins if pin.name not in moved)
-            again = tuple(name for name in step.reinstall if name not in moved)
+            reinstalled = tuple(name for name in step.reinstall if name not in moved)
             if pins:
-                steps.append(replace(step, pins=pins, reinstall=again))
+                steps.append(replace(step, pins=pins, reinstall=reinstalled))
         elif isinstance(step, Remove):
             names = tuple(name for name in step.names if name not in moved)
             steps += [Remove(names=names)] if names else []
@@ -70,20 +70,20 @@ def without(plan: Plan, moved: set[str]) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
-    """Return the installs of a set for what is `asked`: torch and companions from their index, then the rest."""
-    there, serving = place.there, _serving(made, place.there, asked)
-    moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
+def steps_of(made: Made, place: Place, requests: Collection[str]) -> tuple[Install, ...]:
+    """Return the installs of a set for what is `requests`: torch and companions from their index, then the rest."""
+    installed, needed = place.there, _serving(made, place.there, requests)
+    moved = [(pin, pinned(n, pin.version, made.labels)) for n, pin in made.moved.items()]
     pins = [
-        replace(one, version=version, was=there.get(one.name, ""))
-        for one, version in moved
-        if one.name in serving
+        replace(pin, version=version, was=installed.get(pin.name, ""))
+        for pin, version in moved
+        if pin.name in needed
     ]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)
     torch = made.torch
-    again = tuple(pin.name for pin in group if public(pin.was) == public(pin.version))
-    first = Install(pins=group, index=torch.index_url, no_deps=torch.kept, reinstall=again)
+    reinstalled = tuple(pin.name for pin in group if public(pin.was) == public(pin.version))
+    first = Install(pins=group, index=torch.index_url, no_deps=torch.kept, reinstall=reinstalled)
     return tuple(step for step in (first, Install(pins=rest)) if step.pins)
 
 
@@ -102,18 +102,18 @@ def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
     return f"{version}+{label}" if label else version
 
 
-def _serving(made: Made, there: Collection[str], asked: Collection[str]) -> set[str]:
+def _serving(made: Made, installed: Collection[str], requests: Collection[str]) -> set[str]:
     """Return the requested packages, and what these and the installed packages require.
 
     A set always contains torch, and what torch requires moves with it. If torch is neither installed nor requested,
     another fix installs it.
     """
     pins = made.found.pins
-    wanted = {*there, *asked}
-    if "torch" in wanted:
+    names_wanted = {*installed, *requests}
+    if "torch" in names_wanted:
         return {pin.name for pin in pins}
-    serving = {*asked}
-    while more := {p.name for p in pins if (wanted | serving) & {*p.via}} - serving:
+    serving = {*requests}
+    while more := {p.name for p in pins if (names_wanted | serving) & {*p.via}} - serving:
         serving |= more
     return serving
 
@@ -123,42 +123,49 @@ def new_torch(plan: Plan) -> Install | None:
     return next((s for s in plan.steps if isinstance(s, Install) and not s.no_deps), None)
 
 
-def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Plan:
+def exchanged(plan: Plan, snapshot: Snapshot, new_pins: Iterable[Pin] = ()) -> Plan:
     """Take out, with cures of them, CUDA libraries and Triton of the old torch that a new one and others do not use."""
     if (packages := snapshot.find(Packages)) is None:
         return plan
-    where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
-    several = packages.distributions
-    others = (requirements(d.requires, where) for d in several if not with_torch(d.name))
-    kept = {"torch", *(pin.name for pin in brought), *(n for some in others for n, _ in some)}
-    gone = tuple(sorted(d.name for d in several if with_torch(d.name) and d.name not in kept))
-    if not gone:
+    environment = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
+    distributions = packages.distributions
+    others = (
+        requirements(d.requires, environment) for d in distributions if not with_torch(d.name)
+    )
+    needed = {"torch", *(pin.name for pin in new_pins), *(n for pairs in others for n, _ in pairs)}
+    unused = tuple(
+        sorted(d.name for d in distributions if with_torch(d.name) and d.name not in needed)
+    )
+    if not unused:
         return plan
-    return merge((without(plan, {*gone}), Plan(steps=(Remove(names=gone),))))
+    return merge((without(plan, {*unused}), Plan(steps=(Remove(names=unused),))))
 
 
 def fetched(plan: Plan, place: Place) -> Plan:
     """Return the plan with all hashes, sizes and the packages that only a new torch needs. Raises RefusedError."""
-    there = place.there
-    if (new := new_torch(plan)) is not None:
-        found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
+    installed = place.there
+    if (torch_install := new_torch(plan)) is not None:
+        resolved = _looked_up(
+            torch_install, place, {n: v for n, v in installed.items() if not with_torch(n)}
+        )
         # of its solution what torch alone brings is kept: the set has the versions of all others
-        of_torch = [pin for pin in found.pins if pin.name in GROUP or with_torch(pin.name)]
-        own = tuple(
-            replace(pin, was=there.get(pin.name, ""))
+        of_torch = [pin for pin in resolved.pins if pin.name in GROUP or with_torch(pin.name)]
+        changed_pins = tuple(
+            replace(pin, was=installed.get(pin.name, ""))
             for pin in of_torch
-            if pin.name in (*GROUP, *new.reinstall) or there.get(pin.name) != pin.version
+            if pin.name in (*GROUP, *torch_install.reinstall)
+            or installed.get(pin.name) != pin.version
         )
         rest = without(plan, {pin.name for pin in of_torch})
-        put = Plan(steps=(replace(found, pins=own, no_deps=True),))
-        plan = exchanged(merge((rest, put)), place.snapshot, found.pins)
-    steps = (_looked_up(s, place, there) if isinstance(s, Install) else s for s in plan.steps)
+        install_plan = Plan(steps=(replace(resolved, pins=changed_pins, no_deps=True),))
+        plan = exchanged(merge((rest, install_plan)), place.snapshot, resolved.pins)
+    steps = (_looked_up(s, place, installed) if isinstance(s, Install) else s for s in plan.steps)
     plan = replace(plan, steps=tuple(steps))
     total = sum(pin.download_bytes for pin in plan.pins)
     return replace(plan, download_bytes=total, disk_bytes=int(total * UNPACKED))
 
 
-def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Install:
+def _looked_up(install: Install, place: Place, installed: Mapping[str, str]) -> Install:
     """Return an install with its hashes.
 
     Without a GPU every build of torch runs, also that of the user's sources, but a CUDA build is not used, because it
@@ -166,32 +173,36 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
     """
     ask, unfit = place.ask, ""
     ban, index = ask.declared.ban, ask.declared.placed(install.index)
-    found = ask.look_up(install, place.python, there)
-    if isinstance(found, Install):
-        return found
+    result = ask.look_up(install, place.python, installed)
+    if isinstance(result, Install):
+        return result
     if index and not place.machine.gpus:
         # there it has another label, or none
         bare = (replace(p, version=public(p.version)) for p in install.pins)
-        own = replace(install, pins=tuple(bare), index="", no_deps=False)
-        other = ask.look_up(own, place.python, there)
-        if isinstance(other, Install):
-            cuda = any(pin.name.startswith(("nvidia-", "cuda-")) for pin in other.pins)
+        from_default_index = replace(install, pins=tuple(bare), index="", no_deps=False)
+        without_index = ask.look_up(from_default_index, place.python, installed)
+        if isinstance(without_index, Install):
+            cuda = any(pin.name.startswith(("nvidia-", "cuda-")) for pin in without_index.pins)
             if ask.declared.no_index or not cuda:
-                asked = {pin.name for pin in install.pins}
-                pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
-                return replace(other, pins=tuple(pins))
+                requested_names = {pin.name for pin in install.pins}
+                pins = (
+                    pin
+                    for pin in without_index.pins
+                    if not install.no_deps or pin.name in requested_names
+                )
+                return replace(without_index, pins=tuple(pins))
             unfit = "the torch without a label is for CUDA, but there is no GPU here"
-    if isinstance(found, NoSolution):
-        told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
-        plain = explain(found, there)
-        why = "; ".join(filter(None, (plain, told, unfit)))
-        wanted = " ".join(pin.requirement for pin in install.pins)
-        words = f"--no-deps {wanted} --index-url {index}"
+    if isinstance(result, NoSolution):
+        lacking = ask.lacking(result.lacked or [pin.name for pin in install.pins], install.index)
+        plain = explain(result, installed)
+        why = "; ".join(filter(None, (plain, lacking, unfit)))
+        requested_pins = " ".join(pin.requirement for pin in install.pins)
+        words = f"--no-deps {requested_pins} --index-url {index}"
         silent = index in ask.silent
-        ways = elsewhere(words) if silent else ()
-        raise RefusedError(why, *ways, ban=ban, partly=silent, details=found.text)
-    again = "run doctor fix again when the package index can be reached"
-    raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
+        remedies = elsewhere(words) if silent else ()
+        raise RefusedError(why, *remedies, ban=ban, partly=silent, details=result.text)
+    retry = "run doctor fix again when the package index can be reached"
+    raise RefusedError(result.text, *(() if ban else (retry,)), ban=ban, silent=True)
 
 
 def elsewhere(words: str) -> tuple[str, str]:
@@ -216,44 +227,75 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     if packages is None or interpreter is None or interpreter.kind != "conda":
         return
-    kept = packages.prefix or CondaPrefix()
-    wanted = {pin.name: pin.version for pin in plan.pins}
-    for pin in kept.pins:
+    conda_prefix = packages.prefix or CondaPrefix()
+    planned_versions = {pin.name: pin.version for pin in plan.pins}
+    for pin in conda_prefix.pins:
         name, specifier = _pinned(pin)
-        if within(wanted.get(name, ""), specifier) is False:
-            why = f"{name} {wanted[name]} conflicts with conda-meta/pinned, which says {pin}"
-            way = f"change that line of {interpreter.prefix}/conda-meta/pinned"
-            raise RefusedError(why, way, final=True)
-    moved = (*wanted, *(name for name in plan.removed if name not in wanted))
-    owned = [n for n in moved if _is_condas(n, packages)]
-    if not owned and (kept.tool != "pixi" or not moved):
+        if within(planned_versions.get(name, ""), specifier) is False:
+            why = f"{name} {planned_versions[name]} conflicts with conda-meta/pinned, which says {pin}"
+            change_line = f"change that line of {interpreter.prefix}/conda-meta/pinned"
+            raise RefusedError(why, change_line, final=True)
+    changed_names = (
+        *planned_versions,
+        *(name for name in plan.removed if name not in planned_versions),
+    )
+    conda_owned = [n for n in changed_names if _is_condas(n, packages)]
+    if not conda_owned and (conda_prefix.tool != "pixi" or not changed_names):
         return
-    where, prefix = shlex.quote(kept.manifest), shlex.quote(interpreter.prefix)
-    if kept.tool == "pixi":
-        feature = f" --feature {shlex.quote(kept.environment)}"
-        where = f"--manifest-path {where}{feature if kept.environment != 'default' else ''}"
-        lines = _lines(f"pixi remove {where}", f"pixi add {where}", "==", owned, wanted)
-        of_pip = [n for n in moved if n not in owned]
-        where += " --pypi"
-        lines += _lines(f"pixi remove {where}", f"pixi add {where}", "==", of_pip, wanted)
+    options, prefix = shlex.quote(conda_prefix.manifest), shlex.quote(interpreter.prefix)
+    if conda_prefix.tool == "pixi":
+        feature = f" --feature {shlex.quote(conda_prefix.environment)}"
+        options = (
+            f"--manifest-path {options}{feature if conda_prefix.environment != 'default' else ''}"
+        )
+        lines = _lines(
+            f"pixi remove {options}", f"pixi add {options}", "==", conda_owned, planned_versions
+        )
+        of_pip = [n for n in changed_names if n not in conda_owned]
+        options += " --pypi"
+        lines += _lines(
+            f"pixi remove {options}", f"pixi add {options}", "==", of_pip, planned_versions
+        )
         why = "pixi manages this environment with its own file and reverts changes made by other tools"
         raise RefusedError(why, *lines, final=True)
-    take, put = f"{kept.tool} remove -p {prefix}", f"{kept.tool} install -p {prefix}"
-    named = " and ".join(owned[:3])
-    why = f"conda installed {named}; a change by pip or uv would make its records wrong"
+    remove_command, install_command = (
+        f"{conda_prefix.tool} remove -p {prefix}",
+        f"{conda_prefix.tool} install -p {prefix}",
+    )
+    packages_named = " and ".join(conda_owned[:3])
+    why = f"conda installed {packages_named}; a change by pip or uv would make its records wrong"
     # the way on for what pip put in: the same fix without conda's packages
-    rest = ["doctor fix"] if any(name not in owned for name in wanted) else []
-    raise RefusedError(why, *_lines(take, put, "=", owned, wanted), *rest, final=True)
+    rest = ["doctor fix"] if any(name not in conda_owned for name in planned_versions) else []
+    raise RefusedError(
+        why,
+        *_lines(remove_command, install_command, "=", conda_owned, planned_versions),
+        *rest,
+        final=True,
+    )
 
 
-def _lines(take: str, put: str, equal: str, names: list[str], wanted: dict[str, str]) -> list[str]:
+def _lines(
+    remove_command: str,
+    install_command: str,
+    equal: str,
+    names: list[str],
+    planned_versions: dict[str, str],
+) -> list[str]:
     """Return the commands that remove and install packages, by the names that the tool has for them."""
-    pypi = put.endswith("--pypi")
-    called = {name: name if pypi else _CALLED.get(name, name) for name in names}
-    lines = [f"{take} {called[name]}" for name in names if name not in wanted]
-    versions = {n: wanted[n] if pypi else _with_build(wanted[n]) for n in names if n in wanted}
-    pins = [shlex.quote(f"{called[name]}{equal}{one}") for name, one in versions.items()]
-    return [*lines, f"{put} {' '.join(pins)}"] if pins else lines
+    pypi = install_command.endswith("--pypi")
+    names_of_tool = {name: name if pypi else _CALLED.get(name, name) for name in names}
+    lines = [
+        f"{remove_command} {names_of_tool[name]}" for name in names if name not in planned_versions
+    ]
+    versions = {
+        n: planned_versions[n] if pypi else _with_build(planned_versions[n])
+        for n in names
+        if n in planned_versions
+    }
+    pins = [
+        shlex.quote(f"{names_of_tool[name]}{equal}{version}") for name, version in versions.items()
+    ]
+    return [*lines, f"{install_command} {' '.join(pins)}"] if pins else lines
 
 
 def _with_build(version: str) -> str:
@@ -265,8 +307,8 @@ def _with_build(version: str) -> str:
 
 def _pinned(line: str) -> tuple[str, str]:
     """Return ("numpy", "==1.26.*") of "numpy 1.26.*", "numpy=1.26" or "numpy ==1.26.*"; builds are left out."""
-    found = re.match(r"([\w.-]+)\s*(=[^=\s][^\s]*|[^\s]*)", line)
-    name, specifier = (found[1], found[2]) if found else ("", "")
+    match = re.match(r"([\w.-]+)\s*(=[^=\s][^\s]*|[^\s]*)", line)
+    name, specifier = (match[1], match[2]) if match else ("", "")
     pip_name = next((pip for pip, conda in _CALLED.items() if conda == name), normalised(name))
     if re.match(r"=[^=]", specifier):
         fuzzy = specifier[1:].partition("=")[0].rstrip("*").rstrip(".")
@@ -275,7 +317,9 @@ def _pinned(line: str) -> tuple[str, str]:
 
 
 def _is_condas(name: str, packages: Packages) -> bool:
-    held = packages.get(name)
-    by = held.installer if held is not None else "pip"  # what pip wrote over is pip's by now
-    recorded = {name, _CALLED.get(name, name)} & packages.conda.keys()
-    return by == "conda" or (bool(recorded) and by not in ("pip", "uv"))
+    installed = packages.get(name)
+    installer = (
+        installed.installer if installed is not None else "pip"
+    )  # what pip wrote over is pip's by now
+    conda_names = {name, _CALLED.get(name, name)} & packages.conda.keys()
+    return installer == "conda" or (bool(conda_names) and installer not in ("pip", "uv"))

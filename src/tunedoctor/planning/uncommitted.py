@@ -21,10 +21,10 @@ def uncommitted_lines(edit: FileEdit) -> tuple[int, ...]:
     committed = _committed(path) if _is_in_git(path) else None
     if committed is None:
         return ()
-    before = edit.before.decode("utf-8", "replace").splitlines()
-    after = edit.after.decode("utf-8", "replace").splitlines()
-    last = committed.decode("utf-8", "replace").splitlines()
-    return tuple(sorted(_changed(before, after) & _changed(before, last)))
+    old_lines = edit.before.decode("utf-8", "replace").splitlines()
+    new_lines = edit.after.decode("utf-8", "replace").splitlines()
+    committed_lines = committed.decode("utf-8", "replace").splitlines()
+    return tuple(sorted(_changed(old_lines, new_lines) & _changed(old_lines, committed_lines)))
 
 
 def _changed(lines: list[str], other: list[str]) -> set[int]:
@@ -50,5 +50,5 @@ def _committed(path: Path) -> bytes | None:
     argv = [git, "-C", str(path.parent), "cat-file", "blob", f"HEAD:./{path.name}"]
     # the repository can name a remote for missing objects, and the command that reaches it
     env = {**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
-    ended = run(argv, timeout=_SECONDS, limit=_LARGEST, env=env)
-    return ended.out.encode("utf-8") if ended.ok else None
+    completed = run(argv, timeout=_SECONDS, limit=_LARGEST, env=env)
+    return completed.out.encode("utf-8") if completed.ok else None

@@ -81,19 +81,19 @@ def asked_for(words: Iterable[str]) -> dict[str, str]:
     """Return name -> specifier of "trl", "transformers<5" … Raises RefusedError, which says what belongs there."""
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
-    found: dict[str, str] = {}
+    specifiers: dict[str, str] = {}
     for word in words:
         try:
-            one = Requirement(word)
+            parsed = Requirement(word)
         except InvalidRequirement as error:
             msg = f"{word[:80]!r} is not a package; give a name, with versions or without: trl, 'transformers<5'"
             raise RefusedError(msg) from error
-        if one.url or one.marker or one.extras:
+        if parsed.url or parsed.marker or parsed.extras:
             msg = f"{word[:80]!r} has more than a name and versions, but the set is resolved from an index"
             raise RefusedError(msg)
-        name = normalised(one.name)
-        found[name] = ",".join(filter(None, (found.get(name, ""), str(one.specifier))))
-    return found
+        name = normalised(parsed.name)
+        specifiers[name] = ",".join(filter(None, (specifiers.get(name, ""), str(parsed.specifier))))
+    return specifiers
 
 
 class Wanted(NamedTuple):
@@ -131,53 +131,61 @@ class Wanted(NamedTuple):
         return not any(name in self.installed for name in ("torch", "transformers", "peft", "trl"))
 
 
-def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
+def wanted(requests: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     """Return the contents of the set. Packages that no index has are not part of it."""
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     host = snapshot.find(Host)
-    there = {d.name: d for d in (packages.distributions if packages else ()) if pep440(d.version)}
+    distributions = {
+        d.name: d for d in (packages.distributions if packages else ()) if pep440(d.version)
+    }
     environment = requirements.marker_environment(interpreter, host)
-    requires = {n: [*requirements.requirements(d.requires, environment)] for n, d in there.items()}
-    installed = {n: public(d.version) for n, d in there.items()}
-    own = {n for n, d in there.items() if is_local(d) and n != "torch"} - {*asked}
-    inside = {n for n in there if n in _ABOUT} - own
+    requires = {
+        n: [*requirements.requirements(d.requires, environment)] for n, d in distributions.items()
+    }
+    installed = {n: public(d.version) for n, d in distributions.items()}
+    local_names = {n for n, d in distributions.items() if is_local(d) and n != "torch"} - {
+        *requests
+    }
+    stack_names = {n for n in distributions if n in _ABOUT} - local_names
     base = CORE if Wanted((), {}, installed).fresh else ESSENTIAL
-    brought = {other for names in requirements.STAND_INS.values() for other in names}
-    names = (*base, *sorted(inside - brought), *sorted(asked))
-    roots = tuple(dict.fromkeys(name for name in names if name not in own))
-    reached, todo = set[str](), [*roots]
+    stand_ins = {other for names in requirements.STAND_INS.values() for other in names}
+    names = (*base, *sorted(stack_names - stand_ins), *sorted(requests))
+    roots = tuple(dict.fromkeys(name for name in names if name not in local_names))
+    reachable, todo = set[str](), [*roots]
     while todo:
-        if (name := todo.pop()) not in reached:
-            reached.add(name)
-            todo += [] if name in own else [n for n, _ in requires.get(name, ())]
+        if (name := todo.pop()) not in reachable:
+            reachable.add(name)
+            todo += [] if name in local_names else [n for n, _ in requires.get(name, ())]
     # what is required and met; what does not hold today is not asked for
     needs = {
-        owner: tuple(f"{n}{s}" for n, s in pairs if s and n in there and within(installed[n], s))
+        owner: tuple(
+            f"{n}{s}" for n, s in pairs if s and n in distributions and within(installed[n], s)
+        )
         for owner, pairs in requires.items()
     }
-    aside = {n for n in there if n not in reached and not with_torch(n)} - own
-    beside = {n for n in aside if reached & {name for name, _ in requires[n]}}
-    broken = requirements.unmet(packages, interpreter, host, names=beside) if packages else ()
+    unrelated = {n for n in distributions if n not in reachable and not with_torch(n)} - local_names
+    limiting = {n for n in unrelated if reachable & {name for name, _ in requires[n]}}
+    broken = requirements.unmet(packages, interpreter, host, names=limiting) if packages else ()
     pairs = [pair for name in PAIRED for pair in requires.get(name, ())]
     return Wanted(
         roots,
-        dict(asked),
+        dict(requests),
         installed,
-        tuple(line for name in sorted(own) for line in needs[name]),
-        {name: needs[name] for name in sorted(aside)},
+        tuple(line for name in sorted(local_names) for line in needs[name]),
+        {name: needs[name] for name in sorted(unrelated)},
         needs,
-        tuple(one for one in broken if not with_torch(one.name)),
+        tuple(unmet for unmet in broken if not with_torch(unmet.name)),
         beside=next((s[2:] for n, s in pairs if n == "torch" and s.startswith("==")), ""),
-        own=tuple(sorted(own)),
+        own=tuple(sorted(local_names)),
     )
 
 
 def wanted_of_roots(
-    asked: Mapping[str, str], snapshot: Snapshot, roots: "Roots", scope: Scope
+    requests: Mapping[str, str], snapshot: Snapshot, roots: "Roots", scope: Scope
 ) -> Wanted:
     """Return the contents of the set if every package except the roots may change."""
     names = dict(roots.ranges)
-    for name, range_ in asked.items():
+    for name, range_ in requests.items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
     want = wanted(names, snapshot)
     return want._replace(
@@ -191,11 +199,15 @@ def wanted_of_roots(
     )
 
 
-def said(one: requirements.Unmet) -> str:
+def said(unmet: requirements.Unmet) -> str:
     """Return in words what an installed package does not get."""
-    there = public(one.installed)
-    state = f"{one.name} {there} is installed" if there else "it is not installed"
-    return f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, but {state}"
+    installed_version = public(unmet.installed)
+    state = (
+        f"{unmet.name} {installed_version} is installed"
+        if installed_version
+        else "it is not installed"
+    )
+    return f"{unmet.owner.name} {public(unmet.owner.version)} needs {unmet.wanted}, but {state}"
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:
@@ -204,10 +216,10 @@ def put_outside(want: Wanted, name: str) -> Wanted:
     return want._replace(roots=tuple(roots), limits=(*want.limits, *needs))
 
 
-def is_local(one: Distribution) -> bool:
+def is_local(distribution: Distribution) -> bool:
     """Return whether no index has an installed package: it is editable, or built from a commit. It stays as it is."""
-    version = pep440(one.version)
-    return one.editable or (version is not None and version.is_devrelease)
+    version = pep440(distribution.version)
+    return distribution.editable or (version is not None and version.is_devrelease)
 
 
 def public(version: str) -> str:
@@ -257,18 +269,21 @@ class TorchPick(NamedTuple):
 
 
 def torch_pick(
-    machine: Machine, installed: TorchBuild | None = None, asked: str = "", beside: str = ""
+    machine: Machine,
+    installed: TorchBuild | None = None,
+    specifier: str = "",
+    companion_release: str = "",
 ) -> TorchPick | RefusedError:
     """Return the build for a machine that is nearest to the installed one, or why none fits.
 
-    `asked` is a specifier over releases, `beside` the release that companions were made for. If no build for this
-    machine has the requested label, the label is ignored and the release is taken in an available variant.
+    `specifier` is a range of releases, `companion_release` the release that companions were made for. If no build for
+    this machine has the requested label, the label is ignored and the release is taken in an available variant.
     """
-    wanted = replace(machine, torch=",".join(filter(None, (machine.torch, asked))))
-    found = _of(*near(wanted, label_of(installed) if installed else "", beside))
-    if isinstance(found, RefusedError) and "+" in asked:
-        return torch_pick(machine, installed, _LABEL.sub("", asked), beside)
-    return found
+    restricted = replace(machine, torch=",".join(filter(None, (machine.torch, specifier))))
+    pick = _of(*near(restricted, label_of(installed) if installed else "", companion_release))
+    if isinstance(pick, RefusedError) and "+" in specifier:
+        return torch_pick(machine, installed, _LABEL.sub("", specifier), companion_release)
+    return pick
 
 
 _LABEL = re.compile(r"\+[\w.]+")
@@ -287,9 +302,13 @@ def _of(choice: Choice, kept: bool) -> TorchPick | RefusedError:  # noqa: FBT001
     release, index = build.torch_version, choice.index if choice.index.startswith("http") else ""
     if kept:
         # the newest release of the table that is no newer; the oldest one where none is
-        have, known = pep440(release), releases()
-        older = (one for one in known if have is not None and one.parsed <= have)
-        stand_in = "" if allowed(f"=={release}") else next(older, known[-1]).version
+        have, known_releases = pep440(release), releases()
+        older = (
+            known_release
+            for known_release in known_releases
+            if have is not None and known_release.parsed <= have
+        )
+        stand_in = "" if allowed(f"=={release}") else next(older, known_releases[-1]).version
         return TorchPick(release, build.variant, index_url=index, kept=True, stand_in=stand_in)
-    pair = choice.torchvision, choice.torchaudio
-    return TorchPick(release, build.variant, *pair, index, why="".join(choice.reasons[:1]))
+    companions = choice.torchvision, choice.torchaudio
+    return TorchPick(release, build.variant, *companions, index, why="".join(choice.reasons[:1]))

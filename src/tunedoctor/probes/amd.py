@@ -59,9 +59,9 @@ def amd(
     gpus = wsl_gpus(root) if host.wsl == 2 else kernel_gpus(root, cards)
     folders = rocm_folders(root)
     unreadable = isinstance(gpus, Unknown) or not (root / "dev/kfd").exists()
-    if unreadable and (said := told(environ, folders)) is not None:
-        seen = gpus.gpus if isinstance(gpus, AmdGpus) else ()
-        gpus = AmdGpus(gpus=seen or said.gpus, told_by=said.told_by)
+    if unreadable and (listed_by_tools := told(environ, folders)) is not None:
+        from_kernel = gpus.gpus if isinstance(gpus, AmdGpus) else ()
+        gpus = AmdGpus(gpus=from_kernel or listed_by_tools.gpus, told_by=listed_by_tools.told_by)
     version, libraries = rocm_version(folders), hsa_libraries(root, folders)
     if isinstance(gpus, Absent) and not (version or libraries or (root / "dev/kfd").exists()):
         return gpus, _NO_STACK
@@ -72,7 +72,7 @@ def kernel_gpus(root: Path, cards: int) -> AmdGpus | Lack:
     """Return the GPUs that the kernel offers for computing; no GPUs: it offers none of the cards."""
     gpus: list[AmdGpu] = []
     hidden = False
-    for folder in sorted((root / _NODES).glob("[0-9]*"), key=lambda one: parts(one.name)):
+    for folder in sorted((root / _NODES).glob("[0-9]*"), key=lambda path: parts(path.name)):
         text = read(folder / "properties")
         if text is None:  # a scheduler or a container hides the nodes of other users
             hidden = True
@@ -118,8 +118,8 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
 def ras_errors(folder: Path) -> dict[str, int]:
     """Return block -> its uncorrected errors, from lines such as "ue: 0"; reading changes nothing."""
     names = [name for name in listed(folder) if name.endswith("_err_count")][:64]
-    told = {name[:-10]: fields(read(folder / name, 4096) or "") for name in names}
-    return {block: counts["ue"] for block, counts in told.items() if "ue" in counts}
+    counts_by_block = {name[:-10]: fields(read(folder / name, 4096) or "") for name in names}
+    return {block: counts["ue"] for block, counts in counts_by_block.items() if "ue" in counts}
 
 
 def gfx_name(version: int) -> str:
@@ -152,25 +152,29 @@ def wsl_gpus(root: Path) -> AmdGpus | Lack:
     return _NO_GPU
 
 
-def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Lack:
+def from_adapters(windows_adapters: tuple[Adapter, ...] | None) -> AmdGpus | Lack:
     """Return the AMD GPUs among the adapters that Windows lists."""
-    if found is None:
+    if windows_adapters is None:
         return Unknown(why="the Windows registry cannot be read")
-    ours = [one for one in found if one.vendor == _AMD]
-    return AmdGpus(gpus=tuple(map(_from_adapter, range(len(ours)), ours))) if ours else _NO_GPU
+    amd_adapters = [adapter for adapter in windows_adapters if adapter.vendor == _AMD]
+    return (
+        AmdGpus(gpus=tuple(map(_from_adapter, range(len(amd_adapters)), amd_adapters)))
+        if amd_adapters
+        else _NO_GPU
+    )
 
 
-def _from_adapter(index: int, one: Adapter) -> AmdGpu:
+def _from_adapter(index: int, adapter: Adapter) -> AmdGpu:
     from tunedoctor.tables.gpus import amd_gfx, named_as  # noqa: PLC0415  few machines need it
 
-    gfx = amd_gfx(one.device)
+    gfx = amd_gfx(adapter.device)
     return AmdGpu(
         index=index,
         gfx=gfx,
-        name=one.name or name_of(one.device, one.memory or 0),
-        memory_total=one.memory,
+        name=adapter.name or name_of(adapter.device, adapter.memory or 0),
+        memory_total=adapter.memory,
         integrated=named_as("amd_integrated", gfx)
-        or any(row["unified"] for row in _rows(one.device)),
+        or any(row["unified"] for row in _rows(adapter.device)),
     )
 
 
@@ -180,8 +184,8 @@ def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | Non
         from tunedoctor.readers.hardware import rocm  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
-        if found := next((fact for fact in rocm(Paste(lines)) if isinstance(fact, AmdGpus)), None):
-            return replace(found, told_by=tool)
+        if gpus := next((fact for fact in rocm(Paste(lines)) if isinstance(fact, AmdGpus)), None):
+            return replace(gpus, told_by=tool)
     return None
 
 
@@ -222,7 +226,7 @@ def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
         return ()
     import grp  # noqa: PLC0415  Windows has no such module
 
-    found: dict[str, None] = {}
+    groups: dict[str, None] = {}
     for node in refused:
         try:
             owner = node.stat().st_gid
@@ -230,10 +234,10 @@ def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
             continue
         if owner not in (*os.getgroups(), os.getegid()):
             try:
-                found[grp.getgrgid(owner).gr_name] = None
+                groups[grp.getgrgid(owner).gr_name] = None
             except KeyError:
-                found[str(owner)] = None
-    return tuple(found)
+                groups[str(owner)] = None
+    return tuple(groups)
 
 
 def rocm_folders(root: Path) -> list[Path]:
@@ -246,34 +250,38 @@ def rocm_folders(root: Path) -> list[Path]:
 def rocm_version(folders: Iterable[Path]) -> str:
     """Return the version of the first of `folders` that has one, in a file or in its name; "" if none has."""
     places = (place for folder in folders for place in (folder, *_cores(folder)))
-    stated = (f"{line(one / '.info/version')} {one.name}" for one in places)
-    found = (re.search(r"(?:^|(?<=-))\d+(?:\.\d+)+", text) for text in stated)
-    return next((one[0] for one in found if one), "")
+    texts = (f"{line(folder / '.info/version')} {folder.name}" for folder in places)
+    matches = (re.search(r"(?:^|(?<=-))\d+(?:\.\d+)+", text) for text in texts)
+    return next((match[0] for match in matches if match), "")
 
 
 def _cores(folder: Path) -> list[Path]:
     """Return the core-10.0 folders inside, where ROCm 10 and newer is installed; the newest first."""
-    found = folder.glob("core-[0-9]*")
-    return sorted(found, key=lambda one: parts(one.name.removeprefix("core-")), reverse=True)
+    folders = folder.glob("core-[0-9]*")
+    return sorted(folders, key=lambda path: parts(path.name.removeprefix("core-")), reverse=True)
 
 
 def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
     """Return the copies of the ROCm runtime in the folders of the system and ROCm, links resolved."""
-    own = (place / "lib" for folder in rocm for place in (folder, *_cores(folder)))
-    found = [(f / _HSA).resolve() for f in (*system_folders(root), *own) if (f / _HSA).exists()]
-    return tuple(dict.fromkeys(map(str, found)))
+    rocm_library_folders = (place / "lib" for folder in rocm for place in (folder, *_cores(folder)))
+    libraries = [
+        (f / _HSA).resolve()
+        for f in (*system_folders(root), *rocm_library_folders)
+        if (f / _HSA).exists()
+    ]
+    return tuple(dict.fromkeys(map(str, libraries)))
 
 
 def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
     """Return the GPUs with the current reasons for lower clocks and the number of working links."""
     end = time.monotonic() + 2  # a faulty card answers late
     slots = dict.fromkeys(gpu.slot for gpu in gpus)  # partitions of a card share one slot
-    before = {slot: _table(root, slot, end) for slot in slots}
-    now = before
-    if any("counted" in _layout(one) for one in before.values()):
+    earlier = {slot: _table(root, slot, end) for slot in slots}
+    later = earlier
+    if any("counted" in _layout(metrics) for metrics in earlier.values()):
         time.sleep(0.1)  # as amd-smi does
-        now = {slot: _table(root, slot, end) for slot in slots}
-    return tuple(_with(gpu, before[gpu.slot], now[gpu.slot]) for gpu in gpus)
+        later = {slot: _table(root, slot, end) for slot in slots}
+    return tuple(_with(gpu, earlier[gpu.slot], later[gpu.slot]) for gpu in gpus)
 
 
 def _table(root: Path, slot: str, end: float) -> bytes:
@@ -288,16 +296,18 @@ def _layout(data: bytes) -> dict[str, Any]:
     return row if row and len(data) >= row["size"] else {}
 
 
-def _with(gpu: AmdGpu, before: bytes, now: bytes) -> AmdGpu:
-    row, words = _layout(now), table("node")["amd_metrics"]["bits"]
-    status = now[row["status"] :][:8] if "status" in row else b""
+def _with(gpu: AmdGpu, earlier: bytes, later: bytes) -> AmdGpu:
+    row, words = _layout(later), table("node")["amd_metrics"]["bits"]
+    status = later[row["status"] :][:8] if "status" in row else b""
     bits = 0 if status == b"\xff" * 8 else int.from_bytes(status, "little")
-    warm = [_number(now, at) for at in row.get("temperatures", ()) if _number(now, at) < 0xFFFF]
+    warm = [_number(later, at) for at in row.get("temperatures", ()) if _number(later, at) < 0xFFFF]
     bits &= ~row["heat"] if warm and max(warm) < row["cool"] else -1
-    counted = row.get("counted", {}) if _layout(before) == row else {}
+    counted = row.get("counted", {}) if _layout(earlier) == row else {}
     reasons = [words[bit] for bit in words if bits >> int(bit) & 1]
-    reasons += [why for why, at in counted.items() if _number(now, at, 4) > _number(before, at, 4)]
-    links = [_number(now, at) for at in row.get("links", ()) if _number(now, at) < 0xFFFF]
+    reasons += [
+        why for why, at in counted.items() if _number(later, at, 4) > _number(earlier, at, 4)
+    ]
+    links = [_number(later, at) for at in row.get("links", ()) if _number(later, at) < 0xFFFF]
     up = links.count(1) if links else None
     return replace(gpu, throttle=tuple(dict.fromkeys(reasons)), xgmi_active=up)
 

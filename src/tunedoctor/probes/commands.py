@@ -19,9 +19,9 @@ from tunedoctor.tables.load import table
 @probe(Launchers)
 def launchers(interpreter: Interpreter, *, environ: Mapping[str, str] = os.environ) -> Launchers:
     """Look up each name as a shell would."""
-    found = ((name, which(name, environ)) for name in table("probes")["commands"])
-    told = (_launcher(name, path, interpreter, environ) for name, path in found if path)
-    return Launchers(launchers=tuple(told))
+    paths = ((name, which(name, environ)) for name in table("probes")["commands"])
+    result = (_launcher(name, path, interpreter, environ) for name, path in paths if path)
+    return Launchers(launchers=tuple(result))
 
 
 def _launcher(name: str, path: str, target: Interpreter, environ: Mapping[str, str]) -> Launcher:
@@ -46,10 +46,10 @@ def script_interpreter(text: bytes) -> str:
     first, words = first.strip(), first.split()
     program = _base(words[0]) if words else ""
     if program == "env":
-        named = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
-        return f"env:{named[0]}" if named and _is_python(named[0]) else ""
+        arguments = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+        return f"env:{arguments[0]}" if arguments and _is_python(arguments[0]) else ""
     if program in {"sh", "bash", "dash"}:
-        line = next((one for one in rest if one.startswith("'''exec' ")), "")[9:].strip()
+        line = next((row for row in rest if row.startswith("'''exec' ")), "")[9:].strip()
         quote = line[:1] if line[:1] in ("'", '"') else ""
         return line[1:].partition(quote)[0] if quote else line.partition(" ")[0]
     return next((p for p in (*words[:1], first) if _is_python(p)), "")  # a path can contain spaces
@@ -63,23 +63,27 @@ def exe_interpreter(path: str) -> str:
             lines = [part.partition(b"\n")[0] for part in file.read().split(b"#!")[:0:-1]]
     except OSError:
         return ""
-    named = (line.decode("utf-8", "replace").strip().strip('"') for line in lines)
-    found = (one for one in named if one.lower().endswith(".exe") and _is_python(one.lower()))
-    return next(found, "")
+    programs = (line.decode("utf-8", "replace").strip().strip('"') for line in lines)
+    interpreters = (
+        program
+        for program in programs
+        if program.lower().endswith(".exe") and _is_python(program.lower())
+    )
+    return next(interpreters, "")
 
 
 def belongs(python: str, interpreter: Interpreter) -> bool:
     """Return whether an interpreter is in the target's prefix, or is the target's under another name."""
     folder = os.path.normcase(os.path.dirname(python))
     prefix = os.path.normcase(interpreter.prefix)
-    inside = (prefix, os.path.join(prefix, "bin"), os.path.join(prefix, "Scripts"))
-    if folder in (*inside, os.path.normcase(os.path.dirname(interpreter.executable))):
+    program_folders = (prefix, os.path.join(prefix, "bin"), os.path.join(prefix, "Scripts"))
+    if folder in (*program_folders, os.path.normcase(os.path.dirname(interpreter.executable))):
         # python3.11 is not python3.13, even if both are in one folder, as in /usr/bin
         number = parts(_base(os.path.realpath(python)).removeprefix("python"))[:2]
         return len(number) < 2 or number == parts(interpreter.version)[:2]
     if interpreter.kind == "venv":
         # the link points to the base interpreter, which is a different one
-        return os.path.realpath(os.path.dirname(python)) == os.path.realpath(inside[1])
+        return os.path.realpath(os.path.dirname(python)) == os.path.realpath(program_folders[1])
     return os.path.realpath(python) == os.path.realpath(interpreter.executable)
 
 
@@ -119,7 +123,7 @@ def compilers(*, variables: Mapping[str, str] = os.environ, root: Path = Path("/
 def _first(names: Iterable[str], folders: list[str]) -> str:
     """Return the path of the first of `names` that is in one of `folders`; "" if none is."""
     path = {"PATH": os.pathsep.join(folders), "PATHEXT": ".EXE"}
-    return next((found for name in names if (found := which(name, path))), "")
+    return next((path_of_program for name in names if (path_of_program := which(name, path))), "")
 
 
 def _program_in(value: str, folders: list[str]) -> str:
@@ -132,8 +136,8 @@ def _nvcc_version(nvcc: str) -> str:
     """Return the CUDA release of an nvcc from the files of its toolkit, or by running it."""
     toolkit = Path(nvcc).resolve().parent.parent
     for name in ("version.json", "version.txt", "include/cuda.h"):
-        if told := toolkit_release(read(toolkit / name) or ""):
-            return told
+        if release := toolkit_release(read(toolkit / name) or ""):
+            return release
     if why := why_not(nvcc):
         PASSED_OVER[nvcc] = why
         return ""
@@ -165,14 +169,14 @@ def interpreter_of(argv: Sequence[str]) -> str | None:
 
 def _python_of(word: str) -> str | None:
     """Return the Python that a command is, or that its script's first lines name."""
-    from shutil import which as found  # noqa: PLC0415  for `doctor run` alone
+    from shutil import which as find_program  # noqa: PLC0415  for `doctor run` alone
 
-    if (path := found(word)) is None:
+    if (path := find_program(word)) is None:
         return None
     path = os.path.abspath(path)  # links are not resolved
     if _base(path).lower().removesuffix(".exe").rstrip("0123456789.t") in ("python", "pypy"):
         return path
     python = script_interpreter(start(path, 4096) or b"")
     if python.startswith("env:"):
-        python = found(python.removeprefix("env:")) or ""
+        python = find_program(python.removeprefix("env:")) or ""
     return python if python and os.path.exists(python) else None

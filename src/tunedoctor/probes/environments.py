@@ -52,46 +52,48 @@ def environments(
 ) -> tuple[Environment, ...]:
     """Return this user's environments; active ones and those of the working folder come first."""
     active = [environ[name] for name in ACTIVE if environ.get(name)]
-    every = chain(
-        (Found(os.path.normpath(os.path.join(cwd, one)), "") for one in active),  # noqa: PTH118  a link stays what the user knows
-        *(found for _, found in projects(environ, cwd)),
+    candidates = chain(
+        (Found(os.path.normpath(os.path.join(cwd, path)), "") for path in active),  # noqa: PTH118  a link stays what the user knows
+        *(folder_environments for _, folder_environments in projects(environ, cwd)),
         everywhere(environ),
     )
-    real = {os.path.realpath(one) for one in active}
-    found: dict[str, Environment] = {}
-    for one in every:
-        place = os.path.realpath(one.path)
-        if len(found) >= _MOST or place in found or not is_environment(one.path):
+    active_paths = {os.path.realpath(path) for path in active}
+    result: dict[str, Environment] = {}
+    for candidate in candidates:
+        real_path = os.path.realpath(candidate.path)
+        if len(result) >= _MOST or real_path in result or not is_environment(candidate.path):
             continue
-        python, torch = holds(one.path)
-        kind = "conda" if Path(one.path, "conda-meta").is_dir() else "venv"
-        found[place] = Environment(
-            path=clean_text(one.path),
-            kind=one.kind or kind,
-            active=place in real,
-            own=is_own(one.path, own_executable),
+        python, torch = holds(candidate.path)
+        kind = "conda" if Path(candidate.path, "conda-meta").is_dir() else "venv"
+        result[real_path] = Environment(
+            path=clean_text(candidate.path),
+            kind=candidate.kind or kind,
+            active=real_path in active_paths,
+            own=is_own(candidate.path, own_executable),
             python=python,
             torch=torch,
-            bytes=_size(one.path) if sized else None,
+            bytes=_size(candidate.path) if sized else None,
         )
-    return tuple(found.values())
+    return tuple(result.values())
 
 
 def holds(path: str) -> tuple[str, str]:
     """Return the releases of Python and torch from an environment's files or its name; "" if unknown."""
     settings, conda, name = settings_of(path), conda_packages(Path(path)), Path(path).name
     stated = (settings.get("version") or settings.get("version_info", ""), conda.get("python", ""))
-    said = next(filter(None, map(_RELEASE.match, stated)), None)
-    own = name if _RELEASE.fullmatch(name) and name.count(".") == 2 else ""
-    sites = (site for one in _SITES for site in expanded(path, one))
-    found = (_TORCH.match(name) for site in sites for name in listed(site))
-    torch = next((one[1] for one in found if one), "")
-    return said[0] if said else own, torch or conda.get("pytorch", "").partition(" ")[0]
+    release_match = next(filter(None, map(_RELEASE.match, stated)), None)
+    name_version = name if _RELEASE.fullmatch(name) and name.count(".") == 2 else ""
+    sites = (site for pattern in _SITES for site in expanded(path, pattern))
+    matches = (_TORCH.match(name) for site in sites for name in listed(site))
+    torch = next((match_of_torch[1] for match_of_torch in matches if match_of_torch), "")
+    return release_match[0] if release_match else name_version, torch or conda.get(
+        "pytorch", ""
+    ).partition(" ")[0]
 
 
 def _size(path: str) -> int:
     """Return the size of all files below a folder; links are not followed."""
-    found, folders = 0, [path]
+    total, folders = 0, [path]
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
@@ -99,7 +101,7 @@ def _size(path: str) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     elif entry.is_file(follow_symlinks=False):
-                        found += entry.stat(follow_symlinks=False).st_size
+                        total += entry.stat(follow_symlinks=False).st_size
         except OSError:
             continue
-    return found
+    return total

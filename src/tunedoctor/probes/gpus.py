@@ -85,19 +85,19 @@ def adapters() -> tuple[Adapter, ...] | None:
         return None
     import winreg  # noqa: PLC0415  Windows alone has it
 
-    found: dict[Adapter, None] = {}
+    result: dict[Adapter, None] = {}
     try:
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _CLASS) as folder:
             names = [winreg.EnumKey(folder, n) for n in range(winreg.QueryInfoKey(folder)[0])]
             for name in filter(str.isdigit, names):
                 with winreg.OpenKey(folder, name) as key:
                     count = winreg.QueryInfoKey(key)[1]
-                    one = from_values(dict(winreg.EnumValue(key, n)[:2] for n in range(count)))
-                if one:
-                    found[one] = None
+                    adapter = from_values(dict(winreg.EnumValue(key, n)[:2] for n in range(count)))
+                if adapter:
+                    result[adapter] = None
     except OSError:
         return None
-    return tuple(found)
+    return tuple(result)
 
 
 def from_values(values: dict[str, object]) -> Adapter | None:
@@ -107,8 +107,8 @@ def from_values(values: dict[str, object]) -> Adapter | None:
     if ids[4:9] != "&dev_" or not set(vendor + device) <= set("0123456789abcdef"):
         return None
     memory = values.get("HardwareInformation.qwMemorySize")
-    known = memory if isinstance(memory, int) and memory > 0 else None
-    return Adapter(vendor, device, str(values.get("DriverDesc", "")), known)
+    memory_size = memory if isinstance(memory, int) and memory > 0 else None
+    return Adapter(vendor, device, str(values.get("DriverDesc", "")), memory_size)
 
 
 def render_nodes(root: Path, vendor: str) -> tuple[Path, ...]:
@@ -161,20 +161,20 @@ def intel_gpu(
     allowed: Callable[[Path], bool] = may_open,
 ) -> kinds.IntelGpu | kinds.Absent:
     """Return Intel's devices from the PCI bus or the Windows registry; else its tools may list one."""
-    linux, found = host.os == "linux", tuple[Adapter, ...]()
+    linux, devices = host.os == "linux", tuple[Adapter, ...]()
     if pci is not None:
-        found = tuple(Adapter(one.vendor, one.device) for one in pci.of(_INTEL))
+        devices = tuple(Adapter(device.vendor, device.device) for device in pci.of(_INTEL))
     elif host.os == "windows":
-        found = tuple(adapter for adapter in adapters() or () if adapter.vendor == _INTEL)
-    told = None
-    if linux and not any(is_supported(one.device) for one in found):
-        told = _intel_told(variables)
-    if not found and told is None:
+        devices = tuple(adapter for adapter in adapters() or () if adapter.vendor == _INTEL)
+    tool_gpus = None
+    if linux and not any(is_supported(device.device) for device in devices):
+        tool_gpus = _intel_told(variables)
+    if not devices and tool_gpus is None:
         return kinds.Absent(why="no Intel GPU")
-    names = tuple(one.name or name_of(one.device) for one in found)
+    names = tuple(device.name or name_of(device.device) for device in devices)
     return kinds.IntelGpu(
-        names=(*(told.names if told else ()), *names),
-        discrete=told is not None or any(is_supported(one.device) for one in found),
+        names=(*(tool_gpus.names if tool_gpus else ()), *names),
+        discrete=tool_gpus is not None or any(is_supported(device.device) for device in devices),
         render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
         level_zero=has_level_zero(root, variables, linux=linux),
     )
@@ -194,9 +194,11 @@ def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
 
 def _family(device: str) -> str:
     """Return the device's family if XPU builds support it; "" for other devices."""
-    families = table("probes")["xpu_devices"].items()
-    found = (f for f, (first, last) in families if len(device) == 4 and first <= device <= last)
-    return str(next(found, "")).partition(",")[0]
+    rows = table("probes")["xpu_devices"].items()
+    families_of_device = (
+        f for f, (first, last) in rows if len(device) == 4 and first <= device <= last
+    )
+    return str(next(families_of_device, "")).partition(",")[0]
 
 
 def is_supported(device: str) -> bool:
@@ -207,8 +209,8 @@ def is_supported(device: str) -> bool:
 def name_of(device: str) -> str:
     """Return the product name from the table of GPUs, else the family, else a name with the id."""
     rows = (row for row in table("gpus")["intel"] if f"{_INTEL}:{device}" in row["pci"])
-    known = next((str(row["names"][0]) for row in rows), "")
-    return known or f"Intel {_family(device) or 'graphics'} {device}"
+    product_name = next((str(row["names"][0]) for row in rows), "")
+    return product_name or f"Intel {_family(device) or 'graphics'} {device}"
 
 
 def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:
@@ -276,18 +278,18 @@ def parse_kernel_log(text: str) -> kinds.KernelLog:
     kfd: dict[str, None] = {}
     kills: list[str] = []
     hung: dict[str, str] = {}
-    seen: Counter[tuple[int, str]] = Counter()
+    counts: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
-        one = whole[:2000].rstrip()
-        if "Xid" in one and (match := _XID.search(one)):
+        text_of_line = whole[:2000].rstrip()
+        if "Xid" in text_of_line and (match := _XID.search(text_of_line)):
             xid = kinds.Xid(int(match[2]), slot=_slot(match[1]), text=(match[3] or "")[:_LONGEST])
-            seen[xid.number, xid.slot] += 1
-            xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
-        if "kfd" in one and (match := _KFD.search(one)):
-            kfd[one[match.start() :][:_LONGEST]] = None
-        if "rocess" in one and (match := _KILL.search(one)):
+            counts[xid.number, xid.slot] += 1
+            xids += [xid] if counts[xid.number, xid.slot] <= _ALIKE else []
+        if "kfd" in text_of_line and (match := _KFD.search(text_of_line)):
+            kfd[text_of_line[match.start() :][:_LONGEST]] = None
+        if "rocess" in text_of_line and (match := _KILL.search(text_of_line)):
             kills.append(match[0][:_LONGEST])
-        if "blocked for" in one and (match := _HUNG.search(one)):
+        if "blocked for" in text_of_line and (match := _HUNG.search(text_of_line)):
             hung[f"{match[1]} ({match[2]})"] = f"{match[3]} s"
     return kinds.KernelLog(
         xids=tuple(xids[-_MOST:]),
@@ -326,14 +328,14 @@ def nvidia_module(
         return kinds.Absent(why="WSL uses the driver of Windows")
     gpu_on_bus = isinstance(pci, kinds.PciBus) and bool(pci.of(_NVIDIA))
     modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
-    told = root / "proc/driver/nvidia/gpus"
+    proc_gpus = root / "proc/driver/nvidia/gpus"
     loaded = (modules / "nvidia").is_dir()
     if not loaded and not gpu_on_bus:
         return kinds.Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
     # a container may have been given any of the cards, so only the lack of all of them counts
     nodes = cards(dev)
-    wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
-    there = {name: may_open(dev / name) for name in wanted if (dev / name).exists()}
+    node_names = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
+    existing = {name: may_open(dev / name) for name in node_names if (dev / name).exists()}
     expected = loaded and gpu_on_bus
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # not readable in a container
     return kinds.NvidiaModule(
@@ -342,11 +344,13 @@ def nvidia_module(
         nouveau=(modules / "nouveau").is_dir(),
         secure_boot=None if secure is None else secure[-1:] == b"\1",
         uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
-        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if expected else (),
-        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_)
+        missing_nodes=tuple(f"/dev/{n}" for n in node_names if n not in existing)
         if expected
         else (),
-        gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
+        denied_nodes=tuple(f"/dev/{n}" for n, open_ in existing.items() if not open_)
+        if expected
+        else (),
+        gpus_in_proc=len(listed(proc_gpus)) if loaded and proc_gpus.is_dir() else None,
         nodes=len(nodes) if loaded else None,
         peermem=(modules / "nvidia_peermem").is_dir() if loaded else None,
     )
@@ -361,9 +365,9 @@ def _on_disk(modules: Path) -> bool:
     """Return whether the driver is among the modules that modprobe finds under /lib/modules/RELEASE."""
     try:
         with (modules / "modules.dep").open(errors="replace") as index:
-            paths = (one.partition(":")[0] for one in index)
-            named = (path for path in paths if _MODULE.fullmatch(path.rpartition("/")[2]))
-            return any((modules / one).exists() for one in named)
+            paths = (row.partition(":")[0] for row in index)
+            driver_paths = (path for path in paths if _MODULE.fullmatch(path.rpartition("/")[2]))
+            return any((modules / path).exists() for path in driver_paths)
     except OSError:
         return False
 
@@ -373,27 +377,31 @@ def intel_health(gpu: kinds.IntelGpu | None) -> kinds.IntelHealth | Lack:
     """Ask xpu-smi, if the machine has a GPU that can be used for training."""
     if gpu is None or not gpu.discrete:
         return kinds.Absent(why="no Intel GPU that can be used for training")
-    said = next(tools_say({"xpu-smi": ("health", "-l", "-j")}, os.environ), None)
-    if not said and not any("Data Center" in name for name in gpu.names):
+    answer = next(tools_say({"xpu-smi": ("health", "-l", "-j")}, os.environ), None)
+    if not answer and not any("Data Center" in name for name in gpu.names):
         return kinds.Absent(why="xpu-smi, which servers have, is not installed or failed")
     return (
-        health("\n".join(said[1]))
-        if said
+        health("\n".join(answer[1]))
+        if answer
         else kinds.Unknown(why="xpu-smi is not installed or failed")
     )
 
 
 def health(text: str) -> kinds.IntelHealth | kinds.Unknown:
     """Parse the answer: a list of devices, with a status for each of their parts."""
-    found, told = dict[str, list[str]](), dict[str, list[dict[str, Any]]]()
+    parts_by_status, decoded = dict[str, list[str]](), dict[str, list[dict[str, Any]]]()
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
-        told = msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])
-    for device in told.get("device_list", [])[:64]:
-        for name, one in device.items():
-            if isinstance(one, dict) and isinstance(one.get("status"), str):
+        decoded = msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])
+    for device in decoded.get("device_list", [])[:64]:
+        for name, state in device.items():
+            if isinstance(state, dict) and isinstance(state.get("status"), str):
                 who = f"GPU {device.get('device_id')}, {name}"
-                says = f"{who}: {one.get('description', 'unhealthy')}"
-                found.setdefault(one["status"].lower(), []).append(says[:200].rstrip("."))
-    if not found.keys() & {"ok", "warning", "critical"}:
+                says = f"{who}: {state.get('description', 'unhealthy')}"
+                parts_by_status.setdefault(state["status"].lower(), []).append(
+                    says[:200].rstrip(".")
+                )
+    if not parts_by_status.keys() & {"ok", "warning", "critical"}:
         return kinds.Unknown(why=f"xpu-smi: {' '.join(text.split())[:200] or 'no answer'}")
-    return kinds.IntelHealth(*(tuple(found.get(key, ())) for key in ("critical", "warning")))
+    return kinds.IntelHealth(
+        *(tuple(parts_by_status.get(key, ())) for key in ("critical", "warning"))
+    )

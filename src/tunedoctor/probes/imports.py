@@ -35,10 +35,10 @@ _LINKER = "/etc/ld.so.cache"
 @probe(kinds.Errors, deep=True)
 def errors(runtime: kinds.Runtime) -> kinds.Errors | kinds.Absent:
     """Return the errors of failed stages and of the GPU's initialisation."""
-    found = [text for stage in runtime.stages for text in texts(stage)]
+    all_errors = [text for stage in runtime.stages for text in texts(stage)]
     if runtime.gpu_error:
-        found.append(kinds.ErrorText(text=runtime.gpu_error, where="init gpu"))
-    distinct = {one.text: one for one in reversed(found)}
+        all_errors.append(kinds.ErrorText(text=runtime.gpu_error, where="init gpu"))
+    distinct = {error.text: error for error in reversed(all_errors)}
     if not distinct:
         return kinds.Absent(why="every stage went well")
     return kinds.Errors(errors=tuple(reversed(distinct.values())))
@@ -50,7 +50,7 @@ def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
         return []
     if stage.outcome != "failed":
         return [kinds.ErrorText(text=stage.error, where=stage.name)]
-    found: list[kinds.ErrorText] = []
+    error_texts: list[kinds.ErrorText] = []
     frames: list[kinds.Frame] = []
     message: list[str] = []
     for line in stage.error.splitlines():
@@ -59,12 +59,12 @@ def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
             message.append(line)
             continue
         if message:  # the next exception begins
-            found.append(_error_text(stage, message, frames))
+            error_texts.append(_error_text(stage, message, frames))
             frames, message = [], []
         if frame:
             frames.append(kinds.Frame(file=frame[1], line=int(frame[2]), function=frame[3]))
-    found.append(_error_text(stage, message, frames))
-    return [one for one in found if one.text]
+    error_texts.append(_error_text(stage, message, frames))
+    return [error for error in error_texts if error.text]
 
 
 _FRAME = re.compile(r'  File "([^"\n]{1,4096})", line (\d{1,9}), in (\S{1,200})')
@@ -83,9 +83,9 @@ def _error_text(
 
 def with_imports(snapshot: Snapshot, answer: RuntimeOrLack) -> Snapshot:
     """Return the snapshot with the result of an import."""
-    said = errors(answer) if isinstance(answer, kinds.Runtime) else answer
+    error_fact = errors(answer) if isinstance(answer, kinds.Runtime) else answer
     answers = snapshot.answers()
-    answers[kinds.Runtime], answers[kinds.Errors] = answer, said
+    answers[kinds.Runtime], answers[kinds.Errors] = answer, error_fact
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
@@ -101,9 +101,9 @@ def worse(before: RuntimeOrLack, after: RuntimeOrLack) -> list[str]:
     """Return what worked before and fails now, one sentence each; what was not tried before is not reported."""
     if not isinstance(before, kinds.Runtime):
         return []
-    good = {one.name for one in before.stages if one.outcome == "ok"}
-    dead = ((name, last(stage)) for name, stage in deaths(after).items() if name in good)
-    return [f"{name} fails, but worked before: {said}" for name, said in dead]
+    working = {stage.name for stage in before.stages if stage.outcome == "ok"}
+    failing = ((name, last(stage)) for name, stage in deaths(after).items() if name in working)
+    return [f"{name} fails, but worked before: {message}" for name, message in failing]
 
 
 def last(stage: kinds.Stage) -> str:
@@ -143,9 +143,9 @@ def import_contracts(
 ) -> kinds.ImportContracts | Lack:
     """Read files only on request; the cached result of the same environment is used, except in a deep check."""
     cache_key = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
-    held = read_look(*cache_key) if _steady(packages) else None
-    if not target.read or (held and not target.anew):
-        return held[0] if held else NOT_READ
+    cached = read_look(*cache_key) if _steady(packages) else None
+    if not target.read or (cached and not target.anew):
+        return cached[0] if cached else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file
 
     return contracts_of(interpreter, packages)
@@ -163,44 +163,44 @@ def _by() -> str:
 def remember(snapshot: Snapshot) -> None:
     """Cache what was read about imports and the results of running them, except GPU stages: the machine can change."""
     interpreter, packages = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Packages)
-    found, told = snapshot.find(kinds.ImportContracts), snapshot.find(kinds.Runtime)
-    if interpreter and packages and found and not found.cut and _steady(packages):
-        write_look(interpreter, _CONTRACTS, found, _by)
-    if interpreter is None or told is None or told.remembered:
+    contracts, runtime = snapshot.find(kinds.ImportContracts), snapshot.find(kinds.Runtime)
+    if interpreter and packages and contracts and not contracts.cut and _steady(packages):
+        write_look(interpreter, _CONTRACTS, contracts, _by)
+    if interpreter is None or runtime is None or runtime.remembered:
         return
     # what hung, or was killed for lack of memory, may succeed the next time
-    if any(s.outcome == "hung" or "SIGKILL" in s.error for s in told.stages):
+    if any(s.outcome == "hung" or "SIGKILL" in s.error for s in runtime.stages):
         return
-    stages = tuple(s for s in told.stages if not s.name.startswith(_GPU))
-    write_look(interpreter, _IMPORTS, kinds.Runtime(stages=stages, strays=told.strays), _outside)
+    stages = tuple(s for s in runtime.stages if not s.name.startswith(_GPU))
+    write_look(interpreter, _IMPORTS, kinds.Runtime(stages=stages, strays=runtime.strays), _outside)
 
 
 def remembered(snapshot: Snapshot) -> tuple[kinds.Runtime, Look] | None:
     """Return the result and time of the last deep check of this environment, if it is unchanged."""
     interpreter = snapshot.find(kinds.Interpreter)
-    held = read_look(interpreter, _IMPORTS, kinds.Runtime, _outside) if interpreter else None
-    if held is None or held[1].age > _OLDEST:
+    cached = read_look(interpreter, _IMPORTS, kinds.Runtime, _outside) if interpreter else None
+    if cached is None or cached[1].age > _OLDEST:
         return None
-    return msgspec.structs.replace(held[0], remembered=held[1].taken), held[1]
+    return msgspec.structs.replace(cached[0], remembered=cached[1].taken), cached[1]
 
 
 def with_remembered(snapshot: Snapshot) -> Snapshot:
     """Return a quick snapshot plus the imports that failed in the last deep check; earlier successes are not used."""
-    held = remembered(snapshot)
-    return with_imports(snapshot, held[0]) if held and deaths(held[0]) else snapshot
+    cached = remembered(snapshot)
+    return with_imports(snapshot, cached[0]) if cached and deaths(cached[0]) else snapshot
 
 
 def looked(snapshot: Snapshot, answer: RuntimeOrLack) -> Snapshot:
     """Return a snapshot with the result of an import that just ran, and cache it."""
-    found = with_imports(snapshot, answer)
-    remember(found)
-    return found
+    updated = with_imports(snapshot, answer)
+    remember(updated)
+    return updated
 
 
 def _outside() -> str:
     """Return what an import depends on outside the environment: variables and system libraries."""
     steers = tuple(table("probes")["steers_imports"])
-    held = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(steers))
+    lines = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(steers))
     with suppress(OSError):
-        held.append(str(os.stat(_LINKER).st_mtime_ns))  # noqa: PTH116  every check pays
-    return "\0".join(held)
+        lines.append(str(os.stat(_LINKER).st_mtime_ns))  # noqa: PTH116  every check pays
+    return "\0".join(lines)

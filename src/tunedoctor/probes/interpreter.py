@@ -81,15 +81,15 @@ def interpreter(target: Target) -> Interpreter | Lack:
         return Absent(why=NO_ENVIRONMENT)
     if not target.python:
         return Unknown(why=target.problem or "no interpreter was found")
-    found = ask(target.python) if target.start else find(target.python)
-    if isinstance(found, Unknown):
-        return found
-    if found.venv and (other := _of_another(found, found.venv)):
+    installation = ask(target.python) if target.start else find(target.python)
+    if isinstance(installation, Unknown):
+        return installation
+    if installation.venv and (other := _of_another(installation, installation.venv)):
         return Unknown(why=other)
     same_user = True  # Python ignores the user site under a changed identity
     if sys.platform != "win32":
         same_user = (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
-    return describe(found, os.environ, str(Path.cwd()), same_user=same_user)
+    return describe(installation, os.environ, str(Path.cwd()), same_user=same_user)
 
 
 def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
@@ -98,15 +98,15 @@ def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
     if completed.how == "exit" and completed.code != 0:  # Python 2.7 does not have -I
         completed = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)
     if not completed.ok:
-        said = completed.err.strip().splitlines() if completed.how != "not started" else []
-        last = f": {said[-1][:200]}" if said else ""
+        error_lines = completed.err.strip().splitlines() if completed.how != "not started" else []
+        last = f": {error_lines[-1][:200]}" if error_lines else ""
         return Unknown(why=f"{python} does not start: {completed.death}{last}")
     match completed.out.splitlines()[-2:]:
         case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
             return find(executable, base)
         case _:
-            said_ = completed.out.strip()[:100]
-            return Unknown(why=f"{python} does not answer like a Python: {said_!r}")
+            output = completed.out.strip()[:100]
+            return Unknown(why=f"{python} does not answer like a Python: {output!r}")
 
 
 def find(python: str, base_prefix: str = "") -> Installation | Unknown:
@@ -138,8 +138,8 @@ def find(python: str, base_prefix: str = "") -> Installation | Unknown:
 
 
 def _untold(python: str, why: str) -> Unknown:
-    way = f"doctor check --deep --target {shlex.quote(python)}"
-    return Unknown(why=f"{python} {why}; {way} starts it to find out")
+    command = f"doctor check --deep --target {shlex.quote(python)}"
+    return Unknown(why=f"{python} {why}; {command} starts it to find out")
 
 
 def settings_of(venv: str | None) -> dict[str, str]:
@@ -159,7 +159,11 @@ def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _B
                 names = [match] if match else map(_NAME.fullmatch, listed(place))
                 whole = [n for n in names if n and os.path.isfile(f"{place}/{n[1]}/os.py")]
                 if len(whole) > 1:
-                    whole = [one for one in whole if f"{stated}.".startswith(f"{one[2]}.")]
+                    whole = [
+                        match_of_folder
+                        for match_of_folder in whole
+                        if f"{stated}.".startswith(f"{match_of_folder[2]}.")
+                    ]
                 if whole:
                     library, short = os.path.join(place, whole[0][1]), whole[0][2]
                     archive = os.path.join(place, f"python{short.replace('.', '')}.zip")
@@ -183,49 +187,51 @@ def _windows(folders: Sequence[str]) -> _Base | None:
 
 
 def describe(
-    found: Installation, environ: Mapping[str, str], cwd: str, *, same_user: bool
+    installation: Installation, environ: Mapping[str, str], cwd: str, *, same_user: bool
 ) -> Interpreter:
     """Return the facts of an interpreter, with the environment of a plain start and the files around it."""
-    venv, name = found.venv, os.path.basename(found.library)
-    system_site = found.settings.get("include-system-site-packages", "").lower() == "true"
+    venv, name = installation.venv, os.path.basename(installation.library)
+    system_site = installation.settings.get("include-system-site-packages", "").lower() == "true"
     shared = venv is None or system_site
-    pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, windows=found.windows)
-    user_site = _user_site(found, environ)
+    pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, windows=installation.windows)
+    user_site = _user_site(installation, environ)
     user_on = shared and same_user and os.path.isdir(user_site)
     user_on = user_on and not environ.get("PYTHONNOUSERSITE")
-    folders = [*(_sites(found, venv) if venv else ()), *([user_site] if user_on else ())]
-    folders += _sites(found, found.prefix) if shared else ()
+    folders = [*(_sites(installation, venv) if venv else ()), *([user_site] if user_on else ())]
+    folders += _sites(installation, installation.prefix) if shared else ()
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
-    soabi, macos = _abi(found)
+    soabi, macos = _abi(installation)
     tags = (part for part in soabi.split("-")[:2] if part[-2:-1].isdigit())
     flags = "".join(part.lstrip("cp0123456789") for part in tags)
-    inside = ["Include"] if found.windows else ["include", name + "m" * ("m" in flags)]
-    include = os.path.join(found.prefix, *inside)
-    kind = kind_of(found)
-    managed = os.path.isfile(os.path.join(found.library, "EXTERNALLY-MANAGED"))
-    machine = found.program.machine or this_machine()
+    include_parts = (
+        ["Include"] if installation.windows else ["include", name + "m" * ("m" in flags)]
+    )
+    include = os.path.join(installation.prefix, *include_parts)
+    kind = kind_of(installation)
+    managed = os.path.isfile(os.path.join(installation.library, "EXTERNALLY-MANAGED"))
+    machine = installation.program.machine or this_machine()
     platforms = {
         "elf": f"linux-{this_machine()}",
         "mach": f"macosx-{macos}-{machine}",
         "pe": "win32" if machine == "x86" else f"win-{machine}",
     }
-    path = plain_path((*pythonpath, *found.path), sites)
+    path = plain_path((*pythonpath, *installation.path), sites)
     pth = {file: text for site in sites for file, text in _pth_texts(site).items()}
     return Interpreter(
-        executable=found.python,
-        version=_version(found),
+        executable=installation.python,
+        version=_version(installation),
         implementation="pypy" if name.startswith("pypy") else "cpython",
-        bits=found.program.bits,
+        bits=installation.program.bits,
         free_threaded="t" in flags,
-        platform=platforms[found.program.format],
+        platform=platforms[installation.program.format],
         machine=machine,
         soabi=soabi,
-        prefix=venv or found.prefix,
-        base_prefix=found.prefix,
+        prefix=venv or installation.prefix,
+        base_prefix=installation.prefix,
         kind=kind,
         externally_managed=managed and kind != "venv",
         system_site=system_site,
-        stdlib=found.library,
+        stdlib=installation.library,
         path=path,
         site_packages=sites,
         user_site=user_site,
@@ -239,90 +245,112 @@ def describe(
     )
 
 
-def _abi(one: Installation) -> tuple[str, str]:
+def _abi(installation: Installation) -> tuple[str, str]:
     """Return the ABI in the names of extensions, and the macOS version that it was built for, as the build recorded."""
-    if one.windows:
-        threads = "t" if one.settings.get("executable", one.python).endswith("t.exe") else ""
-        end = "win32" if one.program.machine == "x86" else f"win_{one.program.machine}"
-        return f"cp{one.digits}{threads}-{end}", ""
-    found = {"'SOABI'": "", "'MACOSX_DEPLOYMENT_TARGET'": ""}
-    noted = (n for n in listed(one.library) if n[:15] == "_sysconfigdata_" and n[-3:] == ".py")
-    for name in islice(noted, _FEW):
-        for line in (read(os.path.join(one.library, name), _TEXT) or "").splitlines():
+    if installation.windows:
+        threads = (
+            "t"
+            if installation.settings.get("executable", installation.python).endswith("t.exe")
+            else ""
+        )
+        end = (
+            "win32"
+            if installation.program.machine == "x86"
+            else f"win_{installation.program.machine}"
+        )
+        return f"cp{installation.digits}{threads}-{end}", ""
+    build_settings = {"'SOABI'": "", "'MACOSX_DEPLOYMENT_TARGET'": ""}
+    data_files = (
+        n for n in listed(installation.library) if n[:15] == "_sysconfigdata_" and n[-3:] == ".py"
+    )
+    for name in islice(data_files, _FEW):
+        for line in (read(os.path.join(installation.library, name), _TEXT) or "").splitlines():
             key, _, value = line.strip().partition(": ")
-            if found.get(key) == "":
-                found[key] = value.strip("',}")
-    names = (n for n in listed(os.path.join(one.library, "lib-dynload")) if n.endswith(".so"))
+            if build_settings.get(key) == "":
+                build_settings[key] = value.strip("',}")
+    names = (
+        n for n in listed(os.path.join(installation.library, "lib-dynload")) if n.endswith(".so")
+    )
     extensions = (n.split(".")[1] for n in names)
-    soabi, system = found.values()
+    soabi, system = build_settings.values()
     return soabi or next((ending for ending in extensions if "-" in ending), ""), system
 
 
-def _of_another(one: Installation, venv: str) -> str:
+def _of_another(installation: Installation, venv: str) -> str:
     """Return a message if the environment's packages belong to another Python, such as after its base was replaced."""
     lib = os.path.join(venv, "lib")
-    held = [n for n in listed(lib) if os.path.isdir(os.path.join(lib, n, "site-packages"))]
-    if not held or os.path.basename(one.library) in held:
+    python_folders = [
+        n for n in listed(lib) if os.path.isdir(os.path.join(lib, n, "site-packages"))
+    ]
+    if not python_folders or os.path.basename(installation.library) in python_folders:
         return ""
-    return f"{one.python} is Python {one.short}, but the packages are in {lib}/{held[0]}, which it does not read"
+    packages = f"{lib}/{python_folders[0]}"
+    running = f"{installation.python} is Python {installation.short}"
+    return f"{running}, but the packages are in {packages}, which it does not read"
 
 
-def _version(one: Installation) -> str:
+def _version(installation: Installation) -> str:
     """Return "3.12.7" from the headers if they exist, else from the program or its library."""
-    name = os.path.basename(one.library)
-    for inside in ("Include", f"include/{name}", f"include/{name}m"):
-        header = os.path.join(one.prefix, inside, "patchlevel.h")
+    name = os.path.basename(installation.library)
+    for header_folder in ("Include", f"include/{name}", f"include/{name}m"):
+        header = os.path.join(installation.prefix, header_folder, "patchlevel.h")
         for line in (read(header, _TEXT) or "").splitlines():
-            if line.startswith("#define PY_VERSION ") and f'"{one.short}.' in line:
+            if line.startswith("#define PY_VERSION ") and f'"{installation.short}.' in line:
                 return line.split('"')[1].rstrip("+")
-    lib = os.path.dirname(one.library)
-    beside = [os.path.join(lib, n) for n in listed(lib) if n.startswith(f"libpython{one.short}")]
-    begin = f"{one.short}.".encode()
-    for place in (one.python, *beside[:_FEW], os.path.join(one.prefix, f"python{one.digits}.dll")):
+    lib = os.path.dirname(installation.library)
+    libraries = [
+        os.path.join(lib, n) for n in listed(lib) if n.startswith(f"libpython{installation.short}")
+    ]
+    begin = f"{installation.short}.".encode()
+    for place in (
+        installation.python,
+        *libraries[:_FEW],
+        os.path.join(installation.prefix, f"python{installation.digits}.dll"),
+    ):
         code, at = start(place, _LIBRARY) or b"", -1
         while (at := code.find(begin, at + 1)) >= 0:  # a regular expression takes 80 ms
             match = _RELEASE.match(code[at : at + 20])
             if match and code[at - 1 : at] not in b".0123456789":
                 return match[0].decode()
-    return one.short
+    return installation.short
 
 
-def _sites(one: Installation, prefix: str) -> tuple[str, ...]:
+def _sites(installation: Installation, prefix: str) -> tuple[str, ...]:
     """Return the result of site.getsitepackages for this prefix or the virtual environment; Debian's folders too."""
-    if one.windows:
+    if installation.windows:
         return (prefix, os.path.join(prefix, "Lib", "site-packages"))
-    lib, name = os.path.split(one.library)
+    lib, name = os.path.split(installation.library)
     libs = dict.fromkeys((os.path.basename(lib), "lib"))
     places = [f"{part}/{name}/site-packages" for part in libs]
-    if b"dist-packages" in (start(os.path.join(one.library, "site.py"), _TEXT) or b""):
-        places = places[-1:] if prefix == one.venv else []
+    if b"dist-packages" in (start(os.path.join(installation.library, "site.py"), _TEXT) or b""):
+        places = places[-1:] if prefix == installation.venv else []
         shared = (f"local/lib/{name}", "lib/python3", *(f"{part}/{name}" for part in libs))
         places += [f"{place}/dist-packages" for place in shared]
     return tuple(os.path.join(prefix, place) for place in places)
 
 
-def _user_site(one: Installation, variables: Mapping[str, str]) -> str:
+def _user_site(installation: Installation, variables: Mapping[str, str]) -> str:
     """Return the path of the user's own site-packages, whether or not it exists."""
-    given, name = variables.get("PYTHONUSERBASE", ""), os.path.basename(one.library)
-    if one.windows:
-        root = given or os.path.join(variables.get("APPDATA") or "~", "Python")
-        bits = "-32" if one.program.bits == 32 else ""
-        inside = [f"Python{one.digits}{bits}", "site-packages"]
-    elif "Python.framework" in one.prefix:
-        root = given or os.path.join("~", "Library", "Python", one.short)
-        inside = ["lib", "python", "site-packages"]
+    user_base, name = variables.get("PYTHONUSERBASE", ""), os.path.basename(installation.library)
+    if installation.windows:
+        root = user_base or os.path.join(variables.get("APPDATA") or "~", "Python")
+        bits = "-32" if installation.program.bits == 32 else ""
+        subfolders = [f"Python{installation.digits}{bits}", "site-packages"]
+    elif "Python.framework" in installation.prefix:
+        root = user_base or os.path.join("~", "Library", "Python", installation.short)
+        subfolders = ["lib", "python", "site-packages"]
     else:
-        root, inside = given or os.path.join("~", ".local"), ["lib", name, "site-packages"]
-    return os.path.expanduser(os.path.join(root, *inside))
+        root, subfolders = user_base or os.path.join("~", ".local"), ["lib", name, "site-packages"]
+    return os.path.expanduser(os.path.join(root, *subfolders))
 
 
 def plain_path(begin: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
     """Return the existing paths of `begin`, then each site folder and what its .pth files add."""
-    seen = {os.path.normcase(place): place for place in begin if os.path.exists(place)}
+    paths = {os.path.normcase(place): place for place in begin if os.path.exists(place)}
     for site in sites:
         for place in (site, *added_by_pth(Path(site))):
-            seen.setdefault(os.path.normcase(place), place)
-    return tuple(seen.values())
+            paths.setdefault(os.path.normcase(place), place)
+    return tuple(paths.values())
 
 
 def search_path(text: str, cwd: str, *, windows: bool) -> tuple[str, ...]:
@@ -331,18 +359,18 @@ def search_path(text: str, cwd: str, *, windows: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(os.path.normpath(os.path.join(cwd, part)) for part in parts))
 
 
-def kind_of(found: Installation) -> PrefixKind:
+def kind_of(installation: Installation) -> PrefixKind:
     """Return the kind of the prefix."""
-    prefix = found.prefix
-    if found.venv is not None:
+    prefix = installation.prefix
+    if installation.venv is not None:
         return "venv"
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         return "conda"
-    if found.windows:
+    if installation.windows:
         system = any(part in prefix.lower() for part in table("probes")["installed_pythons"])
     else:
-        below = tuple(f"{place}/" for place in table("probes")["system_pythons"])
-        system = prefix in ("/usr", "/usr/local") or prefix.startswith(below)
+        system_folders = tuple(f"{place}/" for place in table("probes")["system_pythons"])
+        system = prefix in ("/usr", "/usr/local") or prefix.startswith(system_folders)
     return "system" if system else "standalone"
 
 
@@ -350,8 +378,8 @@ def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing paths that the .pth files of a site folder add to sys.path."""
     texts = _pth_texts(str(site)).values()
     lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
-    found = (os.path.normpath(site / line) for line in lines[:_MOST])
-    return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
+    paths = (os.path.normpath(site / line) for line in lines[:_MOST])
+    return tuple(dict.fromkeys(place for place in paths if os.path.exists(place)))
 
 
 def _pth_texts(site: str) -> dict[str, str]:
@@ -374,8 +402,8 @@ def _may_end(pth: Mapping[str, str], path: Iterable[str], sites: Sequence[str]) 
     for name in ("sitecustomize", "usercustomize"):
         code |= {file: read(file, _TEXT) or "" for file in _files(name, path)[:1]}
     words = dict.fromkeys(_WORD.findall(" ".join(code.values())))
-    brought = {n.partition("-")[0] for site in sites for n in listed(site) if "-" in n}
-    for word in (word for word in words if word not in brought):
+    distribution_names = {n.partition("-")[0] for site in sites for n in listed(site) if "-" in n}
+    for word in (word for word in words if word not in distribution_names):
         code |= {file: read(file, _TEXT) or "" for file in _files(word, sites)}
     return next((file for file, text in code.items() if _ends(text)), "")
 

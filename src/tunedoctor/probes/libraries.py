@@ -35,16 +35,16 @@ def system_folders(root: Path) -> list[Path]:
 
 def find_library(name: str, root: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the file that a 64-bit program loads for `name`: from LD_LIBRARY_PATH, the cache, the system; or None."""
-    named = (f for f in environ.get("LD_LIBRARY_PATH", "").split(":") if f.startswith("/"))
+    folders = (f for f in environ.get("LD_LIBRARY_PATH", "").split(":") if f.startswith("/"))
     # the cache contains paths as strings
     cache, ending = start(root / "etc/ld.so.cache", _CACHE_LARGEST) or b"", f"/{name}".encode()
-    cached = cache.split(b"\0") if ending in cache else []
+    cached_paths = cache.split(b"\0") if ending in cache else []
     places = [
-        *(Path(folder, name) for folder in named),
+        *(Path(folder, name) for folder in folders),
         *(
-            root / os.fsdecode(one)[1:]
-            for one in cached
-            if one[:1] == b"/" and one.endswith(ending)
+            root / os.fsdecode(path)[1:]
+            for path in cached_paths
+            if path[:1] == b"/" and path.endswith(ending)
         ),
         *(folder / name for folder in (*system_folders(root), root / WSL_FOLDER)),
     ]
@@ -74,7 +74,7 @@ def library_path(
     winners, own = _first_of_each(folders), _first_of_each(_own_folders(interpreter))
     unnumbered = table("probes")["unnumbered_libraries"]
     torch = any(distribution.name == "torch" for distribution in distributions)
-    found: dict[str, kinds.LibraryShadow] = {}
+    shadows_by_library: dict[str, kinds.LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
         mine = own.get(name) or (own.get(f"{stem}.so", "") if stem in unnumbered else "")
@@ -85,7 +85,7 @@ def library_path(
         folders_of = {*Path(path).parts, *Path(os.path.realpath(path)).parts}
         if folders_of & {"stubs", "compat"} if stem == "libcuda" else hidden or missed:
             mine = "" if stem == "libcuda" else os.path.realpath(mine) if mine else ""
-            found.setdefault(
+            shadows_by_library.setdefault(
                 stem,
                 kinds.LibraryShadow(
                     library=stem,
@@ -96,15 +96,19 @@ def library_path(
                 ),
             )
     # a part of cuDNN is loaded together with the main library in the same folder
-    main = os.path.dirname(found["libcudnn"].path) if "libcudnn" in found else ""
-    shadows = tuple(
-        one
-        for one in found.values()
-        if not (one.library.startswith("libcudnn_") and os.path.dirname(one.path) == main)
+    main = (
+        os.path.dirname(shadows_by_library["libcudnn"].path)
+        if "libcudnn" in shadows_by_library
+        else ""
     )
-    if not shadows:
+    relevant = tuple(
+        shadow
+        for shadow in shadows_by_library.values()
+        if not (shadow.library.startswith("libcudnn_") and os.path.dirname(shadow.path) == main)
+    )
+    if not relevant:
         return kinds.Absent(why="LD_LIBRARY_PATH has no library that the target also has")
-    return kinds.LibraryPath(shadows=shadows, folders=folders)
+    return kinds.LibraryPath(shadows=relevant, folders=folders)
 
 
 def split(value: str, cwd: str) -> tuple[str, ...]:
@@ -115,12 +119,12 @@ def split(value: str, cwd: str) -> tuple[str, ...]:
 
 def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
     """Return file name -> the path that the loader uses, for the libraries that matter."""
-    known: tuple[str, ...] = tuple(table("probes")["stack_libraries"])
+    stack_libraries: tuple[str, ...] = tuple(table("probes")["stack_libraries"])
     result: dict[str, str] = {}
     for folder in folders:
         for name in listed(folder):
             stem, ending, numbers = name.partition(".so")
-            if not ending or not (stem in known or stem.startswith("libcudnn")):
+            if not ending or not (stem in stack_libraries or stem.startswith("libcudnn")):
                 continue
             if not numbers.replace(".", "0").isdecimal() and numbers:
                 continue
@@ -134,8 +138,8 @@ def _own_folders(interpreter: kinds.Interpreter) -> Iterable[str]:
     for site in interpreter.site_packages:
         nvidia = os.path.join(site, "nvidia")
         yield from (os.path.join(nvidia, name, "lib") for name in listed(nvidia))
-        for brought in ("torch", "cusparselt", "_rocm_sdk_core"):
-            yield os.path.join(site, brought, "lib")
+        for package in ("torch", "cusparselt", "_rocm_sdk_core"):
+            yield os.path.join(site, package, "lib")
     if interpreter.kind == "conda":
         yield os.path.join(interpreter.prefix, "lib")
 
@@ -146,13 +150,13 @@ def of_wheel(stem: str, path: str, distributions: Iterable[kinds.Distribution]) 
         return ""
     library = stem.partition("_")[0]
     usual = f"nvidia-{library.removeprefix('lib').lower()}"
-    wanted = table("probes")["wheel_of_library"].get(library, usual)
+    wheel_name = table("probes")["wheel_of_library"].get(library, usual)
     versions = [
-        one.version
-        for name, _, cuda, one in (
+        candidate.version
+        for name, _, cuda, candidate in (
             (*distribution.name.rpartition("-cu"), distribution) for distribution in distributions
         )
-        if wanted == one.name or (wanted == name and cuda.isdecimal())
+        if wheel_name == candidate.name or (wheel_name == name and cuda.isdecimal())
     ]
     return versions[0] if len(versions) == 1 else ""
 
@@ -186,19 +190,19 @@ class Place(NamedTuple):
 @probe(Shadows)
 def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str = "") -> Shadows:
     """Search the working folder and then sys.path for files that hide a module."""
-    told = packages.distributions if isinstance(packages, Packages) else ()
+    distributions = packages.distributions if isinstance(packages, Packages) else ()
     suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
-    along = places(interpreter, told, work or os.getcwd())
-    editable = ((o.name, os.path.join(o.location, o.metadata)) for o in told if o.editable)
+    search_path = places(interpreter, distributions, work or os.getcwd())
+    editable = ((o.name, os.path.join(o.location, o.metadata)) for o in distributions if o.editable)
     homes = {name: editable_home(place) for name, place in editable}
-    claimed = {one.name for one in told}
-    found = [_of_standard(module, along, suffix) for module in STANDARD]
+    claimed = {distribution.name for distribution in distributions}
+    results = [_of_standard(module, search_path, suffix) for module in STANDARD]
     for module, name in LIBRARIES.items():
-        shadow = _of_library(module, name, along, suffix, homes.get(name, ""))
+        shadow = _of_library(module, name, search_path, suffix, homes.get(name, ""))
         if shadow is None and (name in claimed or module in NEEDED):
-            shadow = _namespace(module, along, suffix, homes.get(name, ""))
-        found.append(shadow)
-    return Shadows(shadows=tuple(one for one in found if one))
+            shadow = _namespace(module, search_path, suffix, homes.get(name, ""))
+        results.append(shadow)
+    return Shadows(shadows=tuple(result for result in results if result))
 
 
 def places(
@@ -209,30 +213,30 @@ def places(
     for distribution in distributions:
         owned.setdefault(distribution.location, set()).add(distribution.name)
     stdlib = interpreter.stdlib
-    found = [Place(work, "work", names=_names(work))]
+    result = [Place(work, "work", names=_names(work))]
     for folder in interpreter.path:
-        inside = folder == stdlib or folder.startswith(stdlib + os.sep)
-        standard = inside and folder not in interpreter.site_packages
+        in_stdlib = folder == stdlib or folder.startswith(stdlib + os.sep)
+        standard = in_stdlib and folder not in interpreter.site_packages
         where: Where = "pythonpath" if folder in interpreter.pythonpath else "path"
-        held = frozenset(owned.get(folder, ()))
-        found.append(Place(folder, where, held, standard, _names(folder)))
-    return tuple(found)
+        distribution_names = frozenset(owned.get(folder, ()))
+        result.append(Place(folder, where, distribution_names, standard, _names(folder)))
+    return tuple(result)
 
 
 def _names(folder: str) -> frozenset[str]:
     try:
         with os.scandir(folder) as entries:
-            return frozenset(one.name for one in islice(entries, _MOST))
+            return frozenset(entry.name for entry in islice(entries, _MOST))
     except OSError:
         return frozenset()
 
 
-def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | None:
+def _of_standard(module: str, search_path: Sequence[Place], suffix: str) -> Shadow | None:
     """Find a file before the standard library's, if the module has one there; a built-in module can't be hidden."""
-    standard = [place.standard for place in along]
-    ends = standard.index(True) if True in standard else len(along)
-    first = next(_all(module, along[:ends], suffix), None)
-    theirs = [one for one in along if one.standard]
+    standard = [place.standard for place in search_path]
+    ends = standard.index(True) if True in standard else len(search_path)
+    first = next(_all(module, search_path[:ends], suffix), None)
+    theirs = [searched for searched in search_path if searched.standard]
     own = next(_all(module, theirs, suffix), None) if first else None
     if first is None or own is None or _same(first[0], own[0]):
         return None
@@ -240,36 +244,36 @@ def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | N
 
 
 def _of_library(
-    module: str, name: str, along: Sequence[Place], suffix: str, home: str
+    module: str, name: str, search_path: Sequence[Place], suffix: str, home: str
 ) -> Shadow | None:
     """Compare the module that is imported with the next one that would be."""
-    every = _all(module, along, suffix)
-    path, place = next(every, ("", None))
-    inside = f"{os.path.realpath(home).rstrip(os.sep)}{os.sep}" if home else "\0"
+    candidates = _all(module, search_path, suffix)
+    path, place = next(candidates, ("", None))
+    home_prefix = f"{os.path.realpath(home).rstrip(os.sep)}{os.sep}" if home else "\0"
     if place is None or name in place.owned:
         return None
-    if f"{os.path.realpath(path)}{os.sep}".startswith(inside):
+    if f"{os.path.realpath(path)}{os.sep}".startswith(home_prefix):
         return None
     # an editable install is found by a hook after the whole path
-    hides = next((other for other, _ in every if not _same(path, other)), home)
+    hides = next((other for other, _ in candidates if not _same(path, other)), home)
     return Shadow(module=module, path=path, hides=hides, where=place.where) if hides else None
 
 
-def _namespace(module: str, along: Sequence[Place], suffix: str, home: str) -> Shadow | None:
+def _namespace(module: str, search_path: Sequence[Place], suffix: str, home: str) -> Shadow | None:
     """Find a folder without __init__.py, which is imported if no regular package is on the path."""
-    for place in along:
+    for place in search_path:
         path = os.path.join(place.folder, module)
         if place.where != "path" and module in place.names and os.path.isdir(path):
-            if any(_all(module, along, suffix)):
+            if any(_all(module, search_path, suffix)):
                 return None
             return Shadow(module=module, path=path, hides=home, where=place.where)
     return None
 
 
-def _all(module: str, along: Iterable[Place], suffix: str) -> Iterator[tuple[str, Place]]:
+def _all(module: str, search_path: Iterable[Place], suffix: str) -> Iterator[tuple[str, Place]]:
     """Yield the package folders and files that imports of a module find, in order, with their places."""
     endings = (suffix, ".abi3.so", ".so", ".py", ".pyc")
-    for place in along:
+    for place in search_path:
         base = os.path.join(place.folder, module)
         inits = (os.path.join(base, f"__init__{ending}") for ending in (suffix, ".py", ".pyc"))
         if module in place.names and any(map(os.path.isfile, inits)):
@@ -280,14 +284,14 @@ def _all(module: str, along: Iterable[Place], suffix: str) -> Iterator[tuple[str
             yield path, place
 
 
-def _same(one: str, other: str) -> bool:
+def _same(first: str, second: str) -> bool:
     """Return whether both are one file, or files with the same text (some tools have their own standard library)."""
     try:
-        if os.path.samefile(one, other):
+        if os.path.samefile(first, second):
             return True
-        if not (os.path.isfile(one) and os.path.isfile(other)):
+        if not (os.path.isfile(first) and os.path.isfile(second)):
             return False
-        with open(one, "rb") as a, open(other, "rb") as b:
-            return a.read(1 << 20) == b.read(1 << 20)
+        with open(first, "rb") as first_file, open(second, "rb") as second_file:
+            return first_file.read(1 << 20) == second_file.read(1 << 20)
     except OSError:
         return False

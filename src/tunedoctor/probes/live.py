@@ -22,14 +22,16 @@ _NO_SMOKE = Absent(why="nothing was trained; doctor smoke trains a tiny model")
 
 def _builtin(*, deep: bool) -> tuple[Probe, ...]:
     """Return all probes; those that run the target's packages only if `deep`."""
-    found: dict[Probe, None] = {}
+    probes: dict[Probe, None] = {}
     for name in sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py")):
         for value in vars(import_module(f"tunedoctor.probes.{name}")).values():
             # getattr on a lazy regular expression would compile it
-            one = vars(value).get("tunedoctor_probe") if isinstance(value, FunctionType) else None
-            if isinstance(one, Probe) and (deep or not one.deep):
-                found[one] = None
-    return tuple(found)
+            candidate = (
+                vars(value).get("tunedoctor_probe") if isinstance(value, FunctionType) else None
+            )
+            if isinstance(candidate, Probe) and (deep or not candidate.deep):
+                probes[candidate] = None
+    return tuple(probes)
 
 
 def take(  # noqa: PLR0913  what may be done with the target, one by one
@@ -51,8 +53,10 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     target = asked if isinstance(asked, Target) else here(asked)
     read = read or deep
     target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
-    told = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), _NO_REPORT) | {"Smoke": _NO_SMOKE}
-    snapshot = examine((target,), _builtin(deep=deep), watch, seconds).having(**told)
+    not_probed = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), _NO_REPORT) | {
+        "Smoke": _NO_SMOKE
+    }
+    snapshot = examine((target,), _builtin(deep=deep), watch, seconds).having(**not_probed)
     if read and not passing:
         remember(snapshot)
     return snapshot if deep else with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

@@ -45,12 +45,12 @@ _ELSEWHERE = ("nvidia-", "cuda-", "torch")
 def missing_imports(packages: Packages, interpreter: Interpreter) -> tuple[MissingImport, ...]:
     """Return a row for each missing requirement of the stack and of its dependencies."""
     gaps = (
-        one
-        for one in unmet_by_all(packages, interpreter)
-        if not (one.installed or one.name in OPTIONAL or one.name.startswith(_ELSEWHERE))
+        unmet
+        for unmet in unmet_by_all(packages, interpreter)
+        if not (unmet.installed or unmet.name in OPTIONAL or unmet.name.startswith(_ELSEWHERE))
     )
     search = _Search(packages)
-    return tuple(search.row(one) for one in islice(gaps, _MOST_GAPS))
+    return tuple(search.row(gap) for gap in islice(gaps, _MOST_GAPS))
 
 
 class _Search:
@@ -64,10 +64,10 @@ class _Search:
     def row(self, gap: Unmet) -> MissingImport:
         """Return where the package with a missing requirement imports it, if the stack reaches that code."""
         modules = modules_of(gap.name)
-        found = self.imported(gap.owner, modules)
-        if not (found and self._used(gap.owner.name, 0)):
-            found = self.by_the_stack(modules)
-        file, line = found or ("", 0)
+        location = self.imported(gap.owner, modules)
+        if not (location and self._used(gap.owner.name, 0)):
+            location = self.by_the_stack(modules)
+        file, line = location or ("", 0)
         return MissingImport(owner=gap.owner.name, name=gap.name, file=file, line=line)
 
     def imported(self, owner: Distribution, modules: Iterable[str]) -> tuple[str, int] | None:
@@ -88,7 +88,7 @@ class _Search:
     def by_the_stack(self, modules: Iterable[str]) -> tuple[str, int] | None:
         """Return the file and line in which a library of the stack imports one of some modules, required or not."""
         stack = (owner for owner in self.owners.values() if owner.name in STACK - _WHOLE)
-        return next(filter(None, (self.imported(one, modules) for one in stack)), None)
+        return next(filter(None, (self.imported(owner, modules) for owner in stack)), None)
 
     def _used(self, name: str, steps: int) -> bool:
         """Return whether the stack imports a distribution, directly or through others that it imports."""
@@ -127,47 +127,47 @@ class _Search:
 
     def _top_modules(self, name: str) -> tuple[str, ...]:
         record = self._record(self.owners[name])
-        return tuple(dict.fromkeys(one.decode() for one in _TOP.findall(record)))
+        return tuple(dict.fromkeys(module.decode() for module in _TOP.findall(record)))
 
     def _always_imported(self, name: str) -> tuple[str, ...]:
         """Return the files of a distribution that an import of its packages runs."""
         owner = self.owners[name]
-        there = {*self.sources(owner)}
+        sources = {*self.sources(owner)}
         todo = [f"{top}/__init__.py" for top in self.top_modules(name)]
         todo += [f"{top}.py" for top in self.top_modules(name)]
-        seen: dict[str, None] = {}
-        while todo and len(seen) < _MOST_FILES:
+        imported_files: dict[str, None] = {}
+        while todo and len(imported_files) < _MOST_FILES:
             path = todo.pop()
-            if path not in there or path in seen:
+            if path not in sources or path in imported_files:
                 continue
-            seen[path] = None
+            imported_files[path] = None
             for module in _imported_modules(self.read(owner, path), path):
                 parts = module.split(".")
                 for count in range(1, len(parts) + 1):
                     base = "/".join(parts[:count])
                     todo += (f"{base}.py", f"{base}/__init__.py")
-        return tuple(seen)
+        return tuple(imported_files)
 
 
 def _asks(line: str, name: str) -> bool:
     """Return whether a requirement names a distribution."""
     if name.replace("-", "") not in re.sub(r"[-_.]", "", line.lower()):
         return False
-    one = requirement(line)
-    return one is not None and normalised(one.name) == name
+    parsed = requirement(line)
+    return parsed is not None and normalised(parsed.name) == name
 
 
 def _imported_modules(text: bytes, path: str) -> Iterator[str]:
     """Yield the full names of the modules that a file imports outside of functions, conditions and try."""
     folder = path.rpartition("/")[0].split("/") if "/" in path else []
-    for found in _FROM.finditer(text):
-        dotted, names = found[1].decode("ascii", "replace"), found[2].decode("ascii", "replace")
+    for match in _FROM.finditer(text):
+        dotted, names = match[1].decode("ascii", "replace"), match[2].decode("ascii", "replace")
         rest = dotted.lstrip(".")
         level = len(dotted) - len(rest)
         base = folder[: len(folder) - level + 1] if level else []
         parts = [*base, *filter(None, rest.split("."))]
         for name in re.findall(r"\w+", re.sub(r"#[^\n]*|\bas\b[ \t]+\w+", "", names)):
             yield ".".join([*parts, name])
-    for found in _IMPORT.finditer(text):
-        for part in found[1].decode("ascii", "replace").split(","):
+    for match in _IMPORT.finditer(text):
+        for part in match[1].decode("ascii", "replace").split(","):
             yield part.strip().partition(" ")[0]

@@ -70,7 +70,7 @@ def processes(
         return Absent(why="this machine has no NVIDIA or AMD GPU")
     proc = root / "proc"
     pids = [int(name) for name in listed(proc) if re.fullmatch("[0-9]{1,9}", name)]
-    states = {pid: one for pid in pids[:_MOST] if (one := _state(proc, pid))}
+    states = {pid: state_and_name for pid in pids[:_MOST] if (state_and_name := _state(proc, pid))}
     waiting = {pid: _switches(proc, pid) for pid, (state, _) in states.items() if state == "D"}
     if waiting:
         time.sleep(between)

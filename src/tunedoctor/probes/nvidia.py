@@ -91,12 +91,12 @@ class World(NamedTuple):
 @probe(NvidiaAnswer, NvidiaDriver, NvidiaGpus, seconds=18.0)
 def nvidia(host: Host | Unknown | None, pci: PciBus | Unknown | None) -> NvidiaFacts:
     """Find the driver, how it responds, and its GPUs."""
-    known = host if isinstance(host, Host) else None
+    known_host = host if isinstance(host, Host) else None
     if sys.platform == "darwin":
         none = Absent(why="macOS has no NVIDIA driver")
         return none, none, none
-    jetson = known is not None and "Jetson" in known.model
-    elsewhere = "WSL" if known and known.wsl else "Jetson" if jetson else ""
+    jetson = known_host is not None and "Jetson" in known_host.model
+    elsewhere = "WSL" if known_host and known_host.wsl else "Jetson" if jetson else ""
     on_bus = len(pci.of("10de")) if isinstance(pci, PciBus) else 0
     world = read_world(Path("/"), os.environ, gpus_on_bus=on_bus, elsewhere=elsewhere)
     return look(world, Path("/"), os.environ, Limits())
@@ -141,11 +141,11 @@ def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -
     nvml = MISSING
     if find_nvml(root, environ):
         more = limits.nvml_per_gpu * max(world.gpus_on_bus - 2, 0)
-        known = dict(environ)
+        environment = dict(environ)
         if os.path.isdir(wsl):  # noqa: PTH112  not every distribution's loader knows it
             paths = filter(None, (environ.get("LD_LIBRARY_PATH"), wsl))
-            known["LD_LIBRARY_PATH"] = ":".join(paths)
-        nvml = ask_nvml(min(limits.nvml + more, limits.nvml_most), known)
+            environment["LD_LIBRARY_PATH"] = ":".join(paths)
+        nvml = ask_nvml(min(limits.nvml + more, limits.nvml_most), environment)
     smi = Said(how="not asked") if smi_path else MISSING
     # if NVML hangs, nvidia-smi hangs too, because it uses NVML
     if smi_path and not (nvml.how in ("ok", "hung") or nvml.gpus):
@@ -165,20 +165,22 @@ def conclude(world: World, nvml: Said, smi: Said) -> NvidiaFacts:
 
 def _silence(nvml: Said, smi: Said) -> str:
     """Return why no tool gave an answer; "" if the tools say that no driver is loaded."""
-    for name, said in (("NVML", nvml), ("nvidia-smi", smi)):
-        odd = said.how == "error" and said.code not in _NOT_LOADED
-        if odd or said.how in ("hung", "crashed", "nonsense"):
-            code = f" (error {said.code})" if name == "NVML" and said.code else ""
-            return f"{name}: {said.text}{code}"
+    for name, answer in (("NVML", nvml), ("nvidia-smi", smi)):
+        failed = answer.how == "error" and answer.code not in _NOT_LOADED
+        if failed or answer.how in ("hung", "crashed", "nonsense"):
+            code = f" (error {answer.code})" if name == "NVML" and answer.code else ""
+            return f"{name}: {answer.text}{code}"
     return ""
 
 
 def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | Lack:
-    told = ((nvml.driver, "NVML"), (smi.driver, "nvidia-smi"))
-    found = world.driver or next((NvidiaDriver(version=v, source=s) for v, s in told if v), None)
-    if found:
+    versions = ((nvml.driver, "NVML"), (smi.driver, "nvidia-smi"))
+    driver = world.driver or next(
+        (NvidiaDriver(version=v, source=s) for v, s in versions if v), None
+    )
+    if driver:
         cuda, library = nvml.cuda or smi.cuda, world.library or smi.library
-        return msgspec.structs.replace(found, cuda=cuda, library=library)
+        return msgspec.structs.replace(driver, cuda=cuda, library=library)
     if silent:
         return Unknown(why=silent)
     if world.elsewhere == "WSL":
@@ -254,26 +256,26 @@ def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
     return nvml_said(run(argv, timeout=seconds, env=environ))
 
 
-def nvml_said(ended: Ended) -> Said:
+def nvml_said(completed: Ended) -> Said:
     """Parse the child's output. Lines from others, such as a stub library, are ignored."""
-    lines = [line for text in ended.out.splitlines() if (line := _line(text))]
+    lines = [line for text in completed.out.splitlines() if (line := _line(text))]
     failure = next((line for line in lines if line.code is not None), None)
-    told = next((line for line in lines if line.driver or line.count is not None), Said())
+    summary = next((line for line in lines if line.driver or line.count is not None), Said())
     gpus = tuple(gpu for line in lines for gpu in line.gpus)
     code, text = (failure.code, failure.text) if failure else (None, "")
-    if ended.how == "hung":
-        how, code, text = "hung", None, f"no answer in {ended.seconds:.0f} s"
-    elif ended.how == "not started":
-        how, text = "not asked", ended.err
+    if completed.how == "hung":
+        how, code, text = "hung", None, f"no answer in {completed.seconds:.0f} s"
+    elif completed.how == "not started":
+        how, text = "not asked", completed.err
     elif failure:
         how = "missing" if code == _NOT_LOADED[1] else "error"
     elif any(line.how == "done" for line in lines):
-        how = "ok" if len(gpus) == told.count and not ended.truncated else "nonsense"
-        text = "" if how == "ok" else f"it counts {told.count} GPUs but describes {len(gpus)}"
+        how = "ok" if len(gpus) == summary.count and not completed.truncated else "nonsense"
+        text = "" if how == "ok" else f"it counts {summary.count} GPUs but describes {len(gpus)}"
     else:
-        last = ended.err.strip().rpartition("\n")[2]
-        how, text = "crashed", ": ".join(filter(None, (ended.death, last[:300])))
-    return msgspec.structs.replace(told, how=how, code=code, text=text, gpus=gpus)
+        last = completed.err.strip().rpartition("\n")[2]
+        how, text = "crashed", ": ".join(filter(None, (completed.death, last[:300])))
+    return msgspec.structs.replace(summary, how=how, code=code, text=text, gpus=gpus)
 
 
 def _line(text: str) -> Said | None:
@@ -288,14 +290,14 @@ def ask_smi(path: str, seconds: float) -> Said:
     end = time.monotonic() + seconds
     query = [path, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
     first = run(query, timeout=seconds)
-    said = smi_query_said(first)
+    answer = smi_query_said(first)
     left = end - time.monotonic()
-    if said is not None or left < _LEAST:
-        return said or _failed(first)
+    if answer is not None or left < _LEAST:
+        return answer or _failed(first)
     return smi_table_said(run([path], timeout=left))
 
 
-def smi_query_said(ended: Ended) -> Said | None:
+def smi_query_said(completed: Ended) -> Said | None:
     """Parse the answer to the query; None if this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
         complete,
@@ -303,54 +305,56 @@ def smi_query_said(ended: Ended) -> Said | None:
         seen,
     )
 
-    if ended.how != "exit" or ended.truncated:
-        return _failed(ended)
-    lines = [line for line in ended.out.splitlines() if line.strip()]
+    if completed.how != "exit" or completed.truncated:
+        return _failed(completed)
+    lines = [line for line in completed.out.splitlines() if line.strip()]
     rows = [row_of(FIELDS, line) for line in lines]
     if rows and all(row and row["index"].isdecimal() for row in rows):
-        what = seen(rows[: MOST_GPUS + 1])
-        if len(rows) > MOST_GPUS or len({gpu.index for gpu in what.gpus}) < len(rows):
-            return _failed(ended)
-        return Said(how="ok", driver=what.driver, gpus=tuple(map(complete, what.gpus)))
-    return _failed(ended) if _failure(ended) else None
+        smi_output = seen(rows[: MOST_GPUS + 1])
+        if len(rows) > MOST_GPUS or len({gpu.index for gpu in smi_output.gpus}) < len(rows):
+            return _failed(completed)
+        return Said(how="ok", driver=smi_output.driver, gpus=tuple(map(complete, smi_output.gpus)))
+    return _failed(completed) if _failure(completed) else None
 
 
-def smi_table_said(ended: Ended) -> Said:
+def smi_table_said(completed: Ended) -> Said:
     """Parse the plain table."""
     from tunedoctor.readers.nvidia_smi import read as said_in  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
-    if ended.how != "exit" or ended.truncated:
-        return _failed(ended)
-    facts = said_in(Paste(ended.out.splitlines()))
+    if completed.how != "exit" or completed.truncated:
+        return _failed(completed)
+    facts = said_in(Paste(completed.out.splitlines()))
     driver = next((fact for fact in facts if isinstance(fact, NvidiaDriver)), None)
     gpus = next((fact.gpus for fact in facts if isinstance(fact, NvidiaGpus)), ())
     # a table without GPUs was cut off: if there are none, nvidia-smi says so in words
-    said = Said(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(ended)
+    answer = Said(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(completed)
     if driver is None:
-        return said
-    told = {"driver": driver.version, "cuda": driver.cuda, "library": driver.library}
-    return msgspec.structs.replace(said, **told)
+        return answer
+    driver_fields = {"driver": driver.version, "cuda": driver.cuda, "library": driver.library}
+    return msgspec.structs.replace(answer, **driver_fields)
 
 
-def _failure(ended: Ended) -> NvidiaAnswer | None:
+def _failure(completed: Ended) -> NvidiaAnswer | None:
     from tunedoctor.readers.nvidia_smi import failures  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
-    return failures(Paste([*ended.out.splitlines(), *ended.err.splitlines()]))
+    return failures(Paste([*completed.out.splitlines(), *completed.err.splitlines()]))
 
 
-def _failed(ended: Ended) -> Said:
-    if ended.how == "hung":
-        return Said(how="hung", text=f"no answer in {ended.seconds:.0f} s")
-    if ended.how == "signal":
-        return Said(how="crashed", text=ended.death)
-    if ended.how == "not started":
-        return Said(how="error", text=ended.err)
-    known = None if ended.truncated else _failure(ended)
-    lines = [line for line in (*ended.out.splitlines(), *ended.err.splitlines()) if line.strip()]
+def _failed(completed: Ended) -> Said:
+    if completed.how == "hung":
+        return Said(how="hung", text=f"no answer in {completed.seconds:.0f} s")
+    if completed.how == "signal":
+        return Said(how="crashed", text=completed.death)
+    if completed.how == "not started":
+        return Said(how="error", text=completed.err)
+    failure = None if completed.truncated else _failure(completed)
+    lines = [
+        line for line in (*completed.out.splitlines(), *completed.err.splitlines()) if line.strip()
+    ]
     text = "\n".join(lines[:_LINES])[:1000]
-    if known is None:
+    if failure is None:
         what = f"{len(lines)} lines, first '{text[:60]}'" if lines else "nothing"
         return Said(how="nonsense", text=f"its output is not that of nvidia-smi: {what}")
-    return Said(how="error", code=ended.code or known.smi_code, text=text)
+    return Said(how="error", code=completed.code or failure.smi_code, text=text)

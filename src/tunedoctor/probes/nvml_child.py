@@ -51,17 +51,17 @@ def main() -> None:
     tell(how="done")
 
 
-def tell(**said: object) -> None:
+def tell(**fields: object) -> None:
     """Print the answer immediately: the next query may hang."""
     import json  # noqa: PLC0415  the doctor, which lists this folder, has no need of it
 
-    print(json.dumps({k: v for k, v in said.items() if v is not None}), flush=True)  # noqa: T201
+    print(json.dumps({k: v for k, v in fields.items() if v is not None}), flush=True)  # noqa: T201
 
 
-def ask(nvml: Any, question: str, *given: object) -> Any:  # noqa: ANN401  NVML's own types
+def ask(nvml: Any, question: str, *arguments: object) -> Any:  # noqa: ANN401  NVML's own types
     """Return the answer, or None for any failure."""
     try:
-        return getattr(nvml, question)(*given)
+        return getattr(nvml, question)(*arguments)
     except Exception:  # noqa: BLE001  pynvml raises of many kinds, and no field is worth the rest
         return None
 
@@ -93,7 +93,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
     # uncorrected, volatile: since the driver was loaded, as in the table of nvidia-smi
     errors = of("TotalEccErrors", 1, 0)
     sm, chip = 1, 0  # NVML_CLOCK_SM, NVML_TEMPERATURE_GPU
-    said: dict[str, Any] = {
+    report: dict[str, Any] = {
         "index": index,
         "name": of("Name") or "",
         "uuid": of("UUID"),
@@ -134,44 +134,52 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
     }
     if mode and mode[0]:
         handles = (of("MigDeviceHandleByIndex", n) for n in range(of("MaxMigDeviceCount") or 0))
-        said["mig_instances"] = sum(one is not None for one in handles)
-    return {name: value for name, value in said.items() if value is not None}
+        report["mig_instances"] = sum(instance is not None for instance in handles)
+    return {name: value for name, value in report.items() if value is not None}
 
 
 def recovery(action: int | None) -> str | None:
     """Return the action that the driver recommends; drivers since about 570 report it."""
     if action is None:
         return None
-    known = RECOVERY.split(" ")
-    return known[action] if action < len(known) else f"ACTION_{action}"
+    actions = RECOVERY.split(" ")
+    return actions[action] if action < len(actions) else f"ACTION_{action}"
 
 
 def links(fields: list[int | None]) -> dict[str, int]:
     """Return the number of NVLinks, and how many of them work."""
     states, speeds = fields[2 : 2 + LINKS], fields[2 + LINKS :]
-    told = [one for one in states if one is not None] or [one for one in speeds if one is not None]
-    return {"nvlinks": len(told), "nvlinks_active": sum(map(bool, told))} if told else {}
+    counts = [state for state in states if state is not None] or [
+        state for state in speeds if state is not None
+    ]
+    return {"nvlinks": len(counts), "nvlinks_active": sum(map(bool, counts))} if counts else {}
 
 
 def values(of: Any, fields: Any) -> list[int | None]:  # noqa: ANN401
     """Return the driver's values of fields, each given by its number, or by number and link."""
-    told = of("FieldValues", fields) or ()
-    found = [one.value.uiVal if one.nvmlReturn == 0 else None for one in told]
-    return found or [None] * len(fields)
+    answers = of("FieldValues", fields) or ()
+    numbers = [answer.value.uiVal if answer.nvmlReturn == 0 else None for answer in answers]
+    return numbers or [None] * len(fields)
 
 
 def link_errors(of: Any, totals: list[int | None], count: int) -> list[int | None]:  # noqa: ANN401
     """Return the error counts: the driver has a total for each of four, or one count per link."""
-    each = [(field, link) for field in OF_LINK for link in range(count)]
-    told = values(of, (*each, *OF_ALL)) if count else [None, None, None]
-    crc, replays, recoveries = (told[n * count : n * count + count] for n in range(3))
-    parts = (crc, [], replays, recoveries, *([one] for one in told[-3:]))
+    queries = [(field, link) for field in OF_LINK for link in range(count)]
+    counts_by_field = values(of, (*queries, *OF_ALL)) if count else [None, None, None]
+    crc, replays, recoveries = (counts_by_field[n * count : n * count + count] for n in range(3))
+    parts = (
+        crc,
+        [],
+        replays,
+        recoveries,
+        *([total_of_field] for total_of_field in counts_by_field[-3:]),
+    )
     counts = list[Any]()
-    for total, some in zip((*totals, None, None, None), parts, strict=True):
-        known = [one for one in some if one is not None]
+    for total, per_link in zip((*totals, None, None, None), parts, strict=True):
+        available = [number for number in per_link if number is not None]
         # the total or the sum over the links, never both
-        count = min(max(total or 0, sum(known)), 1 << 31)
-        counts.append(count if known or total is not None else None)
+        count = min(max(total or 0, sum(available)), 1 << 31)
+        counts.append(count if available or total is not None else None)
     return counts
 
 
@@ -189,14 +197,18 @@ def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401
 
 def processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     """Return the processes that use memory of this GPU."""
-    found: dict[int, dict[str, Any]] = {}
+    by_pid: dict[int, dict[str, Any]] = {}
     for kind in ("Compute", "Graphics"):
-        told = ask(nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3", handle)
-        for one in (told or [])[:MOST_PROCESSES]:
-            used = {} if one.usedGpuMemory is None else {"memory": one.usedGpuMemory}
-            who = {"pid": int(one.pid), "name": name_of(nvml, one.pid), "state": state_of(one.pid)}
-            found.setdefault(one.pid, who | used)
-    return list(found.values())[:MOST_PROCESSES]
+        running = ask(nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3", handle)
+        for process in (running or [])[:MOST_PROCESSES]:
+            used = {} if process.usedGpuMemory is None else {"memory": process.usedGpuMemory}
+            who = {
+                "pid": int(process.pid),
+                "name": name_of(nvml, process.pid),
+                "state": state_of(process.pid),
+            }
+            by_pid.setdefault(process.pid, who | used)
+    return list(by_pid.values())[:MOST_PROCESSES]
 
 
 def name_of(nvml: Any, pid: int) -> str:  # noqa: ANN401

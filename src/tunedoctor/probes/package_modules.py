@@ -39,11 +39,12 @@ def extra_modules(packages: Packages, interpreter: Interpreter) -> ExtraModules:
     environment = marker_environment(interpreter, None)
     installed = {distribution.name: distribution for distribution in packages.distributions}
     requires = {
-        name: {other for other, _ in requirements(one.requires, environment)} & installed.keys()
-        for name, one in installed.items()
+        name: {other for other, _ in requirements(distribution.requires, environment)}
+        & installed.keys()
+        for name, distribution in installed.items()
     }
     stack = _stack() & installed.keys()
-    damaged = {one.name for one in packages.broken}
+    damaged = {broken.name for broken in packages.broken}
     required = reach(stack, requires) - stack - damaged
     needed = {other for name, others in requires.items() for other in others if other != name}
     tops = installed.keys() - needed - stack - damaged
@@ -53,26 +54,26 @@ def extra_modules(packages: Packages, interpreter: Interpreter) -> ExtraModules:
 
 def _stack() -> set[str]:
     """Return the distributions whose modules a deep check imports anyway."""
-    return {"numpy", "torch", *(brought_by(one["module"]) for one in table("imports")["stack"])}
+    return {"numpy", "torch", *(brought_by(row["module"]) for row in table("imports")["stack"])}
 
 
 def _modules(names: Iterable[str], installed: Mapping[str, Distribution]) -> tuple[str, ...]:
-    found = (_module_of(installed[name]) for name in sorted(names))
-    return tuple(filter(None, found))[:_MOST]
+    modules = (_module_of(installed[name]) for name in sorted(names))
+    return tuple(filter(None, modules))[:_MOST]
 
 
-def _module_of(one: Distribution) -> str:
+def _module_of(distribution: Distribution) -> str:
     """Return the module with the distribution's name, else its first one; "" if it has none."""
     import csv  # noqa: PLC0415  only what runs the packages reads these files
     import io  # noqa: PLC0415
 
-    if not (one.location and one.metadata):
+    if not (distribution.location and distribution.metadata):
         return ""
-    text = read(Path(one.location, one.metadata, "RECORD"), _LARGEST_RECORD) or ""
+    text = read(Path(distribution.location, distribution.metadata, "RECORD"), _LARGEST_RECORD) or ""
     paths = (row[0] for row in csv.reader(io.StringIO(text)) if row)
     try:
         modules = {match[1] for path in paths if (match := _MODULE.fullmatch(path))} - NO_LIBRARY
     except csv.Error:
         return ""
-    like = one.name.replace("-", "_")
+    like = distribution.name.replace("-", "_")
     return min(modules, key=lambda module: (module.lower() != like, module), default="")

@@ -57,15 +57,18 @@ def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
         elif place in sites:
             return kinds.Unknown(why=f"{place} cannot be read by this user")
     prefix = Path(interpreter.prefix)
-    found = assemble(folders, sites, conda_packages(prefix), interpreter.soabi)
-    lock = compare_with_lock(interpreter.prefix, found.distributions)
-    found = msgspec.structs.replace(found, prefix=conda_prefix(prefix), lock=lock)
-    if any(not (one.installed or one.name in OPTIONAL) for one in unmet_by_all(found, interpreter)):
+    result = assemble(folders, sites, conda_packages(prefix), interpreter.soabi)
+    lock = compare_with_lock(interpreter.prefix, result.distributions)
+    result = msgspec.structs.replace(result, prefix=conda_prefix(prefix), lock=lock)
+    if any(
+        not (unmet.installed or unmet.name in OPTIONAL)
+        for unmet in unmet_by_all(result, interpreter)
+    ):
         from tunedoctor.probes.missing_imports import missing_imports  # noqa: PLC0415  rare
 
-        rows = missing_imports(found, interpreter)
-        found = msgspec.structs.replace(found, missing_imports=rows)
-    return found
+        rows = missing_imports(result, interpreter)
+        result = msgspec.structs.replace(result, missing_imports=rows)
+    return result
 
 
 def assemble(
@@ -78,15 +81,17 @@ def assemble(
     broken: list[kinds.BrokenDistribution] = []
     for folder in folders:
         broken += folder.broken
-        for found in folder.distributions:
-            one = msgspec.structs.replace(found, editable=True) if folder.place in linked else found
-            winner = winners.setdefault(one.name, one)
-            if winner is not one and not (winner.editable and folder.place not in sites):
+        for parsed in folder.distributions:
+            distribution = (
+                msgspec.structs.replace(parsed, editable=True) if folder.place in linked else parsed
+            )
+            winner = winners.setdefault(distribution.name, distribution)
+            if winner is not distribution and not (winner.editable and folder.place not in sites):
                 copies.append(
                     kinds.PackageCopy(
-                        name=one.name,
-                        version=one.version,
-                        location=one.location,
+                        name=distribution.name,
+                        version=distribution.version,
+                        location=distribution.location,
                         hidden_by=winner.location,
                         winner_version=winner.version,
                     )
@@ -106,89 +111,97 @@ _MOST_EXTRAS = 500
 
 def _add_extras(installed: dict[str, kinds.Distribution]) -> None:
     """Add to each distribution the requirements of its extras that an installed one asks for, as an installer does."""
-    waiting = [extra for found in installed.values() for extra in asked_extras(found.requires)]
+    waiting = [
+        extra
+        for distribution in installed.values()
+        for extra in asked_extras(distribution.requires)
+    ]
     done = set[AskedExtra]()
     while waiting and len(done) < _MOST_EXTRAS:
         requested = waiting.pop()
-        one = installed.get(requested.name)
-        if requested in done or one is None or not one.metadata.endswith(".dist-info"):
+        owner = installed.get(requested.name)
+        if requested in done or owner is None or not owner.metadata.endswith(".dist-info"):
             continue
         done.add(requested)
-        text = read_headers(os.path.join(one.location, one.metadata, "METADATA")) or b""  # noqa: PTH118
+        text = read_headers(os.path.join(owner.location, owner.metadata, "METADATA")) or b""  # noqa: PTH118
         more = extra_requirements(text, requested.extra, requested.marker)
         waiting += asked_extras(more)
-        new = tuple(line for line in more if line not in one.requires)
-        installed[requested.name] = msgspec.structs.replace(one, requires=(*one.requires, *new))
+        new = tuple(line for line in more if line not in owner.requires)
+        installed[requested.name] = msgspec.structs.replace(owner, requires=(*owner.requires, *new))
 
 
 def _faults(
     folder: SiteFolder, conda: dict[str, str], soabi: str, *, own: bool
 ) -> Iterable[kinds.BrokenDistribution]:
     """Find faults in the code of the stack's distributions; code without metadata is a fault only in a site folder."""
-    held = {distribution.name: distribution for distribution in folder.distributions}
-    known, place = held.keys() | {one.name for one in folder.broken}, folder.place
+    by_name = {distribution.name: distribution for distribution in folder.distributions}
+    names, place = by_name.keys() | {broken.name for broken in folder.broken}, folder.place
     for name, module in table("probes")["stack"].items():
-        one = held.get(name)
-        if one is None:
-            if own and name not in (*known, *conda) and module in folder.names:
+        distribution = by_name.get(name)
+        if distribution is None:
+            if own and name not in (*names, *conda) and module in folder.names:
                 yield from _ownerless(folder, name, module)
             continue
-        if bad := next((line for line in one.requires if requirement(line) is None), ""):
-            detail = f"{one.metadata} has an invalid Requires-Dist: {bad[:60]}"
+        if bad := next((line for line in distribution.requires if requirement(line) is None), ""):
+            detail = f"{distribution.metadata} has an invalid Requires-Dist: {bad[:60]}"
             yield kinds.BrokenDistribution(name, "damaged metadata", detail, place)
-        if one.editable:
-            home = editable_home(f"{place}{os.sep}{one.metadata}")
+        if distribution.editable:
+            home = editable_home(f"{place}{os.sep}{distribution.metadata}")
             if home and not os.path.isdir(home):  # noqa: PTH112
                 detail = f"{home}, the folder of its editable install, no longer exists"
                 yield kinds.BrokenDistribution(name, "code missing", detail, place)
-        elif one.metadata.endswith(".dist-info"):
-            yield from _code_faults(folder, one, module, soabi)
+        elif distribution.metadata.endswith(".dist-info"):
+            yield from _code_faults(folder, distribution, module, soabi)
 
 
 def _code_faults(
-    folder: SiteFolder, one: kinds.Distribution, module: str, soabi: str
+    folder: SiteFolder, distribution: kinds.Distribution, module: str, soabi: str
 ) -> Iterable[kinds.BrokenDistribution]:
     place = folder.place
     try:
-        file = f"{place}{os.sep}{one.metadata}{os.sep}RECORD"
+        file = f"{place}{os.sep}{distribution.metadata}{os.sep}RECORD"
         record = reading.read_regular(file, _LARGEST_RECORD)
     except (reading.NotRegularError, reading.TooLargeError) as error:
-        detail = f"{one.metadata}/RECORD: {error.strerror}"
-        yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
+        detail = f"{distribution.metadata}/RECORD: {error.strerror}"
+        yield kinds.BrokenDistribution(distribution.name, "damaged metadata", detail, place)
         return
     except OSError:
         record = b""
-    brings = f"{module}/".encode() in record or f"{module}.py,".encode() in record
-    there = any(name == module or name.startswith(f"{module}.") for name in folder.names)
-    if (brings or not record) and not there:
-        detail = f"{one.metadata} exists, but {module} does not"
-        yield kinds.BrokenDistribution(one.name, "code missing", detail, place)
+    installs_module = f"{module}/".encode() in record or f"{module}.py,".encode() in record
+    module_exists = any(name == module or name.startswith(f"{module}.") for name in folder.names)
+    if (installs_module or not record) and not module_exists:
+        detail = f"{distribution.metadata} exists, but {module} does not"
+        yield kinds.BrokenDistribution(distribution.name, "code missing", detail, place)
         return
     resized: list[tuple[str, int, int]] = []
     if record and (gone := missing(place, record, resized)):
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         detail = ", ".join(gone[:_SHOWN]) + more
-        yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
+        yield kinds.BrokenDistribution(distribution.name, "files missing", detail, place)
     elif resized and (why := _replaced(place, resized, soabi)):
-        yield kinds.BrokenDistribution(one.name, "code replaced", why, place)
+        yield kinds.BrokenDistribution(distribution.name, "code replaced", why, place)
     elif record and record.rstrip().rpartition(b"\n")[2].count(b",") < 2:
-        detail = f"{one.metadata}/RECORD is cut off"
-        yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
+        detail = f"{distribution.metadata}/RECORD is cut off"
+        yield kinds.BrokenDistribution(distribution.name, "damaged metadata", detail, place)
     elif tag := other_python(
         record,
         soabi,
-        lambda: reading.start(f"{place}{os.sep}{one.metadata}{os.sep}WHEEL", 64 * 1024) or b"",
+        lambda: (
+            reading.start(f"{place}{os.sep}{distribution.metadata}{os.sep}WHEEL", 64 * 1024) or b""
+        ),
         lambda path: reading.start(f"{place}{os.sep}{path}", _LARGEST_LIBRARY) or b"",
     ):
         why = f"its extensions are for {tag}"
-        yield kinds.BrokenDistribution(one.name, "another Python", why, place)
+        yield kinds.BrokenDistribution(distribution.name, "another Python", why, place)
 
 
 def _replaced(place: str, resized: Iterable[tuple[str, int, int]], soabi: str) -> str:
     """Return what is wrong with the first __init__.py that can't be its package's own code, "" for none."""
     from tunedoctor.probes.replaced import replaced  # noqa: PLC0415  most environments need no ast
 
-    return next(filter(None, (replaced(place, *one, abi_of(soabi)) for one in resized)), "")
+    return next(
+        filter(None, (replaced(place, *file_sizes, abi_of(soabi)) for file_sizes in resized)), ""
+    )
 
 
 def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.BrokenDistribution]:
@@ -234,8 +247,12 @@ def cuda_major(name: str, version: str) -> int:
 def conda_packages(prefix: Path) -> dict[str, str]:
     """Return name -> "version build" from files such as pytorch-2.5.1-py3.12_0.json in a conda prefix."""
     names = reading.listed(prefix / "conda-meta")
-    split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
-    return {one[0]: f"{one[1]} {one[2]}" for one in split if len(one) == 3 and all(one)}
+    names_split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
+    return {
+        fields[0]: f"{fields[1]} {fields[2]}"
+        for fields in names_split
+        if len(fields) == 3 and all(fields)
+    }
 
 
 def conda_prefix(prefix: Path) -> kinds.CondaPrefix | None:
@@ -243,15 +260,15 @@ def conda_prefix(prefix: Path) -> kinds.CondaPrefix | None:
     meta = prefix / "conda-meta"
     if not meta.is_dir():
         return None
-    lines = (one.strip() for one in (reading.read(meta / "pinned") or "").splitlines()[:_MOST_PINS])
-    pins = tuple(one for one in lines if one and not one.startswith("#"))
+    lines = (row.strip() for row in (reading.read(meta / "pinned") or "").splitlines()[:_MOST_PINS])
+    pins = tuple(pin for pin in lines if pin and not pin.startswith("#"))
     *_, above, folder, name = ("", "", *PurePath(prefix).parts)
     if (above, folder) == (".pixi", "envs"):
         workspace = prefix.parents[2]
         files = (workspace / "pixi.toml", workspace / "pyproject.toml")
         manifest = next((str(file) for file in files if file.is_file()), str(files[0]))
         return kinds.CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
-    named: list[_Conda] = ["conda"]
+    tools: list[_Conda] = ["conda"]
     for line in (reading.read(meta / "history", _LARGEST_HISTORY) or "").splitlines():
         words = line.replace("\\", "/").split() if line.startswith("# cmd: ") else []
         bases = [word.rpartition("/")[2].removesuffix(".exe") for word in words]
@@ -259,5 +276,5 @@ def conda_prefix(prefix: Path) -> kinds.CondaPrefix | None:
         # the last command counts, and in it the first word that names a tool
         first = next((word for word in plain if word in _CONDAS), "")
         if first:
-            named.append(_CONDAS[first])
-    return kinds.CondaPrefix(tool=named[-1], pins=pins)
+            tools.append(_CONDAS[first])
+    return kinds.CondaPrefix(tool=tools[-1], pins=pins)

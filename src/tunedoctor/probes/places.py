@@ -75,26 +75,28 @@ def folders(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, set[str
 def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
     """Yield the environments in the tools' usual folders, in the order of the table."""
     places = (p for p in rows("environments", "places", _Place) if not (p.here or p.project))
-    return _checked(one for place in places for one in _environments_of(environ, place))
+    return _checked(
+        environment for place in places for environment in _environments_of(environ, place)
+    )
 
 
 def is_environment(path: str) -> bool:
     """Return whether a folder is an environment, or a Python that pyenv installed."""
     return is_marked(path) or (
         os.path.basename(os.path.dirname(path)) == "versions"
-        and any(os.path.exists(os.path.join(path, one)) for one in INSIDE)
+        and any(os.path.exists(os.path.join(path, program_path)) for program_path in INSIDE)
     )
 
 
 def owned(path: str) -> bool:
     """Return whether a folder is this user's or root's, and not world-writable as /tmp is; on Windows always True."""
     try:
-        told = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return False
     everybodys = stat.S_ISVTX | stat.S_IWOTH
     return not hasattr(os, "geteuid") or (
-        told.st_uid in (os.geteuid(), 0) and told.st_mode & everybodys != everybodys
+        status.st_uid in (os.geteuid(), 0) and status.st_mode & everybodys != everybodys
     )
 
 
@@ -110,7 +112,7 @@ def expanded(base: str, pattern: str) -> list[str]:
 
 
 def _matching(folder: str, part: str) -> list[str]:
-    names = [one for one in listed(folder) if part.startswith(".") or not one.startswith(".")]
+    names = [name for name in listed(folder) if part.startswith(".") or not name.startswith(".")]
     return (names if part == "*" else fnmatch.filter(names, part))[:MOST]
 
 
@@ -124,13 +126,16 @@ def is_marked(path: str) -> bool:
     return marked or os.path.isdir(os.path.join(path, "conda-meta"))
 
 
-def _checked(found: Iterable[Found]) -> Iterator[Found]:
+def _checked(candidates: Iterable[Found]) -> Iterator[Found]:
     """Yield the environments among these, each once even if several links lead to it."""
-    seen: set[str] = set()
-    for one in found:
-        if is_environment(one.path) and (real := os.path.realpath(one.path)) not in seen:
-            seen.add(real)
-            yield one._replace(bare=not is_marked(one.path))
+    real_paths: set[str] = set()
+    for candidate in candidates:
+        if (
+            is_environment(candidate.path)
+            and (real := os.path.realpath(candidate.path)) not in real_paths
+        ):
+            real_paths.add(real)
+            yield candidate._replace(bare=not is_marked(candidate.path))
 
 
 def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Iterator[Found]:
@@ -139,17 +144,21 @@ def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Ite
             for path in expanded(folder, place.here):
                 yield Found(path, place.kind, place.first)
         elif not names.isdisjoint(place.project):
-            named = msgspec.structs.replace(place, glob=_project_pattern(place, folder))
-            yield from _environments_of(environ, named, folder)
+            named_place = msgspec.structs.replace(place, glob=_project_pattern(place, folder))
+            yield from _environments_of(environ, named_place, folder)
 
 
 def _project_pattern(place: _Place, folder: str) -> str:
     """Return the pattern of a project's environments; one that matches nothing if the project's file names none."""
     if "{hash}" in place.glob:
         return place.glob.replace("{hash}", _hash(os.path.join(folder, place.hashed)))
-    said = line(os.path.join(folder, place.project[0])).partition("\n")[0].strip()
-    plain = os.path.basename(said) == said and not set(said) & set("*?[")
-    return place.glob.replace("{line}", said if plain and said.strip(".") else "none")
+    environment_name = line(os.path.join(folder, place.project[0])).partition("\n")[0].strip()
+    plain = os.path.basename(environment_name) == environment_name and not set(
+        environment_name
+    ) & set("*?[")
+    return place.glob.replace(
+        "{line}", environment_name if plain and environment_name.strip(".") else "none"
+    )
 
 
 def _hash(path: str) -> str:
@@ -166,16 +175,16 @@ def _environments_of(
 ) -> Iterator[Found]:
     """Yield the environments of a row outside projects, or those of the project in `folder`."""
     home = _home(environ)
-    said = environ.get(place.base) if place.base else ""
-    bases = said.split(os.pathsep) if said else [place.at]
-    if not said and not place.at and home and (place.otherwise or not place.base):
+    base_setting = environ.get(place.base) if place.base else ""
+    bases = base_setting.split(os.pathsep) if base_setting else [place.at]
+    if not base_setting and not place.at and home and (place.otherwise or not place.base):
         bases = [os.path.join(home, place.otherwise)]
     if place.project:
-        bases = [os.path.join(folder, one) for one in bases if one]
+        bases = [os.path.join(folder, base_path) for base_path in bases if base_path]
     for base in filter(os.path.isabs, bases):
         if place.lines:
-            told = (read(os.path.join(base, place.lines)) or "").splitlines()[:_LINES]
-            paths = [one.strip() for one in told if os.path.isabs(one.strip())]
+            lines = (read(os.path.join(base, place.lines)) or "").splitlines()[:_LINES]
+            paths = [row.strip() for row in lines if os.path.isabs(row.strip())]
         elif place.kernels:
             paths = [*filter(None, map(_kernel, expanded(base, place.kernels)))]
         else:
@@ -186,8 +195,8 @@ def _environments_of(
 def _kernel(path: str) -> str:
     """Return the environment that a Jupyter kernel runs in; "" if its file names none."""
     try:
-        said: Any = json.loads(read(path) or "")
-        python = str(said["argv"][0])
+        kernel: Any = json.loads(read(path) or "")
+        python = str(kernel["argv"][0])
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
     return os.path.dirname(os.path.dirname(python)) if os.path.isabs(python) else ""

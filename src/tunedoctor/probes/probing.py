@@ -48,7 +48,7 @@ def probe(
 
 
 def examine(
-    given: Iterable[Fact],
+    initial_facts: Iterable[Fact],
     probes: Iterable[Probe],
     watch: Callable[[list[str]], None] | None = None,
     seconds: float = math.inf,
@@ -57,7 +57,7 @@ def examine(
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 
-    answers: dict[type[Fact], FactOrLack] = {type(fact): fact for fact in given}
+    answers: dict[type[Fact], FactOrLack] = {type(fact): fact for fact in initial_facts}
     waiting, last = list(probes), time.monotonic() + seconds
     running: dict[int, tuple[Probe, float]] = {}
     finished: queue.Queue[tuple[int, tuple[FactOrLack, ...]]] = queue.Queue()
@@ -65,33 +65,39 @@ def examine(
     while waiting or running:
         if time.monotonic() >= last:
             late = Unknown(why=f"no answer in {seconds:.1f} s, the limit of --timeout")
-            several = (*waiting, *(one for one, _ in running.values()))
-            answers.update({kind: late for one in several for kind in one.kinds})
+            unfinished = (*waiting, *(probe_running for probe_running, _ in running.values()))
+            answers.update(
+                {kind: late for unfinished_probe in unfinished for kind in unfinished_probe.kinds}
+            )
             break
-        for one in _ready(waiting, [one for one, _ in running.values()], answers):
-            waiting.remove(one)
-            running[number] = (one, min(time.monotonic() + one.seconds, last))
-            work = (number, one, Snapshot(answers), finished.put)
+        for ready in _ready(
+            waiting, [probe_running for probe_running, _ in running.values()], answers
+        ):
+            waiting.remove(ready)
+            running[number] = (ready, min(time.monotonic() + ready.seconds, last))
+            work = (number, ready, Snapshot(answers), finished.put)
             threading.Thread(target=_work, args=work, daemon=True).start()
             number += 1
         if not running:  # the remaining ones wait for each other
-            answers.update({k: _RING for one in waiting for k in one.kinds})
+            answers.update({k: _RING for waiting_probe in waiting for k in waiting_probe.kinds})
             break
         if watch:
-            watch([one.name for one, _ in running.values()])
+            watch([probe_running.name for probe_running, _ in running.values()])
         soonest = min(end for _, end in running.values()) - time.monotonic()
         try:
-            key, found = finished.get(timeout=max(soonest, 0.0))
+            key, answers_of_probe = finished.get(timeout=max(soonest, 0.0))
         except queue.Empty:
-            for key, (one, end) in list(running.items()):
+            for key, (late_probe, end) in list(running.items()):
                 if end <= time.monotonic() < last:
                     del running[key]
-                    late = Unknown(why=f"{one.name}: no answer in {one.seconds:.0f} s")
-                    answers.update(dict.fromkeys(one.kinds, late))
+                    late = Unknown(
+                        why=f"{late_probe.name}: no answer in {late_probe.seconds:.0f} s"
+                    )
+                    answers.update(dict.fromkeys(late_probe.kinds, late))
             continue
         if key in running:  # else it finished after its time limit
-            one, _ = running.pop(key)
-            answers.update(zip(one.kinds, found, strict=True))
+            finished_probe, _ = running.pop(key)
+            answers.update(zip(finished_probe.kinds, answers_of_probe, strict=True))
     return Snapshot(answers, taken=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -99,28 +105,32 @@ def _ready(
     waiting: list[Probe], running: list[Probe], answers: dict[type[Fact], FactOrLack]
 ) -> list[Probe]:
     """Return the probes whose facts are known, or will not be found by any probe."""
-    coming = {kind for one in (*waiting, *running) for kind in one.kinds}
+    coming = {kind for candidate in (*waiting, *running) for kind in candidate.kinds}
     open_ = coming - answers.keys()
-    return [one for one in waiting if open_.isdisjoint(w.kind for w in wants(one.run).values())]
+    return [
+        candidate
+        for candidate in waiting
+        if open_.isdisjoint(w.kind for w in wants(candidate.run).values())
+    ]
 
 
 def _work(
     key: int,
-    one: Probe,
+    probed: Probe,
     snapshot: Snapshot,
     finished: Callable[[tuple[int, tuple[FactOrLack, ...]]], None],
 ) -> None:
-    found: tuple[FactOrLack, ...]
+    result: tuple[FactOrLack, ...]
     try:
-        outcome = call(one.run, snapshot)
+        outcome = call(probed.run, snapshot)
         if isinstance(outcome, NotRun):
-            outcome = (outcome.why,) * len(one.kinds)
-        found = outcome if isinstance(outcome, tuple) else (outcome,)
-        for kind, answer in zip(one.kinds, found, strict=True):
+            outcome = (outcome.why,) * len(probed.kinds)
+        result = outcome if isinstance(outcome, tuple) else (outcome,)
+        for kind, answer in zip(probed.kinds, result, strict=True):
             if not isinstance(answer, (kind, Absent, Unknown)):
                 msg = f"it returned {answer!r} for {kind.__name__}"
                 raise TypeError(msg)  # noqa: TRY301  becomes the Unknown below
     except Exception as error:  # noqa: BLE001  a crash is the result of this probe alone
-        why = f"{one.name} failed: {type(error).__name__}: {error}"
-        found = (Unknown(why=why[:500]),) * len(one.kinds)
-    finished((key, found))
+        why = f"{probed.name} failed: {type(error).__name__}: {error}"
+        result = (Unknown(why=why[:500]),) * len(probed.kinds)
+    finished((key, result))

@@ -26,16 +26,16 @@ NO_LIMIT = 2**60
 def group_folders(root: Path, controller: str) -> tuple[Path, ...]:
     """Return the folders of this process's group and its parents, own first, in both versions; some may not exist."""
     mount = root / "sys/fs/cgroup"
-    found: list[Path] = []
-    for one in (read(root / "proc/self/cgroup") or "").splitlines():
-        _, _, rest = one.partition(":")
+    folders: list[Path] = []
+    for row in (read(root / "proc/self/cgroup") or "").splitlines():
+        _, _, rest = row.partition(":")
         names, colon, own = rest.partition(":")
         if colon and names == "":  # version 2
-            found += (*_chain(mount, own), *_chain(mount / "unified", own))
+            folders += (*_chain(mount, own), *_chain(mount / "unified", own))
         elif controller in names.split(","):
-            found += _chain(mount / names, own)
-            found += _chain(mount / controller, own) if names != controller else []
-    return tuple(found)
+            folders += _chain(mount / names, own)
+            folders += _chain(mount / controller, own) if names != controller else []
+    return tuple(folders)
 
 
 def _chain(mount: Path, own: str) -> list[Path]:
@@ -72,8 +72,8 @@ def memory_limit(root: Path) -> dict[str, Any]:
 
 def group_kills(root: Path) -> int | None:
     """Return how many processes of this process's group were killed for memory; None if no file says it."""
-    told = (_kills_in(group) for group in group_folders(root, "memory"))
-    return next((kills for kills in told if kills is not None), None)
+    counts = (_kills_in(group) for group in group_folders(root, "memory"))
+    return next((kills for kills in counts if kills is not None), None)
 
 
 def _kills_in(group: Path) -> int | None:
@@ -115,8 +115,8 @@ def cpu() -> kinds.Cpu:
 
 def model_in(cpuinfo: str) -> str:
     """Return the model in /proc/cpuinfo; "" if it has none, as on ARM."""
-    told = (one.partition(":") for one in cpuinfo.splitlines())
-    return next((" ".join(v.split()) for name, _, v in told if name.strip() == "model name"), "")
+    pairs = (one.partition(":") for one in cpuinfo.splitlines())
+    return next((" ".join(v.split()) for name, _, v in pairs if name.strip() == "model name"), "")
 
 
 @probe(kinds.Memory)
@@ -146,19 +146,19 @@ _RESERVE = 256 << 20
 
 def memory_left() -> int | None:
     """Return the bytes that processes can still allocate, swap included; None if the system does not say."""
-    found = memory()
-    if not isinstance(found, kinds.Memory) or found.available is None:
+    ram = memory()
+    if not isinstance(ram, kinds.Memory) or ram.available is None:
         return None
-    left = found.available + (found.swap_free or 0)
-    if found.limit:
-        left = min(left, found.limit - (found.limit_used or 0))
+    left = ram.available + (ram.swap_free or 0)
+    if ram.limit:
+        left = min(left, ram.limit - (ram.limit_used or 0))
     return left
 
 
 def child_limit(most: int = 0) -> Limit:
     """Return the limit of a child that reads a model: `most` bytes, or what the machine has minus a reserve."""
-    found = memory()
-    total = found.total if isinstance(found, kinds.Memory) else 0
+    ram = memory()
+    total = ram.total if isinstance(ram, kinds.Memory) else 0
     reserve = min(_RESERVE, total // 50)
     if most and total:
         most = min(most, total * 9 // 10)
@@ -235,15 +235,15 @@ def disks(
         folders = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108  measured, not written to
     cache, hint = hub_cache(os.environ)
     tmp = measure("tmp", temporary(os.environ, folders), "TMPDIR")
-    found = [measure("hf-cache", cache, hint), tmp]
+    measured = [measure("hf-cache", cache, hint), tmp]
     requested = target.asked if isinstance(target, kinds.Target) else ""
     folder = os.path.dirname(requested) if os.path.isfile(requested) else requested
     if isinstance(interpreter, kinds.Interpreter) and interpreter.prefix:
         folder = interpreter.prefix
-    found += [measure("target", folder)] if folder else []
+    measured += [measure("target", folder)] if folder else []
     with suppress(OSError):  # the folder was removed
-        found.append(measure("work", os.getcwd()))  # noqa: PTH109  Path.cwd is the same, dearer
-    return kinds.Disks(disks=tuple(filter(None, found)))
+        measured.append(measure("work", os.getcwd()))  # noqa: PTH109  Path.cwd is the same, dearer
+    return kinds.Disks(disks=tuple(filter(None, measured)))
 
 
 def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
@@ -258,8 +258,8 @@ def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
 
 def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
     """Return Python's folder for temporary files: the first writable of the variables' and `folders`."""
-    named = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
-    candidates = [*named, *folders]
+    from_variables = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
+    candidates = [*from_variables, *folders]
     usable = (c for c in candidates if os.path.isdir(c) and os.access(c, os.W_OK | os.X_OK))
     return next(usable, candidates[0])
 
@@ -296,5 +296,5 @@ def size_of(folder: str) -> tuple[int, int, str]:
 
 def _full(path: str, *below: str) -> str:
     """Return the absolute path of `path`, with ~ and variables expanded."""
-    given = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
-    return os.path.abspath(os.path.join(given, *below))  # noqa: PTH100
+    expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
+    return os.path.abspath(os.path.join(expanded, *below))  # noqa: PTH100

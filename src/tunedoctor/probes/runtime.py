@@ -120,9 +120,11 @@ class Run(NamedTuple):
 
     def stands_in(self, rank: int = 0) -> str:
         """Return the stage that a rank last began and did not end, "" if there is none."""
-        mine = [line for line in self.lines if line.rank == rank]
-        begun = [line.begin for line in mine if line.begin][-1:]
-        return "".join(name for name in begun if name not in {line.end for line in mine})
+        lines_of_rank = [line for line in self.lines if line.rank == rank]
+        last_begun = [line.begin for line in lines_of_rank if line.begin][-1:]
+        return "".join(
+            name for name in last_begun if name not in {line.end for line in lines_of_rank}
+        )
 
     @property
     def broke_in(self) -> str:
@@ -178,14 +180,14 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
             over = "most recent call first" in text or text.startswith("  File ")
             return GRACE / 2 if over else allowed
         lines.append(line)
-        told = line.begin
-        if told:
+        description = line.begin
+        if description:
             allowed = max(line.limit, seconds) + GRACE
         elif line.step is not None and line.step.loss is not None:
             what = "training, step" if line.step.minutes is None else "load, round"
-            told = f"{what} {line.step.number}, loss {line.step.loss:.2f}"
-        if watch and told:
-            watch([told])
+            description = f"{what} {line.step.number}, loss {line.step.loss:.2f}"
+        if watch and description:
+            watch([description])
         return allowed
 
     # settings that keep the run off the network and the disk
@@ -234,8 +236,8 @@ def runtime_of(
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
         with scratch() as folder:
-            one = run_script(argv, environment, folder, seconds=limit, overall=left, watch=watch)
-        runs.append(one)
+            latest = run_script(argv, environment, folder, seconds=limit, overall=left, watch=watch)
+        runs.append(latest)
         # if it died outside a stage, or in the first one, it would die in the same way again
         if runs[-1].broke_in in ("", "import torch", "between stages"):
             break
@@ -245,12 +247,12 @@ def runtime_of(
     return fold(runs)
 
 
-def not_begun(ended: child.Ended) -> str:
+def not_begun(completed: child.Ended) -> str:
     """Return why a script began no stage: where Python was in its own startup, and its last output."""
-    lines = [line.strip() for line in ended.err.splitlines() if line.strip()]
+    lines = [line.strip() for line in completed.err.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith('File "') and "<frozen" not in line]
-    told = ("its Python stopped before the script", ended.death, *places[-1:], *lines[-1:])
-    return ": ".join(told)
+    reasons = ("its Python stopped before the script", completed.death, *places[-1:], *lines[-1:])
+    return ": ".join(reasons)
 
 
 def importing(
@@ -274,8 +276,8 @@ def fold(runs: Sequence[Run]) -> Runtime:
     for run in runs:
         for line in run.lines:
             if line.end and line.end not in stages:
-                told = line.error, line.type, line.seconds
-                stages[line.end] = Stage(line.end, line.outcome, *told)
+                result = line.error, line.type, line.seconds
+                stages[line.end] = Stage(line.end, line.outcome, *result)
                 datas.append(_as(line.data, Data) or Data())
                 warnings += line.warnings
         if run.broke_in and run.broke_in not in stages:
@@ -303,7 +305,7 @@ def fold(runs: Sequence[Run]) -> Runtime:
 
 
 _OURS = (
-    *(f'"{TARGET / one}"' for one in ("deep.py", "telling.py", "start.py")),
+    *(f'"{TARGET / script_name}"' for script_name in ("deep.py", "telling.py", "start.py")),
     *('"<frozen', "importlib/__init__.py"),
 )
 """Parts of frames of the script and the import system, which are not the tested packages'."""
@@ -318,21 +320,21 @@ def frames(words: Sequence[str]) -> list[str]:
         elif sections and word.startswith('  File "') and not any(part in word for part in _OURS):
             sections[-1][1].append(word)
     # after a hang no thread is marked as current: the main one comes last
-    chosen = next((found for current, found in sections if current), None)
+    chosen = next((frames_of_thread for current, frames_of_thread in sections if current), None)
     return (chosen if chosen is not None else sections[-1][1] if sections else [])[:FRAMES]
 
 
 def paragraphs(text: str) -> list[str]:
     """Split output at blank lines: each part is a separate warning."""
-    found = [""]
+    parts = [""]
     for line in map(str.rstrip, text.splitlines()):
-        found[-1] += f"{line}\n" if line else ""
-        found += [""] if found[-1] and not line else []
-    return [one.rstrip("\n") for one in found if one]
+        parts[-1] += f"{line}\n" if line else ""
+        parts += [""] if parts[-1] and not line else []
+    return [part.rstrip("\n") for part in parts if part]
 
 
-def _as(told: Any, kind: type[T]) -> T | None:  # noqa: ANN401  JSON
+def _as(value: Any, kind: type[T]) -> T | None:  # noqa: ANN401  JSON
     try:
-        return msgspec.convert(told, kind) if told else None
+        return msgspec.convert(value, kind) if value else None
     except msgspec.ValidationError:
         return None

@@ -24,7 +24,7 @@ def without_credentials(text: str) -> str:
     """Return `text` without user, password, query and fragment in every URL in it."""
     if "://" not in text:
         return text
-    return re.sub(r"(?<=://)([^\s,;|'\"<>]+)", lambda found: _plain(found[1]), text)
+    return re.sub(r"(?<=://)([^\s,;|'\"<>]+)", lambda match: _plain(match[1]), text)
 
 
 def _plain(rest: str) -> str:
@@ -44,15 +44,15 @@ def environment(
 ) -> Environment:
     """Return the variables of the allow-list and those of `more`; for secrets and proxies only "set"."""
     names = sorted(name for name in variables if looked_for(name, more))
-    values = (SET if unseen(one) else without_credentials(variables[one]) for one in names)
-    taken = dict(zip(names, values, strict=True))
-    return Environment(variables=taken, more=tuple(sorted(more)))
+    values = (SET if unseen(name) else without_credentials(variables[name]) for name in names)
+    collected = dict(zip(names, values, strict=True))
+    return Environment(variables=collected, more=tuple(sorted(more)))
 
 
 def looked_for(name: str, more: Collection[str]) -> bool:
     """Return whether a variable is one of those that are collected."""
-    known = name in NAMES or name.upper() in PRESENCE_ONLY or name.startswith(PREFIXES)
-    return known or name in more
+    is_listed = name in NAMES or name.upper() in PRESENCE_ONLY or name.startswith(PREFIXES)
+    return is_listed or name in more
 
 
 STEERING = frozenset(table("probes")["installer_settings"])
@@ -96,13 +96,13 @@ def of_folder(folder: Path) -> list[Setting]:
     if project := project_file():
         result += in_uv_toml(project[1], project[0])
     file = folder / "requirements.txt"
-    said: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for line in (read(file, 1 << 20) or "").splitlines():
         option, _, value = line.strip().replace("=", " ", 1).partition(" ")
         if option.startswith("-"):  # options of the same name add up
             value = value.split(" #")[0].strip()
-            said.setdefault(option, []).append(value or ("1" if option == "--no-index" else ""))
-    for name, values in said.items():
+            options.setdefault(option, []).append(value or ("1" if option == "--no-index" else ""))
+    for name, values in options.items():
         result += _make_settings("pip", name, "\n".join(filter(None, values)), str(file))
     return result
 
@@ -114,10 +114,14 @@ def on(value: str) -> bool:
 
 def together(settings: Iterable[Setting]) -> InstallerConfig:
     """Return the fact; if several settings have the same name, the last wins."""
-    held = STEERING | {"unreadable"}
-    last = {setting.name: setting for setting in settings if setting.name.partition(".")[2] in held}
-    plain = {name: without_credentials(" ".join(one.value.split())) for name, one in last.items()}
-    return InstallerConfig(plain, places={name: one.place for name, one in last.items()})
+    names = STEERING | {"unreadable"}
+    last = {
+        setting.name: setting for setting in settings if setting.name.partition(".")[2] in names
+    }
+    plain = {
+        name: without_credentials(" ".join(setting.value.split())) for name, setting in last.items()
+    }
+    return InstallerConfig(plain, places={name: setting.place for name, setting in last.items()})
 
 
 def places_for(
@@ -147,21 +151,25 @@ def places_for(
         uv = ["/etc/uv/uv.toml", *(f"{folder}/uv/uv.toml" for folder in reversed(shared))]
         uv.append(f"{own}/uv/uv.toml")
     venv = [f"{prefix}{slash}{name}"] if prefix else []
-    named = variables.get("PIP_CONFIG_FILE", "")
-    if named and named != os.devnull and os.path.exists(named):  # noqa: PTH110
+    config_file = variables.get("PIP_CONFIG_FILE", "")
+    if config_file and config_file != os.devnull and os.path.exists(config_file):  # noqa: PTH110
         # if it exists, it replaces the user's own files
-        pip = [one for one in pip if not one.startswith((home, own))]
-    pip = [] if named == os.devnull else [*pip, *venv, *([named] if named else [])]
+        pip = [path for path in pip if not path.startswith((home, own))]
+    pip = (
+        [] if config_file == os.devnull else [*pip, *venv, *([config_file] if config_file else [])]
+    )
     return pip, [] if variables.get("UV_NO_CONFIG") else uv
 
 
 def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Setting]:
     """Read pip's files in the given order, then its variables, which win."""
     texts = ((file, read(file)) for file in files)
-    found = [one for file, text in texts if text is not None for one in in_pip_conf(text, file)]
+    settings = [
+        setting for file, text in texts if text is not None for setting in in_pip_conf(text, file)
+    ]
     # [install] of any file wins over [global] of every file
-    found.sort(key=lambda one: one.section == "install")
-    return found + _in_variables("pip", variables)
+    settings.sort(key=lambda setting: setting.section == "install")
+    return settings + _in_variables("pip", variables)
 
 
 def in_pip_conf(text: str, place: str) -> list[Setting]:
@@ -185,12 +193,14 @@ def uv_settings(
     files: Iterable[str], project: tuple[str, str] | None, variables: Mapping[str, str]
 ) -> list[Setting]:
     """Read uv's files, the project's (path and text), then its variables, which win."""
-    named = variables.get("UV_CONFIG_FILE", "")  # it replaces all others
-    texts = [(file, read(file)) for file in ((named,) if named else files)]
-    if project and not named and not variables.get("UV_NO_CONFIG"):
+    config_file = variables.get("UV_CONFIG_FILE", "")  # it replaces all others
+    texts = [(file, read(file)) for file in ((config_file,) if config_file else files)]
+    if project and not config_file and not variables.get("UV_NO_CONFIG"):
         texts.append(project)
-    found = [one for file, text in texts if text is not None for one in in_uv_toml(text, file)]
-    return found + _in_variables("uv", variables)
+    settings = [
+        setting for file, text in texts if text is not None for setting in in_uv_toml(text, file)
+    ]
+    return settings + _in_variables("uv", variables)
 
 
 def in_uv_toml(text: str, place: str) -> list[Setting]:
@@ -213,15 +223,15 @@ def in_uv_toml(text: str, place: str) -> list[Setting]:
 
 def _indexes(rows: list[Any], place: str) -> list[Setting]:
     """Read [[index]]: the default one separately; an explicit one is only for the packages that name it."""
-    found: list[Setting] = []
+    settings: list[Setting] = []
     plain: list[str] = []
-    for row in (one for one in rows if isinstance(one, dict) and not one.get("explicit")):
+    for row in (entry for entry in rows if isinstance(entry, dict) and not entry.get("explicit")):
         if row.get("default"):
-            found += _make_settings("uv", "default-index", _words(row), place)
+            settings += _make_settings("uv", "default-index", _words(row), place)
         else:
-            named = f"{row['name']}=" if row.get("name") else ""
-            plain.append(f"{named}{_words(row)}".strip())
-    return found + _make_settings("uv", "index", "\n".join(plain), place) if plain else found
+            prefix = f"{row['name']}=" if row.get("name") else ""
+            plain.append(f"{prefix}{_words(row)}".strip())
+    return settings + _make_settings("uv", "index", "\n".join(plain), place) if plain else settings
 
 
 def _table(data: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  parsed TOML
@@ -255,11 +265,11 @@ def project_file() -> tuple[str, str] | None:
 def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
     """Read PIP_INDEX_URL and similar variables."""
     start = f"{tool.upper()}_"
-    named = sorted(name for name in variables if name.startswith(start) and variables[name])
-    taken = (
-        _make_settings(tool, name.removeprefix(start), variables[name], name) for name in named
+    names = sorted(name for name in variables if name.startswith(start) and variables[name])
+    lists_of_settings = (
+        _make_settings(tool, name.removeprefix(start), variables[name], name) for name in names
     )
-    return [one for some in taken for one in some]
+    return [setting for settings in lists_of_settings for setting in settings]
 
 
 def _make_settings(

@@ -68,8 +68,8 @@ def parse(text: bytes) -> Headers:
     if len(requires) > _MOST_REQUIRED:
         damaged = f"{len(requires)} lines of Requires-Dist"
     name, version = single.get("Name", ""), single.get("Version", "")
-    wanted = tuple(requires[:_MOST_REQUIRED])
-    return Headers(name, version, wanted, single.get("Requires-Python", ""), damaged)
+    kept_requires = tuple(requires[:_MOST_REQUIRED])
+    return Headers(name, version, kept_requires, single.get("Requires-Python", ""), damaged)
 
 
 _EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*(?:'([^']{1,100})'|"([^"]{1,100})")""")
@@ -103,32 +103,36 @@ def extra_requirements(metadata: bytes, extra: str, marker: str = "") -> tuple[s
     """Return the requirements that an extra adds, as lines without it; `marker` is a further condition."""
     end = _END.search(metadata)
     head = metadata[: end.start() if end else len(metadata)].decode("utf-8", "replace")
-    found: list[str] = []
+    lines: list[str] = []
     for key, value in _HEADER.findall(head):
-        what, _, condition = value.partition(";")
-        named = [normalised(one or other) for one, other in _EXTRA_CLAUSE.findall(condition)]
-        if key != "Requires-Dist" or len(value) > LONGEST or extra not in named:
+        requirement, _, condition = value.partition(";")
+        extras = [
+            normalised(single or double) for single, double in _EXTRA_CLAUSE.findall(condition)
+        ]
+        if key != "Requires-Dist" or len(value) > LONGEST or extra not in extras:
             continue
         clause = re.fullmatch(r"\s*\(?" + _EXTRA_CLAUSE.pattern + r"\)?\s*", condition)
         rest = "" if clause else _EXTRA_CLAUSE.sub(_ALWAYS, condition).strip()
-        both = " and ".join(f"({one})" for one in (rest, marker) if one)
-        found.append(f"{what.strip()}; {both}" if both else what.strip())
-    return tuple(found[:_MOST_REQUIRED])
+        both = " and ".join(
+            f"({condition_part})" for condition_part in (rest, marker) if condition_part
+        )
+        lines.append(f"{requirement.strip()}; {both}" if both else requirement.strip())
+    return tuple(lines[:_MOST_REQUIRED])
 
 
 def parse_requires_txt(text: str) -> tuple[str, ...]:
     """Parse requires.txt of an egg-info: sections are `[extra]` or `[:marker]`; extras are left out."""
-    found: list[str] = []
+    lines: list[str] = []
     marker: str | None = ""
     for line in map(str.strip, text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             extra, _, condition = line[1:-1].partition(":")
             marker = None if extra else condition
         elif line and not line.startswith("#") and marker is not None:
-            found.append(f"{line}; {marker[:LONGEST]}" if marker else line)
-        if len(found) > _MOST_REQUIRED:
+            lines.append(f"{line}; {marker[:LONGEST]}" if marker else line)
+        if len(lines) > _MOST_REQUIRED:
             break
-    return tuple(found)
+    return tuple(lines)
 
 
 def read_headers(path: str) -> bytes | None:
@@ -155,33 +159,33 @@ def read_folder(place: str) -> SiteFolder | None:
     """Read a folder; None if it can't be read or isn't a folder. TooLargeError: it has more than any real one."""
     try:
         with os.scandir(place) as entries:
-            names = frozenset(one.name for one in islice(entries, MOST_ENTRIES + 1))
+            names = frozenset(entry_name.name for entry_name in islice(entries, MOST_ENTRIES + 1))
     except OSError:
         return None
-    told = sum(name.endswith((*_METADATA, ".egg-link")) for name in names)
-    if len(names) > MOST_ENTRIES or told > MOST_DISTRIBUTIONS:
+    metadata_count = sum(name.endswith((*_METADATA, ".egg-link")) for name in names)
+    if len(names) > MOST_ENTRIES or metadata_count > MOST_DISTRIBUTIONS:
         raise TooLargeError(errno.EFBIG, "more entries than any site folder", place)
     required = 0
-    found: dict[str, list[Distribution]] = {}
+    by_name: dict[str, list[Distribution]] = {}
     broken: list[BrokenDistribution] = []
     linked: list[str] = []
     for entry in sorted(names):
         if entry.startswith("~"):
             broken.append(BrokenDistribution(entry, "leftover", entry, place))
         elif entry.endswith(_METADATA):
-            one = _distribution(place, entry, broken)
-            if one is not None:
-                found.setdefault(one.name, []).append(one)
-                required += sum(map(len, one.requires))
+            distribution = _distribution(place, entry, broken)
+            if distribution is not None:
+                by_name.setdefault(distribution.name, []).append(distribution)
+                required += sum(map(len, distribution.requires))
             if required > MOST_REQUIRED:
                 raise TooLargeError(errno.EFBIG, "more requirements than any site folder", place)
         elif entry.endswith(".egg-link"):
             text = (start(f"{place}{os.sep}{entry}", 4096) or b"").decode("utf-8", "replace")
             linked += text.splitlines()[:1]
-    for copies in found.values():
-        copies.sort(key=lambda one: (one.version != "", parts(one.version)))
+    for copies in by_name.values():
+        copies.sort(key=lambda copy: (copy.version != "", parts(copy.version)))
         broken += _faults(place, copies)
-    chosen = tuple(copies[-1] for copies in found.values())
+    chosen = tuple(copies[-1] for copies in by_name.values())
     return SiteFolder(place, names, chosen, tuple(broken), tuple(linked))
 
 
@@ -207,8 +211,8 @@ def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> D
     if text is None and egg:
         text = read_headers(folder)
     headers = parse(text) if text else Headers()
-    named = entry.rpartition(".")[0].partition("-")[0]
-    name = normalised(headers.name or named or entry)
+    name_of_folder = entry.rpartition(".")[0].partition("-")[0]
+    name = normalised(headers.name or name_of_folder or entry)
     if text is None:
         broken.append(BrokenDistribution(name, "no metadata", f"{entry} has no METADATA", place))
         return None
@@ -241,10 +245,10 @@ def editable_home(metadata_folder: str) -> str:
 def parse_direct_url(text: bytes) -> str:
     """Return the folder in an editable direct_url.json (PEP 610), else ""."""
     try:
-        told = msgspec.json.decode(text)
+        decoded = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    match told:
+    match decoded:
         case {"url": str(url), "dir_info": {"editable": True}} if url.startswith("file://"):
             from urllib.parse import unquote  # noqa: PLC0415  few installs are editable
 
@@ -256,12 +260,12 @@ def parse_direct_url(text: bytes) -> str:
 
 def module_there(names: Iterable[str], place: str, module: str) -> bool:
     """Return whether a folder has a regular package, a module or an extension of that name."""
-    held = frozenset(names)
+    name_set = frozenset(names)
     inits = (f"{module}/__init__{ending}" for ending in (".py", ".pyc", ".so", ".pyd"))
-    if module in held and any(os.path.exists(os.path.join(place, init)) for init in inits):
+    if module in name_set and any(os.path.exists(os.path.join(place, init)) for init in inits):
         return True
-    return f"{module}.py" in held or any(
-        name.startswith(f"{module}.") and name.endswith((".so", ".pyd")) for name in held
+    return f"{module}.py" in name_set or any(
+        name.startswith(f"{module}.") and name.endswith((".so", ".pyd")) for name in name_set
     )
 
 
@@ -303,11 +307,11 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
             continue
         if not python or (name == b"__init__.py" and b"/" not in folder):
             size = record[end : end + _LONGEST].partition(b"\n")[0].rpartition(b",")[2].strip()
-            known = int(size) if size.isdigit() and len(size) < _LONGEST_SIZE else 0
-            natives[path] = known
+            recorded_size = int(size) if size.isdigit() and len(size) < _LONGEST_SIZE else 0
+            natives[path] = recorded_size
         elif folder.count(b"/") > 1:
-            one, two, name, _ = path.split(b"/", 3)
-            folder = one + b"/" + two
+            first, second, name, _ = path.split(b"/", 3)
+            folder = first + b"/" + second
             below = folder + b"/" + name + b"/"
         folders.setdefault(folder, set()).add(name)
     return folders, natives
@@ -342,30 +346,36 @@ def missing(
         if not names <= have:
             lost = names - have
             gone += (folder + b"/" + n if folder else n for n in lost if n + b"c" not in have)
-    told = {os.fsdecode(path) for path in gone if not _LEFT_OUT & {*os.fsdecode(path).split("/")}}
-    told |= _cut_short(root, natives, resized)
-    return sorted(one for one in told if not any(up in told for up in _above(one)))
+    missing_paths = {
+        os.fsdecode(path) for path in gone if not _LEFT_OUT & {*os.fsdecode(path).split("/")}
+    }
+    missing_paths |= _cut_short(root, natives, resized)
+    return sorted(
+        path
+        for path in missing_paths
+        if not any(parent in missing_paths for parent in _above(path))
+    )
 
 
 def _cut_short(
     root: bytes, natives: dict[bytes, int], resized: list[tuple[str, int, int]] | None
 ) -> set[str]:
     """Return libraries that are cut off or dangling links; add changed packages to `resized`."""
-    told: set[str] = set()
+    damaged: set[str] = set()
     for path, size in natives.items():
         try:
             have_bytes = os.stat(os.path.join(root, path)).st_size if size else 0
         except OSError:
             if os.path.islink(os.path.join(root, path)):
-                told.add(f"{os.fsdecode(path)} (a link to nothing)")
+                damaged.add(f"{os.fsdecode(path)} (a link to nothing)")
             continue
         if path.endswith(b".py") and have_bytes:
             if have_bytes != size and resized is not None:
                 resized.append((os.fsdecode(path), have_bytes, size))
         elif have_bytes < size * _LEAST:
             cut = f"{have_bytes} of {size} bytes" if have_bytes else "empty"
-            told.add(f"{os.fsdecode(path)} ({cut})")
-    return told
+            damaged.add(f"{os.fsdecode(path)} ({cut})")
+    return damaged
 
 
 def _above(path: str) -> list[str]:

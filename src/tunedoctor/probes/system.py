@@ -60,10 +60,14 @@ def old_release(root: str) -> dict[str, str]:
     try:
         from distro import LinuxDistribution  # noqa: PLC0415  few systems need it
 
-        found = LinuxDistribution(
+        distribution = LinuxDistribution(
             include_lsb=False, include_uname=False, include_oslevel=False, root_dir=root
         )
-        return {"NAME": found.name(), "ID": found.id(), "VERSION_ID": found.version()}
+        return {
+            "NAME": distribution.name(),
+            "ID": distribution.id(),
+            "VERSION_ID": distribution.version(),
+        }
     except (OSError, ValueError, ImportError):  # fleet's copy on a node lacks distro
         return {}
 
@@ -92,8 +96,8 @@ def _musl_version(loader: Path) -> str:
     """Return the version that musl's loader prints when it is run alone."""
     from tunedoctor.system.child import run  # noqa: PLC0415  few systems have musl
 
-    said = run([str(loader)], timeout=2, limit=4096).err.splitlines()
-    return next((one[8:].strip() for one in said if one.startswith("Version ")), "")
+    output_lines = run([str(loader)], timeout=2, limit=4096).err.splitlines()
+    return next((row[8:].strip() for row in output_lines if row.startswith("Version ")), "")
 
 
 def wsl_version(kernel: str, *, special_folder: bool) -> Literal[0, 1, 2]:
@@ -106,9 +110,9 @@ def wsl_version(kernel: str, *, special_folder: bool) -> Literal[0, 1, 2]:
 def model(root: Path) -> str:
     """Return the name of the board or product if it matters, else ""."""
     for name in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
-        found = line(root / name).replace("_", " ")
-        if _TELLING.search(found):
-            return found
+        product = line(root / name).replace("_", " ")
+        if _TELLING.search(product):
+            return product
     return "NVIDIA Jetson" if (root / "etc/nv_tegra_release").exists() else ""
 
 
@@ -128,9 +132,11 @@ def _macos(kernel: str, machine: str) -> Host:
 
     # the kernel reports 10.16 to programs built for an old macOS, unless this variable is 0
     environment = {**os.environ, "SYSTEM_VERSION_COMPAT": "0"}
-    told = run(["/usr/bin/sw_vers", "-productVersion"], timeout=2, env=environment, limit=4096)
+    completed = run(["/usr/bin/sw_vers", "-productVersion"], timeout=2, env=environment, limit=4096)
     rosetta = _sysctl("sysctl.proc_translated") == "1"
-    return macos_host(told.out.strip() if told.ok else "", kernel, machine, rosetta=rosetta)
+    return macos_host(
+        completed.out.strip() if completed.ok else "", kernel, machine, rosetta=rosetta
+    )
 
 
 def macos_host(version: str, kernel: str, machine: str, *, rosetta: bool) -> Host:
@@ -175,35 +181,40 @@ def container(
 ) -> Container | Absent:
     """Look for the files and variables of container programs; the innermost and most certain first."""
     marks = _marks(root, variables) if sys.platform == "linux" else iter(())
-    found = (Container(kind=kind, evidence=mark) for kind, mark in marks if kind)
-    return next(found, Absent(why="not in a container"))
+    containers = (Container(kind=kind, evidence=mark) for kind, mark in marks if kind)
+    return next(containers, Absent(why="not in a container"))
 
 
 def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    known = table("probes")
-    for name, kind in known["container_variables"].items():
+    tables = table("probes")
+    for name, kind in tables["container_variables"].items():
         yield kind if variables.get(name) else "", f"variable {name}"
-    for name, kind in known["container_files"].items():
+    for name, kind in tables["container_files"].items():
         yield kind if (root / name).exists() else "", f"/{name}"
     first = (read(root / "proc/1/environ") or "").split("\0")
-    for evidence, told in (
+    for evidence, container_name in (
         ("/run/systemd/container", line(root / "run/systemd/container")),
         ("/proc/1/environ", next((e[10:] for e in first if e.startswith("container=")), "")),
         ("variable container", variables.get("container", "")),
     ):
-        if told and told != "wsl":  # systemd counts WSL as a container
-            yield known["container_names"].get(told, "container"), evidence
+        if container_name and container_name != "wsl":  # systemd counts WSL as a container
+            yield tables["container_names"].get(container_name, "container"), evidence
     # only useful with cgroup v1, or if the cgroup namespace is the host's; docker.service is the daemon
     for name in ("proc/1/cgroup", "proc/self/cgroup"):
-        lines = [one.split("/") for one in (read(root / name) or "").splitlines()]
-        groups = ["/".join(p for p in one if not p.endswith(".service")) for one in lines]
-        for mark, kind in known["container_groups"].items():
+        lines = [
+            parts_of_line.split("/") for parts_of_line in (read(root / name) or "").splitlines()
+        ]
+        groups = [
+            "/".join(p for p in parts_of_line if not p.endswith(".service"))
+            for parts_of_line in lines
+        ]
+        for mark, kind in tables["container_groups"].items():
             yield kind if any(f"/{mark}" in group for group in groups) else "", f"/{name}"
 
 
 @probe(Knowledge)
-def knowledge(*, known: WheelTable | None = None, today: date | None = None) -> Knowledge:
+def knowledge(*, wheels: WheelTable | None = None, today: date | None = None) -> Knowledge:
     """Return the age of the wheel table in days; a clock behind its date counts as 0 days."""
-    known = known or wheel_table()
-    days = ((today or datetime.now(UTC).date()) - date.fromisoformat(known.date)).days
-    return Knowledge(known.date, days=max(days, 0), source=known.source, problem=known.problem)
+    wheels = wheels or wheel_table()
+    days = ((today or datetime.now(UTC).date()) - date.fromisoformat(wheels.date)).days
+    return Knowledge(wheels.date, days=max(days, 0), source=wheels.source, problem=wheels.problem)

@@ -46,51 +46,51 @@ def choose(
     """
     if asked is not None:
         return _requested_target(asked, environ, cwd, by)
-    found: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for name in ACTIVE:
         if folder := environ.get(name):
-            found[name] = _absolute(folder, cwd)
+            folders[name] = _absolute(folder, cwd)
     if os.path.isdir(folder := os.path.join(cwd, ".venv")):
-        found["./.venv"] = folder
-    for chosen_by, folder in found.items():
+        folders["./.venv"] = folder
+    for chosen_by, folder in folders.items():
         if not is_own(folder, own_executable):
             return _environment(folder, chosen_by)
-    return _searched(environ, cwd, own_executable, next(iter(found.values()), ""))
+    return _searched(environ, cwd, own_executable, next(iter(folders.values()), ""))
 
 
 def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: str) -> Target:
     """Return the environment of the folder or its project, or the only environment that exists."""
 
-    def others(every: Iterable[Found]) -> list[Found]:
+    def others(environments: Iterable[Found]) -> list[Found]:
         """Leave out doctor's own, and pyenv's Pythons unless torch is in one and there is nothing else."""
         from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
 
         nonlocal own
-        some: list[Found] = []
-        for one in every:
-            if is_own(one.path, own_executable):
-                own = own or one.path
+        candidates: list[Found] = []
+        for environment in environments:
+            if is_own(environment.path, own_executable):
+                own = own or environment.path
             else:
-                some.append(one)
-            if sum(not one.bare for one in some) > MOST_NAMED:
+                candidates.append(environment)
+            if sum(not environment.bare for environment in candidates) > MOST_NAMED:
                 break
-        whole = [one for one in some if not one.bare]
-        return whole or [one for one in some if holds(one.path)[1]]
+        separate = [environment for environment in candidates if not environment.bare]
+        return separate or [environment for environment in candidates if holds(environment.path)[1]]
 
-    for folder, every in projects(environ, cwd):
-        theirs = others(every)
-        if one := _unambiguous(theirs, first=True):
-            name = os.path.join(".", one.path.removeprefix(os.path.join(cwd, "")))
-            inside = folder == cwd and not os.path.isabs(name)
-            return _environment(one.path, name if inside else PROJECTS)
-        if theirs:
-            return _none(theirs, own, cwd)
-    theirs = others(everywhere(environ))
-    if one := _unambiguous(theirs):
-        return _environment(one.path, ONLY)
-    if not theirs and trains(own_prefix := os.path.dirname(os.path.dirname(own_executable))):
+    for folder, environments in projects(environ, cwd):
+        candidates = others(environments)
+        if chosen := _unambiguous(candidates, first=True):
+            name = os.path.join(".", chosen.path.removeprefix(os.path.join(cwd, "")))
+            relative = folder == cwd and not os.path.isabs(name)
+            return _environment(chosen.path, name if relative else PROJECTS)
+        if candidates:
+            return _none(candidates, own, cwd)
+    candidates = others(everywhere(environ))
+    if chosen := _unambiguous(candidates):
+        return _environment(chosen.path, ONLY)
+    if not candidates and trains(own_prefix := os.path.dirname(os.path.dirname(own_executable))):
         return _interpreter(own_executable, OWN, asked=own_prefix)
-    return _none(theirs, own, cwd)
+    return _none(candidates, own, cwd)
 
 
 def trains(prefix: str) -> bool:
@@ -100,22 +100,22 @@ def trains(prefix: str) -> bool:
     return bool(holds(prefix)[1])
 
 
-def _unambiguous(several: list[Found], *, first: bool = False) -> Found | None:
+def _unambiguous(environments: list[Found], *, first: bool = False) -> Found | None:
     """Return the only one, or a project's first; None if it is ambiguous or belongs to another user."""
-    sure = len(several) == 1 or (first and several and several[0].first)
-    return several[0] if sure and owned(several[0].path) else None
+    sure = len(environments) == 1 or (first and environments and environments[0].first)
+    return environments[0] if sure and owned(environments[0].path) else None
 
 
-def _none(several: list[Found], own: str, cwd: str) -> Target:
+def _none(environments: list[Found], own: str, cwd: str) -> Target:
     """Return a target that says that none was chosen, and which environments may be meant."""
     from tunedoctor.probes.environments import holds  # noqa: PLC0415
 
-    inside = os.path.join(cwd, "")
+    prefix = os.path.join(cwd, "")
     nearby = [
         Nearby(path=path, python=python, torch=torch)
-        for one in several[: MOST_NAMED + 1]
-        for path in [os.path.join(".", one.path.removeprefix(inside))]
-        for python, torch in [holds(one.path)]
+        for environment in environments[: MOST_NAMED + 1]
+        for path in [os.path.join(".", environment.path.removeprefix(prefix))]
+        for python, torch in [holds(environment.path)]
     ]
     return msgspec.structs.replace(NO_TARGET, nearby=tuple(nearby), own=own)
 
@@ -131,11 +131,11 @@ def doubt(place: Target) -> str:
     if (start(place.python, 2) or b"") == b"#!":
         return "is a script"
     folder = os.path.dirname(os.path.dirname(place.python))
-    inside = os.path.realpath(os.path.dirname(place.python)).startswith(
+    in_folder = os.path.realpath(os.path.dirname(place.python)).startswith(
         os.path.join(os.path.realpath(os.getcwd()), "")  # noqa: PTH109
     )
     marked = is_marked(folder) or is_marked(os.path.dirname(place.python))
-    if inside and not marked:
+    if in_folder and not marked:
         return "is not in an environment that a tool created"
     return "is part of the git repository" if _is_tracked(place.python) else ""
 
@@ -162,8 +162,10 @@ def here(asked: str | None, by: str = "--target", below: str = "") -> Target:
 
 def is_own(folder: str, own_executable: str) -> bool:
     """Return whether a folder is the environment that doctor itself runs in."""
-    inside = os.path.dirname(own_executable)
-    return os.path.realpath(folder) in map(os.path.realpath, (inside, os.path.dirname(inside)))
+    bin_folder = os.path.dirname(own_executable)
+    return os.path.realpath(folder) in map(
+        os.path.realpath, (bin_folder, os.path.dirname(bin_folder))
+    )
 
 
 def _requested_target(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
@@ -173,10 +175,10 @@ def _requested_target(asked: str, environ: Mapping[str, str], cwd: str, by: str)
     path = _absolute(home + asked[1:] if asked.startswith(("~/", "~\\")) else asked, cwd)
     if os.path.isdir(path):
         return _environment(path, by)
-    named = os.path.dirname(asked) == ""
-    if named and (on_path := which(asked, environ)):
+    is_name = os.path.dirname(asked) == ""
+    if is_name and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
-    if named and not os.path.lexists(path):
+    if is_name and not os.path.lexists(path):
         problem = f"{path} does not exist, and PATH has no command {asked}."
         return Target(asked, by, problem=problem)
     return _interpreter(path, by)
@@ -188,15 +190,15 @@ def _environment(folder: str, by: str) -> Target:
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         name = "The environment" if by == "--target" else f"{by} names an environment that"
         return Target(folder, by, problem=f"{name} {what}: {folder}")
-    places = [os.path.join(folder, inside) for inside in INSIDE]
-    found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
-    if not found:
+    places = [os.path.join(folder, program_path) for program_path in INSIDE]
+    programs = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
+    if not programs:
         return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
-    script = os.path.join(os.path.dirname(found[0]), "activate")
-    if os.path.isfile(script) and os.path.islink(found[0]) and not is_marked(folder):
-        what = f"so that its Python is {os.path.realpath(found[0])} without its packages"
+    script = os.path.join(os.path.dirname(programs[0]), "activate")
+    if os.path.isfile(script) and os.path.islink(programs[0]) and not is_marked(folder):
+        what = f"so that its Python is {os.path.realpath(programs[0])} without its packages"
         return Target(folder, by, problem=f"{folder} has lost its pyvenv.cfg, {what}")
-    return _interpreter(found[0], by, asked=folder)
+    return _interpreter(programs[0], by, asked=folder)
 
 
 def _interpreter(path: str, by: str, asked: str = "") -> Target:
@@ -225,14 +227,20 @@ def _no_program(path: str) -> str:
     head = (
         start(path, HEAD) or b""
     )  # programs may be unreadable, and a Windows alias cannot be opened
-    made = program(head)
-    if head and not (made or head.startswith(b"#!")):
+    program_of_head = program(head)
+    if head and not (program_of_head or head.startswith(b"#!")):
         return f"{path} is not a program that this system can run."
-    own = this_machine() if made and made.format == "elf" else ""
-    if made is None or made.machine in _RUNS.get(own, (made.machine,)):
+    own = this_machine() if program_of_head and program_of_head.format == "elf" else ""
+    if program_of_head is None or program_of_head.machine in _RUNS.get(
+        own, (program_of_head.machine,)
+    ):
         return ""
     emulated = any(name.startswith("qemu-") for name in listed(_EMULATORS))
-    return "" if emulated else f"{path} is a program for {made.machine}, but this machine is {own}."
+    return (
+        ""
+        if emulated
+        else f"{path} is a program for {program_of_head.machine}, but this machine is {own}."
+    )
 
 
 def _absolute(path: str, cwd: str) -> str:

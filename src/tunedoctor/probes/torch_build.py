@@ -32,9 +32,9 @@ def compiled_archs(folder: Path) -> tuple[str, ...]:
             continue
         with data:
             start, end = read_only_data(data) or (0, len(data))
-            found = find_flags(data, start, end)
-        if found:
-            return found
+            archs = find_flags(data, start, end)
+        if archs:
+            return archs
     return ()
 
 
@@ -78,27 +78,31 @@ def torch_build(
     amd: kinds.AmdGpus | kinds.Unknown | None,
 ) -> kinds.TorchBuild | Lack:
     """Read torch/version.py, and the library's flags if there is a GPU; results of a run take precedence."""
-    told = packages if isinstance(packages, kinds.Packages) else kinds.Packages(distributions=())
+    known_packages = (
+        packages if isinstance(packages, kinds.Packages) else kinds.Packages(distributions=())
+    )
     folders = (Path(place, "torch") for place in interpreter.path)
     names = ("__init__.py", "version.py")  # in the folder that an import would find
-    folder = next((one for one in folders if any((one / n).is_file() for n in names)), None)
+    folder = next(
+        (candidate for candidate in folders if any((candidate / n).is_file() for n in names)), None
+    )
     if folder is None:
-        found = _without_folder(told, packages)
+        build = _without_folder(known_packages, packages)
     else:
         text = read(folder / "version.py", 16 * 1024) or ""
-        found = from_files(text, str(folder), told, interpreter.platform)
+        build = from_files(text, str(folder), known_packages, interpreter.platform)
         gpu = isinstance(nvidia, kinds.NvidiaGpus) or isinstance(amd, kinds.AmdGpus)
-        if gpu and isinstance(found, kinds.TorchBuild) and found.accelerator in {"cuda", "rocm"}:
-            found = _with_archs(found, compiled_archs(folder / "lib"), "library")
+        if gpu and isinstance(build, kinds.TorchBuild) and build.accelerator in {"cuda", "rocm"}:
+            build = _with_archs(build, compiled_archs(folder / "lib"), "library")
     if isinstance(runtime, kinds.Runtime) and runtime.torch_version:
-        return _with_runtime(found, runtime)
-    return found
+        return _with_runtime(build, runtime)
+    return build
 
 
 def _without_folder(
-    told: kinds.Packages, packages: kinds.Packages | kinds.Unknown
+    known_packages: kinds.Packages, packages: kinds.Packages | kinds.Unknown
 ) -> kinds.TorchBuild | Lack:
-    installed = told.get("torch")
+    installed = known_packages.get("torch")
     if installed and installed.editable:  # an editable install may be anywhere
         return kinds.TorchBuild(version=installed.version, location=installed.location)
     if isinstance(packages, kinds.Unknown):
@@ -112,17 +116,17 @@ def from_files(
     text: str, folder: str, packages: kinds.Packages, platform: str
 ) -> kinds.TorchBuild | kinds.Unknown:
     """Return the fact from the text of torch/version.py and the names of packages."""
-    named = assignments(text)
-    version = named.get("__version__") or packages.version("torch")
+    values = assignments(text)
+    version = values.get("__version__") or packages.version("torch")
     if not version:
         return kinds.Unknown(why=f"{folder} states no version")
-    cuda, hip, xpu = (named.get(key, "") for key in ("cuda", "hip", "xpu"))
+    cuda, hip, xpu = (values.get(key, "") for key in ("cuda", "hip", "xpu"))
     accelerator: kinds.Accelerator
     if cuda or hip:
         accelerator = "cuda" if cuda else "rocm"
     elif xpu or "+xpu" in version:
         accelerator = "xpu"
-    elif "cuda" not in named:
+    elif "cuda" not in values:
         accelerator = "unknown"
     else:
         accelerator = "mps" if platform.startswith("macosx") and "arm64" in platform else "cpu"
@@ -160,15 +164,21 @@ def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str)
     return accelerator if accelerator in {"cpu", "mps"} else ""
 
 
-def _with_runtime(found: kinds.TorchBuild | Lack, runtime: kinds.Runtime) -> kinds.TorchBuild:
+def _with_runtime(
+    build_of_files: kinds.TorchBuild | Lack, runtime: kinds.Runtime
+) -> kinds.TorchBuild:
     """Return the build with the results of a run, which take precedence over the files."""
     version = runtime.torch_version
-    build = found if isinstance(found, kinds.TorchBuild) else kinds.TorchBuild(version=version)
+    build = (
+        build_of_files
+        if isinstance(build_of_files, kinds.TorchBuild)
+        else kinds.TorchBuild(version=version)
+    )
     cuda, hip = runtime.torch_cuda, runtime.torch_hip
     if not (cuda or hip):
         cuda, hip = build.cuda, build.hip
     accelerator: kinds.Accelerator = "cuda" if cuda else "rocm" if hip else build.accelerator
-    told = msgspec.structs.replace(
+    updated = msgspec.structs.replace(
         build,
         version=version,
         cuda=cuda,
@@ -177,7 +187,7 @@ def _with_runtime(found: kinds.TorchBuild | Lack, runtime: kinds.Runtime) -> kin
         variant=variant_of(version, accelerator, cuda=cuda, hip=hip, xpu=build.xpu),
         location=os.path.dirname(runtime.torch_file) or build.location,  # noqa: PTH120
     )
-    return _with_archs(told, runtime.archs, "torch")
+    return _with_archs(updated, runtime.archs, "torch")
 
 
 def _with_archs(build: kinds.TorchBuild, archs: tuple[str, ...], source: str) -> kinds.TorchBuild:

@@ -35,5 +35,7 @@ class ProjectChange(msgspec.Struct, frozen=True, kw_only=True):
     """Edits of Dockerfiles and notebooks that the user did not ask for: they are shown, and not made."""
     command: str = ""
     """The manager's command that made the lock; "" without one."""
+    note: str = ""
+    """What is left to do so that the lock fits; "" for nothing."""
     why_not: str = ""
     """Why the fix does not last in this project; "" if it does."""

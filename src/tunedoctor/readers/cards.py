@@ -47,16 +47,16 @@ def _cards(text: str) -> tuple[Card, ...]:
     whole = shape("card.remark").sub("", text.strip().strip("`'\""))
     if model := nvidia_by_name(whole):
         return (Card("nvidia", whole, model.compute_capability),)
-    found: list[Card] = []
+    cards: list[Card] = []
     for piece in shape("card.between").split(text)[:_MOST]:
-        card, last = _card(piece.strip()), found[-1] if found else None
+        card, last = _card(piece.strip()), cards[-1] if cards else None
         if card and last and card.name == card.gfx and last.vendor == "amd":
-            found[-1] = last._replace(gfx=card.gfx)
+            cards[-1] = last._replace(gfx=card.gfx)
         elif card is not None:
-            found.append(card)
+            cards.append(card)
         elif last and last.memory is None and "RAM" not in piece.split():
-            found[-1] = last._replace(memory=size(piece))
-    return tuple(found)
+            cards[-1] = last._replace(memory=size(piece))
+    return tuple(cards)
 
 
 def _card(text: str) -> Card | None:
@@ -73,19 +73,25 @@ def _card(text: str) -> Card | None:
     if of_intel and (match := shape("card.intel").search(text)):
         return Card("intel", match[0].strip(), memory=memory, times=times)
     each, models = shape("card.nvidia").finditer(text), _models()
-    named = (one for one in each if one["model"] is None or one["model"].lower() in models)
-    made = shape("card.maker").match(text)
-    if match := next(named, None) or shape("card.bare").match(text):
+    known_models = (
+        match for match in each if match["model"] is None or match["model"].lower() in models
+    )
+    full_name = shape("card.maker").match(text)
+    if match := next(known_models, None) or shape("card.bare").match(text):
         bare = match.lastgroup == "bare"
         name = match["bare"] if bare else match[0].strip()
         if memory is None or "GB" in name:
             memory = size(text[match.end() :])
         capability = _capability(name)
-        if made:  # the driver's full name
-            name = shape("card.size").sub("", made[1])
+        if full_name:  # the driver's full name
+            name = shape("card.size").sub("", full_name[1])
         return Card("nvidia", name, capability, memory=memory, times=times)
-    known = made is not None and any(map(str.isdigit, made[1]))
-    return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
+    has_number = full_name is not None and any(map(str.isdigit, full_name[1]))
+    return (
+        Card("nvidia", full_name[1], memory=memory, times=times)
+        if full_name and has_number
+        else None
+    )
 
 
 def _written(name: str) -> str:
@@ -131,50 +137,59 @@ _SENTENCES = ("own", "board", "item")
 """Sentences in the first person; boards that a program runs on; list items that are a card's name."""
 
 
-def gpus(said: Collected, cards: Sequence[Card], host: kinds.Host | None) -> list[Fact]:
+def gpus(collected: Collected, cards: Sequence[Card], host: kinds.Host | None) -> list[Fact]:
     """Return the GPUs of each vendor, and NVIDIA's driver unless all GPUs are from others."""
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
     intel = tuple(dict.fromkeys(c.name for c in cards if c.vendor == "intel"))
-    capability = said.value("capability") or ""
-    if not cards and capability and said.all("seen") and not said.first("gfx", "torch_hip"):
+    capability = collected.value("capability") or ""
+    if (
+        not cards
+        and capability
+        and collected.all("seen")
+        and not collected.first("gfx", "torch_hip")
+    ):
         nvidia = [Card("nvidia", f"GPU of compute capability {capability}", capability)]
-    facts: list[Fact] = [_nvidia(nvidia, said, capability)] if nvidia else []
-    if amd or (said.value("gfx") and not nvidia):
-        facts.append(_amd_gpus(amd or [Card("amd", "", gfx=said.value("gfx"))], said))
+    facts: list[Fact] = [_nvidia(nvidia, collected, capability)] if nvidia else []
+    if amd or (collected.value("gfx") and not nvidia):
+        facts.append(_amd_gpus(amd or [Card("amd", "", gfx=collected.value("gfx"))], collected))
     if intel and not nvidia:
         discrete = any(named_as("intel_discrete", name) for name in intel)
         facts.append(kinds.IntelGpu(names=intel, discrete=discrete))
-    driver = [] if facts and not nvidia else _driver(said)
+    driver = [] if facts and not nvidia else _driver(collected)
     if host and host.os == "macos" and host.machine == "arm64":  # every such Mac has one
-        told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
-        chip = search("card.chip", told_)
+        text = "\n".join(entry.value for entry in collected.all("cpu", "gpu", "device_used"))
+        chip = search("card.chip", text)
         facts.append(kinds.AppleGpu(name=chip[0] if chip else "Apple"))
     return facts + driver
 
 
-def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
+def cards_of(collected: Collected, lines: Sequence[str]) -> list[Card]:
     """Return the cards of the numbered list if there is one, else of the longest other list, else of sentences."""
     numbered: dict[int, Card] = {}
     lists: list[list[Card]] = []
     for key in ("device_used", "gpu", "accelerator"):
         plain: list[Card] = []
-        for one in said.all(key)[: 3 * MOST]:
-            value, most = told(one.value), _WORDS_TYPED if one.typed else _WORDS_PRINTED
-            found = cards_in(value) if 0 < len(value) <= most else ()
-            if one.gpu and found:
-                for number in one.gpu.split(","):
-                    numbered.setdefault(int(number), found[0]._replace(times=1))
+        for entry in collected.all(key)[: 3 * MOST]:
+            value, most = told(entry.value), _WORDS_TYPED if entry.typed else _WORDS_PRINTED
+            entry_cards = cards_in(value) if 0 < len(value) <= most else ()
+            if entry.gpu and entry_cards:
+                for number in entry.gpu.split(","):
+                    numbered.setdefault(int(number), entry_cards[0]._replace(times=1))
             else:
                 # a later line that repeats a card in more or fewer words does not add one
-                before = [card.name for card in plain] if key == "gpu" else []
-                plain += [c for c in found if not any(c.name in b or b in c.name for b in before)]
+                earlier_names = [card.name for card in plain] if key == "gpu" else []
+                plain += [
+                    c
+                    for c in entry_cards
+                    if not any(c.name in b or b in c.name for b in earlier_names)
+                ]
         lists.append(plain)
     if not numbered and not any(lists):
         lists.append(in_sentences(lines))
     longest = max([numbered[number] for number in sorted(numbered)], *lists, key=len)
     spread = [card._replace(times=1) for card in longest for _ in range(card.times)][:MOST]
-    times = said.value("gpu_count") or 0
+    times = collected.value("gpu_count") or 0
     if len(spread) < times <= MOST and len({c.name for c in spread}) == 1:
         return spread[:1] * times
     return spread
@@ -182,21 +197,23 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
 
 def in_sentences(lines: Sequence[str]) -> list[Card]:
     """Return the GPU that sentences in the first person name ("I have an RTX 4090"), if all name the same model."""
-    found: dict[str, Card] = {}
+    by_name: dict[str, Card] = {}
     near = (line for line in lines if " " in line and len(line) <= _LONGEST_SENTENCE)
     for line in (line for line in near if search("line.card", line.lower())):
-        for one in (one for name in _SENTENCES for one in shape(f"card.{name}").finditer(line)):
-            for card in cards_in(next(filter(None, one.groups()))):
+        for match in (
+            match for name in _SENTENCES for match in shape(f"card.{name}").finditer(line)
+        ):
+            for card in cards_in(next(filter(None, match.groups()))):
                 if card.capability or card.gfx:
                     plain = card._replace(memory=None, times=1)
-                    found.setdefault(f"{card.vendor} {card.name.lower()}", plain)
-    return [*found.values()] if len(found) == 1 else []
+                    by_name.setdefault(f"{card.vendor} {card.name.lower()}", plain)
+    return [*by_name.values()] if len(by_name) == 1 else []
 
 
-def _nvidia(cards: list[Card], said: Collected, capability: str) -> kinds.NvidiaGpus:
+def _nvidia(cards: list[Card], collected: Collected, capability: str) -> kinds.NvidiaGpus:
     alike = len({c.name for c in cards}) == 1
-    memory = said.value("gpu_memory") if alike else None
-    mig = [int(one.gpu) for one in said.all("mig")]
+    memory = collected.value("gpu_memory") if alike else None
+    mig = [int(entry.gpu) for entry in collected.all("mig")]
     return kinds.NvidiaGpus(
         gpus=tuple(
             kinds.NvidiaGpu(
@@ -214,8 +231,8 @@ def _nvidia(cards: list[Card], said: Collected, capability: str) -> kinds.Nvidia
     )
 
 
-def _amd_gpus(cards: list[Card], said: Collected) -> kinds.AmdGpus:
-    gfx, memory = said.value("gfx") or "", said.value("gpu_memory")
+def _amd_gpus(cards: list[Card], collected: Collected) -> kinds.AmdGpus:
+    gfx, memory = collected.value("gfx") or "", collected.value("gpu_memory")
     alike = len({c.name for c in cards}) == 1
     nameless = [card for card in cards if not card.gfx]
     mine = gfx if len(nameless) == 1 and gfx not in {card.gfx for card in cards} else ""
@@ -233,14 +250,17 @@ def _amd_gpus(cards: list[Card], said: Collected) -> kinds.AmdGpus:
     )
 
 
-def _driver(said: Collected) -> list[Fact]:
+def _driver(collected: Collected) -> list[Fact]:
     """Return the driver, if the number looks like NVIDIA's: three digits and a dot, or just a branch from 300 on."""
-    for one in said.all("driver"):
-        value = told(one.value)
-        prose = one.typed and len(value) > _LONGEST_DRIVER
+    for entry in collected.all("driver"):
+        value = told(entry.value)
+        prose = entry.typed and len(value) > _LONGEST_DRIVER
         other = prose or search("driver.of_others", value)
         if not other and (match := search("driver.number", value[:200])):
             cuda = search("driver.cuda", value[:200]) if match["version"] else None
-            version, library = match["version"] or match["branch"], said.first("driver_library")
+            version, library = (
+                match["version"] or match["branch"],
+                collected.first("driver_library"),
+            )
             return [kinds.NvidiaDriver(version, SOURCE, cuda[1] if cuda else "", library)]
     return []

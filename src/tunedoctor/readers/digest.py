@@ -69,9 +69,9 @@ def from_stream(stream: BinaryIO) -> Digest:
         if lines <= WHOLE_LINES:
             return Digest(text, lines, ())
     unended: list[int] = []
-    found = _digest(_blocks(start, stream, unended), FIRST)
-    numbers = tuple(at - bisect_left(unended, at) for at in found.numbers)
-    return Digest(found.text, found.lines - len(unended), numbers)
+    digest = _digest(_blocks(start, stream, unended), FIRST)
+    numbers = tuple(at - bisect_left(unended, at) for at in digest.numbers)
+    return Digest(digest.text, digest.lines - len(unended), numbers)
 
 
 def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
@@ -137,12 +137,12 @@ def _digest(blocks: Iterable[list[str]], ends: int) -> Digest:
     first_size = number = 0
     for raw in blocks:
         lines = _cut(raw)
-        taken = 0
-        while taken < len(lines) and len(first) < ends and first_size < MOST:
-            first[number + taken + 1] = lines[taken]
-            first_size += len(lines[taken])
-            taken += 1
-        middle.feed(last.before(), lines, number, taken)
+        kept_lines = 0
+        while kept_lines < len(lines) and len(first) < ends and first_size < MOST:
+            first[number + kept_lines + 1] = lines[kept_lines]
+            first_size += len(lines[kept_lines])
+            kept_lines += 1
+        middle.feed(last.before(), lines, number, kept_lines)
         number += len(lines)
         last.feed(lines, number)
     chosen = sorted((first | middle.lines | last.lines()).items())
@@ -174,12 +174,12 @@ class _Last:
 
     def before(self) -> list[str]:
         """Return the lines to keep before a fault in the next line."""
-        found: list[str] = []
+        lines_before: list[str] = []
         for lines, _, _ in reversed(self._blocks):
-            found = lines[max(0, len(lines) - BEFORE + len(found)) :] + found
-            if len(found) >= BEFORE:
+            lines_before = lines[max(0, len(lines) - BEFORE + len(lines_before)) :] + lines_before
+            if len(lines_before) >= BEFORE:
                 break
-        return found
+        return lines_before
 
     def lines(self) -> dict[int, str]:
         """Return the end of the log: number -> line."""
@@ -206,16 +206,18 @@ class _Middle:
         self._worn: set[str] = set()
         """Lines that occurred too often to keep the lines around them."""
 
-    def feed(self, before: list[str], lines: list[str], number: int, taken: int) -> None:
+    def feed(self, earlier: list[str], lines: list[str], number: int, already_kept: int) -> None:
         """Search a block after `number` lines of the log, `before`: the last of these; `taken`: lines already kept."""
-        near, above = before + lines, number - len(before)
-        if taken:
-            self._done = number + taken
-        telling = self._important(lines) if self._has_room() and taken < len(lines) else set()
-        if telling:
-            for at in range(taken, len(lines)):
+        near, above = earlier + lines, number - len(earlier)
+        if already_kept:
+            self._done = number + already_kept
+        important = (
+            self._important(lines) if self._has_room() and already_kept < len(lines) else set()
+        )
+        if important:
+            for at in range(already_kept, len(lines)):
                 line, here = lines[at], number + at + 1
-                if line not in telling or line in self._worn:
+                if line not in important or line in self._worn:
                     continue
                 self._take(near, above, min(self._until, here - 1))
                 if self._has_room() and self._is_new(line):
@@ -239,14 +241,14 @@ class _Middle:
     def _important(lines: list[str]) -> set[str]:
         """Return the lines that have a sign of a fault. Logs repeat lines, so each is checked once."""
         text = "\n".join(set(lines))
-        telling: set[str] = set()
+        important: set[str] = set()
         sign = _SIGNS.search(text)
         while sign:
             begin, end = text.rfind("\n", 0, sign.end()) + 1, text.find("\n", sign.end())
             end = len(text) if end < 0 else end
-            telling.add(text[begin:end])
+            important.add(text[begin:end])
             sign = _SIGNS.search(text, end)
-        return telling
+        return important
 
     def _is_new(self, line: str) -> bool:
         """Return whether a fault has not occurred too often yet, ignoring numbers and punctuation."""

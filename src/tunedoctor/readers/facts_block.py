@@ -57,7 +57,7 @@ def text_of(snapshot: Snapshot) -> str:
     led = leading_to_unmet(packages, *own) if packages else {}
     rows = [f'"{kind.__name__}": {word(_packed(answer, site, led))}' for kind, answer in answers]
     lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
-    harmless = _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", f",{_BREAK}\n".join(rows))
+    harmless = _ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", f",{_BREAK}\n".join(rows))
     for part in harmless.split(_BREAK):
         if part[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(part) > WIDTH):
             lines.append("")
@@ -79,27 +79,36 @@ def _packed(answer: FactOrLack, site: str, led: dict[str, tuple[str, ...]]) -> d
     return {"value": _without_defaults(answer)}
 
 
-def _package(one: kinds.Distribution, site: str, led: tuple[str, ...]) -> str | dict[str, Any]:
-    counts = tuple(dict.fromkeys((*counting(one), *led)))
-    read = replace(one, requires=counts, metadata="", installer="", requires_python="")
-    told: dict[str, Any] = _without_defaults(read) | {"location": one.location}
-    if one.location == site:
-        del told["location"]
-    plain = told.keys() == {"name", "version"} and " " not in one.name
-    return f"{one.name} {one.version}" if plain else told
+def _package(
+    distribution: kinds.Distribution, site: str, led: tuple[str, ...]
+) -> str | dict[str, Any]:
+    counts = tuple(dict.fromkeys((*counting(distribution), *led)))
+    read = replace(distribution, requires=counts, metadata="", installer="", requires_python="")
+    fields_set: dict[str, Any] = _without_defaults(read) | {"location": distribution.location}
+    if distribution.location == site:
+        del fields_set["location"]
+    plain = fields_set.keys() == {"name", "version"} and " " not in distribution.name
+    return f"{distribution.name} {distribution.version}" if plain else fields_set
 
 
 def _without_defaults(value: Any) -> Any:  # noqa: ANN401  any part of a fact
     if isinstance(value, Part):
-        held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
-        return {name: _without_defaults(one) for name, one, usual in held if one != usual}
-    return [_without_defaults(one) for one in value] if isinstance(value, tuple) else value
+        attributes = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
+        return {
+            name: _without_defaults(attribute)
+            for name, attribute, usual in attributes
+            if attribute != usual
+        }
+    return [_without_defaults(element) for element in value] if isinstance(value, tuple) else value
 
 
 @cache
 def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
-    made = ((field, field.default_factory) for field in fields(kind))
-    return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
+    with_factories = ((field, field.default_factory) for field in fields(kind))
+    return tuple(
+        (field.name, factory() if callable(factory) else field.default)
+        for field, factory in with_factories
+    )
 
 
 def held(text: str) -> Held:
@@ -109,20 +118,20 @@ def held(text: str) -> Held:
     problem, lines = "", text.split("\n")
     for pasted in (False, True):
         # first unchanged, then without colours, timestamps and other results of pasting
-        shown, numbers = tidied(text, ()) if pasted else (lines, ())
-        whole = "\n".join(shown)
-        for found in islice(shape("doctor.facts").finditer(whole), _TRIES):
-            first = whole.count("\n", 0, found.start())
-            column = found.start() - whole.rfind("\n", 0, found.start()) - 1
+        cleaned, numbers = tidied(text, ()) if pasted else (lines, ())
+        whole = "\n".join(cleaned)
+        for match in islice(shape("doctor.facts").finditer(whole), _TRIES):
+            first = whole.count("\n", 0, match.start())
+            column = match.start() - whole.rfind("\n", 0, match.start()) - 1
             try:
-                data, size = _decoded(shown[first:], column)
+                data, size = _decoded(cleaned[first:], column)
                 snapshot = from_data(_unpacked(data))
             except SnapshotError as error:
                 problem = problem or str(error)
                 continue
             # the beginning of the report in which the facts start
-            front, begins = shown[first][:column], shape("doctor.start").match
-            above = (at for at in range(first, -1, -1) if begins(shown[at].removeprefix(front)))
+            front, begins = cleaned[first][:column], shape("doctor.start").match
+            above = (at for at in range(first, -1, -1) if begins(cleaned[at].removeprefix(front)))
             begin, end = next(above, first), first + size
             begin, end = (numbers[begin] - 1, numbers[end - 1]) if numbers else (begin, end)
             lines[begin:end] = [""] * (end - begin)
@@ -134,10 +143,10 @@ def _without_findings(lines: Sequence[str]) -> Iterator[str]:
     """Yield the lines, with a verdict without facts made empty: its sentences are not errors of a run."""
     begins, ends = shape("doctor.start").match, shape("doctor.rows").match
     last = max((at for at, line in enumerate(lines) if ends(line)), default=0)
-    inside = False
+    in_verdict = False
     for at, line in enumerate(lines):
-        inside = at < last and bool(inside or begins(line)) and not ends(line)
-        yield "" if inside else line
+        in_verdict = at < last and bool(in_verdict or begins(line)) and not ends(line)
+        yield "" if in_verdict else line
 
 
 def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
@@ -158,11 +167,11 @@ def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
 
 def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
     """Yield the lines without prefixes from quoting or logging; broken words are joined."""
-    front, inside, last = lines[0][:column], False, 0
+    front, in_string, last = lines[0][:column], False, 0
     for line in lines:
         row = line.removeprefix(front if line.startswith(front) else front.rstrip())
-        inside ^= _ESCAPED.sub("", row).count('"') % 2 == 1
-        if not inside:
+        in_string ^= _ESCAPED.sub("", row).count('"') % 2 == 1
+        if not in_string:
             yield f"{row}\n"
         elif len(line) >= _TERMINAL and (" " in row.strip() or len(line) == last):
             yield row
@@ -176,14 +185,17 @@ def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
     if not isinstance(data, dict) or data.get("schema") != PACKED:
         return data
     try:
-        told = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
-        site = next(iter(told.get("Interpreter", {}).get("site_packages", ())), "")
-        rows = told.get("Packages", {}).get("distributions", ())
+        values = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
+        site = next(iter(values.get("Interpreter", {}).get("site_packages", ())), "")
+        rows = values.get("Packages", {}).get("distributions", ())
         split = (row.split(" ", 1) if isinstance(row, str) else row for row in rows)
-        named = (
-            {"name": one[0], "version": one[1]} if isinstance(one, list) else one for one in split
+        distributions = (
+            {"name": parts[0], "version": parts[1]} if isinstance(parts, list) else parts
+            for parts in split
         )
-        told.get("Packages", {})["distributions"] = [{"location": site, **one} for one in named]
+        values.get("Packages", {})["distributions"] = [
+            {"location": site, **row} for row in distributions
+        ]
     except (AttributeError, LookupError, TypeError) as error:
         raise SnapshotError(f"its facts have an unknown form: {error}") from None
     return {**data, "schema": SCHEMA}

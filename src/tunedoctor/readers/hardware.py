@@ -23,7 +23,7 @@ Devices = tuple[kinds.PciDevice, ...]
 
 def bus(paste: Paste) -> tuple[Devices, bool | None]:
     """Return the devices that lspci, else lshw, lists, and whether a module nvidia exists; None if unknown."""
-    found: dict[str, kinds.PciDevice] = {}
+    by_slot: dict[str, kinds.PciDevice] = {}
     on_disk: bool | None = None
     current, at = "", -1
     for line, row, match in paste.each("lspci") if paste.has("lspci.named") else ():
@@ -33,31 +33,33 @@ def bus(paste: Paste) -> tuple[Devices, bool | None]:
             device = _device(match["name"], f"{domain}:{place:>02}:{rest}", code)
             if device and (code != _BRIDGE or device.vendor == "10de"):
                 current, at = device.slot, line
-                found.setdefault(current, device)
+                by_slot.setdefault(current, device)
         elif row == "any":
             current = current if at == line else ""
         elif current and row == "driver":
-            found[current] = replace(found[current], driver=match[1])
+            by_slot[current] = replace(by_slot[current], driver=match[1])
         elif current:
-            if found[current].driver is None:  # the module would be listed before
-                found[current] = replace(found[current], driver="")
-            if found[current].vendor == "10de":
+            if by_slot[current].driver is None:  # the module would be listed before
+                by_slot[current] = replace(by_slot[current], driver="")
+            if by_slot[current].vendor == "10de":
                 on_disk = on_disk or bool(search("pci.nvidia", match[1]))
     # other devices are, for example, a server's display adapter
-    tells = any(one.vendor in ("10de", "1002", "8086") for one in found.values())
-    return (tuple(found.values()), on_disk) if tells else (_lshw(paste), None)
+    tells = any(
+        listed_device.vendor in ("10de", "1002", "8086") for listed_device in by_slot.values()
+    )
+    return (tuple(by_slot.values()), on_disk) if tells else (_lshw(paste), None)
 
 
 def _lshw(paste: Paste) -> Devices:
     blocks: list[dict[str, str]] = []
-    inside = False
+    in_display = False
     for _, row, match in paste.each("lshw"):
         if row == "block":
-            if inside := bool(match["display"]):
+            if in_display := bool(match["display"]):
                 blocks.append({"unclaimed": match["unclaimed"] or ""})
-        elif inside:
+        elif in_display:
             blocks[-1].setdefault(match["name"], match["value"].strip())
-    found = []
+    devices = []
     for block in blocks:
         slot, settings = (
             block.get("bus info", "").removeprefix("pci@"),
@@ -65,10 +67,10 @@ def _lshw(paste: Paste) -> Devices:
         )
         driver = search("pci.bound", settings)
         bound = driver[1] if driver else "" if settings or "UNCL" in block["unclaimed"] else None
-        found.append(
+        devices.append(
             _device(block.get("product", ""), slot, _DISPLAY, bound, block.get("vendor", ""))
         )
-    return tuple(filter(None, found))
+    return tuple(filter(None, devices))
 
 
 def _device(
@@ -94,13 +96,13 @@ _NOT_LOADED = 9
 def kernel_log(paste: Paste) -> kinds.KernelLog | None:
     """Return the kernel's messages; None if the text has none that are looked for."""
     lines = [paste.line(hit.line) for hit in paste.each("kernel.line")]
-    told = [kinds.Xid(int(hit.found[1])) for hit in paste.each("xid_told")]
-    if not lines and not told:
+    xids = [kinds.Xid(int(hit.found[1])) for hit in paste.each("xid_told")]
+    if not lines and not xids:
         return None
     from tunedoctor.probes.gpus import parse_kernel_log  # noqa: PLC0415  few texts hold the log
 
     parsed = parse_kernel_log("\n".join(lines))
-    parsed = replace(parsed, xids=(*told, *parsed.xids))
+    parsed = replace(parsed, xids=(*xids, *parsed.xids))
     return parsed if parsed != kinds.KernelLog() else None
 
 
@@ -108,35 +110,39 @@ def rdma(paste: Paste) -> kinds.Rdma | None:
     """Return the ports that ibstat lists; None if none of them has a state."""
     ports: list[dict[str, str]] = []
     adapter: dict[str, str] = {}
-    for _, row, found in paste.each("ibstat") if paste.has("ibstat.device") else ():
+    for _, row, match in paste.each("ibstat") if paste.has("ibstat.device") else ():
         if row == "device":
-            adapter = {row: found[1]}
+            adapter = {row: match[1]}
         elif row == "port" and adapter:
-            ports.append({**adapter, row: found[1]})
+            ports.append({**adapter, row: match[1]})
         elif adapter:
-            (adapter if row == "kind" else ports[-1] if ports else {})[row] = found[1]
-    told = [{**port, "state": port["state"].upper()} for port in ports if "state" in port]
-    return kinds.Rdma(convert(told, tuple[kinds.RdmaPort, ...], strict=False)) if told else None
+            (adapter if row == "kind" else ports[-1] if ports else {})[row] = match[1]
+    with_state = [{**port, "state": port["state"].upper()} for port in ports if "state" in port]
+    return (
+        kinds.Rdma(convert(with_state, tuple[kinds.RdmaPort, ...], strict=False))
+        if with_state
+        else None
+    )
 
 
 def hung(paste: Paste) -> list[kinds.ErrorText]:
     """Return tasks that the kernel reports as hung with NVIDIA's modules in their trace, or that query the driver."""
-    for line, row, found in paste.each("hung_task"):
+    for line, row, task in paste.each("hung_task"):
         trace = (paste.line(number) for number in range(line, line + _TRACE))
         # a task that is only listed may be waiting briefly: its trace has to mention the driver
-        match = row == "blocked" and search("kernel.nvidia_task", found[0])
-        if match or any(search("kernel.in_nvidia", one) for one in trace):
-            text = f"{' '.join(found[0].split())} in the NVIDIA driver"
+        match = row == "blocked" and search("kernel.nvidia_task", task[0])
+        if match or any(search("kernel.in_nvidia", trace_line) for trace_line in trace):
+            text = f"{' '.join(task[0].split())} in the NVIDIA driver"
             return [kinds.ErrorText(text=text, where=f"line {line + 1}")]
     return []
 
 
 def module(paste: Paste, devices: Devices, *, on_disk: bool | None) -> kinds.NvidiaModule | None:
     """Return the state of the module if the text says whether it is loaded; else None."""
-    names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
+    names = {row["module"].replace("-", "_") for row in paste.all("lsmod.row")}
     cards = (device for device in devices if device.device_class.startswith("03"))
     drivers = [card.driver for card in cards if card.vendor == "10de"]
-    state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
+    state = next((name for name in _STATES if paste.has(f"kernel.{name}")), "")
     loaded = by_lsmod = _loaded(names, paste)
     if loaded is None and ("nvidia" in drivers or (drivers and None not in drivers)):
         loaded = "nvidia" in drivers
@@ -162,19 +168,25 @@ def module(paste: Paste, devices: Devices, *, on_disk: bool | None) -> kinds.Nvi
 def _loaded(names: set[str], paste: Paste) -> bool | None:
     if names:
         return bool(names - {"nouveau"})
-    empty = (one for one in paste.shown if not any(line.strip() for line in one.output[:1]))
-    requested = any(search("module_words.asked", one.command) for one in empty)
+    empty = (
+        executed
+        for executed in paste.shown
+        if not any(line.strip() for line in executed.output[:1])
+    )
+    requested = any(search("module_words.asked", executed.command) for executed in empty)
     return False if requested or paste.has("lsmod.head") else None
 
 
 def _on_disk(paste: Paste) -> bool | None:
     if paste.has("module.missing") or paste.has("module.file"):
         return paste.has("module.file")
-    built = {found["kernel"] for found in paste.all("module.dkms") if found["state"] == "installed"}
-    running = (one.output[:1] for one in paste.shown if one.command.startswith("uname"))
+    built_for = {row["kernel"] for row in paste.all("module.dkms") if row["state"] == "installed"}
+    running = (
+        executed.output[:1] for executed in paste.shown if executed.command.startswith("uname")
+    )
     requested = (search("module_words.kernel", line.strip()) for lines in running for line in lines)
     kernel = next(filter(None, requested), None) if paste.has("module.dkms") else None
-    return (kernel[1] or kernel[2]) in built if kernel else None
+    return (kernel[1] or kernel[2]) in built_for if kernel else None
 
 
 _MOST = 64
@@ -183,7 +195,7 @@ _MOST = 64
 def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
     """Return the GPUs that sycl-ls, xpu-smi or the bus lists; None if none can be used for training."""
     by_sycl, by_xpu_smi = paste.all("intel.sycl"), paste.all("intel.xpu_smi")
-    on_bus = [one for one in devices if one.vendor == "8086"]
+    on_bus = [gpu for gpu in devices if gpu.vendor == "8086"]
     if not (by_sycl or by_xpu_smi or on_bus):
         return None
     from tunedoctor.probes.gpus import is_supported, name_of  # noqa: PLC0415  few have such a GPU
@@ -198,12 +210,12 @@ def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
         names.setdefault(name_of(device[1]) if device else row["name"].strip())
         discrete |= device is not None and is_supported(device[1])
     discrete |= any(search("intel_words.discrete", name) for name in names)
-    for one in on_bus:
-        by_name = search("intel_words.discrete", one.name)
-        known = is_supported(one.device) if one.device else bool(by_name)
-        if known and not names:
-            names.setdefault(one.name or name_of(one.device))
-        discrete |= known
+    for gpu in on_bus:
+        by_name = search("intel_words.discrete", gpu.name)
+        usable = is_supported(gpu.device) if gpu.device else bool(by_name)
+        if usable and not names:
+            names.setdefault(gpu.name or name_of(gpu.device))
+        discrete |= usable
     if not names:
         return None
     level_zero = any(row["by"] == "level_zero" for row in by_sycl) if by_sycl else None
@@ -223,10 +235,10 @@ def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
     path = {node: f"/dev/dri/{node['path'].rpartition('/')[2]}" for node in nodes}
     renders = [node for node in nodes if "renderD" in node["path"]]
     return kinds.RocmStack(
-        kfd="denied" if any("kfd" in one["path"] for one in closed) else "not tried",
+        kfd="denied" if any("kfd" in node["path"] for node in closed) else "not tried",
         render_denied=tuple(path[render] for render in renders if render in closed),
         render_nodes=tuple(path[render] for render in renders),
-        groups_missing=tuple(dict.fromkeys(one["name"] for one in closed)),
+        groups_missing=tuple(dict.fromkeys(node["name"] for node in closed)),
         dxg=None,
     )
 
@@ -250,26 +262,26 @@ Told = dict[str, Any]
 
 def agents(paste: Paste) -> list[Told]:
     """Return the GPUs that rocminfo lists, in order."""
-    found: list[dict[str, str]] = []
+    gpus: list[dict[str, str]] = []
     targets: list[str] = []
-    agent, named = dict[str, str](), True  # of the lines that follow; was it named?
-    told = "ame:" in paste.text or "gfx" in paste.text
-    for _, row, match in paste.each("rocminfo") if told else ():
+    agent, has_name = dict[str, str](), True  # of the lines that follow; was it named?
+    relevant = "ame:" in paste.text or "gfx" in paste.text
+    for _, row, match in paste.each("rocminfo") if relevant else ():
         if row == "agent":
-            agent, named = {}, False
+            agent, has_name = {}, False
         elif row == "isa":
             targets.append(match["isa"])
         elif row == "name":
             gfx = search("amd_words.gfx", match["said"].strip())
             # a processor: the following lines do not belong to the GPU before it; only its heading starts another agent
-            agent, named = {} if named or not gfx else agent, True
-            if gfx and len(found) < _MOST_GPUS:
+            agent, has_name = {} if has_name or not gfx else agent, True
+            if gfx and len(gpus) < _MOST_GPUS:
                 agent["gfx"] = gfx[0]
-                found.append(agent)
+                gpus.append(agent)
         elif agent:
             for name, value in match.groupdict().items():
                 agent.setdefault(name, value)
-    return [_gpu_fields(one) for one in found] or [
+    return [_gpu_fields(gpu) for gpu in gpus] or [
         {"gfx": target} for target in dict.fromkeys(targets)
     ]
 
@@ -277,13 +289,13 @@ def agents(paste: Paste) -> list[Told]:
 def properties(paste: Paste) -> list[Told]:
     """Return the devices as torch prints them: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
     lines = paste.all("amd_properties", longest=_LONGEST)
-    each = (one for found in lines for one in found.re.finditer(found.string))
-    return [_gpu_fields(one.groupdict("")) for one in each][:_MOST_GPUS]
+    each = (match for line in lines for match in line.re.finditer(line.string))
+    return [_gpu_fields(match.groupdict("")) for match in each][:_MOST_GPUS]
 
 
 def by_system(paste: Paste) -> dict[int, Told]:
     """Return GPU number -> fields from rocm-smi or amd-smi; {} if there is no such output."""
-    found: dict[int, dict[str, str]] = {}
+    by_number: dict[int, dict[str, str]] = {}
     current = -1
     tables = ["rocm_smi"]
     if '"card' in paste.text or '"gpu' in paste.text:
@@ -292,33 +304,35 @@ def by_system(paste: Paste) -> dict[int, Told]:
             [part for line in paste.lines for part in shape("piece.json").split(line[:_LONGEST])]
         )
     for hit in paste.each(*tables):
-        told = hit.found.groupdict()
+        values = hit.found.groupdict()
         if hit.row == "model_row":  # the name is on the next line
             below = search("rocm_smi_next.model_row", paste.line(hit.line + 1))
-            told |= below.groupdict() if below else {}
-        number = int(told.pop("gpu", None) or current)
+            values |= below.groupdict() if below else {}
+        number = int(values.pop("gpu", None) or current)
         if hit.row in ("card", "gpu", "gpu_json"):
             current = number
-        label, value = told.pop("label", ""), told.pop("value", "")
+        label, value = values.pop("label", ""), values.pop("value", "")
         if label:  # "VRAM Total Memory (B)"
             name, _, unit = label.lower().partition(" (")
-            told[name.strip()] = f"{value} {unit}"
+            values[name.strip()] = f"{value} {unit}"
         if 0 <= number < _MOST_GPUS:
-            found[number] = {**told, **found.get(number, {})}
-    return {number: told for number in sorted(found) if (told := _gpu_fields(found[number]))}
+            by_number[number] = {**values, **by_number.get(number, {})}
+    return {
+        number: values for number in sorted(by_number) if (values := _gpu_fields(by_number[number]))
+    }
 
 
-def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
+def gpu_of(values: Told, index: int) -> kinds.AmdGpu | None:
     """Return the fact; None if neither a gfx name nor a product is known."""
-    device, memory, known = told.get("device", ""), told.get("memory"), told.get("gfx", "")
-    name = told.get("name", "")
+    device, memory, gfx_name = values.get("device", ""), values.get("memory"), values.get("gfx", "")
+    name = values.get("name", "")
     if device and not name:
         from tunedoctor.probes.amd import name_of  # noqa: PLC0415  seldom needed, and dear
 
         name = name_of(device, memory or 0)
     inner = search("piece.inner", name)  # "Arcturus GL-XL [Instinct MI100]"
     by_name = amd_gfx_by_name(name) or (amd_gfx_by_name(inner[1]) if inner else "")
-    gfx = known or amd_gfx(device) or by_name
+    gfx = gfx_name or amd_gfx(device) or by_name
     if not gfx and not name:
         return None
     of_cpu = search("amd_words.of_cpu", name) and not gfx.startswith(("gfx9", "gfx12"))
@@ -326,29 +340,31 @@ def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
         index=index,
         gfx=gfx,
         name=name,
-        slot=told.get("slot", ""),
+        slot=values.get("slot", ""),
         memory_total=memory,
-        integrated="apu" in told or named_as("amd_integrated", gfx) or bool(of_cpu),
+        integrated="apu" in values or named_as("amd_integrated", gfx) or bool(of_cpu),
     )
 
 
 def _gpu_fields(values: Mapping[str, str]) -> Told:
-    return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
+    return {field: value for field, value in fields_of("amd_gpu", values).items() if value}
 
 
 def rocm(paste: Paste) -> list[Fact]:
     """Return AmdGpus, RocmStack and Host (for WSL), as far as the lines show them. Never raises."""
     listed = agents(paste)
     facts, kfd = _stack(paste, agents=bool(listed))
-    told = listed or properties(paste)
+    gpus = listed or properties(paste)
     system = list(by_system(paste).values())
-    if len(told) == len(system):  # both have the same number
-        told = [{**other, **one} for one, other in zip(told, system, strict=True)]
-    elif not told and kfd not in ("no memory", "refused", "missing"):
+    if len(gpus) == len(system):  # both have the same number
+        gpus = [{**base, **extra} for extra, base in zip(gpus, system, strict=True)]
+    elif not gpus and kfd not in ("no memory", "refused", "missing"):
         # if tools that read /sys list a GPU, but rocminfo does not, the compute driver does not offer it
-        told = system
-    gpus = tuple(gpu for at, one in enumerate(told) if (gpu := gpu_of(one, at)) is not None)
-    return [*facts, kinds.AmdGpus(gpus=gpus)] if gpus else facts
+        gpus = system
+    amd_gpus = tuple(
+        gpu for at, gpu_fields in enumerate(gpus) if (gpu := gpu_of(gpu_fields, at)) is not None
+    )
+    return [*facts, kinds.AmdGpus(gpus=amd_gpus)] if amd_gpus else facts
 
 
 def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
@@ -361,8 +377,8 @@ def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
         kfd = table("outputs")["kfd_errors"].get(refused, "refused")
     elif not wsl:
         kfd = "missing" if paste.has("kfd.missing") else "ok" if agents else kfd
-    said = " ".join(hit.found[1] for hit in paste.each("rocm_groups"))
-    groups = "".join(c if c.isalnum() or c == "_" else " " for c in said).split()
+    text = " ".join(hit.found[1] for hit in paste.each("rocm_groups"))
+    groups = "".join(c if c.isalnum() or c == "_" else " " for c in text).split()
     version, driver = _version(paste), paste.first("amd_driver")
     facts: list[Fact] = []
     if kfd != "not tried" or groups or version or driver or wsl:
@@ -375,9 +391,9 @@ def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
 
 
 def _version(paste: Paste) -> str:
-    for line, row, found in paste.each("rocm_version"):
+    for line, row, match in paste.each("rocm_version"):
         if row != "asked":
-            return found[1]
+            return match[1]
         if bare := search("amd_words.bare_version", paste.line(line + 1)):
             return bare[1]
     return ""

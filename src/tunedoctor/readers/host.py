@@ -32,44 +32,54 @@ def _search(name: str, text: str) -> re.Match[str] | None:
 
 def family_of(text: str) -> Os | None:
     """Return the family of the system that a text names, None if it names none."""
-    found: Os | None = next((family for family in _FAMILIES if _search(family, text)), None)
-    return "linux" if found == "windows" and _search("in_windows", text) else found
+    family: Os | None = next((family for family in _FAMILIES if _search(family, text)), None)
+    return "linux" if family == "windows" and _search("in_windows", text) else family
 
 
-def host(said: Collected) -> kinds.Host | None:
+def host(collected: Collected) -> kinds.Host | None:
     """Return the Host from all values about the system; None if there are none."""
-    named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
-    named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
-    macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))
-    named += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
-    texts = [one.value for one in said.all("platform", "kernel")]
-    platforms = [told(one) for one in texts if _search("platform", one.strip())]
-    build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
+    systems = [
+        v
+        for entry in collected.all("os")
+        if family_of(v := _system(entry.value, typed=entry.typed))
+    ]
+    systems.sort(key=lambda name: name.lower() in ("linux", *_FAMILIES))
+    macs = (told(entry.value) for entry in collected.all("machine", "model", "gpu", "cpu"))
+    systems += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
+    texts = [entry.value for entry in collected.all("platform", "kernel")]
+    platforms = [told(text) for text in texts if _search("platform", text.strip())]
+    build, version, python = (
+        collected.first("windows_build"),
+        collected.first("mac"),
+        collected.first("python"),
+    )
     mac = version and shape("system.mac_release").match(version)
     numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
-    both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
+    both = " ".join([*systems[:2], *platforms[:3], *numbers]).strip()
     family = family_of(both) or family_of(python if "[" in python else "")
-    machines = _search("linux_machine", said.first("machine"))
-    named_too = " ".join(one.value for one in said.all("model", "gpu", "os"))
-    jetson = _search("tegra", f"{both} {named_too}") or "jetpack" in named_too.lower()
+    machines = _search("linux_machine", collected.first("machine"))
+    devices = " ".join(entry.value for entry in collected.all("model", "gpu", "os"))
+    jetson = _search("tegra", f"{both} {devices}") or "jetpack" in devices.lower()
     model = "NVIDIA Jetson" if jetson else ""
-    shown = platforms or machines or said.first("libc") or model
-    if _of_wsl(said) or (family is None and shown):
+    is_linux = platforms or machines or collected.first("libc") or model
+    if _of_wsl(collected) or (family is None and is_linux):
         family = "linux"
     if family is None:
         return None
     platform = platforms[0][:120] if platforms else ""
     kernel = search("system.kernel", platform)
-    machine = _machine(both, python, said)
-    translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
+    machine = _machine(both, python, collected)
+    translated = machine == "x86_64" or any(
+        "x86_64" in platform_text for platform_text in platforms
+    )
     # under Rosetta the processor can be called VirtualApple
-    apple = any(v.value.startswith(("Apple", "VirtualApple")) for v in said.all("cpu", "gpu"))
+    apple = any(v.value.startswith(("Apple", "VirtualApple")) for v in collected.all("cpu", "gpu"))
     rosetta = family == "macos" and translated and (machine == "arm64" or apple)
     distro = _search("distribution", both) if family == "linux" else None
-    libc = _libc(said, both, distro) if family == "linux" else None
+    libc = _libc(collected, both, distro) if family == "linux" else None
     return kinds.Host(
         os=family,
-        name=_name(family, named[0] if named else "", both),
+        name=_name(family, systems[0] if systems else "", both),
         distro=table("labels")["distribution_ids"].get(distro[1], distro[1]) if distro else "",
         distro_version=(distro[2] or "") if distro else "",
         kernel=kernel[1] if kernel else platform,
@@ -77,17 +87,17 @@ def host(said: Collected) -> kinds.Host | None:
         libc=libc[0] if libc else "",
         libc_version=libc[1] if libc else "",
         macos_version=_mac_version(both) if family == "macos" else "",
-        wsl=_wsl(both, said),
+        wsl=_wsl(both, collected),
         model=model,
         rosetta=rosetta,
     )
 
 
 def _libc(
-    said: Collected, both: str, distro: re.Match[str] | None
+    collected: Collected, both: str, distro: re.Match[str] | None
 ) -> tuple[Literal["glibc", "musl", ""], str]:
     """Return the C library and its version; if the text only names the system's release, the version it ships."""
-    match = _search("libc", said.first("libc")) or _search("libc", both)
+    match = _search("libc", collected.first("libc")) or _search("libc", both)
     if match and match[1] == "musl":
         return "musl", match[2] or ""
     # an older one is a symbol version, which builds of Python report in platform.platform()
@@ -99,8 +109,8 @@ def _libc(
     return ("glibc", plain) if plain else ("", "")
 
 
-def _name(family: Os, told_: str, both: str) -> str:
-    name = shape("system.of_machine").sub("", told_)[:80]
+def _name(family: Os, system: str, both: str) -> str:
+    name = shape("system.of_machine").sub("", system)[:80]
     if family == "windows":
         build, edition = search("system.build", both), search("system.edition", name)
         if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
@@ -119,20 +129,20 @@ def _system(value: str, *, typed: bool) -> str:
     return "" if prose else plain
 
 
-def _machine(both: str, python: str, said: Collected) -> str:
-    for text in (both, *(one.value for one in said.all("machine")), python):
+def _machine(both: str, python: str, collected: Collected) -> str:
+    for text in (both, *(entry.value for entry in collected.all("machine")), python):
         if match := _search("machine", text):
             name = match[1].replace("x86-64", "x86_64")
             return "x86_64" if name == "i386" and _search("macos", both) else name
     if _search("intel_mac", both):
         return "x86_64"
-    chips = " ".join(one.value for one in said.all("cpu", "gpu", "os", "model", "machine"))
+    chips = " ".join(entry.value for entry in collected.all("cpu", "gpu", "os", "model", "machine"))
     return "arm64" if _search("arm_chip", chips) else ""
 
 
-def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
-    answers = [one.value for one in said.all("wsl") if yes_or_no(one.value) is not False]
-    low, number = both.lower(), _of_wsl(said)
+def _wsl(both: str, collected: Collected) -> Literal[0, 1, 2]:
+    answers = [entry.value for entry in collected.all("wsl") if yes_or_no(entry.value) is not False]
+    low, number = both.lower(), _of_wsl(collected)
     if number:
         return number
     if match := _search("wsl", " ".join([both, *(f"wsl {answer}" for answer in answers)])):
@@ -142,11 +152,11 @@ def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
     return 0
 
 
-def _of_wsl(said: Collected) -> Literal[0, 1, 2]:
-    build = said.first("windows_build").rpartition(".")[2]
-    if said.all("wsl_word") and build and int(build) < _WSL_2:
+def _of_wsl(collected: Collected) -> Literal[0, 1, 2]:
+    build = collected.first("windows_build").rpartition(".")[2]
+    if collected.all("wsl_word") and build and int(build) < _WSL_2:
         return 1
-    return {"1": 1, "2": 2}.get(said.first("wsl_list"), 0)  # type: ignore[return-value]
+    return {"1": 1, "2": 2}.get(collected.first("wsl_list"), 0)  # type: ignore[return-value]
 
 
 def _mac_version(both: str) -> str:
@@ -164,11 +174,11 @@ _WORDS = 3
 """Most words of a variable's value: a longer one is prose about it."""
 
 
-def filled(said: Collected) -> list[Fact]:
+def filled(collected: Collected) -> list[Fact]:
     """Return the facts from labels; in the table, "NAME=WORD" means WORD if NAME is present, "NAME=" its value."""
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
-        value = said.value(key) if "fills" in row else None
+        value = collected.value(key) if "fills" in row else None
         if value is not None:
             fact, _, field = row["fills"].partition(".")
             rows.setdefault(fact, {}).setdefault(field, value)
@@ -184,27 +194,27 @@ def filled(said: Collected) -> list[Fact]:
     return result
 
 
-def variables(said: Collected, shown: int) -> list[Fact]:
+def variables(collected: Collected, visible: int) -> list[Fact]:
     """Return the Environment from "NAME=value" and "NAME: value"; irrelevant names are left out.
 
     `shown`: number of GPUs that torch counted, from 0, if the report lists those; then numbers of other GPUs mean
     nothing. 0 if the report lists all GPUs.
     """
-    found: dict[str, str] = {}
+    values_by_name: dict[str, str] = {}
     # set in the shell, but not exported
-    missing = tuple(one.value for one in said.all("not exported"))
-    for key in said.beginning("env "):
+    missing = tuple(entry.value for entry in collected.all("not exported"))
+    for key in collected.beginning("env "):
         name = key.removeprefix("env ")
-        values = (one.value.strip().strip("\"'") for one in said.all(key))
+        values = (entry.value.strip().strip("\"'") for entry in collected.all(key))
         value = next((value for value in values if _is_value(value)), None)
         if value is not None and not any(part in name for part in missing):
-            found[name] = value[:_LONGEST_VALUE]
-    for name in _VISIBLE & found.keys() if shown else ():
-        numbers = [int(n) for n in shape("system.numbers").findall(found[name][:200])]
-        if numbers and max(numbers) >= shown:
-            del found[name]
-    taken = environment(variables=found)
-    return [taken] if taken.variables or missing else []
+            values_by_name[name] = value[:_LONGEST_VALUE]
+    for name in _VISIBLE & values_by_name.keys() if visible else ():
+        numbers = [int(n) for n in shape("system.numbers").findall(values_by_name[name][:200])]
+        if numbers and max(numbers) >= visible:
+            del values_by_name[name]
+    fact = environment(variables=values_by_name)
+    return [fact] if fact.variables or missing else []
 
 
 def _is_value(text: str) -> bool:

@@ -19,8 +19,8 @@ from tunedoctor.readers.paste import Paste, shape
 
 def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDistribution]:
     """Yield the packages and the broken distributions in all such messages."""
-    for said in text.said("there"):
-        fields = said.fields
+    for message in text.said("there"):
+        fields = message.fields
         wants = (
             ledger.normalised(fields["wants"]) + ledger.compact(fields.get("spec", ""))
             if "wants" in fields
@@ -30,7 +30,7 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
         for name, version in listed or [(fields["name"], fields["version"])]:
             if version[:1].isdigit():
                 yield ledger.Entry(
-                    said.line,
+                    message.line,
                     ledger.normalised(name),
                     version.rstrip(".-"),
                     installer=fields.get("installer", ""),
@@ -42,12 +42,12 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
     yield from map(_broken, text.said("broken"))
 
 
-def _broken(said: ledger.Said) -> kinds.BrokenDistribution:
-    if name := ledger.normalised(said.fields.get("name", "")):
-        return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
+def _broken(message: ledger.Said) -> kinds.BrokenDistribution:
+    if name := ledger.normalised(message.fields.get("name", "")):
+        return kinds.BrokenDistribution(name=name, problem="no version", detail=message.text)
     # pip omits the first letter and prints a dash: "-orch" is left of torch, and the folder is ~orch
-    folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
-    return kinds.BrokenDistribution(folder, "leftover", folder, location=said.fields["place"])
+    folder = "~" + message.fields["rest"].removeprefix("-").partition("-")[0]
+    return kinds.BrokenDistribution(folder, "leftover", folder, location=message.fields["place"])
 
 
 _MOST = 200
@@ -55,23 +55,31 @@ _MOST = 200
 
 def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
     """Return one refusal for each requirement, combined from several lines."""
-    found: dict[tuple[str, str], kinds.Refusal] = {}
-    for one in _each(text):
-        before = found.get((one.name, one.specifier))
-        found[one.name, one.specifier] = one if before is None else _filled(before, one)
-    requested = {said.fields["index"] for said in text.said("variant")} if found else set()
+    refusals: dict[tuple[str, str], kinds.Refusal] = {}
+    for refusal in _each(text):
+        earlier = refusals.get((refusal.name, refusal.specifier))
+        refusals[refusal.name, refusal.specifier] = (
+            refusal if earlier is None else _filled(earlier, refusal)
+        )
+    requested = {message.fields["index"] for message in text.said("variant")} if refusals else set()
     index = requested.pop() if len(requested) == 1 else ""
     # uv does not name the index: it is that of a variant, if the text requests only that one
-    bare = {key for key, one in found.items() if one.installer == "uv" and one.offered is None}
-    found |= {key: replace(found[key], index=found[key].index or index) for key in bare}
-    return tuple(found.values())
+    without_index = {
+        key
+        for key, refusal in refusals.items()
+        if refusal.installer == "uv" and refusal.offered is None
+    }
+    refusals |= {
+        key: replace(refusals[key], index=refusals[key].index or index) for key in without_index
+    }
+    return tuple(refusals.values())
 
 
 def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
-    said = [one.fields for one in text.said("refused")]
-    rows = [one.fields for one in text.said("floor")] if said else []
+    refused_fields = [message.fields for message in text.said("refused")]
+    rows = [message.fields for message in text.said("floor")] if refused_fields else []
     floors = [(row["version"], ledger.compact(row["spec"])) for row in rows][:_MOST]
-    for fields in said:
+    for fields in refused_fields:
         file = fields.get("file", "")
         name, version = (
             ledger.version_of_wheel(file) if file else (fields["name"], fields.get("version"))
@@ -82,17 +90,19 @@ def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
         tags = tuple(part.strip(" `") for part in fields.get("tags", "").split(",") if part)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
         each = (part.strip() for part in fields.get("offered", "").split(","))
-        versions = tuple(one for one in each if one[:1].isdigit())  # "2.0.0, 2.0.1", "none"
+        versions = tuple(part for part in each if part[:1].isdigit())  # "2.0.0, 2.0.1", "none"
         offered = versions if "offered" in fields or tags else None
         near = floors if fields["installer"] == "pip" else []
-        own = tuple(one for one in near if spec in ("", f"=={one[0]}") or not offered)
+        matching_floors = tuple(
+            floor for floor in near if spec in ("", f"=={floor[0]}") or not offered
+        )
         yield msgspec.convert(
             {
                 "name": ledger.normalised(name),
                 "specifier": spec,
-                "reason": _reason(fields, spec, offered, own),
+                "reason": _reason(fields, spec, offered, matching_floors),
                 "offered": offered,
-                "python_floors": own,
+                "python_floors": matching_floors,
                 "tag": fields.get("tag", ""),
                 "wheel_tags": tags or of_file,
                 "index": fields.get("index", ""),
@@ -120,11 +130,11 @@ def _reason(
     return "unknown" if offered is None else "version" if offered else "nothing"
 
 
-def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
+def _filled(earlier: kinds.Refusal, later: kinds.Refusal) -> kinds.Refusal:
     return replace(
-        filled(one, other),
-        offered=other.offered if one.offered is None else one.offered,
-        wheel_tags=tuple(dict.fromkeys((*one.wheel_tags, *other.wheel_tags))),
+        filled(earlier, later),
+        offered=later.offered if earlier.offered is None else earlier.offered,
+        wheel_tags=tuple(dict.fromkeys((*earlier.wheel_tags, *later.wheel_tags))),
     )
 
 
@@ -163,8 +173,8 @@ def surroundings(text: ledger.Text) -> list[kinds.Fact]:
     versions: list[str] = []
     free: set[str] = set()
     prefix, narrow = "", False
-    for said in text.said("runs"):
-        fields = said.fields
+    for message in text.said("runs"):
+        fields = message.fields
         if "fetched" in fields and refused:
             continue
         digits = fields.get("digits", "")
@@ -178,21 +188,21 @@ def surroundings(text: ledger.Text) -> list[kinds.Fact]:
             # glibc and macOS in a wheel's tag are minimum versions, not those of the machine
             host = replace(host, name=_NAMES[host.os], libc="", libc_version="", macos_version="")
         hosts += [host] if host is not None else []
-    one = len({(host.os, host.machine) for host in hosts}) == 1
-    told = max(hosts, key=lambda h: (h.libc, h.macos_version)) if one else None
-    facts: list[kinds.Fact] = [told] if told is not None else []
-    bits = 32 if narrow or (told is not None and told.machine in _NARROW) else 64
+    agree = len({(host.os, host.machine) for host in hosts}) == 1
+    described = max(hosts, key=lambda h: (h.libc, h.macos_version)) if agree else None
+    facts: list[kinds.Fact] = [described] if described is not None else []
+    bits = 32 if narrow or (described is not None and described.machine in _NARROW) else 64
     minors = Counter(".".join(version.split(".")[:2]) for version in versions)
     exact = max(versions, key=lambda v: v.count(".")) if len(minors) == 1 else ""
     if exact or bits == 32:
-        windows = told is not None and told.os == "windows"
+        windows = described is not None and described.os == "windows"
         facts.append(
             kinds.Interpreter(
                 executable="",
                 version=exact,
                 bits=bits,
                 free_threaded=any(exact.startswith(version) for version in free),
-                machine=told.machine if told is not None else "",
+                machine=described.machine if described is not None else "",
                 platform="win32" if bits == 32 and windows else "",
                 prefix=prefix if prefix.startswith(("/", "~")) or prefix[1:2] == ":" else "",
             )
@@ -214,30 +224,40 @@ def read(paste: Paste) -> list[kinds.Fact]:
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
     errors = tuple(
-        kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
-        for said in text.said("error")
-        if "wrapped" not in said.fields or said.last > said.line
+        kinds.ErrorText(text=message.text, where=f"line {message.line + 1}")
+        for message in text.said("error")
+        if "wrapped" not in message.fields or message.last > message.line
     )
     facts += [kinds.Errors(errors=errors[:MOST])] if errors else []
     return [*facts, *surroundings(text)]
 
 
 def _facts(
-    told: list[ledger.Statement], lines: Sequence[str], text: ledger.Text
+    statements: list[ledger.Statement], lines: Sequence[str], text: ledger.Text
 ) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = []
-    last = ledger.final_state(one for one in told if isinstance(one, ledger.Entry))
-    broken = dict.fromkeys(one for one in told if isinstance(one, kinds.BrokenDistribution))
-    wanted = dict.fromkeys(one for one in told if isinstance(one, kinds.Requirement))
-    state = {name: one for name, one in last.items() if not one.removed}
+    last = ledger.final_state(
+        statement for statement in statements if isinstance(statement, ledger.Entry)
+    )
+    broken = dict.fromkeys(
+        statement for statement in statements if isinstance(statement, kinds.BrokenDistribution)
+    )
+    requirements = dict.fromkeys(
+        statement for statement in statements if isinstance(statement, kinds.Requirement)
+    )
+    state = {name: entry for name, entry in last.items() if not entry.removed}
     if state or broken:
         rows = list(state.items())[:MOST]
         facts.append(
             kinds.Packages(
-                distributions=tuple(one.distribution for _, one in rows),
+                distributions=tuple(entry.distribution for _, entry in rows),
                 broken=tuple(broken)[:MOST],
                 # torch has another name in conda
-                conda={"pytorch" if n == "torch" else n: one.conda for n, one in rows if one.conda},
+                conda={
+                    "pytorch" if name == "torch" else name: entry.conda
+                    for name, entry in rows
+                    if entry.conda
+                },
                 in_memory=in_memory(lines, text, state),
                 complete=False,
             )
@@ -247,7 +267,7 @@ def _facts(
         facts.append(build)
     elif "torch" not in state and "torch" in last:
         facts.append(NoTorch(why="the text says that torch is not installed"))
-    facts += [one for one in told if isinstance(one, kinds.Interpreter)]
-    if wanted:
-        facts.append(kinds.Wanted(requirements=tuple(wanted)[:MOST]))
+    facts += [statement for statement in statements if isinstance(statement, kinds.Interpreter)]
+    if requirements:
+        facts.append(kinds.Wanted(requirements=tuple(requirements)[:MOST]))
     return facts

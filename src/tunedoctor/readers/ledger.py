@@ -86,10 +86,10 @@ class Text(NamedTuple):
         for row, always in _rows()[fact]:
             if not possible(row, self.text) or always.get("within", "") not in self.text:
                 continue
-            for found in row.finditer(self.text):
-                slots = {slot: told for slot, told in found.groupdict().items() if told is not None}
-                first, last = self.line(found.start()), self.line(found.end() - 1)
-                yield Said(first, last, found[0].strip(), {**always, **slots})
+            for match in row.finditer(self.text):
+                slots = {slot: text for slot, text in match.groupdict().items() if text is not None}
+                first, last = self.line(match.start()), self.line(match.end() - 1)
+                yield Said(first, last, match[0].strip(), {**always, **slots})
 
 
 def joined(lines: Sequence[str]) -> Text:
@@ -167,8 +167,8 @@ class Entry(NamedTuple):
     @property
     def distribution(self) -> Distribution:
         """The distribution that it describes."""
-        told = self._asdict()
-        return Distribution(**{name: told[name] for name in _TOLD})
+        fields = self._asdict()
+        return Distribution(**{name: fields[name] for name in _TOLD})
 
 
 _TOLD = ("name", "version", "installer", "location", "requires", "editable")

@@ -23,15 +23,15 @@ _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
 
 def in_forms(paste: Paste) -> Iterator[names.Said]:
     """Yield the values in lines of a known form, then those in rows of versions."""
-    for line, row, found in paste.each("forms", longest=_LONGEST_FORM):
-        for name, value in found.groupdict().items():
+    for line, row, match in paste.each("forms", longest=_LONGEST_FORM):
+        for name, value in match.groupdict().items():
             if value is not None:
-                yield from (one._replace(line=line) for one in _of_form(name, value, row))
-    seen: set[str] = set()
+                yield from (entry._replace(line=line) for entry in _of_form(name, value, row))
+    rows: set[str] = set()
     for number, text in enumerate(paste.lines):
-        if _SHORTEST <= len(text) <= _LONGEST_ROW and text not in seen:
-            seen.add(text)
-            yield from (one._replace(line=number) for one in _row(text))
+        if _SHORTEST <= len(text) <= _LONGEST_ROW and text not in rows:
+            rows.add(text)
+            yield from (entry._replace(line=number) for entry in _row(text))
 
 
 def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
@@ -41,9 +41,9 @@ def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
         if _SHORTEST <= len(line) <= _LONGEST and not line.isspace():
             # this CUDA version is the driver's, not torch's
             of_driver = "NVIDIA-SMI" in line
-            for one in place.named(line):
-                if one.key != "cuda_plain" or not of_driver:
-                    yield one._replace(line=number)
+            for entry in place.named(line):
+                if entry.key != "cuda_plain" or not of_driver:
+                    yield entry._replace(line=number)
 
 
 class _Place:
@@ -59,18 +59,18 @@ class _Place:
         below = self._title
         if self._enters(line):
             return
-        if below and (one := _pair(below, line, "")):
-            yield one._replace(typed=True)
+        if below and (entry := _pair(below, line, "")):
+            yield entry._replace(typed=True)
         yield from self._listed(line)
         if "MIG" in line and search("line.mig", line):
             yield names.Said("mig", line.strip(), self._gpu)
         if (self._section, line) in self._seen:  # repeats an earlier line
             return
         self._seen.add((self._section, line))
-        for one in _segments(line, self._section):
-            yield one
-            self._gpu = one.gpu if one.gpu.isdigit() else self._gpu
-            if one.key == "torch" and not one.typed:
+        for entry in _segments(line, self._section):
+            yield entry
+            self._gpu = entry.gpu if entry.gpu.isdigit() else self._gpu
+            if entry.key == "torch" and not entry.typed:
                 # rows that are indented more than torch's describe its build, as in bitsandbytes' report
                 self._section, self._depth = "pytorch", _depth(line) + 1
 
@@ -119,22 +119,24 @@ def _without(row: str, line: str) -> str:
 
 def _segments(line: str, section: str) -> list[names.Said]:
     """Return several names in one line, as "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
-    known = names.names_in(line)
-    if not known and not section and "_" not in line:
+    count = names.names_in(line)
+    if not count and not section and "_" not in line:
         return []
     whole = _of_line(line, section)
-    if (known == 1 and "_" not in line) or len(line) > _LONGEST_SEGMENTED:
+    if (count == 1 and "_" not in line) or len(line) > _LONGEST_SEGMENTED:
         return whole
     parts = [part for part in shape("line.segments").split(line.strip())[:16] if part.strip()]
-    said = [one for part in parts for one in _of_line(part, section)] if len(parts) > 1 else []
-    return said if len({one.key for one in said}) > 1 or not whole else whole
+    entries = (
+        [entry for part in parts for entry in _of_line(part, section)] if len(parts) > 1 else []
+    )
+    return entries if len({one.key for one in entries}) > 1 or not whole else whole
 
 
 def _of_line(line: str, section: str) -> list[names.Said]:
     text = headless(line)
     if match := search("line.split", text):
-        if said := _pair(match["name"].strip(), match["value"], section):
-            return [said]
+        if entry := _pair(match["name"].strip(), match["value"], section):
+            return [entry]
         if match["colon"] and not text[match.end("colon") :][:1].isdigit():  # not a time
             return []
     return _typed(text)
@@ -199,14 +201,18 @@ def _row(line: str) -> Sequence[names.Said]:
     parts = [part for part in shape("line.dividers").split(plain) if part][:_MOST_PARTS]
     if len(parts) > 1 and all(shape("line.target").fullmatch(part.strip()) for part in parts):
         return ()  # what a build has code for; names of targets alone describe no machine
-    said: list[names.Said] = []
+    entries: list[names.Said] = []
     for part in parts:
-        one = _fragment(part) or _versioned(part)
-        if one is not None:
-            said.append(one)
+        entry = _fragment(part) or _versioned(part)
+        if entry is not None:
+            entries.append(entry)
         elif not search("line.neutral", part):
             return ()
-    return said if len(said) > 1 or (len(parts) == 1 and said and said[0].key == "os") else ()
+    return (
+        entries
+        if len(entries) > 1 or (len(parts) == 1 and entries and entries[0].key == "os")
+        else ()
+    )
 
 
 def _versioned(part: str) -> names.Said | None:
@@ -214,8 +220,8 @@ def _versioned(part: str) -> names.Said | None:
     if match is None or not names.version(match["value"]):
         return None
     key = names.key_of(match["name"].strip())[0]
-    known = key in ("torch", "python", "driver") or key.startswith("library ")
-    return names.Said(key, match["value"]) if known else None
+    expected = key in ("torch", "python", "driver") or key.startswith("library ")
+    return names.Said(key, match["value"]) if expected else None
 
 
 def _fragment(part: str) -> names.Said | None:

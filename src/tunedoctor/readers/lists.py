@@ -69,9 +69,9 @@ def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
     for block in _blocks(lines):
         last = block.before.rpartition("\n")[2]
         if block.rows[0].shape == "row":
-            found = list(_table(block))
-            yield from found
-            if block.kind == "conda" or any(one.conda for one in found):
+            entries = list(_table(block))
+            yield from entries
+            if block.kind == "conda" or any(entry.conda for entry in entries):
                 python = next((row.version for row in block.rows if row.name == "python"), python)
         elif not shape("neither").search(last):
             if _is_asked(block, last, refused):
@@ -169,8 +169,8 @@ def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
     return bool(shape("file").search(block.before) or shape("install").search(last))
 
 
-def _requirement_of(one: Row) -> Requirement | None:
-    match = shape("loose").match(one.text)
+def _requirement_of(row: Row) -> Requirement | None:
+    match = shape("loose").match(row.text)
     name, spec = (normalised(match["name"]), match["spec"] or "") if match else ("", "")
     if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
         return None
@@ -180,14 +180,14 @@ def _requirement_of(one: Row) -> Requirement | None:
 def _frozen(block: Block) -> Iterator[Entry]:
     """Yield the packages of a freeze; a single line counts if it names the stack or follows such a command."""
     exact = [row for row in block.rows if row.shape in _EXACT]
-    pinned = [one for one in exact if one.shape != "typed"]
-    several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
+    plain = [row for row in exact if row.shape != "typed"]
+    several = len(plain) >= 3 or (plain and shape("freeze").search(block.before) is not None)
     if not several and not any(known(one.name) for one in exact):
         return
-    for one in exact:
-        if one.shape != "typed" or known(one.name):
+    for row in exact:
+        if row.shape != "typed" or known(row.name):
             yield Entry(
-                one.line, one.name, one.told("version"), "" if one.shape == "typed" else "pip"
+                row.line, row.name, row.told("version"), "" if row.shape == "typed" else "pip"
             )
 
 
@@ -248,10 +248,10 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
     """Return the libraries for which an import reported another version than `state`, the result of lists."""
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
-    for held in text.said("held"):
-        old, new = held.fields["version"], held.fields["installed"]
+    for message in text.said("held"):
+        old, new = message.fields["version"], message.fields["installed"]
         if old != new:
-            package = normalised(held.fields["name"])
+            package = normalised(message.fields["name"])
             return (InMemory(name=package, version=old, installed=new, notebook=True),)
     last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST_TYPED])), default=-1)
     versions: dict[str, tuple[str, int]] = {}
@@ -263,14 +263,24 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
             files[name] = answer.value
         elif kind in ("library", "torch") and (version := version_in(answer.value)):
             versions[name] = version, answer.line
-    found: list[InMemory] = []
+    in_memory: list[InMemory] = []
     for name, (version, line) in versions.items():
         entry = state.get(name)
-        told = entry and not entry.weak and (entry.conda.partition(" ")[0] or entry.version)
-        if told and line > last and version.partition("+")[0] != told.partition("+")[0]:
-            there = bool(shape("notebook").match(lines[line][:_LONGEST_TYPED]))
-            found.append(InMemory(name, version, told, file=files.get(name, ""), notebook=there))
-    return tuple(found)
+        listed_version = (
+            entry and not entry.weak and (entry.conda.partition(" ")[0] or entry.version)
+        )
+        if (
+            listed_version
+            and line > last
+            and version.partition("+")[0] != listed_version.partition("+")[0]
+        ):
+            in_notebook = bool(shape("notebook").match(lines[line][:_LONGEST_TYPED]))
+            in_memory.append(
+                InMemory(
+                    name, version, listed_version, file=files.get(name, ""), notebook=in_notebook
+                )
+            )
+    return tuple(in_memory)
 
 
 def _installs(line: str) -> bool:
@@ -302,8 +312,8 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
     )
 
 
-def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
-    match = shape("conda cuda").search(told.partition(" ")[2])
+def _by_conda(conda: str, state: Mapping[str, Entry]) -> str:
+    match = shape("conda cuda").search(conda.partition(" ")[2])
     if match and not match["cpu"]:
         return "cu" + "".join(filter(None, match.groups()))
     mutex = state.get("pytorch-mutex")

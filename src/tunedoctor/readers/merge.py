@@ -39,24 +39,24 @@ _ONE_LIST: dict[type[Fact], str] = {
 """Kinds of fact that are just a list, and its field: items that both have are kept once."""
 
 
-def merged(one: F, other: F) -> F:
+def merged(first: F, second: F) -> F:
     """Return a fact with the fields of both; if they differ, the first takes precedence."""
-    name = _ONE_LIST.get(type(one))
+    name = _ONE_LIST.get(type(first))
     if name:
-        both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
-        return replace(one, **{name: tuple(both)})
-    both_: F = _MERGES.get(type(one), filled)(one, other)
+        both = dict.fromkeys((*getattr(first, name), *getattr(second, name)))
+        return replace(first, **{name: tuple(both)})
+    both_: F = _MERGES.get(type(first), filled)(first, second)
     return both_
 
 
-def filled(one: P, other: P) -> P:
+def filled(fact: P, other: P) -> P:
     """Return `one` with its unknown fields filled from `other`."""
     empty: dict[str, object] = {}
-    for field in fields(type(one)):
-        own, theirs = getattr(one, field.name), getattr(other, field.name)
+    for field in fields(type(fact)):
+        own, theirs = getattr(fact, field.name), getattr(other, field.name)
         if _worth(own, field.default) < _worth(theirs, field.default):
             empty[field.encode_name] = theirs
-    return replace(one, **empty) if empty else one
+    return replace(fact, **empty) if empty else fact
 
 
 def _worth(value: object, default: object) -> int:
@@ -66,23 +66,23 @@ def _worth(value: object, default: object) -> int:
     return 1 if value in _NOTHING else 2
 
 
-def _build(one: Any, other: Any) -> Any:  # noqa: ANN401  a TorchBuild or an Interpreter
+def _build(first: Any, second: Any) -> Any:  # noqa: ANN401  a TorchBuild or an Interpreter
     """Do not mix two builds, or interpreters, in one text: fields of one do not apply to the other."""
-    unnamed = not one.version or (isinstance(other, kinds.Interpreter) and not other.version)
-    return filled(one, other) if unnamed or _same(one.version, other.version) else one
+    unnamed = not first.version or (isinstance(second, kinds.Interpreter) and not second.version)
+    return filled(first, second) if unnamed or _same(first.version, second.version) else first
 
 
-def _same(one: str, other: str) -> bool:
+def _same(first: str, second: str) -> bool:
     """Return whether two versions can be the same build: equal as far as both go, local labels too if both have one."""
-    pairs = [*zip(release(one), release(other), strict=False)]
-    label, its = one.partition("+")[2], other.partition("+")[2]
+    pairs = [*zip(release(first), release(second), strict=False)]
+    label, its = first.partition("+")[2], second.partition("+")[2]
     return len(pairs) > 1 and all(a == b for a, b in pairs) and (not label or its in ("", label))
 
 
-def _driver(one: kinds.NvidiaDriver, other: kinds.NvidiaDriver) -> kinds.NvidiaDriver:
+def _driver(first: kinds.NvidiaDriver, second: kinds.NvidiaDriver) -> kinds.NvidiaDriver:
     """Return the driver fact that has a CUDA version."""
-    first, second = (other, one) if other.cuda and not one.cuda else (one, other)
-    return filled(first, second) if first.version == second.version else first
+    preferred, rest = (second, first) if second.cuda and not first.cuda else (first, second)
+    return filled(preferred, rest) if preferred.version == rest.version else preferred
 
 
 def _completeness(gpus: kinds.NvidiaGpus) -> tuple[int, int, int]:
@@ -90,21 +90,21 @@ def _completeness(gpus: kinds.NvidiaGpus) -> tuple[int, int, int]:
     return sum(bool(gpu.compute_capability) for gpu in gpus.gpus), sizes, len(gpus.gpus)
 
 
-def _packages(one: kinds.Packages, other: kinds.Packages) -> kinds.Packages:
+def _packages(first: kinds.Packages, second: kinds.Packages) -> kinds.Packages:
     """Merge by name; requirements in either are kept."""
-    found: dict[str, kinds.Distribution] = {d.name: d for d in one.distributions}
-    for d in other.distributions:
-        before = found.setdefault(d.name, d)
-        if before is not d and before.version in ("", d.version):
-            found[d.name] = filled(before, d)
+    by_name: dict[str, kinds.Distribution] = {d.name: d for d in first.distributions}
+    for d in second.distributions:
+        earlier = by_name.setdefault(d.name, d)
+        if earlier is not d and earlier.version in ("", d.version):
+            by_name[d.name] = filled(earlier, d)
     lists = ("broken", "copies", "in_memory")
-    both = {name: (*getattr(one, name), *getattr(other, name)) for name in lists}
+    both = {name: (*getattr(first, name), *getattr(second, name)) for name in lists}
     return replace(
-        one,
-        distributions=tuple(found.values()),
-        conda={**other.conda, **one.conda},
-        complete=one.complete or other.complete,
-        **{name: tuple(dict.fromkeys(told)) for name, told in both.items()},
+        first,
+        distributions=tuple(by_name.values()),
+        conda={**second.conda, **first.conda},
+        complete=first.complete or second.complete,
+        **{name: tuple(dict.fromkeys(values)) for name, values in both.items()},
     )
 
 
@@ -113,7 +113,7 @@ _MERGES: dict[type[Fact], Callable[[Any, Any], Any]] = {
     kinds.Environment: lambda a, b: replace(a, variables={**b.variables, **a.variables}),
     kinds.TorchBuild: _build,
     kinds.Interpreter: _build,
-    kinds.AmdGpus: lambda a, b: max(a, b, key=lambda found: len(found.gpus)),
+    kinds.AmdGpus: lambda a, b: max(a, b, key=lambda gpus: len(gpus.gpus)),
     kinds.NvidiaGpus: lambda a, b: max(a, b, key=_completeness),
     kinds.NvidiaDriver: _driver,
     kinds.Runtime: lambda a, b: filled(replace(a, stages=(*a.stages, *b.stages)), b),
@@ -134,11 +134,11 @@ _NOT_ASKED = (kinds.Container, kinds.NvidiaAnswer)
 _NOBODY = kinds.Absent(why=NO_ENVIRONMENT)
 
 
-def joined(told: Snapshot, here: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
+def joined(reported: Snapshot, local: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     """Return the facts of a text, completed from this machine, and a sentence for each reason to leave facts out."""
-    other_machine, other_target = _other_machine(told, here), _other_target(told, here)
-    answers: dict[type[Fact], FactOrLack] = told.answers()
-    for kind, answer in here.answers().items():
+    other_machine, other_target = _other_machine(reported, local), _other_target(reported, local)
+    answers: dict[type[Fact], FactOrLack] = reported.answers()
+    for kind, answer in local.answers().items():
         stranger = other_target if kind in OF_THE_TARGET else other_machine
         if kind in OF_THE_TEXT or (stranger and kind is not kinds.Knowledge):
             continue
@@ -150,30 +150,30 @@ def joined(told: Snapshot, here: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
         elif not isinstance(own, (kind, kinds.Absent) if kind not in _NOT_ASKED else kind):
             answers[kind] = answer
     left_out = tuple(why for why in (other_machine, other_target) if why)
-    return Snapshot(answers, taken=here.taken, doctor=here.doctor), left_out
+    return Snapshot(answers, taken=local.taken, doctor=local.doctor), left_out
 
 
-def beside(facts: Snapshot, told: Snapshot) -> Snapshot:
+def beside(block: Snapshot, reported: Snapshot) -> Snapshot:
     """Return the facts of a block, plus what the text around it says about runs; else the block takes precedence."""
-    answers: dict[type[Fact], FactOrLack] = facts.answers()
+    answers: dict[type[Fact], FactOrLack] = block.answers()
     for kind in OF_THE_TEXT:
-        own, theirs = facts.find(kind), told.find(kind)
+        own, theirs = block.find(kind), reported.find(kind)
         if theirs is not None:
             answers[kind] = merged(own, theirs) if own is not None else theirs
-    if told.find(kinds.Errors) or told.find(kinds.IndexAnswer):
-        answers[kinds.Resembles] = told.get(kinds.Resembles)
-    return Snapshot(answers, taken=facts.taken, doctor=facts.doctor)
+    if reported.find(kinds.Errors) or reported.find(kinds.IndexAnswer):
+        answers[kinds.Resembles] = reported.get(kinds.Resembles)
+    return Snapshot(answers, taken=block.taken, doctor=block.doctor)
 
 
-def _other_machine(told: Snapshot, here: Snapshot) -> str:
-    theirs, ours = told.find(kinds.NvidiaDriver), here.get(kinds.NvidiaDriver)
+def _other_machine(reported: Snapshot, local: Snapshot) -> str:
+    theirs, ours = reported.find(kinds.NvidiaDriver), local.get(kinds.NvidiaDriver)
     if theirs and theirs.version and not isinstance(ours, kinds.Unknown):
         own_driver = ours.version if isinstance(ours, kinds.NvidiaDriver) else "none"
         if own_driver not in ("", theirs.version):
             other = f"the text is from a machine with driver {theirs.version}"
             return f"{other}, this one has {own_driver}"
-    cards, own = told.find(kinds.NvidiaGpus), here.find(kinds.NvidiaGpus)
-    if cards and not isinstance(here.get(kinds.NvidiaGpus), kinds.Unknown):
+    cards, own = reported.find(kinds.NvidiaGpus), local.find(kinds.NvidiaGpus)
+    if cards and not isinstance(local.get(kinds.NvidiaGpus), kinds.Unknown):
         names = {_model(card.name) for card in own.gpus} if own else set[str]()
         strange = [card.name for card in cards.gpus if card.name and _model(card.name) not in names]
         if strange:
@@ -181,13 +181,15 @@ def _other_machine(told: Snapshot, here: Snapshot) -> str:
     return ""
 
 
-def _other_target(told: Snapshot, here: Snapshot) -> str:
-    named: tuple[tuple[type[Any], str], ...] = (
+def _other_target(reported: Snapshot, local: Snapshot) -> str:
+    compared: tuple[tuple[type[Any], str], ...] = (
         (kinds.TorchBuild, "torch"),
         (kinds.Interpreter, "Python"),
     )
-    for kind, name in named:
-        theirs, ours = (getattr(one.find(kind), "version", "") for one in (told, here))
+    for kind, name in compared:
+        theirs, ours = (
+            getattr(snapshot.find(kind), "version", "") for snapshot in (reported, local)
+        )
         if theirs and ours and not _same(theirs, ours):
             which = f"with {name} {theirs}, the target has {ours}"
             return f"the text is from an environment {which}; --target names another"

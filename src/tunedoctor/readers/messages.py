@@ -34,8 +34,8 @@ def states_a_fault(text: str, among: Sequence[str]) -> bool:
 
 def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
     """Return a Shadows fact if installed code imported a file of the user's; a folder can be a checkout."""
-    found = {one.path: one for error in errors for one in _of(error.frames)}
-    return [Shadows(shadows=tuple(found.values()))] if found else []
+    by_path = {shadow.path: shadow for error in errors for shadow in _of(error.frames)}
+    return [Shadows(shadows=tuple(by_path.values()))] if by_path else []
 
 
 def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
@@ -67,36 +67,36 @@ _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 
 def read(paste: Paste) -> list[Fact]:
     """Return one Errors fact in text order, and what its tracebacks prove; nothing if there are no errors."""
-    said = traces.undressed(paste.lines)
-    raised, taken = traces.tracebacks(said)
-    known = {line for error in raised for line in error.text.splitlines()}
+    log_lines = traces.undressed(paste.lines)
+    raised, used_lines = traces.tracebacks(log_lines)
+    traceback_lines = {line for error in raised for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
     low = paste.text.lower()
     signs = [sign for sign in table("sayings")["sayings"] if sign in low]
-    for stream in traces.by_stream(said):
-        for error in _bare(stream, taken, signs):
-            if error.text not in known:
+    for stream in traces.by_stream(log_lines):
+        for error in _bare(stream, used_lines, signs):
+            if error.text not in traceback_lines:
                 once.setdefault(error.text, error)
-    found = [*raised, *once.values()]
-    found += _in_rows(said, Errors(errors=tuple(found)))
-    found.sort(key=lambda error: int(error.where[5:]))
-    if len(found) > MOST:
-        found = found[: MOST // 2] + found[-MOST // 2 :]
-    whole = sum(len(error.text) for error in found) <= _ALTOGETHER
-    most = _ALTOGETHER if whole else _ALTOGETHER // len(found)
-    found = [replace(error, text=_shortened(error.text, most)) for error in found]
-    return [Errors(errors=tuple(found)), *shadows(raised)] if found else []
+    errors = [*raised, *once.values()]
+    errors += _in_rows(log_lines, Errors(errors=tuple(errors)))
+    errors.sort(key=lambda error: int(error.where[5:]))
+    if len(errors) > MOST:
+        errors = errors[: MOST // 2] + errors[-MOST // 2 :]
+    whole = sum(len(error.text) for error in errors) <= _ALTOGETHER
+    most = _ALTOGETHER if whole else _ALTOGETHER // len(errors)
+    errors = [replace(error, text=_shortened(error.text, most)) for error in errors]
+    return [Errors(errors=tuple(errors)), *shadows(raised)] if errors else []
 
 
-def _in_rows(said: Sequence[traces.Said], told: Errors) -> list[ErrorText]:
+def _in_rows(log_lines: Sequence[traces.Said], errors: Errors) -> list[ErrorText]:
     """Return the matches of causes without code in the whole text, without those already in the errors."""
-    known = {(match.cause, match.row) for match in matches(told)}
+    already_matched = {(match.cause, match.row) for match in matches(errors)}
     bare = {id_ for id_, cause in causes().items() if not cause.coded}
-    lines = [one for one in said if one.text.strip()]
+    lines = [line for line in log_lines if line.text.strip()]
     return [
         ErrorText(text=match.line, where=f"line {lines[match.where[1]].number}")
         for match in shipped().matches("\n".join(line.text for line in lines))
-        if match.cause in bare and (match.cause, match.row) not in known
+        if match.cause in bare and (match.cause, match.row) not in already_matched
     ]
 
 
@@ -107,25 +107,27 @@ def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
-def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
+def _bare(
+    log_lines: Sequence[traces.Said], used_lines: set[int], signs: Sequence[str]
+) -> list[ErrorText]:
     result: list[ErrorText] = []
     at = 0
-    while at < len(said):
-        one = said[at]
-        text = one.text[:_LONGEST].strip(_SIDES)
-        if not text or one.number in taken or not states_a_fault(text, signs):
+    while at < len(log_lines):
+        line = log_lines[at]
+        text = line.text[:_LONGEST].strip(_SIDES)
+        if not text or line.number in used_lines or not states_a_fault(text, signs):
             at += 1
             continue
         label = _LABEL.match(text)
         kind = traces.TYPE.match(text, label.end() if label else 0)
         if kind or text.endswith(traces.LOOK_UP):
-            text, at = traces.message(said, at)
+            text, at = traces.message(log_lines, at)
             text = text.strip(_SIDES)[label.end() if label and kind else 0 :]
         else:
-            text, at = _sentence(said, at)
+            text, at = _sentence(log_lines, at)
         text = shape("message.ticked").sub(_quoted, text) if "`" in text else text
         result.append(
-            ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
+            ErrorText(text=text, where=f"line {line.number}", type=kind["type"] if kind else "")
         )
     return result
 
@@ -135,12 +137,12 @@ def _quoted(ticked: re.Match[str]) -> str:
     return f"{ticked['words']} '{ticked['name']}'{module}"
 
 
-def _sentence(said: Sequence[traces.Said], at: int) -> tuple[str, int]:
-    whole = said[at].text[:_LONGEST].strip(_SIDES)
-    last = said[at].text.rstrip()
+def _sentence(log_lines: Sequence[traces.Said], at: int) -> tuple[str, int]:
+    whole = log_lines[at].text[:_LONGEST].strip(_SIDES)
+    last = log_lines[at].text.rstrip()
     at += 1
-    while at < len(said) and wrapped(last, said[at].text) and len(whole) < _LONGEST:
-        last = said[at].text.rstrip()
+    while at < len(log_lines) and wrapped(last, log_lines[at].text) and len(whole) < _LONGEST:
+        last = log_lines[at].text.rstrip()
         whole += f" {last.strip()}"
         at += 1
     return whole, at

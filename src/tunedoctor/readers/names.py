@@ -44,8 +44,8 @@ def size(value: str) -> int | None:
 def ram(value: str) -> int | None:
     """Return a size that can be a machine's RAM, None for one that can only be a GPU's."""
     of_gpu = ("VRAM" in value or "GPU" in value) and "RAM" not in value.replace("VRAM", "")
-    found = None if of_gpu else size(value)
-    return found if found and _LEAST_RAM <= found <= _MOST_RAM else None
+    size_in_bytes = None if of_gpu else size(value)
+    return size_in_bytes if size_in_bytes and _LEAST_RAM <= size_in_bytes <= _MOST_RAM else None
 
 
 def instead(value: str) -> str:
@@ -165,8 +165,11 @@ def fields_of(section: str, values: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a GPU from labelled values, by the kinds and labels in a section of outputs.json."""
     result: dict[str, Any] = {}
     for field, (kind, *labels) in table("outputs")[section]["fields"].items():
-        told_ = (_READERS[kind](values[label]) for label in labels if values.get(label))
-        result[field] = next((one for one in told_ if one not in (None, "")), _READERS[kind](""))
+        parsed = (_READERS[kind](values[label]) for label in labels if values.get(label))
+        result[field] = next(
+            (field_value for field_value in parsed if field_value not in (None, "")),
+            _READERS[kind](""),
+        )
     return result
 
 
@@ -189,30 +192,32 @@ class Said(NamedTuple):
 class Collected:
     """All values by label, in order, each once."""
 
-    def __init__(self, said: Iterable[Said]) -> None:
+    def __init__(self, entries: Iterable[Said]) -> None:
         self._by_key: dict[str, list[Said]] = {}
-        seen: set[tuple[str, str, str]] = set()
-        for one in said:
-            mark = (one.key, one.value, one.gpu)
-            if mark not in seen:
-                seen.add(mark)
-                self._by_key.setdefault(one.key, []).append(one)
-            if len(seen) > MOST_SAID:
+        marks: set[tuple[str, str, str]] = set()
+        for entry in entries:
+            mark = (entry.key, entry.value, entry.gpu)
+            if mark not in marks:
+                marks.add(mark)
+                self._by_key.setdefault(entry.key, []).append(entry)
+            if len(marks) > MOST_SAID:
                 return
 
     def all(self, *keys: str) -> list[Said]:
         """Return all values under these labels: those of the first, then of the second and so on."""
-        return [one for key in keys for one in self._by_key.get(key, ())]
+        return [entry for key in keys for entry in self._by_key.get(key, ())]
 
     def first(self, *keys: str) -> str:
         """Return the first value that carries information, or ""."""
-        return next((v for one in self.all(*keys) if (v := told(one.value))), "")
+        return next((v for entry in self.all(*keys) if (v := told(entry.value))), "")
 
     def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
         """Return the first value that has the form of its label's kind, parsed; None if there is none."""
         labels = table("labels")["labels"]
-        found = (of_kind(labels[key]["kind"], one.value) for key in keys for one in self.all(key))
-        return next((one for one in found if one is not None), None)
+        parsed = (
+            of_kind(labels[key]["kind"], entry.value) for key in keys for entry in self.all(key)
+        )
+        return next((parsed_value for parsed_value in parsed if parsed_value is not None), None)
 
     def beginning(self, start: str) -> list[str]:
         """Return the labels with this prefix, sorted."""
@@ -244,7 +249,7 @@ _KEYS: dict[str, str] = {
     name: key for key, row in _TABLE["labels"].items() for name in row["names"]
 }
 _LIBRARIES: dict[str, str] = {
-    **{one.replace("-", " "): one for one in _TABLE["libraries"]},
+    **{name.replace("-", " "): name for name in _TABLE["libraries"]},
     **_TABLE["aliases"],
 }
 _LETTERS = shape("piece.letters")

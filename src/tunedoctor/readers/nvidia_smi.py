@@ -64,12 +64,12 @@ def queries(paste: Paste) -> list[Seen]:
     """Return every -q output; each begins with its NVSMI LOG line. A single section belongs to one GPU."""
     starts = [hit.line for hit in paste.each("nvidia_smi.log")]
     ends = [*starts[1:], len(paste.lines)]
-    found = [_query(paste.lines[a + 1 : b]) for a, b in zip(starts, ends, strict=bool(starts))]
+    outputs = [_query(paste.lines[a + 1 : b]) for a, b in zip(starts, ends, strict=bool(starts))]
     for hit in [] if starts else paste.each("nvidia_smi.section")[:1]:
         lines = paste.lines[hit.line : hit.line + _SECTION]
         if "orrectable Error  " in paste.line(hit.line + 1):
-            found.append(_query(["GPU", "Product Name : NVIDIA GPU", *lines]))
-    return found + [
+            outputs.append(_query(["GPU", "Product Name : NVIDIA GPU", *lines]))
+    return outputs + [
         _query(list(_as_text(part))) for part in paste.text.split("<nvidia_smi_log>")[1:]
     ]
 
@@ -112,14 +112,14 @@ def _query(lines: Sequence[str]) -> Seen:
             break  # another output follows
         while above and name and above[-1][0] >= depth and (depth or not colon):
             above.pop()  # where a paste lost its indents, the last heading stays
-        path = (*(one for _, one in above), name)
+        path = (*(heading for _, heading in above), name)
         if colon:
             gpus[-1].append((path, value.strip()))
         elif name and len(above) < _DEEPEST:
             above.append((depth, name))
             gpus[-1].append((path, ""))
-    found = (_of_leaves(at, leaves) for at, leaves in enumerate(gpus))
-    return of_driver(head)._replace(gpus=tuple(found))
+    parsed = (_of_leaves(at, leaves) for at, leaves in enumerate(gpus))
+    return of_driver(head)._replace(gpus=tuple(parsed))
 
 
 def _of_leaves(index: int, leaves: Sequence[Leaf]) -> kinds.NvidiaGpu:
@@ -180,12 +180,12 @@ def failures(paste: Paste) -> kinds.NvidiaAnswer | None:
 
 
 def _failure(paste: Paste, hit: Hit) -> kinds.NvidiaAnswer | None:
-    known: dict[str, Any] = table("outputs")["nvml_errors"]
+    errors: dict[str, Any] = table("outputs")["nvml_errors"]
     if hit.row == "asleep":
         asleep = "ps shows nvidia-smi in uninterruptible sleep"
         return kinds.NvidiaAnswer(smi="hung", smi_text=asleep)
     if hit.row == "python":
-        code, text = known["classes"].get(hit.found[1]), hit.found[2] or hit.found[1]
+        code, text = errors["classes"].get(hit.found[1]), hit.found[2] or hit.found[1]
         how = "missing" if code == 12 else "error"
         return kinds.NvidiaAnswer(nvml=how, nvml_code=code, nvml_text=text) if code else None
     below = paste.line(hit.line + 1)
@@ -194,7 +194,7 @@ def _failure(paste: Paste, hit: Hit) -> kinds.NvidiaAnswer | None:
     if hit.row != "init":
         return kinds.NvidiaAnswer(smi="error", smi_code=int(hit.row), smi_text=text)
     low = hit.found[1].lower()
-    code = next((number for words, number in known["words"].items() if words in low), None)
+    code = next((number for words, number in errors["words"].items() if words in low), None)
     return kinds.NvidiaAnswer(
         nvml="error",
         nvml_code=code,
@@ -238,10 +238,10 @@ def _table(hits: Sequence[Hit]) -> Seen:
             last = gpu if gpus.setdefault(gpu["index"], gpu) is gpu else None
         elif row in ("mig_device", "process"):
             last = None
-            if one := gpus.get(int(row_told["gpu"])):
+            if gpu_fields := gpus.get(int(row_told["gpu"])):
                 names = ("pid", "program", "memory")
-                one["processes"] += process(*(row_told.get(name, "") for name in names))
-                one["mig_instances"] += row == "mig_device"
+                gpu_fields["processes"] += process(*(row_told.get(name, "") for name in names))
+                gpu_fields["mig_instances"] += row == "mig_device"
         elif last and row == "memory":
             total = bytes_of(row_told["total"], "m") or 0
             # the driver's own reserve is not shown: a few hundred MiB less are free
@@ -249,8 +249,8 @@ def _table(hits: Sequence[Hit]) -> Seen:
             last |= {"memory_total": total, "memory_free": free}
         elif last:
             last["mig"] = row_told["mig"] == "Enabled"
-    found = (kinds.NvidiaGpu(**one) for one in gpus.values())
-    return of_driver(_values(hits[0]))._replace(gpus=tuple(found))
+    parsed = (kinds.NvidiaGpu(**fields) for fields in gpus.values())
+    return of_driver(_values(hits[0]))._replace(gpus=tuple(parsed))
 
 
 def _values(hit: Hit) -> dict[str, str]:
@@ -312,7 +312,7 @@ def seen(rows: Sequence[Values]) -> Seen:
         }
         if fields["name"] or fields["uuid"]:
             gpus.setdefault(fields["uuid"] or str(at), kinds.NvidiaGpu(**fields))
-    drivers = [one for one in map(of_driver, rows) if one.driver] or [Seen()]
+    drivers = [output for output in map(of_driver, rows) if output.driver] or [Seen()]
     return drivers[0]._replace(gpus=tuple(gpus.values()))
 
 
@@ -323,15 +323,15 @@ def read(paste: Paste) -> list[Fact]:
     """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as known, from the output with the most GPUs."""
     if "\t" in paste.text:
         paste = Paste([line.expandtabs(8) for line in paste.lines])
-    outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]
+    outputs = [output for reader in (queries, csv_outputs, tables) for output in reader(paste)]
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):
         kernel = replace(kernel, library=library)
     driver, answer = _driver(outputs, kernel), failures(paste)
-    base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
+    base = max(outputs, key=lambda output: len(output.gpus), default=Seen())
     every = tuple(map(complete, base.gpus))
     gpus = kinds.NvidiaGpus(gpus=every, source=SOURCE) if every else None
-    return [one for one in (driver, gpus, answer) if one is not None]
+    return [fact for fact in (driver, gpus, answer) if fact is not None]
 
 
 def complete(gpu: kinds.NvidiaGpu) -> kinds.NvidiaGpu:
@@ -357,7 +357,7 @@ def _driver(outputs: list[Seen], kernel: kinds.NvidiaDriver | None) -> kinds.Nvi
     return kinds.NvidiaDriver(
         version=first.driver,
         source=SOURCE,
-        cuda=next((one.cuda for one in same if one.cuda), ""),
-        library=next((one.library for one in same if one.library), ""),
+        cuda=next((output.cuda for output in same if output.cuda), ""),
+        library=next((output.library for output in same if output.library), ""),
         open_module=kernel.open_module if kernel and kernel.version == first.driver else None,
     )

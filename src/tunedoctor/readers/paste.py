@@ -45,14 +45,14 @@ class Hit(NamedTuple):
 @cache
 def rows(name: str) -> tuple[Row, ...]:
     """Return the rows of a section ("pci"), or one row ("pci.id")."""
-    section, _, one = name.partition(".")
-    found: list[Row] = []
+    section, _, wanted_key = name.partition(".")
+    result: list[Row] = []
     for key, source in table("outputs")["rows"][section].items():
         plain = source.removeprefix("(?i)")
         flags = re.IGNORECASE if plain != source else 0
-        if one in ("", key):
-            found.append(Row(key, pattern(plain, flags), literals(plain, flags), bool(flags)))
-    return tuple(found)
+        if wanted_key in ("", key):
+            result.append(Row(key, pattern(plain, flags), literals(plain, flags), bool(flags)))
+    return tuple(result)
 
 
 def shape(name: str) -> re.Pattern[str]:
@@ -110,8 +110,8 @@ class Paste:
 
     def each(self, *names: str, longest: int = LONGEST) -> list[Hit]:
         """Return the lines that these rows match, in order; a line as often as rows match it."""
-        found = [hit for name in names for row in rows(name) for hit in self._hits(row, longest)]
-        return sorted(found, key=itemgetter(0))
+        hits = [hit for name in names for row in rows(name) for hit in self._hits(row, longest)]
+        return sorted(hits, key=itemgetter(0))
 
     def all(self, name: str, longest: int = LONGEST) -> list[re.Match[str]]:
         """Return what one row matches, in order."""

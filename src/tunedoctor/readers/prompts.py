@@ -60,8 +60,8 @@ def prompt(line: str) -> Prompt | None:
 
 def typed_in(line: str) -> str:
     """Return the typed text in a line that begins with a certain or possible prompt; "" for any other line."""
-    found = prompt(line)
-    return found.typed if found else ""
+    found_prompt = prompt(line)
+    return found_prompt.typed if found_prompt else ""
 
 
 def known_command(typed: str) -> bool:
@@ -78,18 +78,22 @@ def known_command(typed: str) -> bool:
     return name in words["english"] and not match["version"] and (not rest or likely)
 
 
-def _of_shell(found: re.Match[str]) -> Prompt | None:
-    typed, env, sign = found["typed"].strip(), found["env"] or "", found["sign"]
-    if found["windows"]:
+def _of_shell(match: re.Match[str]) -> Prompt | None:
+    typed, env, sign = match["typed"].strip(), match["env"] or "", match["sign"]
+    if match["windows"]:
         return Prompt("shell", typed, env)
     if zsh := shape("prompt.zsh").match(typed):
         typed = zsh["typed"].strip()
-    known = known_command(typed)
-    if not found["gap"]:
+    is_known_command = known_command(typed)
+    if not match["gap"]:
         # "$HOME", "50%", "#pip": no prompt without a blank, unless a command stands there; never in a comment
-        return Prompt("shell", typed, env) if known and (sign != "#" or found["host"]) else None
-    sure = bool(found["host"]) or sign in "$\u276f\u279c\u03bb" or bool(env)
-    return Prompt("shell", typed, env, sure or known)
+        return (
+            Prompt("shell", typed, env)
+            if is_known_command and (sign != "#" or match["host"])
+            else None
+        )
+    sure = bool(match["host"]) or sign in "$\u276f\u279c\u03bb" or bool(env)
+    return Prompt("shell", typed, env, sure or is_known_command)
 
 
 def read(paste: Paste) -> list[Fact]:
@@ -99,8 +103,10 @@ def read(paste: Paste) -> list[Fact]:
         if number >= after and (command := typed(line)):
             command, after = _whole(paste.lines, number, command)
             commands.append(command)
-    kept = commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
-    return [Typed(commands=tuple(kept))] if kept else []
+    kept_commands = (
+        commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
+    )
+    return [Typed(commands=tuple(kept_commands))] if kept_commands else []
 
 
 def typed(line: str) -> str:
@@ -108,8 +114,8 @@ def typed(line: str) -> str:
     line = line[:LONGEST]
     if len(line) < _SHORTEST or line.isspace():
         return ""
-    if (found := prompt(line)) and found.sure:
-        return found.typed
+    if (found_prompt := prompt(line)) and found_prompt.sure:
+        return found_prompt.typed
     plain = line.strip()
     of_file = plain.startswith(("RUN ", "FROM ", "ENV ")) and shape("prompt.dockerfile").match(line)
     if of_file:
@@ -143,17 +149,21 @@ class Shown(NamedTuple):
 
 def shown(lines: Sequence[str]) -> list[Shown]:
     """Return the commands in order."""
-    found: list[tuple[int, int, str, str]] = []
+    commands: list[tuple[int, int, str, str]] = []
     below = 0
     for number, line in enumerate(lines):
-        one = prompt(line[:_LONGEST_SHOWN]) if number >= below else None
-        if one and one.sure and (one.kind == "shell" or one.typed[0] in "!%"):
-            command, below = _whole(lines, number, one.typed.lstrip("!%"))
-            found.append((number, below, command, one.env))
-    ends = (*(one[0] for one in found[1:]), len(lines))
+        found_prompt = prompt(line[:_LONGEST_SHOWN]) if number >= below else None
+        if (
+            found_prompt
+            and found_prompt.sure
+            and (found_prompt.kind == "shell" or found_prompt.typed[0] in "!%")
+        ):
+            command, below = _whole(lines, number, found_prompt.typed.lstrip("!%"))
+            commands.append((number, below, command, found_prompt.env))
+    ends = (*(command[0] for command in commands[1:]), len(lines))
     return [
         Shown(command, tuple(lines[below : min(end, below + _LONGEST_OUTPUT)]), env, number)
-        for (number, below, command, env), end in zip(found, ends, strict=bool(found))
+        for (number, below, command, env), end in zip(commands, ends, strict=bool(commands))
     ]
 
 
@@ -168,7 +178,9 @@ def _whole(lines: Sequence[str], number: int, command: str) -> tuple[str, int]:
 
 _EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]
 """Label, expression."""
-_EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (_, one) in enumerate(_EXPRESSIONS)))
+_EXPRESSION = pattern(
+    "|".join(f"(?P<e{i}>{expression})" for i, (_, expression) in enumerate(_EXPRESSIONS))
+)
 _EMPTY = ("", "nothing", "no output", "empty", "none")
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
 """Beginnings of a line without a prompt that is looked at."""
@@ -185,23 +197,25 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
     """Yield the answers, and the variables that the typed commands set."""
     for number, line in enumerate(lines):
         if _SHORTEST <= len(line) <= LONGEST:
-            yield from (one._replace(line=number) for one in _of_line(line, lines, number))
+            yield from (entry._replace(line=number) for entry in _of_line(line, lines, number))
 
 
-def latest(answered: Iterable[Said]) -> Iterator[Said]:
+def latest(answers: Iterable[Said]) -> Iterator[Said]:
     """Yield the answers, of a torch that changed its version only the last: what came before is over."""
-    kept = list(answered)
-    versions = [(at, one.value) for at, one in enumerate(kept) if one.key == "torch"]
+    entries = list(answers)
+    versions = [(at, entry.value) for at, entry in enumerate(entries) if entry.key == "torch"]
     other = [at for at, value in versions if value != versions[-1][1]]
     since = next(at for at, _ in versions if at > other[-1]) if other else 0
-    yield from (one for at, one in enumerate(kept) if at >= since or one.key not in _CHANGES)
+    yield from (
+        entry for at, entry in enumerate(entries) if at >= since or entry.key not in _CHANGES
+    )
 
 
 def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
     line = line.lstrip("+ ") if line.startswith("+") else line  # of `set -x`
-    found = prompt(line)
+    found_prompt = prompt(line)
     below = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
-    if not found and not line.lstrip().startswith(_STARTS):
+    if not found_prompt and not line.lstrip().startswith(_STARTS):
         # a statement without its prompt: an answer only where a value stands below it
         bare_one = "torch." in line and search("session.statement", line)
         if bare_one and search("session.value", below):
@@ -209,16 +223,16 @@ def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
         return
     if environ := search("session.environ", line):
         yield Said(f"env {environ['name']}", environ["value"])
-    command = found.typed if found else line.strip()
+    command = found_prompt.typed if found_prompt else line.strip()
     went_on = below.lstrip().startswith((">>>", "In ["))
-    if found and found.kind != "shell" and command == "import torch" and went_on:
+    if found_prompt and found_prompt.kind != "shell" and command == "import torch" and went_on:
         yield Said("ran", "")  # it printed nothing, and raised nothing
-    yield from _set(command, prompted=found is not None)
+    yield from _set(command, prompted=found_prompt is not None)
     if inline := search("session.inline", command):
         yield from _expressions(inline["code"], lines, number, repl=False)
-    elif found and found.kind != "shell":
+    elif found_prompt and found_prompt.kind != "shell":
         yield from _expressions(command, lines, number, repl=True)
-    elif found:
+    elif found_prompt:
         yield from _answers_to(command, lines[number + 1 : number + 2])
 
 
@@ -240,17 +254,19 @@ def _set(command: str, *, prompted: bool) -> Iterator[Said]:
     if match is None or not (prompted or match["alone"] or search("session.runs", match["rest"])):
         return
     rest = match["rest"]
-    while one := search("session.assigned", rest):
-        yield Said(f"env {one['name']}", one["value"].strip("\"'"))
-        rest = rest[one.end() :]
+    while assignment := search("session.assigned", rest):
+        yield Said(f"env {assignment['name']}", assignment["value"].strip("\"'"))
+        rest = rest[assignment.end() :]
 
 
 def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
     groups = shape("session.print").findall(source)
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]
-    wanted = [keys for group in groups if (keys := [*map(_key, _EXPRESSION.finditer(group))])]
-    if not wanted:
+    groups_of_keys = [
+        keys for group in groups if (keys := [*map(_key, _EXPRESSION.finditer(group))])
+    ]
+    if not groups_of_keys:
         return
     printed: list[str] = []
     for line in lines[number + 1 : number + 1 + _FAR]:
@@ -260,15 +276,15 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
         aside = "Warning" in text or text.startswith(("return ", "warnings.", "File "))
         if text and not aside:
             printed.append(text)
-    if _YES_OR_NO.issuperset(key for keys in wanted for key in keys):
+    if _YES_OR_NO.issuperset(key for keys in groups_of_keys for key in keys):
         printed = [text for text in printed if shape("piece.truth").search(text)]
-    for keys, text in zip(wanted, printed, strict=False):
+    for keys, text in zip(groups_of_keys, printed, strict=False):
         yield from _split(keys, text)
 
 
-def _key(found: re.Match[str]) -> str:
-    key = _EXPRESSIONS[next(i for i in range(len(_EXPRESSIONS)) if found[f"e{i}"] is not None)][0]
-    name = found["module"] or found["package"] or found["filed"] or ""
+def _key(match: re.Match[str]) -> str:
+    key = _EXPRESSIONS[next(i for i in range(len(_EXPRESSIONS)) if match[f"e{i}"] is not None)][0]
+    name = match["module"] or match["package"] or match["filed"] or ""
     library = library_of(name)
     if key == "file":
         return f"file {library or name}"

@@ -40,8 +40,8 @@ def read_report(
     block = held(text)
     if block.problem and failed is not None:
         failed(held, SnapshotError(block.problem))
-    told = _read(block.around, numbers, failed)
-    return beside(block.snapshot, told) if block.snapshot else told
+    reported = _read(block.around, numbers, failed)
+    return beside(block.snapshot, reported) if block.snapshot else reported
 
 
 def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
@@ -58,17 +58,20 @@ def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
         **_NOT_SPOKEN_OF,
     }
     for fact in facts:
-        before = answers.get(type(fact))
-        answers[type(fact)] = merged(before, fact) if isinstance(before, type(fact)) else fact
+        earlier = answers.get(type(fact))
+        answers[type(fact)] = merged(earlier, fact) if isinstance(earlier, type(fact)) else fact
     missing, listed = answers.pop(NoTorch, None), answers.get(kinds.Packages)
     if isinstance(missing, NoTorch) and answers[kinds.TorchBuild] is NOT_TOLD:
-        there = isinstance(listed, kinds.Packages) and listed.get(missing.package)
-        answers[kinds.TorchBuild] = NOT_TOLD if there else kinds.Absent(why=missing.why)
+        is_listed = isinstance(listed, kinds.Packages) and listed.get(missing.package)
+        answers[kinds.TorchBuild] = NOT_TOLD if is_listed else kinds.Absent(why=missing.why)
     errors = answers[kinds.Errors]
     if numbers and isinstance(errors, kinds.Errors):
-        found = ((numbers[int(one.where.removeprefix("line ")) - 1], one) for one in errors.errors)
+        numbered = (
+            (numbers[int(error_text.where.removeprefix("line ")) - 1], error_text)
+            for error_text in errors.errors
+        )
         answers[kinds.Errors] = kinds.Errors(
-            tuple(replace(one, where=f"line {at}") for at, one in found)
+            tuple(replace(error_text, where=f"line {at}") for at, error_text in numbered)
         )
     answers[kinds.Resembles] = resembled(lines)
     return Snapshot(answers)

@@ -28,14 +28,16 @@ class _Place(NamedTuple):
 
 def read(paste: Paste) -> list[Fact]:
     """Return an Interpreter if all paths of the text show one version, and one with the folders of a search path."""
-    found = [place for line in paste.lines for place in _places(line[:_LONGEST])]
+    places = [place for line in paste.lines for place in _places(line[:_LONGEST])]
     facts: list[Fact] = []
-    if len({one.version for one in found}) == 1:
-        often: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
-        kind: PrefixKind = often.most_common(1)[0][0] if often else "unknown"
-        bits = min(one.bits for one in found)
+    if len({place.version for place in places}) == 1:
+        counts: Counter[PrefixKind] = Counter(
+            place.kind for place in places if place.kind != "unknown"
+        )
+        kind: PrefixKind = counts.most_common(1)[0][0] if counts else "unknown"
+        bits = min(place.bits for place in places)
         facts.append(
-            kinds.Interpreter(executable="", version=found[0].version, kind=kind, bits=bits)
+            kinds.Interpreter(executable="", version=places[0].version, kind=kind, bits=bits)
         )
     return facts + _search_path(paste.lines)
 
@@ -43,20 +45,20 @@ def read(paste: Paste) -> list[Fact]:
 def _places(line: str) -> Iterator[_Place]:
     if "ython3" not in line and "ython2" not in line:
         return
-    for found in islice(shape("python_path.unix").finditer(line), _MOST_OF_LINE):
+    for path in islice(shape("python_path.unix").finditer(line), _MOST_OF_LINE):
         # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
-        if _likely(found["version"]) and found["rest"] != "config":
-            yield _Place(found["version"], kind_of(found[0]), 64)
-    for found in islice(shape("python_path.windows").finditer(line), _MOST_OF_LINE):
-        version = f"{found['major']}.{found['minor']}"
+        if _likely(path["version"]) and path["rest"] != "config":
+            yield _Place(path["version"], kind_of(path[0]), 64)
+    for path in islice(shape("python_path.windows").finditer(line), _MOST_OF_LINE):
+        version = f"{path['major']}.{path['minor']}"
         if _likely(version):
-            yield _Place(version, kind_of(line[: found.end()]), 32 if found["bits"] else 64)
+            yield _Place(version, kind_of(line[: path.end()]), 32 if path["bits"] else 64)
 
 
 def kind_of(path: str) -> PrefixKind:
     """Return what kind of environment a path inside of it shows."""
-    found = (row.name for row in rows("prefix_kind") if row.pattern.search(path))
-    return cast("PrefixKind", next(found, "unknown"))
+    matching_kinds = (row.name for row in rows("prefix_kind") if row.pattern.search(path))
+    return cast("PrefixKind", next(matching_kinds, "unknown"))
 
 
 def _likely(version: str) -> bool:
@@ -72,11 +74,11 @@ def _search_path(lines: Sequence[str]) -> list[Fact]:
         elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
             continue
         folders = shape("python_path.entry").finditer(listed)
-        found = tuple(one[1].replace("\\\\", "\\") for one in folders)
-        tells = next((place for folder in found for place in _places(f"{folder}/lib/")), None)
-        if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
-            kind = kind_of(found[-1])
-            return [kinds.Interpreter(executable="", version=tells.version, kind=kind, path=found)]
+        path = tuple(folder[1].replace("\\\\", "\\") for folder in folders)
+        tells = next((place for folder in path for place in _places(f"{folder}/lib/")), None)
+        if tells and sum(folder.endswith(_PACKAGES) for folder in path) > 1:
+            kind = kind_of(path[-1])
+            return [kinds.Interpreter(executable="", version=tells.version, kind=kind, path=path)]
     return []
 
 
@@ -86,11 +88,14 @@ _MOST_LAUNCHERS = 4
 
 def interpreters(paste: Paste) -> list[Fact]:
     """Return Target, Interpreter and Launchers if a command does not use the active environment; else []."""
-    name = next((one.env for one in reversed(paste.shown) if one.env and one.env != "base"), "")
+    name = next(
+        (command.env for command in reversed(paste.shown) if command.env and command.env != "base"),
+        "",
+    )
     folder, foreign = _by_path(paste, name) if name else _by_build(paste)
     if not foreign:
         return []
-    windows = any("\\" in path for path in (folder, *(one.path for one in foreign)))
+    windows = any("\\" in path for path in (folder, *(launcher.path for launcher in foreign)))
     python = folder + ("\\Scripts\\python.exe" if windows else "/bin/python") if name else OWN
     by, version = "VIRTUAL_ENV" if name else "CONDA_PREFIX", paste.first("interpreter.python")
     return [
@@ -110,29 +115,31 @@ _Left = tuple[str, list[kinds.Launcher]]
 
 def _by_path(paste: Paste, name: str) -> _Left:
     """Take the paths that `which` gave for several names; only the first of each is started."""
-    found: list[kinds.Launcher] = []
-    inside, folder = False, name
-    for one in paste.shown:
-        command = one.command
-        made, requested = (
+    foreign: list[kinds.Launcher] = []
+    python_in_folder, folder = False, name
+    for executed in paste.shown:
+        command = executed.command
+        activated, requested = (
             search("interpreter.activate", command),
             search("interpreter.which", command),
         )
-        folder = made[1] if made and made[2].lower() == name.lower() else folder
-        told = (
-            [search("interpreter.path", line[:LONGEST]) for line in one.output] if requested else []
+        folder = activated[1] if activated and activated[2].lower() == name.lower() else folder
+        path_matches = (
+            [search("interpreter.path", line[:LONGEST]) for line in executed.output]
+            if requested
+            else []
         )
         for program in requested[1].split() if requested else ():
-            paths = (match[1] for match in told if match)
-            path = next((one for one in paths if _is_program(one, program)), "")
+            paths = (match[1] for match in path_matches if match)
+            path = next((candidate for candidate in paths if _is_program(candidate, program)), "")
             plain = program.rstrip("3")  # pip3 is pip
             if path and _is_below(path, name):
-                inside = inside or plain == "python"
+                python_in_folder = python_in_folder or plain == "python"
             elif path:
-                found.append(kinds.Launcher(plain, path=path, in_target=False))
+                foreign.append(kinds.Launcher(plain, path=path, in_target=False))
     # where python itself lies elsewhere, the name in the prompt tells nothing of folders
-    shown = folder != name and any(one.name == "python" for one in found)
-    return folder, found if inside or shown else []
+    python_elsewhere = folder != name and any(launcher.name == "python" for launcher in foreign)
+    return folder, foreign if python_in_folder or python_elsewhere else []
 
 
 def _is_program(path: str, name: str) -> bool:
@@ -144,7 +151,7 @@ def _by_build(paste: Paste) -> _Left:
     """Compare the Python of a failed setup.py with the activated conda environment, called as its folder."""
     python = paste.first("interpreter.builds")
     hits = paste.each("interpreter.conda_activate")
-    names = {found[1] for hit in hits for found in hit.found.re.finditer(paste.line(hit.line))}
+    names = {match[1] for hit in hits for match in hit.found.re.finditer(paste.line(hit.line))}
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
     left = of_base and name != "base" and not _is_below(python, name)
@@ -163,12 +170,12 @@ _NO_ANSWER = 124
 
 def import_torch(paste: Paste) -> list[Fact]:
     """Return a Runtime whose first stage crashed or hung, or an Errors of a first CUDA call that hangs."""
-    for line, row, found in paste.each("import"):
+    for line, row, match in paste.each("import"):
         # nothing but the import, and at most its version: what comes after can fail for other reasons
         if row == "typed" and typed_in(paste.line(line)).rstrip("; ") != "import torch":
             continue
         below = [paste.line(number) for number in range(line + 1, line + 1 + _STACK)]
-        if stage := _stage(row, found, paste.line(line), below):
+        if stage := _stage(row, match, paste.line(line), below):
             return [kinds.Runtime(stages=(stage,))]
     for line, _, _ in paste.each("first_cuda_call"):
         hangs = paste.has("import_words.hangs") and line
@@ -179,18 +186,18 @@ def import_torch(paste: Paste) -> list[Fact]:
 
 
 def _stage(  # noqa: PLR0911  each form of the text returns separately
-    row: str, found: re.Match[str], line: str, below: Sequence[str]
+    row: str, groups: re.Match[str], line: str, below: Sequence[str]
 ) -> kinds.Stage | None:
     signals = table("outputs")["signals"]
     if row == "expired":
-        return kinds.Stage("import torch", "hung", seconds=float(found["seconds"]))
+        return kinds.Stage("import torch", "hung", seconds=float(groups["seconds"]))
     if row == "limit":
-        seconds = int(found["seconds"]) * (60.0 if found["unit"] == "m" else 1.0)
+        seconds = int(groups["seconds"]) * (60.0 if groups["unit"] == "m" else 1.0)
         gone = _status(line, below[:_FAR]) == _NO_ANSWER
         return kinds.Stage("import torch", "hung", seconds=seconds) if gone else None
     if row == "fatal":
-        inside = any(search("import_words.frame", line) for line in below)
-        return _crashed(signals[found[1].lower()]) if inside else None
+        in_import = any(search("import_words.frame", line) for line in below)
+        return _crashed(signals[groups[1].lower()]) if in_import else None
     if row == "stack":
         start = 1 if search("import.stack", below[0]) else 0
         own = takewhile(
@@ -198,11 +205,11 @@ def _stage(  # noqa: PLR0911  each form of the text returns separately
         )
         frame = next((line for line in own if search("import_words.frame", line)), "").strip()
         return kinds.Stage("import torch", "hung", error=frame) if frame else None
-    for one in takewhile(lambda one: not typed_in(one), below[:_FAR]):
-        if end := search("import_words.signal", one):
+    for next_line in takewhile(lambda next_line: not typed_in(next_line), below[:_FAR]):
+        if end := search("import_words.signal", next_line):
             return _crashed(signals.get(end[1].lower(), end[1].upper()))
-    if ended := _BY_STATUS.get(_status(line, below[:_FAR])):
-        return _crashed(ended)
+    if signal := _BY_STATUS.get(_status(line, below[:_FAR])):
+        return _crashed(signal)
     first = next(filter(str.strip, below), "")
     remark = first.lstrip().startswith("#") or not typed_in(first)
     match = remark and len(first) < _LONGEST_REMARK and search("import_words.hangs", first)
@@ -212,11 +219,11 @@ def _stage(  # noqa: PLR0911  each form of the text returns separately
 def _status(line: str, below: Sequence[str]) -> int:
     """Return the exit status that `echo $?` printed in or below the line of a command, or 0."""
     is_query = "echo" in line.rpartition(";")[2]
-    for one in below:
-        if is_query or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):
-            number = one.rpartition("=" if "rc=" in one else " ")[2].strip()
+    for next_line in below:
+        if is_query or next_line.lstrip().startswith(("rc=", "exit status ", "exit code ")):
+            number = next_line.rpartition("=" if "rc=" in next_line else " ")[2].strip()
             return int(number) if number.isdecimal() else 0
-        command = typed_in(one)
+        command = typed_in(next_line)
         is_query = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
         if command and not is_query:
             break

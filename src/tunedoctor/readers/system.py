@@ -29,11 +29,11 @@ def disks(paste: Paste) -> list[Fact]:
             rows.setdefault(row["mount"], (free, total, row["device"]))
     shm = rows.pop(_SHM, None)
     facts: list[Fact] = [kinds.SharedMemory(total=shm[1], free=min(shm[:2]))] if shm else []
-    tmp = next((one for one in (_TMP, "/") if one in rows), "")
-    found = [kinds.Disk("tmp", _TMP, *rows[tmp])] if tmp else []
-    home = next((one for one in _HOMES if one in rows and one != tmp), "")
-    found += [kinds.Disk("work", home, *rows[home])] if home else []
-    return [*facts, kinds.Disks(disks=tuple(found))] if found else facts
+    tmp = next((mount for mount in (_TMP, "/") if mount in rows), "")
+    disks = [kinds.Disk("tmp", _TMP, *rows[tmp])] if tmp else []
+    home = next((mount for mount in _HOMES if mount in rows and mount != tmp), "")
+    disks += [kinds.Disk("work", home, *rows[home])] if home else []
+    return [*facts, kinds.Disks(disks=tuple(disks))] if disks else facts
 
 
 _MOST_OF_ANSWER = 40
@@ -53,10 +53,10 @@ def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) ->
 
 def _inspected(paste: Paste) -> kinds.Container | None:
     """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
-    for one in paste.shown:
-        asks = search("container.asks", one.command)
-        told = " ".join(one.output[:_MOST_OF_ANSWER])[:LONGEST].lstrip()
-        if asks and search("container.no_gpu", told):
+    for executed in paste.shown:
+        asks = search("container.asks", executed.command)
+        output = " ".join(executed.output[:_MOST_OF_ANSWER])[:LONGEST].lstrip()
+        if asks and search("container.no_gpu", output):
             return _container(asks[1], f"{asks[1]} {asks[2]}", gpu_asked=False)
     if paste.has("container.none_asked") and not paste.has("container.runtime"):
         return _container("docker", "docker inspect", gpu_asked=False)
@@ -65,19 +65,19 @@ def _inspected(paste: Paste) -> kinds.Container | None:
 
 def _started(paste: Paste) -> kinds.Container | None:
     """Read the last command that starts or enters one, unless it only tries a GPU out."""
-    for one in reversed(paste.shown):
-        command = one.command
+    for executed in reversed(paste.shown):
+        command = executed.command
         if run := search("container.run", command):
             program, verb, rest = run.groups()
-            inside = verb == "run" and not search("container.tries", rest)
-            if inside or (verb == "exec" and program in ("apptainer", "singularity")):
+            starts_workload = verb == "run" and not search("container.tries", rest)
+            if starts_workload or (verb == "exec" and program in ("apptainer", "singularity")):
                 requested = search("container.gpu", f" {rest}") or program.startswith(
                     "nvidia-docker"
                 )
                 return _container(program, f"{program} {verb}", gpu_asked=bool(requested))
         entered = search("container.enters", command)
-        left = any(hit.line > one.line for hit in paste.each("container.left"))
-        if entered and not left and any(paste.lines[one.line + 1 :]):
+        left = any(hit.line > executed.line for hit in paste.each("container.left"))
+        if entered and not left and any(paste.lines[executed.line + 1 :]):
             return _container(entered[1], f"{entered[1]} exec")
     return None
 
@@ -97,27 +97,31 @@ def _from_container_rows(paste: Paste) -> kinds.Container | None:
 def killed(paste: Paste) -> kinds.Errors | None:
     """Return an error where the engine says that the kernel ended the container for memory."""
     lines = [hit.line + 1 for hit in paste.each("container.killed")]
-    inspections = (one for one in paste.shown if ".State.OOMKilled" in one.command)
-    lines += [one.line + 2 for one in inspections if "true" in " ".join(one.output[:1]).split()]
-    said = kinds.ErrorText(
+    inspections = (executed for executed in paste.shown if ".State.OOMKilled" in executed.command)
+    lines += [
+        executed.line + 2
+        for executed in inspections
+        if "true" in " ".join(executed.output[:1]).split()
+    ]
+    error = kinds.ErrorText(
         text="docker inspect: OOMKilled: true", where=f"line {min(lines, default=0)}"
     )
-    return kinds.Errors(errors=(said,)) if lines else None
+    return kinds.Errors(errors=(error,)) if lines else None
 
 
 def image(paste: Paste) -> list[Fact]:
     """Return Container, Host and TorchBuild as the images of a Dockerfile and of `docker run` tell them."""
-    named = paste.each("image", longest=_LONGEST_RUN)
-    files = [found["image"] for _, row, found in named if row == "of_file"]
+    images = paste.each("image", longest=_LONGEST_RUN)
+    files = [found["image"] for _, row, found in images if row == "of_file"]
     of_file = (kinds.Container("docker", evidence=f"FROM {name[:150]}") for name in files[-1:])
     facts: list[Fact] = [*of_file]
-    if named and search("image_words.musl", named[-1].found["image"]):
+    if images and search("image_words.musl", images[-1].found["image"]):
         facts.append(kinds.Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
-    builds = (_torch(found["image"]) for _, _, found in reversed(named))
+    builds = (_torch(match["image"]) for _, _, match in reversed(images))
     build = next(filter(None, builds), None)
     # a version that the text states itself; where it is another one, the image was changed
-    stated = {found[1] for found in paste.all("image_words.torch")} if build else set()
-    if build and stated <= {build.version}:
+    stated_versions = {match[1] for match in paste.all("image_words.torch")} if build else set()
+    if build and stated_versions <= {build.version}:
         facts.append(build)
     return facts
 
@@ -172,32 +176,32 @@ def _rows(paste: Paste) -> Iterator[_Row]:
     """Yield what ldd lists, each with the file above it that it was asked for."""
     if not paste.has("ldd.row"):
         return
-    whose, of_torch = "", False
-    commands = {one.line: one.command for one in paste.shown}
+    owner, of_torch = "", False
+    commands = {executed.line: executed.command for executed in paste.shown}
     above = {hit.line: hit.found for hit in paste.each("ldd.row")}
     for number in sorted({*commands, *above}):
         if number in above:
             library, version, place = above[number].groups()
-            yield _Row(whose, library, version, place, number + 1, of_torch)
+            yield _Row(owner, library, version, place, number + 1, of_torch)
         else:
-            whose = commands[number] if search("library.asked", commands[number]) else ""
-            of_torch = bool(search("library.own", whose))
+            owner = commands[number] if search("library.asked", commands[number]) else ""
+            of_torch = bool(search("library.own", owner))
 
 
 def _lacking(rows: Sequence[_Row]) -> tuple[kinds.ErrorText, ...]:
     """Return what is not found; of extensions only what torch, loaded before, brings by another number."""
     loaded = {r.library: r.number for r in reversed(rows) if r.of_torch and r.place != _MISSING}
-    found: dict[str, kinds.ErrorText] = {}
-    for one in (row for row in rows if row.place == _MISSING):
-        text = f"{one.library}.so{one.number} => not found"
-        if search("library.site", one.whose) and not one.of_torch:
-            own = loaded.get(one.library, one.number)
-            files = (word.rpartition("/")[2] for word in one.whose.split() if ".so" in word)
-            if own == one.number:
+    errors: dict[str, kinds.ErrorText] = {}
+    for row in (row for row in rows if row.place == _MISSING):
+        text = f"{row.library}.so{row.number} => not found"
+        if search("library.site", row.whose) and not row.of_torch:
+            own = loaded.get(row.library, row.number)
+            files = (word.rpartition("/")[2] for word in row.whose.split() if ".so" in word)
+            if own == row.number:
                 continue
-            text = f"{next(files, 'an extension')}: {text}; torch loads {one.library}.so{own}"
-        found.setdefault(text, kinds.ErrorText(text=text, where=f"line {one.line}"))
-    return tuple(found.values())[:_MOST_LACKING]
+            text = f"{next(files, 'an extension')}: {text}; torch loads {row.library}.so{own}"
+        errors.setdefault(text, kinds.ErrorText(text=text, where=f"line {row.line}"))
+    return tuple(errors.values())[:_MOST_LACKING]
 
 
 _MOST = 100
@@ -210,18 +214,18 @@ def read(paste: Paste) -> list[Fact]:
     devices, on_disk = bus(paste)
     single = (container, killed, rocm_devices, _system_errors, kernel_log, rdma)
     driven = module(paste, devices, on_disk=on_disk)
-    told = (*(one(paste) for one in single), driven, intel(paste, devices))
-    found: list[Fact] = [one for one in told if one is not None]
-    found += [kinds.PciBus(devices=devices)] if devices else []
+    results = (*(reader(paste) for reader in single), driven, intel(paste, devices))
+    facts: list[Fact] = [fact for fact in results if fact is not None]
+    facts += [kinds.PciBus(devices=devices)] if devices else []
     several = (image, disks, libraries, interpreters, import_torch)
-    return [*found, *(fact for reader in several for fact in reader(paste))]
+    return [*facts, *(fact for reader in several for fact in reader(paste))]
 
 
 def _system_errors(paste: Paste) -> kinds.Errors | None:
-    said = reversed(paste.each("said", longest=_LONGEST))
-    by_line = {hit.line: hit.found[0] for hit in said}  # of a line what its first row finds
+    hits = reversed(paste.each("said", longest=_LONGEST))
+    by_line = {hit.line: hit.found[0] for hit in hits}  # of a line what its first row finds
     places = {text: line for line, text in by_line.items()}
     first = sorted(places.items(), key=itemgetter(1))[:_MOST]
     errors = (kinds.ErrorText(text=text, where=f"line {at + 1}") for text, at in first)
-    told = (*errors, *hung(paste))
-    return kinds.Errors(errors=told) if told else None
+    all_errors = (*errors, *hung(paste))
+    return kinds.Errors(errors=all_errors) if all_errors else None

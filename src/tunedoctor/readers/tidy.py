@@ -51,11 +51,11 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     lines, numbers = _divided(_characters(text[:LONGEST]).split("\n"), numbers)
     lines = [_bare(line) for line in lines]
     # marks of quotation go, but not Python's prompt
-    lines = _unstamped([_without_quote(one) if ">" in one[:16] else one for one in lines])
+    lines = _unstamped([_without_quote(line) if ">" in line[:16] else line for line in lines])
     shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     lines, numbers = unwrapped(*_unfolded([line[shared:] for line in lines], numbers))
     whole = "\n".join(lines).lower()
-    notices = [one["text"] for one in table("notices")["notices"] if one["text"] in whole]
+    notices = [notice["text"] for notice in table("notices")["notices"] if notice["text"] in whole]
     if notices:  # empty lines in their place, so that all keep their numbers
         lines = ["" if any(map(line.lower().__contains__, notices)) else line for line in lines]
     return lines, numbers
@@ -79,18 +79,18 @@ def _without_bars(text: str) -> str:
     """Undo carriage returns: ends of lines, or overwritten progress, of which only the last state is kept."""
     if "\r" not in text:
         return text
-    *ended, last = text.split("\n")
-    text = "\n".join([*(line.rstrip("\r") for line in ended), last])
+    *complete, last = text.split("\n")
+    text = "\n".join([*(line.rstrip("\r") for line in complete), last])
     if "\r" not in text:
         return text
     bar = shape("tidy.bar")
     lines: list[str] = []
     for line in text.split("\n"):
         *states, last = line.split("\r")
-        kept = (
+        kept_states = (
             state for state in states if state and not state.isspace() and not bar.search(state)
         )
-        lines.append(BREAK.join((*kept, last)))
+        lines.append(BREAK.join((*kept_states, last)))
     return "\n".join(lines)
 
 
@@ -132,11 +132,13 @@ def _without_quote(line: str) -> str:
 def _unstamped(lines: list[str]) -> list[str]:
     """Take away what a log put in front of nearly all lines: times, or the name of the one process that printed."""
     for front in (_STAMP, shape("dress.stream"), _STAMP):
-        told = [line for line in lines if line]
-        names = Counter(match[0].strip() for line in told if (match := front.match(line)))
-        enough = len(told) if front is _STAMP and len(told) < FEWEST else _MOSTLY * len(told)
-        one = front is _STAMP or (len(names) == 1 and len(told) >= FEWEST)
-        if told and one and names.total() >= enough:
+        nonempty = [line for line in lines if line]
+        names = Counter(match[0].strip() for line in nonempty if (match := front.match(line)))
+        enough = (
+            len(nonempty) if front is _STAMP and len(nonempty) < FEWEST else _MOSTLY * len(nonempty)
+        )
+        same_source = front is _STAMP or (len(names) == 1 and len(nonempty) >= FEWEST)
+        if nonempty and same_source and names.total() >= enough:
             lines = [
                 front.sub("", line, count=1).rstrip() if front.match(line) else line
                 for line in lines
@@ -150,11 +152,11 @@ def _unfolded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequ
         return lines, numbers
     out: list[tuple[str, int]] = []
     for at, line in enumerate(lines):
-        front, folded, said = line.partition(_FOLDED)
+        front, folded, message = line.partition(_FOLDED)
         rest = ""
-        if '\\"' in said:  # a string of JSON ends at its first quote that is not escaped
-            said, _, rest = said.replace('\\"', "\0").partition('"')
-        laid = shape("tidy.ends").split(f"{folded}{said}".replace("\0", '"'))
+        if '\\"' in message:  # a string of JSON ends at its first quote that is not escaped
+            message, _, rest = message.replace('\\"', "\0").partition('"')
+        laid = shape("tidy.ends").split(f"{folded}{message}".replace("\0", '"'))
         number = numbers[at] if at < len(numbers) else at + 1
         out += [(part, number) for part in ([front, *laid, "", rest] if folded else [line])]
     return [line for line, _ in out], [number for _, number in out]
@@ -196,37 +198,39 @@ def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str],
         news = set(full) - set(loose)
         pairs = [i for i in pairs if i not in news]
     if len(pairs) < FEWEST:
-        ended = {i for i in pairs if lines[i][-1] in ".!?:;]" and lines[i + 1][0].isupper()}
-        pairs, loose = ([i for i in some if i not in ended] for some in (pairs, loose))
+        sentence_ends = {i for i in pairs if lines[i][-1] in ".!?:;]" and lines[i + 1][0].isupper()}
+        pairs, loose = ([i for i in some if i not in sentence_ends] for some in (pairs, loose))
     split = [i for i in loose if _splits_a_word(lines[i], lines[i + 1])]
-    shown = {re.sub(r"\d", "0", lines[i]) for i in pairs}
-    certain = len(shown) >= FEWEST or (width in TERMINALS and bool(split or (hard and loose)))
+    shapes = {re.sub(r"\d", "0", lines[i]) for i in pairs}
+    certain = len(shapes) >= FEWEST or (width in TERMINALS and bool(split or (hard and loose)))
     if not certain:
         return lines, numbers
-    one = len(shown) < FEWEST
+    single_shape = len(shapes) < FEWEST
     rests = {i + 1 for i in pairs}
-    kept = [at for at in range(len(lines)) if at not in rests]
+    starts = [at for at in range(len(lines)) if at not in rests]
     out = [
         "".join(
-            _rest(lines[at - 1], lines[at], width, hard=hard, one=one) if at > start else lines[at]
+            _rest(lines[at - 1], lines[at], width, hard=hard, single_shape=single_shape)
+            if at > start
+            else lines[at]
             for at in range(start, end)
         )
-        for start, end in zip(kept, (*kept[1:], len(lines)), strict=True)
+        for start, end in zip(starts, (*starts[1:], len(lines)), strict=True)
     ]
-    return out, [numbers[at] if at < len(numbers) else at + 1 for at in kept]
+    return out, [numbers[at] if at < len(numbers) else at + 1 for at in starts]
 
 
-def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
+def _rest(previous: str, after: str, width: int, *, hard: bool, single_shape: bool) -> str:
     """Return what a broken line goes on with, behind a blank where the break fell between words."""
-    if len(before) != width:
+    if len(previous) != width:
         return f" {after.lstrip()}"
-    if hard and not (one and _is_apart(before, after)):
+    if hard and not (single_shape and _is_apart(previous, after)):
         return after
-    return ("" if _splits_a_word(before, after) else " ") + after.lstrip()
+    return ("" if _splits_a_word(previous, after) else " ") + after.lstrip()
 
 
-def _is_apart(before: str, after: str) -> bool:
-    last = before.rsplit(maxsplit=1)[-1]
+def _is_apart(previous: str, after: str) -> bool:
+    last = previous.rsplit(maxsplit=1)[-1]
     if shape("wrap.little").match(last) and shape("wrap.little").match(after.split(maxsplit=1)[0]):
         return True
     return last.isalpha() and (
@@ -234,15 +238,15 @@ def _is_apart(before: str, after: str) -> bool:
     )
 
 
-def _is_new(before: str, after: str, *, full: bool = False) -> bool:
+def _is_new(previous: str, after: str, *, full: bool = False) -> bool:
     """Return whether a line starts a new message, and does not continue an open bracket of the line before."""
     if not STARTS.match(after):
         return False
-    opened = before.count("(") > before.count(")")
+    opened = previous.count("(") > previous.count(")")
     return not (opened and after[:1].islower() and (full or after.count(")") > after.count("(")))
 
 
-def wrapped(before: str, after: str) -> bool:
+def wrapped(previous: str, after: str) -> bool:
     """Return whether a line continues in the next one because it reached a usual terminal width."""
     if (
         not after.strip()
@@ -252,8 +256,8 @@ def wrapped(before: str, after: str) -> bool:
         or _TABLE.match(after)
     ):
         return False
-    size, first = len(before), len(after.split(None, 1)[0])
-    if before[-1:] in ".!?;)" or before.endswith("):"):
+    size, first = len(previous), len(after.split(None, 1)[0])
+    if previous[-1:] in ".!?;)" or previous.endswith("):"):
         return False
     return any(size <= width < size + 1 + first for width in USUAL)
 
@@ -272,29 +276,31 @@ def joined(lines: Sequence[str]) -> list[str]:
     return out
 
 
-def _broken(before: str, after: str, width: int) -> bool:
-    if not before.strip() or not after.strip() or _TABLE.match(before) or _TABLE.match(after):
+def _broken(previous: str, after: str, width: int) -> bool:
+    if not previous.strip() or not after.strip() or _TABLE.match(previous) or _TABLE.match(after):
         return False
     # a command whose quotation has ended is whole
-    if shape("wrap.command").search(before):
+    if shape("wrap.command").search(previous):
         return False
-    if _PATH.match(after) and (before.endswith(":") or _PATH.match(before)):
+    if _PATH.match(after) and (previous.endswith(":") or _PATH.match(previous)):
         return False
-    if after.startswith("  ") or before.endswith(("call last)", "call last):")):
+    if after.startswith("  ") or previous.endswith(("call last)", "call last):")):
         return False
     first = len(after.split(None, 1)[0])
-    if len(before) < width - 40 and first < 40:
+    if len(previous) < width - 40 and first < 40:
         return False
-    return len(before) == width or (
-        len(before) + 1 + first > width and not after[:1].isspace() and not _is_new(before, after)
+    return len(previous) == width or (
+        len(previous) + 1 + first > width
+        and not after[:1].isspace()
+        and not _is_new(previous, after)
     )
 
 
-def _splits_a_word(before: str, after: str) -> bool:
+def _splits_a_word(previous: str, after: str) -> bool:
     """Return whether a line break at the full width split a word: a path, a version or a name."""
-    if before[-1:].isspace() or not _GOES_ON.match(after) or _is_new(before, after, full=True):
+    if previous[-1:].isspace() or not _GOES_ON.match(after) or _is_new(previous, after, full=True):
         return False
-    last, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
+    last, first = previous.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
     return not (
         last.strip("(),.:'").isalpha() and (first.strip("(),.:'").isalpha() or first[0].isdigit())
     )

@@ -36,19 +36,19 @@ class Said(NamedTuple):
     """Without what stood in front; indentation is kept."""
 
 
-def by_stream(said: Iterable[Said]) -> list[list[Said]]:
+def by_stream(log_lines: Iterable[Said]) -> list[list[Said]]:
     """Return the lines of each process apart."""
     streams: dict[str, list[Said]] = {}
-    for one in said:
-        name = one.stream if one.stream in streams or len(streams) < _MOST_STREAMS else ""
-        streams.setdefault(name, []).append(one)
+    for line in log_lines:
+        name = line.stream if line.stream in streams or len(streams) < _MOST_STREAMS else ""
+        streams.setdefault(name, []).append(line)
     return [*streams.values()]
 
 
 def undressed(lines: Sequence[str]) -> list[Said]:
     """Return each line without its prefixes. Linear; never raises."""
-    known = _shapes(lines)
-    return [Said(number, *_strip_line(line, known)) for number, line in enumerate(lines, 1)]
+    prefix_shapes = _shapes(lines)
+    return [Said(number, *_strip_line(line, prefix_shapes)) for number, line in enumerate(lines, 1)]
 
 
 def _strip_line(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
@@ -56,9 +56,9 @@ def _strip_line(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
     if not line or line.isspace():
         return stream, manner, ""
     text = line[:4000]
-    for known in shapes:
-        if len(text) >= len(known) and _manner(text[: len(known)]) == known:
-            stream, text = text[: len(known)].strip(), text[len(known) :]
+    for prefix_shape in shapes:
+        if len(text) >= len(prefix_shape) and _manner(text[: len(prefix_shape)]) == prefix_shape:
+            stream, text = text[: len(prefix_shape)].strip(), text[len(prefix_shape) :]
             break
     for _ in range(_MOST):
         if not text.strip():
@@ -87,14 +87,14 @@ def _manner(text: str) -> str:
 
 def _shapes(lines: Sequence[str]) -> frozenset[str]:
     """Learn prefixes that no table knows from lines that hold a frame of a traceback."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for line in lines:
         if 'File "' not in line or not (match := _BEFORE_FRAME.match(line)):
             continue
         pre = match["pre"]
         if "Traceback" not in pre and _strip_line(f"{pre} x", frozenset())[2].strip() != "x":
-            seen[_manner(pre)] += 1
-    return frozenset(known for known, _ in seen.most_common(8))
+            counts[_manner(pre)] += 1
+    return frozenset(shape for shape, _ in counts.most_common(8))
 
 
 MOST_LINES = 30
@@ -107,15 +107,15 @@ LOOK_UP = "(look up to see its traceback):"
 _MESSAGE_END = shape("dress.end")
 
 
-def message(said: Sequence[Said], start: int) -> tuple[str, int]:
+def message(log_lines: Sequence[Said], start: int) -> tuple[str, int]:
     """Return the message that begins at `start`, broken lines joined, and the place after it."""
-    first = said[start]
+    first = log_lines[start]
     lines = [first.text.strip()]
     at = start + 1
     size = len(lines[0])
-    while at < len(said) and len(lines) < MOST_LINES and size < MOST_CHARACTERS:
-        text = said[at].text
-        if not _is_part(lines[-1], said, at, first.manner):
+    while at < len(log_lines) and len(lines) < MOST_LINES and size < MOST_CHARACTERS:
+        text = log_lines[at].text
+        if not _is_part(lines[-1], log_lines, at, first.manner):
             break
         at += 1
         if text.strip():
@@ -124,18 +124,18 @@ def message(said: Sequence[Said], start: int) -> tuple[str, int]:
     return "\n".join(line.strip() for line in joined(lines))[:MOST_CHARACTERS], at
 
 
-def _is_part(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
-    text = said[at].text
-    if said[at].manner not in ("", manner):
+def _is_part(previous: str, log_lines: Sequence[Said], at: int, manner: str) -> bool:
+    text = log_lines[at].text
+    if log_lines[at].manner not in ("", manner):
         return False
     if not text.strip():
-        after = said[at + 1].text if at + 1 < len(said) else ""
+        after = log_lines[at + 1].text if at + 1 < len(log_lines) else ""
         goes_on = bool(after.strip()) and not _MESSAGE_END.match(after)
-        return before.endswith((LOOK_UP, ":")) and goes_on
+        return previous.endswith((LOOK_UP, ":")) and goes_on
     if _MESSAGE_END.match(text):
         return False
-    surely = wrapped(before, text) or bool(SECOND.match(text)) or text[:1] in " \t"
-    return surely or not STARTS.match(text) or before.endswith(":")
+    surely = wrapped(previous, text) or bool(SECOND.match(text)) or text[:1] in " \t"
+    return surely or not STARTS.match(text) or previous.endswith(":")
 
 
 PLAIN = shape("traceback.plain")
@@ -185,10 +185,14 @@ def flattened(text: str) -> list[str]:
     first, *frames = _FRAME.split(text[head.start() : head.start() + LONGEST])
     last = frames[-1] if frames else ""
     end = next((at for at, c in enumerate(last) if c == " " and TYPE.match(last, at + 1)), None)
-    said = [last[end:].strip(" `'\"")] if end is not None else []
+    message = [last[end:].strip(" `'\"")] if end is not None else []
     frames[-1:] = [last[:end]] if frames else []
     laid = "\n".join(_PLACE.sub("\\1\n    ", f"  {frame.strip()}", count=1) for frame in frames)
-    return [first.rstrip(), *(line.rstrip() for line in laid.splitlines() if line.strip()), *said]
+    return [
+        first.rstrip(),
+        *(line.rstrip() for line in laid.splitlines() if line.strip()),
+        *message,
+    ]
 
 
 MOST_FRAMES = 40
@@ -214,17 +218,17 @@ class _Shape(NamedTuple):
     """A notebook's or a box: code is numbered, and blank lines stand between."""
 
 
-def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
+def trace(log_lines: Sequence[Said], head: int, *, headless: bool = False) -> Read:
     """Read the traceback whose first line stands at `head`: its header or, cut at the top, a frame."""
-    opening = said[head].text
+    opening = log_lines[head].text
     match = _NOTEBOOK_HEAD.match(opening)
     shape = _Shape(None, loose=not headless and bool(match or BOX_HEAD.match(opening)))
     frames: list[Frame] = []
-    at = seen = head if headless else head + 1
-    while at < len(said):
-        text = said[at].text
+    at = end = head if headless else head + 1
+    while at < len(log_lines):
+        text = log_lines[at].text
         if not text.strip():
-            if not _goes_on(said, at, shape):
+            if not _goes_on(log_lines, at, shape):
                 break
             at += 1
             continue
@@ -237,8 +241,8 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             if shape.indent is None:
                 shape = _Shape(len(text) - len(text.lstrip()), shape.loose or plain(text) is None)
         elif kind == "end":
-            whole, after = message(said, at)
-            return (error(whole, frames, said[at].number),), after
+            whole, after = message(log_lines, at)
+            return (error(whole, frames, log_lines[at].number),), after
         elif kind == "other":
             break
         elif kind == "code" and frames and not frames[-1].code:
@@ -247,23 +251,23 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             code = (arrow["code"] or "" if arrow else text).strip()[:300]
             frames[-1] = replace(last, line=last.line or line, code=code)
         at += 1
-        seen = at
+        end = at
     # without its last line it tells its class in a notebook, or what it raises
     source = frames[-1].code if frames else ""
     text = match["type"] if match else source if source.startswith(("raise ", "assert ")) else ""
-    found = (error(text, frames, said[head].number),) if text else ()
-    return found, max(seen, head + 1)
+    errors = (error(text, frames, log_lines[head].number),) if text else ()
+    return errors, max(end, head + 1)
 
 
 def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
     """Return the error that a message states, with the class that its first line names."""
     first = text.partition("\n")[0]
     match = TYPE.match(first)
-    named = match["type"] if match else first.partition(":")[0]
+    type_name = match["type"] if match else first.partition(":")[0]
     return ErrorText(
         text=text,
         where=f"line {number}",
-        type=named if " " not in named else "",
+        type=type_name if " " not in type_name else "",
         frames=tuple(frames[-MOST_FRAMES:]),
     )
 
@@ -289,35 +293,37 @@ def _ends(text: str, shape: _Shape) -> bool:
     return bool(_UNKNOWN_CLASS.match(text))
 
 
-def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
+def _goes_on(log_lines: Sequence[Said], at: int, shape: _Shape) -> bool:
     """Return whether a traceback continues after a blank line, as in notebooks or separately pasted lines."""
-    after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
+    after = next((line.text for line in log_lines[at + 1 : at + 3] if line.text.strip()), "")
     return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
 
 
-def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
+def tracebacks(log_lines: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
     """Return the errors that tracebacks end with, of all ranks once, and the numbers of their lines. Linear."""
-    found: list[ErrorText] = []
-    taken: set[int] = set()
-    for stream in by_stream(said):
+    all_errors: list[ErrorText] = []
+    used_lines: set[int] = set()
+    for stream in by_stream(log_lines):
         at = 0
         while at < len(stream):
             errors, after = _read_trace(stream, at) or ((), at)
-            found += errors
-            taken.update(one.number for one in stream[at:after])
+            all_errors += errors
+            used_lines.update(line.number for line in stream[at:after])
             at = max(after, at + 1)
     once: dict[tuple[str, str, int | None], ErrorText] = {}
-    for error in sorted(found, key=lambda error: int(error.where[5:])):
+    for error in sorted(all_errors, key=lambda error: int(error.where[5:])):
         last = error.frames[-1] if error.frames else None
         once.setdefault((error.text, last.file if last else "", last.line if last else None), error)
-    return [*once.values()], taken
+    return [*once.values()], used_lines
 
 
-def _read_trace(said: Sequence[Said], at: int) -> Read | None:
-    text = said[at].text
+def _read_trace(log_lines: Sequence[Said], at: int) -> Read | None:
+    text = log_lines[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):
-            return trace([said[at]._replace(text=line) for line in lines], 0)[0], at + 1
-        return trace(said, at)
+            return trace([log_lines[at]._replace(text=line) for line in lines], 0)[0], at + 1
+        return trace(log_lines, at)
     frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
-    return trace(said, at, headless=True) if frame and (plain(text) or notebook(text)) else None
+    return (
+        trace(log_lines, at, headless=True) if frame and (plain(text) or notebook(text)) else None
+    )

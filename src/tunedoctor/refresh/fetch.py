@@ -78,25 +78,25 @@ class Client(NamedTuple):
 
     def get(self, url: str, *, whole: bool = True) -> bytes:
         """Return the body of a page; not `whole`: b"" as soon as it answers. Raises FetchError, without a password."""
-        found: list[bytes | FetchError] = []
+        results: list[bytes | FetchError] = []
 
         def work() -> None:
             try:
-                found.append(self._get(url, whole=whole))
+                results.append(self._get(url, whole=whole))
             except FetchError as error:
-                found.append(error)
+                results.append(error)
             except urllib.error.HTTPError as error:
                 error.close()
-                code, told = error.headers.get("X-Error-Code", ""), f"answered {error.code}"
-                found.append(FetchError(_plain(url), told, error.code, code=code))
+                code, answer_text = error.headers.get("X-Error-Code", ""), f"answered {error.code}"
+                results.append(FetchError(_plain(url), answer_text, error.code, code=code))
             except Exception as error:  # noqa: BLE001  an error that a hostile server causes is reported, never raised
-                found.append(FetchError(_plain(url), self._why(error)))
+                results.append(FetchError(_plain(url), self._why(error)))
 
         # a thread, because there is no other time limit for a name server or slow headers
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(self.limits.seconds + 1)
-        answer = found[0] if found else FetchError(_plain(url), self._slow)
+        answer = results[0] if results else FetchError(_plain(url), self._slow)
         if isinstance(answer, FetchError):
             raise answer
         return answer
@@ -114,8 +114,10 @@ class Client(NamedTuple):
         check(url, allowed)
         parts = urlsplit(url)
         # scheme -> proxy from the user's settings, else from the system; none for an excluded host
-        named = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
-        through = urllib.request.getproxies() | {s: proxy for s, proxy in named.items() if proxy}
+        proxies_set = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
+        through = urllib.request.getproxies() | {
+            s: proxy for s, proxy in proxies_set.items() if proxy
+        }
         if urllib.request.proxy_bypass(parts.hostname or ""):
             through = {}
         place = urlsplit(through.get(parts.scheme, url))
@@ -141,7 +143,7 @@ class Client(NamedTuple):
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
         """Return a context that trusts the bundle that the user names, as in pip, else the system's certificates."""
         several = ((bundle, self.variables.get(bundle)) for bundle in _BUNDLES)
-        by, file = next(((one, file) for one, file in several if file), ("", ""))
+        by, file = next(((variable, file) for variable, file in several if file), ("", ""))
         folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
         try:
             context = ssl.create_default_context(
@@ -152,8 +154,8 @@ class Client(NamedTuple):
                 context.load_cert_chain(file)
         except OSError as error:
             raise FetchError("", f"{by}={file} has no certificates: {error}") from None
-        named = {one.rpartition("//")[2].strip("/").lower() for one in self.trusted}
-        if all({host, urlsplit(f"//{host}").hostname} & named for host in hosts):
+        trusted_hosts = {host.rpartition("//")[2].strip("/").lower() for host in self.trusted}
+        if all({host, urlsplit(f"//{host}").hostname} & trusted_hosts for host in hosts):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
 

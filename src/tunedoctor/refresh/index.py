@@ -54,9 +54,9 @@ class Indexes(NamedTuple):
         return own | HOSTS if own <= HOSTS else own
 
 
-def indexes(asked: str, default: str) -> Indexes:
+def indexes(requested: str, default: str) -> Indexes:
     """Return the indexes: `asked` or PyTorch's own, and the default one, else pip's and uv's. Raises ValueError."""
-    torch = asked.strip() or index_of()
+    torch = requested.strip() or index_of()
     if not _is_url(torch) or "?" in torch or "#" in torch:
         raise ValueError(f"{torch[:100]!r} is not the URL of an index")
     default = default or standard_index()
@@ -152,11 +152,13 @@ def _of_html(data: bytes) -> _Tags:
     """Parse with patterns that are all linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …")."""
     text = data.decode("utf-8", "replace")
     rows: list[tuple[str, dict[str, str]]] = []
-    for tag, inside in _TAG.findall(text):
-        found: dict[str, str] = {}
-        for name, *values in _ATTRIBUTE.findall(inside[: LONGEST * 4]):
-            found.setdefault(name.lower(), unescape("".join(values)))  # the first of two counts
-        rows.append((tag, found))
+    for tag, attributes_text in _TAG.findall(text):
+        attributes: dict[str, str] = {}
+        for name, *values in _ATTRIBUTE.findall(attributes_text[: LONGEST * 4]):
+            attributes.setdefault(
+                name.lower(), unescape("".join(values))
+            )  # the first of two counts
+        rows.append((tag, attributes))
     _, end, after = text.lower().partition("</html")
     return rows, bool(end) and after.lstrip()[:1] == ">"
 
@@ -174,11 +176,11 @@ class _Project(msgspec.Struct):
 
 def _of_json(data: bytes) -> _Tags:
     try:
-        found = msgspec.json.decode(data, type=_Project)
+        parsed_project = msgspec.json.decode(data, type=_Project)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [], False
     rows: list[tuple[str, dict[str, str]]] = []
-    for file in found.files:
+    for file in parsed_project.files:
         values = {"href": f"{file.url}#sha256={file.hashes.get('sha256', '')}"}
         if isinstance(file.core_metadata, dict):
             values["data-core-metadata"] = f"sha256={file.core_metadata.get('sha256', '')}"
@@ -221,10 +223,13 @@ def wheel_of(link: Link) -> Wheel | None:
         project, version, _, tags = parse_wheel_filename(link.name)
     except (InvalidWheelFilename, InvalidVersion, ValueError):
         return None
-    known = [tag for tag in tags if _family(tag.platform) and _python(tag)]
-    if version.is_prerelease or not RELEASE.fullmatch(version.public) or not known:
+    supported_tags = [tag for tag in tags if _family(tag.platform) and _python(tag)]
+    if version.is_prerelease or not RELEASE.fullmatch(version.public) or not supported_tags:
         return None
-    tag = min(known, key=lambda one: (parts(_floor(one.platform)), one.platform))
+    tag = min(
+        supported_tags,
+        key=lambda supported_tag: (parts(_floor(supported_tag.platform)), supported_tag.platform),
+    )
     family = _family(tag.platform)
     folders = unquote(link.url).split("/")[:-1] if family == "linux_aarch64" else []
     variant = version.local or ["cpu", *filter(cuda_of, folders)][-1]
@@ -236,34 +241,36 @@ def wheel_of(link: Link) -> Wheel | None:
 
 def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version, set[str]]]:
     """Yield the file names that are wheels of a project, with their version and platforms ("any", "win_amd64" …)."""
-    wanted = canonicalize_name(project)
+    canonical = canonicalize_name(project)
     for file in files:
-        if file[:1].lower() == wanted[:1]:
+        if file[:1].lower() == canonical[:1]:
             try:
                 name, version, _, tags = parse_wheel_filename(file)
             except (InvalidWheelFilename, InvalidVersion):
                 continue
-            if name == wanted:
+            if name == canonical:
                 yield file, version, {tag.platform for tag in tags}
 
 
 def sources_of(project: str, files: Iterable[str]) -> Iterator[Version]:
     """Yield the versions whose source the page has: NAME-VERSION.tar.gz or .zip."""
-    wanted = canonicalize_name(project)
+    canonical = canonicalize_name(project)
     for file in files:
-        if file[:1].lower() == wanted[:1] and file.endswith(SOURCE):
+        if file[:1].lower() == canonical[:1] and file.endswith(SOURCE):
             try:
                 name, version = parse_sdist_filename(file)
             except (InvalidSdistFilename, InvalidVersion):
                 continue
-            if name == wanted:
+            if name == canonical:
                 yield version
 
 
 def _family(platform: str) -> str:
     if platform in ("any", "win_amd64"):
         return platform
-    arch = next((one for one in ("x86_64", "aarch64", "arm64") if platform.endswith(one)), "none")
+    arch = next(
+        (suffix for suffix in ("x86_64", "aarch64", "arm64") if platform.endswith(suffix)), "none"
+    )
     name, *numbers = platform.removesuffix(arch).rstrip("_").split("_")
     floored = len(numbers) == 2 and all(
         number.isdecimal() and len(number) < 4 for number in numbers
@@ -295,12 +302,12 @@ def releases(
     links: Iterable[Link], project: str = "torch", oldest: str = OLDEST
 ) -> dict[str, tuple[Wheel, ...]]:
     """Return release -> its wheels, oldest first; withdrawn files and old releases are left out."""
-    found: dict[str, tuple[Wheel, ...]] = {}
+    by_release: dict[str, tuple[Wheel, ...]] = {}
     for link in links:
-        one = None if link.yanked else wheel_of(link)
-        if one and one.project == project and at_least(one.release, oldest):
-            found[one.release] = (*found.get(one.release, ()), one)
-    return {version: found[version] for version in in_order(found)}
+        wheel = None if link.yanked else wheel_of(link)
+        if wheel and wheel.project == project and at_least(wheel.release, oldest):
+            by_release[wheel.release] = (*by_release.get(wheel.release, ()), wheel)
+    return {version: by_release[version] for version in in_order(by_release)}
 
 
 def builds_of(wheels: Iterable[Wheel]) -> Builds:
@@ -310,16 +317,16 @@ def builds_of(wheels: Iterable[Wheel]) -> Builds:
     have none. Each Python appears once, under the lowest floor.
     """
     every = [wheel for wheel in wheels if wheel.family != "any"]
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for family, variant in dict.fromkeys((one.family, one.variant) for one in every):
-        mine = [one for one in every if (one.family, one.variant) == (family, variant)]
-        highest = max((one.floor for one in mine), key=parts)
+    pythons_by_build: dict[tuple[str, str, str], list[str]] = {}
+    for family, variant in dict.fromkeys((wheel.family, wheel.variant) for wheel in every):
+        mine = [wheel for wheel in every if (wheel.family, wheel.variant) == (family, variant)]
+        highest = max((wheel.floor for wheel in mine), key=parts)
         own = "mps" if family == "macos_arm64" else variant
-        for python in sorted({one.python for one in mine} - {"any"}, key=python_order):
-            lowest = min((one.floor for one in mine if one.python == python), key=parts)
+        for python in sorted({wheel.python for wheel in mine} - {"any"}, key=python_order):
+            lowest = min((wheel.floor for wheel in mine if wheel.python == python), key=parts)
             floor = lowest if family.startswith("macos") else highest
-            found.setdefault((family, own, floor), []).append(python)
-    return {key: tuple(pythons) for key, pythons in found.items()}
+            pythons_by_build.setdefault((family, own, floor), []).append(python)
+    return {key: tuple(pythons) for key, pythons in pythons_by_build.items()}
 
 
 def python_order(python: str) -> tuple[bool, tuple[int, ...]]:

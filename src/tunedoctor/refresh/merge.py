@@ -36,8 +36,10 @@ class Needs(NamedTuple):
     def variant(self) -> str:
         """The CUDA variant of the wheel: from its cuda-toolkit, else from its CUDA runtime; "cpu" without either."""
         for start in ("cuda-toolkit", "nvidia-cuda-runtime"):
-            for one in self.requirements:
-                for exact in one.specifier if normalised(one.name).startswith(start) else ():
+            for dependency in self.requirements:
+                for exact in (
+                    dependency.specifier if normalised(dependency.name).startswith(start) else ()
+                ):
                     variant = "cu" + "".join(map(str, parts(exact.version)[:2]))
                     return variant if len(variant) == 5 and exact.operator == "==" else "cpu"
         return "cpu"
@@ -45,7 +47,12 @@ class Needs(NamedTuple):
     @property
     def gfx(self) -> tuple[str, ...]:
         """Targets (gfx942 …) in the extras of the rocm package: rocm[device-gfx942]; () for device-all."""
-        extras = {e for one in self.requirements if one.name.lower() == "rocm" for e in one.extras}
+        extras = {
+            extra
+            for requirement in self.requirements
+            if requirement.name.lower() == "rocm"
+            for extra in requirement.extras
+        }
         devices = (e.removeprefix("device-") for e in extras if e.startswith("device-"))
         return tuple(sorted(d for d in devices if named_as("gfx", d)))
 
@@ -60,12 +67,12 @@ def needs(metadata: bytes, family: str, python: str) -> Needs:
     return Needs(tuple(line for line in lines if line and holds(line, environment)))
 
 
-def admits(one: Needs, torch: str) -> str:
+def admits(needs: Needs, torch: str) -> str:
     """Return how a companion requires torch: "pinned" to exactly this release, "open" if it allows it, else ""."""
-    for wanted in one.requirements:
-        if wanted.name.lower() == "torch":
+    for dependency in needs.requirements:
+        if dependency.name.lower() == "torch":
             # a wheel of one variant can include its label: ==2.16.0+cu132
-            bare = ",".join(str(each).partition("+")[0] for each in wanted.specifier)
+            bare = ",".join(str(each).partition("+")[0] for each in dependency.specifier)
             if not within(torch, bare):
                 return ""
             return "pinned" if "==" in bare else "open"
@@ -99,20 +106,22 @@ def told(data: bytes) -> dict[str, Told]:
         file = msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"it is not a variants.json: {str(error)[:120]}") from None
-    found: dict[str, set[Told]] = {}
+    by_variant: dict[str, set[Told]] = {}
     for label, properties in file.variants.items():
         nvidia, amd = properties.get("nvidia", {}), properties.get("amd", {})
         cuda = next(iter(nvidia.get("cuda_version_lower_bound", ())), "")
         own = f"cu{cuda.replace('.', '', 1)}"
         cuda = cuda if VARIANT.fullmatch(own) and cuda_of(own) == cuda else ""
         code = [word for value in nvidia.get("sm_arch", ()) for word in _words(value)]
-        code += [one for values in amd.values() for one in values if named_as("gfx", one)]
+        code += [target for values in amd.values() for target in values if named_as("gfx", target)]
         # the variant in a label (cu129, cuda12.9, cuda_12_9), else that of its CUDA version
-        named = label.replace("cuda", "cu").replace("_", "").replace(".", "")
-        variant = next(filter(VARIANT.fullmatch, (label, named, own if cuda else "")), "")
+        variant_name = label.replace("cuda", "cu").replace("_", "").replace(".", "")
+        variant = next(filter(VARIANT.fullmatch, (label, variant_name, own if cuda else "")), "")
         if variant and code and len(code) <= MOST:
-            found.setdefault(variant, set()).add(Told(" ".join(code), cuda))
-    return {variant: ones.pop() for variant, ones in found.items() if len(ones) == 1}
+            by_variant.setdefault(variant, set()).add(Told(" ".join(code), cuda))
+    return {
+        variant: variants.pop() for variant, variants in by_variant.items() if len(variants) == 1
+    }
 
 
 def _words(value: str) -> list[str]:
@@ -162,7 +171,7 @@ class Merge(NamedTuple):
 def merged(  # noqa: PLR0913  two tables and what was learned
     shipped: Any,  # noqa: ANN401
     in_use: Any,  # noqa: ANN401
-    seen: Mapping[str, Builds],
+    builds_by_version: Mapping[str, Builds],
     learned: Mapping[str, Learned],
     files: Mapping[str, int],
     today: str,
@@ -171,43 +180,57 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     rows = rows_of(in_use)
     changes: list[str] = []
     left_out: list[str] = []
-    for version, one in seen.items():
-        cuda = sorted({v for _, v, _ in one if v.startswith("cu")})
-        told = learned.get(version, Learned())
-        unknown = [v for v in cuda if not _drivers(v, told, in_use)]
+    for version, published_builds in builds_by_version.items():
+        cuda = sorted({v for _, v, _ in published_builds if v.startswith("cu")})
+        version_facts = learned.get(version, Learned())
+        unknown = [v for v in cuda if not _drivers(v, version_facts, in_use)]
         no_floor = "the oldest driver is unknown for CUDA"
         left_out += [f"{version}+{v}: {no_floor} {cuda_of(v)}" for v in unknown]
         old = rows.get(version)
-        builds = {key: found for key, found in one.items() if key[1] not in unknown}
+        builds = {
+            key: found_pythons
+            for key, found_pythons in published_builds.items()
+            if key[1] not in unknown
+        }
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
         if old is None and not any(v.startswith("c") for v in linux):
             left_out.append(f"{version}: it has no wheel for Linux on x86_64 yet")
             continue
-        base = old or _new(version, one, told, rows)
-        rows[version] = _joined(version, base, builds, told, rows, in_use)
+        base = old or _new(version, published_builds, version_facts, rows)
+        rows[version] = _joined(version, base, builds, version_facts, rows, in_use)
         changes += changes_of(version, old, rows[version])
     own = rows_of(shipped)
     differ = {version: row for version, row in rows.items() if row != own.get(version)}
     overlay = Overlay(as_of=today, releases=differ, files=dict(files))
     checked(overlay)
-    named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one}
-    kept = sorted(published(in_use).keys() - named, key=lambda k: (parts(k[0]), k))
-    told_kept = tuple(f"{v}+{n} for {f}" for v, f, n in kept)
+    published_keys = {
+        (v, f, variant)
+        for v, published_builds in builds_by_version.items()
+        for f, variant, _ in published_builds
+    }
+    missing_keys = sorted(published(in_use).keys() - published_keys, key=lambda k: (parts(k[0]), k))
+    told_kept = tuple(f"{v}+{n} for {f}" for v, f, n in missing_keys)
     return Merge(overlay, tuple(changes), tuple(left_out), told_kept)
 
 
-def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
+def _new(version: str, published_builds: Builds, version_facts: Learned, rows: Rows) -> Release:
     order = in_order([*rows, version])
     last = rows[order[order.index(version) - 1]]  # no release is older than the table's first
-    default = {f: last.pypi_default.get(f, "cpu") for f in sorted({family for family, _, _ in one})}
-    told_of = {"pypi_default": bool(told.default), "torchvision_pair": told.pair_sure}
+    default = {
+        f: last.pypi_default.get(f, "cpu")
+        for f in sorted({family for family, _, _ in published_builds})
+    }
+    told_of = {
+        "pypi_default": bool(version_facts.default),
+        "torchvision_pair": version_facts.pair_sure,
+    }
     return replace(
         last,
         version="",
         date=None,
-        pypi_default={**default, **told.default},
-        torchvision=told.torchvision or last.torchvision,
-        torchaudio=told.torchaudio or last.torchaudio,
+        pypi_default={**default, **version_facts.default},
+        torchvision=version_facts.torchvision or last.torchvision,
+        torchaudio=version_facts.torchaudio or last.torchaudio,
         unverified=[mark for mark, sure in told_of.items() if not sure],
         builds=(),
     )
@@ -216,21 +239,21 @@ def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
 def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
     version: str,
     row: Release,
-    seen: Builds,
-    told: Learned,
+    published_builds: Builds,
+    version_facts: Learned,
     rows: Rows,
     in_use: Any,  # noqa: ANN401
 ) -> Release:
     """Return a row with the results added: published files replace what could not be verified."""
     unsure = set(row.unverified)
-    if "torchvision_pair" in unsure and told.pair_sure:
-        row = replace(row, torchvision=told.torchvision)
+    if "torchvision_pair" in unsure and version_facts.pair_sure:
+        row = replace(row, torchvision=version_facts.torchvision)
         unsure.remove("torchvision_pair")
-    if "pypi_default" in unsure and told.default:
-        row = replace(row, pypi_default={**row.pypi_default, **told.default})
+    if "pypi_default" in unsure and version_facts.default:
+        row = replace(row, pypi_default={**row.pypi_default, **version_facts.default})
         unsure.remove("pypi_default")
     builds = list(row.builds)
-    for (family, variant, floor), pythons in seen.items():
+    for (family, variant, floor), pythons in published_builds.items():
         mine = [b for b in builds if (b.platform, b.variant) == (family, variant)]
         have = {python for b in mine for python in b.pythons}
         new = [python for python in pythons if python not in have]
@@ -239,38 +262,42 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
             at = builds.index(same)
             tags = sorted({*same.pythons, *new}, key=python_order) if new else same.python.split()
             builds[at] = replace(same, python=" ".join(tags), floor=floor or same.floor, seen=True)
-            if variant in told.code and (same.carried or not same.code):
-                builds[at] = replace(builds[at], code=told.code[variant].code, source=_METADATA)
+            if variant in version_facts.code and (same.carried or not same.code):
+                builds[at] = replace(
+                    builds[at], code=version_facts.code[variant].code, source=_METADATA
+                )
         elif new:
             oldest = floor or (_OLD_GLIBC if family.startswith("linux") else "")
-            driver = _drivers(variant, told, in_use) if variant.startswith("cu") else ""
-            code = _code(version, family, variant, told, rows)
+            driver = _drivers(variant, version_facts, in_use) if variant.startswith("cu") else ""
+            code = _code(version, family, variant, version_facts, rows)
             builds.append(Build(variant, family, " ".join(new), oldest, driver, *code, seen=True))
     marks = [mark for mark in row.unverified if mark in unsure]
     return replace(row, unverified=marks, builds=tuple(builds))
 
 
-def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
+def _drivers(variant: str, version_facts: Learned, table: Any) -> str:  # noqa: ANN401
     """Return the oldest drivers of Linux and Windows: from the rule, else for the CUDA in variants.json."""
     floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
     if all(floors):
         return " ".join(floors)
-    bound = told.code.get(variant, Told("")).cuda
-    rows = [one for one in table["cuda"]["toolkits"] if bound and one["cuda"] == bound]
+    bound = version_facts.code.get(variant, Told("")).cuda
+    rows = [toolkit for toolkit in table["cuda"]["toolkits"] if bound and toolkit["cuda"] == bound]
     pairs = [(row["linux"], row["windows"] or row["linux"]) for row in rows if row["linux"]]
     linux, windows = min(pairs, key=lambda pair: parts(pair[0]), default=("", ""))
     return f"{linux} {windows}".strip()
 
 
-def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) -> tuple[str, str]:
+def _code(
+    version: str, family: str, variant: str, version_facts: Learned, rows: Rows
+) -> tuple[str, str]:
     """Return the code of a build that was not examined yet, and its source.
 
     Pages do not say what code a wheel has: it is copied from the newest release of the same variant (for ROCm, of
     any) and marked, and builds with only such a list are chosen last. A new CUDA variant gets no code:
     it is unknown what it runs on.
     """
-    if one := told.code.get(variant):
-        return one.code, _METADATA
+    if described_build := version_facts.code.get(variant):
+        return described_build.code, _METADATA
     for other in reversed(in_order(v for v in rows if v != version)):
         for build in reversed(rows[other].builds):
             like = build.variant == variant or (build.kind == "rocm" and variant.startswith("rocm"))
@@ -288,8 +315,8 @@ def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
 def published(table: Any) -> dict[tuple[str, str, str], Build]:  # noqa: ANN401
     """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was confirmed."""
     builds = ((version, b) for version, row in rows_of(table).items() for b in row.builds)
-    seen = ((version, b) for version, b in builds if b.seen and b.kind != "cpu")
-    return {(version, b.platform, b.variant): b for version, b in seen}
+    confirmed = ((version, b) for version, b in builds if b.seen and b.kind != "cpu")
+    return {(version, b.platform, b.variant): b for version, b in confirmed}
 
 
 def least_files(table: Any, project: str) -> int:  # noqa: ANN401
@@ -298,15 +325,18 @@ def least_files(table: Any, project: str) -> int:  # noqa: ANN401
     The rows imply one file for each Python of a CUDA or ROCm wheel of torch (for Linux on aarch64 before 2.9, where
     the Pythons were not checked, one in all); one for each release of a companion.
     """
-    counted = int(table["pytorch_index"].get("files", {}).get(project, 0))
+    number_of_files = int(table["pytorch_index"].get("files", {}).get(project, 0))
     if project != "torch":
-        named = {row[project] for row in table["releases"]["items"].values()} - {"", None}
-        return max(counted, len(named))
+        companion_versions = {row[project] for row in table["releases"]["items"].values()} - {
+            "",
+            None,
+        }
+        return max(number_of_files, len(companion_versions))
     least = 0
     for (version, family, _), build in published(table).items():
         sure = at_least(version, "2.9") or family != "linux_aarch64"
         least += len(build.pythons) if sure and build.kind != "xpu" else 1
-    return max(counted, least)
+    return max(number_of_files, least)
 
 
 def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
@@ -315,23 +345,25 @@ def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
         return [f"{version}: {_described(new)}"]
     had = {(b.platform, b.variant): b.seen for b in old.builds}
     pairs = ((b, had.get((b.platform, b.variant))) for b in new.builds)
-    told = [(f"{b.variant} for {b.platform}", seen, b) for b, seen in pairs]
-    said = [name for name, seen, b in told if seen is None and b.kind in ("cuda", "rocm")]
+    differences = [(f"{b.variant} for {b.platform}", seen, b) for b, seen in pairs]
+    descriptions = [
+        name for name, seen, b in differences if seen is None and b.kind in ("cuda", "rocm")
+    ]
     pythons = sorted(_pythons(new) - _pythons(old), key=python_order)
-    said += [f"Python {' '.join(pythons)}"] if pythons else []
-    settled = [name for name, seen, b in told if seen is False and b.seen]
-    settled += [mark for mark in old.unverified if mark not in new.unverified]
-    said += [f"now confirmed: {', '.join(settled)}"] if settled else []
-    said = said or (["details of its files"] if old != new else [])
-    return [f"{version}: {'; '.join(dict.fromkeys(said))}"] if said else []
+    descriptions += [f"Python {' '.join(pythons)}"] if pythons else []
+    confirmed = [name for name, seen, b in differences if seen is False and b.seen]
+    confirmed += [mark for mark in old.unverified if mark not in new.unverified]
+    descriptions += [f"now confirmed: {', '.join(confirmed)}"] if confirmed else []
+    descriptions = descriptions or (["details of its files"] if old != new else [])
+    return [f"{version}: {'; '.join(dict.fromkeys(descriptions))}"] if descriptions else []
 
 
 def _described(row: Release) -> str:
     """Return "cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t, torchvision 0.30.0" for a row."""
     words: list[str] = []
     for kind in ("cuda", "rocm", "xpu"):
-        found = {b.variant: b.toolkit for b in row.builds if b.kind == kind}
-        words += [" ".join(sorted(found, key=found.__getitem__))] if found else []
+        toolkits = {b.variant: b.toolkit for b in row.builds if b.kind == kind}
+        words += [" ".join(sorted(toolkits, key=toolkits.__getitem__))] if toolkits else []
     words = words or ["CPU"]
     pythons = sorted(_pythons(row), key=python_order)
     plain = [p for p in pythons if not p.endswith("t")]

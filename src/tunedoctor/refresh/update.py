@@ -81,13 +81,15 @@ def update(
         )
         raise UpdateError(msg)
     try:
-        said = ask(indexes, in_use.data, client)
-        result = merge.merged(own, in_use.data, said.seen, said.learned, said.files, today)
+        contents = ask(indexes, in_use.data, client)
+        result = merge.merged(
+            own, in_use.data, contents.seen, contents.learned, contents.files, today
+        )
         contracts, changes, silent = learned_contracts(in_use.contracts, indexes, client)
         overlay = replace(result.overlay, contracts=contracts)
         laid_over(own, overlay)  # what can't be read back is not stored
         if mode != "show":
-            write(file, overlay, list(said.sources), now)
+            write(file, overlay, list(contents.sources), now)
     except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
     return UpdateResult(
@@ -100,8 +102,8 @@ def update(
         new=tuple(v for v in overlay.releases if v not in in_use.data["releases"]["items"]),
         left_out=result.left_out,
         kept=result.kept,
-        untold=(*said.untold, *silent),
-        sources=said.sources,
+        untold=(*contents.untold, *silent),
+        sources=contents.sources,
     )
 
 
@@ -145,19 +147,28 @@ def ask(indexes: Indexes, table: Any, client: Client) -> IndexContents:  # noqa:
     FetchError: PyTorch's index can't be reached.
     """
     own = client._replace(hosts=indexes.hosts)
-    places = {one: f"{indexes.torch}{one}/" for one in PROJECTS}
-    least = {one: merge.least_files(table, one) for one in PROJECTS}
-    pages = {one: _page(own, url, one, least[one]) for one, url in places.items()}
+    places = {project: f"{indexes.torch}{project}/" for project in PROJECTS}
+    least = {project: merge.least_files(table, project) for project in PROJECTS}
+    pages = {project: _page(own, url, project, least[project]) for project, url in places.items()}
     links = {project: page.links for project, page in pages.items()}
-    seen = releases(links["torch"])
+    wheels_by_version = releases(links["torch"])
     items = table["releases"]["items"]
-    undefault = {v for v in seen if v not in items or "pypi_default" in items[v]["unverified"]}
-    unpaired = {v for v in seen if v in items and "torchvision_pair" in items[v]["unverified"]}
-    files_of_variants = {merge.release_of(one.name): one for one in pages["torch"].variants}
-    unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
-    unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
+    undefault = {
+        v for v in wheels_by_version if v not in items or "pypi_default" in items[v]["unverified"]
+    }
+    unpaired = {
+        v for v in wheels_by_version if v in items and "torchvision_pair" in items[v]["unverified"]
+    }
+    files_of_variants = {
+        merge.release_of(variants_file.name): variants_file
+        for variants_file in pages["torch"].variants
+    }
+    unread = {v for v in files_of_variants if v in wheels_by_version and _unread(items.get(v))}
+    unsure = [v for v in wheels_by_version if v in undefault | unpaired | unread][-DETAILED:]
     metadata = cache(partial(_metadata, own))
-    companions = {one: releases(links[one], one, oldest="0.1") for one in PROJECTS[1:]}
+    companions = {
+        project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
+    }
     default: dict[str, Wheels] = {}
     untold: list[str] = []
     if undefault and not indexes.default:
@@ -172,7 +183,11 @@ def ask(indexes: Indexes, table: Any, client: Client) -> IndexContents:  # noqa:
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
         # gfx targets in the requirements of its ROCm wheels
-        each = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
+        each = {
+            wheel.variant: wheel
+            for wheel in reversed(wheels_by_version[version])
+            if wheel.variant[:4] == "rocm"
+        }
         rocm = ((v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in each.items())
         code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
         if version in unread:
@@ -187,14 +202,14 @@ def ask(indexes: Indexes, table: Any, client: Client) -> IndexContents:  # noqa:
             untold.append(f"{version}: the default index does not say which CUDA variant it has")
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [*places.values(), *([indexes.default] if default else [])]
-    builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
+    builds = {version: index.builds_of(wheels) for version, wheels in wheels_by_version.items()}
     return IndexContents(builds, learned, files, tuple(sources), tuple(untold))
 
 
 def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
     page = parsed(client.get(url), url)
-    found = page.files(project)
-    wrong = f"lists {found} files of {project}, but {least} are known" if found < least else ""
+    count = page.files(project)
+    wrong = f"lists {count} files of {project}, but {least} are known" if count < least else ""
     if not page.whole:
         wrong = "is cut off" if page.links else "is not a page of an index"
     if wrong:
@@ -204,8 +219,8 @@ def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
 
 def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a new release
     return row is None or any(
-        one[0][:2] in ("cu", "ro") and (not one[5] or str(one[6]).startswith(CARRIED))
-        for one in row["builds"]
+        build[0][:2] in ("cu", "ro") and (not build[5] or str(build[6]).startswith(CARRIED))
+        for build in row["builds"]
     )
 
 
@@ -218,25 +233,27 @@ def _metadata(client: Client, link: Link) -> bytes:
         return b""
 
 
-def _variants(seen: Wheels, client: Client) -> dict[str, str]:
+def _variants(wheels: Wheels, client: Client) -> dict[str, str]:
     """Return platform family -> CUDA variant of the default index's wheels, as far as their metadata says."""
     result: dict[str, str] = {}
     for family in _FAMILIES:
-        one = max((w for w in seen if w.family == family), key=_plainest, default=None)
+        wheel = max((w for w in wheels if w.family == family), key=_plainest, default=None)
         # files are on other hosts; they are checked against the hash on the page
-        if one and (metadata := _metadata(client, one.link)):
-            result[family] = needs(metadata, family, one.python).variant
+        if wheel and (metadata := _metadata(client, wheel.link)):
+            result[family] = needs(metadata, family, wheel.python).variant
     return result
 
 
-def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) -> tuple[str, bool]:
+def _companion(
+    torch: str, wheels_by_version: Mapping[str, Wheels], metadata_of: Metadata
+) -> tuple[str, bool]:
     """Return the newest release that allows this torch, and whether it pins exactly this one; "" if there is none."""
     allows = ""
-    for version in list(seen)[: -TRIED - 1 : -1]:
-        one = max(seen[version], key=_plainest)
-        if metadata := metadata_of(one.link):
-            family = one.family if one.family in _FAMILIES else "linux_x86_64"
-            python = one.python if at_least(one.python, "3") else "3.12"
+    for version in list(wheels_by_version)[: -TRIED - 1 : -1]:
+        wheel = max(wheels_by_version[version], key=_plainest)
+        if metadata := metadata_of(wheel.link):
+            family = wheel.family if wheel.family in _FAMILIES else "linux_x86_64"
+            python = wheel.python if at_least(wheel.python, "3") else "3.12"
             how = merge.admits(needs(metadata, family, python), torch)
             if how == "pinned":
                 return version, True
@@ -244,9 +261,9 @@ def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) ->
     return allows, False
 
 
-def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
-    plain = one.family in ("linux_x86_64", "any")
-    return plain, not one.python.endswith("t"), parts(one.python)
+def _plainest(wheel: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
+    plain = wheel.family in ("linux_x86_64", "any")
+    return plain, not wheel.python.endswith("t"), parts(wheel.python)
 
 
 SECONDS = 900.0
@@ -256,7 +273,7 @@ _LARGEST = 64 << 20
 
 
 def learned_contracts(
-    before: Any,  # noqa: ANN401  a table
+    updated_table: Any,  # noqa: ANN401  a table
     indexes: Indexes,
     client: Client,
 ) -> tuple[Contracts | None, list[str], list[str]]:
@@ -265,26 +282,26 @@ def learned_contracts(
     Returns the table, or None if there is nothing new; the changes; and what could not be learned.
     A new release and the newest known one of each library are read, to find what either imports and lacks.
     """
-    known = shipped(CONTRACTS)
-    if before and before["as_of"] >= known["as_of"]:
-        known = before
-    kept = msgspec.convert(known, Contracts) if known is before else None
+    current = shipped(CONTRACTS)
+    if updated_table and updated_table["as_of"] >= current["as_of"]:
+        current = updated_table
+    unchanged = msgspec.convert(current, Contracts) if current is updated_table else None
     untold: list[str] = []
-    found: dict[str, dict[Version, Link]] = {}
-    for name in known["releases"] if indexes.default else ():
+    links_by_library: dict[str, dict[Version, Link]] = {}
+    for name in current["releases"] if indexes.default else ():
         try:
-            found[name] = _wheels_of(name, indexes, client)
+            links_by_library[name] = _wheels_of(name, indexes, client)
         except FetchError as error:
             if not error.status:  # the next would take as long
                 untold.append(str(error))
                 break
-    last = {name: Version(known["releases"][name][-1]) for name in found}
-    newest = {name: max(links, default=Version("0")) for name, links in found.items()}
+    last = {name: Version(current["releases"][name][-1]) for name in links_by_library}
+    newest = {name: max(links, default=Version("0")) for name, links in links_by_library.items()}
     young = {name: version for name, version in newest.items() if version > last[name]}
-    table = kept
+    table = unchanged
     with scratch() as folder:
         large = client._replace(limits=client.limits._replace(size=_LARGEST))
-        for name, links in found.items() if young else ():
+        for name, links in links_by_library.items() if young else ():
             for version in {last[name], young.get(name, last[name])} & links.keys():
                 link = links[version]
                 try:
@@ -293,13 +310,15 @@ def learned_contracts(
                 except (FetchError, RefusedError) as error:
                     untold.append(str(error))
         try:
-            table = _extended(known, Path(folder)) if young else kept
+            table = _extended(current, Path(folder)) if young else unchanged
         except ValueError as error:
             untold.append(str(error))
             young = {}
-    held = table.releases if table else {}
-    came = [f"{name} {v}" for name, v in young.items() if str(v) in held.get(name, ())]
-    changes = [f"{one}: what it imports of others, and they of it" for one in came]
+    releases_by_library = table.releases if table else {}
+    came = [
+        f"{name} {v}" for name, v in young.items() if str(v) in releases_by_library.get(name, ())
+    ]
+    changes = [f"{release}: what it imports of others, and they of it" for release in came]
     more = f", and {len(untold) - 1} more" if len(untold) > 1 else ""
     brief = [f"import contracts of new releases: {untold[0]}{more}"] if untold else []
     return table, changes, brief
@@ -319,11 +338,11 @@ def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Lin
     return result
 
 
-def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
+def _extended(table: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
     """Read wheels in a child with a time limit. Raises ValueError: the table is incomplete."""
-    before = folder / "known.json"
-    before.write_bytes(msgspec.json.encode(known))
-    argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]
+    table_file = folder / "known.json"
+    table_file.write_bytes(msgspec.json.encode(table))
+    argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(table_file), str(folder)]
     completed = run(argv, timeout=SECONDS)
     if not completed.ok:
         raise ValueError(

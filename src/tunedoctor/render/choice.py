@@ -25,18 +25,18 @@ def render(answer: WheelChoice, screen: Screen) -> str:
         for number, text in enumerate(texts):
             screen.row("" if number else name, text)
     screen.row("not for", ", ".join(answer.hidden))
-    for one in answer.steering:
-        kind = "note" if one.withstood else "warning"
+    for steering in answer.steering:
+        kind = "note" if steering.withstood else "warning"
         screen.line()
-        screen.line(mark(kind), f" {one.setting} = {one.value}  ({one.place})")
-        screen.wrap(one.does, INDENT)
-        screen.row("fix", one.cure)
+        screen.line(mark(kind), f" {steering.setting} = {steering.value}  ({steering.place})")
+        screen.wrap(steering.does, INDENT)
+        screen.row("fix", steering.cure)
     _commands(answer, screen)
-    if known := answer.knowledge:
+    if knowledge := answer.knowledge:
         screen.line()
-        newer = ": doctor update fetches newer data" if known.old else ""
-        text = f"wheel table of {known.date}, {many(known.days, 'day')} old{newer}"
-        screen.wrap(text, kind="warning" if known.old else "dim")
+        newer = ": doctor update fetches newer data" if knowledge.old else ""
+        text = f"wheel table of {knowledge.date}, {many(knowledge.days, 'day')} old{newer}"
+        screen.wrap(text, kind="warning" if knowledge.old else "dim")
     if answer.torch_version is not None:
         screen.next(("doctor fix", "install it into an environment and prove it"))
     return screen.text()
@@ -58,13 +58,13 @@ def _head(answer: WheelChoice, screen: Screen) -> None:
     build = f"torch {answer.torch_version}+{answer.variant}"
     words = build if install else f"{head}: {build}"
     screen.line(mark("ok" if install else "warning"), " ", (words, "bold"))
-    beside = [
+    companions = [
         f"{name} {version}"
         for name in ("torchvision", "torchaudio")
         for version in [getattr(answer, name)]
         if version and f"{name}=={version}" in (answer.commands or NONE).requirements
     ]
-    screen.row("with", " and ".join(beside))
+    screen.row("with", " and ".join(companions))
     index = "the default index" if answer.index == "PyPI" else answer.index
     screen.line(f"{'from':>9}  {index}")
     return screen.row("driver", f"{answer.driver_floor} or newer" if answer.driver_floor else "")
@@ -109,11 +109,11 @@ def _commands(answer: WheelChoice, screen: Screen) -> None:
     if commands is None:
         return
     # nothing to install if the build is already there
-    there = bool(answer.installed_fits) and not answer.machine.driver_supposed
+    already_installed = bool(answer.installed_fits) and not answer.machine.driver_supposed
     variables = answer.environment if answer.machine.platform != "windows" else {}
     for name, text in (
-        ("pip", "" if there else "\n".join(commands.pip)),
-        ("uv pip", "" if there else "\n".join(commands.uv_pip)),
+        ("pip", "" if already_installed else "\n".join(commands.pip)),
+        ("uv pip", "" if already_installed else "\n".join(commands.uv_pip)),
         ("uv project: pyproject.toml", commands.uv_project),
         ("Dockerfile", commands.dockerfile),
         (REQUIREMENTS, commands.requirements),
@@ -126,11 +126,11 @@ def _commands(answer: WheelChoice, screen: Screen) -> None:
                 screen.line(line)
 
 
-def render_matrix(found: Matrix, screen: Screen) -> str:
+def render_matrix(matrix: Matrix, screen: Screen) -> str:
     """Return the screen: a line for each build of the last patch of each release, this machine marked."""
-    head(found.machine, found.assumed, screen)
+    head(matrix.machine, matrix.assumed, screen)
     screen.line()
-    rows = [_cells(row, first=not i) for some in _releases(found) for i, row in enumerate(some)]
+    rows = [_cells(row, first=not i) for some in _releases(matrix) for i, row in enumerate(some)]
     screen.table("|torch|build|Python|driver|code for|here", rows)
     if not rows:
         screen.wrap(
@@ -140,8 +140,8 @@ def render_matrix(found: Matrix, screen: Screen) -> str:
     return screen.text()
 
 
-def _releases(found: Matrix) -> list[list[MatrixRow]]:
-    every = [list(some) for _, some in groupby(found.rows, lambda row: row.torch)]
+def _releases(matrix: Matrix) -> list[list[MatrixRow]]:
+    every = [list(some) for _, some in groupby(matrix.rows, lambda row: row.torch)]
     last = {some[0].torch.rpartition(".")[0]: some for some in reversed(every)}
     return [some for some in every if some in last.values() or any(row.chosen for row in some)]
 
@@ -155,5 +155,5 @@ def _cells(row: MatrixRow, *, first: bool) -> tuple[Part, ...]:
 
 def _span(some: tuple[str, ...]) -> str:
     """Return the ends of a list, without free-threaded Pythons and PTX."""
-    plain = [one for one in some if one[-1] != "t" and "+" not in one]
+    plain = [version for version in some if version[-1] != "t" and "+" not in version]
     return f"{plain[0]} - {plain[-1]}" if len(plain) > 1 else "".join(plain)

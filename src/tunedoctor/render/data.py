@@ -31,16 +31,16 @@ def page(report: Report) -> str:
     return frame(f"doctor data: {report.verdict}", body, colours + _STYLE)
 
 
-def render(report: Report, screen: Screen, ways: Sequence[NextStep] = ()) -> str:
+def render(report: Report, screen: Screen, next_steps: Sequence[NextStep] = ()) -> str:
     """Return the report for a terminal; `ways` are the commands that come next."""
     _report(report, screen, most=_MOST)
-    screen.next(*ways)
+    screen.next(*next_steps)
     return screen.text()
 
 
 def _report(report: Report, screen: Screen, *, most: int) -> None:
-    for one in report.files:
-        _file(one, screen)
+    for file in report.files:
+        _file(file, screen)
     if report.roles:
         roles = ", ".join(f"{name} {n:,}" for name, n in list(report.roles.items())[:most])
         screen.row("roles", f"{roles}  (s system, u user, a assistant, t tool)", 9)
@@ -58,14 +58,16 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
         _fault(fault, screen, most, several=len(report.files) > 1)
     for note in report.notes:
         screen.wrap(note, 2, mark("note"))
-    counts = Counter(one.severity for one in report.faults)
-    told = ((counts[level], level) for level in ("error", "warning", "note") if counts[level])
-    kinds = ", ".join(f"{many(n, 'kind')} of {level}{'s' * (n > 1)}" for n, level in told)
+    counts = Counter(fault.severity for fault in report.faults)
+    counted_levels = (
+        (counts[level], level) for level in ("error", "warning", "note") if counts[level]
+    )
+    kinds = ", ".join(f"{many(n, 'kind')} of {level}{'s' * (n > 1)}" for n, level in counted_levels)
     faulty = f", {report.faulty:,} with errors" if report.faulty else ""
     text = f" {many(report.rows, 'row')}{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
     screen.line(mark("error" if report.verdict == "faults" else "ok"), text)
-    for made in report.written:
-        screen.line(mark("ok"), f" {made.name} has {many(made.rows, 'row')}")
+    for written_file in report.written:
+        screen.line(mark("ok"), f" {written_file.name} has {many(written_file.rows, 'row')}")
 
 
 def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
@@ -75,27 +77,27 @@ def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
         screen.line(f"  {row.file} line {row.line}")
         left = len(row.parts) - _PARTS
         for role, text, is_learned in row.parts[:_PARTS]:
-            told, kind = (screen.marked(text), "green") if is_learned else (text, "")
-            screen.wrap(told, 4 + 11 * bool(role), f"    {role:<11}" if role else "", kind)
+            part_text, kind = (screen.marked(text), "green") if is_learned else (text, "")
+            screen.wrap(part_text, 4 + 11 * bool(role), f"    {role:<11}" if role else "", kind)
         if left > 0:
             screen.line(f"    … and {left} more")
 
 
-def _file(one: DataFile, screen: Screen) -> None:
-    about = f"{one.split}, {one.format}, {one.encoding}, {megabytes(one.size)}"
-    screen.line((one.name, "bold"), f"  {about}")
-    counts = [many(one.rows, "row")]
-    counts += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
-    counts += [f"{one.blank:,} blank"] * bool(one.blank)
-    own = {name: one.read_as.get(name, name) for name in one.columns}
+def _file(file: DataFile, screen: Screen) -> None:
+    about = f"{file.split}, {file.format}, {file.encoding}, {megabytes(file.size)}"
+    screen.line((file.name, "bold"), f"  {about}")
+    counts = [many(file.rows, "row")]
+    counts += [f"{file.unreadable:,} unreadable"] * bool(file.unreadable)
+    counts += [f"{file.blank:,} blank"] * bool(file.blank)
+    own = {name: file.read_as.get(name, name) for name in file.columns}
     names = (here if here == name else f"{name} = {here}" for name, here in own.items())
-    forms = f"; {', '.join(one.forms)}: {', '.join(filter(None, names))}" * bool(one.forms)
+    forms = f"; {', '.join(file.forms)}: {', '.join(filter(None, names))}" * bool(file.forms)
     screen.wrap(", ".join(counts) + forms, 2)
-    if one.guessed:
-        screen.wrap(f"columns were guessed, as with --columns {said(one.read_as)}", 2)
-    read = layout(tuple(one.columns))[1]
+    if file.guessed:
+        screen.wrap(f"columns were guessed, as with --columns {said(file.read_as)}", 2)
+    read = layout(tuple(file.columns))[1]
     others = [name or "an unnamed column" for name in own if name not in (*read, "system")]
-    if len(one.forms) == 1 and read and others:
+    if len(file.forms) == 1 and read and others:
         screen.wrap(f"columns not used: {', '.join(others)}", 2)
 
 
@@ -104,69 +106,73 @@ def _fault(fault: DataFault, screen: Screen, most: int, *, several: bool) -> Non
     noun, _, rest = fault.what.partition(" ")
     screen.line(mark(kind), " ", (fault.kind, "bold"), f"  {many(fault.count, noun)} {rest}")
     files: dict[str, list[Spot]] = {}
-    for one in fault.places:
-        files.setdefault(one.file, []).append(one)
+    for spot in fault.places:
+        files.setdefault(spot.file, []).append(spot)
     for name, spots in list(files.items())[:most]:
         place = f"{name.replace(chr(92), '/').rpartition('/')[2]} " if several else ""
-        numbered = [one.line for one in spots if one.line]
-        lines = f"line{'s' * (len(set(numbered)) > 1)} {spans(numbered, most)}" * bool(numbered)
+        line_numbers = [spot.line for spot in spots if spot.line]
+        lines = f"line{'s' * (len(set(line_numbers)) > 1)} {spans(line_numbers, most)}" * bool(
+            line_numbers
+        )
         screen.row("where", place + lines, 9)
-        detailed = [one for one in spots if one.detail][: max(3, most // 2)]
-        for one in detailed:
-            screen.wrap(f"{one.line}: {one.detail}" if one.line else one.detail, 11)
+        detailed = [spot for spot in spots if spot.detail][: max(3, most // 2)]
+        for spot in detailed:
+            screen.wrap(f"{spot.line}: {spot.detail}" if spot.line else spot.detail, 11)
     if kind == "error":
         screen.row("fix", fault.cure, 9)
 
 
 def spans(numbers: Sequence[int], most: int = _MOST) -> str:
     """Return line numbers as "3, 7-9, 12 and 4 more"."""
-    found: list[list[int]] = []
+    ranges: list[list[int]] = []
     for number in sorted(set(numbers)):
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
         else:
-            found.append([number, number])
-    shown = [str(a) if a == b else f"{a}-{b}" for a, b in found[:most]]
-    left = sum(b - a + 1 for a, b in found[most:])
-    return ", ".join(shown) + (f" and {left:,} more" if left else "")
+            ranges.append([number, number])
+    texts = [str(a) if a == b else f"{a}-{b}" for a, b in ranges[:most]]
+    left = sum(b - a + 1 for a, b in ranges[most:])
+    return ", ".join(texts) + (f" and {left:,} more" if left else "")
 
 
-def _lengths(found: Lengths, screen: Screen) -> None:
+def _lengths(lengths: Lengths, screen: Screen) -> None:
     how = {
         "estimate": "estimated from the file size; --model counts with the model's tokenizer",
         "tokenizer": "counted by the model's tokenizer and template",
-        "tokenizer, of a sample": f"counted by the model's tokenizer on {found.counted:,} rows",
-    }[found.by]
+        "tokenizer, of a sample": f"counted by the model's tokenizer on {lengths.counted:,} rows",
+    }[lengths.by]
     screen.line(("tokens", "bold"), f"  {how}")
-    most = max((one.rows for one in found.bars), default=1) or 1
+    most = max((bar.rows for bar in lengths.bars), default=1) or 1
     size, rows = screen.room(_BAR, 40), list[tuple[str, ...]]()
-    for one in found.bars:
-        bar = "█" * round(one.rows / most * size) or ("▏" if one.rows else "")
-        cut = "partly cut" if found.seq and one.high > found.seq else ""
-        cut = "cut" if cut and one.low > (found.seq or 0) else cut
-        rows.append(("", f"{one.low:,} -", f"{one.high:,}", bar, f"{one.rows:,}", cut))
+    for bucket in lengths.bars:
+        bar = "█" * round(bucket.rows / most * size) or ("▏" if bucket.rows else "")
+        cut = "partly cut" if lengths.seq and bucket.high > lengths.seq else ""
+        cut = "cut" if cut and bucket.low > (lengths.seq or 0) else cut
+        rows.append(("", f"{bucket.low:,} -", f"{bucket.high:,}", bar, f"{bucket.rows:,}", cut))
     screen.table("|>|>||>|", rows)
-    spread = f"median {found.median:,}, 90 % {found.p90:,}, 99 % {found.p99:,}"
-    screen.wrap(f"{spread}, longest {found.longest:,}; {found.tokens:,} in total", 2)
-    screen.wrap(f"{found.masked_share:.0%} masked (prompts), {found.learned:,} tokens learned", 2)
-    if found.seq:
-        text = f"--seq {found.seq:,} cuts {many(found.cut_rows, 'row')} and {found.cut_tokens:,} tokens"
-        if found.nothing_left:
-            text += f"; {many(found.nothing_left, 'row')} would have no answer left"
+    spread = f"median {lengths.median:,}, 90 % {lengths.p90:,}, 99 % {lengths.p99:,}"
+    screen.wrap(f"{spread}, longest {lengths.longest:,}; {lengths.tokens:,} in total", 2)
+    screen.wrap(
+        f"{lengths.masked_share:.0%} masked (prompts), {lengths.learned:,} tokens learned", 2
+    )
+    if lengths.seq:
+        text = f"--seq {lengths.seq:,} cuts {many(lengths.cut_rows, 'row')} and {lengths.cut_tokens:,} tokens"
+        if lengths.nothing_left:
+            text += f"; {many(lengths.nothing_left, 'row')} would have no answer left"
         screen.wrap(text, 2)
 
 
-def _costs(found: Costs, screen: Screen) -> None:
-    run = f"{found.method}, {found.seq:,} tokens, batch {found.batch}, {found.epochs:g} epochs"
-    screen.line(("training", "bold"), f"  {found.model}, {run}")
-    steps = f"{found.steps:,} steps over {found.rows:,} rows, {found.tokens:,} tokens"
-    screen.wrap(f"{steps}; peak {found.peak_gib:.1f} GiB", 2)
-    if found.device is None:
+def _costs(costs: Costs, screen: Screen) -> None:
+    run = f"{costs.method}, {costs.seq:,} tokens, batch {costs.batch}, {costs.epochs:g} epochs"
+    screen.line(("training", "bold"), f"  {costs.model}, {run}")
+    steps = f"{costs.steps:,} steps over {costs.rows:,} rows, {costs.tokens:,} tokens"
+    screen.wrap(f"{steps}; peak {costs.peak_gib:.1f} GiB", 2)
+    if costs.device is None:
         screen.wrap("no GPU here to compare with: choose one with --gpu NAME", 2)
         return
     time = "speed unknown"
-    if found.hours is not None and found.hours_low is not None and found.hours_high is not None:
-        some = (found.hours, found.hours_low, found.hours_high)
-        likely, low, high = map(span, (3600 * one for one in some))
+    if costs.hours is not None and costs.hours_low is not None and costs.hours_high is not None:
+        some = (costs.hours, costs.hours_low, costs.hours_high)
+        likely, low, high = map(span, (3600 * hours for hours in some))
         time = f"{likely} ({low} to {high})"
-    screen.wrap(f"{found.device}: {found.verdict}, {time}", 2)
+    screen.wrap(f"{costs.device}: {costs.verdict}, {time}", 2)

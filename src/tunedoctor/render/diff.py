@@ -24,10 +24,10 @@ _VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "is und
 
 
 def render(
-    found: Sequence[Difference],
+    differences: Sequence[Difference],
     screen: Screen,
-    asked: str,
-    there: str = "",
+    arguments: str,
+    target_option: str = "",
     *,
     verbose: bool = False,
 ) -> str:
@@ -35,51 +35,55 @@ def render(
 
     `asked`: the words of the command, behind its name; `there`: the option that names the target to others.
     """
-    for one in found:
-        if one.a and one.b and (one.findings or len(found) == 1):
-            _pair(one, one.a, one.b, screen, verbose=verbose)
+    for pair in differences:
+        if pair.a and pair.b and (pair.findings or len(differences) == 1):
+            _pair(pair, pair.a, pair.b, screen, verbose=verbose)
             screen.gap()
-    for one in found if len(found) > 1 else ():
-        if one.findings:
+    for pair in differences if len(differences) > 1 else ():
+        if pair.findings:
             continue
-        names = listed(side.name for side in (one.a, one.b) if side)
-        said = "same findings" if one.facts else "nothing differs"
-        said = said if one.a and one.b else "the other folder has no such file"
-        screen.wrap(f"{names}: {said}", 2, mark("ok" if one.a and one.b else "unknown"))
-    findings = [finding for one in found for finding in one.findings]
-    sides = [side for one in found for side in (one.a, one.b) if side]
-    ways = [(f"doctor diff {asked} -v", "see everything that differs")]
+        names = listed(side.name for side in (pair.a, pair.b) if side)
+        verdict = "same findings" if pair.facts else "nothing differs"
+        verdict = verdict if pair.a and pair.b else "the other folder has no such file"
+        screen.wrap(f"{names}: {verdict}", 2, mark("ok" if pair.a and pair.b else "unknown"))
+    findings = [finding for pair in differences for finding in pair.findings]
+    sides = [side for pair in differences for side in (pair.a, pair.b) if side]
+    next_steps = [(f"doctor diff {arguments} -v", "see everything that differs")]
     if verbose:
-        ways = [("doctor check --from FILE", "judge one of them")]
+        next_steps = [("doctor check --from FILE", "judge one of them")]
     if findings:
-        ways = [(f"doctor explain {findings[0].id}", "read more about this finding")]
+        next_steps = [(f"doctor explain {findings[0].id}", "read more about this finding")]
     if findings and any(side.kind == "here" and side.verdict == "findings" for side in sides):
-        ways.insert(
-            0, (f"doctor fix{there}", "see a plan that fixes it; asks before changing anything")
+        next_steps.insert(
+            0,
+            (
+                f"doctor fix{target_option}",
+                "see a plan that fixes it; asks before changing anything",
+            ),
         )
     if any(side.kind == "report" for side in sides):
         screen.wrap(
             "A report holds few facts. Compare snapshots to see which facts a finding depends on."
         )
-        ways = [("doctor snapshot -o FILE", "write a snapshot on each machine")]
-    screen.next(*ways)
+        next_steps = [("doctor snapshot -o FILE", "write a snapshot on each machine")]
+    screen.next(*next_steps)
     return screen.text()
 
 
-def _pair(one: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -> None:
+def _pair(difference: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -> None:
     screen.wrap(f"{_told(a)}; {_told(b)}", kind="bold")
     screen.line()
-    for finding in one.findings:
+    for finding in difference.findings:
         _finding(finding, a, b, screen)
-    if not one.findings:
+    if not difference.findings:
         screen.wrap("Both have the same findings.", 2, mark("ok"))
         screen.gap()
     others: dict[str, list[str]] = {}
-    for fact in one.facts:
+    for fact in difference.facts:
         if not fact.explains:
             text = f"{_label(fact)} {' -> '.join(_values(fact, LONGEST // 4))}"
             others.setdefault(fact.fact, []).append(text.strip())
-    few = len(one.facts) if verbose else MOST
+    few = len(difference.facts) if verbose else MOST
     if others:
         screen.wrap(f"What else differs, {a.name} -> {b.name}", kind="bold")
         for name, values in [*others.items()][: 2 * few]:
@@ -88,22 +92,26 @@ def _pair(one: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -
         if rest := [*others][2 * few :]:
             screen.wrap(f"and in {listed(rest)}", 2, " ")
         screen.gap()
-    equal = f"{many(one.same, 'kind')} of facts are the same"
-    left = f", {many(one.left_out, 'path or changing value')} left out" if one.left_out else ""
+    equal = f"{many(difference.same, 'kind')} of facts are the same"
+    left = (
+        f", {many(difference.left_out, 'path or changing value')} left out"
+        if difference.left_out
+        else ""
+    )
     screen.wrap(equal + left, kind="dim")
 
 
-def _finding(one: FindingDifference, a: Side, b: Side, screen: Screen) -> None:
-    has, lacks = (a, b) if one.side == "a" else (b, a)
-    kind = one.severity
-    parts = (mark(kind), " ", (one.id, kind), f"  only {_at(has)}  ")
-    screen.head(*parts, text=one.title, kind="bold")
-    screen.row("found", one.found)
-    for label, change in _because(one):
+def _finding(finding: FindingDifference, a: Side, b: Side, screen: Screen) -> None:
+    has, lacks = (a, b) if finding.side == "a" else (b, a)
+    kind = finding.severity
+    parts = (mark(kind), " ", (finding.id, kind), f"  only {_at(has)}  ")
+    screen.head(*parts, text=finding.title, kind="bold")
+    screen.row("found", finding.found)
+    for label, change in _because(finding):
         name, mine, theirs = _row(change)
         screen.row(label or " ", f"{name}  {_placed(mine, a)}, {_placed(theirs, b)}")
-    if one.other != "passed":
-        screen.row("but", f"{_at(lacks)}: {one.other or 'not found'}")
+    if finding.other != "passed":
+        screen.row("but", f"{_at(lacks)}: {finding.other or 'not found'}")
     screen.line()
 
 
@@ -114,15 +122,15 @@ def _placed(value: str, side: Side) -> str:
     return f"{how} {_at(side)} ({why.rstrip('.')})" if untold else f"{value} {_at(side)}"
 
 
-def markdown(found: Sequence[Difference]) -> str:
+def markdown(differences: Sequence[Difference]) -> str:
     """Return tables of findings with the facts they depend on, and of the other facts."""
     lines: list[str] = []
-    for one in found:
-        a, b = (_cell(_told(side)) if side else "nothing" for side in (one.a, one.b))
-        lines += [f"{a}; {b}{'' if one.findings else '; same findings'}", ""]
-        heads = [_cell(side.name) if side else "" for side in (one.a, one.b)]
+    for pair in differences:
+        a, b = (_cell(_told(side)) if side else "nothing" for side in (pair.a, pair.b))
+        lines += [f"{a}; {b}{'' if pair.findings else '; same findings'}", ""]
+        heads = [_cell(side.name) if side else "" for side in (pair.a, pair.b)]
         rows: list[Iterable[str]] = []
-        for finding in one.findings:
+        for finding in pair.findings:
             head = _cell(f"{finding.severity}: {finding.id}"), heads[finding.side == "b"]
             for label, change in _because(finding):
                 rows.append((*head, label, *map(_cell, _row(change))))
@@ -130,7 +138,7 @@ def markdown(found: Sequence[Difference]) -> str:
             if not finding.explained_by:
                 rows.append((*head, "", _cell(finding.other), "", ""))
         lines += _table(("finding", "only in", "", "fact", *heads), rows)
-        others = [map(_cell, _row(fact)) for fact in one.facts if not fact.explains]
+        others = [map(_cell, _row(fact)) for fact in pair.facts if not fact.explains]
         lines += _table(("what else differs", *heads), others)
     return "\n".join(lines)
 
@@ -156,12 +164,12 @@ def _at(side: Side) -> str:
     return "here" if side.kind == "here" else f"in {side.name}"
 
 
-def _because(one: FindingDifference) -> Iterator[tuple[str, Change]]:
+def _because(finding: FindingDifference) -> Iterator[tuple[str, Change]]:
     """Yield the facts that explain a finding, each with its label: "and" if both are needed, "or" if one is enough."""
     last, word = "", "because"
-    for change in one.explained_by:
+    for change in finding.explained_by:
         yield "" if change.fact == last else word, change
-        last, word = change.fact, "and" if one.together else "or"
+        last, word = change.fact, "and" if finding.together else "or"
 
 
 def _label(change: Change) -> str:
@@ -172,7 +180,7 @@ def _label(change: Change) -> str:
 
 def _values(change: Change, most: int = LONGEST) -> tuple[str, str]:
     """Return both values in words; sizes as they are where they would read the same."""
-    a, b = (format_value(one, most, sizes=True) for one in (change.a, change.b))
+    a, b = (format_value(text, most, sizes=True) for text in (change.a, change.b))
     return (a, b) if a != b else (format_value(change.a, most), format_value(change.b, most))
 
 

@@ -14,17 +14,17 @@ _NOT_PROVED = (
 )
 
 
-def render_explanation(found: Explanation, screen: Screen) -> str:
+def render_explanation(explanation: Explanation, screen: Screen) -> str:
     """Return the page, or what an error text shows or can mean."""
-    if found.document:
-        return render_text(found.document, screen)
-    if found.suspects:
-        return _suspects(found, screen)
-    if found.found:
-        screen.wrap(f"The text shows: {found.found}")
+    if explanation.document:
+        return render_text(explanation.document, screen)
+    if explanation.suspects:
+        return _suspects(explanation, screen)
+    if explanation.found:
+        screen.wrap(f"The text shows: {explanation.found}")
         screen.line()
-    render_page(found.pages[0], screen)
-    for number, page in enumerate(found.pages[1:]):
+    render_page(explanation.pages[0], screen)
+    for number, page in enumerate(explanation.pages[1:]):
         if not number:
             screen.line()
             screen.line(("In the same text", "bold"))
@@ -32,12 +32,14 @@ def render_explanation(found: Explanation, screen: Screen) -> str:
     return screen.text()
 
 
-def _suspects(found: Explanation, screen: Screen) -> str:
+def _suspects(explanation: Explanation, screen: Screen) -> str:
     screen.line(("This text can mean", "bold"))
-    for one in found.suspects:
+    for suspect in explanation.suspects:
         screen.line()
-        screen.head(f"{one.likelihood:4.0%}  ", (one.id, "bold"), "  ", text=one.title, indent=6)
-        screen.command("confirm", one.settle)
+        screen.head(
+            f"{suspect.likelihood:4.0%}  ", (suspect.id, "bold"), "  ", text=suspect.title, indent=6
+        )
+        screen.command("confirm", suspect.settle)
     screen.line()
     screen.wrap(_NOT_PROVED)
     return screen.text()
@@ -45,37 +47,39 @@ def _suspects(found: Explanation, screen: Screen) -> str:
 
 def render_topics(checks: Sequence[Check], documents: Iterable[str], screen: Screen) -> str:
     """Return the ids of checks with their titles, by group, and the names of pages."""
-    width = max(len(one.id) for one in checks)
+    width = max(len(check.id) for check in checks)
     is_narrow = screen.width < width + 43  # titles would be a column of single words
     for group in (*GROUPS, ""):
-        some = sorted((one for one in checks if one.group == group), key=lambda one: one.id)
+        some = sorted(
+            (check for check in checks if check.group == group), key=lambda check: check.id
+        )
         if some:
             screen.gap()
             screen.line((group or "of plug-ins", "bold"))
-        for one in some:
-            name = one.id if is_narrow else f"{one.id:<{width}}"
-            kind = one.severity if is_narrow else f"{one.severity:<7}"
+        for check in some:
+            name = check.id if is_narrow else f"{check.id:<{width}}"
+            kind = check.severity if is_narrow else f"{check.severity:<7}"
             indent = 6 if is_narrow else width + 13
-            screen.head(f"  {name}  {kind}  ", text=one.title, indent=indent)
+            screen.head(f"  {name}  {kind}  ", text=check.title, indent=indent)
     screen.gap()
     screen.line(("pages", "bold"))
     screen.wrap(", ".join(documents), 2)
     return screen.text()
 
 
-def render_installed(found: Installed, screen: Screen, *, is_terminal: bool) -> str:
+def render_installed(installed: Installed, screen: Screen, *, is_terminal: bool) -> str:
     """Return the checks, fixes and plug-ins; outside a terminal each is one line, for grep."""
     for head, indent, rows in (
         (
-            f"{len(found.checks)} checks",
+            f"{len(installed.checks)} checks",
             42,
-            [(one.id, f"{one.severity:<8} {one.title}") for one in found.checks],
+            [(check.id, f"{check.severity:<8} {check.title}") for check in installed.checks],
         ),
-        (f"{len(found.fixes)} fixes", 33, [(one.id, one.title) for one in found.fixes]),
+        (f"{len(installed.fixes)} fixes", 33, [(fix.id, fix.title) for fix in installed.fixes]),
         (
-            f"{len(found.plugins)} plug-ins (they run only when named: --plugin NAME)",
+            f"{len(installed.plugins)} plug-ins (they run only when named: --plugin NAME)",
             33,
-            found.plugins,
+            installed.plugins,
         ),
     ):
         screen.line((head, "bold"))

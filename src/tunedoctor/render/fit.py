@@ -18,22 +18,22 @@ _INDENT = 12
 
 
 def render(
-    found: FitReport | overview.Table,
+    result: FitReport | overview.Table,
     screen: Screen,
-    asked: str = "MODEL",
+    model: str = "MODEL",
     words: Sequence[str] = ("doctor", "fit", "MODEL"),
 ) -> str:
     """Return the screen of an answer, or of one of the tables.
 
     `asked`: the model or configuration. `words`: the command that was typed; the one that fits adds options to it.
     """
-    _SHOWN[type(found)](found, screen)
-    if isinstance(found, FitReport):
-        _next(found, screen, quote(asked), words)
-    elif isinstance(found, overview.MachineTable):
-        _next_model(found, screen, words)
-    elif isinstance(found, overview.OfferTable):
-        card = found.smallest or max(found.offers, key=lambda one: one.memory_gib).name
+    _SHOWN[type(result)](result, screen)
+    if isinstance(result, FitReport):
+        _next(result, screen, quote(model), words)
+    elif isinstance(result, overview.MachineTable):
+        _next_model(result, screen, words)
+    elif isinstance(result, overview.OfferTable):
+        card = result.smallest or max(result.offers, key=lambda offer: offer.memory_gib).name
         rest = [word for word in words if word != "--cards"]
         screen.next((_with_options(rest, {"--gpu": [card]}), "see what needs the memory"))
     return screen.text()
@@ -52,18 +52,18 @@ def _answer(answer: FitReport, screen: Screen) -> None:
     peak = f"{low:.2f} to {high:.2f}; reached during: {answer.phase}"
     rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
     where, context = "on the card", f"fragmentation and {answer.context_gib:g} GiB of GPU context"
-    if any(one.device.vendor == "cpu" for one in answer.devices):
+    if any(fit.device.vendor == "cpu" for fit in answer.devices):
         where, context = "in RAM", "libraries"
     low, high = answer.range
-    around = f"{low:.2f} to {high:.2f}; with {context}"
-    screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", around)])
+    remark = f"{low:.2f} to {high:.2f}; with {context}"
+    screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", remark)])
     screen.line()
     _verdicts(answer, screen)
     _advice(answer, screen)
     s = answer.settings
-    if (one := answer.largest) and one.seq:
-        wider = f", or batch {one.batch} at {s.seq} tokens" if one.batch else ""
-        text = f"{one.seq} tokens at batch {s.batch}{wider}"
+    if (largest := answer.largest) and largest.seq:
+        wider = f", or batch {largest.batch} at {s.seq} tokens" if largest.batch else ""
+        text = f"{largest.seq} tokens at batch {s.batch}{wider}"
         screen.wrap(text, _INDENT, "  at most")
     if t := answer.time:
         text = f"{t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
@@ -92,28 +92,28 @@ def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def _next(answer: FitReport, screen: Screen, asked: str, words: Sequence[str]) -> None:
-    others = (f"doctor fit {asked} --cards", "list the GPUs it fits on")
+def _next(answer: FitReport, screen: Screen, model: str, words: Sequence[str]) -> None:
+    others = (f"doctor fit {model} --cards", "list the GPUs it fits on")
     fitting = fitting_command(answer, words)
     if answer.verdict in (None, "doesn't fit"):
         screen.next(*[(fitting, "use these settings, which fit")] * bool(fitting), others)
     elif answer.verdict == "tight" and fitting:
         screen.next((fitting, "use these settings, which fit with room to spare"), others)
-    elif asked.strip("'").endswith(".toml"):
-        screen.next((f"doctor train {asked}", "train"))
+    elif model.strip("'").endswith(".toml"):
+        screen.next((f"doctor train {model}", "train"))
     else:
         screen.next(("doctor init", "write a training configuration for this machine"))
 
 
 def fitting_command(answer: FitReport, words: Sequence[str]) -> str:
     """Return the command with the options of all changes that make it fit; "" if none do."""
-    free = min((one.device.usable for one in answer.devices), default=0.0)
+    free = min((fit.device.usable for fit in answer.devices), default=0.0)
     if not answer.advice or answer.advice[-1].need_gib > free:
         return ""
     options: dict[str, list[str]] = {}  # name -> its value, [] for a switch
-    for one in answer.advice:
+    for change in answer.advice:
         name = ""
-        for word in split(one.option):
+        for word in split(change.option):
             if word.startswith("--"):
                 name = word
                 options[name] = []
@@ -124,7 +124,7 @@ def fitting_command(answer: FitReport, words: Sequence[str]) -> str:
 
 def _with_options(words: Sequence[str], options: Mapping[str, Sequence[str]]) -> str:
     """Return a command with options set, in place of those that it has; a switch has no value."""
-    kept, skips_value = list[str](), False
+    unchanged, skips_value = list[str](), False
     for word in words:
         name, equals, _ = word.partition("=")
         if skips_value:
@@ -132,8 +132,8 @@ def _with_options(words: Sequence[str], options: Mapping[str, Sequence[str]]) ->
         elif name in options:
             skips_value = bool(options[name]) and not equals
         elif name.replace("--no-", "--", 1) not in options:
-            kept.append(word)
-    return join([*kept, *(word for name, value in options.items() for word in (name, *value))])
+            unchanged.append(word)
+    return join([*unchanged, *(word for name, value in options.items() for word in (name, *value))])
 
 
 def _settings(answer: FitReport) -> str:
@@ -147,8 +147,8 @@ def _settings(answer: FitReport) -> str:
 
 def _verdicts(answer: FitReport, screen: Screen) -> None:
     lines = {
-        f"{one.verdict:8}  {one.device.name}: {_why(one, answer.range[1])}": one.verdict
-        for one in answer.devices
+        f"{fit.verdict:8}  {fit.device.name}: {_why(fit, answer.range[1])}": fit.verdict
+        for fit in answer.devices
     }
     for text, verdict in lines.items():
         screen.wrap(text, 2, mark(_MARK[verdict]))
@@ -157,23 +157,23 @@ def _verdicts(answer: FitReport, screen: Screen) -> None:
         screen.wrap(text, 2, mark("unknown"))
 
 
-def _why(one: DeviceFit, most: float) -> str:
+def _why(fit: DeviceFit, most: float) -> str:
     """Return what a run needs of a device and what the device has; `most`: upper end of the estimate in GiB."""
-    device, need_gib = one.device, one.need_gib
+    device, need_gib = fit.device, fit.need_gib
     kind = "RAM" if device.vendor == "cpu" else "GPU memory"
     total, taken_gib = f"{device.total_gib:.1f} GiB", device.total_gib - device.usable
-    taken = f"{taken_gib:.1f} GiB are taken by the driver, the display or other programs"
+    unavailable = f"{taken_gib:.1f} GiB are taken by the driver, the display or other programs"
     is_shared = taken_gib >= _LEAST
-    if one.verdict == "fits":
-        rest = f"; {taken}" if is_shared else ""
-        return f"leaves {one.margin_gib:.1f} of {total} free{rest}"
-    if one.verdict == "tight":
-        rest = f", and {taken}" if is_shared else ""
+    if fit.verdict == "fits":
+        rest = f"; {unavailable}" if is_shared else ""
+        return f"leaves {fit.margin_gib:.1f} of {total} free{rest}"
+    if fit.verdict == "tight":
+        rest = f", and {unavailable}" if is_shared else ""
         return f"needs about {need_gib:.1f} of {total} but may need up to {most:.1f}{rest}"
     if need_gib <= device.total_gib and is_shared:
-        return f"needs {need_gib:.1f} of {total}, but {taken}"
+        return f"needs {need_gib:.1f} of {total}, but {unavailable}"
     has = f"the {device.usable:.1f} GiB that are free" if is_shared else f"its {total}"
-    return f"needs {need_gib:.1f} GiB of {kind}, {-one.margin_gib:.1f} GiB more than {has}"
+    return f"needs {need_gib:.1f} GiB of {kind}, {-fit.margin_gib:.1f} GiB more than {has}"
 
 
 def _advice(answer: FitReport, screen: Screen) -> None:
@@ -182,22 +182,25 @@ def _advice(answer: FitReport, screen: Screen) -> None:
     nothing = (
         "no setting that doctor knows makes it fit: use a GPU with more memory or a smaller model"
     )
-    is_cpu = any(one.device.vendor == "cpu" for one in answer.devices)
+    is_cpu = any(fit.device.vendor == "cpu" for fit in answer.devices)
     where = "of RAM" if is_cpu else "on the card"
-    words = [f"{one.words}: {one.need_gib:.2f} GiB {where}   {one.option}" for one in answer.advice]
+    words = [
+        f"{change.words}: {change.need_gib:.2f} GiB {where}   {change.option}"
+        for change in answer.advice
+    ]
     for number, text in enumerate(words or [nothing]):
         screen.wrap(text, _INDENT, "  and" if number else "  change")
 
 
-def _machine(found: overview.MachineTable, screen: Screen) -> None:
-    d, rows, last = found.device, list[tuple[Part, ...]](), ""
+def _machine(fits: overview.MachineTable, screen: Screen) -> None:
+    d, rows, last = fits.device, list[tuple[Part, ...]](), ""
     free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
-    text = f"{free}; {found.seq} tokens, batch 1, stack {found.stack}"
+    text = f"{free}; {fits.seq} tokens, batch 1, stack {fits.stack}"
     screen.head((d.name, "bold"), "  ", text=text, indent=2)
     screen.line()
     size = screen.room(_BAR, 56)
-    shown, larger = _worth_showing(found.cells)
-    for cell in shown:
+    worth_showing, larger = _worth_showing(fits.cells)
+    for cell in worth_showing:
         name = cell.model.rpartition("/")[2]
         need, longest = f"{cell.need_gib:.1f}", f"{cell.longest or '-'}"
         sign = mark(_MARK[cell.verdict])
@@ -206,14 +209,14 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
         )
         last = name
     screen.table("|model|method|>GiB|of the free memory|>longest seq", rows)
-    _legend(screen, {cell.verdict for cell in shown}, seq=found.seq)
-    if any(cell.longest for cell in shown):
+    _legend(screen, {cell.verdict for cell in worth_showing}, seq=fits.seq)
+    if any(cell.longest for cell in worth_showing):
         screen.wrap("longest seq: tokens of the longest sample that fits at batch 1")
-    smaller = len(found.cells) - len(larger) > len(shown)
+    smaller = len(fits.cells) - len(larger) > len(worth_showing)
     notes = ["smaller models fit with the same methods, too"] * smaller
     if larger:
         least = min(cell.need_gib for cell in larger)
-        is_any = len(larger) < len(found.cells)
+        is_any = len(larger) < len(fits.cells)
         others = "larger models and other methods need" if is_any else "nothing fits: it takes"
         notes.append(f"{others} {least:.1f} GiB or more")
     if notes:
@@ -221,13 +224,13 @@ def _machine(found: overview.MachineTable, screen: Screen) -> None:
         screen.wrap(f"{text[0].upper()}{text[1:]}.")
 
 
-def _next_model(found: overview.MachineTable, screen: Screen, words: Sequence[str]) -> None:
-    fitting = [one for one in _worth_showing(found.cells)[0] if one.verdict == "fits"]
+def _next_model(fits: overview.MachineTable, screen: Screen, words: Sequence[str]) -> None:
+    fitting = [cell for cell in _worth_showing(fits.cells)[0] if cell.verdict == "fits"]
     others = ("doctor fit --cards", "see what other GPUs can train")
     if not fitting:
         screen.next(others)
         return
-    best = max(fitting, key=lambda one: one.parameters)
+    best = max(fitting, key=lambda cell: cell.parameters)
     command = _with_options([*words[:2], best.model, *words[2:]], {"--method": [best.method]})
     screen.next((command, "see the largest model that fits in detail"), others)
 
@@ -245,14 +248,14 @@ def _worth_showing(
 
     If nothing fits, the three that need least are shown.
     """
-    fitting = [one for one in cells if one.verdict == "fits" or one.longest >= _USEFUL_SEQ]
-    larger = [one for one in cells if one not in fitting]
+    fitting = [cell for cell in cells if cell.verdict == "fits" or cell.longest >= _USEFUL_SEQ]
+    larger = [cell for cell in cells if cell not in fitting]
     by_method: dict[str, list[overview.Cell]] = {}
-    for one in sorted(fitting, key=lambda cell: cell.parameters):
-        by_method.setdefault(one.method, []).append(one)
-    largest = [one for several in by_method.values() for one in several[-_LARGEST:]]
-    shown = [one for one in cells if one in largest]
-    return shown or sorted(cells, key=lambda cell: cell.need_gib)[:_LARGEST], larger
+    for cell in sorted(fitting, key=lambda cell: cell.parameters):
+        by_method.setdefault(cell.method, []).append(cell)
+    largest = [cell for several in by_method.values() for cell in several[-_LARGEST:]]
+    chosen = [cell for cell in cells if cell in largest]
+    return chosen or sorted(cells, key=lambda cell: cell.need_gib)[:_LARGEST], larger
 
 
 _MEANS = {
@@ -272,38 +275,38 @@ def _legend(screen: Screen, verdicts: Collection[str], seq: int = 0) -> None:
     screen.line(*parts)
 
 
-def _cards(found: overview.CardTable, screen: Screen) -> None:
+def _cards(fits: overview.CardTable, screen: Screen) -> None:
     head = "Largest model that each card can train"
-    screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
+    screen.wrap(f"{head}; {fits.seq} tokens, batch 1, stack {fits.stack}")
     screen.line()
     rows = list[tuple[str, ...]]()
-    for one in found.cards:
-        name, watts, speed = _short(one.name), _number(one.watts), _number(one.tokens_per_second)
-        sizes = map(_size, (one.qlora, one.lora, one.full))
-        rows.append((name, f"{one.memory_gib:.0f}", watts, *sizes, speed))
+    for card in fits.cards:
+        name, watts, speed = _short(card.name), _number(card.watts), _number(card.tokens_per_second)
+        sizes = map(_size, (card.qlora, card.lora, card.full))
+        rows.append((name, f"{card.memory_gib:.0f}", watts, *sizes, speed))
     screen.table("card|>GiB|>W|>qlora|>lora|>full|>tokens/s", rows)
-    _notes(found.cards, screen)
+    _notes(fits.cards, screen)
     screen.wrap("tokens/s: with the largest model of the first method that works on the card.")
     screen.next(("doctor fit MODEL --gpu CARD", "see one GPU in detail"))
 
 
-def _offers(found: overview.OfferTable, screen: Screen) -> None:
-    run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
-    screen.head((found.model, "bold"), "  ", text=run, indent=2)
+def _offers(offers: overview.OfferTable, screen: Screen) -> None:
+    run = f"{offers.method}, {offers.batch} x {offers.seq} tokens, stack {offers.stack}"
+    screen.head((offers.model, "bold"), "  ", text=run, indent=2)
     screen.line()
     rows = list[tuple[Part, ...]]()
-    for one in found.offers:
+    for offer in offers.offers:
         sign, watts, speed = (
-            mark(_MARK[one.verdict]),
-            *map(_number, (one.watts, one.tokens_per_second)),
+            mark(_MARK[offer.verdict]),
+            *map(_number, (offer.watts, offer.tokens_per_second)),
         )
-        sizes = f"{one.memory_gib:.0f}", f"{one.need_gib:.1f}"
-        rows.append((sign, _short(one.name), *sizes, watts, speed))
+        sizes = f"{offer.memory_gib:.0f}", f"{offer.need_gib:.1f}"
+        rows.append((sign, _short(offer.name), *sizes, watts, speed))
     screen.table("|card|>GiB|>needs|>W|>tokens/s", rows)
-    _legend(screen, {one.verdict for one in found.offers})
-    _notes(found.offers, screen)
-    least = f"smallest card that fits: {found.smallest}"
-    screen.wrap(least if found.smallest else "it does not fit on any of them")
+    _legend(screen, {offer.verdict for offer in offers.offers})
+    _notes(offers.offers, screen)
+    least = f"smallest card that fits: {offers.smallest}"
+    screen.wrap(least if offers.smallest else "it does not fit on any of them")
 
 
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
@@ -314,15 +317,15 @@ _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
 }
 
 
-def _place(one: Place, of_what: str) -> str:
-    parts = [one.device, *([one.verdict] if one.verdict != "fits" else [])]
-    if one.hours is None or one.hours_range is None:
+def _place(rented: Place, of_what: str) -> str:
+    parts = [rented.device, *([rented.verdict] if rented.verdict != "fits" else [])]
+    if rented.hours is None or rented.hours_range is None:
         parts.append("speed unknown")
     else:
-        low, high = one.hours_range
-        parts.append(f"{one.hours:,.1f} hours ({low:,.1f} to {high:,.1f})")
-    if one.cost is not None:
-        parts.append(f"{one.cost:,.2f} {of_what}")
+        low, high = rented.hours_range
+        parts.append(f"{rented.hours:,.1f} hours ({low:,.1f} to {high:,.1f})")
+    if rented.cost is not None:
+        parts.append(f"{rented.cost:,.2f} {of_what}")
     return ", ".join(parts)
 
 
@@ -333,8 +336,8 @@ def _short(name: str) -> str:
 def _notes(rows: Iterable[overview.CardRow | overview.Offer], screen: Screen) -> None:
     """Add the notes on cards; a note shared by several cards appears once."""
     notes: dict[str, list[str]] = {}
-    for one in rows:
-        notes.setdefault(one.note, []).append(_short(one.name))
+    for row in rows:
+        notes.setdefault(row.note, []).append(_short(row.name))
     screen.line()
     for note, names in notes.items():
         if note:

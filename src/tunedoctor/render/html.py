@@ -74,8 +74,8 @@ def rows(pairs: Iterable[tuple[str, object]]) -> str:
 
 def table(heads: Iterable[str], body: str, kind: str) -> str:
     """Return a table of given rows under column names."""
-    named = "".join(f'<th scope="col">{one}</th>' for one in heads)
-    return f'<table class="{kind}"><tr>{named}</tr>{body}</table>'
+    head_cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return f'<table class="{kind}"><tr>{head_cells}</tr>{body}</table>'
 
 
 def numbers(pairs: Iterable[tuple[str, str]], kind: str = "numbers") -> str:
@@ -98,10 +98,10 @@ class Bar(NamedTuple):
     """Class in the style, and size."""
 
 
-def bars(title: str, told: str, unit: str, rows: Sequence[Bar], top: float) -> str:
+def bars(title: str, description: str, unit: str, rows: Sequence[Bar], top: float) -> str:
     """Return bars over one axis from 0 to `top`; `told` says the same in words."""
     end = _ROW * len(rows)
-    parts = [f"<title>{escape(title)}</title><desc>{escape(told)}</desc>"]
+    parts = [f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"]
     for mark in ticks(0, top):
         if (share := mark / top) <= 1:
             x, anchor = f"{share:.2%}", "start" if not mark else "end" if share > 0.9 else "middle"
@@ -127,10 +127,10 @@ def meter(kind: str, share: float, limit: float = 1.0) -> str:
 
 
 def _parts(parts: Sequence[tuple[str, float]], top: float, y: int, thick: int) -> str:
-    found = [f'<rect class="whole" x="0" y="{y}" width="100%" height="{thick}"/>']
+    shapes = [f'<rect class="whole" x="0" y="{y}" width="100%" height="{thick}"/>']
     at, top = 0.0, max(top, sum(size for _, size in parts))  # drivers count shared pages twice
     for kind, size in parts:
         place = f'x="{at / top:.2%}" y="{y}" width="{size / top:.2%}" height="{thick}"'
-        found.append(f'<rect class="{kind}" {place}/>')
+        shapes.append(f'<rect class="{kind}" {place}/>')
         at += size
-    return "".join(found)
+    return "".join(shapes)

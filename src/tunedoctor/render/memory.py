@@ -25,7 +25,8 @@ def memory(machine: ReportMachine) -> str:
             f"<p>{none} <code>doctor fit --gpu NAME</code> estimates for a GPU that you name.</p>"
         )
     kinds = groupby(
-        enumerate(machine.gpus), key=lambda one: (one[1].name, one[1].room or one[1].memory)
+        enumerate(machine.gpus),
+        key=lambda numbered: (numbered[1].name, numbered[1].room or numbered[1].memory),
     )
     return "".join(_kind(name, size, [*group]) for (name, size), group in kinds)
 
@@ -43,13 +44,13 @@ def _use(size: int, gpus: Sequence[Numbered]) -> str:
     """Return one bar per GPU, a colour key, and the same as a table."""
     rows, cells, key, hue = list[Bar](), list[str](), dict[str, list[str]](), 0
     for number, gpu in gpus:
-        name, parts, told = f"GPU {number}", list[tuple[str, float]](), list[str]()
-        for one in gpu.processes:
+        name, parts, usages = f"GPU {number}", list[tuple[str, float]](), list[str]()
+        for process in gpu.processes:
             kind, hue = f"hue{hue % _HUES}", hue + 1
-            held = gib(one.memory) if one.memory else "memory unknown"
-            told.append(f"{one.name or 'a program'} ({one.pid}): {held}")
-            key.setdefault(kind, []).append(f"{told[-1]} on {name}")
-            parts.append((kind, (one.memory or 0) / GIB))
+            size_text = gib(process.memory) if process.memory else "memory unknown"
+            usages.append(f"{process.name or 'a program'} ({process.pid}): {size_text}")
+            key.setdefault(kind, []).append(f"{usages[-1]} on {name}")
+            parts.append((kind, (process.memory or 0) / GIB))
         if gpu.free is None:
             key["untold"], parts = ["usage unknown"], [("untold", size / GIB)]
         elif (rest := (size - gpu.free) / GIB - sum(part for _, part in parts)) > 0:
@@ -58,7 +59,7 @@ def _use(size: int, gpus: Sequence[Numbered]) -> str:
         free = "usage unknown" if gpu.free is None else f"{gib(gpu.free)} free"
         free = f"{free}, of {gib(size)}"
         rows.append(Bar(name, free, parts))
-        who = "; ".join(told) or "no program is known"
+        who = "; ".join(usages) or "no program is known"
         cells.append(f'<tr><th scope="row">{name}</th><td>{free}</td><td>{clean(who)}</td></tr>')
     says = "; ".join(f"{row.name}: {row.says}" for row in rows)
     swatches = "".join(
@@ -76,20 +77,20 @@ def _use(size: int, gpus: Sequence[Numbered]) -> str:
 
 def _jobs(size: int, gpus: Sequence[Numbered]) -> str:
     """Return what `doctor fit` says of the GPU with the most room."""
-    number, best = max(gpus, key=lambda one: one[1].free or 0)
+    number, best = max(gpus, key=lambda numbered: numbered[1].free or 0)
     free = None if best.free is None else best.free / GIB
-    found = machine_table(Device(best.name, best.vendor, size / GIB, free), Run())
+    fits = machine_table(Device(best.name, best.vendor, size / GIB, free), Run())
     rows = "".join(
         f'<tr><th scope="row">{clean(name.rpartition("/")[2])}</th>'
-        f"{''.join(_job(one, size / GIB, found.device.usable) for one in cells)}</tr>"
-        for name, cells in groupby(found.cells, key=lambda cell: cell.model)
+        f"{''.join(_job(cell, size / GIB, fits.device.usable) for cell in cells)}</tr>"
+        for name, cells in groupby(fits.cells, key=lambda cell: cell.model)
     )
     room = (
         f"the {gib(best.free)} that are free now" if best.free is not None else "all of the memory"
     )
     which = f"compared with {room} of GPU {number}" if len(gpus) > 1 else f"compared with {room}"
-    about = f"GiB needed with {many(found.seq, 'token')} per sample, one sample at a time; {which}"
-    heads = ("model", *(_METHODS[one] for one in METHODS))
+    about = f"GiB needed with {many(fits.seq, 'token')} per sample, one sample at a time; {which}"
+    heads = ("model", *(_METHODS[method] for method in METHODS))
     return f'<h4>What it can train</h4><p class="dim">{about}</p>{table(heads, rows, "jobs")}'
 
 

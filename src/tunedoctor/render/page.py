@@ -13,17 +13,17 @@ _LINK = re.compile(r"!?\[([^\]\n]+)\]\(([^)\s]+)\)")
 
 def sections(page: str, explains: Sequence[str] = ()) -> dict[str, str]:
     """Return the sections of a check's page, "" -> its first sentence; `explains` becomes a separate one."""
-    found: dict[str, list[str]] = {"": []}
+    sections: dict[str, list[str]] = {"": []}
     name = ""
     for line in page.strip().splitlines():
         if line.strip() in SECTIONS and not line.startswith(" "):
             name = line.strip()
-            found[name] = []
+            sections[name] = []
         else:
-            found[name].append(line.removeprefix("    "))
+            sections[name].append(line.removeprefix("    "))
     if explains:
-        found["Explains"] = [", ".join(explains)]
-    whole = {name: "\n".join(lines).strip() for name, lines in found.items()}
+        sections["Explains"] = [", ".join(explains)]
+    whole = {name: "\n".join(lines).strip() for name, lines in sections.items()}
     return {name: text for name, text in whole.items() if text}
 
 

@@ -41,7 +41,7 @@ _SHOWN = 4
 
 
 def render_plan(
-    answer: FixResult, screen: Screen, kept: Iterable[str] = (), *, verbose: bool = False
+    answer: FixResult, screen: Screen, kept_packages: Iterable[str] = (), *, verbose: bool = False
 ) -> str:
     """Return the screen of a plan; `kept` are stack packages that do not change."""
     plan = answer.plan
@@ -52,7 +52,7 @@ def render_plan(
         _project(answer.project, screen, verbose=verbose)
     if plan.changes:
         screen.line()
-        _packages(plan, screen, tuple(kept), verbose=verbose)
+        _packages(plan, screen, tuple(kept_packages), verbose=verbose)
         _others(plan, screen)
         screen.line()
         _costs(answer, plan, screen)
@@ -62,6 +62,48 @@ def render_plan(
     if plan.told:
         screen.gap()
         told(answer, screen)
+    return screen.text()
+
+
+def render_project_plan(answer: FixResult, screen: Screen, *, verbose: bool = False) -> str:
+    """Return the screen of a plan that edits the files of a project and installs nothing."""
+    screen.wrap(f"fixes {listed(answer.predicted, 4)} in {answer.target}", 9, "plan")
+    if answer.project:
+        _project(answer.project, screen, verbose=verbose)
+        screen.line()
+        if answer.project.command:
+            screen.wrap(
+                f"{answer.project.command} made the new lock; it was checked", 2, mark("ok")
+            )
+        for id_ in (one.id for one in answer.findings if one.id not in answer.predicted):
+            screen.wrap(f"left: {id_}", 2, mark("warning"))
+        screen.wrap(f"{answer.undo} restores the files", 2, mark("note"))
+        screen.line()
+    return screen.text()
+
+
+def render_project_end(answer: FixResult, screen: Screen, *, consent: str = "") -> str:
+    """Return the last lines of a fix of a project."""
+    if consent:
+        screen.line("Nothing was changed: there is no terminal to ask for consent on.")
+        screen.next((consent, "apply this plan without being asked"))
+    elif answer.end == "planned":
+        screen.line("Nothing was changed: this is a dry run.")
+    elif answer.end == "nothing":
+        why = f": {answer.why}" if answer.why else ""
+        screen.wrap(f"Nothing to fix in {answer.target}{why}", 2, mark("ok"))
+    elif answer.end == "applied":
+        files = [one.file for one in answer.project.files] if answer.project else []
+        screen.wrap(
+            f"Fixed {listed(answer.predicted, 4)}: changed {listed(files, 4)}", 2, mark("ok")
+        )
+        if answer.project and answer.project.note:
+            screen.wrap(answer.project.note, 2, mark("note"))
+        screen.next((answer.look, "check it again"), (answer.undo, "restore the files"))
+    else:
+        screen.wrap(f"Nothing was changed: {answer.why}", 2, mark("error"))
+        for way in answer.by_hand[:4]:
+            screen.wrap(way, 4)
     return screen.text()
 
 
@@ -83,6 +125,8 @@ def _project(change: ProjectChange, screen: Screen, *, verbose: bool) -> None:
         return
     for file in change.files:
         _edit(file, screen, verbose=verbose)
+    if change.note:
+        screen.wrap(change.note, 2, mark("note"))
     for file in change.proposed:
         screen.wrap("not changed: --edit changes this file, too", 2, (f"  {file.file}", "bold"))
         _diff(file, screen)
@@ -118,13 +162,13 @@ _SCOPE_NAMES = {
 }
 
 
-def render_next_scope(answer: FixResult, screen: Screen, kept: Sequence[str]) -> str:
+def render_next_scope(answer: FixResult, screen: Screen, kept_packages: Sequence[str]) -> str:
     """Return the lines that say why a larger scope comes now, and what it keeps."""
     last = answer.earlier[-1]
     did = "cannot be planned" if last.end == "refused" else "did not help and was undone"
     screen.gap()
     screen.wrap(f"{_SCOPE_NAMES[last.rung]} {did}: {last.why}", 2, mark("warning"))
-    names = listed(kept, 6)
+    names = listed(kept_packages, 6)
     if answer.rung is Scope.REBUILD:
         text = f"Next: a new environment with {names}. Once proved, it replaces the old one."
     else:
@@ -161,7 +205,7 @@ def render_left(answer: FixResult, screen: Screen) -> str:
 
 
 def _heading(answer: FixResult, plan: Plan) -> str:
-    mine = [one.id for one in answer.findings if one.changes]
+    mine = [finding.id for finding in answer.findings if finding.changes]
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
     tail = f"  ({answer.installer}, {many(count, 'package')})" if plan.changes and count else ""
     if plan.new is not None:
@@ -173,7 +217,7 @@ def _heading(answer: FixResult, plan: Plan) -> str:
     return f"nothing that doctor can change in {answer.target}{tail}"
 
 
-def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: bool) -> None:
+def _packages(plan: Plan, screen: Screen, kept_packages: tuple[str, ...], *, verbose: bool) -> None:
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
     # requested packages first, then other installed ones that change, then new dependencies
     first = [p for name in plan.asked for p in plan.pins if p.name == name]
@@ -188,8 +232,8 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
         for pin in (*first, *moved, *(rest if verbose or len(rest) == 1 else ()))
     ]
     if len(rest) > 1 and not verbose:
-        said = f"and {len(rest)} dependencies" if first else _and_more([p.name for p in rest])
-        rows.append(("", "+", said, "", _size(*rest)))
+        text = f"and {len(rest)} dependencies" if first else _and_more([p.name for p in rest])
+        rows.append(("", "+", text, "", _size(*rest)))
     if same:
         rows.append(
             ("", "~", f"{many(len(same), 'package')} in the same version", "", _size(*same))
@@ -199,8 +243,8 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
     gone = [name for s in plan.steps if isinstance(s, Remove) for name in s.names]
     for names in ([name] for name in gone) if verbose else [gone] * bool(gone):
         screen.wrap(_and_more(names), 5, "  -")
-    if kept and plan.pins:
-        screen.wrap(_and_more(kept, 2), 5, "  =")
+    if kept_packages and plan.pins:
+        screen.wrap(_and_more(kept_packages, 2), 5, "  =")
 
 
 def _versions(pin: Pin, again: set[str]) -> str:
@@ -228,8 +272,8 @@ def _others(plan: Plan, screen: Screen) -> None:
             case WriteFile(path=path):
                 screen.line(f"  +  {path}")
             case SetEnv(name=name, value=value):
-                said = f"unset {name}" if value is None else f"set {name}={value}"
-                screen.wrap(f"{said} when the environment is activated", 5, "  ~")
+                action = f"unset {name}" if value is None else f"set {name}={value}"
+                screen.wrap(f"{action} when the environment is activated", 5, "  ~")
             case _:
                 pass
 
@@ -247,9 +291,9 @@ def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
         if takes := about(change_seconds(plan.download_bytes, plan.disk_bytes)):
             screen.row("time", f"{takes}; longer with a slow connection or disk", 10)
     if users := answer.users:
-        named = listed((f"{one.name} ({one.pid}) {one.how}" for one in users), 3)
+        programs = listed((f"{program.name} ({program.pid}) {program.how}" for program in users), 3)
         word = "it" if len(users) == 1 else "them"
-        screen.row("in use", f"{named}; restart {word} afterwards", 10)
+        screen.row("in use", f"{programs}; restart {word} afterwards", 10)
     does = (
         "removes it again" if plan.new else "restores today's state; the last three states are kept"
     )
@@ -259,11 +303,11 @@ def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
 def told(answer: FixResult, screen: Screen) -> None:
     """Add the steps that the user has to do."""
     screen.line(("Manual steps", "bold"))
-    for one in answer.findings:
-        if not one.changes:
-            sign, kind = mark(one.severity)
-            said = f"{one.title}: {one.found}" if one.found else one.title
-            screen.wrap(said, 4, (f"  {sign}", kind))
+    for finding in answer.findings:
+        if not finding.changes:
+            sign, kind = mark(finding.severity)
+            text = f"{finding.title}: {finding.found}" if finding.found else finding.title
+            screen.wrap(text, 4, (f"  {sign}", kind))
     for step in answer.plan.told if answer.plan else ():
         # a command stays whole on one line: a broken one can't be pasted
         for line in step.command.split("\n"):
@@ -315,7 +359,7 @@ def render_end(
     elif answer.end == "declined":
         screen.line("Nothing was changed.")
     elif answer.end == "told":
-        only = answer.findings and all(one.advice for one in answer.findings)
+        only = answer.findings and all(finding.advice for finding in answer.findings)
         pieces = many(len(answer.findings), "piece")
         advice = f"there is nothing that fix can change; for {pieces} of advice: {answer.look}"
         screen.wrap(f"Nothing was changed: {advice if only else 'only manual steps are left'}.")
@@ -329,27 +373,27 @@ def render_end(
 def _nothing(answer: FixResult, screen: Screen) -> None:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
     proof += f"; {answer.unproved}" if answer.unproved else ""
-    head, ways = "Nothing to fix in", list[str]()
+    head, commands = "Nothing to fix in", list[str]()
     if answer.why:
         proof = f": {answer.why}"
     elif answer.notes:
         head = "Nothing is broken in" if answer.applicable else "Nothing that fix can change in"
         proof += f"; {many(len(answer.notes), 'piece')} of advice:"
-        ways = [answer.look]
+        commands = [answer.look]
         if answer.applicable:
-            there = answer.look.removeprefix("doctor check")
-            ways.append(f"doctor fix {' '.join(answer.applicable)}{there}")
+            target_option = answer.look.removeprefix("doctor check")
+            commands.append(f"doctor fix {' '.join(answer.applicable)}{target_option}")
     screen.wrap(f"{head} {answer.target}{proof}", 2, mark("ok"))
-    for way in ways:
-        screen.line(f"  {way}")
+    for command in commands:
+        screen.line(f"  {command}")
 
 
 def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
     screen.line()
-    activated = [one.id for one in answer.findings if one.held == "activation"]
+    activated = [finding.id for finding in answer.findings if finding.held == "activation"]
     hold = "the variables take effect when you activate the environment again"
     unhashed = ", ".join(outcome.unhashed[:4])
-    users = ", ".join(f"{one.name} ({one.pid})" for one in outcome.users[:3])
+    users = ", ".join(f"{program.name} ({program.pid})" for program in outcome.users[:3])
     for kind, text in (
         ("note", outcome.recovered),
         ("warning", unhashed and f"the index gives no hash for {unhashed}"),
@@ -360,15 +404,15 @@ def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
     ):
         if text:
             screen.wrap(text, 2, mark(kind))
-    for one in outcome.stays[:_SHOWN]:
-        screen.line(f"    {one}")
+    for remaining in outcome.stays[:_SHOWN]:
+        screen.line(f"    {remaining}")
     if len(outcome.stays) > _SHOWN:
         screen.line(f"    and {len(outcome.stays) - _SHOWN} more")
     new, left = answer.plan.new if answer.plan else None, 0
     if new is not None:
         head = f"{outcome.target or new.path} is ready"
     else:
-        mine = {one.id for one in answer.findings if one.changes}
+        mine = {finding.id for finding in answer.findings if finding.changes}
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} fixed" + (f", {left} left" if left else "")
@@ -390,7 +434,7 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
         resolver_output(answer.details, screen)
     screen.line(f"  {'Nothing was changed.' if refused else 'The old state is back.'}")
     if answer.findings:
-        screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to fix")
+        screen.wrap(", ".join(finding.id for finding in answer.findings), 11, "  to fix")
     if outcome is not None and outcome.log:
         screen.line(f"  log      {outcome.log}")
     for number, command in enumerate(answer.by_hand):
@@ -401,7 +445,7 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
 
 
 def render_set(
-    answer: "PackageSet", screen: Screen, *, verbose: bool = False, there: str = ""
+    answer: "PackageSet", screen: Screen, *, verbose: bool = False, target_option: str = ""
 ) -> str:
     """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words.
 
@@ -416,15 +460,15 @@ def render_set(
     screen.line()
     if answer.verdict == "set":
         _set(answer, screen, verbose=verbose)
-        _end(answer, screen, there)
+        _end(answer, screen, target_option)
     else:
         if answer.verdict == "none":
             screen.line(mark("error"), " ", ("No set exists", "bold"))
         else:
             screen.line(mark("unknown"), " It is unknown whether a set exists")
         screen.row("because", answer.why)
-        for number, way in enumerate(answer.ways_out):
-            text, *commands = way.split("\n")
+        for number, way_out in enumerate(answer.ways_out):
+            text, *commands = way_out.split("\n")
             screen.row("or" if number else "try", text)
             # a command stays whole on one line: a broken one can't be pasted
             for command in commands:
@@ -435,18 +479,30 @@ def render_set(
 
 
 def _set(answer: "PackageSet", screen: Screen, *, verbose: bool) -> None:
-    about = {*answer.about} if not verbose else {one.name for one in answer.packages}
-    shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
-    others = sum(one.change != "removed" for one in answer.packages) - len(shown)
-    for one in shown:
-        if one.change == "changed":
-            versions = f"{one.was} → {one.version}" if one.was != one.version else one.version
-            screen.line(mark("warning"), f" {one.name} {versions}")
-            if one.why:
-                screen.wrap(one.why, 6)
+    about = {*answer.about} if not verbose else {package.name for package in answer.packages}
+    listed_packages = [
+        package
+        for package in answer.packages
+        if package.change == "changed" or package.name in about
+    ]
+    others = sum(package.change != "removed" for package in answer.packages) - len(listed_packages)
+    for package in listed_packages:
+        if package.change == "changed":
+            versions = (
+                f"{package.was} → {package.version}"
+                if package.was != package.version
+                else package.version
+            )
+            screen.line(mark("warning"), f" {package.name} {versions}")
+            if package.why:
+                screen.wrap(package.why, 6)
     for change, word in (("added", "adds"), ("removed", "removes"), ("kept", "keeps")):
-        some = answer.packages if change == "removed" else shown
-        names = [f"{one.name} {one.version or one.was}" for one in some if one.change == change]
+        some = answer.packages if change == "removed" else listed_packages
+        names = [
+            f"{package.name} {package.version or package.was}"
+            for package in some
+            if package.change == change
+        ]
         screen.row(word, ", ".join(names), 9)
     if others:
         screen.wrap(f"and {others} more dependencies", 9)
@@ -457,7 +513,7 @@ def _set(answer: "PackageSet", screen: Screen, *, verbose: bool) -> None:
     screen.line()
 
 
-def _end(answer: "PackageSet", screen: Screen, there: str) -> None:
+def _end(answer: "PackageSet", screen: Screen, target_option: str) -> None:
     # each command stays whole on one line: a broken line can't be pasted
     for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
         for number, command in enumerate(some):
@@ -465,12 +521,14 @@ def _end(answer: "PackageSet", screen: Screen, there: str) -> None:
     for name in answer.files:
         screen.line(mark("ok"), f" wrote {name}")
     screen.gap()
-    kinds = Counter(one.change for one in answer.changed)
+    kinds = Counter(package.change for package in answer.changed)
     if not kinds:
         screen.line(mark("ok"), " ", ("The set is consistent: nothing to change", "ok"))
-        screen.next((f"doctor smoke{there}", "prove it with a tiny training"))
+        screen.next((f"doctor smoke{target_option}", "prove it with a tiny training"))
         return
     gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
     done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"
     screen.wrap(done, 2, mark("ok"))
-    screen.next((f"doctor check --deep{there}", "run one of the commands above, then check it"))
+    screen.next(
+        (f"doctor check --deep{target_option}", "run one of the commands above, then check it")
+    )

@@ -141,9 +141,9 @@ class Screen:
             table.add_row(*row)
         self._rows.append(table)
 
-    def room(self, most: int, beside: int) -> int:
+    def room(self, most: int, reserved: int) -> int:
         """Return the width left for a bar if the rest of its line takes `beside`."""
-        return max(8, min(most, self.width - beside))
+        return max(8, min(most, self.width - reserved))
 
     def text(self) -> str:
         """Return the screen."""
@@ -225,5 +225,5 @@ def as_line(answer: object, **first: str) -> str:
 
 def ascii_of(text: bytes) -> str:
     """Return JSON in ASCII with a line end; no stream changes it and no CI runner executes it."""
-    plain = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text.decode())
+    plain = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text.decode())
     return f"{safe_text.as_json(plain)}\n"

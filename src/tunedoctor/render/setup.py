@@ -76,15 +76,19 @@ def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> 
     """Return the machine from a snapshot, the GPUs from a plan, and variables from fixes."""
     facts = Facts(snapshot)
     pci = snapshot.find(PciBus)
-    models = [nvidia_by_pci(one.device) for one in pci.of("10de")] if pci else []
-    there = {one.vendor for one in gpus_of(snapshot)} | ({"nvidia"} if models else set())
+    models = [nvidia_by_pci(device.device) for device in pci.of("10de")] if pci else []
+    vendors_present = {gpu.vendor for gpu in gpus_of(snapshot)} | ({"nvidia"} if models else set())
     build = _variant(plan)
-    vendors = {one for one in there if one in KINDS and (not build or KINDS[one][:2] == build[:2])}
+    vendors = {
+        vendor
+        for vendor in vendors_present
+        if vendor in KINDS and (not build or KINDS[vendor][:2] == build[:2])
+    }
     return Setting(
         facts.host,
         "wsl" if facts.host.wsl else "container" if snapshot.find(Container) else "metal",
         tuple(sorted(vendors)),
-        bool(models) and all(one and one.last_branch for one in models),
+        bool(models) and all(model and model.last_branch for model in models),
         tuple((s.name, s.value) for s in cures if isinstance(s, Variable) and s.value),
     )
 
@@ -102,16 +106,16 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
     managers: list[dict[str, Any]] = table("setup")["managers"]
     words = next((row for row in managers if at.host.distro in row["ids"]), managers[-1])
     root = [*_root(words, plan, at)]
-    named = {"python": new.python or "python3", "prefix": new.path}
-    named["doctor"] = str(Path(python).with_name("doctor"))
-    named["wanted"] = f"done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}"
+    names = {"python": new.python or "python3", "prefix": new.path}
+    names["doctor"] = str(Path(python).with_name("doctor"))
+    names["wanted"] = f"done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}"
     parts: dict[str, Iterable[str]] = {
         "head": [
             f"{MARK.splitlines()[1]}: a new environment",
             f"# Sets up {name} for fine-tuning.",
         ],
         "reasons": [f"# {flat(reason)}" for reason in plan.reasons],
-        "names": [f"{key}={shlex.quote(text)}" for key, text in named.items()],
+        "names": [f"{key}={shlex.quote(text)}" for key, text in names.items()],
         "helpers": _helpers(words, "\n".join(root)),
         "root": root,
         "ready": _ready(at),
@@ -119,7 +123,7 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
     }
     text = _SCRIPT.read_text(encoding="utf-8").splitlines()
     lines = (parts[line[3:]] if line.startswith("#: ") else [line] for line in text)
-    return "\n".join(one for some in lines for one in some) + "\n"
+    return "\n".join(line for line_group in lines for line in line_group) + "\n"
 
 
 def _helpers(words: dict[str, Any], text: str) -> Iterator[str]:
@@ -129,43 +133,43 @@ def _helpers(words: dict[str, Any], text: str) -> Iterator[str]:
 
 
 def _root(words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
-    for one in _steps(at):
-        lines = [*_commands(one, words, plan, at)]
-        yield from ("", f"    begin {shlex.quote(one.says)}")
-        yield f"    if {{ {one.look}; }} >/dev/null 2>&1; then"
+    for step in _steps(at):
+        lines = [*_commands(step, words, plan, at)]
+        yield from ("", f"    begin {shlex.quote(step.says)}")
+        yield f"    if {{ {step.look}; }} >/dev/null 2>&1; then"
         yield "        done_with 'nothing to do'"
         if lines:
             yield from ("    else", *(f"        {line}" for line in lines))
             if not lines[-1].startswith("stop "):
                 yield "        done_with 'done'"
         yield "    fi"
-        if one.loads:
-            yield f"    {{ {one.loads}; }} >/dev/null 2>&1 ||"
-            yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(one.after)})"
+        if step.loads:
+            yield f"    {{ {step.loads}; }} >/dev/null 2>&1 ||"
+            yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(step.after)})"
 
 
 def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
     """Yield the rows for this machine; of several with one id, the first."""
-    seen: set[str] = set()
-    for one in rows("setup", key, _Step):
-        ours = not one.vendors or not {*one.vendors}.isdisjoint(at.vendors)
-        ours = ours and (not one.place or at.place in one.place) and one.id not in seen
-        ours = ours and (not one.ids or at.host.distro in one.ids)
-        if ours and at.host.distro_version.startswith(one.version):
-            seen |= {one.id} - {""}
-            yield one
+    used_ids: set[str] = set()
+    for step in rows("setup", key, _Step):
+        ours = not step.vendors or not {*step.vendors}.isdisjoint(at.vendors)
+        ours = ours and (not step.place or at.place in step.place) and step.id not in used_ids
+        ours = ours and (not step.ids or at.host.distro in step.ids)
+        if ours and at.host.distro_version.startswith(step.version):
+            used_ids |= {step.id} - {""}
+            yield step
 
 
-def _commands(one: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
+def _commands(step: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
     """Yield the lines of a step, filled in for this distribution."""
-    for line in one.do:
+    for line in step.do:
         if line == "{driver}":
             driver = [*_driver(plan, at)]
             yield from driver
             if driver[-1].startswith("stop "):
                 return
         else:
-            yield re.sub(r"(?<!\$)\{(\w+)\}", lambda found: str(words[found[1]]), line)
+            yield re.sub(r"(?<!\$)\{(\w+)\}", lambda match: str(words[match[1]]), line)
 
 
 def _driver(plan: Plan, at: Setting) -> Iterator[str]:
@@ -176,10 +180,10 @@ def _driver(plan: Plan, at: Setting) -> Iterator[str]:
     variant = _variant(plan)
     floor = driver_floor(cuda_of(variant), windows=False)
     row = None if on_board(at.host) else driver_row(at.host, floor, old_card=at.old_card)
-    before = next(_steps(at, row["before"]), None) if row and "before" in row else _Step()
+    preparation = next(_steps(at, row["before"]), None) if row and "before" in row else _Step()
     command = row["command"] if row else ""
-    if row and before and not row["unverified"] and command.startswith("sudo "):
-        yield from (*before.do, *command.replace("sudo ", "").split(" && "))
+    if row and preparation and not row["unverified"] and command.startswith("sudo "):
+        yield from (*preparation.do, *command.replace("sudo ", "").split(" && "))
         return
     need = f"NVIDIA driver {floor} or newer" if floor else "the NVIDIA driver"
     note = f" ({row['note']})" if row and "note" in row else ""
@@ -188,9 +192,9 @@ def _driver(plan: Plan, at: Setting) -> Iterator[str]:
 
 
 def _ready(at: Setting) -> Iterator[str]:
-    for one in _steps(at, "ready"):
-        says = f"{one.says}: first run the root part of this file, with sudo"
-        yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
+    for step in _steps(at, "ready"):
+        says = f"{step.says}: first run the root part of this file, with sudo"
+        yield f"    {{ {step.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
 
 
 def _installs(installs: Iterable[Install]) -> Iterator[str]:
@@ -204,5 +208,5 @@ def _installs(installs: Iterable[Install]) -> Iterator[str]:
 def _variables(at: Setting) -> Iterator[str]:
     for name, value in at.variables:
         line = shlex.quote(f"export {name}={shlex.quote(value)}")
-        there = f'grep -qxF {line} "$prefix/bin/activate"'
-        yield f"        {there} || printf '%s\\n' {line} >>\"$prefix/bin/activate\""
+        is_set = f'grep -qxF {line} "$prefix/bin/activate"'
+        yield f"        {is_set} || printf '%s\\n' {line} >>\"$prefix/bin/activate\""

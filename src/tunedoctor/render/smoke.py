@@ -22,29 +22,29 @@ def render(
     answer: SmokeResult, screen: Screen, *, verbose: bool = False, quiet: bool = False
 ) -> str:
     """Return the screen. `verbose` shows whole errors, `quiet` only problems and the verdict."""
-    shown = ("torch", "transformers", "peft")
-    packages = [f"{name} {answer.packages[name]}" for name in shown if name in answer.packages]
+    libraries = ("torch", "transformers", "peft")
+    packages = [f"{name} {answer.packages[name]}" for name in libraries if name in answer.packages]
     place = f"{answer.target or 'no target'}  Python {answer.python or '?'}"
-    named = f"  {answer.device_name}" if answer.device != "cpu" else ""
+    device_name = f"  {answer.device_name}" if answer.device != "cpu" else ""
     screen.wrap(", ".join([place, *packages]), 9, "target")
     if answer.model:
         screen.wrap(answer.model, 9, "model")
     if answer.device:
-        screen.wrap(f"{answer.device}{named}, {answer.half}", 9, "device")
+        screen.wrap(f"{answer.device}{device_name}, {answer.half}", 9, "device")
     screen.line()
     if answer.verdict == "unknown":
         screen.wrap("Undecided: the smoke training did not start", 2, mark("unknown"))
         screen.row("because", answer.why)
         return screen.text()
-    blamed = {one.stage: one for one in answer.blames}
-    for one in _gathered(answer.stages):
-        if one.bad:
-            _blame(one, blamed[one.name], screen, verbose=verbose)
-        elif one.outcome == "skipped" and verbose and not quiet:
-            last = one.error.splitlines()[-1] if one.error else ""
-            _beside(screen, f"not run: {last}", one.name)
-        elif one.outcome != "skipped" and not quiet:
-            _stage(one, answer, screen)
+    blames = {blame.stage: blame for blame in answer.blames}
+    for stage in _gathered(answer.stages):
+        if stage.bad:
+            _blame(stage, blames[stage.name], screen, verbose=verbose)
+        elif stage.outcome == "skipped" and verbose and not quiet:
+            last = stage.error.splitlines()[-1] if stage.error else ""
+            _beside(screen, f"not run: {last}", stage.name)
+        elif stage.outcome != "skipped" and not quiet:
+            _stage(stage, answer, screen)
     if not quiet:
         _numbers(answer, screen)
     if answer.node and not quiet:
@@ -56,16 +56,20 @@ def render(
 
 def _gathered(stages: Sequence[SmokeStage]) -> list[SmokeStage]:
     """Put successful imports on one line, and leave out what the heading shows."""
-    imports = [one for one in stages if one.name.startswith("import ") and one.outcome == "ok"]
-    rest = [one for one in stages if one not in imports and (one.name != "device" or one.bad)]
+    imports = [
+        stage for stage in stages if stage.name.startswith("import ") and stage.outcome == "ok"
+    ]
+    rest = [
+        stage for stage in stages if stage not in imports and (stage.name != "device" or stage.bad)
+    ]
     if not imports:
         return rest
     # each part of the run imports again: list a library once, with its first import time
     first: dict[str, SmokeStage] = {}
-    for one in imports:
-        first.setdefault(one.name, one)
+    for stage in imports:
+        first.setdefault(stage.name, stage)
     names = ", ".join(name.removeprefix("import ") for name in first)
-    seconds = sum(one.seconds for one in first.values())
+    seconds = sum(stage.seconds for stage in first.values())
     return [msgspec.structs.replace(imports[0], name="import", says=names, seconds=seconds), *rest]
 
 
@@ -73,18 +77,18 @@ def _beside(screen: Screen, text: str, name: str = "") -> None:
     screen.wrap(text, NAME + 2, f"{mark('note')[0]} {name}")
 
 
-def _stage(one: SmokeStage, answer: SmokeResult, screen: Screen) -> None:
+def _stage(stage: SmokeStage, answer: SmokeResult, screen: Screen) -> None:
     end = min(SECONDS, screen.width - 8)
-    plot = "  " + _plot(answer.losses) if one.name == "train" else ""
-    text = screen.spelled(one.says)[: max(0, end - NAME - 3)] + plot
-    line = f" {one.name:<{NAME}}{text}"
-    screen.line(mark("ok"), f"{line:<{end - 2}} {one.seconds:5.1f} s")
-    if one.note:
-        _beside(screen, one.note)
+    plot = "  " + _plot(answer.losses) if stage.name == "train" else ""
+    text = screen.spelled(stage.says)[: max(0, end - NAME - 3)] + plot
+    line = f" {stage.name:<{NAME}}{text}"
+    screen.line(mark("ok"), f"{line:<{end - 2}} {stage.seconds:5.1f} s")
+    if stage.note:
+        _beside(screen, stage.note)
 
 
-def _blame(one: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> None:
-    screen.line(mark(blame.severity), " ", (one.name, blame.severity))
+def _blame(stage: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> None:
+    screen.line(mark(blame.severity), " ", (stage.name, blame.severity))
     screen.row("found", blame.found)
     screen.row("means", blame.means)
     screen.row("cause", blame.cause + (f" ({blame.finding})" if blame.finding else ""))
@@ -92,7 +96,7 @@ def _blame(one: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> N
         screen.command("fix", blame.cure)
     else:
         screen.row("fix", blame.cure)
-    for line in one.error.splitlines() if verbose else ():
+    for line in stage.error.splitlines() if verbose else ():
         screen.line(f"{'':11}{line}")
 
 
@@ -136,16 +140,16 @@ def _speeds(node: NodeSpeed, screen: Screen) -> None:
     screen.gap()
     types = [*dict.fromkeys(name for card in node.cards for name in card.gemm)]
     rows = []
-    for one in node.cards:
-        speeds = [*(one.gemm.get(name) for name in types), one.memory, one.h2d, one.d2h]
-        rows.append([one.device, *(f"{speed:.4g}" if speed else "-" for speed in speeds)])
+    for card in node.cards:
+        speeds = [*(card.gemm.get(name) for name in types), card.memory, card.h2d, card.d2h]
+        rows.append([card.device, *(f"{speed:.4g}" if speed else "-" for speed in speeds)])
     screen.table("card|>" + "|>".join([*types, "memory", "h2d", "d2h"]), rows)
     screen.wrap("TFLOP/s by type; GB/s of memory, from host to device (h2d) and back (d2h)")
 
 
 def _verdict(answer: SmokeResult, screen: Screen) -> None:
     took = f"   {answer.seconds:.1f} s"
-    errors = [one for one in answer.blames if one.severity == "error"]
+    errors = [blame for blame in answer.blames if blame.severity == "error"]
     if errors:
         first = errors[0]
         sentence = f"This environment cannot fine-tune: {first.stage} fails"
@@ -157,7 +161,7 @@ def _verdict(answer: SmokeResult, screen: Screen) -> None:
         return
     where = "" if answer.device != "cpu" else " on the CPU"
     screen.line(mark("ok"), " ", (f"This environment can fine-tune with LoRA{where}", "ok"), took)
-    warnings = [one.stage for one in answer.blames if one.severity == "warning"]
+    warnings = [blame.stage for blame in answer.blames if blame.severity == "warning"]
     slow = [name for name in warnings if name.startswith("speed ")]
     for what, names in ("slow", slow), ("not proven", [n for n in warnings if n not in slow]):
         if names:

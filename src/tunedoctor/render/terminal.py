@@ -16,27 +16,27 @@ _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
-def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
+def render(view: Told, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
     """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict."""
-    report = told.report
+    report = view.report
     if report.areas and not quiet:
         _overview(report, screen)
     else:
         _heading(report, screen)
     screen.line()
-    symptoms = {one.id: one for one in report.symptoms}
+    symptoms = {symptom.id: symptom for symptom in report.symptoms}
     # the first lines show what the machine is; its notes matter only if nothing else was found, or were asked for
-    shows_facts = verbose or told.partial or all(map(is_machine_fact, report.findings))
-    for one in report.findings:
+    shows_facts = verbose or view.partial or all(map(is_machine_fact, report.findings))
+    for finding in report.findings:
         in_overview = (
-            is_machine_fact(one) and (bool(report.areas) or not shows_facts) and not verbose
+            is_machine_fact(finding) and (bool(report.areas) or not shows_facts) and not verbose
         )
-        if not one.accepted and not in_overview and (not quiet or one.severity == "error"):
-            _finding(one, screen, symptoms, verbose=verbose)
+        if not finding.accepted and not in_overview and (not quiet or finding.severity == "error"):
+            _finding(finding, screen, symptoms, verbose=verbose)
     screen.gap()
     if not quiet:
-        for one in (found for found in report.findings if found.accepted):
-            screen.wrap(f"{one.id}: {one.accepted}", 2, "-", "dim")
+        for finding in (finding for finding in report.findings if finding.accepted):
+            screen.wrap(f"{finding.id}: {finding.accepted}", 2, "-", "dim")
         screen.gap()
         _suspected(report, screen)
         for why, ids in by_reason(report.unknown).items():
@@ -51,13 +51,17 @@ def render(told: Told, screen: Screen, *, verbose: bool = False, quiet: bool = F
     if not quiet:
         _trained(report, screen)
         _ages(report, screen)
-    _verdict(told, screen)
+    _verdict(view, screen)
     return screen.text()
 
 
-def is_machine_fact(one: ReportFinding) -> bool:
+def is_machine_fact(finding: ReportFinding) -> bool:
     """Return whether a finding only notes what the machine is, such as its RAM, which the overview shows."""
-    return one.severity == "note" and one.cure.kind == "advice" and area_of(one.id) != "Libraries"
+    return (
+        finding.severity == "note"
+        and finding.cure.kind == "advice"
+        and area_of(finding.id) != "Libraries"
+    )
 
 
 _AREA_MARKS = {"skipped": "note"}
@@ -85,8 +89,8 @@ def _overview(report: Report, screen: Screen) -> None:
 def _heading(report: Report, screen: Screen) -> None:
     target, machine = report.target, report.machine
     what = [f"Python {target.version}"] if target.version else []
-    named = [n for n in ("torch", "transformers", "peft") if n in target.packages]
-    what += [f"{n} {target.packages[n] or '?'}" for n in named]
+    libraries = [n for n in ("torch", "transformers", "peft") if n in target.packages]
+    what += [f"{n} {target.packages[n] or '?'}" for n in libraries]
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
         why = f"--profile {report.profile}"
@@ -115,35 +119,35 @@ def nowhere_to_look(report: Report) -> bool:
 
 
 def _finding(
-    one: ReportFinding, screen: Screen, symptoms: dict[str, ReportFinding], *, verbose: bool
+    finding: ReportFinding, screen: Screen, symptoms: dict[str, ReportFinding], *, verbose: bool
 ) -> None:
-    kind = "unknown" if one.settle else one.severity
-    screen.head(mark(kind), " ", (one.id, kind), "  ", text=one.title, kind="bold")
-    screen.row("found", one.found)
-    if one.severity == "note" and not verbose:
-        return _cure(one, screen)
-    screen.row("means", one.means)
-    if one.declared:
-        place = f"{one.declared.file}:{one.declared.line}"
-        screen.row("declared", f"{place} asks for {one.declared.text}")
-    _cure(one, screen)
-    if one.settle:
-        screen.command("confirm", one.settle)
-    if one.explains:
-        follow = "follows" if len(one.explains) == 1 else "follow"
-        screen.wrap(f"fixing it also clears {listed(one.explains)}, which {follow} from it", 11)
+    kind = "unknown" if finding.settle else finding.severity
+    screen.head(mark(kind), " ", (finding.id, kind), "  ", text=finding.title, kind="bold")
+    screen.row("found", finding.found)
+    if finding.severity == "note" and not verbose:
+        return _cure(finding, screen)
+    screen.row("means", finding.means)
+    if finding.declared:
+        place = f"{finding.declared.file}:{finding.declared.line}"
+        screen.row("declared", f"{place} asks for {finding.declared.text}")
+    _cure(finding, screen)
+    if finding.settle:
+        screen.command("confirm", finding.settle)
+    if finding.explains:
+        follow = "follows" if len(finding.explains) == 1 else "follow"
+        screen.wrap(f"fixing it also clears {listed(finding.explains)}, which {follow} from it", 11)
     if verbose:
-        for id_ in one.explains:
+        for id_ in finding.explains:
             if id_ in symptoms:
                 screen.wrap(f"{id_}: {symptoms[id_].found}", 13)
-        screen.row("seen", "; ".join(one.evidence))
+        screen.row("seen", "; ".join(finding.evidence))
     return screen.line()
 
 
-def _cure(one: ReportFinding, screen: Screen) -> None:
+def _cure(finding: ReportFinding, screen: Screen) -> None:
     """Print the fix; a command stays on one line, since a broken line can't be pasted."""
-    command, note = one.cure.command, one.cure.note
-    if command and one.cure.kind == "command":
+    command, note = finding.cure.command, finding.cure.note
+    if command and finding.cure.kind == "command":
         whole = f"{'fix':>9}  {command}"
         if note and len(whole) + 3 + len(note) <= screen.width:
             return screen.line(whole, "   ", (note, "dim"))
@@ -156,28 +160,28 @@ def _cure(one: ReportFinding, screen: Screen) -> None:
 def suspects(report: Report) -> list[ReportSuspect]:
     """Return likely causes if no error is proven: the first, and others that are likely enough."""
     some = report.suspected
-    if any(one.severity == "error" for one in report.findings):
+    if any(finding.severity == "error" for finding in report.findings):
         return []
-    return [one for one in some if one is some[0] or one.likelihood >= _FAINT]
+    return [suspect for suspect in some if suspect is some[0] or suspect.likelihood >= _FAINT]
 
 
 def _suspected(report: Report, screen: Screen) -> None:
-    some, said = suspects(report), ""
+    some, previous = suspects(report), ""
     if some:
         screen.line(mark("unknown"), " ", ("no cause is proven; most likely:", "unknown"))
-    for one in some:
-        screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
-        screen.row("because", one.because if one.because != said else "")
-        said = one.because
-        screen.command("confirm", one.settle)
+    for suspect in some:
+        screen.wrap(f"{suspect.likelihood:4.0%}  {suspect.id}: {suspect.title}", 8)
+        screen.row("because", suspect.because if suspect.because != previous else "")
+        previous = suspect.because
+        screen.command("confirm", suspect.settle)
     screen.gap()
 
 
 def _trained(report: Report, screen: Screen) -> None:
-    one = report.smoke
-    if one and one.tokens_per_second:
-        speed = f"{one.tokens_per_second:,.0f} tokens/s on {one.device_name or one.device}"
-        fell = f", loss {one.losses[0]:.2f} → {one.losses[-1]:.2f}" if one.losses else ""
+    smoke = report.smoke
+    if smoke and smoke.tokens_per_second:
+        speed = f"{smoke.tokens_per_second:,.0f} tokens/s on {smoke.device_name or smoke.device}"
+        fell = f", loss {smoke.losses[0]:.2f} → {smoke.losses[-1]:.2f}" if smoke.losses else ""
         screen.wrap(f"a tiny training: {speed}{fell}", kind="dim")
 
 
@@ -186,11 +190,11 @@ def _ages(report: Report, screen: Screen) -> None:
     if report.remembered:
         text = f"imports tested {ago(report.remembered)}; doctor check --deep repeats them"
         screen.wrap(text, kind="dim")
-    if one := report.knowledge:
-        age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
-        screen.wrap(f"table of PyTorch wheels: {one.date}, {age}", kind="dim")
-        if one.problem:
-            screen.wrap(one.problem, 2, "!")
+    if knowledge := report.knowledge:
+        age = "today" if knowledge.days == 0 else f"{many(knowledge.days, 'day')} old"
+        screen.wrap(f"table of PyTorch wheels: {knowledge.date}, {age}", kind="dim")
+        if knowledge.problem:
+            screen.wrap(knowledge.problem, 2, "!")
 
 
 def tally(report: Report) -> list[str]:
@@ -203,7 +207,7 @@ def tally(report: Report) -> list[str]:
         (deep, f"not run (--deep runs {'it' if deep == 1 else 'them'})"),
         (bare, "need an environment"),
         (len(report.unknown), "unknown"),
-        (sum(bool(one.accepted) for one in report.findings), "accepted"),
+        (sum(bool(finding.accepted) for finding in report.findings), "accepted"),
     ):
         checks += [f"{number} {what}"] * bool(number)
     return checks
@@ -219,19 +223,21 @@ def machine_sentence(report: Report) -> str:
     return f"Ready to fine-tune{on_cpu}"
 
 
-def ways(told: Told) -> list[NextStep]:
+def ways(view: Told) -> list[NextStep]:
     """Return the commands that come next, each with its purpose; a report that is undecided has its own."""
-    report, errors = told.report, told.tally["error"]
+    report, errors = view.report, view.tally["error"]
     if report.verdict == "unknown" and not errors:
         return []
     if report.verdict != "ready" or errors:
-        found = [(f"doctor explain {one.id}", "read more about this") for one in told.counted[:1]]
+        explain = [
+            (f"doctor explain {finding.id}", "read more about this") for finding in view.counted[:1]
+        ]
         fix = (
             f"doctor fix{there(report)}",
             "see a plan that fixes it; asks before changing anything",
         )
-        return [fix, *found] if found and told.here and cured(report) else found
-    if told.partial or not told.here:
+        return [fix, *explain] if explain and view.here and cured(report) else explain
+    if view.partial or not view.here:
         return []
     if nowhere_to_look(report):
         return nearby_ways(report)
@@ -248,50 +254,50 @@ def nearby_ways(report: Report) -> list[NextStep]:
     nearby = report.target.nearby
     if not nearby:
         return [(makes(report.target.own), "create a Python environment for training")]
-    one = next((near for near in nearby if near.torch), nearby[0])
-    check = (f"doctor check --target {quoted_path(one.path)}", "check this environment")
+    chosen = next((near for near in nearby if near.torch), nearby[0])
+    check = (f"doctor check --target {quoted_path(chosen.path)}", "check this environment")
     return [check, ("doctor envs", "list all environments")] if len(nearby) > 1 else [check]
 
 
-def _verdict(told: Told, screen: Screen) -> None:
-    report, count = told.report, told.tally
+def _verdict(view: Told, screen: Screen) -> None:
+    report, count = view.report, view.tally
     undecided = len(report.unknown)
     open_ = f"{many(undecided, 'check')} could not be decided" if undecided else ""
-    found = [many(n, s) for s, n in count.items() if n and s != "note"]
+    counts = [many(n, s) for s, n in count.items() if n and s != "note"]
     nearby = nowhere_to_look(report)
     if nearby:
         _nearby(report, screen)
     if report.verdict == "ready" and not count["error"]:
-        said = [*found, *([open_] if open_ else [])]
+        remarks = [*counts, *([open_] if open_ else [])]
         sure = (
-            "No problem found by the selected checks" if told.partial else machine_sentence(report)
+            "No problem found by the selected checks" if view.partial else machine_sentence(report)
         )
-        more = (". " if sure.endswith(".") else ": ") + ", ".join(said) if said else ""
+        more = (". " if sure.endswith(".") else ": ") + ", ".join(remarks) if remarks else ""
         screen.wrap(f"{sure}{more.replace('.. ', '. ')}", 2, mark("ok"), "ok")
-        return screen.next(*ways(told))
+        return screen.next(*ways(view))
     if report.verdict == "unknown" and not count["error"]:
-        why = NONE_CHECKED if nearby else ", ".join([*found, open_] if open_ else found)
+        why = NONE_CHECKED if nearby else ", ".join([*counts, open_] if open_ else counts)
         screen.wrap(f"Undecided: {why}" if why else "Undecided", 2, mark("unknown"), "unknown")
         # a finding shows its own command to confirm it
         if nearby:
             screen.next(*nearby_ways(report))
-        elif report.next in [one.settle for one in report.suspected]:
+        elif report.next in [suspect.settle for suspect in report.suspected]:
             screen.next((report.next, "find out which one it is"))
         elif report.next and not any(f.settle for f in report.findings):
             screen.wrap(report.next, 6, "Next:")
         return None
     kind = "error" if count["error"] else "warning"
     screen.wrap(
-        f"Not ready: {', '.join([*found, *([open_] if open_ else [])])}", 2, mark(kind), kind
+        f"Not ready: {', '.join([*counts, *([open_] if open_ else [])])}", 2, mark(kind), kind
     )
-    return screen.next(*ways(told))
+    return screen.next(*ways(view))
 
 
 def _nearby(report: Report, screen: Screen) -> None:
     """Name the environments that could be meant, one a line."""
     target = report.target
-    for number, one in enumerate(target.nearby[:MOST_NAMED]):
-        screen.line(f"{'' if number else 'nearby':>7}  {one.path}  {one.holds}")
+    for number, environment in enumerate(target.nearby[:MOST_NAMED]):
+        screen.line(f"{'' if number else 'nearby':>7}  {environment.path}  {environment.holds}")
     if target.own and target.nearby:
         screen.wrap(f"{target.own} is doctor's own; --self checks it", 9, "skipped")
 
@@ -306,7 +312,7 @@ def there(report: Report) -> str:
 
 def cured(report: Report) -> bool:
     """Return whether fix has something to carry out."""
-    counted = (one for one in report.findings if not one.accepted)
-    steps = [s for f in counted if f.severity != "note" for s in f.cure.steps]
+    open_findings = (finding for finding in report.findings if not finding.accepted)
+    steps = [s for f in open_findings if f.severity != "note" for s in f.cure.steps]
     ours = any(not isinstance(s, (Advice, Command)) for s in steps)
     return bool(report.target.python) and ours

@@ -51,9 +51,9 @@ def page(
     name = PurePath(facts.config.get("model") or facts.base).name
     speeds = [value for _, value in points(log, "tokens_per_s")]
     kind = "eval_loss" if len(points(log, "eval_loss")) > 1 else "loss"
-    seen = [value for _, value in points(log, kind)]
+    values = [value for _, value in points(log, kind)]
     what = "loss, held-out rows" if kind == "eval_loss" else "loss"
-    head = [(what, f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}" if seen else "")]
+    head = [(what, f"{values[0]:.3g} \u2192 {values[-1]:.3g}" if values else "")]
     head += [("steps", f"{facts.steps:,}"), ("tokens", f"{facts.tokens:,}")]
     head += [
         ("time", span(facts.seconds)),
@@ -62,7 +62,11 @@ def page(
     ]
     again = PurePath(facts.resumed_from).name
     again = f" It was resumed from {again}." if again else ""
-    toml = clean("\n".join(f"{key} = {json.dumps(one)}" for key, one in facts.config.items()))
+    toml = clean(
+        "\n".join(
+            f"{key} = {json.dumps(config_value)}" for key, config_value in facts.config.items()
+        )
+    )
     config = (
         f"<summary>config.toml, to repeat this training</summary><pre><code>{toml}</code></pre>"
     )
@@ -99,10 +103,10 @@ def _numbers(log: list[Logged]) -> str:
     gap = -(-len(every) // 40)
     some = [row for i, row in enumerate(every) if i % gap == 0 or row is every[-1]]
     keys = ("loss", "eval_loss", "lr", "tokens_per_s")
-    told = (
+    table_rows = (
         [f"{row['step']:,}", *(short(row[k]) if k in row else "" for k in keys)] for row in some
     )
-    cells = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in told)
+    cells = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in table_rows)
     names = ("step", "loss", "held-out rows", "learning rate", "tokens/s")
     return f"<details><summary>The numbers</summary>{table(names, cells, '')}</details>"
 
@@ -114,28 +118,32 @@ def _curves(log: list[Logged]) -> str:
     return _section("Learning rate and speed", f'<div class="two">{both}</div>')
 
 
-def _answered(one: Answered) -> str:
-    what = (("asked", one["prompt"]), *((key, one.get(key)) for key in ("before", "after")))
-    return rows([*((k, v or "(nothing)") for k, v in what), ("wanted", one["wanted"])]) + "<p></p>"
+def _answered(sample: Answered) -> str:
+    what = (("asked", sample["prompt"]), *((key, sample.get(key)) for key in ("before", "after")))
+    return (
+        rows([*((k, v or "(nothing)") for k, v in what), ("wanted", sample["wanted"])]) + "<p></p>"
+    )
 
 
 def _uses(out: PurePath, facts: Facts) -> str:
     name = shlex.quote(str(out))
-    ways = (
+    uses = (
         ("Ask it", f"doctor chat {name}"),
         ("In Python", loads(facts.method, str(out / "final"))),
         ("For vLLM, llama.cpp and Ollama", f"doctor export {name}"),
     )
-    return "".join(f"<p>{what}</p><pre><code>{clean(way)}</code></pre>" for what, way in ways)
+    return "".join(f"<p>{what}</p><pre><code>{clean(use)}</code></pre>" for what, use in uses)
 
 
 def _data(facts: Facts) -> list[tuple[str, object]]:
-    held = facts.config.get("eval_data") or f"{facts.config.get('eval_share', 0):.0%} of the file"
+    held_out = (
+        facts.config.get("eval_data") or f"{facts.config.get('eval_share', 0):.0%} of the file"
+    )
     return [
         ("file", facts.config.get("data", "")),
         ("rows", f"{facts.rows:,}"),
         ("tokens", f"{facts.row_tokens:,} in these rows, {facts.tokens:,} over all steps"),
-        ("held out", f"{many(facts.held_out, 'row')}: {held}" if facts.held_out else "none"),
+        ("held out", f"{many(facts.held_out, 'row')}: {held_out}" if facts.held_out else "none"),
         ("sha256", facts.sha256),
     ]
 

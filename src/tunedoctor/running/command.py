@@ -41,11 +41,11 @@ def kills_now() -> Kills:
     return group_kills(Path("/")), fields(read("/proc/vmstat") or "").get("oom_kill")
 
 
-def killed_for_memory(before: Kills, after: Kills) -> bool | None:
+def killed_for_memory(earlier: Kills, later: Kills) -> bool | None:
     """Return whether a counter rose, or None if there is none. The control group's counter takes precedence."""
-    for a, b in zip(before, after, strict=True):
-        if a is not None and b is not None:
-            return b > a
+    for earlier_count, later_count in zip(earlier, later, strict=True):
+        if earlier_count is not None and later_count is not None:
+            return later_count > earlier_count
     return None
 
 
@@ -114,9 +114,9 @@ class Tail:
         self._last.append(block)
         self._held += len(block)
         while self._held - len(self._last[0]) >= LAST:
-            gone = self._last.popleft()
-            self._held -= len(gone)
-            self._left_out += gone.count(b"\n")
+            dropped = self._last.popleft()
+            self._held -= len(dropped)
+            self._left_out += dropped.count(b"\n")
 
     def lines(self) -> list[tuple[int, bytes]]:
         """Return the kept lines with their numbers, from 1. Lines at a gap are incomplete."""
@@ -134,16 +134,16 @@ _WARNING = re.compile(r"^(?:\S+:\d+: )?\w*Warning\b")
 
 def last_lines(lines: Iterable[str], most: int = 5) -> list[str]:
     """Return the last lines of an output that may say why it ended: without progress bars, warnings and empty lines."""
-    kept = list[str]()
+    useful_lines = list[str]()
     is_quoted = False
     for line in lines:
         text = line.rstrip().rpartition("\r")[2]
         is_warning = bool(_WARNING.match(text))
         # the line after a warning quotes the code that gave it
         if text.strip() and not (is_warning or _BAR.search(text) or (is_quoted and text[0] == " ")):
-            kept.append(text)
+            useful_lines.append(text)
         is_quoted = is_warning
-    return kept[-most:]
+    return useful_lines[-most:]
 
 
 def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:

@@ -30,9 +30,9 @@ def speed_of(runs: Sequence[Run]) -> NodeSpeed | None:
     lines, keys = [x for run in runs for x in run.lines if x.ok], CardSpeed.__struct_fields__
     cards = [{key: x.data.get(key) for key in keys} for x in lines if x.end[:5] == "card "]
     sums = next((x.data for x in lines if x.end == "node all-reduce"), {})
-    told = {"cards": cards, "ranks": sums.get("world", 0), "all_reduce": sums.get("bus")}
+    measurements = {"cards": cards, "ranks": sums.get("world", 0), "all_reduce": sums.get("bus")}
     with suppress(msgspec.ValidationError):  # lines that a library of the target printed
-        return msgspec.convert(told, NodeSpeed) if cards else None
+        return msgspec.convert(measurements, NodeSpeed) if cards else None
     return None
 
 
@@ -43,7 +43,7 @@ def slower(cards: Mapping[str, CardSpeed]) -> dict[str, list[str]]:
         # compared with the others alone: of two cards, the slower would be half of the average
         like = [speeds_of(c) for key, c in cards.items() if c.name == card.name and key != name]
         for key, speed in speeds_of(card).items():
-            usual = median([one[key] for one in like if key in one] or [0.0])
+            usual = median([speeds[key] for speeds in like if key in speeds] or [0.0])
             if speed < TABLE["measures"][key]["neighbours"] * usual:
                 text = (
                     f"{_words(key, speed)}, while other GPUs of this model here reach {usual:.4g}"
@@ -57,10 +57,10 @@ def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
     row, result = CARDS.get(name, {}), list[tuple[str, bool]]()
     for key, speed in speeds.items():
         column = row.get(key) or row.get(TABLE["measures"][key].get("as")) or (0.0, 0.0, "")
-        wanted = column[0] * column[1]
-        if speed < TABLE["slow"] * wanted:
+        expected = column[0] * column[1]
+        if speed < TABLE["slow"] * expected:
             of = f"{column[1]:.0%} of the data sheet; {column[2]}"
-            where = f"where {wanted:.3g} is expected ({of}): {speed / wanted:.0%}"
+            where = f"where {expected:.3g} is expected ({of}): {speed / expected:.0%}"
             text = f"{_words(key, speed)}, {where}"
             result.append((text, len(column) == 3))
     return result
@@ -68,8 +68,8 @@ def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
 
 def speeds_of(card: CardSpeed) -> dict[str, float]:
     """Return a card's measurements under the names in the table."""
-    found = {**card.gemm, "memory": card.memory, "h2d": card.h2d, "d2h": card.d2h}
-    return {key: speed for key, speed in found.items() if key in TABLE["measures"] and speed > 0}
+    measured = {**card.gemm, "memory": card.memory, "h2d": card.h2d, "d2h": card.d2h}
+    return {key: speed for key, speed in measured.items() if key in TABLE["measures"] and speed > 0}
 
 
 def _words(key: str, speed: float) -> str:
@@ -78,19 +78,22 @@ def _words(key: str, speed: float) -> str:
 
 def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
     """Return a stage for each slow card, and one for slow links; else one that says that none is slow."""
-    cards, found = {one.device: one for one in node.cards}, list[SmokeStage]()
+    cards, stages = {card.device: card for card in node.cards}, list[SmokeStage]()
     for device, lags in slower(cards).items():
         card = cards[device]
-        held = below(card.name, speeds_of(card))
-        texts = [*(text for text, verified in held if verified), *lags]
+        expectations = below(card.name, speeds_of(card))
+        texts = [*(text for text, verified in expectations if verified), *lags]
         if texts:  # unverified expectations never decide alone
-            texts += [f"{text} (not verified)" for text, verified in held if not verified]
+            texts += [f"{text} (not verified)" for text, verified in expectations if not verified]
             error = f"{device}, {card.name}: {'; '.join(texts)}"
-            found.append(stage(f"speed {device}", "failed", error=error, reason="slow-card"))
+            stages.append(stage(f"speed {device}", "failed", error=error, reason="slow-card"))
     name, sums = node.cards[0].name, {"all_reduce": node.all_reduce or 0.0}
     alike = all(card.name == name for card in node.cards)
     if node.all_reduce and alike and CARDS.get(name, {}).get("gpus") == node.ranks:
         for text, _ in below(name, sums):
-            found.append(stage("speed all-reduce", "failed", error=text, reason="slow-links"))
-    known = name in CARDS or len(cards) > 1
-    return tuple(found) or (stage("speed", "ok", says="no GPU is slow for its model"),) * known
+            stages.append(stage("speed all-reduce", "failed", error=text, reason="slow-links"))
+    is_comparable = name in CARDS or len(cards) > 1
+    return (
+        tuple(stages)
+        or (stage("speed", "ok", says="no GPU is slow for its model"),) * is_comparable
+    )

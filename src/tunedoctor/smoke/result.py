@@ -114,39 +114,49 @@ BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
 OTHER = Reason("a training run fails here with this error")
 
 
-def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:
+def causes_of(stage: SmokeStage, old_diagnosis: Diagnosis, new_diagnosis: Diagnosis) -> list[Found]:
     """Return findings that explain a failure, likeliest first, from the diagnoses without and with the run's errors."""
-    first, old = stage.name.split()[0], {cause.check.id for cause in before.causes}
+    first, old = stage.name.split()[0], {cause.check.id for cause in old_diagnosis.causes}
     ids = RELATED.get(stage.name, RELATED.get(first, ()))
     libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
     # a note, such as an unused missing library, breaks nothing
-    grave = [cause for cause in after.causes if cause.severity != "note"]
-    known = [cause for cause in after.causes if cause.check.id in ids]
-    known += [one for one in grave if one.check.id in libraries]
-    return [*known, *(one for one in grave if one.check.id not in old)]
+    grave = [cause for cause in new_diagnosis.causes if cause.severity != "note"]
+    related = [cause for cause in new_diagnosis.causes if cause.check.id in ids]
+    related += [cause for cause in grave if cause.check.id in libraries]
+    return [*related, *(cause for cause in grave if cause.check.id not in old)]
 
 
 def blames_of(
-    stages: Sequence[SmokeStage], before: Diagnosis, after: Diagnosis, *, strict: bool
+    stages: Sequence[SmokeStage],
+    old_diagnosis: Diagnosis,
+    new_diagnosis: Diagnosis,
+    *,
+    strict: bool,
 ) -> tuple[Blame, ...]:
     """Return one entry for each stage that is not ok, errors first. `strict`: warnings are errors."""
-    found: list[Blame] = []
-    for one in (stage for stage in stages if stage.bad):
-        reason = reason_of(one)
+    result: list[Blame] = []
+    for bad_stage in (stage for stage in stages if stage.bad):
+        reason = reason_of(bad_stage)
         cause, cure, id_ = reason.cause, reason.cure, ""
-        for first in [] if reason.certain else causes_of(one, before, after)[:1]:
+        for first in (
+            [] if reason.certain else causes_of(bad_stage, old_diagnosis, new_diagnosis)[:1]
+        ):
             cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
             id_ = first.check.id
-        severity: Literal["error", "warning"] = "error" if one.required or strict else "warning"
-        found.append(Blame(one.name, severity, found_in(one), reason.means, cause, cure, id_))
-    return tuple(sorted(found, key=lambda one: one.severity == "warning"))
+        severity: Literal["error", "warning"] = (
+            "error" if bad_stage.required or strict else "warning"
+        )
+        result.append(
+            Blame(bad_stage.name, severity, found_in(bad_stage), reason.means, cause, cure, id_)
+        )
+    return tuple(sorted(result, key=lambda blame: blame.severity == "warning"))
 
 
 def reason_of(stage: SmokeStage) -> Reason:
     """Return what is known about a failure: by its reason, its error text, its stage."""
     if stage.outcome == "failed" and not stage.reason:
-        told = {match.cause for match in shipped().matches(stage.error)}
-        if not told.isdisjoint(TABLE["of_memory"]):
+        causes_in_text = {match.cause for match in shipped().matches(stage.error)}
+        if not causes_in_text.isdisjoint(TABLE["of_memory"]):
             return REASONS["out-of-memory"]
     by_stage = BY_STAGE.get(stage.name) or BY_STAGE.get(stage.name.split()[0]) or OTHER
     return REASONS.get(stage.reason, by_stage)
@@ -185,29 +195,35 @@ class Asked(NamedTuple):
     node: bool = False
 
 
-def parts_of(asked: Asked) -> tuple[Part, ...]:
+def parts_of(options: Asked) -> tuple[Part, ...]:
     """Return the parts to run, in order."""
-    device = ("--device", asked.device) if asked.device else ()
-    own = (("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or "")))
+    device = ("--device", options.device) if options.device else ()
+    own = (
+        ("--model", options.model),
+        ("--data", options.data),
+        ("--steps", str(options.steps or "")),
+    )
     words = tuple(word for pair in own if pair[1] for word in pair)
-    parts = [Part("core", device + words, seconds=asked.seconds)]
-    if asked.full:
-        parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
-        parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
-    if asked.node:  # before a load has warmed up the cards
-        parts.append(Part("node", device, seconds=asked.seconds))
-    if asked.minutes:
-        minutes = (*device, "--minutes", str(asked.minutes))
-        overall = 60 * asked.minutes + judging.OVERALL
-        parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
-    if asked.ranks > 1:
+    parts = [Part("core", device + words, seconds=options.seconds)]
+    if options.full:
+        parts.append(Part("bitsandbytes", device, seconds=options.seconds))
+        parts.append(Part("compile", device, seconds=max(COMPILING, options.seconds), idle=60.0))
+    if options.node:  # before a load has warmed up the cards
+        parts.append(Part("node", device, seconds=options.seconds))
+    if options.minutes:
+        minutes = (*device, "--minutes", str(options.minutes))
+        overall = 60 * options.minutes + judging.OVERALL
+        parts.append(Part("load", minutes, seconds=options.seconds, overall=overall))
+    if options.ranks > 1:
         # ranks that wait for a missing one are idle, and report that after a minute
-        parts.append(Part("ranks", device, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
+        parts.append(
+            Part("ranks", device, ranks=options.ranks, seconds=options.seconds, idle=120.0)
+        )
     return tuple(parts)
 
 
 def run_all(
-    asked: Asked,
+    options: Asked,
     python: str,
     environment: Mapping[str, str],
     watch: Callable[[list[str]], None],
@@ -217,20 +233,20 @@ def run_all(
 
     `reading` reads the hardware's state during the load.
     """
-    runs, parts = list[Run](), [*parts_of(asked)]
+    runs, parts = list[Run](), [*parts_of(options)]
     for part in parts:
         with reading if part.name == "load" else nullcontext():
             runs.append(judging.run_part(part, python, environment, watch))
         if part.name == "node":
             parts += speeds.links_of(runs[-1])
-        if any(one.bad and one.required for one in judging.stages_of(runs[-1])):
+        if any(stage.bad and stage.required for stage in judging.stages_of(runs[-1])):
             break
     return runs
 
 
 def build_result(  # noqa: PLR0913  all that is known
     runs: Sequence[Run],
-    asked: Asked,
+    options: Asked,
     snapshot: Snapshot,
     checks: tuple[Check, ...],
     seconds: float,
@@ -240,19 +256,19 @@ def build_result(  # noqa: PLR0913  all that is known
     if not any(line.begin for run in runs for line in run.lines):
         answer = not_started(snapshot, not_begun(runs[0].ended))
         return msgspec.structs.replace(answer, seconds=round(seconds, 2)), snapshot
-    stages = tuple(one for run in runs for one in judging.stages_of(run))
+    stages = tuple(stage for run in runs for stage in judging.stages_of(run))
     node = speeds.speed_of(runs)
     stages += speeds.judged(node) if node else ()
     built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
-    smoke = msgspec.structs.replace(_smoke(runs, stages, asked), node=node)
-    told = snapshot.having(smoke, *_facts(runs, stages))
-    loads = [one for one in runs if one.name == "load"][:1]
-    load = next((judging.load_of(one, readings) for one in loads), None)
+    smoke = msgspec.structs.replace(_smoke(runs, stages, options), node=node)
+    with_run = snapshot.having(smoke, *_facts(runs, stages))
+    loads = [run for run in runs if run.name == "load"][:1]
+    load = next((judging.load_of(run, readings) for run in loads), None)
     if load:
         stages += judging.stages_of_load(load, readings)
-        told = judging.facts_of_load(told, readings)
-    before, after = diagnose(snapshot, checks), diagnose(told, checks)
-    blames = blames_of(stages, before, after, strict=asked.strict)
+        with_run = judging.facts_of_load(with_run, readings)
+    old_diagnosis, new_diagnosis = diagnose(snapshot, checks), diagnose(with_run, checks)
+    blames = blames_of(stages, old_diagnosis, new_diagnosis, strict=options.strict)
     shared = {*SmokeResult.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
@@ -261,12 +277,12 @@ def build_result(  # noqa: PLR0913  all that is known
         blames=blames,
         libraries=_whole(built.get("libraries")),
         allocated=_whole(trained.get("allocated")),
-        forecast=forecast(asked.model, built) if asked.model else None,
+        forecast=forecast(options.model, built) if options.model else None,
         load=load,
         seconds=round(seconds, 2),
         **{name: getattr(smoke, name) for name in shared},
     )
-    return answer, told
+    return answer, with_run
 
 
 def not_started(snapshot: Snapshot, why: str) -> SmokeResult:
@@ -300,17 +316,19 @@ def outcome_check(answer: SmokeResult) -> Check:
 
 
 def _finding_of(blame: Blame) -> Finding:
-    found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
-    return Finding(found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True)
+    observation, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
+    return Finding(
+        found=observation, means=blame.means, cure=cure, severity=blame.severity, certain=True
+    )
 
 
 _NONE = Diagnosis((), {}, (), {}, {})
 
 
 def _result_of(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
-    told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
-    bad = [judging.stage(s.name, s.outcome, error=s.error) for s in told]
-    bad = [one for one in bad if one.bad]
+    recorded = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
+    bad = [judging.stage(s.name, s.outcome, error=s.error) for s in recorded]
+    bad = [failed_stage for failed_stage in bad if failed_stage.bad]
     if bad:
         bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
     return next(map(_finding_of, blames_of(bad, _NONE, _NONE, strict=False)), None)
@@ -365,12 +383,12 @@ def _facts(
     errors = [error for fact in facts for error in texts(fact)]
     for run in runs if any(stage.bad for stage in stages) else ():
         # workers and ranks report theirs only on standard error
-        found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
-        errors += [kinds.ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
+        printed = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
+        errors += [kinds.ErrorText(text=text, where=run.name) for text in list(printed)[-10:]]
     return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
 
 
-def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> kinds.Smoke:
+def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], options: Asked) -> kinds.Smoke:
     device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
     kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
     speed = train.get("tokens_per_second")
@@ -379,7 +397,7 @@ def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> k
     return kinds.Smoke(
         stages=tuple(stage.fact() for stage in stages),
         reason=next((stage.reason for stage in stages if stage.bad), ""),
-        model=asked.model,
+        model=options.model,
         device=str(device.get("device", "")),
         kind=str(device.get("kind", "")),
         device_name=str(device.get("name", "")),

@@ -48,7 +48,7 @@ def run_part(
     part: Part, python: str, environment: Mapping[str, str], watch: Callable[[list[str]], None]
 ) -> Run:
     """Run one part with `python`; `watch` gets a description of what is running."""
-    before = kills_now()
+    kills_before = kills_now()
     with scratch() as folder:
         seconds = str(part.seconds)
         argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", folder]
@@ -68,7 +68,7 @@ def run_part(
     for_memory = None
     if not run.ended.ok and sys.platform == "linux":
         time.sleep(0.1)  # the kernel's counters are updated a little after the death
-        for_memory = killed_for_memory(before, kills_now())
+        for_memory = killed_for_memory(kills_before, kills_now())
     return run._replace(name=part.name, ranks=part.ranks, for_memory=for_memory)
 
 
@@ -114,29 +114,37 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
 
     With several ranks a stage is reported once: the worst rank's result, with the ranks that did not get that far.
     """
-    found = [_stage_of(line) for line in run.lines if line.end]
-    begun = {rank: run.stands_in(rank) for rank in range(run.ranks)}
+    stages = [_stage_of(line) for line in run.lines if line.end]
+    unfinished = {rank: run.stands_in(rank) for rank in range(run.ranks)}
     if run.ranks > 1:
-        told: dict[str, list[SmokeStage]] = {}
-        for one in found:
-            told.setdefault(one.name, []).append(one)
-        found = [
-            next((s for s in many if s.bad), min(many, key=lambda one: one.rank))
-            for many in told.values()
+        stages_by_name: dict[str, list[SmokeStage]] = {}
+        for stage in stages:
+            stages_by_name.setdefault(stage.name, []).append(stage)
+        stages = [
+            next((s for s in many if s.bad), min(many, key=lambda ranked_stage: ranked_stage.rank))
+            for many in stages_by_name.values()
         ]
-        failed = next((i for i, one in enumerate(found) if one.bad), None)
+        failed = next((i for i, ranked_stage in enumerate(stages) if ranked_stage.bad), None)
         if failed is not None:
-            heard = {line.rank for line in run.lines}  # the other ranks did not report its end
-            left = [f"rank {rank} sent nothing" for rank in begun if rank not in heard]
-            there = [(rank, name) for rank, name in begun.items() if name and rank in heard]
-            left += [f"rank {rank} was in {name}" for rank, name in there]
-            error = "; ".join(filter(None, [found[failed].error, *left]))
-            found[failed] = msgspec.structs.replace(found[failed], error=error)
-            return tuple(found)
-    broken = [_broken(run, name, rank) for rank, name in begun.items() if name][:1]
-    if not run.done and not broken and not any(one.bad for one in found):
+            reporting_ranks = {
+                line.rank for line in run.lines
+            }  # the other ranks did not report its end
+            left = [
+                f"rank {rank} sent nothing" for rank in unfinished if rank not in reporting_ranks
+            ]
+            in_stages = [
+                (rank, name)
+                for rank, name in unfinished.items()
+                if name and rank in reporting_ranks
+            ]
+            left += [f"rank {rank} was in {name}" for rank, name in in_stages]
+            error = "; ".join(filter(None, [stages[failed].error, *left]))
+            stages[failed] = msgspec.structs.replace(stages[failed], error=error)
+            return tuple(stages)
+    broken = [_broken(run, name, rank) for rank, name in unfinished.items() if name][:1]
+    if not run.done and not broken and not any(reported_stage.bad for reported_stage in stages):
         broken = [_broken(run, f"start {run.name}", 0)]
-    return tuple(found + broken)
+    return tuple(stages + broken)
 
 
 def _stage_of(line: Line) -> SmokeStage:
@@ -196,7 +204,7 @@ def _derived(data: Mapping[str, Any]) -> dict[str, Any]:
         result["memory"] = f", {gib(total)}" if total else ""
     if "units" in data:
         result["worst"] = max(data["units"].values())
-        result["backends"] = listed([str(one) for one in data["attention"]], 4)
+        result["backends"] = listed([str(backend) for backend in data["attention"]], 4)
     if size := data.get("bytes"):
         result["size"] = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     if "work" in data:
@@ -273,10 +281,12 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
         from tunedoctor.probes.nvidia import nvidia  # noqa: PLC0415
         from tunedoctor.probes.probing import examine  # noqa: PLC0415
 
-        given = [fact for kind in (Host, PciBus) if (fact := snapshot().find(kind)) is not None]
-        probes = [one.tunedoctor_probe for one in (nvidia, kernel_log)]  # type: ignore[attr-defined]
-        seen = examine(given, probes)
-        return Reading(seen.find(NvidiaGpus), seen.find(KernelLog))
+        known_facts = [
+            fact for kind in (Host, PciBus) if (fact := snapshot().find(kind)) is not None
+        ]
+        probes = [probe.tunedoctor_probe for probe in (nvidia, kernel_log)]  # type: ignore[attr-defined]
+        snapshot_now = examine(known_facts, probes)
+        return Reading(snapshot_now.find(NvidiaGpus), snapshot_now.find(KernelLog))
 
     return read
 
@@ -286,36 +296,42 @@ def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
     load, speed = data_of(run, "load"), data_of(run, "load speed")
     if not load.get("rounds"):
         return None
-    seen = [reading.gpus.gpus for reading in readings if reading.gpus]
+    cards_by_reading = [reading.gpus.gpus for reading in readings if reading.gpus]
     logs = [
         Counter(x for x in reading.log.xids if x.text[:4] != "Non-")
         for reading in readings
         if reading.log
     ]
-    indices = sorted({card.index for cards in seen for card in cards})
+    indices = sorted({card.index for cards in cards_by_reading for card in cards})
     return Load(
         minutes=float(load.get("minutes", 0.0)),
         rounds=int(load["rounds"]),
         before=speed.get("before"),
         after=speed.get("after"),
         readings=len(readings),
-        cards=tuple(_card([c for cards in seen for c in cards if c.index == i]) for i in indices),
+        cards=tuple(
+            _card([c for cards in cards_by_reading for c in cards if c.index == i]) for i in indices
+        ),
         xids=tuple((logs[-1] - logs[0]).elements()) if logs else (),
     )
 
 
-def _card(seen: Sequence[NvidiaGpu]) -> Card:
-    last = seen[-1]
-    loaded = seen[1:-1] or seen  # the first reading is before the load, the last after it
-    reasons = [reason for one in seen for reason in one.throttle]
-    counts = [one.ecc_uncorrected for one in seen if one.ecc_uncorrected is not None]
+def _card(gpu_readings: Sequence[NvidiaGpu]) -> Card:
+    last = gpu_readings[-1]
+    loaded = (
+        gpu_readings[1:-1] or gpu_readings
+    )  # the first reading is before the load, the last after it
+    reasons = [reason for gpu in gpu_readings for reason in gpu.throttle]
+    counts = [gpu.ecc_uncorrected for gpu in gpu_readings if gpu.ecc_uncorrected is not None]
     return Card(
         index=last.index,
         name=last.name,
-        temperature=max((c.temperature for c in seen if c.temperature is not None), default=None),
+        temperature=max(
+            (c.temperature for c in gpu_readings if c.temperature is not None), default=None
+        ),
         clock=min((c.clock for c in loaded if c.clock is not None), default=None),
         clock_most=last.clock_most,
-        power=max((c.power for c in seen if c.power is not None), default=None),
+        power=max((c.power for c in gpu_readings if c.power is not None), default=None),
         power_limit=last.power_limit,
         slowed={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         new_errors=max(0, counts[-1] - counts[0]) if counts else None,
@@ -324,45 +340,49 @@ def _card(seen: Sequence[NvidiaGpu]) -> Card:
 
 def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage, ...]:
     """Judge temperatures (a warning) and hardware errors."""
-    return _heat(load), _errors(load, told=any(reading.log for reading in readings))
+    return _heat(load), _errors(load, log_is_known=any(reading.log for reading in readings))
 
 
 def _heat(load: Load) -> SmokeStage:
     name = "load heat"
     if not load.cards:
         return stage(name, "skipped", error="no NVIDIA driver reports temperatures and clocks")
-    hot = [one for one in load.cards if any(count > 1 for count in one.slowed.values())]
+    hot = [card for card in load.cards if any(count > 1 for count in card.slowed.values())]
     each: list[str] = []
-    for one in hot[:4]:
-        parts = [f"{why} in {n} of {load.readings} readings" for why, n in one.slowed.items()]
-        warm = f", up to {one.temperature} °C" if one.temperature is not None else ""
-        each.append(f"GPU {one.index} ({one.name}): {', '.join(parts)}{warm}")
+    for hot_card in hot[:4]:
+        parts = [f"{why} in {n} of {load.readings} readings" for why, n in hot_card.slowed.items()]
+        warm = f", up to {hot_card.temperature} °C" if hot_card.temperature is not None else ""
+        each.append(f"GPU {hot_card.index} ({hot_card.name}): {', '.join(parts)}{warm}")
     if hot:
         return stage(name, "failed", error="; ".join(each), reason="throttled")
-    one = max(load.cards, key=lambda card: card.temperature or 0)
+    warmest = max(load.cards, key=lambda card: card.temperature or 0)
     parts = [
-        f"up to {one.temperature} °C" if one.temperature is not None else "",
-        f"{one.power} of {one.power_limit} W" if one.power and one.power_limit else "",
-        f"{one.clock} of {one.clock_most} MHz" if one.clock and one.clock_most else "",
+        f"up to {warmest.temperature} °C" if warmest.temperature is not None else "",
+        f"{warmest.power} of {warmest.power_limit} W"
+        if warmest.power and warmest.power_limit
+        else "",
+        f"{warmest.clock} of {warmest.clock_most} MHz"
+        if warmest.clock and warmest.clock_most
+        else "",
     ]
     return stage(name, "ok", says=", ".join(filter(None, parts)))
 
 
-def _errors(load: Load, *, told: bool) -> SmokeStage:
+def _errors(load: Load, *, log_is_known: bool) -> SmokeStage:
     name = "load errors"
-    counted = [card for card in load.cards if card.new_errors is not None]
-    found = [
-        f"GPU {one.index} ({one.name}): {one.new_errors} uncorrectable memory errors"
-        for one in counted
-        if one.new_errors
+    counting_cards = [card for card in load.cards if card.new_errors is not None]
+    errors = [
+        f"GPU {card.index} ({card.name}): {card.new_errors} uncorrectable memory errors"
+        for card in counting_cards
+        if card.new_errors
     ]
-    found += [f"Xid {xid.number} at {xid.slot or 'a GPU'}: {xid.text}" for xid in load.xids[:4]]
-    if found:
-        return stage(name, "failed", error="; ".join(found), reason="hardware-errors")
-    if not counted and not told:
+    errors += [f"Xid {xid.number} at {xid.slot or 'a GPU'}: {xid.text}" for xid in load.xids[:4]]
+    if errors:
+        return stage(name, "failed", error="; ".join(errors), reason="hardware-errors")
+    if not counting_cards and not log_is_known:
         why = "no memory error counter is available, and the kernel log is not readable"
         return stage(name, "skipped", error=why)
-    says = ["no new memory error"] * bool(counted) + ["no new Xid"] * told
+    says = ["no new memory error"] * bool(counting_cards) + ["no new Xid"] * log_is_known
     return stage(name, "ok", says=", ".join(says))
 
 

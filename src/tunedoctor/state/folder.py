@@ -55,10 +55,15 @@ class FailureError(Exception):
 
     @classmethod
     def when(
-        cls, so: object, why: str, *by_hand: str, refused: bool = False, number: int | None = None
+        cls,
+        condition: object,
+        why: str,
+        *by_hand: str,
+        refused: bool = False,
+        number: int | None = None,
     ) -> None:
         """Raise the error if a condition is true."""
-        if so:
+        if condition:
             raise cls(why, *by_hand, refused=refused, number=number)
 
 
@@ -95,8 +100,10 @@ def make_entry(environment: Path) -> Path:
     for folder in (root, entry):
         if why := _create(folder, spare=folder == entry):
             why = f"{why}; doctor keeps there what it needs to undo a fix"
-            way = f"ls -ld {shlex.quote(str(folder))}"
-            raise FailureError(why, way, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True)
+            command = f"ls -ld {shlex.quote(str(folder))}"
+            raise FailureError(
+                why, command, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True
+            )
     return entry
 
 
@@ -121,14 +128,14 @@ def _create(folder: Path, *, spare: bool) -> str:
 def fault(place: Path, *, file: bool = False) -> str:
     """Return why a folder or file may be written by others than this user; "" if it may not."""
     try:
-        found = place.lstat()
+        status = place.lstat()
     except OSError as error:
         return f"{place} cannot be read: {error.strerror}"
-    if not (stat.S_ISREG if file else stat.S_ISDIR)(found.st_mode):
+    if not (stat.S_ISREG if file else stat.S_ISDIR)(status.st_mode):
         return f"{place} is not a {'file' if file else 'folder'}"
-    if POSIX and found.st_uid != os.geteuid():
+    if POSIX and status.st_uid != os.geteuid():
         return f"{place} belongs to another user"
-    if POSIX and found.st_mode & 0o022:
+    if POSIX and status.st_mode & 0o022:
         return f"others can write to {place}"
     return ""
 
@@ -140,24 +147,24 @@ def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> N
 
     Raises OSError: it could not be written; the old file is unchanged.
     """
-    own = file.with_name(f"{file.name}.{os.getpid()}.part")
-    beside = file.with_suffix(".new") if alone else own
-    beside.unlink(missing_ok=True)
+    own_name = file.with_name(f"{file.name}.{os.getpid()}.part")
+    temporary = file.with_suffix(".new") if alone else own_name
+    temporary.unlink(missing_ok=True)
     if not alone:
         from tunedoctor.system.scratch import remove_parts  # noqa: PLC0415  a check writes none
 
         remove_parts(file.name, file.parent)
-    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         with os.fdopen(handle, "wb") as written:
             written.write(data)
             written.flush()
             os.fsync(handle)
-        beside.chmod(mode)
-        beside.replace(file)
+        temporary.chmod(mode)
+        temporary.replace(file)
     except BaseException:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
     if alone:  # a folder of another user may be unreadable
         sync(file.parent)
@@ -211,12 +218,12 @@ def read_look(
     `also` returns what the result depends on besides installed packages. Never raises for anything on disk.
     """
     entry = entry_of(_prefix(interpreter))
-    held = _read_looks(entry).get(name) if entry else None
+    cached = _read_looks(entry).get(name) if entry else None
     # an entry whose digest matches was written by this user; nothing else is trusted
-    if held is None or held.digest != digest(interpreter, also()):
+    if cached is None or cached.digest != digest(interpreter, also()):
         return None
     try:
-        return msgspec.convert(held.data, kind), held
+        return msgspec.convert(cached.data, kind), cached
     except (msgspec.ValidationError, RecursionError):
         return None
 
@@ -242,12 +249,12 @@ def digest(interpreter: Interpreter, also: str = "") -> str:
     """
     import hashlib  # noqa: PLC0415  7 ms, and only who has an entry pays
 
-    found = hashlib.sha256(f"{interpreter.version}\0{also}".encode("utf-8", "surrogateescape"))
+    hasher = hashlib.sha256(f"{interpreter.version}\0{also}".encode("utf-8", "surrogateescape"))
     for number, folder in enumerate(interpreter.path):
         if folder and folder != interpreter.stdlib and not folder.endswith("lib-dynload"):
             for line in sorted(_entries(folder)):
-                found.update(f"{number}\0{line}\0".encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+                hasher.update(f"{number}\0{line}\0".encode("utf-8", "surrogateescape"))
+    return hasher.hexdigest()
 
 
 def _entries(folder: str) -> Iterator[str]:
@@ -256,16 +263,16 @@ def _entries(folder: str) -> Iterator[str]:
     except OSError:
         return
     for entry in entries:
-        told = entry.name
+        description = entry.name
         with suppress(OSError):
-            if told.endswith(_INFO):
+            if description.endswith(_INFO):
                 stat = os.stat(f"{entry.path}/RECORD")  # noqa: PTH116  a Path each doubles the time
-                told += f" {stat.st_mtime_ns} {stat.st_size}"
-            elif told.endswith((".py", ".pth", ".egg-link", ".so", ".pyd")):
+                description += f" {stat.st_mtime_ns} {stat.st_size}"
+            elif description.endswith((".py", ".pth", ".egg-link", ".so", ".pyd")):
                 stat = entry.stat()
-                told += f" {stat.st_mtime_ns} {stat.st_size}"
+                description += f" {stat.st_mtime_ns} {stat.st_size}"
         if entry.name != "__pycache__":
-            yield told
+            yield description
 
 
 def _read_looks(entry: Path) -> dict[str, Look]:

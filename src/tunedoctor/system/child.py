@@ -42,8 +42,8 @@ class Ended(msgspec.Struct, frozen=True):
     def death(self) -> str:
         """The end of the process in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
         if self.how == "signal":
-            known = {int(one): one.name for one in signal.Signals}
-            return f"signal {known.get(self.code, self.code)}"
+            signal_names = {int(signal_): signal_.name for signal_ in signal.Signals}
+            return f"signal {signal_names.get(self.code, self.code)}"
         words = {
             "hung": f"no answer in {self.seconds:.0f} s",
             "flooded": "far too much output",
@@ -215,14 +215,14 @@ def _result_of(
 ) -> Ended:
     """Return how a child ended; `hung`: the limit that it exceeded, in seconds, or 0."""
     out, err = (reader.rest().decode("utf-8", "replace") for reader in readers)
-    cut = any(reader.truncated for reader in readers)
+    truncated = any(reader.truncated for reader in readers)
     seconds, code = hung or time.monotonic() - began, child.returncode or 0
     flooded = any(reader.flooded for reader in readers)
     if watch.passed:
-        return Ended("grown", 0, out, err, seconds, cut, watch.passed)
+        return Ended("grown", 0, out, err, seconds, truncated, watch.passed)
     if flooded or hung:
-        return Ended("flooded" if flooded else "hung", 0, out, err, seconds, cut)
-    return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, cut)
+        return Ended("flooded" if flooded else "hung", 0, out, err, seconds, truncated)
+    return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, truncated)
 
 
 class _Lines:
@@ -240,12 +240,12 @@ class _Lines:
 
     def feed(self, block: bytes) -> None:
         """Pass on the lines that end in a block."""
-        *whole, rest = block.split(b"\n")
-        for line in whole:
+        *complete, rest = block.split(b"\n")
+        for line in complete:
             text = b"".join((*self._open, line)).decode("utf-8", "replace")
             self._open.clear()
             self.allowed = self._heard(text.rstrip("\r"))
-        if whole:  # output counts as work
+        if complete:  # output counts as work
             self._last, self._idleness = time.monotonic(), _Idleness(self._pid)
         self._open += [rest] if rest else []
 
@@ -264,7 +264,7 @@ class _Lines:
 
 
 def _readers(child: "subprocess.Popen[bytes]", limit: int) -> "list[_Reader]":
-    return [_Reader(child, one, limit) for one in (child.stdout, child.stderr) if one]
+    return [_Reader(child, stream, limit) for stream in (child.stdout, child.stderr) if stream]
 
 
 class _Reader:
@@ -308,12 +308,12 @@ class _Reader:
                 block = os.read(self._stream.fileno(), 1 << 16)
             except (OSError, ValueError):
                 block = b""
-            kept = block[: self._room]
-            self.truncated |= len(kept) < len(block)
-            self._room -= len(kept)
+            block_part = block[: self._room]
+            self.truncated |= len(block_part) < len(block)
+            self._room -= len(block_part)
             self._most -= len(block)
-            if kept or not block:
-                self.blocks.put(kept)
+            if block_part or not block:
+                self.blocks.put(block_part)
             if self._most < 0 and not self.flooded:
                 self.flooded = True
                 descendants.kill(self._child)
@@ -354,8 +354,13 @@ class _Idleness:
         if now - self._looked < 1.0:
             return self._looked - self._since
         self._looked = now
-        work, before = self._now(), self._work
-        if work is None or before is None or work[0] - before[0] > _LEAST or work[1] != before[1]:
+        work, earlier = self._now(), self._work
+        if (
+            work is None
+            or earlier is None
+            or work[0] - earlier[0] > _LEAST
+            or work[1] != earlier[1]
+        ):
             self._work, self._since = work, now
         return now - self._since
 
@@ -366,13 +371,13 @@ class _Idleness:
         seconds, moved = 0.0, 0
         try:
             parent = psutil.Process(self.pid)
-            for one in (parent, *parent.children(recursive=True)):
-                if one.status() == psutil.STATUS_DISK_SLEEP:
+            for process in (parent, *parent.children(recursive=True)):
+                if process.status() == psutil.STATUS_DISK_SLEEP:
                     return None
-                times = one.cpu_times()
+                times = process.cpu_times()
                 seconds += times.user + times.system
-                if hasattr(one, "io_counters"):
-                    counters = one.io_counters()
+                if hasattr(process, "io_counters"):
+                    counters = process.io_counters()
                     moved += int(getattr(counters, "read_chars", counters.read_bytes))
                     moved += counters.write_bytes
         except (psutil.Error, OSError):

@@ -68,10 +68,10 @@ def start(
     `guarded`: it ends even if this process gets SIGKILL. That costs one start of Python per run of doctor.
     """
     mark = new_mark()
-    around = dict(os.environ if env is None else env)
-    program = programs.started(argv[0], around)
-    if "PATH" in around:  # so that the child finds programs where doctor finds them
-        around["PATH"] = programs.safe_path(around)
+    environment = dict(os.environ if env is None else env)
+    program = programs.started(argv[0], environment)
+    if "PATH" in environment:  # so that the child finds programs where doctor finds them
+        environment["PATH"] = programs.safe_path(environment)
     with _LOCK:
         if _ONLY and argv[0] not in _ONLY:
             raise OSError("doctor was stopped")
@@ -87,7 +87,7 @@ def start(
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**around, **variable(mark)},
+                env={**environment, **variable(mark)},
                 cwd=cwd,
                 start_new_session=sys.platform != "win32",
             )
@@ -106,8 +106,8 @@ def new_mark() -> str:
 
 def variable(mark: str) -> dict[str, str]:
     """Return the variable that marks a child, including the marks that this process was started with."""
-    before = os.environ.get(_MARK, "")
-    return {_MARK: f"{before},{mark}" if before else mark}
+    inherited = os.environ.get(_MARK, "")
+    return {_MARK: f"{inherited},{mark}" if inherited else mark}
 
 
 def guard(gentle: float = 0.0) -> None:
@@ -122,30 +122,30 @@ def guard(gentle: float = 0.0) -> None:
             argv = [sys.executable, "-I", "-S", guardian.__file__, str(os.getpid())]
             null = subprocess.DEVNULL
             with suppress(OSError):
-                one = subprocess.Popen(  # noqa: S603  argv lists only
+                process = subprocess.Popen(  # noqa: S603  argv lists only
                     argv, stdin=subprocess.PIPE, stdout=null, stderr=null, cwd="/", start_new_session=True
                 )  # fmt: skip
-                _GUARDIANS[:] = [one]
+                _GUARDIANS[:] = [process]
                 _to_guardian(_OWN)
         if gentle:
             _to_guardian(f"{gentle}")
 
 
 def _to_guardian(line: str) -> None:
-    for one in _GUARDIANS:
+    for process in _GUARDIANS:
         with suppress(OSError):
-            if one.stdin:
-                one.stdin.write(f"{line}\n".encode())
-                one.stdin.flush()
+            if process.stdin:
+                process.stdin.write(f"{line}\n".encode())
+                process.stdin.flush()
 
 
 def _end_guardian() -> None:
     """End the guardian: it would end the children that it watches."""
-    for one in _GUARDIANS:
-        one.kill()
-        one.wait()
-        if one.stdin:
-            one.stdin.close()
+    for process in _GUARDIANS:
+        process.kill()
+        process.wait()
+        if process.stdin:
+            process.stdin.close()
     _GUARDIANS.clear()
 
 
@@ -169,10 +169,10 @@ def end_living() -> None:
 
 
 @contextmanager
-def closed(*but: str) -> Generator[None]:
+def closed(*allowed: str) -> Generator[None]:
     """End all children, and meanwhile only allow these programs to start, because other threads may start some."""
     with _LOCK:
-        _ONLY.update(but)
+        _ONLY.update(allowed)
         end_living()
     try:
         yield
@@ -227,7 +227,10 @@ def _candidates() -> list[int]:
     if sys.platform == "linux":
         for _ in range(_LOOKS):
             with suppress(OSError):  # a thread has ended, and its children moved to another
-                lists = [one.read_text() for one in Path("/proc/self/task").glob("*/children")]
+                lists = [
+                    children_file.read_text()
+                    for children_file in Path("/proc/self/task").glob("*/children")
+                ]
                 if lists:  # a kernel can be built without it
                     return [int(pid) for text in lists for pid in text.split()]
     import psutil  # noqa: PLC0415  11 ms, and Linux does without
@@ -239,11 +242,15 @@ def _candidates() -> list[int]:
 
 def _is_stray(pid: int, mark: bytes) -> bool:
     """Return whether a process has the mark of a dead child, or no mark while no child runs that it can belong to."""
-    if pid in _LIVING or pid in _OTHERS or pid in [one.pid for one in _GUARDIANS]:
+    if (
+        pid in _LIVING
+        or pid in _OTHERS
+        or pid in [guardian_process.pid for guardian_process in _GUARDIANS]
+    ):
         return False
-    told = _environment(pid)
-    if mark in told or sys.platform != "linux" or _SHARED.is_set():
-        return mark in told
+    marks = _environment(pid)
+    if mark in marks or sys.platform != "linux" or _SHARED.is_set():
+        return mark in marks
     # children that other code of this process starts stay in its session; process 1 adopts orphans of others
     with suppress(OSError):
         return not _LIVING and os.getpid() != 1 and os.getsid(pid) != os.getsid(0)

@@ -46,10 +46,10 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
     try:
         # files in /proc have no size and are read in pieces
         parts = [os.read(handle, min(most, size or _PIECE))]
-        have = len(parts[0])
-        while parts[-1] and have < most and have != size:
-            parts.append(os.read(handle, min(most - have, _PIECE)))
-            have += len(parts[-1])
+        size_read = len(parts[0])
+        while parts[-1] and size_read < most and size_read != size:
+            parts.append(os.read(handle, min(most - size_read, _PIECE)))
+            size_read += len(parts[-1])
         return b"".join(parts)
     finally:
         os.close(handle)
@@ -89,9 +89,9 @@ def listed(folder: str | os.PathLike[str]) -> list[str]:
 
 def fields(text: str) -> dict[str, int]:
     """Return name -> number from lines such as "oom_kill 3" and "MemTotal: 16 kB", without the unit."""
-    words = (one.split() for one in text.splitlines())
-    found = {word[0].rstrip(":"): _digits(word[1]) for word in words if len(word) > 1}
-    return {name: value for name, value in found.items() if value is not None}
+    words = (row.split() for row in text.splitlines())
+    numbers = {word[0].rstrip(":"): _digits(word[1]) for word in words if len(word) > 1}
+    return {name: value for name, value in numbers.items() if value is not None}
 
 
 def _digits(text: str) -> int | None:
@@ -129,13 +129,13 @@ def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
         handle = os.open(path, _FLAGS)
     except ValueError as error:  # a NUL or a lone surrogate in the path
         raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
-    told = os.fstat(handle)
+    status = os.fstat(handle)
     try:
-        _refuse_other(path, told.st_mode)  # it was replaced in between
+        _refuse_other(path, status.st_mode)  # it was replaced in between
     except NotRegularError:
         os.close(handle)
         raise
-    return handle, told.st_size
+    return handle, status.st_size
 
 
 def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:

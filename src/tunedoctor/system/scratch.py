@@ -34,25 +34,25 @@ def remove_left(parent: Path) -> None:
     """Remove scratch folders of this user whose run has ended. Raises OSError."""
     if os.name != "posix":  # Windows can't lock folders
         return
-    for one in parent.glob(f"{_PREFIX}*"):
+    for path in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            seen = one.lstat()
-            if seen.st_uid != os.getuid() or time.time() - seen.st_mtime < _YOUNG:
+            status = path.lstat()
+            if status.st_uid != os.getuid() or time.time() - status.st_mtime < _YOUNG:
                 continue
-            if (lock := _lock(one)) is not None:
-                shutil.rmtree(one, ignore_errors=True)
+            if (lock := _lock(path)) is not None:
+                shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)
 
 
-def remove_parts(before: str, folder: Path) -> None:
+def remove_parts(name_start: str, folder: Path) -> None:
     """Remove a killed run's partly written files BEFORE.PID.part in a folder, if they are a day old or more."""
     with suppress(OSError):
-        for one in os.scandir(folder):
-            name = one.name
-            if name.startswith(f"{before}.") and _PART.fullmatch(name[len(before) + 1 :]):
-                is_old = time.time() - one.stat(follow_symlinks=False).st_mtime > _DAY
-                if is_old and one.is_file(follow_symlinks=False):
-                    Path(one.path).unlink()
+        for entry in os.scandir(folder):
+            name = entry.name
+            if name.startswith(f"{name_start}.") and _PART.fullmatch(name[len(name_start) + 1 :]):
+                is_old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY
+                if is_old and entry.is_file(follow_symlinks=False):
+                    Path(entry.path).unlink()
 
 
 def _lock(folder: str | Path) -> int | None:

@@ -25,11 +25,13 @@ def _stand_ins(error: UnicodeError) -> tuple[str, int]:
     return "".join(map(_stand_in, error.object[error.start : error.end])), error.end
 
 
-def _stand_in(one: str) -> str:
-    if one in _SPELLED or one.isspace():
-        return _SPELLED.get(one, " ")
-    bare = "".join(c for c in unicodedata.normalize("NFKD", one) if not unicodedata.combining(c))
-    return bare if one.isalpha() and bare.isascii() else f"<U+{ord(one):04X}>"
+def _stand_in(character: str) -> str:
+    if character in _SPELLED or character.isspace():
+        return _SPELLED.get(character, " ")
+    bare = "".join(
+        c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)
+    )
+    return bare if character.isalpha() and bare.isascii() else f"<U+{ord(character):04X}>"
 
 
 codecs.register_error(_ERRORS, _stand_ins)

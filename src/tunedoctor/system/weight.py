@@ -39,14 +39,14 @@ class Watch:
         now = time.monotonic()
         if now < self._next or not (self._limit.most or self._limit.left):
             return False
-        taken, limit = tree_bytes(self._pid), self._limit
-        left = limit.left() if limit.left and taken > _GROWN else None
-        if limit.most and taken > limit.most:
+        used, limit = tree_bytes(self._pid), self._limit
+        left = limit.left() if limit.left and used > _GROWN else None
+        if limit.most and used > limit.most:
             self.passed = f"more than {limit.most / 2**30:.1f} GiB of memory"
         elif left is not None and left < limit.reserve:
-            self.passed = f"{taken / 2**30:.1f} GiB of memory, all that was available"
-        now, began = time.monotonic(), now
-        self._next = now + max(_OFTEN, _PAUSE * (now - began))
+            self.passed = f"{used / 2**30:.1f} GiB of memory, all that was available"
+        now, started = time.monotonic(), now
+        self._next = now + max(_OFTEN, _PAUSE * (now - started))
         return bool(self.passed)
 
 
@@ -54,18 +54,18 @@ def tree_bytes(pid: int) -> int:
     """Return the memory in bytes of a process and everything that it started; on Linux without mapped files."""
     if sys.platform != "linux":
         return _tree_by_psutil(pid)
-    total, waiting, seen = 0, [pid], set[int]()
+    total, waiting, counted_pids = 0, [pid], set[int]()
     while waiting:
-        one = waiting.pop()
-        if one in seen:
+        current = waiting.pop()
+        if current in counted_pids:
             continue
-        seen.add(one)
+        counted_pids.add(current)
         with suppress(OSError, ValueError, IndexError):
-            _, resident, shared, *_ = map(int, _text(f"/proc/{one}/statm").split())
+            _, resident, shared, *_ = map(int, _text(f"/proc/{current}/statm").split())
             total += (resident - shared) * _PAGE
-            for task in os.listdir(f"/proc/{one}/task"):  # noqa: PTH208  names alone
+            for task in os.listdir(f"/proc/{current}/task"):  # noqa: PTH208  names alone
                 with suppress(OSError, ValueError):
-                    waiting += map(int, _text(f"/proc/{one}/task/{task}/children").split())
+                    waiting += map(int, _text(f"/proc/{current}/task/{task}/children").split())
     return total
 
 
@@ -80,9 +80,9 @@ def _tree_by_psutil(pid: int) -> int:
     total = 0
     with suppress(psutil.Error, OSError):
         parent = psutil.Process(pid)
-        for one in (parent, *parent.children(recursive=True)):
+        for process in (parent, *parent.children(recursive=True)):
             with suppress(psutil.Error, OSError):
-                total += int(one.memory_info().rss)
+                total += int(process.memory_info().rss)
     return total
 
 

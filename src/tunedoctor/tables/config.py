@@ -101,12 +101,14 @@ class EntryError(ValueError):
 
 def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
     """Return the entries of a policy. Raises EntryError."""
-    known = rows()
+    rows_by_key = rows()
     for key in policy:
-        if key not in known:
-            like = near(key, known) or "; packages belong in policy.packages"
+        if key not in rows_by_key:
+            like = near(key, rows_by_key) or "; packages belong in policy.packages"
             raise EntryError(key, f"there is no policy {key[:60]!r}{like}")
-    every = tuple(r for key, value in policy.items() for r in _entries(key, value, known[key]))
+    every = tuple(
+        r for key, value in policy.items() for r in _entries(key, value, rows_by_key[key])
+    )
     ids: set[str] = set()
     for rule in every:
         if rule.id in ids:
@@ -125,24 +127,26 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
     if not isinstance(value, dict):
         raise EntryError(key, f"policy.{key} is not a table; write it as {key} = {{{row.example}}}")
     shape = _PACKAGE if key == "packages" else _VARIABLE
-    for name, one in value.items():
+    for name, entry in value.items():
         if name not in row.names if row.names else not shape.fullmatch(name):
-            said = f"it is one of {', '.join(row.names)}" if row.names else "that is no name of one"
-            raise EntryError(name, f"policy.{key} names {name[:60]!r}; {said}")
-        if isinstance(one, str) and row.kind == "variable" and unseen(name):
+            reason = (
+                f"it is one of {', '.join(row.names)}" if row.names else "that is no name of one"
+            )
+            raise EntryError(name, f"policy.{key} names {name[:60]!r}; {reason}")
+        if isinstance(entry, str) and row.kind == "variable" and unseen(name):
             says = f"policy.{key}.{name}: the value is not compared; true requires that it is set"
             raise EntryError(name, says)
         own = normalised(name) if key == "packages" else name
-        yield Rule(key, own, _value(f"{key}.{name}", one, row))
+        yield Rule(key, own, _value(f"{key}.{name}", entry, row))
 
 
 def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
-    if flag or (found := _read(row.kind, value)) is None:
+    if flag or (parsed := _read(row.kind, value)) is None:
         # the value is not shown, because it can be a secret
         says = f"policy.{key} takes {table('policy')['kinds'][row.kind]}, for example {row.example}"
         raise EntryError(key.rpartition(".")[2], says)
-    return found
+    return parsed
 
 
 def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
@@ -238,39 +242,43 @@ class ConfigError(ValueError):
     """The settings are invalid; the message names file, line and key."""
 
 
-def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
+def read_config(requested: str | None, files: Iterable[str] = FILES) -> Settings:
     """Return the settings of `named`, else of the first of `files` that has any, else the defaults.
 
     Raises ConfigError: a file is not TOML, or its settings are invalid.
     """
     doubt = ""
-    for name in (named,) if named is not None else files:
-        text = _text(Path(name), name, must=named is not None)
+    for name in (requested,) if requested is not None else files:
+        text = _text(Path(name), name, must=requested is not None)
         try:
             whole: Any = toml(text) if text else {}
         except ValueError as error:
             raise _wrong(name, 0, str(error)) from None
         tool = whole.get("tool")
         doubt = doubt or _doubt(name, whole)
-        held = tool.get("doctor") if isinstance(tool, dict) else None
+        own_settings = tool.get("doctor") if isinstance(tool, dict) else None
         if Path(name).name != "pyproject.toml":
-            beside = min(whole.keys() & {*Config.__struct_fields__}, default="") if held else ""
-            if beside:
-                says = f"{beside!r} is outside [tool.doctor]; move it into that table, or remove the table"
-                raise _wrong(name, line_of(name, text, beside), says)
-            held = whole if held is None else held  # a file can be laid out like pyproject.toml
-        if held is not None and (text or named is not None):
-            return _settings(name, text, held)._replace(doubt=doubt)
-    if named is not None:
-        raise ConfigError(doubt) if doubt else _wrong(named, 0, "it has no [tool.doctor]")
+            stray = (
+                min(whole.keys() & {*Config.__struct_fields__}, default="") if own_settings else ""
+            )
+            if stray:
+                says = f"{stray!r} is outside [tool.doctor]; move it into that table, or remove the table"
+                raise _wrong(name, line_of(name, text, stray), says)
+            own_settings = (
+                whole if own_settings is None else own_settings
+            )  # a file can be laid out like pyproject.toml
+        if own_settings is not None and (text or requested is not None):
+            return _settings(name, text, own_settings)._replace(doubt=doubt)
+    if requested is not None:
+        raise ConfigError(doubt) if doubt else _wrong(requested, 0, "it has no [tool.doctor]")
     return Settings(Config(), doubt=doubt)
 
 
 def _doubt(file: str, whole: Mapping[str, Any]) -> str:
     """Return a message about a table whose name is similar to doctor's; "" if there is none."""
     tool = whole["tool"] if isinstance(whole.get("tool"), dict) else {}
-    tables = {f"tool.{one}": one for one in whole}
-    tables |= {f"tool.{one}": f"tool.{one}" for one in tool if one != "doctor"}
+    tables = {f"tool.{name}": name for name in whole}
+    tables |= {f"tool.{name}": f"tool.{name}" for name in tool if name != "doctor"}
     if not tables:
         return ""
     from difflib import get_close_matches  # noqa: PLC0415  many have no such file
@@ -280,31 +288,34 @@ def _doubt(file: str, whole: Mapping[str, Any]) -> str:
     return clean_text(f"{file}: [{tables[close[0]]}] {says}") if close else ""
 
 
-def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any TOML
-    if not isinstance(held, dict):
+def _settings(name: str, text: str, own_settings: Any) -> Settings:  # noqa: ANN401  any TOML
+    if not isinstance(own_settings, dict):
         raise _wrong(name, 0, "tool.doctor is not a table")
     try:
-        named = _by_field(held)
-        config = msgspec.convert(named, Config)
+        by_field = _by_field(own_settings)
+        config = msgspec.convert(by_field, Config)
         _checked(config.mirrors)
-        return Settings(config, name, tuple(named), rules_of(config.policy))
+        return Settings(config, name, tuple(by_field), rules_of(config.policy))
     except EntryError as error:
         raise _wrong(name, line_of(name, text, error.key), str(error)) from None
     except ValueError as error:
         field, nth = _PLACE.findall(str(error))[-1]
         line, key = line_of(name, text, field, int(nth or 0)), field.replace("_", "-")
         says = f"{key} takes {table('policy')['settings'][key]}"
-        for one in _STRANGE.findall(str(error)):
+        for unknown_key in _STRANGE.findall(str(error)):
             names = (*Ignore.__struct_fields__, "pytorch", "default")
-            line, says = line_of(name, text, one), f"{key} has no {one!r}{near(one, names)}; {says}"
+            line, says = (
+                line_of(name, text, unknown_key),
+                f"{key} has no {unknown_key!r}{near(unknown_key, names)}; {says}",
+            )
         raise _wrong(name, line, says) from None
 
 
-def _by_field(held: Mapping[str, object]) -> dict[str, object]:
+def _by_field(own_settings: Mapping[str, object]) -> dict[str, object]:
     """Return settings by field name. Raises EntryError for an unknown key, or one that is set in two spellings."""
     result: dict[str, object] = {}
     keys = [field.replace("_", "-") for field in Config.__struct_fields__]
-    for key, value in held.items():
+    for key, value in own_settings.items():
         if (plain := key.replace("_", "-")) not in keys:
             raise EntryError(key, f"there is no setting {key[:60]!r}{near(plain, keys)}")
         if (field := plain.replace("-", "_")) in result:
@@ -321,7 +332,9 @@ def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, l
         keys = [key[2] for key in KEY.finditer(text)]
         if not keys and (header := HEADER.match(text)):
             section = header[1]
-        path = [part.strip(" \"'") for one in (section, *keys) for part in one.split(".") if part]
+        path = [
+            part.strip(" \"'") for dotted in (section, *keys) for part in dotted.split(".") if part
+        ]
         own = path[:2] == ["tool", "doctor"]  # a settings file can be laid out like pyproject.toml
         if own or Path(name).name != "pyproject.toml":
             yield number, path[2:] if own else path
@@ -331,8 +344,8 @@ def line_of(name: str, text: str, key: str, nth: int = 0) -> int:
     """Return the line number, from 1, that sets a key or opens its nth table; 0 if there is none."""
     same, rows = key.replace("_", "-"), enumerate(text.splitlines(), 1)
     every = ((n, [p.replace("_", "-") for p in path]) for n, path in keys_of(name, rows))
-    found = sorted((path[-1] != same, n) for n, path in every if same in path)
-    return found[min(nth, len(found) - 1)][1] if found else 0
+    matching = sorted((path[-1] != same, n) for n, path in every if same in path)
+    return matching[min(nth, len(matching) - 1)][1] if matching else 0
 
 
 def _wrong(name: str, line: int, says: str) -> ConfigError:
@@ -375,8 +388,8 @@ def mirrors() -> Mapping[str, Mirror]:
 
 def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> Path:
     """Return the user's own file: DOCTOR_CONFIG, else in the system's settings folder. It may not exist."""
-    if named := variables.get("DOCTOR_CONFIG"):
-        return Path(named)
+    if requested := variables.get("DOCTOR_CONFIG"):
+        return Path(requested)
     return user_folder("CONFIG", variables, platform) / "config.toml"
 
 
@@ -392,10 +405,10 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
         raise _wrong(name, 0, f"can't be read: {error.strerror or error}") from None
 
 
-def _checked(named: Mapping[Any, str]) -> None:
-    for name, url in named.items():
+def _checked(urls: Mapping[Any, str]) -> None:
+    for name, url in urls.items():
         if not _URL.fullmatch(url):
             # a value that could contain a password or a token is not shown
-            shown = "" if {*"@?#"} & {*url} else f" {url[:100]!r}, which is"
-            key, says = "mirrors", f"mirrors.{name} is{shown} not the URL of an index"
+            shown_url = "" if {*"@?#"} & {*url} else f" {url[:100]!r}, which is"
+            key, says = "mirrors", f"mirrors.{name} is{shown_url} not the URL of an index"
             raise EntryError(key, says)

@@ -43,14 +43,16 @@ def nvidia_by_name(name: str) -> NvidiaModel | None:
 def nvidia_cut(start: str) -> str:
     """Return the compute capability of all models whose names have this start, as cut by an old nvidia-smi."""
     key = _key(start).strip()
-    named = _by("nvidia", "names").items()
-    return _only([r for name, rows in named if key and name.startswith(key) for r in rows], "cc")
+    rows_by_name = _by("nvidia", "names").items()
+    return _only(
+        [r for name, rows in rows_by_name if key and name.startswith(key) for r in rows], "cc"
+    )
 
 
 def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
     """Return the models with these words in their names, such as "4090" or "A100"; only exact matches, if any."""
-    found = [m for rows in _like(_by("nvidia", "names"), words) if (m := _model(rows)) is not None]
-    return tuple(m for m in found if m.compute_capability)
+    models = [m for rows in _like(_by("nvidia", "names"), words) if (m := _model(rows)) is not None]
+    return tuple(m for m in models if m.compute_capability)
 
 
 def amd_like(words: str) -> dict[str, str]:
@@ -87,8 +89,8 @@ def vendor_named(name: str) -> str:
     return next((vendor for vendor, words in vendors.items() if re.search(words, name)), "")
 
 
-def _model(found: Iterable[Row]) -> NvidiaModel | None:
-    some = tuple(found)
+def _model(rows: Iterable[Row]) -> NvidiaModel | None:
+    some = tuple(rows)
     if not some:
         return None
     unified = {bool(row["unified"]) for row in some}
@@ -103,8 +105,8 @@ def _model(found: Iterable[Row]) -> NvidiaModel | None:
 
 def _only(rows: Iterable[Row], column: str) -> str:
     """Return the value that all rows have; "" if they differ, or have none."""
-    said = {str(row[column] or "") for row in rows}
-    return said.pop() if len(said) == 1 else ""
+    values = {str(row[column] or "") for row in rows}
+    return values.pop() if len(values) == 1 else ""
 
 
 def _key(name: str) -> str:
@@ -116,17 +118,17 @@ def _key(name: str) -> str:
 def _model_of(name: str) -> str:
     """Return the name without its family, in lower case."""
     family, _, rest = name.partition(" ")
-    known = rest and family in ("GeForce", "Tesla", "Quadro", "Radeon", "Instinct")
-    return (rest if known else name).lower()
+    has_family = rest and family in ("GeForce", "Tesla", "Quadro", "Radeon", "Instinct")
+    return (rest if has_family else name).lower()
 
 
 def _like(index: dict[str, list[Row]], words: str) -> list[list[Row]]:
-    wanted = _model_of(_key(words))
-    if not wanted:
+    model_name = _model_of(_key(words))
+    if not model_name:
         return []
-    whole = pattern(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
+    whole = pattern(rf"(?<![a-z0-9]){re.escape(model_name)}(?![a-z0-9])")
     hit = {name: rows for name, rows in index.items() if whole.search(name.lower())}
-    exact = [rows for name, rows in hit.items() if _model_of(name) == wanted]
+    exact = [rows for name, rows in hit.items() if _model_of(name) == model_name]
     return exact or list(hit.values())
 
 
@@ -137,9 +139,9 @@ def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> di
     for row in table("gpus")[vendor]:
         read = not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
         doubted = row.get("doubted", ())
-        for one in (i for i in row[column] if i not in doubted) if read else ():
+        for identifier in (i for i in row[column] if i not in doubted) if read else ():
             # PCI probes find the device: rows of NVIDIA may also name its subsystem, those of AMD name the vendor
-            key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
+            key = _key(identifier) if column == "names" else identifier.split(":")[vendor == "amd"]
             if row not in (same := result.setdefault(key, [])):
                 same.append(row)
     return result
@@ -179,30 +181,34 @@ def worth_having() -> tuple[Card, ...]:
 
 def cards_like(words: str) -> tuple[Card, ...]:
     """Return the cards with all these words in name, variant or size, as "A100 80GB"; only exact names, if any."""
-    wanted = {*_words(words)}
-    named = ((one, f"{one.name} {one.variant} {one.nominal_gb:.0f}GB") for one in cards())
-    hits = [card for card, name in named if wanted and wanted <= {*_words(name)}]
-    return tuple([card for card in hits if {*_words(card.name)} <= wanted] or hits)
+    wanted_words = {*_words(words)}
+    named_cards = (
+        (card, f"{card.name} {card.variant} {card.nominal_gb:.0f}GB") for card in cards()
+    )
+    hits = [card for card, name in named_cards if wanted_words and wanted_words <= {*_words(name)}]
+    return tuple([card for card in hits if {*_words(card.name)} <= wanted_words] or hits)
 
 
 def _words(text: str) -> list[str]:
     spaced = text.lower()[:120]
     for shape, spelt in table("cards")["spellings"]:
         spaced = re.sub(shape, spelt, spaced)
-    return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in table("cards")["brands"]]
+    return [
+        word for word in re.findall(r"[a-z0-9]+", spaced) if word not in table("cards")["brands"]
+    ]
 
 
 def plain(name: str) -> str:
     """Return the letters and digits of a name without its maker, for comparing spellings."""
-    found = re.sub(r"[^a-z0-9]+", "", name.lower()[:80])
+    letters = re.sub(r"[^a-z0-9]+", "", name.lower()[:80])
     for maker in table("cards")["makers"]:
-        found = found.replace(maker, "")
-    return found
+        letters = letters.replace(maker, "")
+    return letters
 
 
 def same_name(name: str) -> Card | None:
     """Return the card with this driver name; None: unknown, or several with different speeds."""
     key = _words(name)
-    found = [card for card in cards() if _words(card.name) == key]
-    speeds = {(one.tflops, one.bandwidth_gb_s) for one in found}
-    return found[0] if len(speeds) == 1 else None
+    matching = [card for card in cards() if _words(card.name) == key]
+    speeds = {(card.tflops, card.bandwidth_gb_s) for card in matching}
+    return matching[0] if len(speeds) == 1 else None

@@ -86,38 +86,46 @@ def broken_pairs(
     The version of torch is that of the build if there is one. If the package list is missing or incomplete, an unlisted
     package may have any version: then an error text decides, unless another cause has the same text.
     """
-    installed, seen = versions_of(packages, torch), errors.errors if errors else ()
-    found: list[Broken] = []
+    installed, texts = versions_of(packages, torch), errors.errors if errors else ()
+    matching: list[Broken] = []
     for row in rows(check):
         fits = _versions_fit(row, installed, complete=packages.complete)
-        belied = _contradicted(row, installed, seen) if fits is False else ""
-        said = _matching_text(row, seen) if belied or fits is not False else ""
+        contradicted = _contradicted(row, installed, texts) if fits is False else ""
+        error_text = _matching_text(row, texts) if contradicted or fits is not False else ""
         holds = all(environment and environment.get(n) == v for n, v in row.env.items())
         holds = holds and (not row.no_cuda or torch.accelerator in ("cpu", "mps"))
         fires = row.trigger == "versions" or (row.trigger == "versions+env" and holds)
-        if belied or (fits and (said or fires)) or (fits is None and said and not row.generic):
+        if (
+            contradicted
+            or (fits and (error_text or fires))
+            or (fits is None and error_text and not row.generic)
+        ):
             versions = {n: installed[n] for n in row.names if n in installed}
-            if belied:
-                versions[belied] = f"older than the stated {versions[belied]}"
-            found.append(Broken(row, versions, said))
+            if contradicted:
+                versions[contradicted] = f"older than the stated {versions[contradicted]}"
+            matching.append(Broken(row, versions, error_text))
     order = ("error", "warning", "note")
-    found.sort(key=lambda b: (order.index(b.row.severity), not b.said, -len(b.versions)))
-    return tuple(found)
+    matching.sort(key=lambda b: (order.index(b.row.severity), not b.said, -len(b.versions)))
+    return tuple(matching)
 
 
 def versions_of(packages: Packages, torch: TorchBuild) -> dict[str, str]:
     """Return name -> version; torch's from its own files, because metadata lack the local label."""
-    found = {distribution.name: distribution.version for distribution in packages.distributions}
-    return found | ({"torch": torch.version} if torch.version else {})
+    versions = {distribution.name: distribution.version for distribution in packages.distributions}
+    return versions | ({"torch": torch.version} if torch.version else {})
 
 
 def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool | None:
     """Return whether the versions match the row; None if one of them is unknown."""
     unknown = bool(row.absent) and not complete
-    for want, inside in ((row.when, True), (row.when_not, False)):
+    for want, should_match in ((row.when, True), (row.when_not, False)):
         for name, specifier in want.items():
             version = installed.get(name)
-            if version and specifier != "*" and _cached_within(version, specifier) is not inside:
+            if (
+                version
+                and specifier != "*"
+                and _cached_within(version, specifier) is not should_match
+            ):
                 return False
             if not version and complete:
                 return False
@@ -132,15 +140,19 @@ def _contradicted(row: Row, installed: Mapping[str, str], errors: tuple[ErrorTex
 
     The error is the row's own, the other versions match the row, and the failed frame is in the package.
     """
-    there = {name: spec for name, spec in row.when.items() if name in installed}
-    off = [n for n, spec in there.items() if spec != "*" and not _cached_within(installed[n], spec)]
-    if len(off) != 1 or len(there) < 2 or row.when_not or row.absent:
+    installed_ranges = {name: spec for name, spec in row.when.items() if name in installed}
+    off = [
+        n
+        for n, spec in installed_ranges.items()
+        if spec != "*" and not _cached_within(installed[n], spec)
+    ]
+    if len(off) != 1 or len(installed_ranges) < 2 or row.when_not or row.absent:
         return ""
     folder = off[0].replace("-", "_")
     own = [error for error in errors if error.frames] if row.symptom and not row.generic else []
     failed = (e.frames[-1].file for e in own if _expression(row.symptom).search(e.text))
-    inside = any(f"/{folder}/" in file.replace("\\", "/") for file in failed)
-    return off[0] if inside else ""
+    in_package = any(f"/{folder}/" in file.replace("\\", "/") for file in failed)
+    return off[0] if in_package else ""
 
 
 @cache
@@ -170,9 +182,9 @@ def bitsandbytes_lacks(version: str, cuda: str) -> tuple[int, ...]:
 
     From 0.50.0 on, the nearest binary of the same CUDA major is loaded. An unknown release lacks nothing.
     """
-    found: tuple[int, ...] = ()
+    binaries: tuple[int, ...] = ()
     for row in table("known_bad")["bitsandbytes"]["binaries"]:
-        found = tuple(row["cuda"]) if at_least(version, row["since"]) else found
-    wanted = int("".join(map(str, parts(cuda)[:2])) or 0)
+        binaries = tuple(row["cuda"]) if at_least(version, row["since"]) else binaries
+    wanted_code = int("".join(map(str, parts(cuda)[:2])) or 0)
     step = 10 if at_least(version, "0.50.0") else 1
-    return () if any(code // step == wanted // step for code in found) else found
+    return () if any(code // step == wanted_code // step for code in binaries) else binaries

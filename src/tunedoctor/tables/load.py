@@ -63,13 +63,13 @@ def wheel_table_with(file: Path) -> WheelTable:
     date = str(data["as_of"])
     own = WheelTable(data, date, "shipped")
     try:
-        there = stat.S_ISREG(file.stat().st_mode)
+        is_file = stat.S_ISREG(file.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return own
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = getattr(error, "strerror", "") or str(error)
         return own._replace(problem=f"{file} can't be read: {why}")
-    if not there:
+    if not is_file:
         return own._replace(problem=f"{file} is not a file")
     from tunedoctor.tables.updated import UpdatedError, laid_over, read  # noqa: PLC0415  few have it
 
@@ -100,8 +100,8 @@ def user_folder(
     gives the same result but takes 22 ms in every check.
     """
     variables = os.environ if variables is None else variables
-    if named := variables.get(f"DOCTOR_{kind}", ""):
-        return Path(named)
+    if folder_name := variables.get(f"DOCTOR_{kind}", ""):
+        return Path(folder_name)
     own = Path(home or os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
     if platform == "win32":
         # settings follow a user from machine to machine
@@ -110,8 +110,8 @@ def user_folder(
     elif platform == "darwin":
         folder = own / "Library" / _MAC[kind]
     else:
-        named = variables.get(f"XDG_{kind}_HOME", "")
-        folder = Path(named) if named.startswith("/") else own / _XDG[kind]
+        folder_name = variables.get(f"XDG_{kind}_HOME", "")
+        folder = Path(folder_name) if folder_name.startswith("/") else own / _XDG[kind]
     return folder / "tunedoctor"
 
 

@@ -75,14 +75,14 @@ def present(text: str, use: Use) -> list[Kind]:
     low, words = text.lower(), _by_start(use)
     run = max(map(len, text.split()), default=0)
     starts = words.keys() & {*low, *map(add, low, low[1:])}
-    every = (one for start in starts for one in words[start])
-    there = {
+    every = (word_row for start in starts for word_row in words[start])
+    present_kinds = {
         i
         for word, i, kind in every
         if kind.size <= (run if kind.solid else len(text))
         and (low if kind.fold else text).count(word) >= kind.times
     }
-    return [kinds(use)[i] for i in sorted(there)]
+    return [kinds(use)[i] for i in sorted(present_kinds)]
 
 
 @cache
@@ -116,8 +116,8 @@ def parted(name: str) -> tuple[list[str], set[str]]:
 
 def unseen(variable: str) -> bool:
     """Return whether a variable's value must not be read: it is a secret, or can contain one."""
-    known = variable.upper() in table("probes")["presence_only"]
-    return known or variable.upper().endswith("USERNAME") or bool(parted(variable)[1])
+    is_listed = variable.upper() in table("probes")["presence_only"]
+    return is_listed or variable.upper().endswith("USERNAME") or bool(parted(variable)[1])
 
 
 def services(text: str) -> bool:

@@ -60,8 +60,8 @@ class Contracts(msgspec.Struct, frozen=True):
 
 @cache
 def _incidental() -> frozenset[tuple[str, str]]:
-    found = table("incidental")["rows"]
-    return frozenset((row["fact"], field) for row in found for field in row["fields"])
+    incidental_rows = table("incidental")["rows"]
+    return frozenset((row["fact"], field) for row in incidental_rows for field in row["fields"])
 
 
 def incidental(fact: str, path: str) -> bool:
@@ -72,7 +72,9 @@ def incidental(fact: str, path: str) -> bool:
 @cache
 def late_stages() -> frozenset[str]:
     """Return the stages for what a library loads only on request: "trl SFTTrainer"."""
-    return frozenset(name for one in table("imports")["stack"] for name in one.get("late", {}))
+    return frozenset(
+        name for library in table("imports")["stack"] for name in library.get("late", {})
+    )
 
 
 def is_import(stage: str) -> bool:
@@ -91,15 +93,17 @@ def first_transformers(model: str) -> str:
     "" if no release in the table knows it: a model with its own code, or one that is newer than the table.
     """
     data = table("model_types")
-    known: dict[str, str] = data["items"]
-    if model in known:
-        return known[model]
+    releases_by_type: dict[str, str] = data["items"]
+    if model in releases_by_type:
+        return releases_by_type[model]
     if model in data["in_before"]:
         return str(data["before"])
     head = model.partition("For")[0].removesuffix("Fast")
     for end in ("Model", "Config", "Tokenizer", "Processor"):
         head = head.removesuffix(end)
-    return next((since for name, since in known.items() if _plain(name) == _plain(head)), "")
+    return next(
+        (since for name, since in releases_by_type.items() if _plain(name) == _plain(head)), ""
+    )
 
 
 def _plain(name: str) -> str:
@@ -125,11 +129,11 @@ class ModelRow(msgspec.Struct, frozen=True):
 @cache
 def models() -> tuple[ModelRow, ...]:
     """Return all models in table order, each with all keys of its config."""
-    found: dict[str, ModelRow] = {}
+    by_name: dict[str, ModelRow] = {}
     for row in rows("models", "models", ModelRow):
-        base = found[row.like].config if row.like else {}
-        found[row.name] = msgspec.structs.replace(row, config={**base, **row.config})
-    return tuple(found.values())
+        base = by_name[row.like].config if row.like else {}
+        by_name[row.name] = msgspec.structs.replace(row, config={**base, **row.config})
+    return tuple(by_name.values())
 
 
 def distribution_of(module: str) -> str:
@@ -152,17 +156,19 @@ def brought_by(module: str) -> str:
 def modules_of(name: str) -> tuple[str, ...]:
     """Return the modules that a distribution would install if it were installed."""
     names = table("modules")["named_otherwise"]
-    known = [module for module, other in names.items() if normalised(other) == name]
+    modules = [module for module, other in names.items() if normalised(other) == name]
     stack = table("probes")["stack"].get(name)
-    found = [stack] if stack else known or [name.replace("-", "_")]
-    found += ["google.protobuf"] * (name == "protobuf")
-    return tuple(dict.fromkeys(found))
+    module_names = [stack] if stack else modules or [name.replace("-", "_")]
+    module_names += ["google.protobuf"] * (name == "protobuf")
+    return tuple(dict.fromkeys(module_names))
 
 
 def question(text: str) -> str:
     """Return what to ask for if a text does not settle it; "" if no row matches."""
-    known = table("questions")["questions"]
-    return next((q["ask"] for q in known if re.search(q["pattern"], text, re.IGNORECASE)), "")
+    rows_of_questions = table("questions")["questions"]
+    return next(
+        (q["ask"] for q in rows_of_questions if re.search(q["pattern"], text, re.IGNORECASE)), ""
+    )
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -263,8 +269,8 @@ class ExitStatus(msgspec.Struct, frozen=True):
 
 def windows_status(code: int) -> ExitStatus | None:
     """Return what an exit status of Windows means; None for a program's own, which are small."""
-    known = rows("exit_statuses", "statuses", ExitStatus) if code >= 1 << 30 else ()
-    return next((one for one in known if one.status == code), None)
+    statuses = rows("exit_statuses", "statuses", ExitStatus) if code >= 1 << 30 else ()
+    return next((status for status in statuses if status.status == code), None)
 
 
 class Goal(msgspec.Struct, frozen=True):

@@ -101,8 +101,8 @@ def checked(overlay: Overlay) -> None:
         rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)
         loose = (row.date or "", row.torchvision, row.torchaudio, *row.unverified)
         bad = [default for default in defaults if not _DEFAULT.fullmatch(default)]
-        bad += [one for one in rows if not _ROW.fullmatch(one)]
-        bad += [one for one in loose if len(one) > LONGEST]
+        bad += [row_text for row_text in rows if not _ROW.fullmatch(row_text)]
+        bad += [loose_text for loose_text in loose if len(loose_text) > LONGEST]
         if bad:
             raise UpdatedError(f"it is damaged: {version} has {bad[0][:60]!r}")
 

@@ -80,40 +80,40 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     def compiled(self) -> tuple[tuple[str, bool], ...]:
         """(target, whether that is certain): sm_75, compute_90 (PTX), gfx1100."""
         sets = table("torch_wheels")["archs"]["sets"]
-        found: dict[str, bool] = {}
+        result: dict[str, bool] = {}
         for word in self.code.split():
             name = word.rstrip("?")
-            for one in sets.get(name, (name,)):
-                target = f"sm_{one}" if one[0].isdigit() else str(one)
-                found.setdefault(target, not word.endswith("?"))
-        return tuple(found.items())
+            for architecture in sets.get(name, (name,)):
+                target = f"sm_{architecture}" if architecture[0].isdigit() else str(architecture)
+                result.setdefault(target, not word.endswith("?"))
+        return tuple(result.items())
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
         """Compiled CUDA code: sm_75 ...; PTX isn't counted."""
-        return tuple(one for one, _ in self.compiled if one.startswith("sm_"))
+        return tuple(target for target, _ in self.compiled if target.startswith("sm_"))
 
     @cached_property
     def sure(self) -> frozenset[str]:
         """Gfx targets that it certainly has code for and that its libraries support."""
-        return frozenset(one for one, sure in self.compiled if sure) - self._unserved
+        return frozenset(target for target, sure in self.compiled if sure) - self._unserved
 
     @cached_property
     def targets(self) -> frozenset[str]:
         """The same, plus those that only an unverified source names."""
-        return frozenset(one for one, _ in self.compiled) - self._unserved
+        return frozenset(target for target, _ in self.compiled) - self._unserved
 
     @cached_property
     def _unserved(self) -> frozenset[str]:
         rows = table("torch_wheels")["rocm"]["works_in_practice"] if self.kind == "rocm" else ()
-        ended = {row["gfx"]: parts(row["last_rocm"]) for row in rows if "last_rocm" in row}
-        return frozenset(gfx for gfx, last in ended.items() if self.toolkit > last)
+        last_releases = {row["gfx"]: parts(row["last_rocm"]) for row in rows if "last_rocm" in row}
+        return frozenset(gfx for gfx, last in last_releases.items() if self.toolkit > last)
 
     @cached_property
     def verified(self) -> bool:
         """Its publication was confirmed, and its code list was read."""
-        known = [sure for one, sure in self.compiled if not one.startswith("compute_")]
-        return self.seen and bool(known) and all(known)
+        certainties = [sure for target, sure in self.compiled if not target.startswith("compute_")]
+        return self.seen and bool(certainties) and all(certainties)
 
     @cached_property
     def carried(self) -> bool:
@@ -161,7 +161,7 @@ class Release(
         groups: dict[tuple[str, str], list[Build]] = {}
         for build in self.builds:
             groups.setdefault((build.platform, build.kind), []).append(build)
-        return {key: tuple(found) for key, found in groups.items()}
+        return {key: tuple(builds) for key, builds in groups.items()}
 
     def pythons(self, family: str) -> frozenset[str]:
         """Return the Python tags with a wheel for a platform family."""
@@ -177,12 +177,12 @@ class Release(
     def floor(self, family: str, python: str) -> Numbers:
         """Return the oldest glibc or macOS of the plain build for a Python; () if there is none."""
         plain = self.of(family, "cpu")
-        return next((one.system for one in plain if python in one.pythons), ())
+        return next((build.system for build in plain if python in build.pythons), ())
 
     def variants(self, family: str = "") -> list[str]:
         """Return the labels of its wheels, on one platform family or on any."""
         mine = [build for build in self.builds if family in ("", build.platform)]
-        mine.sort(key=lambda one: ("cuda", "rocm", "xpu", "cpu").index(one.kind))
+        mine.sort(key=lambda build: ("cuda", "rocm", "xpu", "cpu").index(build.kind))
         return list(dict.fromkeys("cpu" if b.kind == "cpu" else b.variant for b in mine))
 
 
@@ -194,16 +194,20 @@ def cuda_of(variant: str) -> str:
 
 def in_order(versions: Iterable[str]) -> list[str]:
     """Return releases sorted from oldest to newest."""
-    return sorted(versions, key=lambda one: pep440(one) or Version("0"))
+    return sorted(versions, key=lambda version: pep440(version) or Version("0"))
 
 
 @cache
 def release_row(version: str) -> Release | None:
     """Return a torch release ("2.9.1+cu130" finds "2.9.1"); None if it is not in the table."""
-    one = pep440(version)
+    parsed_version = pep440(version)
     rows: dict[str, Any] = table("torch_wheels")["releases"]["items"]
-    row = rows.get(one.base_version) if one else None
-    return msgspec.convert({**row, "version": one.base_version}, Release) if one and row else None
+    row = rows.get(parsed_version.base_version) if parsed_version else None
+    return (
+        msgspec.convert({**row, "version": parsed_version.base_version}, Release)
+        if parsed_version and row
+        else None
+    )
 
 
 @cache

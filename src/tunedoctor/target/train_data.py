@@ -32,6 +32,9 @@ FORMS = """write each line as {"prompt": "..", "completion": ".."} or {"text": "
   "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; `doctor data FILE` lists all faults,
   and `doctor data FILE --convert OUT.jsonl` converts CSV, JSON, Parquet and others to such lines"""
 
+PAIR_FORMS = """write each line as {"prompt": "..", "chosen": "..", "rejected": ".."}, or with lists of messages
+  in their place; `doctor data FILE` lists all faults"""
+
 
 class Row(NamedTuple):
     """One or several samples: source lines, tokens, labels (-100: not learned), positions."""
@@ -40,6 +43,28 @@ class Row(NamedTuple):
     ids: list[int]
     labels: list[int]
     places: Any
+
+
+class Pair(NamedTuple):
+    """A chosen and a rejected answer to the same prompt, each a row with it."""
+
+    chosen: Row
+    rejected: Row
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the source lines."""
+        return self.chosen.lines
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the tokens of both rows."""
+        return [*self.chosen.ids, *self.rejected.ids]
+
+    @property
+    def labels(self) -> list[int]:
+        """Return the labels of both rows."""
+        return [*self.chosen.labels, *self.rejected.labels]
 
 
 RENDERERS: dict[int, Bounded] = {}
@@ -95,6 +120,51 @@ def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row
         yield Row([where], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
 
 
+def alike(one: Any, other: Any) -> int:
+    """Return how many first characters or tokens of two texts are the same."""
+    pairs = enumerate(zip(one, other))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def encode_pair(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Pair]:
+    """Check a preference pair of the file and yield it as tokens, cut off after max_length."""
+    sample = sample_of(row) if isinstance(row, dict) else sample_of({})
+    if sample.form != "preference":
+        stop(f"{where}: not a pair of answers: {json.dumps(row)[:80]}", PAIR_FORMS)
+    for kind, detail in faults_of(sample, lenient=True):
+        stop(f"{where}: {kind}: {detail}: {json.dumps(row)[:80]}", PAIR_FORMS)
+    both, remedy = (sample.turns, sample.rejected), "set template to a Jinja file"
+    tokenize = functools.partial(tokenizer, add_special_tokens=False)
+    end: list[int] = []
+    if sample.shared and config.template != "none" and tokenizer.chat_template:
+        render = renderer(tokenizer, config)
+        with or_stop(f"{where}: the model's chat template rejects this conversation", remedy):
+            try:
+                with render:
+                    talks = [[{"role": r, "content": text} for r, text in side] for side in both]
+                    prompt = render(talks[0][: sample.shared], add_generation_prompt=True)
+                    texts = [render(talk) for talk in talks]
+            except TemplateLimitError as error:
+                stop(f"{where}: {error}", remedy)
+    elif sample.shared < 2 and max(map(len, both)) == sample.shared + 1:
+        texts = ["".join(text for _, text in side) for side in both]
+        prompt = sample.turns[0][1] if sample.shared else texts[0][: alike(*texts)]
+        tokenize, end = tokenizer, [tokenizer.eos_token_id][: tokenizer.eos_token_id is not None]
+    else:
+        stop(f"{where} is a conversation, but the model has no chat template", remedy)
+    asked, *answered = (tokenize(text)["input_ids"] for text in (prompt, *texts))
+    if end:  # some tokenizers add the end token, which the prompt must not have
+        asked, *answered = (x[:-1] if x[-1:] == end else x for x in (asked, *answered))
+    # the answers begin where their tokens differ from the prompt's, which may be before its end
+    begin = min(alike(asked, ids) for ids in answered)
+    rows = []
+    for ids in answered:
+        whole = [*ids, *end][: config.max_length]
+        labels = [-100] * max(1, begin) + whole[max(1, begin) :]
+        rows.append(Row([where], whole, labels[: len(whole)], range(len(whole))))
+    yield Pair(*rows)
+
+
 def rows_in(path: str, config: Config) -> Iterator[tuple[str, Any]]:
     """Yield each row and its place in the user's own file. Raises OSError, ValueError."""
     columns = parse_columns(config.columns)
@@ -114,9 +184,13 @@ def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[lis
     rows: list[Row] = []
     for where, row in source_rows:
         with or_stop(f"{where}: the model's tokenizer fails on this text", "remove the line"):
-            rows += encode(row, where, tokenizer, config)
-    full = sum(len(row.ids) == config.max_length for row in rows)
-    dull = len(rows) - len(rows := [row for row in rows if learned([row])])
+            rows += (encode if config.objective == "sft" else encode_pair)(
+                row, where, tokenizer, config
+            )
+    full = sum(any(len(one.ids) == config.max_length for one in parts_of(row)) for row in rows)
+    dull = len(rows) - len(
+        rows := [row for row in rows if all(learned([x]) for x in parts_of(row))]
+    )
     if full:
         cut = f"{path}: {full} samples reach max_length and may be cut off"
         say(f"{cut}; {dull} are skipped because nothing is left to learn")
@@ -138,6 +212,11 @@ def pack(samples: list[Row], length: int) -> list[Row]:
             rows, (room - len(sample.ids), n, Row(*([*a, *b] for a, b in zip(row, sample))))
         )
     return [row for _, _, row in rows]
+
+
+def parts_of(row: Row | Pair) -> tuple[Row, ...]:
+    """Return the row itself, or the two rows of a pair."""
+    return tuple(row) if isinstance(row, Pair) else (row,)
 
 
 @functools.lru_cache(maxsize=4)

@@ -26,7 +26,7 @@ from typing import Any, Iterator, NoReturn
 DIGESTS, STATE = "digests.json", "trainer_state"
 CONTENT = "the content of data"
 FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device samples"  # what can change when a run is resumed
+FREE += " peak_tflops device samples checkpointing"  # what can change when a run is resumed
 USAGE = """\
 python train.py config.toml [--key=value ...] [--dry-run | --merge]
 torchrun --nproc-per-node 2 train.py config.toml
@@ -61,6 +61,8 @@ def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
     if code == 1 or RANK == 0:
         who = "doctor" if Path(sys.argv[0]).stem in ("chat", "export") else "train"
         tell(f"{who}: {' '.join(what.splitlines())}\n  {remedy}", "err")
+        if code == 1:
+            SCREEN.get("resume", str)()
     raise SystemExit(code)
 
 
@@ -84,6 +86,10 @@ class Config:
     eval_share: float = 0.0  # share of data that is held out
     out: str = "out"  # folder for checkpoints, log.jsonl and the result
     method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
+    objective: str = (
+        "sft"  # sft, or dpo or orpo: prefer the chosen answer of each pair to the rejected one
+    )
+    beta: float = 0.1  # dpo: how close the model stays to its base; orpo: weight of the preference
     rank: int = 16  # rank of the adapters
     alpha: int = 32  # adapters are scaled by alpha / rank
     dropout: float = 0.0  # dropout on the input of adapters
@@ -113,9 +119,13 @@ class Config:
     seed: int = 0  # for new adapters, the order of rows and dropout
     samples: int = 2  # questions answered before and after training, to compare; 0: none
     log_every: int = 1  # steps
-    eval_every: int = 0  # steps; 0: only before and after training
-    save_every: int = 100  # steps
-    keep: int = 2  # number of checkpoints to keep
+    eval_every: int = (
+        0  # steps; 0: up to ten times in the run, as long as that takes a tenth of the time
+    )
+    best: bool = True  # with held-out rows: the result is the step with the best evaluation, not the last one
+    patience: int = 0  # end after this many evaluations without a better one; 0: never
+    save_every: int = 0  # steps; 0: by time, every five minutes or tenth of the run
+    keep: int = 2  # number of checkpoints to keep, in addition to the best one
     resume: bool = False  # continue from the last checkpoint in out, if there is one
     tensorboard: bool = False  # write the log for TensorBoard too
     peak_tflops: float = 0.0  # peak of the device, for mfu; 0: measure it with a matrix product
@@ -123,6 +133,7 @@ class Config:
 
 CHOICES = {
     "method": "lora qlora full",
+    "objective": "sft dpo orpo",
     "answers": "all last",
     "schedule": "cosine linear constant",
     "optimizer": "adamw adamw8bit",
@@ -130,7 +141,7 @@ CHOICES = {
     "attention": "auto sdpa eager flash_attention_2",
     "device": "auto cuda xpu mps cpu",
 }
-COUNTS = "rank alpha max_length batch micro_batch log_every save_every keep"  # 1 or more
+COUNTS = "rank alpha max_length batch micro_batch log_every keep"  # 1 or more
 DEEPEST = 10_000  # layers
 SIZES = "rank batch micro_batch max_length"  # less than LARGEST: memory grows with them
 LARGEST = 1 << 24
@@ -177,10 +188,37 @@ def read_config(arguments: list[str]) -> Config:
         if not is_right:
             stop(f"{where}: {key} is {got!r}", f"it must be {wants}")
         setattr(config, key, kind(got))
+    check_together(config)
+    return config
+
+
+def check_together(config: Config) -> None:
+    """Exit if keys contradict each other, or one needs another."""
+    if config.objective != "sft" and config.packing:
+        stop("packing is not possible with pairs", "set packing = false")
+    if config.objective == "dpo" and config.method == "full":
+        remedy = "set method = lora or qlora, or objective = orpo, which needs no reference"
+        stop("dpo needs an adapter: the model without it is the reference", remedy)
+    if config.patience and not (config.eval_data or config.eval_share):
+        stop("patience needs held-out rows", "set eval_data or eval_share")
     if not config.model or not config.data or (config.eval_data and config.eval_share):
         wrong = "the configuration needs model, data, and at most one of eval_data and eval_share"
         stop(wrong, "set model and data, in config.toml or as --model=... and --data=...")
-    return config
+
+
+def resume_command(config: Config) -> str:
+    """Return the command that continues the run from its last checkpoint, or "" if there is no checkpoint.
+
+    doctor prints a command of its own; this one is for the trainer that `doctor train --eject` writes.
+    """
+    if Path(__file__).name == "train_input.py" or not checkpoints(config):
+        return ""
+    local = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    if str(WORLD) != local:  # the options that join the nodes are not known here
+        return "start the same command on all nodes again, with --resume=true"
+    start = "python" if WORLD == 1 else f"torchrun --nproc-per-node {local}"
+    words = [word for word in sys.argv if not word.startswith("--resume=")]
+    return f"{start} {shlex.join(words)} --resume=true"
 
 
 def regular(path: Any, max_bytes: float = math.inf) -> Path:
@@ -192,6 +230,11 @@ def regular(path: Any, max_bytes: float = math.inf) -> Path:
     if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
         raise ValueError("it is not a regular file, or it is too large")
     return Path(path)
+
+
+def step_folder(config: Config, step: int) -> Path:
+    """Return the folder of the checkpoint of a step."""
+    return Path(config.out, f"step-{step:07}")
 
 
 def checkpoints(config: Config) -> list[Path]:
@@ -252,8 +295,9 @@ def check_files(config: Config, files: list[Any], model: Path) -> None:
 
 def check_same(old_config: dict[str, Any], new_config: dict[str, Any]) -> None:
     """Exit if the configuration of a resumed run differs from the checkpoint's in a key that must stay."""
+    added = asdict(Config())  # what an older trainer did before it had the key
     for key, value in new_config.items():
-        if key not in FREE.split() and (old := old_config.get(key)) != value:
+        if key not in FREE.split() and (old := old_config.get(key, added.get(key))) != value:
             stop(f"{key} was {old!r} before, now {value!r}", "set it back, or out to a new folder")
 
 
@@ -271,10 +315,13 @@ def check_resumed(config: Config, *, data: bool) -> None:
         check_same(old_config, new_config)
 
 
-def losses(log: list[dict[str, Any]]) -> str:
-    """Return a sentence with the first and last loss of held-out rows, or else of the training steps."""
+def losses(log: list[dict[str, Any]], result: int = 0) -> str:
+    """Return a sentence with the first and last loss of held-out rows, or else of the training steps.
+
+    `result`: the step whose weights are the result; 0: the last one.
+    """
     for key, rows in (("eval_loss", "held-out rows"), ("loss", "the training steps")):
-        values = [row[key] for row in log if key in row]
+        values = [row[key] for row in log if key in row and row["step"] <= (result or math.inf)]
         if len(values) > 1 or (values and key == "loss"):
             return f"the loss of {rows} went from {values[0]:.4g} to {values[-1]:.4g}"
     return "no loss was logged"

@@ -31,6 +31,16 @@ LAYOUTS = (
     ("text", ("text",)), ("text", ("content",)),
 )  # fmt: skip
 """Each form and the columns that a row of it has; the first form whose columns are all present applies."""
+PROMPTS = (
+    "prompt",
+    "question",
+    "conversations",
+    "conversation",
+    "messages",
+    "instruction",
+    "input",
+)
+"""Columns that can hold the prompt of a preference pair; the first one that a row has applies."""
 NAMES = frozenset({"system", "context"}.union(*(columns for _, columns in LAYOUTS)))
 """All columns that are read."""
 SOURCE = "__source__"
@@ -53,6 +63,10 @@ class Sample(NamedTuple):
     form: str
     turns: List[Turn]
     faults: List[Fault]
+    rejected: List[Turn] = []
+    """The turns of a preference pair that end with the rejected answer."""
+    shared: int = 0
+    """Turns that are the prompt of both answers; 0 if two plain texts contain it."""
 
 
 class RewrittenError(ValueError):
@@ -153,7 +167,8 @@ def layout(keys: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
     names = frozenset(keys)
     for form, columns in LAYOUTS:
         if names.issuperset(columns):
-            return form, (*columns, "input", "context") if form == "instruction" else columns
+            more = {"instruction": ("input", "context"), "preference": (*PROMPTS, "system")}
+            return form, (*columns, *more.get(form, ()))
     return "unknown", ()
 
 
@@ -165,7 +180,7 @@ def sample_of(row: Dict[str, Any]) -> Sample:
     if form == "unknown":
         faults.append(("unknown-form", ", ".join(sorted(row))[:120] or "no column"))
     elif form == "preference":
-        turns = _preference(row, faults)
+        return _preference(row, faults)
     elif form == "text":
         turns = [("text", _text(row[columns[0]], columns[0], faults))]
     elif form in ("messages", "conversations"):
@@ -180,26 +195,45 @@ def sample_of(row: Dict[str, Any]) -> Sample:
         turns = _side(row, columns[0], "user", faults)
         turns += _side(row, columns[1], "assistant", faults)
     system = row.get("system")
-    if form not in ("unknown", "text", "preference") and isinstance(system, str) and system:
+    if form not in ("unknown", "text") and isinstance(system, str) and system:
         turns.insert(0, ("system", system))
     return Sample(form, turns, faults)
 
 
-def _preference(row: Dict[str, Any], faults: List[Fault]) -> List[Turn]:
-    prompt = next((n for n in ("prompt", "question", "instruction", "input") if n in row), "")
-    prompt_turns = _side(row, prompt, "user", faults) if prompt else []
+def _preference(row: Dict[str, Any], faults: List[Fault]) -> Sample:
+    prompt = next((name for name in PROMPTS if row.get(name) not in (None, "")), "")
+    before = _side(row, prompt, "user", faults) if prompt else []
+    if prompt == "instruction" and isinstance(row.get("input"), str) and row["input"]:
+        before = [("user", f"{before[0][1]}\n{row['input']}"), *before[1:]]
+    system = row.get("system")
+    if isinstance(system, str) and system and not (before and before[0][0] == "system"):
+        before.insert(0, ("system", system))
     chosen, rejected = (_side(row, n, "assistant", faults) for n in ("chosen", "rejected"))
     if chosen == rejected:
         faults.append(("same-pair", ""))
     if rejected and not rejected[-1][1].strip():
         faults.append(("empty-turn", "rejected"))
     # UltraFeedback and similar data sets repeat the prompt as the first turn of both answers
-    return chosen if chosen and chosen[0][0] in ("user", "system") else [*prompt_turns, *chosen]
+    is_whole = [bool(side) and side[0][0] in ("user", "system") for side in (chosen, rejected)]
+    first, second = (
+        side if whole else [*before, *side] for side, whole in zip((chosen, rejected), is_whole)
+    )
+    shared = len(before)
+    if any(is_whole) or not shared:
+        same = (a == b for a, b in zip(first[:-1], second[:-1]))
+        shared = next(
+            (i for i, is_same in enumerate(same) if not is_same), min(len(first), len(second)) - 1
+        )
+    return Sample("preference", first, faults, second, max(0, shared))
 
 
 def _side(row: Dict[str, Any], column: str, role: str, faults: List[Fault]) -> List[Turn]:
     """Return one side of a pair: a text, or a list of messages as TRL writes it."""
     value = row[column]
+    if isinstance(value, dict) and {"role", "from"} & {
+        *value
+    }:  # LLaMA-Factory: {"from": "gpt", "value": ".."}
+        value = [value]
     many = isinstance(value, list)
     return _talk(value, column, faults) if many else [(role, _text(value, column, faults))]
 

@@ -59,6 +59,7 @@ def failed(*error: Any) -> None:
     text = "".join(traceback.format_exception(*error))
     tell(text.rstrip(), "err")
     print(text, file=sys.stderr, flush=True)
+    SCREEN.get("resume", str)()
 
 
 def endings() -> list[int]:
@@ -199,6 +200,15 @@ class Live:
     def left(self, steps: int) -> str:
         """Return how long that many steps take, as text."""
         return span(self.seconds_left(steps)) if steps and self.took else ""
+
+    def forecast(self, steps: int, least: float, device: str) -> None:
+        """Print before the first step how long the steps take, unless that is short.
+
+        `least`: seconds at the speed of a matrix product, of which trainings usually reach a third.
+        """
+        if least * 3 > LONG:
+            about = f"at least {span(least)}, usually about {span(3 * least)}"
+            say(f"{steps} steps take {about} at the speed of {device}; two steps will show more")
 
     def expect(self, steps: int, device: str) -> None:
         """Print once how long the remaining steps take, as soon as their speed is known, unless it is short."""

@@ -138,6 +138,7 @@ def facts(run: Any) -> dict[str, Any]:
         "steps": run.step, "tokens": run.tokens, **rows, "device": f"{WORLD} x {device}",
         "processes": WORLD, "row_tokens": sum(len(row.ids) for row in run.rows),
         "memory_gib": run.memory(), "seconds": run.seconds, "resumed_from": run.resumed,
+        "result_step": run.result, "result_why": run.why,
         "versions": versions, "config": asdict(config),
     }  # fmt: skip
 
@@ -155,6 +156,7 @@ def card(run: Any) -> str:
     data = ", ".join(f"`{name}`" for name in files[:9])
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
     final, place = f"{out}/final", shlex.quote(out)
+    how = config.method if config.objective == "sft" else f"{config.method} and {config.objective}"
     library, what = "transformers", f"All weights of `{config.model}`"
     stays, alone, serve = "", "", vllm(final)
     if config.method != "full":
@@ -171,13 +173,14 @@ def card(run: Any) -> str:
     answers_text = (
         answers_text and f"\nAnswers before and after training on {rows}:\n{answers_text}\n"
     )
+    why = f".\n{quoted(run.why)}" if run.why else ""
     versions = ", ".join(f"{name} {version}" for name, version in run_facts["versions"].items())
     return f"""---
 base_model: {config.model}
 library_name: {library}
 ---
-{what}, trained with {config.method} for {run.step} steps on {run_facts["rows"]} rows of {data}
-({run.tokens:,} tokens): {losses(run.history)}
+{what}, trained with {how} for {run.step} steps on {run_facts["rows"]} rows of {data}
+({run.tokens:,} tokens): {losses(run.history, run.result)}{why}
 
 ![loss](loss.svg)
 {answers_text}

@@ -31,6 +31,7 @@ from train_data import Row, ask, learned, pack, read_data, rows_of, summary_text
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
     RANK,
+    SCREEN,
     WORLD,
     Config,
     check_digests,
@@ -38,10 +39,28 @@ from train_input import (  # type: ignore[import-not-found]
     checkpoints,
     losses,
     or_stop,
+    resume_command,
     say,
+    step_folder,
     stop,
     whole_file,
     whole_folder,
+)
+from train_keep import (  # type: ignore[import-not-found]
+    SaveClock,
+    best_of,
+    choose_result,
+    copy_weights,
+    eval_interval,
+    is_enough,
+    restore_weights,
+)
+from train_pairs import (  # type: ignore[import-not-found]
+    REWARDS,
+    hidden_and_head,
+    pair_counts,
+    pair_loss,
+    prepare,
 )
 from train_plot import loss_curve  # type: ignore[import-not-found]
 from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
@@ -134,13 +153,8 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
     if not chunk:
         logits = model(**inputs).logits[:, :-1][keep].float()
         return F.cross_entropy(logits, target, reduction="sum")
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = getattr(base, base.base_model_prefix)(**inputs)[0][:, :-1][keep]
-    kind, head = hidden.device.type, base.get_output_embeddings().weight
-    if torch.is_autocast_enabled(kind):
-        hidden = hidden.to(torch.get_autocast_dtype(kind))
-    cap = getattr(base.config, "final_logit_softcapping", None)
-    with torch.autocast(kind, enabled=False):
+    hidden, head, cap = hidden_and_head(model, inputs, keep)
+    with torch.autocast(hidden.device.type, enabled=False):
         return ChunkedLoss.apply(hidden, head, target, cap, chunk)
 
 
@@ -279,6 +293,12 @@ class Run:
         self.history: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
         self.seconds = 0.0
+        self.result, self.why = 0, ""  # the step whose weights are the result, and why
+        self.is_learning = False  # gradients are wanted, so the model is in training mode
+        self.saved_step, self.is_whole = (
+            0,
+            True,
+        )  # is_whole: not in the middle of the optimizer's step
         self.tokenizer, model_config = load_tokenizer(config)
         size = model_config.get_text_config().vocab_size
         rows, self.sha = read_data(config.data, self.tokenizer, size, config)
@@ -318,6 +338,9 @@ class Run:
         if WORLD > 1 and config.shard:
             spread_layers(self.model, config)
         self.check_model()
+        self.rewards = torch.zeros(len(REWARDS), dtype=torch.float64, device=self.device)
+        if config.objective != "sft":
+            prepare(self)
 
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: dict[Any, list[Any]] = {}  # matrices decay; whole and sharded weights don't mix
@@ -332,6 +355,8 @@ class Run:
         self.scaler = torch.amp.GradScaler(kind, enabled=config.precision == "fp16")
         if state:
             self.load(state)
+        self.saved_step = self.step
+        self.random = [module.get_rng_state() for module in self.dice]  # after the last step
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore the state of a checkpoint."""
@@ -373,9 +398,10 @@ class Run:
 
     def summed(self, number: float) -> float:
         """Return the sum of a number over all processes."""
+        if WORLD == 1:
+            return float(number)
         tensor = torch.tensor(number, dtype=torch.float64, device=self.device)
-        if WORLD > 1:
-            dist.all_reduce(tensor)
+        dist.all_reduce(tensor)
         return float(tensor)
 
     def guard(self, what: str, value: float, rows: list[Row]) -> None:
@@ -383,18 +409,34 @@ class Run:
         if not math.isfinite(value):
             lines = ", ".join(sorted({line for row in rows for line in row.lines}))
             where = f"the {what} is {value} on {lines}"
+            if WORLD == 1:  # with several processes, the others don't know of it
+                self.rescue()
             last = [Path("none"), *checkpoints(self.config)][-1]
             remedy = "look at these lines, or lower learning_rate; with fp16, try precision = bf16"
             stop(f"step {self.step + 1}: {where}; last checkpoint: {last}", remedy, 1)
 
-    def backward(self, rows: list[Row], count: int) -> float | None:
+    def count(self, rows: list[Any]) -> Any:
+        """Return what the loss of these rows is a mean over: tokens to learn, or pairs and their tokens."""
+        return learned(rows) if self.config.objective == "sft" else pair_counts(rows)
+
+    def loss_share(self, part: list[Any], count: Any) -> Any:
+        """Return what some rows add to the mean loss over `count`."""
+        if self.config.objective == "sft":
+            batch = collate(part, self.device, self.config.packing)
+            return loss_of(self.model, batch, self.chunk) / count
+        rows = [pair.chosen for pair in part] + [pair.rejected for pair in part]
+        ids, labels, _ = collate(rows, self.device, packing=False)
+        lengths = torch.tensor([len(row.ids) for row in rows], device=self.device)
+        return pair_loss(self, ids, labels, lengths, count)
+
+    def backward(self, rows: list[Any], count: Any) -> float | None:
         """Add up gradients over micro-batches; return the loss, or None if memory runs out."""
+        self.rewards.zero_()
         losses, parts = [], [rows[i : i + self.micro] for i in range(0, len(rows), self.micro)]
         try:
             for part in parts:
                 with self.cast():
-                    batch = collate(part, self.device, self.config.packing)
-                    loss = loss_of(self.model, batch, self.chunk) / count
+                    loss = self.loss_share(part, count)
                 self.scaler.scale(loss).backward()
                 loss = loss.detach()  # frees its graph, with the embedded tokens and gradients
                 losses.append(loss)
@@ -408,9 +450,11 @@ class Run:
 
     def update(self, rows: list[Row]) -> dict[str, Any]:
         """Take one step on the rows of all processes; return the row for the log."""
-        config, count = self.config, learned(rows)
+        config, count, self.is_learning = self.config, self.count(rows), True
         while self.summed((loss := self.backward(rows[RANK::WORLD], count)) is None):
             if self.micro == 1:
+                self.optimizer.zero_grad()  # frees memory to save with
+                self.rescue()
                 remedy = "set checkpointing = true, a smaller max_length, or method = 'qlora'"
                 stop(f"step {self.step + 1}: out of memory with micro_batch 1", remedy, 1)
             self.micro = (self.micro + 1) // 2
@@ -434,23 +478,35 @@ class Run:
             grad.mul_(config.clip / norm)
         for group in self.optimizer.param_groups:
             group["lr"] = lr = rate(self.step, self.total, config)
+        self.is_whole = False
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
         self.step, self.tokens = self.step + 1, self.tokens + sum(len(row.ids) for row in rows)
-        return {"step": self.step, "loss": self.summed(loss or 0), "lr": lr, "grad_norm": norm}
+        self.is_whole, self.random = True, [module.get_rng_state() for module in self.dice]
+        row = {"step": self.step, "loss": self.summed(loss or 0), "lr": lr, "grad_norm": norm}
+        return {**row, **self.mean_rewards()}
+
+    def mean_rewards(self) -> dict[str, float]:
+        """Return the rewards since the last call, means over all pairs; {} if there are no pairs."""
+        if self.config.objective == "sft":
+            return {}
+        values = [self.summed(value) for value in self.rewards.tolist()]
+        self.rewards.zero_()
+        return dict(zip(REWARDS, values))
 
     def evaluate(self) -> float:
         """Return the mean loss of held-out tokens."""
         self.rest()
-        loss, size = 0.0, self.micro * WORLD
+        self.is_learning = False
+        loss, size, count = 0.0, self.micro * WORLD, self.count(self.held)
         for i in range(0, len(self.held), size):
             mine = self.held[i : i + size][RANK::WORLD]  # with shards, every process must take part
-            batch = collate(mine or self.held[:1], self.device, packing=False)
             with torch.no_grad(), self.cast():
-                loss += float(loss_of(self.model, batch, self.chunk)) * bool(mine)
+                loss += float(self.loss_share(mine or self.held[:1], count)) * bool(mine)
         self.model.train()
-        return float(self.summed(loss) / learned(self.held))
+        self.rewards.zero_()
+        return self.summed(loss)
 
     def memory(self) -> float:
         """Return the peak memory in GiB: the GPU's, or on a CPU the process's."""
@@ -480,7 +536,8 @@ class Run:
 
         A failure is printed, and leaves earlier checkpoints as they are.
         """
-        config, own, weights = self.config, [module.get_rng_state() for module in self.dice], {}
+        config, own, weights = self.config, self.random, {}
+        is_copy = name == "final" and self.result != self.step
         state = {key: getattr(self, key) for key in self.kept}
         parts: dict[str, Any] = {}
         if self.optimizer.state:  # for an unused optimizer torch would create a state with step 1
@@ -489,14 +546,17 @@ class Run:
         state["config"] = {**asdict(config), CONTENT: self.sha}
         if WORLD > 1:
             dist.all_gather_object(state["random"], own)
-        if config.shard and config.method == "full":
+        if config.shard and config.method == "full" and not is_copy:
             weights["state_dict"] = whole.get_model_state_dict(self.model, options=FULL)
         if RANK:
             return True
         try:
             with whole_folder(config.out, name) as folder:
-                self.model.save_pretrained(folder, **weights)
-                self.tokenizer.save_pretrained(folder)
+                if is_copy:
+                    copy_weights(step_folder(config, self.result), folder)
+                else:
+                    self.model.save_pretrained(folder, **weights)
+                    self.tokenizer.save_pretrained(folder)
                 if name == "final":
                     (folder / "loss.svg").write_text(loss_curve(self.history), encoding="utf-8")
                     (folder / "README.md").write_text(card(self), encoding="utf-8")
@@ -507,26 +567,50 @@ class Run:
             remedy = f"free some space on the disk; last checkpoint: {last}"
             say(f"{name} could not be saved: {error!r:.300}\n  {remedy}")
             return False
+        best = best_of(self.history) if config.best else None
         for old in checkpoints(config)[: -config.keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            if not best or old != step_folder(config, best.step):
+                shutil.rmtree(old, ignore_errors=True)
         return True
 
+    def save_step(self) -> bool:
+        """Save a checkpoint of the last step; return whether that worked."""
+        self.saved_step = self.step
+        return self.save(step_folder(self.config, self.step).name)
+
+    def rescue(self) -> None:
+        """Save the last complete step before an error ends the run, unless it was saved already."""
+        if self.is_whole and self.step > self.saved_step and self.save_step() and RANK == 0:
+            say(f"saved step {self.step} in {step_folder(self.config, self.step)}")
+
     def go(self) -> int:
-        """Train to the end; return the exit code."""
+        """Train to the end; return the exit code. An error leaves a checkpoint of the last complete step."""
+        try:
+            return self.train_steps()
+        except Exception:
+            if WORLD == 1:  # saving needs all processes, and the others are still training
+                LIVE.keep()
+                self.rescue()
+            raise
+
+    def train_steps(self) -> int:
+        """Train to the end, or until a signal; return the exit code."""
         config, saved = self.config, True
         signals: list[int] = []
         LIVE.wait()
         LIVE.hear(signals)
         layers = [m for m in self.model.modules() if isinstance(m, torch.nn.Linear)]
         work = sum(m.in_features * m.out_features for m in layers)  # per token, for mfu
-        work *= 6 if config.method == "full" else 4  # frozen weights have no gradient
+        # frozen weights have no gradient, and dpo computes the reference too
+        work *= 6 if config.method == "full" or config.objective == "dpo" else 4
         square = torch.ones([512 if self.device.type == "cpu" else 4096] * 2, device=self.device)
         with self.cast():
             took = timeit.repeat(lambda: float((square @ square)[0, 0]), number=1, repeat=4)
         peak = config.peak_tflops * 1e12 or 2 * len(square) ** 3 / min(took)
         count = sum(p.numel() for p in self.trained)
         rows = f"{count:,} trained weights, {len(self.rows)} rows"
-        say(f"{config.method} on {config.model}: {rows}")
+        how = config.method if config.objective == "sft" else f"{config.objective}, {config.method}"
+        say(f"{how} on {config.model}: {rows}")
         say(f"{self.total} steps in {config.precision} on {WORLD} x {self.device}")
         if self.resumed:
             say(f"resumed after step {self.step}, from {self.resumed}")
@@ -538,24 +622,33 @@ class Run:
             Path(config.out, "log.jsonl").write_text("".join(lines), encoding="utf-8")
         if self.held and not self.step:
             self.log({"step": 0, "eval_loss": self.evaluate()})
-        tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
-        least = tokens / len(self.rows) * work / WORLD / peak  # seconds at the device's peak speed
+        tokens_per_step = config.batch * sum(len(row.ids) for row in self.rows) // len(self.rows)
+        steps_left = self.total - self.step
+        # seconds at the device's peak speed
+        least = steps_left * tokens_per_step * work / WORLD / peak
+        device = f"this {'CPU' if self.device.type == 'cpu' else 'GPU'}"
+        LIVE.forecast(steps_left, least, device)
         ask(self, "before", least)
         spent, logged_tokens, start, first = 0.0, self.tokens, time.monotonic(), self.step
         LIVE.began = start
-        while self.step < self.total:
+        held = sum(len(row.ids) for row in self.held)
+        eval_every = eval_interval(config, self.total, tokens_per_step * self.total, held)
+        clock = SaveClock(config.save_every)
+        while self.step < self.total and not is_enough(config, self.history):
             if self.summed(len(signals)):
                 if self.step > first:  # else there is nothing new to save
-                    saved = self.save(f"step-{self.step:07}")
+                    saved = self.save_step()
                 LIVE.keep()
                 what = f"after step {self.step}" if self.step else "before the first step"
                 say(f"stopped {what}; continue with resume = true")
+                SCREEN.get("resume", str)()
                 return 1 if not saved else 130 if signal.SIGINT in signals else 0
             began = time.perf_counter()
             row = self.update(rows_of(self.step, self.rows, config))
             spent, is_last = spent + time.perf_counter() - began, self.step == self.total
-            if self.held and (is_last or self.step % (config.eval_every or self.total) == 0):
+            if self.held and (is_last or self.step % eval_every == 0):
                 row["eval_loss"] = self.evaluate()
+                is_last = is_last or is_enough(config, [*self.history, row])
             is_due = self.step % config.log_every == 0 or self.step == 1
             if "eval_loss" in row or is_due or is_last:
                 speed, spent, logged_tokens = (
@@ -566,20 +659,33 @@ class Run:
                 row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
                 self.log({**row, "memory_gib": self.memory()})
             LIVE.step(row, self.history, self.total)
-            LIVE.expect(
-                self.total - self.step, f"this {'CPU' if self.device.type == 'cpu' else 'GPU'}"
-            )
-            if self.step % config.save_every == 0 or is_last:
-                saved = self.save(f"step-{self.step:07}")
+            LIVE.expect(self.total - self.step, device)
+            best = best_of(self.history) if config.best and "eval_loss" in row else None
+            is_best = best is not None and best.step == self.step
+            left = LIVE.seconds_left(self.total - self.step)
+            # the first process decides for all of them: their clocks differ
+            if is_last or is_best or self.summed(RANK == 0 and clock.is_due(self.step, left)):
+                began = time.monotonic()
+                saved = self.save_step()
+                clock.note_saved(began)
         LIVE.keep()
-        self.seconds = time.monotonic() - start
+        return self.finish(least, time.monotonic() - start) or int(not saved)
+
+    def finish(self, least: float, seconds: float) -> int:
+        """Save the result of a run that took `seconds`, and say what was learned; return the exit code."""
+        config = self.config
+        self.result, self.why = choose_result(config, self.history, self.step)
+        if self.result != self.step and config.samples and not config.shard and RANK == 0:
+            restore_weights(self.model, step_folder(config, self.result))
+        self.seconds = seconds
         ask(self, "after", least)
-        if not self.save("final") or not saved:
+        if not self.save("final"):
             return 1
         if RANK == 0:
             whole_file(Path(config.out, "run.json"), json.dumps(facts(self), indent=1) + "\n")
         again = f", resumed from step {int(self.resumed[-7:])}" if self.resumed else ""
-        learned_what = f"Trained for {self.step} steps{again}: {losses(self.history)}"
+        learned_what = f"Trained for {self.step} steps{again}: {losses(self.history, self.result)}"
+        learned_what += f". {self.why}" if self.why else ""
         say(summary_text(learned_what, self.samples, LIVE.size().columns - 1))
         return 0
 
@@ -619,6 +725,8 @@ def main(arguments: list[str]) -> int:
     until_it_trains(config, "the model was merged" if is_merge else "the first step")
     if is_merge:
         return merge(config)
+    if config.out:
+        SCREEN["resume"] = lambda: say(resume_command(config)) if resume_command(config) else None
     LIVE.wait(f"loading {config.model}", config.out)
     run = Run(config)
     LIVE.wait()

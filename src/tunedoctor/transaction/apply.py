@@ -50,19 +50,19 @@ class Attempt(NamedTuple):
 def apply(
     plan: Plan,
     target: str | None,
-    before: Snapshot,
-    ways: ApplyOptions,
+    snapshot: Snapshot,
+    options: ApplyOptions,
     watch: Watch = lambda *_: None,
 ) -> Outcome:
     """Carry out a plan as `attempt` does; return only the outcome."""
-    return attempt(plan, target, before, ways, watch).outcome
+    return attempt(plan, target, snapshot, options, watch).outcome
 
 
 def attempt(
     plan: Plan,
     target: str | None,
-    before: Snapshot,
-    ways: ApplyOptions,
+    snapshot: Snapshot,
+    options: ApplyOptions,
     watch: Watch = lambda *_: None,
 ) -> Attempt:
     """Carry out `plan` on the environment that `target` names (as --target does); the outcome says what went wrong.
@@ -77,27 +77,34 @@ def attempt(
     clock, facts = Clock(watch), dict[str, Any]()
     task: Task | None = None
     try:
-        python, fresh = before.get(Interpreter), plan.new
-        ground = ground_for(fresh) if fresh else ground_of(python, consent=ways.consent)
+        python, fresh = snapshot.get(Interpreter), plan.new
+        environment = ground_for(fresh) if fresh else ground_of(python, consent=options.consent)
         if plan.rebuild:
-            ground = to_rebuild(ground)
-        facts |= {"strategy": ground.strategy, "target": str(ground.prefix)}
-        before = no_target(before) if fresh else before
-        tool, entry = choose_tool(ways.installer, ground, ways.sources), make_entry(ground.live)
-        task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock, {})
+            environment = to_rebuild(environment)
+        facts |= {"strategy": environment.strategy, "target": str(environment.prefix)}
+        snapshot = no_target(snapshot) if fresh else snapshot
+        tool, entry = (
+            choose_tool(options.installer, environment, options.sources),
+            make_entry(environment.live),
+        )
+        task = Task(
+            plan, environment, tool, new(environment.live, entry), snapshot, options, clock, {}
+        )
         clock.begin("lock")
         with locked(entry):
             clock.begin("recover")
-            facts["recovered"] = why = recover(ground.live)
+            facts["recovered"] = why = recover(environment.live)
             # the plan was made for the environment before it was recovered
             FailureError.when(why and not fresh, why, refused=True)
-            facts["users"] = users(ground.prefix)
+            facts["users"] = users(environment.prefix)
             outcome = _carried_out(task)
             clock.begin("prune")
             with suppress(OSError):  # the fix is done; the next one prunes the rest
-                prune(ground.live)
+                prune(environment.live)
             clock.end()
-            mine = (state for _, state in kept_states([ground.live]) if state.id == task.journal.id)
+            mine = (
+                state for _, state in kept_states([environment.live]) if state.id == task.journal.id
+            )
             facts["state"] = next(mine, None)
             after = task.seen.get("after")
     except (FailureError, OSError) as error:
@@ -117,27 +124,31 @@ def ways_on(
     plan: Plan, target: str | None, stage: Stage, task: Task | None, number: int | None = None
 ) -> tuple[str, ...]:
     """Return commands that help after a failed fix; never empty. `number`: the errno of an OSError."""
-    there = f" --target {shlex.quote(target)}" if target else ""
-    again = f"doctor fix --new {shlex.quote(plan.new.path)}" if plan.new else f"doctor fix{there}"
+    target_option = f" --target {shlex.quote(target)}" if target else ""
+    again = (
+        f"doctor fix --new {shlex.quote(plan.new.path)}"
+        if plan.new
+        else f"doctor fix{target_option}"
+    )
     place = shlex.quote(str(task.ground.live.parent)) if task else "."
     if number in _FULL:  # states kept by earlier fixes can be removed first
-        return (f"df -h {place}", f"doctor undo --list{there}", again)
+        return (f"df -h {place}", f"doctor undo --list{target_option}", again)
     if number in _BARRED:
         return (f"ls -ld {place}", NEW)
     if number is None and plan.new is None:
         # never the command that just failed
         if stage in ("import", "prove"):
-            return (f"doctor set{there}", NEW)
+            return (f"doctor set{target_option}", NEW)
         if stage in ("make", "change", "verify") and task:
             other = "pip" if task.tool.name == "uv" else "uv"
             return (f"{again} --installer {other}", NEW)
-    return (f"doctor check{there} --deep",) if plan.rebuild else (again,)
+    return (f"doctor check{target_option} --deep",) if plan.rebuild else (again,)
 
 
 def _carried_out(task: Task) -> Outcome:
     """Carry out the plan; if it fails, restore the environment, now or at the doctor's next start."""
-    plan, ground, journal = task.plan, task.ground, task.journal
-    base = ground.live.parent
+    plan, environment, journal = task.plan, task.ground, task.journal
+    base = environment.live.parent
     free = shutil.disk_usage(base).free
     why = f"{base} has {megabytes(free)} free; this needs {megabytes(plan.disk_bytes)}"
     FailureError.when(free < plan.disk_bytes, why, refused=True, number=errno.ENOSPC)
@@ -147,7 +158,7 @@ def _carried_out(task: Task) -> Outcome:
     moved = (f"{p.name} {f'{p.was} -> ' if p.was else ''}{p.version}" for p in plan.pins)
     first = Record(
         step="begin",
-        ground=ground,
+        ground=environment,
         live="" if plan.new else fresh_mark(),
         other=fresh_mark(),
         host=socket.gethostname(),
@@ -163,8 +174,8 @@ def _carried_out(task: Task) -> Outcome:
         last, log = journal.entry / "failed.log", ""  # one such log per environment
         with suppress(OSError):
             log = str(journal.log.replace(last))
-        if said := recover(ground.live):
-            error.add_note(said)  # Ctrl-C returns no outcome that could say so
+        if recovered := recover(environment.live):
+            error.add_note(recovered)  # Ctrl-C returns no outcome that could say so
         if not isinstance(error, (FailureError, OSError)):
             raise
         failed = failure_of(error)
@@ -173,9 +184,9 @@ def _carried_out(task: Task) -> Outcome:
 
 
 def _steps(task: Task) -> Outcome:
-    plan, ground, journal, clock = task.plan, task.ground, task.journal, task.clock
-    beside, new = ground.strategy in ("switch", "new"), plan.new or plan.rebuild
-    work = ground.moved_to(journal.other) if beside else ground
+    plan, environment, journal, clock = task.plan, task.ground, task.journal, task.clock
+    has_second_folder, new = environment.strategy in ("switch", "new"), plan.new or plan.rebuild
+    work = environment.moved_to(journal.other) if has_second_folder else environment
     for folder in (journal.wheels, journal.other):
         mark(folder, journal.record.other, create=True)
     if new:
@@ -183,33 +194,33 @@ def _steps(task: Task) -> Outcome:
         work = make(task, new)
     clock.begin("fetch")
     # the clone does not exist yet: fetch for the interpreter of the original
-    fetched = fetch(task, (work if new else ground).executable)
+    fetched = fetch(task, (work if new else environment).executable)
     wheels = sum(files.wheels for *_, files in fetched)
     clock.words = f"{wheels} wheels"
-    seen, saved = _installed(task), dict[str, bool]()
+    installed, saved = _installed(task), dict[str, bool]()
     if not new:
         clock.begin("save")
-    if ground.strategy in ("switch", "backup") and not new:
-        clock.words = f"{clone(ground.prefix, journal.other)} files"
+    if environment.strategy in ("switch", "backup") and not new:
+        clock.words = f"{clone(environment.prefix, journal.other)} files"
     reached = reach(plan, work, (files for *_, files in fetched))
-    if ground.strategy == "stash":
-        saved = entries(ground, reached)
-        for name in (name for name, there in saved.items() if there):
+    if environment.strategy == "stash":
+        saved = entries(environment, reached)
+        for name in (name for name, existed in saved.items() if existed):
             kept_one = journal.other / name
             kept_one.parent.mkdir(parents=True, exist_ok=True)
-            clone(ground.root / name, kept_one)
+            clone(environment.root / name, kept_one)
         clock.words = f"{sum(saved.values())} entries"
-    stays, told = look_before(task, work)
+    stays, imported = look_before(task, work)
     clock.begin("change")
     journal.step("changing", saved=saved)
     change(task, work, fetched)
     remove_marked(journal.wheels, journal.record.marks)
     clock.begin("verify")
-    hold(one for one in faults(work.site, {p.name for p in plan.pins}) if one not in stays)
-    proved, after = prove(task, work, stays, told)
+    hold(fault for fault in faults(work.site, {p.name for p in plan.pins}) if fault not in stays)
+    proved, after = prove(task, work, stays, imported)
     write_edits(journal, task.ways.edits)
-    if beside:
-        _switch(task, seen)
+    if has_second_folder:
+        _switch(task, installed)
     else:
         journal.step("done")
     settle(journal)
@@ -228,21 +239,21 @@ def _installed(task: Task) -> str:
     return digest(replace(interpreter, path=own)) if interpreter else ""
 
 
-def _switch(task: Task, seen: str) -> None:
-    ground, journal = task.ground, task.journal
+def _switch(task: Task, installed: str) -> None:
+    environment, journal = task.ground, task.journal
     to_disk(journal.other)
-    why = f"{ground.prefix} was changed by another program in the meantime"
-    if _installed(task) != seen:
+    why = f"{environment.prefix} was changed by another program in the meantime"
+    if _installed(task) != installed:
         error = FailureError(why)
         error.final = True
         raise error
-    if ground.strategy == "new" and ground.prefix.is_dir():
-        ground.prefix.rmdir()  # it is empty: checked above
+    if environment.strategy == "new" and environment.prefix.is_dir():
+        environment.prefix.rmdir()  # it is empty: checked above
     task.clock.begin("switch")
     swap(journal, "done")
     task.clock.begin("start")
-    if isinstance(ask(ground.executable), Unknown):
+    if isinstance(ask(environment.executable), Unknown):
         swap(journal, "gone")
         raise FailureError(
-            f"the new environment does not start at its final path: {ground.executable}"
+            f"the new environment does not start at its final path: {environment.executable}"
         )

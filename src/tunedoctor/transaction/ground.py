@@ -58,7 +58,7 @@ class Ground(NamedTuple):
 
     def moved_to(self, root: Path) -> "Ground":
         """Return this ground for another state of the environment, in `prefix`."""
-        site, scripts = (root / one.relative_to(self.prefix) for one in (self.site, self.scripts))
+        site, scripts = (root / path.relative_to(self.prefix) for path in (self.site, self.scripts))
         return self._replace(prefix=root, site=site, scripts=scripts)
 
 
@@ -103,12 +103,12 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     return Ground("stash", prefix, interpreter.executable, site, scripts, user)
 
 
-def to_rebuild(ground: Ground) -> Ground:
+def to_rebuild(environment: Ground) -> Ground:
     """Return the ground of an environment that a new one replaces. Raises FailureError if it can't be swapped."""
-    where = ground.strategy == "stash" or not (ground.prefix / "pyvenv.cfg").is_file()
-    why = f"{ground.prefix} cannot be replaced as a whole: it is not a virtual environment, or cannot be renamed"
+    where = environment.strategy == "stash" or not (environment.prefix / "pyvenv.cfg").is_file()
+    why = f"{environment.prefix} cannot be replaced as a whole: it is not a virtual environment, or cannot be renamed"
     FailureError.when(where, why, NEW, refused=True)
-    return ground._replace(strategy="switch")
+    return environment._replace(strategy="switch")
 
 
 def ground_for(new: NewEnvironment) -> Ground:
@@ -116,20 +116,22 @@ def ground_for(new: NewEnvironment) -> Ground:
     path = Path(new.path)
     whole = path.is_absolute() and ".." not in path.parts and "\0" not in new.path
     base = Path(os.path.realpath(path.parent)) if whole else path
-    why, ways = "", [NEW]
+    why, commands = "", [NEW]
     if not whole:
         why = f"{new.path!r} is not an absolute path"
     elif os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
-        there = (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()
-        other = path if there else path.with_name(f"{path.name}-2")
+        is_environment = (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()
+        other = path if is_environment else path.with_name(f"{path.name}-2")
         why = f"{path} already exists"
-        ways = [f"doctor fix {'--target' if there else '--new'} {shlex.quote(str(other))}"]
+        commands = [
+            f"doctor fix {'--target' if is_environment else '--new'} {shlex.quote(str(other))}"
+        ]
     elif _is_the_systems(base):
         why = f"{path} would be inside a system folder"
     elif not base.is_dir() or not os.access(base, os.W_OK):
         why = f"{base} does not exist or is not writable by this user"
-        ways.insert(0, f"ls -ld {shlex.quote(str(base))}")
-    FailureError.when(why, why, *ways, refused=True)
+        commands.insert(0, f"ls -ld {shlex.quote(str(base))}")
+    FailureError.when(why, why, *commands, refused=True)
     prefix = base / path.name
     python = f"{SCRIPTS}/python{'.exe' if sys.platform == 'win32' else ''}"
     # its Python, and so its site folder, is only known once it is created
@@ -194,23 +196,23 @@ def users(prefix: Path) -> tuple[User, ...]:
     """Return the visible processes that run the environment's interpreter or have its files mapped."""
     import psutil  # noqa: PLC0415  28 ms, and only a plan pays
 
-    found: list[User] = []
+    using: list[User] = []
     root = os.path.normcase(f"{prefix}{os.sep}")
     for process in psutil.process_iter(["name", "exe", "cmdline", "cwd"]):
-        told = process.info
+        info = process.info
         # a venv's interpreter is a link: the process runs the base one, but its command has the venv's path
-        starts = (told["exe"] or "", *(told["cmdline"] or [])[:1])
-        if any(os.path.normcase(one).startswith(root) for one in starts):
+        starts = (info["exe"] or "", *(info["cmdline"] or [])[:1])
+        if any(os.path.normcase(program).startswith(root) for program in starts):
             how = "runs its interpreter"
         elif _has_mapped(process.pid, root):
             how = "has its files loaded"
-        elif os.path.normcase(f"{told['cwd'] or ''}{os.sep}").startswith(root):
+        elif os.path.normcase(f"{info['cwd'] or ''}{os.sep}").startswith(root):
             how = "runs in its folder"
         else:
             continue
         if process.pid != os.getpid():
-            found.append(User(process.pid, clean_text(told["name"] or ""), how))
-    return tuple(sorted(found, key=lambda one: one.pid))[:_MOST_USERS]
+            using.append(User(process.pid, clean_text(info["name"] or ""), how))
+    return tuple(sorted(using, key=lambda user: user.pid))[:_MOST_USERS]
 
 
 def _has_mapped(pid: int, root: str) -> bool:

@@ -108,10 +108,14 @@ class Journal:
     def read(self) -> Record:
         """Return the record in the file. Raises DamagedError if no doctor wrote it for this environment."""
         self.record = record = _decoded(self.file)
-        ground = record.ground
-        DamagedError.when(ground.live != self.live, f"{ground.live} is not part of {self.live}")
-        stray = ground.strategy == "stash" and ground.root not in ground.site.parents[:3]
-        DamagedError.when(stray, f"{ground.root} is not part of {self.live}")
+        environment = record.ground
+        DamagedError.when(
+            environment.live != self.live, f"{environment.live} is not part of {self.live}"
+        )
+        stray = (
+            environment.strategy == "stash" and environment.root not in environment.site.parents[:3]
+        )
+        DamagedError.when(stray, f"{environment.root} is not part of {self.live}")
         for path in map(PurePath, record.saved):
             stray = bool(path.anchor) or not path.parts or ".." in path.parts
             DamagedError.when(stray, f"'{path}' is not a path in an environment")
@@ -121,7 +125,7 @@ class Journal:
 def new(live: Path, entry: Path) -> Journal:
     """Return the journal of a new transaction. Ids sort by time, even if the clock was set back."""
     now = datetime.now(UTC)
-    last = max((one.id.partition("-")[0] for one in journals_of(live)), default="")
+    last = max((journal.id.partition("-")[0] for journal in journals_of(live)), default="")
     if last >= now.strftime(_TIME):
         now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
     return Journal(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
@@ -131,25 +135,25 @@ def journals_of(live: Path) -> list[Journal]:
     """Return the journals of an environment, oldest first, without reading them."""
     entry = entry_of(live)
     ids = sorted(file.stem for file in entry.glob("*.journal")) if entry else ()
-    return [Journal(live, one, entry) for one in ids if entry and _ID.fullmatch(one)]
+    return [Journal(live, id_, entry) for id_ in ids if entry and _ID.fullmatch(id_)]
 
 
 def changed_by(prefixes: Collection[str]) -> list[Path]:
     """Return the folders that fixes of these interpreters changed, such as the user's own site, which several share."""
-    found: dict[Path, None] = {}
+    folders: dict[Path, None] = {}
     for file in (file for entry in entries() for file in entry.glob("*.journal")):
         with suppress(DamagedError):
-            ground = _decoded(file).ground
-            if str(ground.prefix) in prefixes:
-                found[ground.live] = None
-    return list(found)
+            environment = _decoded(file).ground
+            if str(environment.prefix) in prefixes:
+                folders[environment.live] = None
+    return list(folders)
 
 
 def _decoded(file: Path) -> Record:
     try:
         # fields that JSON has no type for are paths
-        data, made = read_regular(file, _LARGEST), lambda kind, value: kind(value)
-        return msgspec.json.decode(data, type=Record, dec_hook=made)
+        data, from_path = read_regular(file, _LARGEST), lambda kind, value: kind(value)
+        return msgspec.json.decode(data, type=Record, dec_hook=from_path)
     except OSError as error:
         raise DamagedError(error.strerror or "it cannot be read") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -166,8 +170,8 @@ def locked(entry: Path) -> Generator[None]:
     try:
         lock.acquire(timeout=_MOMENT, poll_interval=0.02)
     except Timeout:
-        one = _holder(signed)
-        who = f" (process {one[0]} on {one[1]})" if one else ""
+        holder = _holder(signed)
+        who = f" (process {holder[0]} on {holder[1]})" if holder else ""
         why = f"another doctor{who} is changing this environment; wait until it has finished"
         raise FailureError(why, refused=True) from None
     dead = _holder(signed)  # a holder that ends normally removes it

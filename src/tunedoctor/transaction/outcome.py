@@ -230,7 +230,11 @@ def exit_code(answer: FixResult) -> int:
     """Return 0 if everything went as requested and no error is left for the user, else 1."""
     if answer.end in ("nothing", "planned"):
         return 0
-    errors = {one.id for one in answer.findings if (one.severity, one.held) == ("error", "check")}
+    errors = {
+        finding.id
+        for finding in answer.findings
+        if (finding.severity, finding.held) == ("error", "check")
+    }
     if outcome := answer.outcome:
         errors = errors - {*outcome.cured} | {*outcome.errors}
     return 0 if answer.end in ("applied", "told") and not errors else 1

@@ -29,7 +29,7 @@ def write_edits(journal: Journal, edits: tuple[FileEdit, ...]) -> None:
     if not edits:
         return
     for one in edits:
-        _require_unchanged(one)
+        require_unchanged(one)
     keep(contents_file(journal), msgspec.json.encode(edits))
     journal.step(journal.record.step, files="pending")
     for one in edits:
@@ -92,7 +92,8 @@ def _contents(journal: Journal) -> tuple[FileEdit, ...]:
     return edits
 
 
-def _require_unchanged(edit: FileEdit) -> None:
+def require_unchanged(edit: FileEdit) -> None:
+    """Raise FailureError if a file is no longer as the edit found it."""
     path = Path(edit.path)
     FailureError.when(path.is_symlink(), f"{path} is a link", refused=True)
     try:

@@ -43,74 +43,82 @@ Modules = dict[str, tuple[str, ...]]
 """Normalised name of a distribution -> its modules to import."""
 
 
-def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.RuntimeOrLack | None]:
+def look_before(
+    task: Task, changed: Ground
+) -> tuple[tuple[str, ...], imports.RuntimeOrLack | None]:
     """Measure the old state, as far as that must happen before the change; `work` is the ground that will be changed.
 
     Returns which files of packages that the plan names and no installer touches differ from their RECORD, and the
     result of importing. That is None if the old state is kept next to the new one: then it can be measured later.
     """
-    plan, ground = task.plan, task.ground
+    plan, environment = task.plan, task.ground
     if plan.new:
         return (), kinds.Absent(why="there was no environment")
-    known, held = task.before.get(kinds.Runtime), imports.remembered(task.before)
-    told = None if task.ways.imports and not isinstance(known, kinds.Runtime) else known
-    if told is None and work is ground:  # it is changed in place, so it must be measured now
-        told = held[0] if held else _imported(task, ground, old=True)
-    there = task.before.find(kinds.Packages)
-    same = (p.name for p in plan.pins if there and _same(there.version(p.name), p.version))
+    recorded, remembered_imports = task.before.get(kinds.Runtime), imports.remembered(task.before)
+    imported = None if task.ways.imports and not isinstance(recorded, kinds.Runtime) else recorded
+    if (
+        imported is None and changed is environment
+    ):  # it is changed in place, so it must be measured now
+        imported = (
+            remembered_imports[0] if remembered_imports else _imported(task, environment, old=True)
+        )
+    packages = task.before.find(kinds.Packages)
+    same = (p.name for p in plan.pins if packages and _same(packages.version(p.name), p.version))
     untouched = set[str]() if plan.rebuild else {*same}
-    return tuple(faults(ground.site, untouched - {*plan.again})), told
+    return tuple(faults(environment.site, untouched - {*plan.again})), imported
 
 
 def prove(
-    task: Task, work: Ground, stays: tuple[str, ...], was: imports.RuntimeOrLack | None
+    task: Task, changed: Ground, stays: tuple[str, ...], was: imports.RuntimeOrLack | None
 ) -> tuple[Outcome, Snapshot]:
     """Compare versions, metadata, findings, imports and the smoke test of the changed state with the old one.
 
     `stays` and `was` are what `look_before` returned. Returns what was proved, and a snapshot of the state. Raises
     FailureError if something got worse, or if no finding that was to be fixed is fixed.
     """
-    plan, ways = task.plan, task.ways
-    also = _modules_of(work, plan)
-    told: imports.RuntimeOrLack = NOT_DEEP
-    if ways.imports:
+    plan, options = task.plan, task.ways
+    also = _modules_of(changed, plan)
+    imported: imports.RuntimeOrLack = NOT_DEEP
+    if options.imports:
         task.clock.begin("import")
-        told = _imported(task, work)
-        count = len(imports.up(told))
+        imported = _imported(task, changed)
+        count = len(imports.up(imported))
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
-    after = task.seen["after"] = _final_snapshot(task, work, told)
+    after = task.seen["after"] = _final_snapshot(task, changed, imported)
     broken = _metadata(task.before)
     worse_now = (text for key, text in _metadata(after).items() if key not in broken)
     hold((*_plan_faults(plan, after), *worse_now))
-    found, has, better = _judge_findings(task, after, told, also, was)
-    dead = imports.deaths(told)
+    result, has, better = _judge_findings(task, after, imported, also, was)
+    dead = imports.deaths(imported)
     still = imports.unheld(plan.asks, dead, also)
-    left = tuple(id_ for id_ in plan.cures if id_ in found.left or id_ in still)
+    left = tuple(id_ for id_ in plan.cures if id_ in result.left or id_ in still)
     if plan.new:
         hold(still.values())
     why = next(iter(still.values()), f"{' and '.join(left[:3])} would still be there")
     useless = left and not better and {*plan.cures} == {*left}
     FailureError.when(useless, why, *map("doctor explain {}".format, left[:3]))
-    if ways.smoke:
-        why = ways.smoke(work.executable)
+    if options.smoke:
+        why = options.smoke(changed.executable)
         FailureError.when(why, why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
         task.clock.words = "a tiny training succeeds"
-    names, why = sorted(_names(plan)), "" if isinstance(told, kinds.Runtime) else told.why
+    names, why = sorted(_names(plan)), "" if isinstance(imported, kinds.Runtime) else imported.why
     moved = f", including {listed(names)} and what depends on it" if names else ""
-    why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
+    why = why and f"nothing was imported ({why if options.imports else '--no-import'})"
     grave = {f.check.id: f.severity for f in has.causes if f.severity != "note"}
     errors = [id_ for id_, severity in grave.items() if severity == "error" and not plan.new]
-    known = {f.check.id for f in diagnose(task.before, ways.checks).causes} if errors else ()
-    untold = (id_ for id_ in plan.cures if id_ in found.untold)
+    known_before = (
+        {f.check.id for f in diagnose(task.before, options.checks).causes} if errors else ()
+    )
+    untold = (id_ for id_ in plan.cures if id_ in result.untold)
     proved = Outcome(
         end="applied",
-        cured=tuple(id_ for id_ in found.cured if id_ not in left),
+        cured=tuple(id_ for id_ in result.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
-        errors=tuple(id_ for id_ in errors if id_ not in known),
+        errors=tuple(id_ for id_ in errors if id_ not in known_before),
         stays=(*stays, *(f"{name}: {imports.last(stage)}" for name, stage in dead.items())),
         unproved=why and f"{why}, so it is not proved that the packages can be imported{moved}",
-        imports=imports.up(told),
+        imports=imports.up(imported),
     )
     return proved, after
 
@@ -118,40 +126,43 @@ def prove(
 def _judge_findings(
     task: Task,
     after: Snapshot,
-    told: imports.RuntimeOrLack,
+    imported: imports.RuntimeOrLack,
     also: Modules,
     was: imports.RuntimeOrLack | None,
 ) -> tuple[Simulated, Diagnosis, bool]:
     """Judge the findings of the changed state; also return whether a library can be imported that could not before."""
-    plan, before, checks = task.plan, task.before, task.ways.checks
+    plan, snapshot_before, checks = task.plan, task.before, task.ways.checks
     # a package that only came in as a dependency is only named if its import fails
     names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
-    brought = {module for name in names for module in also.get(name, ())}
-    dead = {*map(module_of, imports.deaths(told))}
-    if isinstance(told, kinds.Runtime) and not plan.new and brought & dead:
-        stages = tuple(s for s in told.stages if module_of(s.name) not in brought)
-        after = imports.with_imports(after, replace(told, stages=stages))
+    new_modules = {module for name in names for module in also.get(name, ())}
+    dead = {*map(module_of, imports.deaths(imported))}
+    if isinstance(imported, kinds.Runtime) and not plan.new and new_modules & dead:
+        stages = tuple(s for s in imported.stages if module_of(s.name) not in new_modules)
+        after = imports.with_imports(after, replace(imported, stages=stages))
     grades = _GRADES[:1] if plan.new else _GRADES
-    found, has = compare(before, after, checks, grades)
-    old: imports.RuntimeOrLack = before.get(kinds.Runtime)
-    if (dead or found.bred) and not isinstance(old, kinds.Runtime):
+    result, has = compare(snapshot_before, after, checks, grades)
+    old: imports.RuntimeOrLack = snapshot_before.get(kinds.Runtime)
+    if (dead or result.bred) and not isinstance(old, kinds.Runtime):
         old = was or _imported(task, task.ground, old=True)
-        found, has = compare(imports.with_imports(before, old), after, checks, grades)
-    hold(imports.worse(old, told))
-    why = f"the change would cause {' and '.join(found.bred[:3])}"
-    FailureError.when(found.bred, why, *map("doctor explain {}".format, found.bred[:3]))
-    return found, has, bool(imports.deaths(old).keys() - imports.deaths(told).keys())
+        result, has = compare(imports.with_imports(snapshot_before, old), after, checks, grades)
+    hold(imports.worse(old, imported))
+    why = f"the change would cause {' and '.join(result.bred[:3])}"
+    FailureError.when(result.bred, why, *map("doctor explain {}".format, result.bred[:3]))
+    return result, has, bool(imports.deaths(old).keys() - imports.deaths(imported).keys())
 
 
 def compare(
-    before: Snapshot, after: Snapshot, checks: Iterable[Check], grades: Collection[str] = _GRADES
+    snapshot_before: Snapshot,
+    after: Snapshot,
+    checks: Iterable[Check],
+    grades: Collection[str] = _GRADES,
 ) -> tuple[Simulated, Diagnosis]:
     """Compare two states, and return the checks' results for the second.
 
     Findings that need a run to be decided are left undecided.
     """
     several = tuple(checks)
-    old, new = diagnose(before, several), diagnose(after, several)
+    old, new = diagnose(snapshot_before, several), diagnose(after, several)
     runtime, waits = after.get(kinds.Runtime), set[str]()
     if not isinstance(runtime, kinds.Runtime):
         silent = {**new.skipped, **new.unknown}
@@ -170,12 +181,14 @@ def _is_of_packages(kind: type[kinds.Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
-def _final_snapshot(task: Task, work: Ground, imported: imports.RuntimeOrLack) -> Snapshot:
+def _final_snapshot(task: Task, changed: Ground, imported: imports.RuntimeOrLack) -> Snapshot:
     """Return the snapshot as it will be once `work` is in its final place; `imported` is the result of importing it."""
-    moves = work.prefix != task.ground.prefix
-    snapshot = imports.with_imports(take(work.executable, read=True, passing=moves), imported)
+    moves = changed.prefix != task.ground.prefix
+    snapshot = imports.with_imports(take(changed.executable, read=True, passing=moves), imported)
     if moves:  # one path in the place of another, in every string
-        old, new = (json.dumps(str(ground.prefix))[1:-1] for ground in (work, task.ground))
+        old, new = (
+            json.dumps(str(environment.prefix))[1:-1] for environment in (changed, task.ground)
+        )
         snapshot = from_data(json.loads(json.dumps(to_data(snapshot)).replace(old, new)))
     answers = task.before.answers()
     answers |= {kind: a for kind, a in snapshot.answers().items() if _is_of_packages(kind)}
@@ -183,7 +196,7 @@ def _final_snapshot(task: Task, work: Ground, imported: imports.RuntimeOrLack) -
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
-def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.RuntimeOrLack:
+def _imported(task: Task, environment: Ground, *, old: bool = False) -> imports.RuntimeOrLack:
     """Import with the interpreter of a ground, with the variables of a new shell; `old`: those before the plan."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
@@ -194,13 +207,13 @@ def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Runti
     interpreter = task.before.find(kinds.Interpreter)
     version = interpreter.version if interpreter else ""
     if not version:  # a new environment's own file has it
-        settings = settings_of(str(ground.prefix))
+        settings = settings_of(str(environment.prefix))
         version = settings.get("version_info") or settings.get("version", "")
-    also = chain.from_iterable(_modules_of(ground, task.plan).values())
+    also = chain.from_iterable(_modules_of(environment, task.plan).values())
     packages = None if task.plan.new else task.before.find(kinds.Packages)
     extra = extra_modules(packages, interpreter) if packages and interpreter else None
     words = importing(also, extra, deep=task.ways.deep and not old)
-    return runtime_of(ground.executable, version, env, words)
+    return runtime_of(environment.executable, version, env, words)
 
 
 def _names(plan: Plan) -> frozenset[str]:
@@ -209,10 +222,10 @@ def _names(plan: Plan) -> frozenset[str]:
     return frozenset((*plan.asked, *(pin.name for pin in pins)))
 
 
-def _modules_of(ground: Ground, plan: Plan) -> Modules:
+def _modules_of(environment: Ground, plan: Plan) -> Modules:
     """Return a few importable modules of each distribution of the plan."""
     modules: Modules = {}
-    for info in info_folders(ground.site, _names(plan)):
+    for info in info_folders(environment.site, _names(plan)):
         tops = (match[1] for *_, name in rows(info) if (match := _MODULE.fullmatch(name)))
         like = name_of(info).replace("-", "_")
         several = sorted({*tops} - NO_LIBRARY, key=lambda top: (top != like, top))

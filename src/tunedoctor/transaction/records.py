@@ -154,37 +154,39 @@ def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
                 link(os.fspath(old / name), os.fspath(path))
 
 
-def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
+def reach(plan: Plan, environment: Ground, wheels: Iterable[Files]) -> list[Path]:
     """Return every path that a plan deletes or writes. Raises FailureError if one is outside the environment."""
-    root = Path(os.path.realpath(ground.root))
+    root = Path(os.path.realpath(environment.root))
     inner: dict[Path, bool] = {}
     paths: list[Path] = []
-    for path, owner in _paths(plan, ground, wheels):
+    for path, owner in _paths(plan, environment, wheels):
         # the last part can be a link: the link itself is deleted or overwritten, not its destination
         folder = path.parent
         if folder not in inner:
             inner[folder] = Path(os.path.realpath(folder)).is_relative_to(root)
-        whole = any(allowed.is_relative_to(path) for allowed in (ground.site, ground.scripts))
+        whole = any(
+            allowed.is_relative_to(path) for allowed in (environment.site, environment.scripts)
+        )
         _hold(inner[folder] and not whole and ".." not in path.parts, str(path), owner)
         paths.append(path)
     return paths
 
 
-def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
+def _paths(plan: Plan, environment: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
     for step in plan.steps:
         if isinstance(step, (DeletePath, WriteFile)):
-            yield path_inside(ground, step.path), ""
+            yield path_inside(environment, step.path), ""
         elif isinstance(step, SetEnv) and step.where == "activate":
-            yield from ((path, "") for path in ground.scripts.glob("[aA]ctivate*"))
+            yield from ((path, "") for path in environment.scripts.glob("[aA]ctivate*"))
         elif isinstance(step, SetEnv) and step.where == "conda":
-            yield ground.prefix / "conda-meta" / "state", ""
-    site, names = ground.site, going(plan)
+            yield environment.prefix / "conda-meta" / "state", ""
+    site, names = environment.site, going(plan)
     for info in info_folders(site, names):
         yield info / "RECORD", ""
         for path, *_ in rows(info):
             yield path, f", which the RECORD of {info.name} lists,"
     yield from _of_eggs(site, names)
-    yield from ((path, "") for files in wheels for path in install_paths(ground, files))
+    yield from ((path, "") for files in wheels for path in install_paths(environment, files))
 
 
 def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
@@ -200,16 +202,16 @@ def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
                         yield path, f", which {file} of {egg.name} lists,"
 
 
-def install_paths(ground: Ground, files: Files) -> Iterator[Path]:
+def install_paths(environment: Ground, files: Files) -> Iterator[Path]:
     """Yield the paths to which the files of wheels are installed; for headers all places that installers use."""
-    python = ground.site.parent.name
-    yield from (ground.site / name for name in files.inside)
-    yield from (ground.scripts / name for name in files.scripts)
+    python = environment.site.parent.name
+    yield from (environment.site / name for name in files.inside)
+    yield from (environment.scripts / name for name in files.scripts)
     for name in files.below:
-        yield ground.root / name
+        yield environment.root / name
         if name.startswith("include/"):
             for folder in ("Include", f"include/{python}", f"include/site/{python}"):
-                yield ground.root / folder / name.removeprefix("include/")
+                yield environment.root / folder / name.removeprefix("include/")
 
 
 def going(plan: Plan) -> frozenset[str]:
@@ -217,9 +219,9 @@ def going(plan: Plan) -> frozenset[str]:
     return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
 
 
-def path_inside(ground: Ground, path: str) -> Path:
+def path_inside(environment: Ground, path: str) -> Path:
     """Return the absolute path of a plan's path. Raises FailureError if it leaves the environment, or is all of it."""
-    target = ground.prefix / path.replace("\\", "/")
+    target = environment.prefix / path.replace("\\", "/")
     _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
     return target
 
@@ -229,12 +231,12 @@ def _hold(inner: object, path: str, owner: str = "") -> None:
     FailureError.when(not inner, why, NEW, refused=True)
 
 
-def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
+def entries(environment: Ground, paths: Iterable[Path]) -> dict[str, bool]:
     """Return the entries to save for some paths: path relative to the root (folders end with /) -> whether it exists.
 
     Outside site-packages, missing parent folders are entries too: other programs may also put files into them.
     """
-    root, site = ground.root, ground.site
+    root, site = environment.root, environment.site
     present, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
     for path in paths:
         if path.is_relative_to(site):
@@ -251,10 +253,10 @@ def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
     return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
 
 
-def put_back(ground: Ground, saved: Mapping[str, bool], backup: Path) -> None:
+def put_back(environment: Ground, saved: Mapping[str, bool], backup: Path) -> None:
     """Restore each saved entry with a rename, and remove entries that did not exist."""
     for name, existed in saved.items():
-        live, own = ground.root / name, backup / name
+        live, own = environment.root / name, backup / name
         if name.endswith("/"):
             with suppress(OSError):  # another program put something there
                 live.rmdir()
@@ -263,6 +265,6 @@ def put_back(ground: Ground, saved: Mapping[str, bool], backup: Path) -> None:
             if existed:
                 live.parent.mkdir(parents=True, exist_ok=True)
                 own.rename(live)
-    for left in ground.site.glob("~*"):  # left by an interrupted uninstall
-        if left.relative_to(ground.root).as_posix() not in saved:
+    for left in environment.site.glob("~*"):  # left by an interrupted uninstall
+        if left.relative_to(environment.root).as_posix() not in saved:
             remove_tree(left)

@@ -137,15 +137,15 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path)
 
 
-def exchange(one: Path, other: Path) -> bool:
+def exchange(first: Path, second: Path) -> bool:
     """Swap two folders in one step; return False if the system can't do that. Raises OSError if it fails."""
     name, here, flag = _CALLS.get(sys.platform, ("", 0, 0))
     call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
-    if call is None or not call(here, os.fsencode(one), here, os.fsencode(other), flag):
+    if call is None or not call(here, os.fsencode(first), here, os.fsencode(second), flag):
         return call is not None
     number = ctypes.get_errno()
     if number not in _LACKING:
-        raise OSError(number, os.strerror(number), str(one))
+        raise OSError(number, os.strerror(number), str(first))
     return False
 
 

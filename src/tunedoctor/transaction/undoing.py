@@ -278,8 +278,8 @@ def kept_states(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
 
 
 def _state(journal: Journal) -> State | None:
-    record, ground = journal.record, journal.record.ground
-    is_new = ground.strategy == "new" and os.path.lexists(journal.live)
+    record, environment = journal.record, journal.record.ground
+    is_new = environment.strategy == "new" and os.path.lexists(journal.live)
     if not record.is_complete or not (is_new or os.path.lexists(journal.other)):
         return None
     own = bool(record.other) and mark_of(journal.other) == record.other
@@ -287,7 +287,7 @@ def _state(journal: Journal) -> State | None:
         id=journal.id,
         taken=record.time.isoformat(),
         folder=str(journal.other) if own else "",
-        strategy=ground.strategy,
+        strategy=environment.strategy,
         cures=record.cures,
         changes=record.changes,
         undone=record.step == "undone",

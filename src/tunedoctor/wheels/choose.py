@@ -47,10 +47,10 @@ def choose(machine: Machine) -> Choice:
     if s.question.family.startswith("macos"):
         choice = _plain(s, "install")
     elif vendors and blocked.asks_for_cpu(s):
-        wanted = s.question.torch
-        choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
-        found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
-        choice = choice.offering(*offered(found, "without the label"))
+        requested = s.question.torch
+        choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=requested))
+        builds = fitting(s.question._replace(torch=requested.replace("+cpu", "")), kind)
+        choice = choice.offering(*offered(builds, "without the label"))
     else:
         waiting = bool(s.gpus.left_out or s.machine.driver_version)
         choice = (_for_gpus(s, vendors) if vendors else blocked.undriven(s)) or _plain(
@@ -69,22 +69,22 @@ def of_build(build: Build, machine: Machine, action: Action = "install") -> Choi
     return Choice(action, *pair, index, build=build)
 
 
-def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
-    best = found[0]
+def _installed(s: Situation, action: Action, builds: tuple[Found, ...]) -> Choice:
+    best = builds[0]
     return replace(
         of_build(best.build, s.machine, action),
-        alternatives=(*(Alternative(f.build) for f in found[1:]), *further(s, best)),
+        alternatives=(*(Alternative(f.build) for f in builds[1:]), *further(s, best)),
         environment=situation.override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
     ).saying(about_release(s, best))
 
 
 def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
-    found = {vendor: fitting(s.question, pick.KINDS[vendor]) for vendor in vendors}
-    fits = {vendor: builds for vendor, builds in found.items() if builds}
+    by_vendor = {vendor: fitting(s.question, pick.KINDS[vendor]) for vendor in vendors}
+    fits = {vendor: builds for vendor, builds in by_vendor.items() if builds}
     if not fits:
         return _unfit(s, vendors[0])
-    one = next(iter(fits.values()))
-    choice = _which_vendor(s, fits) if len(fits) > 1 else _installed(s, "install", one)
+    builds_of_vendor = next(iter(fits.values()))
+    choice = _which_vendor(s, fits) if len(fits) > 1 else _installed(s, "install", builds_of_vendor)
     for vendor in vendors:
         if vendor not in fits:
             choice = _without(s, choice, vendor)
@@ -107,12 +107,12 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
     if other.action == "install_partial":
         mine = (Alternative(choice.build),) if choice.build else ()
         return other.offering(*mine).saying([say("two_vendors")])
-    said = [say("gpu_ignored:vendor", gpus=names_of(s.gpus.of(vendor)), why=other.reasons[0])]
+    messages = [say("gpu_ignored:vendor", gpus=names_of(s.gpus.of(vendor)), why=other.reasons[0])]
     # for NVIDIA, the way to a working driver is as good
     if vendor == "nvidia" and other.action not in pick.INSTALLS:
-        said += [(code, "") for code in other.says]
+        messages += [(code, "") for code in other.says]
         choice = choice.offering(*other.alternatives)
-    return choice.saying(said)
+    return choice.saying(messages)
 
 
 def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each way that is left
@@ -120,15 +120,15 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
     kind, gpus = pick.KINDS[vendor], s.gpus.of(vendor)
     if vendor == "amd" and s.question.windows:
         windows = s.machine.platform == "windows"
-        said = say("no_rocm_on_windows_index" if windows else ":rocm_on_wsl")
+        message = say("no_rocm_on_windows_index" if windows else ":rocm_on_wsl")
         on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
-        return _of_amd(s, Choice.of("use_vendor_build", [said], on_cpu))
-    if ways := blocked.ways_out(s, kind):
-        return blocked.in_the_way(s, ways)
-    if vendor != "intel" and (some := _for_some(s, vendor)):
-        return some
-    if ways := blocked.ways_out(s, kind, several=True):
-        return blocked.in_the_way(s, ways)
+        return _of_amd(s, Choice.of("use_vendor_build", [message], on_cpu))
+    if remedies := blocked.ways_out(s, kind):
+        return blocked.in_the_way(s, remedies)
+    if vendor != "intel" and (partial := _for_some(s, vendor)):
+        return partial
+    if remedies := blocked.ways_out(s, kind, several=True):
+        return blocked.in_the_way(s, remedies)
     key = "gpu_not_supported:here"
     if vendor == "intel":
         key = "gpu_not_supported:xpu_on_arm"
@@ -136,16 +136,16 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
         amd = vendor == "amd"
         key = "gpu_not_supported:rocm_on_arm" if amd else "gpu_not_in_aarch64_builds:ever"
     names = names_of(gpus)
-    said = say(key, gpus=names)
+    message = say(key, gpus=names)
     on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
     built = vendor == "amd" and all(g.gfx in situation.vendor_builds() for g in gpus)
     if built and s.question.family == "linux_x86_64":
-        why = [say(":vendor_build", gpus=names), said]
+        why = [say(":vendor_build", gpus=names), message]
         return _of_amd(s, Choice.of("use_vendor_build", why, on_cpu))
     old = any(last_driver(c) == "470" for c in s.question.capabilities)
     if vendor == "nvidia" and not old:
-        return Choice.of("build_from_source", [say(":from_source", gpus=names), said], on_cpu)
-    return _plain(s, "cpu_only", say(":cpu_instead", gpus=names)).saying([said])
+        return Choice.of("build_from_source", [say(":from_source", gpus=names), message], on_cpu)
+    return _plain(s, "cpu_only", say(":cpu_instead", gpus=names)).saying([message])
 
 
 def _of_amd(s: Situation, choice: Choice) -> Choice:
@@ -168,34 +168,34 @@ def _of_amd(s: Situation, choice: Choice) -> Choice:
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:
     kind, nvidia = pick.KINDS[vendor], vendor == "nvidia"
-    kept: tuple[Gpu, ...] = ()
-    found: tuple[Found, ...] = ()
+    supported: tuple[Gpu, ...] = ()
+    builds: tuple[Found, ...] = ()
 
     def newness(gpu: Gpu) -> tuple[Numbers, float, int, str]:
         return parts(gpu.compute_capability), gpu.memory_gib, len(gpu.gfx), gpu.gfx
 
     for gpu in sorted(s.gpus.of(vendor), key=newness, reverse=True):
-        if now := fitting(s.question.about(vendor, (*kept, gpu)), kind):
-            kept, found = (*kept, gpu), now
-    left = [gpu for gpu in s.gpus.of(vendor) if gpu not in kept]
-    if not found or not left:
+        if fitting_builds := fitting(s.question.about(vendor, (*supported, gpu)), kind):
+            supported, builds = (*supported, gpu), fitting_builds
+    left = [gpu for gpu in s.gpus.of(vendor) if gpu not in supported]
+    if not builds or not left:
         return None
-    gpus = s.gpus._replace(nvidia=kept) if nvidia else s.gpus._replace(amd=kept)
-    narrow = s._replace(gpus=gpus, question=s.question.about(vendor, kept))
-    choice, names = _installed(narrow, "install_partial", found), names_of(left)
+    gpus = s.gpus._replace(nvidia=supported) if nvidia else s.gpus._replace(amd=supported)
+    narrow = s._replace(gpus=gpus, question=s.question.about(vendor, supported))
+    choice, names = _installed(narrow, "install_partial", builds), names_of(left)
     rest = offered(fitting(s.question.about(vendor, left), kind), f"for the {names} only")
     hidden = tuple(g.name for g in left)
     choice = replace(choice, alternatives=(*choice.alternatives, *rest), hidden=hidden)
     variable = "CUDA_VISIBLE_DEVICES" if nvidia else "HIP_VISIBLE_DEVICES"
-    said = say("no_build_covers_all", gpus=names, variable=variable)
-    return choice.saying([said, *about_old_gpus(s)], first=True)
+    message = say("no_build_covers_all", gpus=names, variable=variable)
+    return choice.saying([message, *about_old_gpus(s)], first=True)
 
 
 def _plain(s: Situation, action: Action, why: pick.Said = ("", "")) -> Choice:
-    if found := fitting(s.question, "cpu"):
-        return _installed(s, action, found).saying([why], first=True)
-    ways = blocked.ways_out(s, "cpu") or blocked.ways_out(s, "cpu", several=True)
-    return blocked.in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
+    if builds := fitting(s.question, "cpu"):
+        return _installed(s, action, builds).saying([why], first=True)
+    remedies = blocked.ways_out(s, "cpu") or blocked.ways_out(s, "cpu", several=True)
+    return blocked.in_the_way(s, remedies) if remedies else Choice.of("unsupported_platform", [why])
 
 
 def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choice, bool]:
@@ -209,15 +209,15 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choic
     """
     release, _, label = installed.partition("+")
     best = choose(machine)
-    inside = bool(release) and (not machine.torch or bool(within(release, machine.torch)))
+    in_range = bool(release) and (not machine.torch or bool(within(release, machine.torch)))
     labelled = machine.platform != "macos" and bool(VARIANT.fullmatch(label))
-    there = Build(release, label)
+    installed_build = Build(release, label)
     index = index_of(label) if labelled else ""
     unmatched = not best.build or not pick.allowed(f"=={release}")
-    if inside and (unmatched or (index and not machine.gpus)):
-        return replace(best, build=there, index=index), True
+    if in_range and (unmatched or (index and not machine.gpus)):
+        return replace(best, build=installed_build, index=index), True
     if release and (same := _like(best, machine, installed if labelled else release)):
-        return replace(same, build=there, index=same.index if labelled else ""), True
+        return replace(same, build=installed_build, index=same.index if labelled else ""), True
     paired = _like(best, machine, beside) if beside and not release else None
     choice = paired or nearest(machine, release)
     if choice.action.endswith("_driver") and choice.alternatives:
@@ -228,24 +228,33 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choic
 
 def nearest(machine: Machine, release: str) -> Choice:
     """Return the build of a release, its minor, newer or older minors, if it covers what the best does, else that."""
-    best, one = choose(machine), pep440(release)
-    if one is None or not best.build:
+    best, parsed = choose(machine), pep440(release)
+    if parsed is None or not best.build:
         return best
-    here = one.release[:2]
+    own_minor = parsed.release[:2]
     minors = dict.fromkeys(r.parsed.release[:2] for r in reversed(releases()))
-    around = [here, *(m for m in minors if m > here), *(m for m in reversed(minors) if m < here)]
-    ways = (one.base_version, *(".".join(map(str, (*m, 0)[:2])) + ".*" for m in around))
-    return next((found for way in ways if (found := _like(best, machine, way))), best)
+    candidates = [
+        own_minor,
+        *(m for m in minors if m > own_minor),
+        *(m for m in reversed(minors) if m < own_minor),
+    ]
+    specifiers = (
+        parsed.base_version,
+        *(".".join(map(str, (*m, 0)[:2])) + ".*" for m in candidates),
+    )
+    return next(
+        (choice for specifier in specifiers if (choice := _like(best, machine, specifier))), best
+    )
 
 
-def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
+def _like(best: Choice, machine: Machine, specifier: str) -> Choice | None:
     """Return the choice within one release, if it covers what the best choice covers."""
-    if not pick.allowed(f"=={wanted}"):
+    if not pick.allowed(f"=={specifier}"):
         return None
-    range_ = ",".join(filter(None, (machine.torch, f"=={wanted}")))
-    found = choose(replace(machine, torch=range_))
-    same = found.action == best.action or {found.action, best.action} <= {"install", "ask"}
-    return found if found.build and same else None
+    range_ = ",".join(filter(None, (machine.torch, f"=={specifier}")))
+    choice = choose(replace(machine, torch=range_))
+    same = choice.action == best.action or {choice.action, best.action} <= {"install", "ask"}
+    return choice if choice.build and same else None
 
 
 class WheelChoice(pick.Chosen, frozen=True, kw_only=True):
@@ -280,15 +289,15 @@ def choose_with_commands(
     knowledge: Knowledge | None = None,
 ) -> WheelChoice:
     """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
-    choice, here = choose(machine), snapshot or Snapshot.of(())
-    facts, config = Facts(here), here.find(InstallerConfig)
+    choice, target_snapshot = choose(machine), snapshot or Snapshot.of(())
+    facts, config = Facts(target_snapshot), target_snapshot.find(InstallerConfig)
     installed, python = label_of(facts.torch), facts.interpreter.executable
     build = choice.build
     floor = driver_floor(cuda_of(build.variant), windows=machine.windows) if build else ""
     if machine.driver_supposed and floor:
         assumed = (*assumed, f"driver {floor} or newer")
-    told = "+" in installed or (installed and machine.platform == "macos")
-    there, kept = near(machine, installed) if told else (None, False)
+    variant_known = "+" in installed or (installed and machine.platform == "macos")
+    nearest_choice, stays = near(machine, installed) if variant_known else (None, False)
     return WheelChoice(
         **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,
@@ -301,8 +310,8 @@ def choose_with_commands(
         driver_floor=floor,
         assumed=assumed,
         installed=installed,
-        installed_fits=kept and build is not None if there else None,
-        nearest=str(there.build or "") if there and not kept else "",
+        installed_fits=stays and build is not None if nearest_choice else None,
+        nearest=str(nearest_choice.build or "") if nearest_choice and not stays else "",
         machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
         knowledge=knowledge,
         commands=commands_of(choice, machine, installed=installed, python=python, config=config),
@@ -345,13 +354,13 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     knowledge: Knowledge | None = None
 
 
-def matrix(answer: WheelChoice) -> Matrix:
+def matrix(choice: WheelChoice) -> Matrix:
     """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
-    s = situation.situation(answer.machine)
+    s = situation.situation(choice.machine)
     vendors = frozenset(vendor for vendor in pick.KINDS if s.gpus.of(vendor))
-    chosen, q = (answer.torch_version, answer.variant), s.question
+    chosen, q = (choice.torch_version, choice.variant), s.question
     kinds = (*pick.KINDS.values(), "cpu")
-    every = chain(*(pick.in_range(kind, q.family, q.torch) for kind in kinds))
+    builds = chain(*(pick.in_range(kind, q.family, q.torch) for kind in kinds))
     rows = (
         MatrixRow(
             torch=release.version,
@@ -359,15 +368,15 @@ def matrix(answer: WheelChoice) -> Matrix:
             pythons=tuple(row.python.split()),
             system=row.floor,
             driver=floor_words(floor) if (floor := row.drivers[s.question.windows]) else "",
-            code=tuple(sorted({_target(one) for one, _ in row.compiled}, key=_number)),
+            code=tuple(sorted({_target(code) for code, _ in row.compiled}, key=_number)),
             verified=row.verified or row.kind != "cuda",
             lacks=tuple(_lacks(s.question, vendors, row)),
             chosen=(release.version, row.variant) == chosen,
         )
-        for release, row in sorted(every, key=lambda pair: pair[0].parsed, reverse=True)
+        for release, row in sorted(builds, key=lambda pair: pair[0].parsed, reverse=True)
     )
-    of = {name: getattr(answer, name) for name in ("machine", "assumed", "knowledge")}
-    return Matrix(rows=tuple(rows), **of)
+    shared = {name: getattr(choice, name) for name in ("machine", "assumed", "knowledge")}
+    return Matrix(rows=tuple(rows), **shared)
 
 
 def _lacks(q: pick.Question, vendors: Iterable[str], row: Row) -> Iterator[str]:

@@ -65,19 +65,19 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
         versions["torchaudio"] = choice.torchaudio
     pairs = ((name, f"{v}+{labels[name]}".rstrip("+")) for name, v in versions.items() if v)
     packages = tuple(Pin(name=name, version=version) for name, version in pairs)
-    there, _, variant = installed.partition("+")
-    same = there == build.torch_version and variant != build.variant and not default
+    installed_release, _, variant = installed.partition("+")
+    same = installed_release == build.torch_version and variant != build.variant and not default
     # without a label it came from the default index, which has CUDA builds
-    old = _triton(variant or "cu", there) if there and linux else ""
-    new = _triton(build.variant, build.torch_version) if linux else ""
+    old_triton = _triton(variant or "cu", installed_release) if installed_release and linux else ""
+    new_triton = _triton(build.variant, build.torch_version) if linux else ""
     return Pins(
         packages=packages,
         index="" if default else choice.index,
         backend=backend_of(choice.index, build.variant),
         numpy1=row is not None and row.numpy_abi.get(machine.system) == 1,
-        triton=new if new != "triton" else "",
+        triton=new_triton if new_triton != "triton" else "",
         replaced=tuple(pin.name for pin in packages if same and "+" not in pin.version),
-        removed=(old,) if old and new and old != new else (),
+        removed=(old_triton,) if old_triton and new_triton and old_triton != new_triton else (),
     )
 
 
@@ -105,8 +105,8 @@ def _pins(choice: Choice, machine: Machine, installed: str = "") -> Pins | None:
 
 def backend_of(index: str, variant: str) -> str:
     """Return the value of uv's --torch-backend for a variant; "" if uv has none, or for a mirror of the index."""
-    known = variant in table("installer_settings")["uv_backends"]
-    return variant if known and index.startswith(PYTORCH) else ""
+    has_backend = variant in table("installer_settings")["uv_backends"]
+    return variant if has_backend and index.startswith(PYTORCH) else ""
 
 
 def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:
@@ -119,9 +119,9 @@ def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str
     row, arm = release_row(build.torch_version), family == "linux_aarch64"
     bare = default or family.startswith("macos") or (arm and release < (2, 6))
     torch = "" if bare else build.variant
-    beside = "" if arm and release < (2, 11) else torch
+    companion = "" if arm and release < (2, 11) else torch
     sure = row is None or "torchvision_pair" not in row.unverified
-    return {"torch": torch, "torchvision": beside if sure else "", "torchaudio": beside}
+    return {"torch": torch, "torchvision": companion if sure else "", "torchaudio": companion}
 
 
 def _triton(variant: str, release: str) -> str:
@@ -134,13 +134,13 @@ def _triton(variant: str, release: str) -> str:
     return f"triton-{kind}" if parts(release) >= (2, 10) else f"pytorch-triton-{kind}"
 
 
-def pip_of(python: str, *, windows: bool, before: str = "") -> str:
-    """Return how to start the target's pip; `before`: words for a POSIX shell, with a trailing space."""
+def pip_of(python: str, *, windows: bool, prefix: str = "") -> str:
+    """Return how to start the target's pip; `prefix`: words for a POSIX shell, with a trailing space."""
     path = _shell_path(python or "python", windows=windows)
     if windows and path.startswith('"'):
         # a quoted program is a string in PowerShell, and its & is an error in cmd; both accept this option
         return f"python -m pip --python {path}"
-    return f"{before}{path} -m pip"
+    return f"{prefix}{path} -m pip"
 
 
 def _shell_path(path: str, *, windows: bool) -> str:
@@ -206,44 +206,46 @@ def commands_of(
     pins, windows = _pins(choice, machine, installed), machine.platform == "windows"
     if pins is None:
         return None
-    found = _steers(config, pins, python, windows=windows) if config else []
-    (before_pip, pip_words), (before_uv, uv_words) = (
-        _shield(found, tool, windows=windows) for tool in ("pip", "uv")
+    steers = _steers(config, pins, python, windows=windows) if config else []
+    (pip_prefix, pip_words), (uv_prefix, uv_words) = (
+        _shield(steers, tool, windows=windows) for tool in ("pip", "uv")
     )
-    wanted = " ".join(map(quoted, pins.requirements))
-    there = f" --python {_shell_path(python, windows=windows)}" if python else ""
-    pip, uv = pip_of(python, windows=windows, before=before_pip), f"{before_uv}uv pip"
+    requirements = " ".join(map(quoted, pins.requirements))
+    target_option = f" --python {_shell_path(python, windows=windows)}" if python else ""
+    pip, uv = pip_of(python, windows=windows, prefix=pip_prefix), f"{uv_prefix}uv pip"
     index = [f"--index-url {pins.index}"] if pins.index else []
     # not --index-url, which UV_DEFAULT_INDEX overrides; a backend overrides UV_INDEX and uv.toml
-    own = [f"--index {pins.index}"] if pins.index else []
-    own = [f"--torch-backend={pins.backend}"] if pins.backend else own
-    again = [f"--reinstall-package {name}" for name in pins.replaced]
+    index_options = [f"--index {pins.index}"] if pins.index else []
+    index_options = [f"--torch-backend={pins.backend}"] if pins.backend else index_options
+    reinstall_options = [f"--reinstall-package {name}" for name in pins.replaced]
     # first conflicting packages are removed, and those are reinstalled that pip would leave unchanged
     pip_first = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
     if pins.replaced:
         reinstalled = [pin.requirement for pin in pins.packages if pin.name in pins.replaced]
         words = ["install --force-reinstall --no-deps", *reinstalled, *index, *pip_words]
         pip_first.append(" ".join([pip, *words]))
-    removal = [f"{uv} uninstall{there}", *pins.removed, *uv_words]
+    removal = [f"{uv} uninstall{target_option}", *pins.removed, *uv_words]
     uv_first = [" ".join(removal)] if pins.removed else []
 
     def pip_install(*words: str) -> str:
         return " ".join([pip, "install", *words, *pip_words])
 
     def uv_install(*words: str) -> str:
-        return " ".join([f"{uv} install{there}", *words, *again, *own, *uv_words])
+        return " ".join(
+            [f"{uv} install{target_option}", *words, *reinstall_options, *index_options, *uv_words]
+        )
 
     # an image is Linux on every system: on a Mac it gets the CPU build of that release
     image = [f"--index-url {index_of('cpu')}"] if machine.platform == "macos" else index
     variables = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
-    run = " ".join(["RUN python -m pip install --no-cache-dir", wanted, *image])
+    run = " ".join(["RUN python -m pip install --no-cache-dir", requirements, *image])
     # pip ignores other indexes if the file has --index-url; uv does not, so it gets the backend
     from_file = pip_install("-r", REQUIREMENTS), *uv_first, uv_install("-r", REQUIREMENTS)
     runs = [f"# {run}" for run in (*pip_first, *from_file)]
     return Commands(
-        pip=(*pip_first, pip_install(wanted, *index)),
-        uv_pip=(*uv_first, uv_install(wanted)),
-        uv_project=_uv_project(pins, f"{before_uv}uv add", [*again, *uv_words]),
+        pip=(*pip_first, pip_install(requirements, *index)),
+        uv_pip=(*uv_first, uv_install(requirements)),
+        uv_project=_uv_project(pins, f"{uv_prefix}uv add", [*reinstall_options, *uv_words]),
         dockerfile="\n".join([*variables, run, ""]),
         requirements="\n".join([*runs, *index, *pins.requirements, ""]),
     )
@@ -284,8 +286,8 @@ def steering(
     if pins is None:
         return ()
     windows = machine.platform == "windows"
-    found = _steers(config, pins, python, windows=windows)
-    return tuple(sorted(found, key=lambda one: (one.withstood, not one.cure)))
+    steers = _steers(config, pins, python, windows=windows)
+    return tuple(sorted(steers, key=lambda steer: (steer.withstood, not steer.cure)))
 
 
 def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) -> list[Steer]:
@@ -296,14 +298,18 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
         if value.lower() in switches["off"] and option in switches["names"]:
             continue
         does, harms = _effect(name, value, place, pins, python)
-        one = Steer(name, value, place, does, withstood=True)
+        steer = Steer(name, value, place, does, withstood=True)
         if harms:
             # without `env`, pip is isolated and then ignores only the user's own file
-            mine = one.variable or "appdata" in place.lower()
-            pip_holds = mine and option not in ("python", "unreadable")
-            held = not windows or (pip_holds if one.tool == "pip" else not one.variable)
-            one = replace(one, withstood=held, cure=_cure(one, held=held, windows=windows))
-        result += [one] if does else []
+            own_file = steer.variable or "appdata" in place.lower()
+            pip_holds = own_file and option not in ("python", "unreadable")
+            overridden = not windows or (pip_holds if steer.tool == "pip" else not steer.variable)
+            steer = replace(
+                steer,
+                withstood=overridden,
+                cure=_cure(steer, overridden=overridden, windows=windows),
+            )
+        result += [steer] if does else []
     return result
 
 
@@ -313,33 +319,37 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
     row = rows["always"].get(name) or rows["own_index" if own else "default_index"].get(name)
     if name in rows["files"]:
         row = None if place.startswith("UV_") else rows["files"][name]
-    every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
-    requested = every & {*value.lower().replace(",", " ").split()}
+    package_words = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
+    requested = package_words & {*value.lower().replace(",", " ").split()}
     if row is None or (name.endswith(".no-binary") and not requested):
         return "", False
     labelled = all("+" in pin.version for pin in pins.packages)
     of_pytorch = "download.pytorch.org" in value
-    so = {"pytorch_index": of_pytorch, "unless_labelled": not labelled, "unless_named": not python}
-    harms = so.get(row["harms"], row["harms"])
-    named = "; the command names its own" if python else ""
-    return row["does"].format(value=value, backend=pins.backend, named=named), bool(harms)
+    conditions = {
+        "pytorch_index": of_pytorch,
+        "unless_labelled": not labelled,
+        "unless_named": not python,
+    }
+    harms = conditions.get(row["harms"], row["harms"])
+    ending = "; the command names its own" if python else ""
+    return row["does"].format(value=value, backend=pins.backend, named=ending), bool(harms)
 
 
-def _cure(one: Steer, *, held: bool, windows: bool) -> str:
-    option, place, pip = one.setting.partition(".")[2], one.place, one.tool == "pip"
-    if not held:
-        if one.variable:
+def _cure(steer: Steer, *, overridden: bool, windows: bool) -> str:
+    option, place, pip = steer.setting.partition(".")[2], steer.place, steer.tool == "pip"
+    if not overridden:
+        if steer.variable:
             return f"remove the variable {place} before the command"
         return f"repair {place}" if option == "unreadable" else f"remove {option} from {place}"
     if pip and windows:
         return "the command uses --isolated: pip ignores its variables (certificates, proxies too) and your pip.ini"
     files = "pip's configuration files" if pip else "configuration files"
-    return f"the command ignores {place if one.variable else files}"
+    return f"the command ignores {place if steer.variable else files}"
 
 
-def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
+def _shield(steers: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
     """Return words before a command, and options, that override harmful settings; Windows shells have no `env`."""
-    harms = [one for one in found if one.cure and one.tool == tool]
+    harms = [steer for steer in steers if steer.cure and steer.tool == tool]
     files = any(not harm.variable for harm in harms)
     options = ("--no-config",) if tool == "uv" and files else ()
     if windows:

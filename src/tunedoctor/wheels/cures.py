@@ -55,11 +55,11 @@ Own = tuple[Host | None, Interpreter | None, TorchBuild | None]
 """What a build is for, as far as known."""
 
 
-def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
-    """Return the newest release within `wanted` that fits; without a version if interpreter or system are unknown."""
+def torch_install(facts: Facts, specifier: str = "") -> TorchInstall:
+    """Return the newest release within `specifier` that fits; no version if interpreter or system are unknown."""
     host, interpreter, nvidia = facts.host, facts.interpreter, facts.nvidia
     if not interpreter or not host:
-        return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
+        return TorchInstall(cure=pip(None, "install", f"torch{specifier}", "torchvision"))
     if host.os == "other":
         return TorchInstall()
     from tunedoctor.wheels.choose import near  # noqa: PLC0415
@@ -67,7 +67,7 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
     gpus = (nvidia, facts.nvidia_driver, facts.amd, facts.intel, facts.pci)
-    machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), wanted)
+    machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), specifier)
     if nvidia.gpus and not machine.driver_version:
         machine = with_current_driver(machine)
     return _installed(near(machine)[0], machine, interpreter)
@@ -80,8 +80,8 @@ def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchI
 
 def rebuild_xpu(own: Own) -> Cure:
     """Return how to install an XPU build; without a version if the system is unknown."""
-    found = _rebuilt(own, "intel", ())
-    return found.cure if found else _newest(own[1], "xpu")
+    install = _rebuilt(own, "intel", ())
+    return install.cure if install else _newest(own[1], "xpu")
 
 
 def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
@@ -104,10 +104,10 @@ def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
             note = f"AMD's {kind}: over 1 GB, no reboot"
             return Way(tell(line), note, of_amd=True)
     if vendor_builds().issuperset(gfx):
-        extras = ",".join(f"device-{one}" for one in gfx) or "device-all"
-        todo = f"Install AMD's own PyTorch, torch[{extras}], as the releases page of ROCm/TheRock describes"
+        extras = ",".join(f"device-{target}" for target in gfx) or "device-all"
+        instruction = f"Install AMD's own PyTorch, torch[{extras}], as the releases page of ROCm/TheRock describes"
         note = "PyTorch's own index has no build for this GPU on this system"
-        return Way(advise(todo), note, of_amd=True)
+        return Way(advise(instruction), note, of_amd=True)
     note = "neither PyTorch's index nor AMD has a build with code for this GPU"
     return Way(advise("Train on another GPU, or on the CPU"), note)
 
@@ -116,11 +116,11 @@ def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant:
     """Return how to reinstall the very same build, without its dependencies."""
     index = _from_index(variant)
     plain, _, label = version.partition("+")
-    named = version if index and label == variant else plain
-    return pip(interpreter, "install", *_ANEW, f"torch=={named}", index=index)
+    pinned = version if index and label == variant else plain
+    return pip(interpreter, "install", *_REINSTALL, f"torch=={pinned}", index=index)
 
 
-_ANEW = ("--force-reinstall", "--no-deps")
+_REINSTALL = ("--force-reinstall", "--no-deps")
 
 
 def put_anew(
@@ -134,7 +134,7 @@ def put_anew(
         index = _from_index(torch.variant)
         label = f"+{torch.variant}" if index and "+" in torch.version else ""
     pin = f"{name}=={plain}{label}" if plain else name
-    return pip(interpreter, "install", *_ANEW, pin, index=index)
+    return pip(interpreter, "install", *_REINSTALL, pin, index=index)
 
 
 def _from_index(variant: str) -> str:
@@ -157,21 +157,21 @@ def _rebuilt(
     nvidia = vendor == "nvidia"
     codes = filter(None, targets)
     gpus = tuple(Gpu(code, vendor, *((code, "") if nvidia else ("", code))) for code in codes)
-    known = bool(host and interpreter)
-    system = host if host and known else Host(os="linux", name="", machine="")
+    target_known = bool(host and interpreter)
+    system = host if host and target_known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")
     machine = of_host(system, python, gpus or (Gpu(vendor=vendor, xpu=True),))
     machine = replace(machine, driver_version=driver)
     if nvidia and not driver:
         machine = with_current_driver(machine)
-    found = nearest(machine, torch.version if torch else "")
-    build = found.build
-    serves = found.action == "install" and "gpu_not_supported" not in found.says
+    choice = nearest(machine, torch.version if torch else "")
+    build = choice.build
+    serves = choice.action == "install" and "gpu_not_supported" not in choice.says
     if build is None or not serves or KINDS[vendor][:2] != build.variant[:2]:
         return None
-    if not interpreter or not known:
+    if not interpreter or not target_known:
         return TorchInstall(build.torch_version, build.variant, _newest(None, build.variant))
-    return _installed(found, machine, interpreter, torch.version if torch else "")
+    return _installed(choice, machine, interpreter, torch.version if torch else "")
 
 
 def _newest(interpreter: Interpreter | None, variant: str) -> Cure:
@@ -189,14 +189,16 @@ def _installed(
         return TorchInstall(why="".join(choice.reasons[:1]))
     windows = machine.platform == "windows"
     pins = pins_of(choice, choice.build, machine, installed)
-    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))
+    start = starter(interpreter, pip_of(interpreter.executable, windows=windows))
     steps: list[PipInstall | PipUninstall] = []
     if pins.removed:
-        steps.append(PipUninstall(names=tuple(pins.removed), **shown))
+        steps.append(PipUninstall(names=tuple(pins.removed), **start))
     if pins.replaced:
-        again = tuple(pin.requirement for pin in pins.packages if pin.name in pins.replaced)
-        steps.append(PipInstall(requirements=again, index=pins.index, flags=_ANEW[::-1], **shown))
-    steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, **shown))
+        reinstalled = tuple(pin.requirement for pin in pins.packages if pin.name in pins.replaced)
+        steps.append(
+            PipInstall(requirements=reinstalled, index=pins.index, flags=_REINSTALL[::-1], **start)
+        )
+    steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, **start))
     build = choice.build
     return TorchInstall(build.torch_version, build.variant, Cure(tuple(steps), windows=windows))
 
@@ -205,7 +207,7 @@ def install_driver(
     host: Host, floor: str = "", *, old_card: bool = False, container: Container | None = None
 ) -> Way:
     """Return how to get a driver of at least `floor`; `old_card`: Maxwell, Pascal or Volta, which end with 580."""
-    wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
+    driver_words = f"driver {floor} or newer" if floor else "driver 580 or newer"
     place = "board" if on_board(host) else "other"
     place = "host" if container and place == "other" else place
     place = "wsl" if host.wsl else "windows" if host.os == "windows" else place
@@ -213,8 +215,8 @@ def install_driver(
     if row:
         note = "; ".join(filter(None, ("needs root and a reboot", row.get("note"))))
         return Way(tell(row["command"], "reboot"), note)
-    todo, who, note = table("driver_install")["elsewhere"][place]
-    return Way(advise(todo.format(driver=wanted), who), note)
+    instruction, who, note = table("driver_install")["elsewhere"][place]
+    return Way(advise(instruction.format(driver=driver_words), who), note)
 
 
 def on_board(host: Host) -> bool:

@@ -29,8 +29,8 @@ _LOWER = ("platform", "libc", "vendor", "gfx")
 _Row = dict[str, Any]
 
 
-def _refuse(so: object, message: str) -> None:
-    if so:
+def _refuse(condition: object, message: str) -> None:
+    if condition:
         raise MachineError(message)
 
 
@@ -42,9 +42,9 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
     _refuse(not python, f"could not examine the target's Python: {why}")
     wrong = "unknown system: only Linux, WSL, Windows and macOS have wheels"
     _refuse(not host or host.os == "other", wrong)
-    own = [one for one in gpus_of(snapshot) if one.vendor != "apple"]
-    nvidia = [one for one in own if one.vendor == "nvidia"]
-    gpus = [*nvidia, *_undriven(facts), *own[len(nvidia) :]]
+    gpus_of_machine = [gpu for gpu in gpus_of(snapshot) if gpu.vendor != "apple"]
+    nvidia = [gpu for gpu in gpus_of_machine if gpu.vendor == "nvidia"]
+    gpus = [*nvidia, *_undriven(facts), *gpus_of_machine[len(nvidia) :]]
     return replace(
         of_host(host, python, msgspec.convert(gpus, tuple[Gpu, ...], from_attributes=True)),
         driver_version=facts.nvidia_driver.version,
@@ -58,7 +58,9 @@ def _undriven(facts: Facts) -> Iterator[Gpu]:
     cards = facts.nvidia.gpus
     slots = {_slot(card.slot) for card in cards}
     # if the driver reports no slots, only the counts can be compared
-    others = [one for one in facts.pci.of("10de") if _slot(one.slot) not in slots]
+    others = [
+        bus_device for bus_device in facts.pci.of("10de") if _slot(bus_device.slot) not in slots
+    ]
     for device in others[len(cards) if "" in slots else 0 :]:
         model = nvidia_by_pci(device.device)
         name = model.name if model else f"NVIDIA device {device.device}"
@@ -75,7 +77,7 @@ def _environment(facts: Facts, gpus: list[Gpu]) -> dict[str, str]:
     host, own = facts.host, facts.interpreter
     nvidia = facts.nvidia_driver or any(g.vendor == "nvidia" for g in gpus)
     compat = ":".join(f for f in facts.library_path.folders if "compat" in f)
-    found = {
+    variables = {
         "python_full_version": own.version,
         "implementation": own.implementation,
         **{name: facts.environment.get(name) for name in VISIBLE},
@@ -85,7 +87,7 @@ def _environment(facts: Facts, gpus: list[Gpu]) -> dict[str, str]:
         "model": host.model if "Jetson" in host.model else None,
         "container": facts.container.kind if facts.container and nvidia else None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def machines_from(text: str) -> list[Machine]:
@@ -112,31 +114,31 @@ def machine_from(row: object) -> Machine:
     """Return the machine that a JSON object describes; unknown keys are ignored. Raises MachineError."""
     if not isinstance(row, dict):
         raise MachineError("a machine must be a JSON object")
-    said = {key: _text(row, key) for key in _TEXTS}
-    if said["driver_version"].lower() in _NO_DRIVER:
-        said["driver_version"] = ""
-    gpus, platforms, driver = row.get("gpus") or [], get_args(Platform), said["driver_version"]
-    known_platform = said["platform"] in platforms
+    texts = {key: _text(row, key) for key in _TEXTS}
+    if texts["driver_version"].lower() in _NO_DRIVER:
+        texts["driver_version"] = ""
+    gpus, platforms, driver = row.get("gpus") or [], get_args(Platform), texts["driver_version"]
+    platform_known = texts["platform"] in platforms
     _refuse(
-        not known_platform,
-        f"platform is {said['platform']!r}; expected one of {', '.join(platforms)}",
+        not platform_known,
+        f"platform is {texts['platform']!r}; expected one of {', '.join(platforms)}",
     )
     wrong = "python is missing, for example 3.12, or 3.13t for a free-threaded one"
-    _refuse(not said["python"], wrong)
-    listed = isinstance(gpus, list) and len(gpus) <= MOST_GPUS
-    _refuse(not listed, f"gpus is not a list of at most {MOST_GPUS} GPUs")
+    _refuse(not texts["python"], wrong)
+    valid_gpus = isinstance(gpus, list) and len(gpus) <= MOST_GPUS
+    _refuse(not valid_gpus, f"gpus is not a list of at most {MOST_GPUS} GPUs")
     wrong = f"driver_version is {driver[:60]!r}; expected a version such as 580.65.06, or null for no driver"
     _refuse(driver and not parts(driver), wrong)
-    said["arch"] = said["arch"] or ("arm64" if said["platform"] == "macos" else "x86_64")
-    said["torch"] = wanted(said["torch"])
+    texts["arch"] = texts["arch"] or ("arm64" if texts["platform"] == "macos" else "x86_64")
+    texts["torch"] = wanted(texts["torch"])
     tools = row.get("rocm_tools")
     more = {
-        "gpus": [_gpu(number, one) for number, one in enumerate(gpus)],
+        "gpus": [_gpu(number, described) for number, described in enumerate(gpus)],
         "env": _strings(row, "env"),
         "installer": _strings(row, "installer"),
         "rocm_tools": tools if isinstance(tools, bool) else None,
     }
-    return msgspec.convert({**said, **more}, Machine)
+    return msgspec.convert({**texts, **more}, Machine)
 
 
 def wanted(torch: str) -> str:
@@ -152,12 +154,12 @@ def wanted(torch: str) -> str:
 def _gpu(number: int, row: object) -> _Row:
     if not isinstance(row, dict):
         raise MachineError(f"gpus[{number}] is not a JSON object")
-    said = {key: _text(row, key) for key in _GPU_TEXTS}
-    capability, memory = said["compute_capability"], row.get("memory_gib")
+    texts = {key: _text(row, key) for key in _GPU_TEXTS}
+    capability, memory = texts["compute_capability"], row.get("memory_gib")
     wrong = f"gpus[{number}].compute_capability is {capability!r}; expected a number such as 8.9"
     _refuse(capability and len(parts(capability)) < 2, wrong)
     sized = memory if isinstance(memory, int | float) and 0 < memory < MOST_MEMORY else 0
-    return {**said, "excluded": row.get("excluded") is True, "memory_gib": float(sized)}
+    return {**texts, "excluded": row.get("excluded") is True, "memory_gib": float(sized)}
 
 
 def _text(row: _Row, key: str) -> str:
@@ -195,17 +197,19 @@ class Asked(NamedTuple):
     torch: str = ""
 
 
-def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
+def blank(options: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
     """Return the machine that the options alone describe, and what was assumed; `python` is the default version."""
-    row = {"platform": asked.platform, "arch": asked.arch, "python": asked.python or python}
+    row = {"platform": options.platform, "arch": options.arch, "python": options.python or python}
     try:
         machine = machine_from(row)
     except MachineError as error:
         raise MachineError(f"--{error}") from None
-    given = (asked.python, asked.arch, asked.gpus or machine.platform == "macos")
-    words = (f"Python {python}", machine.arch, "no GPU")
-    assumed = tuple(word for word, known in zip(words, given, strict=True) if not known)
-    return over(machine, asked, driver_known=False), assumed
+    given_options = (options.python, options.arch, options.gpus or machine.platform == "macos")
+    defaults = (f"Python {python}", machine.arch, "no GPU")
+    assumed = tuple(
+        word for word, is_given in zip(defaults, given_options, strict=True) if not is_given
+    )
+    return over(machine, options, driver_known=False), assumed
 
 
 USUAL_GLIBC = "2.35"
@@ -224,44 +228,44 @@ def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[st
     return replace(machine, glibc=glibc), (f"glibc {glibc}{where} (--glibc sets another)",)
 
 
-def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
+def over(machine: Machine, options: Asked, *, driver_known: bool = True) -> Machine:
     """Return `machine` with the facts of the options; `driver_known`: "no driver" is certain. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
-    if asked.gpus:
-        gpus = () if _none(asked.gpus) else tuple(map(_gpu_named, asked.gpus))
+    if options.gpus:
+        gpus = () if _none(options.gpus) else tuple(map(_gpu_named, options.gpus))
         # what hides the GPUs of this machine does not apply to others
         env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
-    if asked.driver:
-        none = _none([asked.driver])
-        named = "" if none else _numbers(asked.driver, "--driver", "580.65.06")
-        driver = driver_of_branch(named, windows=machine.windows)
-    done = replace(
+    if options.driver:
+        none = _none([options.driver])
+        driver_version = "" if none else _numbers(options.driver, "--driver", "580.65.06")
+        driver = driver_of_branch(driver_version, windows=machine.windows)
+    updated = replace(
         machine,
-        arch=asked.arch or machine.arch,
-        glibc=_numbers(asked.glibc, "--glibc", "2.28") or machine.glibc,
-        libc="musl" if asked.musl else "glibc" if asked.glibc else machine.libc,
-        macos=_numbers(asked.macos, "--macos", "14.5") or machine.macos,
-        python=_numbers(asked.python, "--python", "3.12") or machine.python,
+        arch=options.arch or machine.arch,
+        glibc=_numbers(options.glibc, "--glibc", "2.28") or machine.glibc,
+        libc="musl" if options.musl else "glibc" if options.glibc else machine.libc,
+        macos=_numbers(options.macos, "--macos", "14.5") or machine.macos,
+        python=_numbers(options.python, "--python", "3.12") or machine.python,
         driver_version=driver,
-        gpus=_without(gpus, asked.without),
-        torch=wanted(asked.torch),
-        env={k: v for k, v in env.items() if not asked.python or k != "python_full_version"},
+        gpus=_without(gpus, options.without),
+        torch=wanted(options.torch),
+        env={k: v for k, v in env.items() if not options.python or k != "python_full_version"},
     )
-    described = bool(asked.gpus) or not driver_known
+    described = bool(options.gpus) or not driver_known
     nvidia = any(g.vendor == "nvidia" or g.compute_capability for g in gpus)
-    supposed = described and nvidia and not (asked.driver or driver)
-    return with_current_driver(done) if supposed else done
+    supposed = described and nvidia and not (options.driver or driver)
+    return with_current_driver(updated) if supposed else updated
 
 
 def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
     """Mark the GPUs that the user excludes, by compute capability, gfx target or a part of the name."""
     for word in words:
-        named = word.strip().lower()
-        hit = {g for g in gpus if named and (named == g.target or named in g.name.lower())}
+        needle = word.strip().lower()
+        matching = {g for g in gpus if needle and (needle == g.target or needle in g.name.lower())}
         have = ", ".join(g.name for g in gpus) or "none"
         wrong = f"--without is {word[:60]!r}, but no GPU has that name; the GPUs are: {have}"
-        _refuse(not hit, wrong)
-        gpus = tuple(replace(g, excluded=True) if g in hit else g for g in gpus)
+        _refuse(not matching, wrong)
+        gpus = tuple(replace(g, excluded=True) if g in matching else g for g in gpus)
     return gpus
 
 
@@ -276,7 +280,11 @@ def driver_of_branch(driver: str, *, windows: bool) -> str:
         row.get(key, "") for row in cuda["gpu_generations"]
     ]
     return max(
-        (str(one) for one in floors if parts(str(one))[:1] == (int(driver),)),
+        (
+            str(driver_floor)
+            for driver_floor in floors
+            if parts(str(driver_floor))[:1] == (int(driver),)
+        ),
         key=parts,
         default=driver,
     )
@@ -312,13 +320,13 @@ def _gpu_named(text: str) -> Gpu:
         return gpu
     # the models with this text in their names may all have one architecture
     nvidia, amd = nvidia_like(text), amd_like(text)
-    kinds = {one.compute_capability for one in nvidia} | set(amd.values())
-    names = [*(one.name for one in nvidia), *amd]
+    kinds = {card.compute_capability for card in nvidia} | set(amd.values())
+    names = [*(card.name for card in nvidia), *amd]
     if len(kinds) == 1:
         name, kind = names[0] if len(names) == 1 else text, kinds.pop()
         return Gpu(name, "nvidia", kind) if nvidia else Gpu(name, "amd", gfx=kind)
-    ways = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
-    said = f"unknown GPU {text[:60]!r}"
+    hints = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
+    problem = f"unknown GPU {text[:60]!r}"
     if kinds:
-        said = f"several kinds of GPU match {text[:60]!r} ({', '.join(names[:4])} ...)"
-    raise MachineError(f"{said}: give {ways}")
+        problem = f"several kinds of GPU match {text[:60]!r} ({', '.join(names[:4])} ...)"
+    raise MachineError(f"{problem}: give {hints}")

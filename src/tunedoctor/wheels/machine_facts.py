@@ -27,7 +27,7 @@ def machine_facts(machine: Machine) -> dict[type[Fact], Fact | Absent | Unknown]
     nvidia, amd, intel = (by_vendor[vendor] for vendor in ("nvidia", "amd", "intel"))
     driver = kinds.NvidiaDriver(version=shown_driver(machine), source="described")
     apple = machine.platform == "macos" and one_spelling(machine.arch) == "arm64"
-    known: dict[type[Fact], Fact | Absent | Unknown] = {
+    described: dict[type[Fact], Fact | Absent | Unknown] = {
         kinds.Host: host_of(machine),
         kinds.NvidiaDriver: driver if machine.driver_version else _NO_GPU,
         kinds.NvidiaGpus: kinds.NvidiaGpus(gpus=tuple(_nvidia(nvidia))) if nvidia else _NO_GPU,
@@ -39,7 +39,7 @@ def machine_facts(machine: Machine) -> dict[type[Fact], Fact | Absent | Unknown]
         kinds.AppleGpu: kinds.AppleGpu(name="Apple GPU") if apple else _NO_GPU,
         kinds.Interpreter: interpreter_of(machine),
     }
-    return {**dict.fromkeys(KINDS, _NOT_DESCRIBED), **known}
+    return {**dict.fromkeys(KINDS, _NOT_DESCRIBED), **described}
 
 
 def shown_driver(machine: Machine) -> str:

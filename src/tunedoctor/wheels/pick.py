@@ -85,18 +85,18 @@ class Choice(Chosen, frozen=True):
 
     @classmethod
     def of(
-        cls, action: Action, said: Iterable[Said], alternatives: tuple[Alternative, ...] = ()
+        cls, action: Action, messages: Iterable[Said], alternatives: tuple[Alternative, ...] = ()
     ) -> "Choice":
         """Return a choice without a build, with its messages."""
-        return cls(action, alternatives=alternatives).saying(said)
+        return cls(action, alternatives=alternatives).saying(messages)
 
     def offering(self, *more: Alternative) -> "Choice":
         """Return the choice with more alternatives."""
         return replace(self, alternatives=(*self.alternatives, *more))
 
-    def saying(self, said: Iterable[Said], *, first: bool = False) -> "Choice":
+    def saying(self, messages: Iterable[Said], *, first: bool = False) -> "Choice":
         """Return the choice with more messages, after its own or before them (`first`), without duplicates."""
-        more = tuple(said)
+        more = tuple(messages)
         says = [code for code, _ in more if code]
         reasons = [sentence for _, sentence in more if sentence]
         says = [*says, *self.says] if first else [*self.says, *says]
@@ -157,9 +157,9 @@ class Found(NamedTuple):
         return Build(self.release.version, self.row.variant)
 
 
-def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
+def offered(builds: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
     """Return the best of some builds as an alternative, with what it requires: "on Python 3.13"."""
-    return tuple(Alternative(one.build, after) for one in found[:1])
+    return tuple(Alternative(found_build.build, after) for found_build in builds[:1])
 
 
 @cache
@@ -175,25 +175,29 @@ def allowed(specifier: str) -> tuple[tuple[Release, frozenset[str] | None], ...]
 
     () if none matches, or if it is invalid; None stands for all variants.
     """
-    wanted = specifiers(specifier)
-    if wanted is None:
+    specifier_set = specifiers(specifier)
+    if specifier_set is None:
         return ()
-    found: list[tuple[Release, frozenset[str] | None]] = []
+    result: list[tuple[Release, frozenset[str] | None]] = []
     for release in releases():
-        if release.parsed in wanted:
-            found.append((release, None))
+        if release.parsed in specifier_set:
+            result.append((release, None))
         elif "+" in specifier:
-            fits = frozenset(v for v in release.variants() if f"{release.version}+{v}" in wanted)
-            found += [(release, fits)] if fits else []
-    return tuple(found)
+            fits = frozenset(
+                v for v in release.variants() if f"{release.version}+{v}" in specifier_set
+            )
+            result += [(release, fits)] if fits else []
+    return tuple(result)
 
 
 @lru_cache(maxsize=4096)
-def serves(row: Row, wanted: frozenset[str]) -> bool:
+def serves(row: Row, needed: frozenset[str]) -> bool:
     """Return whether the compiled code of a build runs on all of these compute capabilities or gfx targets."""
     if row.kind == "rocm":
-        return wanted <= row.targets
-    return row.kind != "cuda" or all(archs_run(row.codes, one, row.cuda) for one in wanted)
+        return needed <= row.targets
+    return row.kind != "cuda" or all(
+        archs_run(row.codes, capability, row.cuda) for capability in needed
+    )
 
 
 def lacking(row: Row, targets: Iterable[str]) -> list[str]:
@@ -205,7 +209,7 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
     """Return the builds of the given kind (cuda, rocm, xpu, cpu) that fit, of the newest release, best first."""
     if not q.reaches(kind):
         return ()
-    here, wanted = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
+    system_version, targets = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
 
     def rank(row: Row) -> tuple[bool | int | Numbers, ...]:
         """Sort key for builds of one release: the newest ROCm; for CUDA the default's major, which others build for."""
@@ -214,18 +218,18 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
         default = release.pypi_default.get("linux_x86_64", "")
         native = q.driver >= row.native[q.windows]
         number = int(row.variant.removeprefix("cu"))
-        known = all(knows(row.cuda, c) for c in q.capabilities)
+        known_to_toolkit = all(knows(row.cuda, c) for c in q.capabilities)
         major, same = row.variant[:-1] == default[:-1], row.variant == default
-        return known, row.verified, major, native, same, number if native else -number
+        return known_to_toolkit, row.verified, major, native, same, number if native else -number
 
-    for release, rows in _with_code(kind, q.family, q.python, q.torch, wanted):
-        fits = [b for b in rows if q.driver >= b.drivers[q.windows] and here >= b.system]
+    for release, rows in _with_code(kind, q.family, q.python, q.torch, targets):
+        fits = [b for b in rows if q.driver >= b.drivers[q.windows] and system_version >= b.system]
         if fits:
             return tuple(
                 Found(
                     release,
                     row,
-                    row.verified if kind == "cuda" else not _doubt(row, wanted),
+                    row.verified if kind == "cuda" else not _doubt(row, targets),
                     q.driver >= row.native[q.windows],
                 )
                 for row in (sorted(fits, key=rank, reverse=True) if len(fits) > 1 else fits)
@@ -252,18 +256,18 @@ def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tup
 
 
 @lru_cache(maxsize=4096)
-def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozenset[str]) -> Rows:
+def _with_code(kind: str, family: str, python: str, torch: str, targets: frozenset[str]) -> Rows:
     """Return the builds in range with code for all GPUs, by release, newest first, doubtful last. Cached."""
-    found: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
+    by_doubt_and_release: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
     for release, row in _for_python(kind, family, python, torch):
-        if serves(row, wanted):
-            key = _doubt(row, wanted), release.version
-            found.setdefault(key, (release, []))[1].append(row)
-    by_doubt = sorted(found.items(), key=lambda pair: pair[0][0])
+        if serves(row, targets):
+            key = _doubt(row, targets), release.version
+            by_doubt_and_release.setdefault(key, (release, []))[1].append(row)
+    by_doubt = sorted(by_doubt_and_release.items(), key=lambda pair: pair[0][0])
     return tuple((release, tuple(rows)) for _, (release, rows) in by_doubt)
 
 
-def _doubt(row: Row, wanted: frozenset[str]) -> int:
+def _doubt(row: Row, targets: frozenset[str]) -> int:
     """Return 0 for a build that may come first, 1 if its code is doubtful, 2 if the build itself was not confirmed.
 
     A doubtful CUDA build keeps its place: its majors have had the same code for years. Only one with the list of an
@@ -273,7 +277,7 @@ def _doubt(row: Row, wanted: frozenset[str]) -> int:
         return int(row.carried)
     if not row.seen:
         return 2
-    return int(row.kind == "rocm" and not wanted <= row.sure)
+    return int(row.kind == "rocm" and not targets <= row.sure)
 
 
 def native_gfx(gfx: str) -> str:
@@ -284,8 +288,8 @@ def native_gfx(gfx: str) -> str:
 
 def override_of(gfx: str) -> str:
     """Return the HSA_OVERRIDE_GFX_VERSION with which a GPU without its own builds runs well; "" for none."""
-    found = rocm_override(gfx)
-    return found.value if found is not None and found.grade == "works" else ""
+    override = rocm_override(gfx)
+    return override.value if override is not None and override.grade == "works" else ""
 
 
 def unlabelled(family: str, variant: str) -> bool:
@@ -301,8 +305,8 @@ def newer_than(chosen: Release | None, torch: str) -> list[Release]:
 @lru_cache(maxsize=4096)
 def dropped_by(capability: str, family: str, torch: str) -> tuple[str, str] | None:
     """Return the release in range that dropped a capability for good, and the last one before it that has it."""
-    one = frozenset({capability})
-    have = [r for r in releases() if any(serves(b, one) for b in r.of(family, "cuda"))]
+    target = frozenset({capability})
+    have = [r for r in releases() if any(serves(b, target) for b in r.of(family, "cuda"))]
     if not have:
         return None
     after = [r for r, _ in allowed(torch) if r.parsed > have[0].parsed and r.of(family, "cuda")]
@@ -322,11 +326,11 @@ def without_code(
 ) -> tuple[tuple[Release, Row], ...]:
     """Return builds in range for the Python that lack code for a GPU: newest release first, then default, confirmed."""
 
-    def place(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
+    def order(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
         release, row = pair
         default = release.pypi_default.get("linux_x86_64", "")
         return release.parsed, row.variant == default, row.verified
 
-    every = _for_python("cuda", family, python, torch)
-    rows = (one for one in every if not serves(one[1], capabilities))
-    return tuple(sorted(rows, key=place, reverse=True))
+    builds = _for_python("cuda", family, python, torch)
+    rows = (pair for pair in builds if not serves(pair[1], capabilities))
+    return tuple(sorted(rows, key=order, reverse=True))

@@ -35,15 +35,15 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     gpus, machine, out = s.gpus, s.machine, s.gpus.out
     platform, driver = machine.platform, machine.driver_version
     waiting = situation.of_nvidia(out(*situation.NOT_DRIVEN))
-    every = (*gpus.nvidia, *waiting)
+    nvidia_gpus = (*gpus.nvidia, *waiting)
     working = gpus.nvidia or gpus.amd or gpus.intel
-    beside = bool(gpus.nvidia and waiting)
-    unlike = len({g.compute_capability for g in every}) > 1
+    mixed = bool(gpus.nvidia and waiting)
+    unlike = len({g.compute_capability for g in nvidia_gpus}) > 1
     no_xpu = names_of(out("not xpu"))
     amd = gpus.amd if platform == "linux" else ()
     overridden = [g for g in amd if pick.override_of(g.gfx)]
-    given = situation.override_of_all(amd) if overridden else {}
-    values = " ".join(f"{name}={value}" for name, value in given.items())
+    variables = situation.override_of_all(amd) if overridden else {}
+    values = " ".join(f"{name}={value}" for name, value in variables.items())
     # without a usable GPU: in a container it may be outside
     alone = situation.in_container(s) or (driver and not waiting)
     kept_out = working or situation.of_nvidia(out("excluded", "not supported"))
@@ -57,14 +57,14 @@ def about_gpus(s: Situation) -> Iterator[Said]:
         "no_xpu_beside": no_xpu and working,
         "no_xpu_alone": no_xpu and not working,
         "dropped": names_of(ended),
-        "wsl": platform == "wsl" and every,
-        "new": names_of(g for g in every if parts(g.compute_capability) >= (10, 0)),
-        "old": names_of(g for g in every if last_driver(g.compute_capability)),
+        "wsl": platform == "wsl" and nvidia_gpus,
+        "new": names_of(g for g in nvidia_gpus if parts(g.compute_capability) >= (10, 0)),
+        "old": names_of(g for g in nvidia_gpus if last_driver(g.compute_capability)),
         "linux": platform == "linux",
         "driven": names_of(gpus.nvidia),
         "waiting": names_of(waiting),
-        "unlike": beside and unlike,
-        "alike": beside and not unlike,
+        "unlike": mixed and unlike,
+        "alike": mixed and not unlike,
         "undriven": not driver and (gpus.amd or gpus.intel),
         "kfd": names_of(amd)
         if machine.rocm_tools is False or any("kfd" in g.seen_by.lower() for g in amd)
@@ -77,7 +77,7 @@ def about_gpus(s: Situation) -> Iterator[Said]:
         "driver_windows": outside and platform == "windows",
     }
     yield from _all_of("gpus", slots)
-    if not beside and len(s.question.capabilities) > 1:
+    if not mixed and len(s.question.capabilities) > 1:
         yield _together(s, "nvidia")
     yield from _all_of("waiting", slots)
     if amd and len(s.question.gfx) > 1:
@@ -89,8 +89,8 @@ def _together(s: Situation, vendor: str) -> Said:
     """Return which GPU forces the choice, if another one alone would have got a newer release."""
     gpus, kind = s.gpus.of(vendor), KINDS[vendor]
     alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
-    newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
-    best = {t for t, found in alone.items() if found and found[0].release.parsed == newest}
+    newest = max((builds[0].release.parsed for builds in alone.values() if builds), default=None)
+    best = {t for t, builds in alone.items() if builds and builds[0].release.parsed == newest}
     forcing = [g for g in gpus if g.target not in best]
     names = names_of(forcing)
     key = "mixed_gpus:some" if " and " in names else "mixed_gpus:one"
@@ -110,22 +110,22 @@ def beside(s: Situation, torchvision: str) -> Iterator[Said]:
     pip_extra, pip_index = (variables.get(f"PIP_{n}INDEX_URL", "") for n in ("EXTRA_", ""))
     uv_extra = variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL")
     extra = not uv and ("--extra-index-url" in options or "EXTRA_INDEX" in text)
-    shown = _compat(s) if driver else ""
+    compat_sign = _compat(s) if driver else ""
     fails = s.gpus.nvidia and not all(map(is_data_centre, s.gpus.nvidia))
     python = next((v for k, v in env.items() if k.lower().startswith("python_full")), "")
-    whole = s.question.python == "3.14" and parts(python or s.machine.python) == (3, 14, 1)
+    is_3_14_1 = s.question.python == "3.14" and parts(python or s.machine.python) == (3, 14, 1)
     slots: Slots = {
         "uv_index": (uv and options) or uv_extra,
         "extra_index": pip_extra or extra,
         "one_index": options or pip_extra or "download.pytorch.org/whl" in pip_index,
         "toolkit": any(named_as("toolkit_keys", key) for key in env),
-        "shown": shown,
+        "shown": compat_sign,
         "fails": fails,
         "serves": not fails,
         "driver": driver,
         "gpus": names_of(s.gpus.nvidia),
         "virtual": situation.virtual(s.machine, ()),
-        "python_3_14_1": whole and (0, 26) <= parts(torchvision)[:2] <= (0, 29),
+        "python_3_14_1": is_3_14_1 and (0, 26) <= parts(torchvision)[:2] <= (0, 29),
     }
     return _all_of("beside", slots)
 
@@ -135,31 +135,35 @@ def _compat(s: Situation) -> str:
     env = s.machine.env
     if any(named_as("compat", value) for value in env.values()):
         return "a cuda-compat library is on the library path, so nvidia-smi shows its CUDA number"
-    shown = next((v for k, v in env.items() if "smi_cuda" in k.lower()), "")
+    cuda_shown = next((v for k, v in env.items() if "smi_cuda" in k.lower()), "")
     rows = table("torch_wheels")["cuda"]["driver_branches"] if s.machine.platform == "linux" else ()
-    for row in rows if parts(shown) else ():
-        known = row.get("confidence") != "unverified" and (row["branch"],) == s.question.driver[:1]
+    for row in rows if parts(cuda_shown) else ():
+        row_known = (
+            row.get("confidence") != "unverified" and (row["branch"],) == s.question.driver[:1]
+        )
         most = str(row["max_cuda"])
-        if known and parts(shown) > parts(most):
-            said = f"nvidia-smi shows CUDA {shown}, but this driver supports {most} at most"
-            return f"{said}, so a cuda-compat library is in use"
+        if row_known and parts(cuda_shown) > parts(most):
+            observed = (
+                f"nvidia-smi shows CUDA {cuda_shown}, but this driver supports {most} at most"
+            )
+            return f"{observed}, so a cuda-compat library is in use"
     return ""
 
 
 def about_release(s: Situation, best: Found) -> Iterator[Said]:
     """Yield the messages about a build that fits, the deciding one first."""
     q, kind, release = s.question, best.row.kind, best.release
-    within = [one for one, _ in allowed(q.torch)]
+    within = [candidate for candidate, _ in allowed(q.torch)]
     key = ":newest_in_range" if release is within[0] else ":newest_that_fits"
     key = ":newest" if release is releases()[0] else key
     key = ":in_one_release" if len(within) == 1 else key
     served = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}.get(kind, ())
-    known = [g for g in served if g.target or g.vendor == "intel"]
-    because = [f"has code for {names_of(known)}"] if known else []
+    known_gpus = [g for g in served if g.target or g.vendor == "intel"]
+    because = [f"has code for {names_of(known_gpus)}"] if known_gpus else []
     because += [f"runs on {driver_words(s.machine)}"] if kind == "cuda" else []
     text = f": it {' and '.join(because)}" if because else ""
     yield say(key, build=best.build, wanted=q.torch, because=text)
-    unknown = names_of(g for g in served if g not in known)
+    unknown = names_of(g for g in served if g not in known_gpus)
     slots: Slots = {
         "build": best.build,
         "unseen": not best.row.seen or (not best.verified and kind == "cuda"),
@@ -174,12 +178,17 @@ def about_release(s: Situation, best: Found) -> Iterator[Said]:
         yield from _without_kernels(s)
         if not best.verified and best.row.seen:
             yield say(":gfx_read", targets=", ".join(sorted(q.gfx)))
-    newer = ((one.version, one.pythons(q.family)) for one in pick.newer_than(release, q.torch))
-    gone, left = next(((v, t) for v, t in newer if t and q.python not in t), ("", ()))
-    if gone and q.python == "3.13t":
+    newer_releases = (
+        (newer_release.version, newer_release.pythons(q.family))
+        for newer_release in pick.newer_than(release, q.torch)
+    )
+    dropped_in, remaining_pythons = next(
+        ((v, t) for v, t in newer_releases if t and q.python not in t), ("", ())
+    )
+    if dropped_in and q.python == "3.13t":
         yield say("free_threaded_313_dropped")
-    elif gone and parts(q.python) < min(map(parts, left)):
-        yield say("python_old", release=gone, python=q.python)
+    elif dropped_in and parts(q.python) < min(map(parts, remaining_pythons)):
+        yield say("python_old", release=dropped_in, python=q.python)
     yield from about_system(s, release)
     yield from _about_default(s, best)
     if release.numpy_abi.get(s.machine.system) == 1:
@@ -198,10 +207,10 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
         yield from opt_ins(s, newer)
     yield from _passed_over(s, best)
     yield from about_old_gpus(s)
-    for one in pick.newer_than(best.release, q.torch):  # on the index, code not examined
-        builds = one.of(q.family, "cuda")
-        if q.python in one.pythons(q.family) and builds and builds[-1].carried:
-            yield say(":newer_unread", release=one.version)
+    for newer_release in pick.newer_than(best.release, q.torch):  # on the index, code not examined
+        builds = newer_release.of(q.family, "cuda")
+        if q.python in newer_release.pythons(q.family) and builds and builds[-1].carried:
+            yield say(":newer_unread", release=newer_release.version)
             break
 
 
@@ -212,7 +221,7 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
         if newer := _after_driver(s, best):
             yield Alternative(newer.build, situation.driver_needed(s, newer))
             yield from _with_compat(s, best, newer)
-        sure = next((one for one in pick.of_each(q, kind) if one.verified), best)
+        sure = next((candidate for candidate in pick.of_each(q, kind) if candidate.verified), best)
         if not best.verified and sure.build != best.build:
             yield Alternative(sure.build, "(confirmed to be on the index)")
     if kind in ("rocm", "xpu"):
@@ -228,14 +237,14 @@ def _after_driver(s: Situation, best: Found) -> Found | None:
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
 
-def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
+def opt_ins(s: Situation, build: Found) -> Iterator[Said]:
     """Yield what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
-    gpus, cuda = s.gpus.nvidia, found.row.cuda
+    gpus, cuda = s.gpus.nvidia, build.row.cuda
     real = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
     if situation.virtual(s.machine, gpus):
         yield say("vgpu_ask_admin")
     elif real and situation.newest_driver(gpus) == NEWEST and cuda and s.question.driver >= _COMPAT:
-        yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
+        yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=build.build)
 
 
 def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternative]:
@@ -259,13 +268,13 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
     lacking = [c for c in q.capabilities if pick.in_none("cuda", c, where, q.torch, turing_on)]
     if lacking:
         others = any(not pick.in_none("cuda", c, where, "", turing_on) for c in lacking)
-        inside = f" of torch {q.torch}" if others else ""
-        yield say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking))
+        range_words = f" of torch {q.torch}" if others else ""
+        yield say("gpu_not_in_cuda13_builds", inside=range_words, gpus=by_capability(s, lacking))
     for capability in sorted(q.capabilities):
-        if ends := pick.dropped_by(capability, where, q.torch):
-            gone, last = ends
-            key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
-            yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
+        if dropped := pick.dropped_by(capability, where, q.torch):
+            dropped_in, last = dropped
+            key = "gpu_dropped_in_2_15" if dropped_in.startswith("2.15.") else ":dropped"
+            yield say(key, release=dropped_in, gpus=by_capability(s, [capability]), last=last)
 
 
 def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
@@ -279,14 +288,18 @@ def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
     lacking = {g: t for g, t in targets.items() if pick.in_none(kind, t, family, q.torch)}
     names = names_of(lacking) if rocm else by_capability(s, lacking.values())
     key, arm = "gpu_not_in_this_build", family == "linux_aarch64"
-    inside = f" of torch {q.torch}" if q.torch else ""
+    range_words = f" of torch {q.torch}" if q.torch else ""
     if lacking and not old:
-        yield say(f"{key}:{'rocm' if rocm else 'range'}", inside=inside, wanted=q.torch, gpus=names)
+        yield say(
+            f"{key}:{'rocm' if rocm else 'range'}", inside=range_words, wanted=q.torch, gpus=names
+        )
     if lacking and arm:
         yield say("gpu_not_in_aarch64_builds", gpus=names)
-    wanted = frozenset(lacking.values())
-    every = reversed(releases() if lacking and newer else ())
-    first = (r for r in every if any(pick.serves(b, wanted) for b in r.of(family, kind)))
+    missing_targets = frozenset(lacking.values())
+    candidates = reversed(releases() if lacking and newer else ())
+    first = (
+        r for r in candidates if any(pick.serves(b, missing_targets) for b in r.of(family, kind))
+    )
     for release in islice(first, 1):
         yield say("gpu_too_new_for_torch", gpus=names, release=release.version)
     if lacking or rocm:
@@ -305,9 +318,9 @@ def _without_kernels(s: Situation) -> Iterator[Said]:
 
 def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     """Return the names of the GPUs with these compute capabilities."""
-    wanted = set(capabilities)
+    requested = set(capabilities)
     pairs = [(g.name, g.compute_capability) for g in s.gpus.nvidia]
-    names = (n if c in n else f"{n} ({c})".strip() for n, c in pairs if c in wanted)
+    names = (n if c in n else f"{n} ({c})".strip() for n, c in pairs if c in requested)
     return " and ".join(dict.fromkeys(names))
 
 

@@ -30,34 +30,34 @@ class Refused(NamedTuple):
 
 def refused(answer: IndexAnswer, own: Interpreter, host: Host) -> Refused | None:
     """Return the cause of the first failed install that can be judged; None if there is none."""
-    judged = (_Case(refusal, own, host).judged() for refusal in answer.refusals)
-    return next(filter(None, judged), None)
+    results = (_Case(refusal, own, host).judged() for refusal in answer.refusals)
+    return next(filter(None, results), None)
 
 
 class _Case:
     """One refusal on one machine; sentences and their causes are `refusals` of wheel_words.json."""
 
-    def __init__(self, one: Refusal, own: Interpreter, host: Host) -> None:
-        self.one, self.own, self.host, self.name = one, own, host, one.name
-        self.what, self.bare = f"{one.name}{one.specifier}", one.specifier.lstrip("=")
-        pinned = one.specifier.startswith("==") and self.bare.strip()[:1].isdigit()
+    def __init__(self, refusal: Refusal, own: Interpreter, host: Host) -> None:
+        self.one, self.own, self.host, self.name = refusal, own, host, refusal.name
+        self.what, self.bare = f"{refusal.name}{refusal.specifier}", refusal.specifier.lstrip("=")
+        pinned = refusal.specifier.startswith("==") and self.bare.strip()[:1].isdigit()
         self.pin = self.bare.strip().partition("+")[0].partition(",")[0] if pinned else ""
         """The requested release, without its label; "" if none is pinned."""
-        self.label = one.specifier.partition("+")[2]
+        self.label = refusal.specifier.partition("+")[2]
         self.tag = python_tag(own)
         self.family: rules.Family = rules.family(host, own) if own and host else ""
-        self.offered = one.offered or ()
+        self.offered = refusal.offered or ()
         self.last = max(self.offered, key=parts, default="")
         self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
-        self.release = release_row(self.bare) if one.name == "torch" else None
+        self.release = release_row(self.bare) if refusal.name == "torch" else None
         """The table's row for the pinned torch."""
         self.macos = host.os == "macos"
         self.python = f"; this is Python {own.version}" if own.version else ""
         """The end of a sentence that names the interpreter."""
 
     def because(self, key: str, cause: Cause | None = None, **slots: object) -> Refused:
-        known, text = table("wheel_words")["refusals"][key]
-        return Refused(cause or known, text.format(**vars(self), **slots))
+        cause_of_row, text = table("wheel_words")["refusals"][key]
+        return Refused(cause or cause_of_row, text.format(**vars(self), **slots))
 
     def has_wheel(self, version: str) -> bool:
         return rules.has_wheel(version, self.tag, self.family or "linux_x86_64")
@@ -76,13 +76,13 @@ class _Case:
         return "platform-unsupported" if named_as("foreign", machine) else "python-unsupported"
 
     def judged(self) -> Refused | None:
-        one = self.one
-        if one.installer == "pip" and one.wheel_tags:
-            return self._by_file(one.wheel_tags[0])
+        refusal = self.one
+        if refusal.installer == "pip" and refusal.wheel_tags:
+            return self._by_file(refusal.wheel_tags[0])
         by_tag = self._by_tag()
-        if by_tag is not None or one.name not in _TORCH:
+        if by_tag is not None or refusal.name not in _TORCH:
             return by_tag or self._of_others()
-        if not one.offered:
+        if not refusal.offered:
             return self._nothing()
         # missing for this Python or system on any index, whatever the release
         if all(v in ("0.1.2", "0.1.2.post1", "0.1.2.post2") for v in self.offered):
@@ -93,38 +93,38 @@ class _Case:
 
     def _by_file(self, tags: str) -> Refused | None:
         """Judge a wheel that was named as a file; if unknown, the usual cause is another Python."""
-        found = misplaced(tags, self.own, self.host)
-        if found is None:
-            said = self.because("file", tags=tags)._replace(file=True)
-            return None if self.own else said
-        there = self.release is None or not self.tag or self.has_wheel(self.pin)
-        end = "" if there else f"; torch {self.pin} has none for Python {self.tag}"
-        said = self.because("misplaced", found.cause, found=found.found, end=end)
-        return said._replace(file=there)
+        reason = misplaced(tags, self.own, self.host)
+        if reason is None:
+            explanation = self.because("file", tags=tags)._replace(file=True)
+            return None if self.own else explanation
+        elsewhere_fits = self.release is None or not self.tag or self.has_wheel(self.pin)
+        end = "" if elsewhere_fits else f"; torch {self.pin} has none for Python {self.tag}"
+        explanation = self.because("misplaced", reason.cause, found=reason.found, end=end)
+        return explanation._replace(file=elsewhere_fits)
 
     def _of_others(self) -> Refused | None:
-        one, own = self.one, self.own
-        if self.macos and one.name == "triton" and one.reason == "nothing":
+        refusal, own = self.one, self.own
+        if self.macos and refusal.name == "triton" and refusal.reason == "nothing":
             # its wheels are only for Linux. Source: PyPI, files of triton
             return self.because("triton")
-        pin = parts(one.specifier.lstrip("=~>"))
+        pin = parts(refusal.specifier.lstrip("=~>"))
         ended = bool(parts(own.version)) and not at_least(own.version, "3.9")
-        if ended and pin and one.offered and all(parts(v) < pin for v in one.offered):
-            return self.because("python ended", newest=one.offered[-1])
-        for version, floor in one.python_floors if one.reason == "python" else ():
-            if not one.specifier or within(version, one.specifier) is not False:
+        if ended and pin and refusal.offered and all(parts(v) < pin for v in refusal.offered):
+            return self.because("python ended", newest=refusal.offered[-1])
+        for version, floor in refusal.python_floors if refusal.reason == "python" else ():
+            if not refusal.specifier or within(version, refusal.specifier) is not False:
                 return self.because("python floor", floor=floor)
         return None
 
     def _by_tag(self) -> Refused | None:
-        one, tag, tags = self.one, self.one.tag, self.one.wheel_tags
-        if one.reason in ("python", "abi") and (tag or tags):
+        refusal, tag, tags = self.one, self.one.tag, self.one.wheel_tags
+        if refusal.reason in ("python", "abi") and (tag or tags):
             has = f"; there are wheels for {', '.join(tags[:6])}" if any(tags) else ""
             return self.because("tag", file_tag=tag or "this Python", more=has)
-        if one.reason != "platform" or not tag:
+        if refusal.reason != "platform" or not tag:
             return None
         have, need = _manylinux(tag), min(filter(None, map(_manylinux, tags)), default=())
-        key, some = "platform tag", ", ".join(tags[:4])
+        key, listed_tags = "platform tag", ", ".join(tags[:4])
         if named_as("narrow_tag", tag):
             key = "narrow tag"
         elif have and have < need:
@@ -132,10 +132,10 @@ class _Case:
         elif tag.startswith("macosx") and "arm64" in tag and "macosx" in " ".join(tags):
             key = "macos tag"
         elif self._elsewhere():
-            key, some = "tag of a label", ", ".join(tags[:3])
+            key, listed_tags = "tag of a label", ", ".join(tags[:3])
         elif not (tags or named_as("foreign_tag", tag)):
             return None
-        return self.because(key, file_tag=tag, tags=some, glibc=".".join(map(str, need)))
+        return self.because(key, file_tag=tag, tags=listed_tags, glibc=".".join(map(str, need)))
 
     def _elsewhere(self) -> bool:
         """Return whether the system's wheels have a label, but the index was asked for one without, or the reverse.
@@ -145,33 +145,33 @@ class _Case:
         tag, tags, release = self.one.tag, self.one.wheel_tags, self.release
         linux = "linux" in tag and tag.endswith("x86_64")
         where = "win_amd64" if tag == "win_amd64" else "linux_x86_64" if linux else ""
-        mine = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in tags)
-        if release is None or not where or self.label or mine:
+        has_tag = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in tags)
+        if release is None or not where or self.label or has_tag:
             return False
         return any(release.of(where, kind) for kind in ("cuda", "rocm"))
 
     def _nothing(self) -> Refused | None:
-        one, own = self.one, self.own
+        refusal, own = self.one, self.own
         # a pinned release that is newer than the last one for an old Python
         minor = ".".join(map(str, parts(own.version)[:2]))
         last = table("distributions")["last_torch"].get(minor, "")
-        if one.name == "torch" and last and parts(self.pin) > parts(last):
+        if refusal.name == "torch" and last and parts(self.pin) > parts(last):
             return self.because("last of a python", last_torch=last)
         variants = self.release.variants() if self.release is not None else []
-        requested = one.index.rpartition("/whl/")[2]
-        never = (
+        requested = refusal.index.rpartition("/whl/")[2]
+        unknown_variant = (
             requested.startswith(("cu", "rocm")) and bool(variants) and requested not in variants
         )
-        label = self.label or (requested if never and one.reason == "version" else "")
+        label = self.label or (requested if unknown_variant and refusal.reason == "version" else "")
         # what poetry locked was on the index: no file of it is for this Python or system
-        locked = one.installer == "poetry" and one.reason == "platform"
-        if one.reason == "abi" or (locked and label in ("", *variants)):
+        locked = refusal.installer == "poetry" and refusal.reason == "platform"
+        if refusal.reason == "abi" or (locked and label in ("", *variants)):
             return None
-        if label and one.offered is None:
+        if label and refusal.offered is None:
             return self.because("no such label", asked=label)
-        if one.offered is not None and one.reason == "nothing":
+        if refusal.offered is not None and refusal.reason == "nothing":
             return self.because("from versions: none", self.none_at_all())
-        if not one.specifier and self.host and self.none_at_all() == "platform-unsupported":
+        if not refusal.specifier and self.host and self.none_at_all() == "platform-unsupported":
             return self.because("no index")
         return None
 
@@ -182,16 +182,16 @@ class _Case:
             return self._below(floor) if above else None
         bases = [parts(v.partition("+")[0]) for v in self.offered]
         span = f"{min(self.offered, key=parts)} to {self.last}" if len(bases) > 1 else self.last
-        wanted, key = parts(self.pin), "too old for this python"
+        pinned, key = parts(self.pin), "too old for this python"
         # an index of one variant begins with the first release that was built for it
-        known = bool(self.tag) and release_row(self.pin) is not None
+        in_table = bool(self.tag) and release_row(self.pin) is not None
         if self.pin in (v.partition("+")[0] for v in self.offered):
             key = "not there"
-        elif all(base < wanted for base in bases):
+        elif all(base < pinned for base in bases):
             return self._below(self.pin)
-        elif not all(base > wanted for base in bases):
+        elif not all(base > pinned for base in bases):
             key = "no such release"
-        elif self.labels and not (known and not self.has_wheel(self.pin)):
+        elif self.labels and not (in_table and not self.has_wheel(self.pin)):
             key = "older than the index"
         return self.because(key, span=span)
 
@@ -199,9 +199,9 @@ class _Case:
         """Judge a case in which only older releases are offered: because of Python, the system, or the index."""
         last = self.last.partition("+")[0]
         version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
-        known = self.one.name == "torch" and release_row(version) is not None
-        if known and (found := self._last_release_reason(version, last)):
-            return self.because("ended", found.cause, release_=last, why=found.found)
+        in_table = self.one.name == "torch" and release_row(version) is not None
+        if in_table and (reason := self._last_release_reason(version, last)):
+            return self.because("ended", reason.cause, release_=last, why=reason.found)
         if self.labels:
             return self.because("ended for labels", release_=last)
         if parts(version) > releases()[0].parsed.release:
@@ -229,9 +229,9 @@ class _Case:
 
 def _manylinux(tag: str) -> tuple[int, ...]:
     """Return the glibc version in "manylinux_2_28_x86_64"; () if it has none."""
-    _, known, rest = tag.partition("manylinux_")
+    _, prefix, rest = tag.partition("manylinux_")
     numbers = rest.split("_")[:2]
-    return tuple(map(int, numbers)) if known and all(map(str.isdecimal, numbers)) else ()
+    return tuple(map(int, numbers)) if prefix and all(map(str.isdecimal, numbers)) else ()
 
 
 def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
@@ -244,14 +244,14 @@ def _system(platform: str, host: Host) -> Refused | None:
     system = next((f for word, f in _SYSTEMS.items() if word in platform), "")
     if not system or host.os not in _SYSTEMS.values():
         return None
-    said = f"for {platform}, but this is {host.name or host.os} {host.machine}".rstrip()
+    description = f"for {platform}, but this is {host.name or host.os} {host.machine}".rstrip()
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
-    named = (machine.removesuffix("universal2"), host.machine)
-    wanted, mine = map(rules.one_spelling, named)
-    if system != host.os or (wanted and mine and wanted != mine):
-        return Refused("platform-unsupported", said)
+    machines = (machine.removesuffix("universal2"), host.machine)
+    needed, own_machine = map(rules.one_spelling, machines)
+    if system != host.os or (needed and own_machine and needed != own_machine):
+        return Refused("platform-unsupported", description)
     if platform.startswith("manylinux") and host.libc == "musl":
-        return Refused("platform-unsupported", f"{said} with musl")
+        return Refused("platform-unsupported", f"{description} with musl")
     floor = min(filter(None, map(_manylinux, platform.split("."))), default=())
     have = parts(host.libc_version) if host.libc == "glibc" else ()
     if floor and have and have < floor:
@@ -265,10 +265,10 @@ def _python(python: str, abi: str, own: Interpreter) -> Refused | None:
     digits = python.removeprefix("cp")
     if len(have) < 2 or not (python.startswith("cp") and digits[1:].isdigit()):
         return None
-    wanted = (int(digits[0]), int(digits[1:]))
-    fits = have >= wanted if abi == "abi3" else have == wanted
+    needed = (int(digits[0]), int(digits[1:]))
+    fits = have >= needed if abi == "abi3" else have == needed
     if fits and own.free_threaded == abi.endswith("t"):
         return None
     free = ", free-threaded" if own.free_threaded else ""
-    said = f"for {python}-{abi}, but this is Python {own.version}{free}"
-    return Refused("python-unsupported", said)
+    description = f"for {python}-{abi}, but this is Python {own.version}{free}"
+    return Refused("python-unsupported", description)

@@ -88,22 +88,22 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
     (compute_90) counts for newer GPUs, because such a build can be compiled just in time.
     """
     requirement = table("torch_wheels")["compat_rule"]["device_requirement"]
-    have, known = parts(capability), False
+    have, code_known = parts(capability), False
     for arch in archs:
         name = arch.removeprefix("sm_").removeprefix("compute_").rstrip("af")
         runs, rule = False, requirement.get(name) if have else None
         if arch.startswith("compute_"):
-            known = True
+            code_known = True
             runs = name.isdigit() and have >= (int(name[:-1]), int(name[-1]))
         elif rule:
-            known = True
+            code_known = True
             spans = rule["spans"]
             if cuda and at_least(cuda, "13.2"):
                 spans = rule.get("since_13_2", spans)
             runs = any(parts(low) <= have < parts(below) for low, below in spans)
         if runs:
             return True
-    return False if known else None
+    return False if code_known else None
 
 
 def build_of(version: str, where: str, variant: str) -> Build | None:
@@ -115,7 +115,7 @@ def build_of(version: str, where: str, variant: str) -> Build | None:
 def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
     """Return the architectures (sm_80 …) of a release wheel, without doubtful ones; () if the table has none."""
     build = build_of(version, where, variant)
-    return tuple(one for one, sure in build.compiled if sure) if build and build.cuda else ()
+    return tuple(arch for arch, sure in build.compiled if sure) if build and build.cuda else ()
 
 
 def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
     row = release_row(version)
     for build in row.of("linux_x86_64", "rocm") if row else ():
         if build.toolkit[:2] == parts(hip)[:2] and build.compiled:
-            return tuple(one for one, sure in build.compiled if sure)
+            return tuple(arch for arch, sure in build.compiled if sure)
     return ()
 
 
@@ -133,11 +133,11 @@ def rocm_archs_since(version: str) -> tuple[str, ...]:
     A nightly build on PyTorch's index has a subset of them. AMD's own (TheRock), whose label continues with a
     date, has others.
     """
-    one = pep440(version)
-    label = (one.local or "") if one else ""
-    if one is None or not label.startswith("rocm") or not VARIANT.fullmatch(label):
+    parsed = pep440(version)
+    label = (parsed.local or "") if parsed else ""
+    if parsed is None or not label.startswith("rocm") or not VARIANT.fullmatch(label):
         return ()
-    newer = [row for row in reversed(releases()) if row.parsed.release >= one.release]
+    newer = [row for row in reversed(releases()) if row.parsed.release >= parsed.release]
     builds = [b for row in newer for b in row.of("linux_x86_64", "rocm")]
     return tuple(dict.fromkeys(target for b in builds for target, _ in b.compiled))
 
@@ -204,15 +204,18 @@ def entries(value: str) -> list[str]:
     return [entry.strip() for entry in value.split(",")] if value.strip() else []
 
 
-def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaGpu, ...]:
+def visible_gpus(gpus: Iterable[NvidiaGpu], environment: Environment) -> tuple[NvidiaGpu, ...]:
     """Return the GPUs that a process started here would see, in CUDA's order: different cards by compute capability."""
-    cards, setting = tuple(gpus), known.get("CUDA_VISIBLE_DEVICES")
+    cards, setting = tuple(gpus), environment.get("CUDA_VISIBLE_DEVICES")
     if setting is None:
         return cards
-    if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
+    if (
+        environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"
+        and len({card.name for card in cards}) > 1
+    ):
         cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
-    named = (_card_for(entry, cards) for entry in entries(setting))
-    return tuple(card for card in takewhile(bool, named) if card)
+    visible = (_card_for(entry, cards) for entry in entries(setting))
+    return tuple(card for card in takewhile(bool, visible) if card)
 
 
 def _card_for(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
@@ -246,18 +249,18 @@ def coverage(facts: Facts) -> Coverage | None:
     archs, source = _archs(facts) if cuda and cards else ((), "")
     if not (cuda and cards) or (not archs and torch.conda):
         return None  # conda builds of old releases contain PTX that is not recorded
-    known = bool(archs)
-    found: dict[str, list[NvidiaGpu]] = {"works": [], "new": [], "old": []}
+    code_known = bool(archs)
+    by_result: dict[str, list[NvidiaGpu]] = {"works": [], "new": [], "old": []}
     for card in cards:
         capability = card.compute_capability
         runs = _seen_to_run(card, cards, runtime) or archs_run(archs, capability, cuda)
         if runs is None and _is_before(cuda, capability):
             runs = False
-        known = known or runs is not None
+        code_known = code_known or runs is not None
         lacks = "new" if is_too_new(capability, archs, cuda) else "old"
-        found["works" if runs is not False else lacks].append(card)
-    works, new, old = map(tuple, found.values())
-    return Coverage(works, new, old, archs, source) if known else None
+        by_result["works" if runs is not False else lacks].append(card)
+    works, new, old = map(tuple, by_result.values())
+    return Coverage(works, new, old, archs, source) if code_known else None
 
 
 def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
@@ -325,11 +328,11 @@ def cards_named(cards: tuple[NvidiaGpu, ...]) -> str:
     return listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
 
 
-def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
+def code_of(build: TorchBuild | None, covered: Coverage | None) -> str:
     """Return what the build has code for, as far as known."""
     name = f"torch {build.version}" if build else "this PyTorch"
-    if seen is not None and seen.archs:
-        codes = (arch for arch in seen.archs if arch.startswith("sm_"))
+    if covered is not None and covered.archs:
+        codes = (arch for arch in covered.archs if arch.startswith("sm_"))
         return f"{name} has code for {listed(codes, most=99)}"
     if build and build.cuda:
         return f"{name} is built with CUDA {build.cuda}, which does not support this GPU"
@@ -353,23 +356,23 @@ def card_refused(errors: Errors) -> NvidiaGpu | None:
     return None
 
 
-def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) -> Finding:
+def one_of_several(title: str, found: str, covered: Coverage, host: Host | None) -> Finding:
     """Return the finding for a machine whose other GPUs can run the build: hide this one."""
-    uuids = [card.uuid or str(card.index) for card in seen.works]
+    uuids = [card.uuid or str(card.index) for card in covered.works]
     return Finding(
         title=title,
         severity="warning",
-        found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
+        found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in covered.works))}",
         means=f"{NO_KERNEL}; Trainer and device_map='auto' use all GPUs",
         cure=set_variable(host, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
         cure_note="hides that GPU",
-        evidence=(seen.source,) if seen.source else (),
+        evidence=(covered.source,) if covered.source else (),
     )
 
 
 def gfx_targets(facts: Facts) -> tuple[str, ...]:
     """Return AMD's targets from a run, else from the files of the build; () if neither has them."""
     for archs in (facts.runtime.archs, facts.torch.archs):
-        if found := dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")):
-            return tuple(found)
+        if targets := dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")):
+            return tuple(targets)
     return ()

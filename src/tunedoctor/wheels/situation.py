@@ -92,21 +92,24 @@ def targets(machine: Machine) -> Targets:
     """Sort the GPUs of a machine."""
     gpus = [known(gpu) for gpu in machine.gpus]
     hidden = _hidden(gpus, machine.env)
-    found: dict[str, list[Gpu]] = {vendor: [] for vendor in KINDS}
+    by_vendor: dict[str, list[Gpu]] = {vendor: [] for vendor in KINDS}
     left: list[tuple[Gpu, str]] = []
-    for place, gpu in enumerate(gpus):
-        why = "excluded" if gpu.excluded or place in hidden else _why_out(gpu, machine, gpus)
-        if why or gpu.vendor not in found:
+    for position, gpu in enumerate(gpus):
+        why = "excluded" if gpu.excluded or position in hidden else _why_out(gpu, machine, gpus)
+        if why or gpu.vendor not in by_vendor:
             left.append((gpu, why or "not supported"))
         else:
-            found[gpu.vendor].append(gpu)
+            by_vendor[gpu.vendor].append(gpu)
     # an integrated GPU next to a discrete one runs the display, even while the discrete one has no driver
-    at_work = [gpu for some in found.values() for gpu in some]
+    at_work = [gpu for vendor_gpus in by_vendor.values() for gpu in vendor_gpus]
     waiting = [gpu for gpu, why in left if why in NOT_DRIVEN]
     if not all(map(_integrated, (*at_work, *waiting))):
         left += [(gpu, "integrated") for gpu in at_work if _integrated(gpu)]
-        found = {v: [g for g in some if not _integrated(g)] for v, some in found.items()}
-    nvidia, amd, intel = map(tuple, found.values())
+        by_vendor = {
+            v: [g for g in vendor_gpus if not _integrated(g)]
+            for v, vendor_gpus in by_vendor.items()
+        }
+    nvidia, amd, intel = map(tuple, by_vendor.values())
     return Targets(nvidia, amd, intel, tuple(left))
 
 
@@ -118,9 +121,9 @@ def known(gpu: Gpu) -> Gpu:
     if vendor == "nvidia" and not parts(capability):
         model = nvidia_by_name(gpu.name)
         capability = model.compute_capability if model else ""
-    if vendor == "amd" and (named := amd_gfx_by_name(gpu.name)):
+    if vendor == "amd" and (target_by_name := amd_gfx_by_name(gpu.name)):
         # tools print the target of an override, or of an early stepping: gfx941 for an MI300X
-        gfx = named if gfx[:-1] in ("", named[:-1]) else gfx
+        gfx = target_by_name if gfx[:-1] in ("", target_by_name[:-1]) else gfx
     return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
 
 
@@ -153,9 +156,13 @@ def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
     last = last_driver(gpu.compute_capability)
     first = parts(first_driver(gpu.compute_capability, windows=machine.windows))
     # the open kernel module is loaded: stated, or concluded from a GPU without a working driver
-    told = any("module" in k.lower() and "open" in v.lower() for k, v in machine.env.items())
-    new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
-    open_module = last and machine.platform == "linux" and (told or (undriven and new))
+    open_module_named = any(
+        "module" in k.lower() and "open" in v.lower() for k, v in machine.env.items()
+    )
+    has_new_gpu = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
+    open_module = (
+        last and machine.platform == "linux" and (open_module_named or (undriven and has_new_gpu))
+    )
     reasons = {
         "not supported": capability and capability < OLDEST,
         "no driver": not driver,
@@ -163,7 +170,9 @@ def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
         "driver too old": driver < first,
         "open module": open_module,
     }
-    return next((why for why, so in reasons.items() if so), "no driver" if undriven else "")
+    return next(
+        (why for why, applies in reasons.items() if applies), "no driver" if undriven else ""
+    )
 
 
 def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
@@ -174,8 +183,8 @@ def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
         if words not in ([""], ["-1"]) and not all(map(str.isdecimal, words)):
             continue
         places = [i for i, gpu in enumerate(gpus) if gpu.vendor == VISIBLE[variable]]
-        seen = {int(word) for word in words if word}
-        hidden |= {place for number, place in enumerate(places) if number not in seen}
+        visible = {int(word) for word in words if word}
+        hidden |= {place for number, place in enumerate(places) if number not in visible}
     return hidden
 
 
@@ -184,12 +193,14 @@ def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
 
     A GPU whose own target has the version that the others get (gfx1030, 10.3.0) does not change.
     """
-    listed = tuple(gpus)
-    values = [override_of(gpu.gfx) for gpu in listed]
-    given = {value for value in values if value}
-    same = {"gfx" + value.replace(".", "") for value in given}
-    if len(given) == 1 and all(v or g.gfx in same for g, v in zip(listed, values, strict=True)):
-        return {"HSA_OVERRIDE_GFX_VERSION": given.pop()}
+    all_gpus = tuple(gpus)
+    values = [override_of(gpu.gfx) for gpu in all_gpus]
+    distinct = {value for value in values if value}
+    same = {"gfx" + value.replace(".", "") for value in distinct}
+    if len(distinct) == 1 and all(
+        v or g.gfx in same for g, v in zip(all_gpus, values, strict=True)
+    ):
+        return {"HSA_OVERRIDE_GFX_VERSION": distinct.pop()}
     # numbered by the kernel's nodes, of which the processor is the first
     return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values, 1) if value}
 
@@ -237,9 +248,9 @@ def floor_words(numbers: Numbers) -> str:
     return ".".join([str(head), *(f"{n:02d}" for n in rest)])
 
 
-def driver_needed(s: Situation, found: Found) -> str:
+def driver_needed(s: Situation, build: Found) -> str:
     """Return what a CUDA build requires: "with driver 525.60.13 or newer, up to branch 580"."""
-    floor, end = found.row.drivers[s.question.windows], newest_driver(s.gpus.nvidia)
+    floor, end = build.row.drivers[s.question.windows], newest_driver(s.gpus.nvidia)
     upto = f", up to branch {end[0]}" if end != NEWEST else ""
     return f"with driver {floor_words(floor)} or newer{upto}"
 
@@ -256,14 +267,16 @@ def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
 
 def in_container(s: Situation) -> bool:
     """Return whether the description of the environment names a container."""
-    told = (f"{key} {value}" for key, value in s.machine.env.items() if affirmed(value))
-    return any(named_as("container_words", words) for words in told)
+    descriptions = (f"{key} {value}" for key, value in s.machine.env.items() if affirmed(value))
+    return any(named_as("container_words", words) for words in descriptions)
 
 
 def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
     """Return whether GPUs are virtual, by their names or by the machine's description."""
-    told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
-    return told or any(map(is_vgpu, gpus))
+    named_virtual = any(
+        "vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items()
+    )
+    return named_virtual or any(map(is_vgpu, gpus))
 
 
 def jetpack_of(machine: Machine) -> int | None:

@@ -46,42 +46,42 @@ def amd_build(
 
     `torch` is the requested range. An unknown Python or glibc ("") excludes nothing.
     """
-    wanted = tuple(dict.fromkeys(gfx))
-    if not wanted or (glibc and not at_least(glibc, GLIBC)):
+    targets = tuple(dict.fromkeys(gfx))
+    if not targets or (glibc and not at_least(glibc, GLIBC)):
         return None
     for row in rows("amd_wheels", "rows", VendorRelease):
         runs = platform in row.platforms and (not python or python in row.pythons)
-        inside = not torch or bool(row.torch and within(row.torch, torch))
-        if runs and inside and set(wanted) <= set(row.gfx):
-            return VendorBuild("AMD", row.index, tuple(_requirements(row, wanted)), row.rocm)
+        in_range = not torch or bool(row.torch and within(row.torch, torch))
+        if runs and in_range and set(targets) <= set(row.gfx):
+            return VendorBuild("AMD", row.index, tuple(_requirements(row, targets)), row.rocm)
     return None
 
 
 def amd_pythons(platform: str) -> tuple[str, ...]:
     """Return the Pythons for which AMD has wheels, oldest first; () for a platform without AMD builds."""
-    found = (
+    pythons = (
         row.pythons
         for row in rows("amd_wheels", "rows", VendorRelease)
         if platform in row.platforms
     )
-    return next(found, ())
+    return next(pythons, ())
 
 
 def windows_arm_build(python: str, torch: str = "") -> VendorBuild | None:
     """Return PyTorch's newest CPU build for Windows on ARM in a requested range; None if it has none."""
-    known = table("windows_arm")
-    fits = (one for one in known["torch"] if not torch or within(one, torch))
-    release = next(fits, "") if python in known["pythons"] else ""
+    rows_of_table = table("windows_arm")
+    fits = (version for version in rows_of_table["torch"] if not torch or within(version, torch))
+    release = next(fits, "") if python in rows_of_table["pythons"] else ""
     if not release:
         return None
     return VendorBuild("PyTorch", index_of("cpu"), (f"torch=={release}+cpu",))
 
 
 def _requirements(row: VendorRelease, gfx: tuple[str, ...]) -> Iterable[str]:
-    extras = ",".join(f"device-{one}" for one in gfx)
+    extras = ",".join(f"device-{target}" for target in gfx)
     if not row.torch:
         return [f"torch[{extras}]", f"torchvision[{extras}]", "torchaudio"]
     local = f"+rocm{row.rocm}"
     with_code = {"torch": row.torch, "torchvision": row.torchvision}
-    found = [f"{name}[{extras}]=={version}{local}" for name, version in with_code.items()]
-    return [*found, *([f"torchaudio=={row.torchaudio}{local}"] if row.torchaudio else [])]
+    pinned = [f"{name}[{extras}]=={version}{local}" for name, version in with_code.items()]
+    return [*pinned, *([f"torchaudio=={row.torchaudio}{local}"] if row.torchaudio else [])]

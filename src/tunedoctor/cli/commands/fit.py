@@ -37,7 +37,8 @@ def fit(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Model name, folder, config.json, .gguf file, configuration, or a size such as 7B.",
+            help="Model name, folder, config.json, .gguf file, a size such as 7B, or a configuration of doctor"
+            " train, axolotl, LLaMA-Factory, torchtune, ms-swift, TRL or unsloth.",
             autocompletion=complete_model,
         ),
     ] = "",

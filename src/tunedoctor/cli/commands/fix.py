@@ -4,11 +4,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from tunedoctor.cli.completions import complete_check
+from tunedoctor.cli.completions import complete_check, complete_gpu
 from tunedoctor.cli.parameters import (
+    ArchOption,
     DoctorCommand,
+    DriverOption,
     FormatOption,
     OwnOption,
+    PlatformOption,
     PluginOption,
     ProjectSourcesOption,
     TargetOption,
@@ -21,7 +24,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(
     name="fix",
     cls=DoctorCommand,
-    epilog=examples("doctor fix --dry-run", "doctor fix --new .venv --with trl"),
+    context_settings={"obj": {"optional": ("--project",)}},
+    epilog=examples(
+        "doctor fix --dry-run",
+        "doctor fix --project --gpu 'RTX 5090'",
+        "doctor fix --new .venv --with trl",
+    ),
 )
 def fix(
     ids: Annotated[
@@ -115,7 +123,10 @@ def fix(
             "--requirements",
             "-r",
             metavar="FILE",
-            help="Requirements file for the new environment. Default: what the project declares.",
+            help=(
+                "Requirements file for the new environment, or with --project the only file to fix."
+                " Default: what the project declares."
+            ),
             rich_help_panel="New environment",
         ),
     ] = "",
@@ -124,7 +135,10 @@ def fix(
         typer.Option(
             "--python",
             metavar="P",
-            help="Interpreter for the new environment: a version such as 3.12, or a path.",
+            help=(
+                "Interpreter for the new environment: a version such as 3.12, or a path. With"
+                " --project the version that the project is judged for."
+            ),
             rich_help_panel="New environment",
         ),
     ] = None,
@@ -174,6 +188,49 @@ def fix(
             rich_help_panel="Apply",
         ),
     ] = False,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            metavar="[DIR]",
+            help=(
+                "Fix what a project declares: edit its files and its lock, and install nothing."
+                " Default: the current folder."
+            ),
+            rich_help_panel="Project",
+        ),
+    ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extra",
+            metavar="NAME",
+            help="Include these optional dependencies of the project. Repeatable.",
+            rich_help_panel="Project",
+        ),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            metavar="NAME",
+            help="Include this dependency group of the project. Repeatable.",
+            rich_help_panel="Project",
+        ),
+    ] = None,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--gpu",
+            metavar="G",
+            help="Fix the project for a machine with this GPU. Repeatable: for each of them.",
+            rich_help_panel="Project",
+            autocompletion=complete_gpu,
+        ),
+    ] = None,
+    driver: DriverOption = "",
+    platform: PlatformOption = "",
+    arch: ArchOption = "",
     allow_project_sources: ProjectSourcesOption = False,
     plugin: PluginOption = None,
 ) -> int:
@@ -205,6 +262,13 @@ def fix(
             system=system,
             edit=edit,
             environment_only=environment_only,
+            project=project,
+            extras=tuple(extra or ()),
+            groups=tuple(group or ()),
+            gpus=tuple(gpu or ()),
+            driver=driver,
+            platform=platform,
+            arch=arch,
             allow_project_sources=allow_project_sources,
             plugin=tuple(plugin or ()),
         )

@@ -12,7 +12,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(
     name="undo",
     cls=DoctorCommand,
-    epilog=examples("doctor undo", "doctor undo --list"),
+    context_settings={"obj": {"optional": ("--project",)}},
+    epilog=examples("doctor undo", "doctor undo --list", "doctor undo --project"),
 )
 def undo(
     id: Annotated[
@@ -24,6 +25,14 @@ def undo(
     ] = None,
     target: TargetOption = None,
     own: OwnOption = False,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            metavar="[DIR]",
+            help="Restore the files that doctor fix --project changed. Default: the current folder.",
+        ),
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the saved states.")] = False,
     format: FormatOption = "terminal",
 ) -> int:
@@ -36,6 +45,7 @@ def undo(
             id=id,
             target=target,
             own=own,
+            project=project,
             listed=listed,
             format=format,
         )

@@ -48,16 +48,19 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def counted(self) -> tuple[ReportFinding, ...]:
         """Causes that count for the verdict, worst first; the others are accepted."""
-        return tuple(one for one in self.report.findings if not one.accepted)
+        return tuple(finding for finding in self.report.findings if not finding.accepted)
 
-    def place(self, one: ReportFinding) -> Place:
+    def place(self, finding: ReportFinding) -> Place:
         """Return the line that is to blame for a finding."""
-        return self.places.get(one.id, ANYWHERE)
+        return self.places.get(finding.id, ANYWHERE)
 
     @property
     def tally(self) -> dict[str, int]:
         """Number of causes by severity, worst first."""
-        return {s: sum(one.severity == s for one in self.counted) for s in SEVERITIES}
+        return {
+            severity: sum(finding.severity == severity for finding in self.counted)
+            for severity in SEVERITIES
+        }
 
     @property
     def found(self) -> list[str]:
@@ -67,4 +70,4 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cause_of(self) -> dict[str, str]:
         """Id of a symptom -> that of the cause it follows from."""
-        return {id_: one.id for one in self.report.findings for id_ in one.explains}
+        return {id_: finding.id for finding in self.report.findings for id_ in finding.explains}

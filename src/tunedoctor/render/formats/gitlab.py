@@ -9,16 +9,16 @@ from tunedoctor.render.screen import as_json
 _SEVERITIES = {"error": "critical", "warning": "minor", "note": "info"}
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return the array."""
-    return as_json([_entry(one, told.place(one)) for one in told.counted])
+    return as_json([_entry(finding, view.place(finding)) for finding in view.counted])
 
 
-def _entry(one: ReportFinding, place: Place) -> dict[str, object]:
+def _entry(finding: ReportFinding, place: Place) -> dict[str, object]:
     return {
-        "description": f"{one.title}: {flat(one.found)}",
-        "check_name": one.id,
-        "fingerprint": fingerprint(one.id, one.found),
-        "severity": _SEVERITIES[one.severity],
+        "description": f"{finding.title}: {flat(finding.found)}",
+        "check_name": finding.id,
+        "fingerprint": fingerprint(finding.id, finding.found),
+        "severity": _SEVERITIES[finding.severity],
         "location": {"path": place.file, "lines": {"begin": place.line}},
     }

@@ -28,16 +28,16 @@ _MARKS = MARKS | {"note": "i"}
 _VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "undecided"}
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return the page."""
-    report = told.report
-    symptoms = {one.id: one for one in report.symptoms}
-    accepted = [one for one in report.findings if one.accepted]
+    report = view.report
+    symptoms = {symptom.id: symptom for symptom in report.symptoms}
+    accepted = [finding for finding in report.findings if finding.accepted]
     packages = ((name, version or "unknown") for name, version in report.target.packages.items())
     facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
-    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (told.counted, accepted))
+    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (view.counted, accepted))
     sections = {
         "Findings": counts,
         "Suspected": _suspects(report),
@@ -51,37 +51,37 @@ def render(told: Told) -> str:
         "Undecided checks": _reasons(report.unknown),
         "Other checks": _others(report),
     }
-    shown = {name: body for name, body in sections.items() if body}
-    anchors = {name: name.lower().replace(" ", "-") for name in shown}
-    links = "".join(f'<li><a href="#{anchors[name]}">{name}</a></li>' for name in shown)
+    filled = {name: body for name, body in sections.items() if body}
+    anchors = {name: name.lower().replace(" ", "-") for name in filled}
+    links = "".join(f'<li><a href="#{anchors[name]}">{name}</a></li>' for name in filled)
     parts = (
-        (f'<section id="{anchors[name]}"><h2>{name}</h2>', body) for name, body in shown.items()
+        (f'<section id="{anchors[name]}"><h2>{name}</h2>', body) for name, body in filled.items()
     )
     main = "".join(f"{head}{body}</section>" for head, body in parts)
-    kind, title = _verdict(told)
+    kind, title = _verdict(view)
     body = (
-        f"{told.note and f'<p><strong>{clean(told.note)}</strong></p>'}"
+        f"{view.note and f'<p><strong>{clean(view.note)}</strong></p>'}"
         f'<header class="{kind}">{_headed("h1", kind, title)}'
-        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(told)}{_about(report)}</header>'
+        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(view)}{_about(report)}</header>'
         f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav><main>{main}</main>'
         f'<footer class="dim">{_ages(report)}</footer><p id="said" class="away" role="status"></p>'
     )
-    beside = (Path(__file__).with_suffix(kind) for kind in (".css", ".js"))
-    style, script = (file.read_text(encoding="ascii") for file in beside)
+    files = (Path(__file__).with_suffix(kind) for kind in (".css", ".js"))
+    style, script = (file.read_text(encoding="ascii") for file in files)
     where = f", {report.host}" if report.host else ""
     return frame(f"{title}{where} - doctor check", body, STYLE + style, script)
 
 
-def _verdict(told: Told) -> tuple[str, str]:
-    report = told.report
-    errors, found = told.tally["error"], ", ".join(told.found)
+def _verdict(view: Told) -> tuple[str, str]:
+    report = view.report
+    errors, counts = view.tally["error"], ", ".join(view.found)
     if report.verdict == "ready" and not errors:
-        well = "No check that ran found an error" if told.partial else machine_sentence(report)
-        return "ok", well + (f", with {found}" if found else "")
+        well = "No check that ran found an error" if view.partial else machine_sentence(report)
+        return "ok", well + (f", with {counts}" if counts else "")
     if report.verdict == "unknown" and not errors:
-        why = NONE_CHECKED if nowhere_to_look(report) else found
+        why = NONE_CHECKED if nowhere_to_look(report) else counts
         return "unknown", "Undecided" + (f": {why}" if why else "")
-    return "error" if errors else "warning", f"Not ready: {found}"
+    return "error" if errors else "warning", f"Not ready: {counts}"
 
 
 def _headed(level: str, kind: str, title: str) -> str:
@@ -95,18 +95,18 @@ def _command(line: str, what: str) -> str:
     return f'<div class="run"><pre><code>{clean(line)}</code></pre>{button}</div>'
 
 
-def _next(told: Told) -> str:
-    for way, why in ways(told)[:1]:
-        return f"<p>Next: {clean(why)}</p>{_command(way, 'what comes next')}"
-    return told.report.next and f"<p>Next: {clean(told.report.next)}.</p>"
+def _next(view: Told) -> str:
+    for command, why in ways(view)[:1]:
+        return f"<p>Next: {clean(why)}</p>{_command(command, 'what comes next')}"
+    return view.report.next and f"<p>Next: {clean(view.report.next)}.</p>"
 
 
 def _about(report: Report) -> str:
-    taken = report.taken.replace("T", " ").replace("+00:00", " UTC")
+    checked_at = report.taken.replace("T", " ").replace("+00:00", " UTC")
     pairs = (
         ("host", report.host),
         ("node", report.node),
-        ("checked", taken),
+        ("checked", checked_at),
         ("took", f"{report.seconds:.2f} s" if report.seconds else ""),
         ("profile", report.profile),
         ("policy", report.policy),
@@ -115,32 +115,32 @@ def _about(report: Report) -> str:
     return numbers(pairs, "about")
 
 
-def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
-    kind = "unknown" if one.settle else one.severity
-    badge = f'<span class="badge">{"suspected" if one.settle else kind}</span>'
+def _finding(finding: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
+    kind = "unknown" if finding.settle else finding.severity
+    badge = f'<span class="badge">{"suspected" if finding.settle else kind}</span>'
     return (
-        f'<article class="{kind}">{_headed("h3", kind, one.title)}'
-        f'<p class="id">{badge} <code>{clean(one.id)}</code></p>{_told(one, symptoms)}</article>'
+        f'<article class="{kind}">{_headed("h3", kind, finding.title)}'
+        f'<p class="id">{badge} <code>{clean(finding.id)}</code></p>{_told(finding, symptoms)}</article>'
     )
 
 
-def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
-    cure = one.cure
-    told = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
+def _told(finding: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
+    cure = finding.cure
+    cure_html = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
     if cure.kind == "command" and cure.command:
-        told = _command(cure.command, f"the fix for {one.id}")
+        cure_html = _command(cure.command, f"the fix for {finding.id}")
     kind = "Fix" if cure.kind == "command" else "Advice"
-    follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
+    follow = (symptoms[id_] for id_ in finding.explains if id_ in symptoms)
     heads = ((f"{clean(each.title)} <code>{clean(each.id)}</code>", each) for each in follow)
     below = (_folded(head, _told(each, {})) for head, each in heads)
-    evidence = "".join(f"<li>{clean(each)}</li>" for each in one.evidence)
+    evidence = "".join(f"<li>{clean(each)}</li>" for each in finding.evidence)
     pairs = {
-        "Accepted": clean(one.accepted),
-        "Found": clean(one.found),
-        "Means": clean(one.means),
-        kind + ("" if cure.who == "user" else ", as root"): told
+        "Accepted": clean(finding.accepted),
+        "Found": clean(finding.found),
+        "Means": clean(finding.means),
+        kind + ("" if cure.who == "user" else ", as root"): cure_html
         + (cure.note and f'<p class="dim">{clean(cure.note)}</p>'),
-        "Confirm": one.settle and _command(one.settle, f"what confirms {one.id}"),
+        "Confirm": finding.settle and _command(finding.settle, f"what confirms {finding.id}"),
         "Also clears": "".join(below),
         "Evidence": evidence and f'<ul class="dim">{evidence}</ul>',
     }
@@ -154,17 +154,23 @@ def _folded(summary: str, body: str) -> str:
 
 def _suspects(report: Report) -> str:
     advice = ReportCure(kind="advice", command="")
-    note, found = partial(ReportFinding, severity="note", means="", cure=advice), list[str]()
-    for one in suspects(report):
-        text = f"{one.likelihood:.0%} likely{one.because and f', because of: {one.because}'}"
-        found.append(_finding(note(id=one.id, title=one.title, found=text, settle=one.settle), {}))
-    return "".join(found)
+    note, items = partial(ReportFinding, severity="note", means="", cure=advice), list[str]()
+    for suspect in suspects(report):
+        text = f"{suspect.likelihood:.0%} likely{suspect.because and f', because of: {suspect.because}'}"
+        items.append(
+            _finding(
+                note(id=suspect.id, title=suspect.title, found=text, settle=suspect.settle), {}
+            )
+        )
+    return "".join(items)
 
 
 def _nearby(report: Report) -> str:
-    named = rows((one.path, one.holds) for one in report.target.nearby)
+    environments = rows(
+        (environment.path, environment.holds) for environment in report.target.nearby
+    )
     says = f"<p>{clean(report.target.own)} is doctor's own environment: doctor check --self examines it.</p>"
-    return (named if report.target.nearby else "") + (report.target.own and says)
+    return (environments if report.target.nearby else "") + (report.target.own and says)
 
 
 def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
@@ -174,7 +180,7 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
 
 def _facts(report: Report) -> str:
     machine, target = report.machine, report.target
-    gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
+    gpus = "\n".join(counted(f"{gpu.name} {gpu.target}".strip() for gpu in machine.gpus))
     of_machine = (
         ("system", machine.system or "unknown"),
         ("processor", machine.architecture),
@@ -203,21 +209,25 @@ def _smoke(smoke: ReportSmoke) -> str:
     first.append(("tokens per second", f"{pace:,.0f}" if pace else ""))
     head = numbers([*first, ("peak memory", gib(smoke.peak) if smoke.peak else "")])
     losses = [*enumerate(smoke.losses, 1)]
-    drawn = [one for one in losses if isfinite(one[1])]
-    picture = svg("Loss of a tiny training", "loss, nats per token", {"loss": drawn})
+    finite_losses = [point for point in losses if isfinite(point[1])]
+    picture = svg("Loss of a tiny training", "loss, nats per token", {"loss": finite_losses})
     steps = "".join(f"<tr><td>{step}</td><td>{loss:.4g}</td></tr>" for step, loss in losses)
     values = steps and table(("step", "loss"), steps, "")
-    curve = f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>" if drawn else ""
-    most = max((one.seconds for one in smoke.stages), default=0.0) or 1.0
+    curve = (
+        f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>"
+        if finite_losses
+        else ""
+    )
+    most = max((stage.seconds for stage in smoke.stages), default=0.0) or 1.0
     stages = ""
-    for one in smoke.stages:
-        kind = {"ok": "ok", "skipped": "note"}.get(one.outcome, "error")
-        why = one.error and f'<br><span class="dim">{clean(one.error)}</span>'
-        bar, took = meter(kind, one.seconds / most), f"{one.seconds:.2f} s"
+    for stage in smoke.stages:
+        kind = {"ok": "ok", "skipped": "note"}.get(stage.outcome, "error")
+        why = stage.error and f'<br><span class="dim">{clean(stage.error)}</span>'
+        bar, took = meter(kind, stage.seconds / most), f"{stage.seconds:.2f} s"
         timed = "<td></td><td></td>" if kind == "note" else f"<td>{bar}</td><td>{took}</td>"
         stages += (
-            f'<tr><th scope="row"><span class="{kind}">{MARKS[kind]} {one.outcome}</span> '
-            f"{clean(one.name)}{why}</th>{timed}</tr>"
+            f'<tr><th scope="row"><span class="{kind}">{MARKS[kind]} {stage.outcome}</span> '
+            f"{clean(stage.name)}{why}</th>{timed}</tr>"
         )
     stages = stages and f'<h3>Stages</h3><table class="stages">{stages}</table>'
     return (
@@ -226,9 +236,9 @@ def _smoke(smoke: ReportSmoke) -> str:
     )
 
 
-def _reasons(told: Mapping[str, str]) -> str:
-    some = "".join(f"<li>{clean(why)}{_codes(ids)}</li>" for why, ids in by_reason(told).items())
-    return f'<ul class="reasons">{some}</ul>' if told else ""
+def _reasons(reasons: Mapping[str, str]) -> str:
+    some = "".join(f"<li>{clean(why)}{_codes(ids)}</li>" for why, ids in by_reason(reasons).items())
+    return f'<ul class="reasons">{some}</ul>' if reasons else ""
 
 
 def _others(report: Report) -> str:
@@ -239,10 +249,10 @@ def _others(report: Report) -> str:
 
 
 def _ages(report: Report) -> str:
-    said = [f"Made by tunedoctor {report.doctor}. This page loads nothing and sends nothing."]
+    sentences = [f"Made by tunedoctor {report.doctor}. This page loads nothing and sends nothing."]
     if report.remembered:
-        said.append(f"Imports were tested on {report.remembered.replace('T', ' ')}.")
-    if one := report.knowledge:
-        age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
-        said += [f"Table of PyTorch wheels: {one.date}, {age}.", one.problem]
-    return f"<p>{clean(' '.join(filter(None, said)))}</p>"
+        sentences.append(f"Imports were tested on {report.remembered.replace('T', ' ')}.")
+    if knowledge := report.knowledge:
+        age = "today" if knowledge.days == 0 else f"{many(knowledge.days, 'day')} old"
+        sentences += [f"Table of PyTorch wheels: {knowledge.date}, {age}.", knowledge.problem]
+    return f"<p>{clean(' '.join(filter(None, sentences)))}</p>"

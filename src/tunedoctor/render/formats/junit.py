@@ -17,9 +17,9 @@ _FORBIDDEN = pattern(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 forbids, even escaped."""
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return the document. Accepted findings and checks for other machines are skipped with a reason."""
-    report, cases = told.report, [*_cases(told)]
+    report, cases = view.report, [*_cases(view)]
     count = Counter(tag for _, tag, _, _ in cases)
     if (why := why_unknown(report)) and not count["error"]:
         cases.append(("verdict", "error", f"undecided: {why}", ""))
@@ -30,8 +30,8 @@ def render(told: Told) -> str:
     head["hostname"] = report.node or report.host
     suite = ET.Element("testsuite", {name: _clean(text) for name, text in head.items() if text})
     for id_, tag, why, text in cases:
-        named = {"classname": _clean(f"doctor.{group_of(id_)}"), "name": _clean(id_)}
-        case = ET.SubElement(suite, "testcase", named)
+        attributes = {"classname": _clean(f"doctor.{group_of(id_)}"), "name": _clean(id_)}
+        case = ET.SubElement(suite, "testcase", attributes)
         if tag:
             ET.SubElement(case, tag, {"message": _clean(why)} if why else {}).text = _clean(text)
     ET.indent(suite)
@@ -39,14 +39,14 @@ def render(told: Told) -> str:
     return safe_text.as_xml(f"{text}\n")
 
 
-def _cases(told: Told) -> Iterator[Case]:
-    report = told.report
-    for one in report.findings:
-        yield one.id, *_outcome(one, told), "\n".join((one.title, *lines(one)))
-    cause = told.cause_of
-    for one in report.symptoms:
-        why = f"follows from {cause.get(one.id, 'another finding')}"
-        yield one.id, "skipped", why, "\n".join((one.title, *lines(one)))
+def _cases(view: Told) -> Iterator[Case]:
+    report = view.report
+    for finding in report.findings:
+        yield finding.id, *_outcome(finding, view), "\n".join((finding.title, *lines(finding)))
+    cause = view.cause_of
+    for symptom in report.symptoms:
+        why = f"follows from {cause.get(symptom.id, 'another finding')}"
+        yield symptom.id, "skipped", why, "\n".join((symptom.title, *lines(symptom)))
     yield from ((id_, "", "", "") for id_ in report.passed)
     for id_, why in report.skipped.items():
         yield id_, "skipped", f"not for this machine: {why}", ""
@@ -55,16 +55,16 @@ def _cases(told: Told) -> Iterator[Case]:
         yield id_, "error" if id_ in open_ else "skipped", f"undecided: {why}", ""
 
 
-def _outcome(one: ReportFinding, told: Told) -> tuple[str, str]:
+def _outcome(finding: ReportFinding, view: Told) -> tuple[str, str]:
     """Return tag and message of a cause: a failure if it decides the verdict; notes only if nothing is worse."""
-    said = f"{one.severity}: {one.title}"
-    worse = any(other.severity != "note" for other in told.counted)
-    if one.accepted:
-        return "skipped", f"accepted: {one.accepted}"
-    if told.report.verdict == "findings" and (one.severity != "note" or not worse):
-        return "failure", said
-    if told.report.verdict == "unknown" and one.settle:
-        return "error", f"suspected: {said}"
+    message = f"{finding.severity}: {finding.title}"
+    worse = any(other.severity != "note" for other in view.counted)
+    if finding.accepted:
+        return "skipped", f"accepted: {finding.accepted}"
+    if view.report.verdict == "findings" and (finding.severity != "note" or not worse):
+        return "failure", message
+    if view.report.verdict == "unknown" and finding.settle:
+        return "error", f"suspected: {message}"
     return "system-out", ""
 
 

@@ -4,13 +4,13 @@ from tunedoctor.diagnosis.summary import line_of, summary, why_unknown, worst
 from tunedoctor.render.formats import Told
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return "doctor: CAUSE [node] short words" of the worst cause, "doctor: ready" or "doctor: unknown: why"."""
-    report = told.report
+    report = view.report
     if report.verdict == "unknown":
         text = f"unknown: {why_unknown(report)}"
     elif report.verdict == "ready":
         text = "ready"
     else:
-        text = summary(worst(told.counted))
+        text = summary(worst(view.counted))
     return line_of(text)

@@ -36,58 +36,62 @@ _AROUND = "(.,;:)\"'"
 _TICKS = pattern(r"`+")
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return the text, of at most LARGEST characters."""
     who = this_identity(shared=True)
-    report = public(told.report, who)
-    parts, room, more = [_head(told, report)], _FINDINGS, list[str]()
-    for one in report.findings:
-        text = "\n\n".join(_finding(one))
+    report = public(view.report, who)
+    parts, room, more = [_head(view, report)], _FINDINGS, list[str]()
+    for finding in report.findings:
+        text = "\n\n".join(_finding(finding))
         room -= len(text)
-        (parts if room > 0 else more).append(text if room > 0 else f"`{one.id}`")
+        (parts if room > 0 else more).append(text if room > 0 else f"`{finding.id}`")
     parts += [f"Left out to save space: {listed(more, 100)}"] * bool(more)
     parts += [*_suspected(report), *_untold(report)]
-    rows = (" ".join(row.split()) for row in _facts(report, told.facts))
+    rows = (" ".join(row.split()) for row in _facts(report, view.facts))
     parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
-    if told.facts is not None:
-        facts = from_data(redact(to_data(told.facts), who))
+    if view.facts is not None:
+        facts = from_data(redact(to_data(view.facts), who))
         parts += [_all(facts, LARGEST - sum(len(part) + 2 for part in parts))]
     return "\n\n".join(parts) + "\n"
 
 
-def _head(told: Told, report: Report) -> str:
-    said = {"ready": ["ready"], "unknown": ["undecided"], "findings": []}[report.verdict]
-    rows = [f"### doctor check: {', '.join([*said, *told.found])}"]
-    rows += ["Some checks were left out (`--only`, `--skip`)."] * told.partial
+def _head(view: Told, report: Report) -> str:
+    verdict = {"ready": ["ready"], "unknown": ["undecided"], "findings": []}[report.verdict]
+    rows = [f"### doctor check: {', '.join([*verdict, *view.found])}"]
+    rows += ["Some checks were left out (`--only`, `--skip`)."] * view.partial
     rows += [f"Profile: `{report.profile}`"] * (report.profile != "project")
     rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)
     return "\n\n".join([*rows, *([f"Next: {_words(report.next)}"] if report.next else [])])
 
 
-def _finding(one: ReportFinding) -> Iterator[str]:
-    yield f"#### {'suspected' if one.settle else one.severity}: {_words(one.title)} (`{one.id}`)"
-    advice = one.cure.command if one.cure.kind == "advice" else ""
+def _finding(finding: ReportFinding) -> Iterator[str]:
+    yield f"#### {'suspected' if finding.settle else finding.severity}: {_words(finding.title)} (`{finding.id}`)"
+    advice = finding.cure.command if finding.cure.kind == "advice" else ""
     rows = {
-        "found": one.found,
-        "means": one.means,
-        "accepted": one.accepted,
-        "also clears": listed(one.explains, 20),
+        "found": finding.found,
+        "means": finding.means,
+        "accepted": finding.accepted,
+        "also clears": listed(finding.explains, 20),
         "fix": advice,
     }
     yield "\n".join(f"- {name}: {_words(text)}" for name, text in rows.items() if text)
-    if one.cure.command and not advice:
-        yield f"Fix:\n\n{_fenced(one.cure.command, 'sh')}"
-    if one.cure.note:
-        yield _words(one.cure.note)
-    if one.settle:
-        yield f"To confirm:\n\n{_fenced(one.settle, 'sh')}"
+    if finding.cure.command and not advice:
+        yield f"Fix:\n\n{_fenced(finding.cure.command, 'sh')}"
+    if finding.cure.note:
+        yield _words(finding.cure.note)
+    if finding.settle:
+        yield f"To confirm:\n\n{_fenced(finding.settle, 'sh')}"
 
 
 def _suspected(report: Report) -> Iterator[str]:
     if report.suspected:
         yield "#### No cause is proven; most likely"
-        some = ((one, _words(f"{one.title}. {one.because}")) for one in report.suspected)
-        yield "\n".join(f"- {one.likelihood:.0%} `{one.id}`: {words}" for one, words in some)
+        described = (
+            (suspect, _words(f"{suspect.title}. {suspect.because}")) for suspect in report.suspected
+        )
+        yield "\n".join(
+            f"- {suspect.likelihood:.0%} `{suspect.id}`: {words}" for suspect, words in described
+        )
 
 
 def _untold(report: Report) -> Iterator[str]:
@@ -109,8 +113,8 @@ def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:
         "GPU": "" if machine.gpus else "none" if machine.gpus_known else "unknown",
     }
     yield from (f"{name}: {text}" for name, text in rows.items() if text)
-    for number, one in enumerate(machine.gpus):
-        parts = (one.name, gib(one.memory) if one.memory else "", one.target)
+    for number, gpu in enumerate(machine.gpus):
+        parts = (gpu.name, gib(gpu.memory) if gpu.memory else "", gpu.target)
         yield f"GPU {number}: {', '.join(part for part in parts if part)}"
     yield from (f"Needs {name}: {what}" for name, what in report.needs.items())
     yield from (f"[pip3] {name}=={version}" for name, version in target.packages.items())
@@ -120,9 +124,9 @@ def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:
 def _all(facts: Snapshot, room: int) -> str:
     """Return the facts in a collapsible block; if there is no room, the largest are left out."""
     text, left_out = _folded(facts, ()), list[str]()
-    if len(text) > room and (told := facts.find(Errors)):
-        inner = (replace(one, frames=one.frames[-_FRAMES:]) for one in told.errors)
-        facts, left_out = facts.having(Errors(errors=tuple(inner))), ["outer frames"]
+    if len(text) > room and (errors := facts.find(Errors)):
+        shortened = (replace(error, frames=error.frames[-_FRAMES:]) for error in errors.errors)
+        facts, left_out = facts.having(Errors(errors=tuple(shortened))), ["outer frames"]
         text = _folded(facts, left_out)
     several = facts.answers() if len(text) > room else {}
     largest = sorted(several, key=lambda kind: len(text_of(Snapshot({kind: several[kind]}))))
@@ -152,10 +156,10 @@ def _words(text: str) -> str:
     return _WORD.sub(_word, " ".join(short.split())).replace("` `", " ")
 
 
-def _word(found: "re.Match[str]") -> str:
-    one = found[0]
-    if _PLAIN.fullmatch(one) or (one[0] == one[-1] == "`" and one.count("`") == 2 < len(one)):
-        return one
-    core = one.strip(_AROUND) or one
-    before, _, after = one.partition(core)
-    return f"{before}`{core.replace('`', chr(39))}`{after}"
+def _word(match: "re.Match[str]") -> str:
+    word = match[0]
+    if _PLAIN.fullmatch(word) or (word[0] == word[-1] == "`" and word.count("`") == 2 < len(word)):
+        return word
+    core = word.strip(_AROUND) or word
+    leading, _, trailing = word.partition(core)
+    return f"{leading}`{core.replace('`', chr(39))}`{trailing}"

@@ -15,23 +15,27 @@ def code(report: Report) -> int:
     """Return 0 for OK, 1 for WARNING, 2 for CRITICAL, 3 for UNKNOWN."""
     if report.verdict == "unknown":
         return 3
-    severities = {one.severity for one in report.findings if not one.accepted}
+    severities = {finding.severity for finding in report.findings if not finding.accepted}
     if report.verdict == "findings":
         return 2 if "error" in severities else 1
     return 1 if severities & {"error", "warning"} else 0
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return the worst cause and the numbers in the first line, the other causes below."""
-    report, counted = told.report, told.counted
+    report, findings = view.report, view.counted
     state = code(report)
-    said = [f"{one.id}: {flat(one.found)}" for one in counted if state or one.severity != "note"]
+    lines = [
+        f"{finding.id}: {flat(finding.found)}"
+        for finding in findings
+        if state or finding.severity != "note"
+    ]
     if state == 3:
-        said.insert(0, why_unknown(report))
-    elif not said:
-        said = [f"{many(len(report.passed), 'check')} passed"]
-    first, *others = (_text(one) for one in said[:_MOST])
-    return "\n".join((f"DOCTOR {STATES[state]} - {first} | {_numbers(told)}", *others)) + "\n"
+        lines.insert(0, why_unknown(report))
+    elif not lines:
+        lines = [f"{many(len(report.passed), 'check')} passed"]
+    first, *more = (_text(one) for one in lines[:_MOST])
+    return "\n".join((f"DOCTOR {STATES[state]} - {first} | {_numbers(view)}", *more)) + "\n"
 
 
 def _text(text: str) -> str:
@@ -40,11 +44,11 @@ def _text(text: str) -> str:
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
 
 
-def _numbers(told: Told) -> str:
-    report = told.report
-    found = {"findings": str(len(told.counted))}
-    found |= {f"{kind}s": str(number) for kind, number in told.tally.items()}
-    found |= {"unknown": str(len(report.unknown)), "time": f"{report.seconds:.3f}s"}
+def _numbers(view: Told) -> str:
+    report = view.report
+    numbers = {"findings": str(len(view.counted))}
+    numbers |= {f"{kind}s": str(number) for kind, number in view.tally.items()}
+    numbers |= {"unknown": str(len(report.unknown)), "time": f"{report.seconds:.3f}s"}
     if report.smoke and report.smoke.tokens_per_second is not None:
-        found["tokens_per_second"] = f"{report.smoke.tokens_per_second:.1f}"
-    return " ".join(f"{name}={value};;;0" for name, value in found.items())
+        numbers["tokens_per_second"] = f"{report.smoke.tokens_per_second:.1f}"
+    return " ".join(f"{name}={value};;;0" for name, value in numbers.items())

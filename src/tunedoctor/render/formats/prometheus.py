@@ -10,9 +10,9 @@ _MOST, _LONGEST = 64, 120
 """Series of a name; characters of a label."""
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return all metrics, each with its help."""
-    return text_of((name, text, samples[:_MOST]) for name, text, samples in _metrics(told))
+    return text_of((name, text, samples[:_MOST]) for name, text, samples in _metrics(view))
 
 
 def text_of(metrics: Iterable[tuple[str, str, list[Sample]]]) -> str:
@@ -26,9 +26,9 @@ def text_of(metrics: Iterable[tuple[str, str, list[Sample]]]) -> str:
 
 def _series(name: str, samples: list[Sample]) -> Iterator[str]:
     for labels, value in samples:
-        said = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
+        label_text = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
         number = str(int(value)) if float(value).is_integer() else repr(float(value))
-        yield f"{name}{{{said}}} {number}\n" if said else f"{name} {number}\n"
+        yield f"{name}{{{label_text}}} {number}\n" if label_text else f"{name} {number}\n"
 
 
 def _label(text: str) -> str:
@@ -36,24 +36,26 @@ def _label(text: str) -> str:
     return plain.replace("\\", r"\\").replace('"', r"\"")
 
 
-def _metrics(told: Told) -> Iterator[tuple[str, str, list[Sample]]]:
-    report = told.report
+def _metrics(view: Told) -> Iterator[tuple[str, str, list[Sample]]]:
+    report = view.report
     ready = report.verdict == "ready"
     info = {"version": report.doctor, "profile": report.profile}
     yield "doctor_info", "Version and profile of doctor.", [(info, 1)]
     yield "doctor_ready", "1 if the verdict is ready.", _one(ready)
-    yield "doctor_exit_code", "Exit code: 0 ready, 1 findings, 2 undecided.", _one(told.code)
-    tally: list[Sample] = [({"severity": one}, number) for one, number in told.tally.items()]
+    yield "doctor_exit_code", "Exit code: 0 ready, 1 findings, 2 undecided.", _one(view.code)
+    tally: list[Sample] = [
+        ({"severity": severity}, number) for severity, number in view.tally.items()
+    ]
     yield "doctor_findings", "Causes that count for the verdict, by severity.", tally
-    causes: list[Sample] = [({"id": f.id, "severity": f.severity}, 1) for f in told.counted]
+    causes: list[Sample] = [({"id": f.id, "severity": f.severity}, 1) for f in view.counted]
     yield "doctor_finding_info", "A cause that counts for the verdict.", causes
     outcomes = {"passed": report.passed, "skipped": report.skipped, "unknown": report.unknown}
     checks: list[Sample] = [({"outcome": name}, len(some)) for name, some in outcomes.items()]
     yield "doctor_checks", "Checks without a finding, by outcome.", checks
     silent: list[Sample] = [({"id": id_}, 1) for id_ in report.unknown]
     yield "doctor_check_unknown_info", "A check that could not be decided.", silent
-    taken = _one(_time(report.taken))
-    yield "doctor_run_timestamp_seconds", "Time when the facts were collected.", taken
+    timestamp = _one(_time(report.taken))
+    yield "doctor_run_timestamp_seconds", "Time when the facts were collected.", timestamp
     yield "doctor_run_duration_seconds", "Seconds from start to verdict.", _one(report.seconds)
     machine = report.machine
     yield "doctor_memory_bytes", "RAM that a process can use.", _one(machine.ram)
@@ -85,8 +87,8 @@ def _known(samples: Iterable[tuple[dict[str, str], float | None]]) -> list[Sampl
     return [(labels, value) for labels, value in samples if value is not None]
 
 
-def _time(taken: str) -> float | None:
+def _time(time: str) -> float | None:
     try:
-        return datetime.fromisoformat(taken).timestamp()
+        return datetime.fromisoformat(time).timestamp()
     except ValueError:
         return None

@@ -15,19 +15,22 @@ from tunedoctor.tables.load import table
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def render(told: Told) -> str:
+def render(view: Told) -> str:
     """Return one run: causes as results, symptoms as notes, what was accepted as suppressed."""
-    report = told.report
-    causes_of = told.cause_of
+    report = view.report
+    causes_of = view.cause_of
     findings = (*report.findings, *report.symptoms)
-    by_id = {one.id: one for one in findings}
+    by_id = {finding.id: finding for finding in findings}
     rules = {id_: number for number, id_ in enumerate(by_id)}
-    results = [_result(one, rules[one.id], told, causes_of.get(one.id, "")) for one in findings]
+    results = [
+        _result(finding, rules[finding.id], view, causes_of.get(finding.id, ""))
+        for finding in findings
+    ]
     driver = {"name": "tunedoctor", "semanticVersion": report.doctor}
     run = {
         "tool": {"driver": {**driver, "rules": [*map(_rule, by_id.values())]}},
         "automationDetails": {"id": f"tunedoctor/{report.profile}/"},
-        "invocations": [_invocation(report, told.code)],
+        "invocations": [_invocation(report, view.code)],
         "columnKind": "utf16CodeUnits",
         "results": results,
     }
@@ -47,38 +50,38 @@ def _invocation(report: Report, code: int) -> dict[str, Any]:
     }
 
 
-def _rule(one: ReportFinding) -> dict[str, Any]:
+def _rule(finding: ReportFinding) -> dict[str, Any]:
     """Return the rule of a cause; GitHub shows its help next to the alert."""
-    page = str(table("pages")["rows"].get(one.id, ""))
-    more = f"`doctor explain {one.id}` explains more."
-    parts = "\n\n".join(filter(None, (one.title, one.means, page.strip(), more)))
-    cause = causes().get(one.id)
-    severity = (cause and cause.severity) or one.severity
+    page = str(table("pages")["rows"].get(finding.id, ""))
+    more = f"`doctor explain {finding.id}` explains more."
+    parts = "\n\n".join(filter(None, (finding.title, finding.means, page.strip(), more)))
+    cause = causes().get(finding.id)
+    severity = (cause and cause.severity) or finding.severity
     return {
-        "id": one.id,
-        "name": "".join(word.capitalize() for word in one.id.split("-")),
-        **_text("shortDescription", one.title),
-        **_text("fullDescription", one.means or one.title),
+        "id": finding.id,
+        "name": "".join(word.capitalize() for word in finding.id.split("-")),
+        **_text("shortDescription", finding.title),
+        **_text("fullDescription", finding.means or finding.title),
         **_text("help", parts),
         "defaultConfiguration": {"level": severity},
-        "properties": {"tags": [group_of(one.id), owner(one)], "precision": "high"},
+        "properties": {"tags": [group_of(finding.id), owner(finding)], "precision": "high"},
     }
 
 
-def _result(one: ReportFinding, rule: int, told: Told, cause: str) -> dict[str, Any]:
-    place = told.place(one)
+def _result(finding: ReportFinding, rule: int, view: Told, cause: str) -> dict[str, Any]:
+    place = view.place(finding)
     where = {"artifactLocation": {"uri": quote(place.file)}, "region": {"startLine": place.line}}
     follows = [f"It follows from {cause}; fixing that clears it too."] if cause else []
-    said = "\n".join([f"{one.title}.", *follows, *lines(one)])
-    why = {"kind": "external", "status": "accepted", "justification": one.accepted}
+    message = "\n".join([f"{finding.title}.", *follows, *lines(finding)])
+    why = {"kind": "external", "status": "accepted", "justification": finding.accepted}
     return {
-        "ruleId": one.id,
+        "ruleId": finding.id,
         "ruleIndex": rule,
-        "level": "note" if cause else one.severity,
-        **_text("message", said),
+        "level": "note" if cause else finding.severity,
+        **_text("message", message),
         "locations": [{"physicalLocation": where}],
-        "partialFingerprints": {"primaryLocationLineHash": fingerprint(one.id, one.found)},
-        "suppressions": [why] if one.accepted else [],
+        "partialFingerprints": {"primaryLocationLineHash": fingerprint(finding.id, finding.found)},
+        "suppressions": [why] if finding.accepted else [],
     }
 
 

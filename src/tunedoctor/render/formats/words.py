@@ -18,9 +18,11 @@ def literal(text: str, most: int = 1_000) -> str:
     return "<br>".join(row.translate(_MARKUP).replace("www.", "www&#46;") for row in rows)
 
 
-def lines(one: ReportFinding) -> list[str]:
+def lines(finding: ReportFinding) -> list[str]:
     """Return the lines that people read about a finding, besides its title."""
-    cure, note = one.cure.command, one.cure.note if one.cure.command else ""
-    parts = {"Found": one.found, "Means": one.means}
-    parts |= {"Fix" if one.cure.kind == "command" else "Advice": cure, "Note": note}
-    return [f"{name}: {text}" for name, text in {**parts, "Confirm": one.settle}.items() if text]
+    cure, note = finding.cure.command, finding.cure.note if finding.cure.command else ""
+    parts = {"Found": finding.found, "Means": finding.means}
+    parts |= {"Fix" if finding.cure.kind == "command" else "Advice": cure, "Note": note}
+    return [
+        f"{name}: {text}" for name, text in {**parts, "Confirm": finding.settle}.items() if text
+    ]

@@ -1,0 +1,1 @@
+"""Configurations of other training frameworks: parse them, find their mistakes, and write them."""
