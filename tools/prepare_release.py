@@ -4,7 +4,7 @@
     python tools/prepare_release.py --tag v0.2.0 --repository OWNER/tunedoctor   # rewrites README.md
     python tools/prepare_release.py --tag v0.2.0 --notes notes.md
 
-Exits with 1 if the tag, __version__, CITATION.cff and CHANGELOG.md do not name the same version.
+Exits with 1 if the tag, __version__, CITATION.cff, server.json and CHANGELOG.md do not name the same version.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def disagreements(root: Path, version: str) -> list[str]:
     places = {
         "src/tunedoctor/__init__.py": r'^__version__ = "(.+)"$',
         "CITATION.cff": r"^version: (.+)$",
+        "server.json": r'^  "version": "(.+)",$',
     }
     faults: list[str] = []
     for name, pattern in places.items():

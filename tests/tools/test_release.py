@@ -10,6 +10,7 @@ from checkout import IS_ONE, ROOT, WHY_NOT
 from typed import ran
 
 import tunedoctor
+from tunedoctor.cli.app import load_command
 
 pytestmark = pytest.mark.skipif(not IS_ONE, reason=WHY_NOT)
 PREPARE = ROOT / "tools" / "prepare_release.py"
@@ -35,6 +36,7 @@ def checkout(tmp_path):
     (tmp_path / "src/tunedoctor").mkdir(parents=True)
     (tmp_path / "src/tunedoctor/__init__.py").write_text('"""x"""\n\n__version__ = "0.2.0"\n')
     (tmp_path / "CITATION.cff").write_text("cff-version: 1.2.0\nversion: 0.2.0\n")
+    (tmp_path / "server.json").write_text('{\n  "version": "0.2.0",\n}\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     (tmp_path / "README.md").write_text((ROOT / "README.md").read_text("utf-8"), "utf-8")
     return tmp_path
@@ -49,6 +51,31 @@ def test_the_version_stands_in_one_place_and_the_citation_agrees():
     assert f"\nversion: {tunedoctor.__version__}\n" in citation
     assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text("utf-8")
     assert "\n## [Unreleased]\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_registry_of_agents_gets_the_same_version_and_name():
+    """By the rules of schema 2025-12-11: a name of two parts, a description of at most 100 characters."""
+    server = json.loads((ROOT / "server.json").read_bytes())
+    (package,) = server["packages"]
+    assert server["version"] == package["version"] == tunedoctor.__version__
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", server["name"])
+    assert 0 < len(server["description"]) <= 100
+    assert f"<!-- mcp-name: {server['name']} -->" in (ROOT / "README.md").read_text("utf-8")
+    (range_,) = [one["value"] for one in package["runtimeArguments"]]
+    assert f'"{range_}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_the_skill_names_commands_that_exist():
+    text = (ROOT / "integrations/agents/tunedoctor/SKILL.md").read_text("utf-8")
+    head = text.split("---")[1]
+    assert re.search(r"^name: tunedoctor$", head, re.MULTILINE)
+    (description,) = re.findall(r"^description: (.+)$", head, re.MULTILINE)
+    assert len(description) <= 1024
+    flags = set()
+    for name, rest in re.findall(r"`doctor (\w+)([^`]*)`", text):
+        known = {flag for parameter in load_command(name).params for flag in parameter.opts}
+        flags |= {f"{name} {one}" for one in re.findall(r"--[a-z-]+", rest) if one not in known}
+    assert flags == set()
 
 
 def test_the_notes_are_the_section_of_the_version(checkout):
