@@ -1,16 +1,28 @@
 #!/usr/bin/env bash
 # The checking step of action.yml. Its inputs are passed as variables, so that none is executed as shell text.
 set -uo pipefail
-words=("--profile=$PROFILE" "--timeout=$TIMEOUT" --format=github "--output=sarif=$SARIF")
-[ -z "$TARGET" ] || words+=("--target=$TARGET")
+words=(--format=github "--output=sarif=$SARIF")
+if [ -n "$PROJECT" ]; then
+    words+=("--project=$PROJECT")
+    [ -z "$DRIVER" ] || words+=("--driver=$DRIVER")
+    while IFS= read -r gpu; do
+        gpu=${gpu%$'\r'}
+        [ -z "$gpu" ] || words+=("--gpu=$gpu")
+    done <<<"$GPU"
+else
+    words+=("--profile=$PROFILE" "--timeout=$TIMEOUT")
+    [ -z "$TARGET" ] || words+=("--target=$TARGET")
+    [ -z "$BASELINE" ] || words+=("--baseline=$BASELINE")
+    [ "$DEEP" != true ] || words+=(--deep)
+    [ "$SMOKE" != true ] || words+=(--smoke)
+fi
 [ -z "$CONFIG" ] || words+=("--config=$CONFIG")
-[ -z "$BASELINE" ] || words+=("--baseline=$BASELINE")
 [ -z "$FAIL_ON" ] || words+=("--fail-on=$FAIL_ON")
 [ "$STRICT" != true ] || words+=(--strict)
-[ "$DEEP" != true ] || words+=(--deep)
-[ "$SMOKE" != true ] || words+=(--smoke)
 
-"$RUNNER_TEMP/tunedoctor/bin/doctor" check "${words[@]}"
+programs=$RUNNER_TEMP/tunedoctor/bin
+[ -d "$programs" ] || programs=$RUNNER_TEMP/tunedoctor/Scripts # Windows
+"$programs/doctor" check "${words[@]}"
 code=$?
 case $code in 0) verdict=ready ;; 1) verdict=findings ;; *) verdict=unknown ;; esac
 {

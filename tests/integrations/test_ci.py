@@ -13,16 +13,25 @@ from rows import plant
 
 pytestmark = pytest.mark.skipif(not IS_ONE, reason=WHY_NOT)
 ACCEPTED = (
-    "zizmor --offline github",
+    "zizmor --offline ../.github",
+    "zizmor --offline ../action.yml",
     "zizmor --offline github/workflow.yml",
     "actionlint github/workflow.yml",
-    "check-jsonschema --builtin-schema vendor.github-actions github/action.yml",
+    "check-jsonschema --builtin-schema vendor.github-actions ../action.yml",
+    "check-jsonschema --builtin-schema vendor.github-workflows ../.github/workflows/ci.yml",
+    "check-jsonschema --builtin-schema vendor.github-workflows ../.github/workflows/release.yml",
+    "check-jsonschema --builtin-schema vendor.github-workflows ../.github/workflows/refresh.yml",
+    "check-jsonschema --builtin-schema vendor.dependabot ../.github/dependabot.yml",
+    "check-jsonschema --builtin-schema vendor.github-issue-forms ../.github/ISSUE_TEMPLATE/1-wrong-diagnosis.yml",
+    "check-jsonschema --builtin-schema vendor.github-issue-forms ../.github/ISSUE_TEMPLATE/2-bug.yml",
+    "check-jsonschema --builtin-schema vendor.github-issue-forms ../.github/ISSUE_TEMPLATE/3-idea.yml",
+    "check-jsonschema --builtin-schema vendor.citation-file-format ../CITATION.cff",
     "check-jsonschema --builtin-schema vendor.github-workflows github/workflow.yml",
     "check-jsonschema --builtin-schema vendor.gitlab-ci gitlab/doctor.gitlab-ci.yml",
     "kubernetes-validate --strict container/pod.yaml",
     "pre-commit validate-manifest ../.pre-commit-hooks.yaml",
     "icinga2 daemon --validate --config icinga/doctor.conf",
-    "shellcheck github/check.sh slurm/health.sh slurm/prolog.sh node-problem-detector/check_doctor.sh",
+    "shellcheck github/install.sh github/check.sh slurm/health.sh slurm/prolog.sh node-problem-detector/check_doctor.sh",
 )
 
 
@@ -41,17 +50,26 @@ def project(tmp_path):
 
 
 UPLOAD = Path(__file__).with_name("upload.yml").read_text("utf-8")
+CACHE = """name: stands for the cache, which needs GitHub
+description: keeps nothing
+inputs: {path: {description: a folder}, key: {description: its name}}
+runs:
+  using: composite
+  steps: [{shell: bash, run: "true"}]
+"""
 WORKFLOW = Path(__file__).with_name("workflow.yml").read_text("utf-8")
 
 
 def act(project: Path) -> Ended:
     """Run the workflow of a project on this machine itself."""
-    used = (FILES / "github/action.yml").read_text(encoding="utf-8")
-    remote = next(line.split()[1] for line in used.splitlines() if "codeql-action" in line)
-    stand_in = project.parent / "codeql-action" / "upload-sarif"
-    plant(stand_in, {"action.yml": UPLOAD})
-    instead = f"{remote.replace('/upload-sarif', '')}={stand_in.parent}"
-    return ran(engine("act"), "push", "-P", "ubuntu-latest=-self-hosted", "--local-repository", instead,
+    used = (FILES.parent / "action.yml").read_text(encoding="utf-8")
+    instead: list[str] = []
+    for action, text in (("github/codeql-action/upload-sarif", UPLOAD), ("actions/cache", CACHE)):
+        owner, name, *folder = action.split("/")
+        (commit,) = re.findall(rf"uses: {action}@(\S+)", used)
+        stand_in = plant(project.parent / name, {"/".join((*folder, "action.yml")): text})
+        instead += ["--local-repository", f"{owner}/{name}@{commit}={stand_in}"]
+    return ran(engine("act"), "push", "-P", "ubuntu-latest=-self-hosted", *instead,
                "--action-cache-path", project.parent / "act", cwd=committed(project))  # fmt: skip
 
 
@@ -66,6 +84,34 @@ def test_the_action_gates_a_job(project, policy, verdict):
     assert bool(errors) == (policy == "broken"), ended.said
     assert "## doctor: " in ended.said, "act shows the summary"
     assert ("**policy-ram**" in ended.said) == (policy == "broken"), ended.said
+
+
+LOCK = """version = 1
+requires-python = ">=3.12"
+[[package]]
+name = "tune"
+version = "0.1"
+source = { virtual = "." }
+dependencies = [{ name = "torch" }]
+[[package]]
+name = "torch"
+version = "2.6.0"
+source = { registry = "https://example.org/simple" }
+"""
+
+
+@pytest.mark.parametrize(("gpu", "verdict"), [("RTX 5090", "findings 1"), ("H100", "ready 0")])
+def test_the_action_judges_a_lock_for_cards_that_the_runner_lacks(project, gpu, verdict):
+    flow = WORKFLOW.replace("profile: node, config: doctor.toml", f'project: sub, gpu: "{gpu}"')
+    pyproject = '[project]\nname = "tune"\nversion = "0.1"\ndependencies = ["torch"]\n'
+    files = {
+        "sub/uv.lock": LOCK,
+        "sub/pyproject.toml": pyproject,
+        ".github/workflows/gate.yml": flow,
+    }
+    ended = act(plant(project, files))
+    assert f"told {verdict}" in ended.said, ended.said
+    assert ("gpu-too-new-for-torch" in ended.said) == (gpu == "RTX 5090"), ended.said
 
 
 def test_an_input_of_the_action_is_never_shell_text(project, tmp_path):
@@ -97,6 +143,44 @@ def test_the_job_of_gitlab_gates_a_pipeline(project, policy):
     assert len({one["fingerprint"] for one in issues}) == len(issues)
     cases = ET.fromstring((kept / "doctor.junit.xml").read_bytes())  # noqa: S314  ours
     assert bool(cases.findall(".//failure")) == (policy == "broken")
+
+
+@pytest.mark.parametrize("policy", ["met", "broken"])
+def test_the_component_of_gitlab_gates_a_pipeline(project, policy):
+    program = engine("gitlab-ci-local")
+    inputs = "{source: ./tunedoctor, options: --profile=node --config=doctor.toml, job-name: gpu}"
+    pipeline = "include:\n  - local: tunedoctor/integrations/gitlab/component.yml\n"
+    plant(
+        project,
+        {".gitlab-ci.yml": f"{pipeline}    inputs: {inputs}\n", "doctor.toml": POLICIES[policy]},
+    )
+    git(committed(project), "remote", "add", "origin", "git@gitlab.com:example/project.git")
+    ended = ran(program, "gpu", cwd=project)
+    assert (ended.code == 0) == (policy == "met"), ended.said
+    kept = project / ".gitlab-ci-local/artifacts/gpu"
+    issues = json.loads((kept / "gl-code-quality-report.json").read_bytes())
+    assert ("policy-ram" in {one["check_name"] for one in issues}) == (policy == "broken")
+
+
+def test_the_hook_of_pre_commit_judges_a_lock(project):
+    program = engine("pre-commit")
+    doctor = committed(project / "tunedoctor").rename(project.parent / "tunedoctor")
+    commit = git(doctor, "rev-parse", "HEAD").strip()
+    pyproject = '[project]\nname = "tune"\nversion = "0.1"\ndependencies = ["torch"]\n'
+    git(project, "init", "-q")
+    for gpu, code in (("RTX 5090", 1), ("H100", 0)):
+        config = f"repos:\n  - repo: {doctor}\n    rev: {commit}\n    hooks:\n      - id: doctor-check-project\n"
+        config += f"        args: [--gpu={gpu}]\n"
+        plant(
+            project,
+            {".pre-commit-config.yaml": config, "uv.lock": LOCK, "pyproject.toml": pyproject},
+        )
+        git(project, "add", "-A")
+        ended = ran(
+            program, "run", cwd=project, env={"PRE_COMMIT_HOME": str(project.parent / "hooks")}
+        )
+        assert ended.code == code, ended.said
+        assert ("gpu-too-new-for-torch" in ended.said) == (code == 1), ended.said
 
 
 def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project):
