@@ -259,7 +259,9 @@ def _check_configuration_options(options: CheckOptions, *, of_project: bool) -> 
         misuse("--for and --project are two checks", "run one after the other")
     if len(options.gpus) > 1:
         misuse("--for judges one machine", "name one GPU with --gpu")
-    if options.gpus and (options.target or options.own or options.source or options.deep or options.smoke):
+    if options.gpus and (
+        options.target or options.own or options.source or options.deep or options.smoke
+    ):
         misuse(
             "--gpu describes a machine that is not here",
             "leave out --target, --self, --from, --deep and --smoke",

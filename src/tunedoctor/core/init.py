@@ -210,7 +210,9 @@ def _first_row(file: Path) -> dict[str, Any] | None:
 
         return next(csv.DictReader(text.splitlines()[:100]), None)
     try:
-        first = json.loads(text)[0] if text.lstrip()[:1] == "[" else json.loads(text.partition("\n")[0])
+        first = (
+            json.loads(text)[0] if text.lstrip()[:1] == "[" else json.loads(text.partition("\n")[0])
+        )
     except (ValueError, IndexError, RecursionError):
         return None
     return first if isinstance(first, dict) else None

@@ -185,7 +185,9 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
     are unknown.
     """
     answers = {kind: snapshot.get(kind) for kind in _kinds_read(check, facts)}
-    if NOT_TOLD in answers.values() and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
+    if NOT_TOLD in answers.values() and (
+        facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)
+    ):
         return NOT_TOLD.why
     if all(isinstance(answer, Unknown) for answer in answers.values()):
         return next((answer.why for answer in answers.values() if isinstance(answer, Unknown)), "")

@@ -283,9 +283,7 @@ def _sharding(found: Configuration) -> Iterator[Mistake]:
                     f"remove {option}, or use ZeRO-2",
                 )
     if plan.framework == "axolotl":
-        if _is_set(found, "deepspeed") and (
-            _is_set(found, "fsdp")
-        ):
+        if _is_set(found, "deepspeed") and (_is_set(found, "fsdp")):
             yield Mistake(
                 "deepspeed",
                 "deepspeed and fsdp are both set",
