@@ -116,6 +116,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.export import ExportResult, export
     from tunedoctor.core.fit import fit
     from tunedoctor.core.fix import FixPlan, fix
+    from tunedoctor.core.fix_project import fix_project
     from tunedoctor.core.fix_scopes import FixEvents
     from tunedoctor.core.fleet import check_fleet
     from tunedoctor.core.init import Configuration, init
@@ -125,7 +126,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.smoke import smoke_test
     from tunedoctor.core.train import TrainResult, train
     from tunedoctor.core.triage import triage
-    from tunedoctor.core.undo import states, undo
+    from tunedoctor.core.undo import states, undo, undo_project
     from tunedoctor.core.wheel import wheel
     from tunedoctor.data.report import Report as DataReport
     from tunedoctor.diagnosis.differences import Difference

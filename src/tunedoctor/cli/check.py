@@ -28,7 +28,7 @@ from tunedoctor.probes.system import node
 from tunedoctor.render.screen import ascii_of
 
 if TYPE_CHECKING:
-    from tunedoctor.frameworks.detect import Configuration
+    from tunedoctor.core.check_configuration import JudgedConfiguration
 
 _GRACE = 2.0
 """Seconds after --timeout for reporting what is known by then."""
@@ -56,21 +56,13 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
         TERMINAL.say(f"{one.id} is no longer ignored since {one.until}: {reason}")
-    found: "Configuration | None" = None
-    more: tuple[Check, ...] = ()
-    if given.configuration:
-        from tunedoctor.core.check_configuration import (  # noqa: PLC0415  most check no configuration
-            checks_of_configuration,
-            snapshot_of_gpu,
-            with_lines,
-        )
-
-        found, more = checks_of_configuration(given.configuration)
-    checks = criteria.checks(more)  # a mistake is reported before any work
-    if found and given.gpus:  # only the configuration is judged, on a machine that is not here
-        ids = {one.id for one in more}
-        checks = tuple(one for one in checks if one.id in ids)
-        examined = Examined(snapshot_of_gpu(given.gpus[0]), checks)
+    configuration = _read_configuration(given.configuration) if given.configuration else None
+    # a mistake is reported before any work
+    checks = criteria.checks(configuration.checks if configuration else ())
+    # the files of this machine say nothing about a snapshot of another one
+    complete = declare_causes if given.source is None and not given.gpus else None
+    if configuration and given.gpus:
+        examined = configuration.on_gpu(given.gpus[0], checks)
     elif given.source is not None:
         from tunedoctor.core.files import read_snapshot  # noqa: PLC0415  most examine this machine
 
@@ -90,11 +82,10 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         examined.checks,
         began=limit.began,
         smoke=examined.smoke,
-        # the files of this machine say nothing about a snapshot of another one
-        complete=declare_causes if given.source is None and not given.gpus else None,
+        complete=complete,
     )
-    if found:
-        limit.report = report = with_lines(report, found)
+    if configuration:
+        limit.report = report = configuration.with_lines(report)
     if given.write_baseline:
         from tunedoctor.core.baseline import write_baseline  # noqa: PLC0415
 
@@ -105,6 +96,12 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
 
         webbrowser.open(Path(given.report).resolve().as_uri())
     return code
+
+
+def _read_configuration(file: str) -> "JudgedConfiguration":
+    from tunedoctor.core.check_configuration import read_configuration  # noqa: PLC0415  few judge one
+
+    return read_configuration(file)
 
 
 def _with_baseline(criteria: Criteria, given: CheckOptions) -> Criteria:

@@ -1,9 +1,12 @@
 """Judge the configuration of a training framework: alone, with this machine, or for another GPU."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.core.check import Examined
 from tunedoctor.core.configuration import require_framework_configuration
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.models import cards_near
@@ -33,10 +36,26 @@ PREFIX = "config-"
 """Prefix of the ids of findings about a configuration."""
 
 
-def checks_of_configuration(file: str) -> tuple[Configuration, tuple[Check, ...]]:
-    """Return a configuration and the checks for it. Raises DoctorError if it is that of no framework."""
-    found = require_framework_configuration(file)
-    return found, configuration_checks(found)
+class JudgedConfiguration(NamedTuple):
+    """The configuration of a training framework, and the checks for it."""
+
+    configuration: Configuration
+    checks: tuple[Check, ...]
+
+    def on_gpu(self, name: str, chosen: Iterable[Check]) -> Examined:
+        """Return a machine that has only this GPU, to be judged by those of the chosen checks that are for the file."""
+        ids = {check.id for check in self.checks}
+        return Examined(snapshot_of_gpu(name), tuple(check for check in chosen if check.id in ids))
+
+    def with_lines(self, report: Report) -> Report:
+        """Return the report in which each finding about the configuration names its line."""
+        return with_lines(report, self.configuration)
+
+
+def read_configuration(file: str) -> JudgedConfiguration:
+    """Read a configuration. Raises DoctorError if it is that of no framework."""
+    configuration = require_framework_configuration(file)
+    return JudgedConfiguration(configuration, configuration_checks(configuration))
 
 
 def snapshot_of_gpu(name: str) -> Snapshot:

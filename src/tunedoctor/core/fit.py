@@ -213,7 +213,8 @@ def fit(  # noqa: PLR0913  the main options of the command
     `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
     `doctor train`, axolotl, LLaMA-Factory, torchtune, ms-swift, TRL or unsloth, or a size such as "7B". It is compared
     with `gpus` cards called `gpu`, or of `vram` GiB, else with those of this machine. For a `stack` other than "doctor"
-    the estimate follows the releases that `target` holds. What is not given is as in `doctor fit`, or as the configuration says.
+    the estimate follows the releases that `target` holds. What is not given is as in `doctor fit`, or as the
+    configuration says.
     """
     named = {name: value for name, value in locals().items() if value is not None}
     named.pop("target", None)

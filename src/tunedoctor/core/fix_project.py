@@ -301,7 +301,7 @@ class _Fixing:
         missing = [
             one
             for one in requests
-            if one.index or (one.name not in names and (one in narrow or self._is_new(one)))
+            if one.index_url or (one.name not in names and (one in narrow or self._is_new(one)))
         ]
         self._write(copy, declare_new(project, missing, text_of, marker=self._marker()))
         requested |= {*requests}
@@ -318,7 +318,9 @@ class _Fixing:
 
     def _is_limit(self, request: Request) -> bool:
         """Return whether the next upgrade of the lock would leave a range that has an upper end."""
-        return not request.index and any(sign in request.specifier for sign in ("<", "==", "~="))
+        return not request.index_url and any(
+            sign in request.specifier for sign in ("<", "==", "~=")
+        )
 
     def _is_new(self, request: Request) -> bool:
         """Return whether no lock could hold the package: there is none, or it does not name the package."""
@@ -390,7 +392,7 @@ class _Fixing:
         """Let the manager lock the copy, and prove for uv that the lock fits."""
         name = self.project.lock
         python = self.machines[0].python
-        upgrades = [f"{one.name}{one.specifier}" for one in requested if not one.index]
+        upgrades = [f"{one.name}{one.specifier}" for one in requested if not one.index_url]
         after = run_lock(self.project, copy, upgrades, self.sources, python)
         if name == "uv.lock":
             run_lock(self.project, copy, (), self.sources, python, check=True)
@@ -441,13 +443,13 @@ def _joined(one: Request | None, other: Request) -> Request:
     if one is None:
         return other
     if excludes(one.specifier, other.specifier) or (
-        one.index and other.index and one.index != other.index
+        one.index_url and other.index_url and one.index_url != other.index_url
     ):
         raise EditError(
             f"the findings need {one.name}{one.specifier} and {other.name}{other.specifier}"
         )
     specifier = narrowed((one.specifier, other.specifier)) or one.specifier
-    return Request(one.name, specifier, one.index or other.index, one.label or other.label)
+    return Request(one.name, specifier, one.index_url or other.index_url, one.label or other.label)
 
 
 def _is_fixable(one: ReportFinding) -> bool:

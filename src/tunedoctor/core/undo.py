@@ -51,7 +51,9 @@ def undo_project(folder: Place = None, state: str | None = None) -> UndoResult:
 
 def saved_project_states(folder: Place = None) -> tuple[State, ...]:
     """Return the states of a project that `undo_project` can restore, newest first."""
-    return redacted(project_states.project_states(_project_folder(folder)), this_identity())
+    who = this_identity()
+    states_of_project = project_states.project_states(_project_folder(folder))
+    return tuple(redacted(state, who) for state in states_of_project)
 
 
 def _project_folder(folder: Place) -> Path:

@@ -18,6 +18,14 @@ _OLD_ATTENTION = {
 }
 
 
+def _method(adapter: str, document: Document, *, quantised: bool) -> Method:
+    if adapter in ("lora", "qlora"):
+        return "qlora" if quantised else "lora"
+    if adapter:
+        return "other"
+    return "partial" if document.get("unfrozen_parameters") else "full"
+
+
 def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
     """Parse a configuration of axolotl."""
     entries = Entries(document.get)
@@ -25,13 +33,6 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
     four, eight = entries.flag("bits", "load_in_4bit"), entries.flag("bits", "load_in_8bit")
     if adapter == "qlora" and not (four or eight):
         four = True
-    method: Method = "full"
-    if adapter in ("lora", "qlora"):
-        method = "qlora" if four or eight else "lora"
-    elif adapter:
-        method = "other"
-    elif document.get("unfrozen_parameters"):
-        method = "partial"
     targets = entries.words("targets", "lora_target_modules")
     if entries.flag("targets", "lora_target_linear"):
         targets = ()  # besides the named ones, if any
@@ -46,7 +47,7 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
     values: dict[str, Any] = {
         "model": entries.word("model", "base_model"),
         "objective": rl or ("pretraining" if pretrains else "sft"),
-        "method": method,
+        "method": _method(adapter, document, quantised=four or eight),
         "bits": 4 if four else 8 if eight else 16,
         "rank": entries.whole("rank", "lora_r"),
         "targets": targets,

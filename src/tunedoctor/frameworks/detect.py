@@ -62,7 +62,10 @@ _TRAINER = {
     "bf16",
     "fp16",
 }
-_UNSUPPORTED = "none of axolotl, LLaMA-Factory, torchtune, ms-swift, TRL, Trainer, DeepSpeed or accelerate has these keys"
+_UNSUPPORTED = (
+    "none of axolotl, LLaMA-Factory, torchtune, ms-swift, TRL, Trainer, DeepSpeed or accelerate has "
+    "these keys"
+)
 _GPU_LIST = re.compile(r"\d{1,3}(?:,\d{1,3}){0,1023}")
 
 
@@ -133,7 +136,7 @@ def framework_of(values: Mapping[str, Any]) -> Framework | None:
     return next((name for name, matches in tests if matches), None)
 
 
-def _parse(
+def _parse(  # noqa: PLR0911  one for each framework
     framework: Framework, document: Document, beside: ReadBeside, command: str = ""
 ) -> TrainingPlan:
     match framework:
@@ -158,7 +161,7 @@ def _parse(
 
 
 def _reads_beside(file: str) -> ReadBeside:
-    """Return a reader of JSON and YAML files by their name in a configuration: from its folder or the working folder."""
+    """Return a reader of JSON and YAML files by name, from the configuration's folder or the working folder."""
 
     def read(name: str) -> Document | None:
         if not name.lower().endswith((".json", ".yaml", ".yml")) or len(name) > 1000:

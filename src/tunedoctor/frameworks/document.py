@@ -200,8 +200,8 @@ class _YamlReader:
         text = event.value
         if not event.implicit[0] or len(text) > _MOST_DIGITS:
             return clean_text(text)
-        node = yaml.ScalarNode(tag=None, value=text)
-        node.tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))
+        tag = str(self._resolver.resolve(yaml.ScalarNode, text, (True, False)))
+        node = yaml.ScalarNode(tag=tag, value=text)
         if node.tag.rpartition(":")[2] in ("null", "bool", "int", "float"):
             try:
                 return self._resolver.construct_object(node)

@@ -96,9 +96,13 @@ def parse_llama_factory_v1(document: Document, beside: ReadBeside) -> TrainingPl
     name = str(peft.get("name", ""))
     quant = entries.part("quant_config")
     four = quant.get("quantization_bit") == 4
-    method: Method = {"lora": "qlora" if four else "lora", "freeze": "partial"}.get(
-        name, "full" if not name else "other"
-    )
+    method: Method = "other"
+    if not name:
+        method = "full"
+    elif name == "lora":
+        method = "qlora" if four else "lora"
+    elif name == "freeze":
+        method = "partial"
     distribution = entries.part("dist_config")
     kernels = str(entries.part("kernel_config").get("name", ""))
     targets = peft.get("target_modules")

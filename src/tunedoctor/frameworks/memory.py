@@ -109,7 +109,8 @@ def fit_values(plan: TrainingPlan, typed: Collection[str] = ()) -> FitValues:
         or plan.objective in _RL
     ):
         notes.append(
-            f"the estimate is for supervised training; {plan.objective.upper()} needs more: pairs of samples, a reference model or generation"
+            f"the estimate is for supervised training; {plan.objective.upper()} needs more: pairs of "
+            "samples, a reference model or generation"
         )
     return FitValues(values, tuple(f"{title}: {note}" for note in dict.fromkeys(notes)))
 
@@ -188,7 +189,10 @@ def _targets(plan: TrainingPlan, values: dict[str, Any]) -> list[str]:
     if plan.targets is None:
         values["targets"] = ",".join(_PEFT_DEFAULT)
         return [
-            f"the file names no target modules; the estimate is for {' and '.join(_PEFT_DEFAULT)}, peft's default for most models"
+            (
+                f"the file names no target modules; the estimate is for {' and '.join(_PEFT_DEFAULT)}, "
+                "peft's default for most models"
+            )
         ]
     plain = [one for one in plan.targets if one.replace("_", "").replace(".", "").isalnum()]
     heads = [one for one in plain if one in ("lm_head", "embed_tokens")]

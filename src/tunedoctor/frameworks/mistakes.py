@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tunedoctor.facts import NvidiaGpus, Packages
 from tunedoctor.frameworks.detect import Configuration
 from tunedoctor.frameworks.huggingface import is_flash
-from tunedoctor.frameworks.plan import TITLES
+from tunedoctor.frameworks.plan import TITLES, TrainingPlan
 from tunedoctor.model.findings import Check, Finding, Result, Severity, advise
 
 _AMPERE = (8, 0)
@@ -85,7 +85,7 @@ def finding_of(configuration: Configuration, mistakes: list[Mistake]) -> Finding
         ),
         means="; ".join(dict.fromkeys(one.means for one in mistakes)),
         cure=advise("; ".join(dict.fromkeys(one.fix for one in mistakes))),
-        severity=min((one.severity for one in mistakes), key=order.index),
+        severity=next(level for level in order if level in {one.severity for one in mistakes}),
         evidence=tuple(dict.fromkeys(places)),
     )
 
@@ -110,50 +110,64 @@ def _repeated_keys(found: Configuration) -> Iterator[Mistake]:
 
 
 def _batch_sizes(found: Configuration) -> Iterator[Mistake]:
+    if found.plan.framework == "deepspeed":
+        yield from _deepspeed_batches(found)
+    if found.plan.framework == "axolotl":
+        yield from _axolotl_batches(found)
+    yield from _batches_of_two_files(found.plan)
+
+
+def _deepspeed_batches(found: Configuration) -> Iterator[Mistake]:
     plan, document = found.plan, found.document
     micro, accumulation, total = plan.micro_batch, plan.accumulation, plan.total_batch
-    if plan.framework == "deepspeed":
-        if micro and accumulation and total and total % (micro * accumulation):
+    if micro and accumulation and total and total % (micro * accumulation):
+        yield Mistake(
+            plan.keys.get("total_batch", ""),
+            f"train_batch_size is {total}, which no number of GPUs makes of {micro} x {accumulation}",
+            "DeepSpeed stops with: train_batch_size is not equal to micro_batch_per_gpu * "
+            "gradient_acc_step * world_size",
+            'write "auto" for all three, or make train_batch_size = micro batch x accumulation x GPUs',
+        )
+    for key in (
+        "train_batch_size",
+        "train_micro_batch_size_per_gpu",
+        "gradient_accumulation_steps",
+    ):
+        value = document.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and value < 1:
             yield Mistake(
-                plan.keys.get("total_batch", ""),
-                f"train_batch_size is {total}, which no number of GPUs makes of {micro} x {accumulation}",
-                "DeepSpeed stops with: train_batch_size is not equal to micro_batch_per_gpu * gradient_acc_step * world_size",
-                'write "auto" for all three, or make train_batch_size = micro batch x accumulation x GPUs',
+                key,
+                f"{key} is {value}",
+                "DeepSpeed refuses it: has to be greater than 0",
+                f"set {key} to 1 or more",
             )
-        for key in (
-            "train_batch_size",
-            "train_micro_batch_size_per_gpu",
-            "gradient_accumulation_steps",
-        ):
-            value = document.get(key)
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-                yield Mistake(
-                    key,
-                    f"{key} is {value}",
-                    "DeepSpeed refuses it: has to be greater than 0",
-                    f"set {key} to 1 or more",
-                )
-    if plan.framework == "axolotl":
-        if _is_set(found, "batch_size") and _is_set(found, "gradient_accumulation_steps"):
-            yield Mistake(
-                "batch_size",
-                "batch_size and gradient_accumulation_steps are both set",
-                "axolotl refuses the configuration",
-                "keep micro_batch_size and gradient_accumulation_steps, and remove batch_size",
-            )
-        elif (
-            sum(
-                _is_set(found, key)
-                for key in ("micro_batch_size", "gradient_accumulation_steps", "batch_size")
-            )
-            < 2
-        ):
-            yield Mistake(
-                "micro_batch_size",
-                "fewer than two of micro_batch_size, gradient_accumulation_steps and batch_size are set",
-                "axolotl refuses the configuration",
-                "set micro_batch_size and gradient_accumulation_steps",
-            )
+
+
+def _axolotl_batches(found: Configuration) -> Iterator[Mistake]:
+    if _is_set(found, "batch_size") and _is_set(found, "gradient_accumulation_steps"):
+        yield Mistake(
+            "batch_size",
+            "batch_size and gradient_accumulation_steps are both set",
+            "axolotl refuses the configuration",
+            "keep micro_batch_size and gradient_accumulation_steps, and remove batch_size",
+        )
+    elif (
+        sum(
+            _is_set(found, key)
+            for key in ("micro_batch_size", "gradient_accumulation_steps", "batch_size")
+        )
+        < 2
+    ):
+        yield Mistake(
+            "micro_batch_size",
+            "fewer than two of micro_batch_size, gradient_accumulation_steps and batch_size are set",
+            "axolotl refuses the configuration",
+            "set micro_batch_size and gradient_accumulation_steps",
+        )
+
+
+def _batches_of_two_files(plan: TrainingPlan) -> Iterator[Mistake]:
+    micro, accumulation = plan.micro_batch, plan.accumulation
     for name, own in (("micro batch", micro), ("accumulation", accumulation)):
         theirs = plan.deepspeed_micro if name == "micro batch" else plan.deepspeed_accumulation
         if plan.framework in _TRAINER_BASED and theirs and own and theirs != own:
@@ -169,7 +183,8 @@ def _batch_sizes(found: Configuration) -> Iterator[Mistake]:
         if batch % plan.generations:
             yield Mistake(
                 plan.keys.get("generations", ""),
-                f"num_generations is {plan.generations}, which does not divide the batch of {batch} ({micro} x {accumulation or 1} x {plan.gpus} GPUs)",
+                f"num_generations is {plan.generations}, which does not divide the batch of {batch} "
+                f"({micro} x {accumulation or 1} x {plan.gpus} GPUs)",
                 "GRPO stops: the batch must be divisible by num_generations",
                 "change num_generations or the batch so that one divides the other",
             )
@@ -229,7 +244,10 @@ def _quantised_full(found: Configuration) -> Iterator[Mistake]:
 
 
 _ADAPTER = {
-    "axolotl": "add adapter: qlora with lora_r, lora_alpha and lora_target_linear, or remove load_in_4bit and load_in_8bit",
+    "axolotl": (
+        "add adapter: qlora with lora_r, lora_alpha and lora_target_linear, or remove load_in_4bit "
+        "and load_in_8bit"
+    ),
     "trl": "add use_peft: true, or remove load_in_4bit and load_in_8bit",
     "llama-factory": "set finetuning_type to lora, or remove quantization_bit",
     "ms-swift": "set tuner_type to lora, or remove quant_bits",

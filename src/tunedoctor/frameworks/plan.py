@@ -27,7 +27,7 @@ Sharding = Literal["", "ddp", "fsdp", "zero1", "zero2", "zero3"]
 
 
 class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a training. None and "" stand for what the file leaves open and the framework has no default for."""
+    """The settings of a training. None and "": the file does not say, and the framework has no default."""
 
     framework: Framework
     objective: str = "sft"

@@ -20,8 +20,10 @@ _OPTIMIZERS = {
 _ATTENTION_NAMES = {"output_proj": "o_proj"}
 _MLP = ("gate_proj", "up_proj", "down_proj")
 _FAMILIES = {
-    "llama2": "Llama-2-{}b", "code_llama2": "CodeLlama-{}b-hf", "llama3": "Meta-Llama-3-{}B", "llama3_1": "Llama-3.1-{}B",
-    "llama3_2": "Llama-3.2-{}B", "llama3_3": "Llama-3.3-{}B-Instruct", "mistral": "Mistral-{}B-v0.1", "qwen2": "Qwen2-{}B",
+    "llama2": "Llama-2-{}b", "code_llama2": "CodeLlama-{}b-hf", "llama3": "Meta-Llama-3-{}B",
+    "llama3_1": "Llama-3.1-{}B",
+    "llama3_2": "Llama-3.2-{}B", "llama3_3": "Llama-3.3-{}B-Instruct", "mistral": "Mistral-{}B-v0.1",
+    "qwen2": "Qwen2-{}B",
     "qwen2_5": "Qwen2.5-{}B", "qwen3": "Qwen3-{}B", "gemma": "gemma-{}b", "gemma2": "gemma-2-{}b",
 }  # fmt: skip
 """torchtune's model packages, as the hub names their models."""

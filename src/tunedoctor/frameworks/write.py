@@ -234,7 +234,8 @@ def _llama_factory(settings: Settings, why: str, name: str) -> WrittenFile:
 
 
 _TEMPLATES = (
-    ("qwen3", "qwen3"), ("qwen2.5", "qwen"), ("qwen2", "qwen"), ("llama-3", "llama3"), ("llama3", "llama3"), ("llama-2", "llama2"),
+    ("qwen3", "qwen3"), ("qwen2.5", "qwen"), ("qwen2", "qwen"), ("llama-3", "llama3"), ("llama3", "llama3"),
+    ("llama-2", "llama2"),
     ("gemma-3", "gemma3"), ("gemma", "gemma"), ("mistral", "mistral"), ("phi-4", "phi4"), ("phi-3", "phi"),
 )  # fmt: skip
 """Words in a model's name, and LLaMA-Factory's template for it (data/template.py of 0.9.5)."""

@@ -6,7 +6,7 @@ package only if it has no wheel.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -44,7 +44,7 @@ def lock_tool(project: Project) -> str:
 
 
 @contextmanager
-def project_copy(project: Project, texts: Mapping[str, str]) -> Iterator[Path]:
+def project_copy(project: Project, texts: Mapping[str, str]) -> Generator[Path]:
     """Give a folder like the project's, with the texts in the place of its files; remove it afterwards."""
     with scratch() as folder:
         copy = Path(folder, "parent", project.folder.name or "project")

@@ -31,7 +31,7 @@ class Request(NamedTuple):
     """Normalised."""
     specifier: str
     """As PEP 440 has it, without a local label; "" for any version."""
-    index: str = ""
+    index_url: str = ""
     """URL of the index that has the build; "" for the project's own indexes."""
     label: str = ""
     """Local label of the build: "cu128"; "" for any."""
@@ -125,7 +125,7 @@ def declare_new(
     new = [one for one in requests if one.name not in declared]
     if file.endswith(".toml"):
         # the index decides the build, so the lock can choose newer releases of it
-        new = [one._replace(specifier=_floor(one)) if one.index else one for one in new]
+        new = [one._replace(specifier=_floor(one)) if one.index_url else one for one in new]
     text = text_of(file)
     if file.endswith(".toml"):
         text = _add_to_toml(text, project, file, new, requests, marker)
@@ -167,8 +167,8 @@ def index_sources(requests: Iterable[Request], marker: str) -> tuple[IndexSource
     """Return the indexes of requests, each with its packages."""
     names: dict[str, list[str]] = {}
     for one in requests:
-        if one.index:
-            names.setdefault(one.index, []).append(one.name)
+        if one.index_url:
+            names.setdefault(one.index_url, []).append(one.name)
     return tuple(IndexSource(index_name(url), url, tuple(n), marker) for url, n in names.items())
 
 
@@ -278,9 +278,9 @@ def _add_to_pixi(text: str, file: str, requests: Iterable[Request]) -> str:
         table = _table(document, *head, "pypi-dependencies")
         if table.get(one.name) is None and conda is None:
             table[one.name] = one.specifier or "*"
-        if one.index and table.get(one.name) is not None:
-            _set_in_row(table, one.name, "index", one.index)
-        elif one.index:
+        if one.index_url and table.get(one.name) is not None:
+            _set_in_row(table, one.name, "index", one.index_url)
+        elif one.index_url:
             raise EditError(f"{one.name} is a conda package, whose build conda chooses")
     return str(tomlkit.dumps(document))
 
@@ -305,10 +305,10 @@ def _add_to_requirements(
         text += ends
     text += "".join(f"{line}{ends}" for line in lines)
     for one in requests:
-        if one.index:
+        if one.index_url:
             # without a label the newest release of any index counts
             text = _with_label(text, project, file, one)
-            text = _with_index(text, one.index, f"--extra-index-url {one.index}{ends}")
+            text = _with_index(text, one.index_url, f"--extra-index-url {one.index_url}{ends}")
     return text
 
 
@@ -338,14 +338,16 @@ def _with_index(text: str, url: str, line: str) -> str:
 def _add_to_conda(text: str, new: Iterable[Request], requests: Iterable[Request]) -> str:
     """Return an environment.yml with more packages in its list for pip, and with the index of a build."""
     rows = [f"{one.name}{_labelled(one)}" for one in new]
-    urls = list(dict.fromkeys(one.index for one in requests if one.index))
+    urls = list(dict.fromkeys(one.index_url for one in requests if one.index_url))
     found = re.search(r"^([ \t]*)-[ \t]+pip[ \t]*:[^\n]*\n([ \t]*)-", text, re.MULTILINE)
     if urls and found is None:
         raise EditError("environment.yml takes PyTorch from conda, which chooses the build itself")
     for url in urls:
-        if url not in text and _INDEX_LINE.search(text):
-            text = _INDEX_LINE.sub(lambda one, url=url: f"{one[1]}{url}", text, count=1)
-        elif url not in text:
+        if url in text:
+            continue
+        if line := _INDEX_LINE.search(text):
+            text = f"{text[: line.start()]}{line[1]}{url}{text[line.end() :]}"
+        else:
             rows.insert(0, f"--extra-index-url {url}")
     if not rows:
         return text

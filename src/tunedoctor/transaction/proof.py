@@ -187,7 +187,7 @@ def _is_of_packages(kind: type[kinds.Fact]) -> bool:
 def _final_snapshot(
     task: Transaction, changed: TargetEnvironment, imported: imports.RuntimeOrLack
 ) -> Snapshot:
-    """Return the snapshot as it will be once `changed` is in its final place; `imported` is the result of importing it."""
+    """Return the snapshot as it will be with `changed` in its final place; `imported`: the result of importing it."""
     moves = changed.prefix != task.ground.prefix
     snapshot = imports.with_imports(take(changed.executable, read=True, passing=moves), imported)
     if moves:  # one path in the place of another, in every string
