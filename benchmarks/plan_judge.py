@@ -22,7 +22,7 @@ from recorded.releases import GROUP, catalogue
 from typed import ran
 
 from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
-from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.diagnosis.simulate import predict, severities
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
@@ -75,7 +75,7 @@ class Verdict(NamedTuple):
         return not self.clash and (held or not self.faults or not self.end)
 
 
-def found_of(diagnosis: Diagnosis) -> list[Found]:
+def found_of(diagnosis: Diagnosis) -> list[DiagnosedFinding]:
     """Return causes and symptoms, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
     return list({one.check.id: one for one in every}.values())

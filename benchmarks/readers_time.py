@@ -25,7 +25,7 @@ from tunedoctor import advice, checks, readers, tables
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import _READERS
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.unwrap import clean_lines
 
 SLOWEST = 2.0
 """CPU seconds per MiB that all readers together are allowed."""
@@ -108,7 +108,7 @@ def timed(text: str, only: str) -> Iterator[tuple[str, float]]:
     """Yield the CPU seconds per MiB of tidying, of each reader, and of all."""
     size = len(text) / (1 << 20)
     began = time.process_time()
-    lines, _ = bounded(tidy(text), ())
+    lines, _ = bounded(clean_lines(text), ())
     whole = time.process_time() - began
     yield "tidy", whole / size
     for name, reader in stages().items():

@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.environment import TargetEnvironment
 from tunedoctor.transaction.journal import Journal, Record
 from tunedoctor.transaction.tree import clone, exchange, own_bytes, remove_tree
 
@@ -51,7 +51,7 @@ def main() -> None:
     removes: list[float] = []
     taken = 0
     places = Journal(env, "0", folder)
-    ground = Ground("switch", env, "bin/python", env / "lib", env / "bin")
+    ground = TargetEnvironment("switch", env, "bin/python", env / "lib", env / "bin")
     now = datetime.now(UTC)
     record = Record(step="done", ground=ground, live="", other="", host="", time=now)
     for _ in range(ROUNDS):

@@ -15,14 +15,27 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
         return None
     offline = (facts.environment.get("HF_HUB_OFFLINE") or "0").lower() in ON
     windows = facts.host.os == "windows"
-    quoted = shlex.quote(folder) if folder else "~/.cache/huggingface"
-    cure = api.tell(f"sudo chown -R $(id -u):$(id -g) {quoted}")
     if facts.container or windows:
         cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
-    case = ":inside" if facts.container else ":else"
-    level: api.Severity = "note" if offline and not error else "error"
-    by_folder = ":seen" if folder else ""
-    return facts.worded(by_folder, case, severity=level, said=error, cure=cure, folder=folder)
+    else:
+        quoted = shlex.quote(folder) if folder else "~/.cache/huggingface"
+        cure = api.tell(f"sudo chown -R $(id -u):$(id -g) {quoted}")
+    if facts.container:
+        note = (
+            "or, on the host, give the mounted folder to the container's user; models in /tmp are "
+            "lost with the container"
+        )
+    else:
+        note = "needs root; or set HF_HOME to a folder that this user owns"
+    reported = f"; the error '{error}'" if error else ""
+    return api.Finding(
+        severity="note" if offline and not error else "error",
+        found=f"this user cannot write to {folder}{reported}" if folder else "",
+        cure=cure,
+        cure_note=note,
+        evidence=(folder,),
+        said=error,
+    )
 
 
 @api.check("hub-gated-access")
@@ -32,8 +45,19 @@ def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None
     if not error:
         return None
     page = facts.matched("/page")
-    return facts.worded(
-        ":fine" if "fine-grained" in error else "", said=error, page=page and page[1]
+    if "fine-grained" in error:
+        return api.Finding(
+            cure=api.advise("Switch on access to public gated repositories for this token"),
+            cure_note="in the account's token settings",
+            said=error,
+        )
+    return api.Finding(
+        cure=api.advise(f"Accept the licence of {page[1] if page else 'the model'} on its page"),
+        cure_note=(
+            "with the account that hf auth whoami shows; a fine-grained token also needs the right "
+            "to read gated models"
+        ),
+        said=error,
     )
 
 
@@ -45,9 +69,32 @@ def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Distinguish an untrusted certificate from a blocked network."""
     about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
     if tls := api.heard(about, "hub-network/tls") or _tls_of_no_host(errors):
-        return facts.worded("/tls", said=tls)
-    route, mirror = api.heard(about, "hub-network/route"), facts.environment.get("HF_ENDPOINT")
-    return facts.worded("/route", said=route, mirror=mirror) if route else None
+        return api.Finding(
+            means=(
+                "a device between this machine and the Hub replaces the Hub's certificate with one "
+                "that Python does not trust"
+            ),
+            cure=facts.set_variable("SSL_CERT_FILE", "/path/to/the/proxy-ca.pem"),
+            cure_note=(
+                "use the certificate of your organisation's proxy; older libraries read "
+                "REQUESTS_CA_BUNDLE"
+            ),
+            said=tls,
+        )
+    route = api.heard(about, "hub-network/route")
+    if not route:
+        return None
+    mirror = facts.environment.get("HF_ENDPOINT")
+    return api.Finding(
+        found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),
+        means="models and data sets that are not in the cache cannot be downloaded",
+        cure=api.tell("curl -sSI https://huggingface.co"),
+        cure_note=(
+            "shows whether the route is open; if not, set HTTPS_PROXY for a proxy, or HF_ENDPOINT "
+            "for a mirror"
+        ),
+        said=route,
+    )
 
 
 def _tls_of_no_host(errors: api.Errors) -> str:
@@ -69,12 +116,43 @@ def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     if error and facts.search("/ownerless", error):
         error = facts.heard()
         if not error:
-            return facts.worded("/no-such-name", said=facts.heard("/unauthorised"))
+            return _no_such_name(facts.heard("/unauthorised"))
     guess = "" if error else facts.heard("/guess")
     if not error and not guess:
         return None
     has = "; HF_TOKEN is set" if facts.environment.get("HF_TOKEN") else ""
-    return facts.worded(":guess" if guess else "", said=error or guess, set=has)
+    return api.Finding(
+        found=f"the error '{error or guess}'{has}",
+        cure=api.tell("hf auth login"),
+        cure_note=(
+            "in the environment that runs the job; hf auth whoami then shows which account the "
+            "token belongs to"
+        ),
+        settle="hf auth whoami" if guess else "",
+        said=error or guess,
+    )
+
+
+def _no_such_name(error: str) -> api.Finding:
+    return api.Finding(
+        title="The Hub has no repository of this name",
+        severity="error",
+        found=(
+            f"the error '{error}'; repositories without an owner in their name are public and need "
+            "no access right"
+        ),
+        means=(
+            "nothing is downloaded: the name is misspelt, or it means a local folder that does not "
+            "exist"
+        ),
+        cure=api.tell("hf auth whoami"),
+        cure_note=(
+            "pass the path of the folder, or OWNER/NAME; the Hub gives the same answer to a wrong "
+            "token"
+        ),
+        settle="hf auth whoami",
+        said=error,
+    )
 
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -89,6 +167,13 @@ def hub_offline(facts: api.Facts) -> api.Finding | None:
     if not on and not error:
         return None
     error, name = error or unreached, (on or VARIABLES)[0]
-    cure, value = api.set_variable(facts.host, name, None), facts.environment.get(name)
-    case = "" if error else ":set"
-    return facts.worded(case, said=error, cure=cure, evidence=tuple(on), name=name, value=value)
+    return api.Finding(
+        severity="error" if error else None,
+        found="" if error else f"{name} is '{facts.environment.get(name)}'",
+        cure=facts.set_variable(name, None),
+        cure_note=(
+            "for one run on a machine with a network, which fills the cache; then set it again"
+        ),
+        evidence=tuple(on),
+        said=error,
+    )

@@ -1,4 +1,5 @@
 import re
+import shlex
 from typing import Any
 
 from tunedoctor import api
@@ -11,9 +12,19 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
     why = api.refused(facts.index_answer, own, facts.host)
     if own.bits != 32 and (why is None or why.cause != "python-32bit"):
         return None
-    case = ":windows" if facts.host.os == "windows" else ":else"
     error = why.found if why is not None else ""
-    return facts.worded(case, found="" if own.bits == 32 else error, said=error)
+    windows = facts.host.os == "windows"
+    return api.Finding(
+        found=_described_32bit(own) if own.bits == 32 else error,
+        cure=api.tell("winget install Python.Python.3.12" if windows else "uv python install 3.12"),
+        cure_note="a 64-bit Python; then create a new environment with it",
+        said=error,
+    )
+
+
+def _described_32bit(own: api.Interpreter) -> str:
+    version = f" {own.version}" if own.version else ""
+    return f"{own.executable or 'the interpreter'} is a 32-bit Python{version}"
 
 
 @api.check("python-headers-missing")
@@ -25,11 +36,24 @@ def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     lacks = own.headers is False and facts.compilers.cc
     if not error and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
         return None
-    system = "debian" if not facts.host or facts.host.distro in ("debian", "ubuntu") else "else"
     numbers = ".".join(map(str, api.parts(own.version)[:2])) if own else "3"
-    return facts.worded(f":{system}", ":said" if error else ":seen", said=error, numbers=numbers)
+    if not facts.host or facts.host.distro in ("debian", "ubuntu"):
+        command = f"sudo apt-get install -y python{numbers}-dev"
+    else:
+        command = f"sudo dnf install -y python{numbers}-devel"
+    folder = own.include or "the include folder"
+    return api.Finding(
+        severity="error" if error else "warning",
+        found="" if error else f"no Python.h in {folder} of Python {own.version}",
+        cure=api.tell(command),
+        cure_note=(
+            "needs root; the version has to match the interpreter that the venv was made from"
+        ),
+        said=error,
+    )
 
 
+NEW_ENVIRONMENT = api.tell("python3.12 -m venv ~/train")
 RECOMMENDED = "3.11"
 """Floor of torch 2.15. Source: torch_wheels.json."""
 
@@ -39,7 +63,11 @@ def python_old(facts: api.Facts, interpreter: api.Interpreter) -> api.Finding | 
     """Compare with the floor of the newest torch."""
     if not interpreter.version or api.at_least(interpreter.version, RECOMMENDED):
         return None
-    return facts.worded(version=interpreter.version)
+    return api.Finding(
+        found=f"Python {interpreter.version}; the newest torch needs {RECOMMENDED}",
+        cure=NEW_ENVIRONMENT,
+        cure_note="creates a new environment; the present one continues to work",
+    )
 
 
 OLDEST = "3.8"
@@ -62,10 +90,7 @@ def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | N
     if why is not None and why.cause != "python-unsupported":
         return None
     if why is not None:
-        settle = SETTLE if why.file or "from versions: none" in why.found else ""
-        key = "/file" if why.file else "/refused"
-        error = why.found
-        return facts.worded(key, found=error, said=error, settle="" if own else settle)
+        return _refused(why, examined=bool(own))
     if not own:
         return _from_errors(facts)
     stage = facts.runtime.stage("import torch")
@@ -75,6 +100,36 @@ def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | N
     return finding or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
 
 
+def _refused(why: api.Refused, *, examined: bool) -> api.Finding:
+    """Report that pip refused a wheel or a release; `examined`: the target's Python is known."""
+    error = why.found
+    unsettled = not examined and (why.file or "from versions: none" in error)
+    if why.file:
+        return api.Finding(
+            title="The wheel file is for another Python",
+            found=error,
+            means="pip rejects the file and installs nothing",
+            cure=api.tell("python -m pip debug --verbose"),
+            cure_note=(
+                "lists the tags that this Python accepts: choose the file with a matching cp tag, "
+                "or install by name"
+            ),
+            settle=SETTLE if unsettled else "",
+            said=error,
+        )
+    return api.Finding(
+        found=error,
+        means="pip and uv find no wheel for this Python and install nothing",
+        cure=NEW_ENVIRONMENT,
+        cure_note=(
+            "creates a new environment with a Python that the release is built for; "
+            "doctor wheel --python 3.12 names it"
+        ),
+        settle=SETTLE if unsettled else "",
+        said=error,
+    )
+
+
 def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own = facts.interpreter
     if own.implementation != "cpython" or not api.parts(own.version):
@@ -82,13 +137,22 @@ def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     where = api.family(facts.host, own) if facts.host else ""
     why = _too_old(own.version, absent=absent) or (_absent(own, where) if absent else "")
     if not why and api.within(own.version, f"=={BROKEN_PATCH}"):
-        return _patch(facts, own, facts.torch.named if facts.torch else "")
+        return _broken_patch(own, facts.torch.named if facts.torch else "")
     installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
     required = installed.requires_python if installed else ""
     if not why and required and api.within(own.version, required) is False:
         # its own metadata excludes this Python
         why = f"{facts.torch.named} requires Python {required}, but this is {own.version}"
-    return facts.worded(why=why) if why else None
+    if not why:
+        return None
+    return api.Finding(
+        found=f"{why} ({own.executable})" if own.executable else why,
+        cure=NEW_ENVIRONMENT,
+        cure_note=(
+            "creates a new environment with a Python that torch is built for, 3.10 to 3.13; then "
+            "run doctor check --target ~/train"
+        ),
+    )
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -110,27 +174,67 @@ def _absent(own: api.Interpreter, where: api.Family) -> str:
     return ""
 
 
-def _patch(facts: api.Facts, own: api.Interpreter, torch: str) -> api.Finding:
+def _broken_patch(own: api.Interpreter, torch: str) -> api.Finding:
     uv = own.kind in ("venv", "standalone")
-    cure = api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9")
-    return facts.worded("/3-13-8", cure=cure, own=own, torch=torch)
+    place = f" at {own.executable}" if own.executable else ""
+    with_torch = f", with {torch}" if torch else ""
+    return api.Finding(
+        title="Python 3.13.8 breaks import torch",
+        found=f"Python {own.version}{place}{with_torch}",
+        means=(
+            "import torch fails with 'IndentationError: expected an indented block'; only this "
+            "patch release has the bug"
+        ),
+        cure=api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9"),
+        cure_note="or install Python 3.13.9 in any other way; then create the venv again",
+    )
 
 
 def _from_errors(facts: api.Facts) -> api.Finding | None:
     if facts.heard("/3-13-8"):
-        return _patch(facts, api.Interpreter(executable="python", version=BROKEN_PATCH), "")
+        return _broken_patch(api.Interpreter(executable="python", version=BROKEN_PATCH), "")
     own, excluded = facts.interpreter.version, _excluded_by_pip(facts)
-    if compiled := facts.if_heard("/compile"):
-        return compiled
+    if error := facts.heard("/compile"):
+        return api.Finding(
+            title="torch.compile of this PyTorch does not support this Python",
+            means="torch.compile fails; code without it runs",
+            cure=facts.pip("install", "--upgrade", "torch"),
+            cure_note=(
+                "newer releases support it; or do not use torch.compile, or use an older Python"
+            ),
+            said=error,
+        )
     if excluded:
-        return facts.worded("/excluded", said=excluded)
-    if (api.parts(own) and not api.at_least(own, "3.10")) and (union := facts.if_heard("/union")):
-        return union
+        return api.Finding(
+            found=f"the message '{excluded}'",
+            means="pip finds no such torch for this Python and installs nothing",
+            cure=NEW_ENVIRONMENT,
+            cure_note="creates a new environment with a Python that the release is built for",
+            said=excluded,
+        )
+    if (api.parts(own) and not api.at_least(own, "3.10")) and (error := facts.heard("/union")):
+        return api.Finding(
+            title="A library needs a newer Python",
+            found=f"the error '{error}' with Python {own}: types joined by | need Python 3.10",
+            means="the library is written for Python 3.10 or newer",
+            cure=NEW_ENVIRONMENT,
+            cure_note="then install the stack there",
+            said=error,
+        )
     error = api.told(facts.errors, facts.expression("/none-fit").pattern)
     if not error:
         return None
     old = "0.1.2" in error  # for a Python without wheels pip offers only source archives from 2016
-    return facts.worded("/none-fit", said=error, settle="" if facts.interpreter or old else SETTLE)
+    return api.Finding(
+        found=f"the error '{error}'" + (f" for Python {own}" if own else ""),
+        means="no torch wheel fits the Python or the system that pip ran on",
+        cure=NEW_ENVIRONMENT,
+        cure_note=(
+            "wheels exist for 64-bit Python 3.10 to 3.13 on Linux, Windows x64 or Apple silicon"
+        ),
+        settle="" if facts.interpreter or old else SETTLE,
+        said=error,
+    )
 
 
 def _excluded_by_pip(facts: api.Facts) -> str:
@@ -158,16 +262,52 @@ def target_missing(
     if not facts.target or facts.target.chosen_by == "none":
         return None
     if isinstance(interpreter, api.Interpreter):
-        why, may_end = runtime.why if isinstance(runtime, api.Unknown) else "", interpreter.may_end
-        match = facts.search("/said", why)
-        # Windows reads .pth files by its code page
-        place = match[2] if match else "" if facts.host.os == "windows" else interpreter.unread_pth
-        if place := place or (may_end if facts.search("/stopped", why) else ""):
-            return facts.worded("/stops", place=place, said=match[1] if match else "")
-        why = f"{may_end} runs each time this Python starts and can end it: doctor check --deep finds out"
-        return api.Unknown(why=why) if may_end and not isinstance(runtime, api.Runtime) else None
+        return _fails_at_startup(facts, interpreter, runtime)
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and re.search("doctor check --deep|--timeout", why):
         return interpreter  # its files do not show it, or the time ran out
-    lost = facts.search("/lost", why)
-    return facts.worded("/lost" if lost else "", "target-missing", why=why, base=lost and lost[1])
+    requested = facts.target.asked
+    found = f"{requested}, named by {facts.target.chosen_by}: {why or 'there is no interpreter'}"
+    if lost := facts.search("/lost", why):
+        return api.Finding(
+            title="The environment has lost its pyvenv.cfg",
+            found=found,
+            cure=api.tell(f"{lost[1]} -m venv --without-pip {requested}"),
+            cure_note="creates the file again and leaves the packages as they are",
+        )
+    return api.Finding(
+        found=found,
+        cure=api.tell("doctor envs"),
+        cure_note=(
+            "lists your environments; choose one with --target. If its base Python is gone, "
+            "doctor fix --new creates another"
+        ),
+    )
+
+
+def _fails_at_startup(
+    facts: api.Facts, own: api.Interpreter, runtime: api.Runtime | api.Unknown | None
+) -> api.Result:
+    """Report the file in which the target's Python fails before any script runs."""
+    why = runtime.why if isinstance(runtime, api.Unknown) else ""
+    match = facts.search("/said", why)
+    # Windows reads .pth files by its code page
+    place = match[2] if match else "" if facts.host.os == "windows" else own.unread_pth
+    place = place or (own.may_end if facts.search("/stopped", why) else "")
+    if place:
+        found = f"{own.executable} fails at startup in {place}"
+        return api.Finding(
+            title="The target's Python fails at startup",
+            found=f"{found}: {match[1]}" if match else found,
+            means="no program starts there, neither training nor pip",
+            cure=api.tell(f"mv {shlex.quote(place)} {shlex.quote(place)}.off"),
+            cure_note="the file is yours, not part of a library; a .pth file has to be UTF-8",
+            said=match[1] if match else "",
+        )
+    if own.may_end and not isinstance(runtime, api.Runtime):
+        why = (
+            f"{own.may_end} runs each time this Python starts and can end it: doctor check --deep "
+            "finds out"
+        )
+        return api.Unknown(why=why)
+    return None

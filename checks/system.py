@@ -1,10 +1,9 @@
 import re
 
-from msgspec import structs
-
 from tunedoctor import api
 
-INTEL_MAC = "/intel-mac"
+GLIBC_IMAGE = api.tell("docker run --rm -it python:3.12-slim")
+GLIBC_IMAGE_NOTE = "an image with glibc (Debian, Ubuntu, Rocky) has wheels"
 BLOCKED = "GPU access blocked by the operating system"
 
 
@@ -16,11 +15,16 @@ def platform_unsupported(
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
     if facts.heard("/stops-at-222"):
-        return facts.worded(
-            INTEL_MAC, what="pip finds no torch newer than 2.2.2, as happens on an Intel Mac"
+        return _last_for_intel_mac(
+            facts, "pip finds no torch newer than 2.2.2, as happens on an Intel Mac"
         )
-    if loaded := facts.if_heard("/musl"):
-        return structs.replace(loaded, said="")
+    if error := facts.heard("/musl"):
+        return api.Finding(
+            found=f"the error '{error}': the loader is musl's, but the file was built for glibc",
+            means="the import fails: PyTorch and its libraries are built only for glibc",
+            cure=GLIBC_IMAGE,
+            cure_note=GLIBC_IMAGE_NOTE,
+        )
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
         return _by_index(facts, why) if why.cause == "platform-unsupported" else None
     return (
@@ -28,22 +32,64 @@ def platform_unsupported(
     )
 
 
+def _last_for_intel_mac(facts: api.Facts, what: str, error: str = "") -> api.Finding:
+    return api.Finding(
+        title="PyTorch 2.2.2 is the last release for Intel Macs",
+        found=f"{what}: no torch after 2.2.2 is built for it",
+        means=(
+            "pip finds no newer release, and transformers 5 treats 2.2.2 as not installed; no GPU "
+            "can train"
+        ),
+        cure=facts.pip("install", "torch==2.2.2", "transformers<4.50", "numpy<2"),
+        cure_note="needs Python 3.8 to 3.12; enough for small models on the CPU",
+        said=error,
+    )
+
+
 def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
-    match = facts.search("/label", why.found)
-    key, system = "/refused", _system(facts)
+    """Report an install that failed because no wheel fits this system."""
+    error = why.found
     if why.file:
-        key = "/other-file"
-    elif match:
-        key = "/label-on-a-mac"
-    elif "Intel Mac" in why.found:
-        return facts.worded(INTEL_MAC, said=why.found, what=why.found)
-    return facts.worded(key, system, found=why.found, said=why.found, plain=match and match[1])
+        return api.Finding(
+            title="The wheel file is for another system",
+            found=error,
+            means="pip rejects the file and installs nothing",
+            cure=api.tell("doctor wheel"),
+            cure_note=(
+                "names the build for this machine; install other packages by name, not by file"
+            ),
+            said=error,
+        )
+    if match := facts.search("/label", error):
+        return api.Finding(
+            title="A build for CUDA or ROCm was requested on a Mac",
+            found=error,
+            means="pip finds no such file for macOS and installs nothing",
+            cure=facts.pip("install", match[1]),
+            cure_note=(
+                "files for macOS have no CUDA or ROCm label; training uses the Apple GPU (mps), "
+                "without libraries that need CUDA itself"
+            ),
+            said=error,
+        )
+    if "Intel Mac" in error:
+        return _last_for_intel_mac(facts, error, error)
+    cure, note = _another_system(facts)
+    return api.Finding(
+        found=error,
+        means="pip and uv find no wheel for this system and install nothing",
+        cure=cure,
+        cure_note=note,
+        said=error,
+    )
 
 
-def _system(facts: api.Facts) -> str:
-    """Return the case of the fix: an image with glibc instead of musl, or another machine."""
-    musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
-    return "/system:musl" if musl else "/system:else"
+def _another_system(facts: api.Facts) -> tuple[api.Cure, str]:
+    """Return the fix and its note: an image with glibc instead of musl, or another machine."""
+    if facts.host.libc == "musl" or facts.host.distro == "alpine":
+        return GLIBC_IMAGE, GLIBC_IMAGE_NOTE
+    note = "run it on a machine with Linux on x86_64 or aarch64, Windows x64 or Apple silicon"
+    return api.tell("doctor check --target ~/train"), note
 
 
 def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
@@ -54,8 +100,37 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
         return None
     if not cards:
         model = any(gpu.driver_model for gpu in gpus)
-        return None if model else facts.worded("/kept-from-wsl", said=BLOCKED)
-    return facts.worded("/tcc", said=BLOCKED, card=cards[0])
+        return None if model else _kept_from_wsl()
+    card = cards[0]
+    return api.Finding(
+        title="WSL cannot use a GPU in this driver model",
+        found=(
+            f"{card.name} is in {card.driver_model} mode on Windows; in WSL, NVML reports that "
+            "access to it is blocked"
+        ),
+        means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
+        cure=api.tell(f"nvidia-smi -i {card.index} -dm 0", "root"),
+        cure_note=(
+            "in an administrator's PowerShell on Windows, then restart; if the card or its driver "
+            "refuses WDDM, train on Windows itself or on Linux"
+        ),
+        said=BLOCKED,
+    )
+
+
+def _kept_from_wsl() -> api.Finding:
+    return api.Finding(
+        title="Windows does not let WSL use the GPU",
+        found=f"NVML reports '{BLOCKED}', for example because a card is not in WDDM mode",
+        means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
+        cure=api.tell("nvidia-smi -dm 0", "root"),
+        cure_note=(
+            "in an administrator's PowerShell on Windows, if the card is in TCC or MCDM mode; "
+            "otherwise run `wsl --update` and remove the distribution's own nvidia-utils"
+        ),
+        settle="nvidia-smi.exe --query-gpu=name,driver_model.current --format=csv",
+        said=BLOCKED,
+    )
 
 
 def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
@@ -64,7 +139,13 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     machine = f"{host.name} on {own.machine or host.machine}, Python {own.version}"
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
-            return facts.worded("/rosetta")
+            return api.Finding(
+                title="This Python is an Intel build on an Apple processor",
+                found=f"{own.executable} runs under Rosetta as {own.machine}",
+                means="the last torch for it is 2.2.2, which does not see the GPU",
+                cure=api.tell("uv python install cpython-3.12-macos-aarch64"),
+                cure_note="installs a Python for arm64; then create a new environment with it",
+            )
         torch_specifiers = [o.specifier for o in facts.request.requirements if o.name == "torch"]
         bound = (
             specifier for specifier in torch_specifiers if ">" in specifier or "==" in specifier
@@ -73,13 +154,23 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
         is_reported = absent or any(
             api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound
         )
-        return facts.worded(INTEL_MAC, what=machine) if is_reported else None
+        return _last_for_intel_mac(facts, machine) if is_reported else None
     if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
     if not cpython:
-        return facts.worded("/implementation")
-    found = machine + (", whose C library is musl" if host.libc == "musl" else "")
-    return facts.worded("/nothing", _system(facts), found=found)
+        return api.Finding(
+            found=f"{own.executable} is {own.implementation} {own.version}",
+            means="torch is built only for CPython",
+            cure=api.tell("python3.12 -m venv ~/train"),
+            cure_note="creates an environment with CPython",
+        )
+    cure, note = _another_system(facts)
+    return api.Finding(
+        found=machine + (", whose C library is musl" if host.libc == "musl" else ""),
+        means="pip finds no torch for this system, or one that cannot be imported",
+        cure=cure,
+        cure_note=note,
+    )
 
 
 def _of_device(facts: api.Facts) -> api.Finding | None:
@@ -87,10 +178,30 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
     mac = bool(facts.apple) or facts.host.os == "macos"
     error = facts.heard("/quantised")
     if error and (mac or not facts.host):
-        return facts.worded("/quantised", said=error, where="on a Mac" if mac else "")
+        return api.Finding(
+            title="bitsandbytes has no kernels for this device",
+            found=f"the error '{error}'" + (", on a Mac" if mac else ""),
+            means="4-bit and 8-bit loading fails: the kernels of this release are for CUDA",
+            cure=api.advise("Load the model in bfloat16 without quantization_config"),
+            cure_note="LoRA in 16 bits runs on MPS and on the CPU",
+            said=error,
+        )
     error = facts.heard("/flash")
+    if not error:
+        return None
     names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
-    return facts.worded("/flash", said=error, names=names) if error else None
+    gpu = f"; the GPU is {api.listed(names)}" if names else ""
+    return api.Finding(
+        title="flash-attn has no kernels for this GPU",
+        found=f"the error '{error}'{gpu}",
+        means=(
+            "training fails at the first attention layer; flash-attn needs compute capability 8.0 "
+            "or higher"
+        ),
+        cure=api.advise("Set attn_implementation='sdpa'"),
+        cure_note="in from_pretrained; axolotl: flash_attention: false and sdp_attention: true",
+        said=error,
+    )
 
 
 @api.check("glibc-too-old")
@@ -98,28 +209,83 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     """Use an error first, then a failed install, then the minimum of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
     if match := facts.matched("/needed"):
-        by = match[2] or ""
-        flash = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "") == "flash_attn"
-        case = "/from-error:flash-attn" if flash else "/from-error:else"
-        name = by.replace("\\", "/").rpartition("/")[2]
-        system = f"glibc {have}" if have else "an older one"
-        return facts.worded(case, name=name, needed=match[1], system=system)
+        return _binary_needs(facts, match[2] or "", match[1], have)
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
     cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
     if cxx is not None and cxx.whose == "system":
-        return facts.worded("/cxx-library", found=cxx.found, said=cxx.said)
+        return api.Finding(
+            title="The system's C++ library is older than a binary needs",
+            found=cxx.found,
+            means="imports of that binary fail",
+            cure=api.tell(NEWER_CONTAINER, "root"),
+            cure_note=(
+                "runs a container; or use a newer system, or an older release of that package. "
+                "Without root, use a conda environment, whose libstdcxx-ng is newer"
+            ),
+            said=cxx.said,
+        )
     why = api.refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None and why.cause == "glibc-too-old":
-        return facts.worded("/refused", found=why.found, said=why.found)
+        return _last_for_old_glibc(
+            facts,
+            found=why.found,
+            means="pip and uv find no wheel that this system can load, so nothing is installed",
+            error=why.found,
+        )
     stage, torch = facts.runtime.stage("import torch"), facts.torch
     comparable = have and facts.interpreter and torch and not torch.conda
     where = api.family(facts.host, facts.interpreter) if comparable else ""
     if not where.startswith("linux") or (stage is not None and stage.outcome == "ok"):
         return None
     floor = api.glibc_floor(torch.version, torch.variant, where)
-    return None if api.at_least(have, floor) else facts.worded("/floor", "/refused", floor=floor)
+    if api.at_least(have, floor):
+        return None
+    return _last_for_old_glibc(
+        facts,
+        found=f"{torch.named} needs glibc {floor}; {facts.host.name} has {have}",
+        means=f'import torch fails with "version `GLIBC_{floor}\' not found"',
+    )
 
 
+NEWER_CONTAINER = "docker run --rm -it --gpus all pytorch/pytorch:latest"
+
+
+def _last_for_old_glibc(
+    facts: api.Facts, *, found: str, means: str, error: str = ""
+) -> api.Finding:
+    return api.Finding(
+        found=found,
+        means=means,
+        cure=facts.pip("install", "torch==2.6.0", "torchvision==0.21.0"),
+        cure_note=(
+            "the last release for glibc 2.17; a newer system or a container can use any release"
+        ),
+        said=error,
+    )
+
+
+def _binary_needs(facts: api.Facts, file: str, needed: str, have: str) -> api.Finding:
+    """Report a binary that needs a newer glibc; `file`: the one that an error names, "" if none."""
+    name = file.replace("\\", "/").rpartition("/")[2] or "a compiled module"
+    library = next((p for p in ("flash_attn", "vllm", "torch") if p in file), "")
+    if library == "flash_attn":
+        flags = ("--no-build-isolation", "--no-binary=:all:", "--no-deps")
+        cure = facts.pip("install", *flags, "flash-attn")
+        note = "compiles it on this machine for its glibc; needs nvcc"
+    else:
+        cure = api.tell(NEWER_CONTAINER)
+        note = "runs a container with a newer glibc; or install an older release of that package"
+    system = f"glibc {have}" if have else "an older one"
+    return api.Finding(
+        found=f"{name} needs glibc {needed}; the system has {system}",
+        means=f'importing it fails with "version `GLIBC_{needed}\' not found"',
+        cure=cure,
+        cure_note=note,
+    )
+
+
+UPDATE_MACOS = api.tell("softwareupdate --install --all")
+LAST_FOR_MACOS = "this is the last torch for this macOS; or update macOS"
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
@@ -137,8 +303,11 @@ def macos_too_old(
     above = [since for since, floor in MPS_FLOOR if not api.at_least(have, floor)]
     specifier = f"<{above[-1]}" if 0 < len(above) < len(MPS_FLOOR) else ""
     if why is not None and why.cause == "macos-too-old":
-        return facts.worded(
-            "/refused", found=why.found, cure=api.torch_install(facts, specifier).cure
+        return api.Finding(
+            found=why.found,
+            means="pip and uv find no wheel for this macOS and install nothing",
+            cure=api.torch_install(facts, specifier).cure or UPDATE_MACOS,
+            cure_note=LAST_FOR_MACOS,
         )
     error = facts.heard()
     floor = _floor(facts) if facts.torch else ""
@@ -153,10 +322,21 @@ def macos_too_old(
     elif error and have and floor and api.at_least(have, floor):
         return None
     older = api.torch_install(facts, specifier) if facts.torch and below else None
+    means = "torch.backends.mps.is_available() is False, so training runs on the CPU"
+    this_macos = f"; this is macOS {have}" if have else ""
+    if floor:
+        found = f"{facts.torch.named} needs macOS {floor} for the GPU{this_macos}"
+        means += f"; '{error}' names an outdated minimum" if error else ""
+    else:
+        found = f"the error '{error}'{this_macos}"
     fits = older is not None and older.version
-    cases = "/older" if fits else "", ":floor" if floor else "", "macos-too-old"
-    cure = older.cure if older and fits else None
-    return facts.worded(*cases, said=error, cure=cure, floor=floor)
+    return api.Finding(
+        found=found,
+        means=means,
+        cure=(older.cure if older and fits else None) or UPDATE_MACOS,
+        cure_note=LAST_FOR_MACOS if fits else "run it yourself: it needs a restart",
+        said=error,
+    )
 
 
 def _floor(facts: api.Facts) -> str:
@@ -183,11 +363,18 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     variants = (
         [variant for variant in row.variants("linux_x86_64") if variant != "xpu"] if row else []
     )
-    return facts.worded(
-        ":other" if not (number and variants) and fact.name not in OF_TORCH else "",
-        ":release" if number and variants else "",
-        name=fact.name,
-        why=why.found,
-        release=number and number[0],
-        variants=", ".join(variants),
+    found = why.found
+    if number and variants:
+        found += f"; torch {number[0]} was built for {', '.join(variants)}"
+        cure = api.tell(f"doctor wheel --torch {number[0]}")
+    elif fact.name not in OF_TORCH:
+        cure = facts.pip("install", fact.name)
+    else:
+        cure = api.tell("doctor wheel")
+    return api.Finding(
+        found=found,
+        cure=cure,
+        cure_note=(
+            "names the build of that release for this machine, and the index to install it from"
+        ),
     )

@@ -23,7 +23,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import terminal
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.screen import Screen
 
 FINDING = Finding(found="2", means="3", cure=tell("4"))
@@ -267,7 +267,7 @@ def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it():
     assert "gpu-does-not-compute" not in ids, "a symptom of it"
     assert found.suspected[0].because == NO_IMAGE.strip()
     assert found.next == found.suspected[0].settle
-    screen = terminal.render(Told(report=found, code=2), Screen())
+    screen = terminal.render(ReportView(report=found, code=2), Screen())
     assert "no cause is proven; most likely:" in screen
     assert f"confirm {found.next}" in " ".join(screen.split())
 

@@ -23,7 +23,7 @@ LAYERS = (
     ("system",),
     ("tables",),
     ("memory", "messages", "state"),
-    ("contracts", "data", "project", "ranking", "wheels"),
+    ("contracts", "data", "frameworks", "project", "ranking", "wheels"),
     ("advice", "refresh"),
     ("api",),
     ("checks", "fixes"),

@@ -22,7 +22,7 @@ from tunedoctor.messages.file import (
     rows_of,
     words_of,
 )
-from tunedoctor.messages.match import Row, with_anchors
+from tunedoctor.messages.match import MessageRow, with_anchors
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "tunedoctor" / "tables"
@@ -80,7 +80,7 @@ def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
     }
 
 
-def _lines(name: str, rows: Mapping[str, object] | Sequence[Row]) -> bytes:
+def _lines(name: str, rows: Mapping[str, object] | Sequence[MessageRow]) -> bytes:
     """Return a table with one line per row, so that a diff shows changed rows."""
     if isinstance(rows, Mapping):
         body = ",\n".join(f"  {_json(id_)}: {_json(one)}" for id_, one in rows.items())

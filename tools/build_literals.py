@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import Any
 
 import tunedoctor
-from tunedoctor.advice.told import expression
+from tunedoctor.advice.error_texts import expression
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText
 from tunedoctor.model.lazy import SHIPPED, key_of
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.readers.ledger import wording
+from tunedoctor.readers.installer_output import wording
 from tunedoctor.tables.load import table
 
 SHORTEST = 2

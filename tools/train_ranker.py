@@ -40,7 +40,7 @@ from tunedoctor.ranking.rank import (
     rank,
     scores,
 )
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.unwrap import clean_lines
 from tunedoctor.render.page import SECTIONS, sections
 
 ROOT = Path(__file__).parents[1]
@@ -63,8 +63,8 @@ def main() -> None:
     if sys.argv[1:] == ["--curve"]:
         sys.stdout.writelines(curve())
         return
-    said = [(features(tidy(text)), label) for text, label in _wordings()]
-    told = [(thread, features(tidy(text)), label) for thread, text, label in _reports()]
+    said = [(features(clean_lines(text)), label) for text, label in _wordings()]
+    told = [(thread, features(clean_lines(text)), label) for thread, text, label in _reports()]
     both = [*((one, label) for _, one, label in told), *said]
     temperature = _temperature(told, said)
     model = fitted(*zip(*both, strict=True))
@@ -100,8 +100,10 @@ def _wordings() -> Iterator[tuple[str, str]]:
 
 def curve() -> Iterator[str]:
     """Yield the rows of a table: the score on a fifth of the threads, by the number of other reports used."""
-    said = [(features(tidy(text)), label) for text, label in _wordings()]
-    told = [(crc32(t.encode()), features(tidy(text)), label) for t, text, label in _reports()]
+    said = [(features(clean_lines(text)), label) for text, label in _wordings()]
+    told = [
+        (crc32(t.encode()), features(clean_lines(text)), label) for t, text, label in _reports()
+    ]
     fresh = [(one, label) for thread, one, label in told if thread % 5 == 0 and label != HEALTHY]
     yield "reports learnt   first   in three\n"
     for share in (8, 4, 2, 1):
@@ -140,12 +142,12 @@ def _of_causes() -> Iterator[tuple[str, str]]:
 
 def train(texts: Sequence[str], labels: Sequence[str]) -> Model:
     """Return a model trained on texts and their labels."""
-    return fitted([features(tidy(text)) for text in texts], labels)
+    return fitted([features(clean_lines(text)) for text in texts], labels)
 
 
 def apply(model: Model, text: str) -> list[tuple[str, float]]:
     """Return causes with likelihoods, best first."""
-    return rank(features(tidy(text)), model)
+    return rank(features(clean_lines(text)), model)
 
 
 def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:

@@ -14,7 +14,7 @@ from tunedoctor.advice.cures import (
     pinned,
     together,
 )
-from tunedoctor.advice.told import (
+from tunedoctor.advice.error_texts import (
     Shortage,
     compares,
     counted,

@@ -9,9 +9,9 @@ import pytest
 from rows import plant, rows
 from typed import soon
 
-from tunedoctor.cli.blame import places
+from tunedoctor.cli.declarations import places
 from tunedoctor.diagnosis.report import Report
-from tunedoctor.render.formats import Place
+from tunedoctor.render.formats import FileLine
 
 FOLDER, *ROWS = rows("cli/blame.jsonl")
 FILES: dict[str, Any] = FOLDER["files"]
@@ -30,7 +30,7 @@ def report(id_: str, **step: Any) -> Report:
 def test_the_line_to_blame(row, tmp_path):
     plant(tmp_path, FILES)
     id_, one = row["id"], report(row["id"], **row["step"])
-    assert places(tmp_path, one, "pyproject.toml")[id_] == Place(row["file"], row["line"])
+    assert places(tmp_path, one, "pyproject.toml")[id_] == FileLine(row["file"], row["line"])
     (tmp_path / "pyproject.toml").rename(tmp_path / "other.toml")
     assert {*places(tmp_path, one, "other.toml")} == {id_, "s"}
 
@@ -40,7 +40,7 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
     above, here = plant(tmp_path, outside), plant(tmp_path / "here", FILES)
     one = report("policy-ram", step="install", requirements=["torch"])
     for policy in ("gate/doctor.toml", f"{here}/gate/doctor.toml"):
-        assert places(here, one, policy)["policy-ram"] == Place("gate/doctor.toml", 2)
+        assert places(here, one, policy)["policy-ram"] == FileLine("gate/doctor.toml", 2)
     shutil.rmtree(here)
     here.mkdir()
     for name, aim in (
@@ -52,7 +52,7 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
     os.mkfifo(here / "requirements-x.txt")
     plant(here, {"Dockerfile": None})
     for policy in ("doctor.toml", "../doctor.toml", f"{above}/doctor.toml", "requirements-x.txt"):
-        assert {*places(here, one, policy).values()} == {Place("pyproject.toml", 1)}
+        assert {*places(here, one, policy).values()} == {FileLine("pyproject.toml", 1)}
     plant(here, {
         "environment.yml": "- " + "[" * 300_000,
         "requirements-y.txt": "torch" * 200_000,
@@ -60,5 +60,5 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
         "pyproject.toml": "[policy]\n" + "a" * 90_000 + "\n" + "'a" * 50_000 + "\n" + '"' * 50_000,
         "Containerfile": "ENV " + "A " * 100_000,
     })  # fmt: skip
-    assert places(here, one, "pyproject.toml")["policy-ram"] == Place("pyproject.toml", 1)
+    assert places(here, one, "pyproject.toml")["policy-ram"] == FileLine("pyproject.toml", 1)
     assert soon(lambda: places(here, one, "pyproject.toml"), 1)

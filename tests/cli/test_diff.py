@@ -76,9 +76,9 @@ def test_one_fact_that_is_planted_is_the_one_that_is_named(name, kind, swap):
     assert told.same >= len(kinds.KINDS) - 1
 
 
-def seen(name: str, snapshot: Snapshot) -> differ.Seen:
+def seen(name: str, snapshot: Snapshot) -> differ.ComparedSide:
     diagnosis = diagnose(snapshot, CHECKS.values())
-    return differ.Seen(name, report_of(snapshot, diagnosis, CHECKS.values()), snapshot)
+    return differ.ComparedSide(name, report_of(snapshot, diagnosis, CHECKS.values()), snapshot)
 
 
 def inner(hint: Any) -> Any:
@@ -258,7 +258,7 @@ def test_the_stack_comes_first_and_bookkeeping_last():
         WELL.having(msgspec.structs.replace(packages, distributions=some)) for some in (one, two)
     ]
     seen = [
-        differ.Seen(name, report_of(side, diagnose(side, [])), side)
+        differ.ComparedSide(name, report_of(side, diagnose(side, [])), side)
         for name, side in zip("ab", (sides[0], sides[1].having(driver)), strict=True)
     ]
     facts = differ.compare(*seen, []).facts

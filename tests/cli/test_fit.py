@@ -21,6 +21,21 @@ def test_exact_agrees_with_the_closed_form():
     assert found["peak_gib"] == pytest.approx(found["closed_form_gib"], rel=0.01)
 
 
+def test_a_pair_takes_two_sequences_and_no_second_model():
+    def told(*more: str) -> dict[str, Any]:
+        argv = ("fit", "SmolLM2-135M", "--vram", "24", "--format", "json", *more)
+        return dict(json.loads(run(*argv).stdout))
+
+    pairs, sft = told("--objective", "dpo", "--seq", "1024"), told("--batch", "2", "--seq", "1024")
+    assert pairs["settings"]["objective"] == "dpo"
+    assert pairs["peak_gib"] == pytest.approx(sft["peak_gib"], rel=0.05)
+    assert pairs["trained"] == sft["trained"]
+    refused = run("fit", "SmolLM2-135M", "--objective", "dpo", "--method", "full")
+    assert refused.returncode == 2
+    assert "dpo needs an adapter" in refused.stderr
+    assert "dpo, rank 16" in run("fit", "SmolLM2-135M", "--objective", "dpo", "--vram", "24").stdout
+
+
 def lines(path: Path, rows: list[Any]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(path)

@@ -12,7 +12,7 @@ from contracts.made import install
 from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import unmet_by_all
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.readers.facts_block import held, text_of
+from tunedoctor.readers.facts_block import find_facts, text_of
 
 IMPORTS = {
     "plainly": ("import mpmath\n", "error"),
@@ -135,7 +135,7 @@ def test_a_pasted_report_keeps_the_lines_that_lead_to_a_missing_requirement():
             kinds.MissingImport(owner="helper", name="six", file="helper.py", line=1),
         ),
     )
-    there = held(text_of(Snapshot.of([packages]))).snapshot
+    there = find_facts(text_of(Snapshot.of([packages]))).snapshot
     again = there.find(kinds.Packages)
     assert [(one.owner.name, one.name) for one in unmet_by_all(again, None)] == [("helper", "six")]
     assert again.missing_imports == packages.missing_imports

@@ -16,9 +16,9 @@ from rows import told as data_of
 
 from tunedoctor import api
 from tunedoctor import facts as kinds
-from tunedoctor.advice.told import compares, misfits, told
+from tunedoctor.advice.error_texts import compares, misfits, told
 from tunedoctor.diagnosis.agreement import Drafted, chosen, cures_shown, drafted
-from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
 from tunedoctor.model import findings as model
 from tunedoctor.model import plan as plans
@@ -189,12 +189,14 @@ def test_a_narrowed_range_allows_what_all_of_them_allow(several):
 OLDER = model.pip(None, "install", "trl<0.12")
 
 
-def found(number: int, cure: model.Cure, severity: model.Severity, settle: str = "") -> Found:
+def found(
+    number: int, cure: model.Cure, severity: model.Severity, settle: str = ""
+) -> DiagnosedFinding:
     check = model.Check(id=f"c{number}", severity=severity, run=lambda: None, origin="")
-    return Found(check, model.Finding(found="f", means="m", cure=cure, settle=settle))
+    return DiagnosedFinding(check, model.Finding(found="f", means="m", cure=cure, settle=settle))
 
 
-def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[model.Cure]:  # noqa: B008
+def shown(causes: list[DiagnosedFinding], snapshot: Snapshot = Snapshot.of([])) -> list[model.Cure]:  # noqa: B008
     """Return the cures that are shown of causes, where there is no environment if none is named."""
     whole = Diagnosis(tuple(causes), {one.check.id: () for one in causes}, (), {}, {})
     return [*cures_shown(whole, snapshot, all_fixes).values()]

@@ -23,8 +23,8 @@ from torch_target import WHY_NOT, torch_target
 from typed import until
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.acts import plan, refusal
-from tunedoctor.fleet.beside import replies
+from tunedoctor.fleet.drain import plan, refusal
+from tunedoctor.fleet.fanout import replies
 from tunedoctor.fleet.ray import collect
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child

@@ -69,6 +69,8 @@ CONFIGS = json.loads(Path(__file__).with_name("traced.json").read_bytes())
 RUNS = {
     "lora, checkpointed": Run(stack=STACKS["doctor"], seq=1024),
     "lora, all kept": Run(stack=STACKS["hf"], checkpointing=False, seq=1024),
+    "dpo": Run(stack=STACKS["doctor"], seq=512, objective="dpo"),
+    "orpo": Run(stack=STACKS["doctor"], seq=512, objective="orpo", checkpointing=False),
 }
 
 

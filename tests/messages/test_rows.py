@@ -31,7 +31,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.ranking.rank import features, rank, resembled
 from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed
 from tunedoctor.readers.read import read_report
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.unwrap import clean_lines
 from tunedoctor.tables.load import table
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +135,7 @@ def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path, row):
 def test_the_table_knows_the_texts_that_taught_it():
     """Weights and texts do not drift apart; to train anew takes half a minute: tools/train_ranker.py."""
     some = [*tool("train_ranker").labelled()][::4]  # a verdict takes half a millisecond
-    right = sum(rank(features(tidy(text)))[0][0] == label for text, label in some)
+    right = sum(rank(features(clean_lines(text)))[0][0] == label for text, label in some)
     assert right >= 0.95 * len(some), (right, len(some))
 
 

@@ -20,7 +20,7 @@ from tunedoctor.readers import read as module
 from tunedoctor.readers.digest import FIRST, MOST, MOST_LINES, WHOLE, bounded, digest, from_stream
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import _READERS, Reader, read_report
-from tunedoctor.readers.tidy import LONGEST_LINE, tidy, unwrapped
+from tunedoctor.readers.unwrap import LONGEST_LINE, clean_lines, unwrapped
 
 PIECES: dict[str, list[str]] = {row["of"]: row["text"] for row in lines_of("readers/pieces.jsonl")}
 """What once was slow or fell over, and what has runs of blanks, brackets and separators."""
@@ -37,16 +37,18 @@ def test_a_word_broken_at_the_width_of_a_terminal(width):
     for split in (*range(4, 12), 15, 16, 17):
         before = f"ERROR: Could not find a version that satisfies {'x' * (width - 48 - split)} "
         text = f"{before}torch==1.9.1+cu111 (from versions: 2.0.0, 2.0.1)"
-        assert tidy("\n".join(text[i : i + width] for i in range(0, len(text), width))) == [text]
+        assert clean_lines("\n".join(text[i : i + width] for i in range(0, len(text), width))) == [
+            text
+        ]
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES["damage"]), max_size=60).map("".join)))
 def test_any_text_is_tidied(text):
-    assert all(line == line.rstrip() and "\n" not in line for line in tidy(text))
+    assert all(line == line.rstrip() and "\n" not in line for line in clean_lines(text))
 
 
 def test_one_endless_line_keeps_its_ends():
-    (line,) = tidy("begin " + "x" * 3_900_000 + " end")
+    (line,) = clean_lines("begin " + "x" * 3_900_000 + " end")
     assert (line[:7], line[-5:], len(line) < LONGEST_LINE + 10) == ("begin x", "x end", True)
     data = b"a" * (WHOLE * 3) + b"\n" + FAULT.encode() + b"\n"
     assert FAULT in from_stream(io.BytesIO(data)).text
@@ -174,7 +176,10 @@ def _linear(work: Work, text: Callable[[int], str]) -> None:
 @pytest.mark.parametrize("number", range(len(PIECES["lines"])))
 def test_time_is_linear_in_the_length_of_a_line_and_in_the_number_of_lines(number):
     piece = PIECES["lines"][number]
-    works: list[Work] = [tidy, *(lambda text, own=own: own(Paste([text])) for own in _READERS)]
+    works: list[Work] = [
+        clean_lines,
+        *(lambda text, own=own: own(Paste([text])) for own in _READERS),
+    ]
     for work in works:
         _linear(work, lambda size: _text(piece, size, size))
     _linear(read_report, lambda size: _text(piece, size, (20, 1000)[number % 2]))

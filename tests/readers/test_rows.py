@@ -13,9 +13,9 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors
 from tunedoctor.messages.cause import page_of
 from tunedoctor.readers import messages
-from tunedoctor.readers.ledger import joined, wording
+from tunedoctor.readers.installer_output import joined, wording
 from tunedoctor.readers.paste import Paste
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.unwrap import clean_lines
 from tunedoctor.tables.load import table
 
 ROWS = {file.stem: rows(file) for file in FILES}
@@ -94,7 +94,7 @@ def test_no_recorded_output_is_left_out():
 
 
 def texts(text: str) -> list[str]:
-    found = messages.read(Paste(tidy(text)))
+    found = messages.read(Paste(clean_lines(text)))
     return [error.text for fact in found if isinstance(fact, Errors) for error in fact.errors]
 
 

@@ -18,7 +18,7 @@ from typed import doctor
 
 from tunedoctor.facts import Errors
 from tunedoctor.model.snapshot import SnapshotError
-from tunedoctor.readers import digest, paste, tidy
+from tunedoctor.readers import digest, paste, unwrap
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 
@@ -56,9 +56,9 @@ LOW = {
     (digest, "FEWEST_LINES"): 20,
     (digest, "LONGEST_LINE"): 80,
     (digest, "_MOST_SHAPES"): 8,
-    (tidy, "LONGEST"): 4000,
-    (tidy, "LONGEST_LINE"): 70,
-    (tidy, "_TAIL"): 20,
+    (unwrap, "LONGEST"): 4000,
+    (unwrap, "LONGEST_LINE"): 70,
+    (unwrap, "_TAIL"): 20,
     (paste, "LONGEST"): 60,
 }
 

@@ -15,11 +15,11 @@ from loopback import Raw
 from refresh.pages import Index
 from rows import cases
 
-from tunedoctor.refresh.fetch import Client, FetchError, Limits
+from tunedoctor.refresh.fetch import Client, FetchError, FetchLimits
 from tunedoctor.refresh.index import HOSTS, Indexes, Link, parsed, wheel_of
-from tunedoctor.refresh.merge import admits, needs, told
+from tunedoctor.refresh.merge import admits, needs, variant_facts
 
-SMALL = Limits(size=100_000, seconds=30)
+SMALL = FetchLimits(size=100_000, seconds=30)
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -122,6 +122,6 @@ def test_any_page_link_name_and_metadata_is_read(page, text):
     assert need.variant
     admits(need, "2.16.0")
     try:
-        assert isinstance(told(data), dict)
+        assert isinstance(variant_facts(data), dict)
     except ValueError as error:
         assert str(error)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
 from tunedoctor.refresh.index import builds_of, parsed, releases
-from tunedoctor.refresh.merge import Learned, Merge, Told, least_files, merged, published
+from tunedoctor.refresh.merge import Learned, Merge, VariantFacts, least_files, merged, published
 from tunedoctor.tables.load import shipped
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
 
@@ -74,7 +74,10 @@ def test_what_is_told_goes_before_what_is_carried_over():
         torchvision="0.30.0",
         torchaudio="2.16.0",
         pair_sure=True,
-        code={"rocm10.0": Told("gfx942 gfx1100"), "cu132": Told("75 90 100 compute_120", "13.2")},
+        code={
+            "rocm10.0": VariantFacts("gfx942 gfx1100"),
+            "cu132": VariantFacts("75 90 100 compute_120", "13.2"),
+        },
     )
     for in_use in (TABLE, before):
         row = _row(files, in_use, told)
@@ -95,7 +98,7 @@ def test_a_cuda_major_without_a_floor_is_left_out_unless_the_index_names_a_bound
     wrong = "2.16.0+cu140: the oldest driver is unknown for CUDA 14.0"
     assert _merged(files).left_out == (wrong,)
     assert variants_of(_row(files), "linux_x86_64", "cu") == ["cu132"]
-    told = Learned(code={"cu140": Told("100 120", "13.1")})
+    told = Learned(code={"cu140": VariantFacts("100 120", "13.1")})
     got = builds(_row(files, told=told))
     assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
 

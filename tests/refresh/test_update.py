@@ -13,7 +13,7 @@ from loopback import Answer
 from refresh.pages import File, Index, files_of, page, with_a_release
 from refresh.test_fetch import OK, raw, to
 
-from tunedoctor.refresh.fetch import Client, Limits
+from tunedoctor.refresh.fetch import Client, FetchLimits
 from tunedoctor.refresh.index import Indexes
 from tunedoctor.refresh.update import UpdateError, UpdateResult, update, write
 from tunedoctor.tables.load import wheel_table_with
@@ -22,7 +22,7 @@ from tunedoctor.tables.updated import Overlay
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
 EMPTY = Overlay(as_of="2026-12-24", releases={}, files={})
-QUICK = Client(Limits(size=2_000_000, seconds=100))
+QUICK = Client(FetchLimits(size=2_000_000, seconds=100))
 
 
 @pytest.fixture

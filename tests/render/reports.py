@@ -13,7 +13,7 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 
 HOSTILE = "</script></style>-->\"'<script>alert(1)</script><img src=//x.invalid/a onerror=alert(2)>\x1b[2J\u202e\u2066&amp;{{7*7}}"
 SMOKE = msgspec.json.decode(
@@ -111,11 +111,11 @@ def nowhere() -> reporting.Report:
     )
 
 
-def told(report: reporting.Report) -> Told:
-    return Told(report=report, code=reporting.exit_code(report))
+def told(report: reporting.Report) -> ReportView:
+    return ReportView(report=report, code=reporting.exit_code(report))
 
 
-def drawn() -> dict[str, Told]:
+def drawn() -> dict[str, ReportView]:
     reports = {
         "eight": eight(),
         "several": several(),

@@ -97,9 +97,9 @@ def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does():
         assert kinds.total() - sum(map(len, parts)) in (0, 1)
         count = (kinds["Failure"], kinds["Error"], kinds["Skipped"])
         assert count == (suite.failures, suite.errors, suite.skipped)
-        grave = sum(f.severity != "note" for f in one.counted) if one.code == 1 else 0
+        grave = sum(f.severity != "note" for f in one.counting) if one.code == 1 else 0
         assert count[0] == grave, name
-        open_ = len(untold(whole)) + sum(bool(f.settle) for f in one.counted)
+        open_ = len(untold(whole)) + sum(bool(f.settle) for f in one.counting)
         assert count[1] == (max(1, open_) if one.code == 2 else 0)
         assert count[2] >= len(whole.skipped) + len(whole.symptoms)
     (suite,) = JUnitXml.fromstring(made(ACCEPTED, "junit").encode())
@@ -124,7 +124,8 @@ def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path):
         pytest.skip("no @actions/core in a folder of NODE_PATH")
     at = {"file": "pyproject.toml", "startLine": 1}
     asked = [
-        ["\n".join(words.lines(f)), {"title": f"{f.id}: {f.title}", **at}] for f in one.counted[:10]
+        ["\n".join(words.lines(f)), {"title": f"{f.id}: {f.title}", **at}]
+        for f in one.counting[:10]
     ]
     code = f"import {{error}} from {json.dumps(core.as_uri())};\nfor (const one of {json.dumps(asked)}) error(...one);"
     (tmp_path / "x.mjs").write_text(code, "utf-8")
@@ -184,7 +185,7 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes():
         line, one = made(case(name), "line"), case(name)
         found = LINE.fullmatch(line) if PLAIN.fullmatch(line) else None
         assert found, line
-        assert found[2] == (one.counted[0].id if one.code == 1 else None)
+        assert found[2] == (one.counting[0].id if one.code == 1 else None)
         assert found[1][:5] == "ready" or one.code, name
     root = ReportCure(kind="command", command="x", who="root")
     pip = ReportCure(kind="command", command="x", steps=(PipInstall(requirements=("torch",)),))

@@ -15,11 +15,11 @@ from security.planted import planted
 from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.report import ReportCure, ReportGpu, ReportMachine, exit_code
 from tunedoctor.facts import Environment, Errors, ErrorText
-from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats import FileLine, ReportView
 
 
 @st.composite
-def hostile(draw: st.DrawFn) -> Told:
+def hostile(draw: st.DrawFn) -> ReportView:
     """A report whose words are what somebody else chose, redacted as all are, at places that he named."""
     parts = st.lists(st.one_of(st.sampled_from(told.NASTY), st.text(max_size=9)), max_size=4)
     text = parts.map(lambda some: "".join(some).encode("utf-8", "replace").decode())
@@ -37,8 +37,8 @@ def hostile(draw: st.DrawFn) -> Told:
         *found, verdict=draw(st.sampled_from(["ready", "findings", "unknown"])), **more
     )
     files = text.map(lambda name: "".join(filter(str.isprintable, name)))
-    where = {one.id: Place(f"a{draw(files)}.txt", 3) for one in clean.findings}
-    return Told(report=clean, code=exit_code(clean), places=where)
+    where = {one.id: FileLine(f"a{draw(files)}.txt", 3) for one in clean.findings}
+    return ReportView(report=clean, code=exit_code(clean), places=where)
 
 
 SERIES = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\["\\])*",?)+\})? [\d.e+-]+')

@@ -146,7 +146,7 @@ def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(brow
             assert browser.run("document.activeElement.parentElement.open")
             browser.key(" ", 32, " ")
     assert len(reached) == wanted
-    commands = [one.cure.command for one in DRAWN["several"].counted if one.cure.kind == "command"]
+    commands = [one.cure.command for one in DRAWN["several"].counting if one.cure.kind == "command"]
     assert commands == [one for one in copied if one in commands]
     tree = browser("Accessibility.getFullAXTree")["nodes"]
     roles = {one["role"]["value"] for one in tree if not one["ignored"]}
@@ -160,4 +160,4 @@ def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(brow
     browser("Emulation.setScriptExecutionDisabled", value=False)
     bare = browser.run("document.body.innerText")
     assert "Copy" not in bare
-    assert all(one.cure.command in bare for one in DRAWN["several"].counted)
+    assert all(one.cure.command in bare for one in DRAWN["several"].counting)

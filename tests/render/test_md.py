@@ -28,9 +28,9 @@ from tunedoctor.diagnosis.redaction import public, redact, this_identity
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, exit_code, report_of
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
-from tunedoctor.readers.facts_block import held, text_of
+from tunedoctor.readers.facts_block import find_facts, text_of
 from tunedoctor.readers.read import read_report
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.formats.md import LARGEST, render
 
 CHECKS = all_checks()
@@ -48,7 +48,7 @@ def report_on(snapshot: Snapshot) -> Report:
 
 def written(snapshot: Snapshot, report: Report | None = None) -> str:
     report = report or report_on(snapshot)
-    return render(Told(report=report, code=exit_code(report), facts=snapshot))
+    return render(ReportView(report=report, code=exit_code(report), facts=snapshot))
 
 
 def same(one: Report, other: Report) -> bool:
@@ -211,11 +211,11 @@ def test_hostile_words_are_words_to_githubs_parser_and_come_back():
             machine=replace(honest.machine, system=hostile(), driver=hostile()),
             target=replace(honest.target, packages={hostile(): hostile()}),
         )  # fmt: skip
-        text = render(Told(report=report, code=1, facts=snapshot))
+        text = render(ReportView(report=report, code=1, facts=snapshot))
         page = Page(text)
         assert page.tags <= plain, text
         assert not ACTIVE.search(page.shown), text
-        back, wanted = held(text).snapshot, from_data(redact(to_data(snapshot), WHO))
+        back, wanted = find_facts(text).snapshot, from_data(redact(to_data(snapshot), WHO))
         assert back
         assert not re.search("[`@]|<[a-z/!]", text_of(wanted)), (
             "where the marks of a block are lost"
@@ -248,7 +248,7 @@ def test_this_machines_name_is_hidden_in_what_is_said_too(monkeypatch):
     own = os.uname_result((real.sysname, "bletchley7", *real[2:]))
     monkeypatch.setattr(os, "uname", lambda: own)
     report = replace(report_on(snapshot_of("healthy-rtx4090")), next="look at bletchley7")
-    text = render(Told(report=report, code=0))
+    text = render(ReportView(report=report, code=0))
     assert re.search(r"^Next: look at host-[0-9a-f]{6}$", text, re.MULTILINE)
 
 

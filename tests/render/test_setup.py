@@ -15,7 +15,13 @@ from rows import cases, plant
 from tunedoctor.facts import Host
 from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.render.setup import Setting, is_setup, render_plan_script, render_setup, setting_of
+from tunedoctor.render.setup import (
+    SetupMachine,
+    is_setup,
+    render_plan_script,
+    render_setup,
+    setting_of,
+)
 
 EVIL = '/tmp/it\'s $(touch started) `touch started` "x"/.venv'
 DISTROS = (
@@ -44,7 +50,7 @@ def plan(
     return Plan(steps=steps, reasons=("bitsandbytes is left out:\nnone $(x)",))
 
 
-def rendered(made: Plan, at: Setting, python: str = sys.executable) -> str:
+def rendered(made: Plan, at: SetupMachine, python: str = sys.executable) -> str:
     assert made.new is not None
     return render_setup(made, made.new, at, python)
 
@@ -56,7 +62,7 @@ def scripts() -> Iterator[tuple[str, str]]:
     ):
         host = Host(os="linux", name="X\ny", distro=distro, distro_version=release)
         for old in {False, vendors == ("nvidia",)}:
-            at = Setting(host, place, vendors, old, (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),))
+            at = SetupMachine(host, place, vendors, old, (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),))
             name = f"{distro}{release}-{'-'.join(vendors)}-{place}-{old}.sh"
             yield name, rendered(plan(EVIL), at)
 
@@ -134,14 +140,14 @@ def shell(
     )
 
 
-def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable) -> Path:
+def written(folder: Path, made: Plan, at: SetupMachine, python: str = sys.executable) -> Path:
     (file := folder / "set up.sh").write_text(rendered(made, at, python))
     return file
 
 
 def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path):
     host = Host(os="linux", name="Debian 12", distro="debian", distro_version="12")
-    at = Setting(host, "metal", ("nvidia",))
+    at = SetupMachine(host, "metal", ("nvidia",))
     script = written(tmp_path, plan(str(tmp_path / "env")), at)
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("the driver of this machine is loaded: nothing is to be done")
@@ -173,7 +179,7 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path):
 
 def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path):
     host = Host(os="linux", name="Debian 13", distro="debian", distro_version="13")
-    at = Setting(host, "metal", (), variables=(("A_B", "it's"),))
+    at = SetupMachine(host, "metal", (), variables=(("A_B", "it's"),))
     plant(tmp_path, {"own/doctor": '#!/bin/sh\necho "smoke: $*"\n'})
     (tmp_path / "own/doctor").chmod(0o755)
     place = tmp_path / "it's $(touch started)" / ".venv"

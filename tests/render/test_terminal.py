@@ -18,7 +18,7 @@ from tunedoctor.model.findings import Finding
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import choice, terminal
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import Screen
 from tunedoctor.wheels.choose import WheelChoice, choose_with_commands
@@ -38,7 +38,9 @@ def same(name: str, text: str) -> None:
 def screened(
     report: Report, screen: Screen, *, partial: bool = False, verbose: bool = False
 ) -> str:
-    return terminal.render(Told(report=report, code=0, partial=partial), screen, verbose=verbose)
+    return terminal.render(
+        ReportView(report=report, code=0, partial=partial), screen, verbose=verbose
+    )
 
 
 def report_on(case: str) -> Report:

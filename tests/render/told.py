@@ -15,14 +15,14 @@ from msgspec.structs import replace
 from museum import names, snapshot_of
 from rows import words
 
-from tunedoctor.cli.blame import places
+from tunedoctor.cli.declarations import places
 from tunedoctor.core.check import judge
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.diagnosis.redaction import Identity, public
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, exit_code
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.render.formats import Told, github
+from tunedoctor.render.formats import ReportView, github
 
 FORMATS = ("sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios", "summary")
 CHECKS = all_checks()
@@ -33,24 +33,24 @@ NASTY = words("formats")
 ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
 
 
-def made(told: Told, name: str) -> str:
+def made(told: ReportView, name: str) -> str:
     if name == "summary":
         return github.summary(told)
     return str(import_module(f"tunedoctor.render.formats.{name}").render(told))
 
 
-def told(report: Report) -> Told:
+def told(report: Report) -> ReportView:
     where = places(Path("/no/such/folder"), report, report.policy)
-    return Told(report=report, code=exit_code(report), places=where)
+    return ReportView(report=report, code=exit_code(report), places=where)
 
 
-def judged(snapshot: Snapshot) -> Told:
+def judged(snapshot: Snapshot) -> ReportView:
     report = judge(snapshot, Criteria(), CHECKS)
     return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
 
 
 @cache
-def case(name: str) -> Told:
+def case(name: str) -> ReportView:
     return judged(snapshot_of(name))
 
 
@@ -106,8 +106,10 @@ GITLAB = json.loads(Path(__file__).with_name("gitlab.json").read_bytes())
 """Of docs.gitlab.com, code quality report format."""
 
 
-def entries_of(one: Told) -> list[dict[str, object]]:
+def entries_of(one: ReportView) -> list[dict[str, object]]:
     entries: list[dict[str, object]] = json.loads(made(one, "gitlab"))
     jsonschema.validate(entries, GITLAB)
-    assert len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counted)
+    assert (
+        len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counting)
+    )
     return entries

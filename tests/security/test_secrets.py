@@ -19,7 +19,7 @@ from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.facts import Environment
 from tunedoctor.model.snapshot import Snapshot, to_data
-from tunedoctor.readers.facts_block import held
+from tunedoctor.readers.facts_block import find_facts
 from tunedoctor.tables.secrets import expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
@@ -70,7 +70,7 @@ def test_none_leaves(command, tmp_path, monkeypatch, inside):
     }[command]
     shown = inside(*words).stdout
     if command != "triage":  # other facts may hold a word of one by chance
-        noted = found.find(Environment) if (found := held(f"{shown}\n").snapshot) else None
+        noted = found.find(Environment) if (found := find_facts(f"{shown}\n").snapshot) else None
         shown = json.dumps(noted.variables if noted else {}, ensure_ascii=False)
     assert shown.count("begin ") >= len(texts) - 5
     assert _leaks(shown, texts) == []

@@ -17,9 +17,9 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import Line, Run
 from tunedoctor.render.screen import Screen
 from tunedoctor.render.smoke import render
-from tunedoctor.smoke.node import CARDS, TABLE, judged, links_of
-from tunedoctor.smoke.result import Asked, Blame, SmokeResult, blames_of, build_result
-from tunedoctor.smoke.stages import Part, Reading, SmokeStage, run_part, stage, stages_of
+from tunedoctor.smoke.node import CARDS, TABLE, links_of, slow_stages
+from tunedoctor.smoke.result import Blame, SmokeRequest, SmokeResult, blames_of, build_result
+from tunedoctor.smoke.stages import GpuReading, SmokePart, SmokeStage, run_part, stage, stages_of
 from tunedoctor.system.child import Ended
 from tunedoctor.tables.load import table
 
@@ -80,11 +80,11 @@ WELL = "no new memory error, no new Xid"
 
 def after(*looks: tuple[NvidiaGpu, *tuple[Xid, ...]]) -> tuple[SmokeResult, Snapshot]:
     """What is made of a load beside which the card and the log were read so."""
-    readings = [Reading(NvidiaGpus(gpus=(card,)), KernelLog(xids=xids)) for card, *xids in looks]
+    readings = [GpuReading(NvidiaGpus(gpus=(card,)), KernelLog(xids=xids)) for card, *xids in looks]
     ran = {"end": "load", "ok": True, "data": {"rounds": 40, "minutes": 10.01, "losses": [5.0]}}
     run = run_of({"begin": "load", "limit": 60.0}, ran, {"done": True}, name="load")
     known = Snapshot.of([NvidiaGpus(gpus=(COOL,)), KernelLog()])
-    return build_result([run], Asked(minutes=10.0), known, all_checks(()), 601.0, readings)
+    return build_result([run], SmokeRequest(minutes=10.0), known, all_checks(()), 601.0, readings)
 
 
 @pytest.mark.parametrize(("looks", "heat", "errors"), [
@@ -115,7 +115,7 @@ def test_what_was_recorded_on_other_gpus_is_blamed(report, error, finding):
     text = (REPORTS / f"{report}.txt").read_text()
     line = next(one for one in text.splitlines() if error in one)
     run = run_of({"begin": "train"}, {"end": "train", "error": line})
-    answer, _ = build_result([run], Asked(), Snapshot({}), all_checks(()), 1.0, [])
+    answer, _ = build_result([run], SmokeRequest(), Snapshot({}), all_checks(()), 1.0, [])
     (blame,) = answer.blames
     assert (blame.stage, blame.finding) == ("train", finding)
     assert blame.cure
@@ -143,7 +143,7 @@ def card(name: str, device: str = "cuda:0", **speeds: float) -> CardSpeed:
 
 
 def found(*cards: CardSpeed, **sums: Any) -> dict[str, str]:
-    return {one.name: one.error for one in judged(NodeSpeed(cards=cards, **sums)) if one.bad}
+    return {one.name: one.error for one in slow_stages(NodeSpeed(cards=cards, **sums)) if one.bad}
 
 
 @cases("smoke/cases.jsonl")
@@ -179,8 +179,8 @@ def test_a_card_slower_than_its_neighbours_needs_no_table():
     text = "bfloat16 products 700 TFLOP/s, while other GPUs of this model here reach 903: 78%"
     assert found(*new, slow, other) == {"speed cuda:7": f"cuda:7, NVIDIA Z1: {text}"}
     assert found(new[0], slow).keys() == {"speed cuda:7"}, "of two as well"
-    assert [one.outcome for one in judged(NodeSpeed(cards=(*new,)))] == ["ok"]
-    assert judged(NodeSpeed(cards=(other,))) == (), "nothing to judge by"
+    assert [one.outcome for one in slow_stages(NodeSpeed(cards=(*new,)))] == ["ok"]
+    assert slow_stages(NodeSpeed(cards=(other,))) == (), "nothing to judge by"
     errors = found(card(L40S, bfloat16=50.0), card(L40S, "cuda:1", bfloat16=30.0))
     assert [error.endswith("(not verified)") for error in errors.values()] == [True]
 
@@ -196,11 +196,11 @@ def test_a_slow_card_is_blamed_shown_and_kept():
     assert [(one.ranks, one.arguments) for one in links_of(run)] == [(8, ())]
     hot = NvidiaGpu(index=1, name=H100, memory_total=80 << 30, throttle=("hw-thermal",))
     known, checks = Snapshot.of([NvidiaGpus(gpus=(hot,))]), all_checks(())
-    told, snapshot = build_result([run], Asked(node=True), known, checks, 1.0)
+    told, snapshot = build_result([run], SmokeRequest(node=True), known, checks, 1.0)
     (blame,) = told.blames
     assert (told.verdict, blame.stage, blame.severity) == ("ready", "speed cuda:1", "warning")
     assert (blame.finding, "all wait for this one" in blame.means) == ("gpu-throttled", True)
-    strict, _ = build_result([run], Asked(node=True, strict=True), known, checks, 1.0)
+    strict, _ = build_result([run], SmokeRequest(node=True, strict=True), known, checks, 1.0)
     smoke, text = snapshot.find(Smoke), render(told, Screen(80))
     assert strict.verdict == "findings"
     assert smoke.node == told.node == NodeSpeed(cards=(*cards,))
@@ -210,8 +210,8 @@ def test_a_slow_card_is_blamed_shown_and_kept():
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 @pytest.mark.parametrize(("fault", "part", "stage", "reason"), [
-    ("wrong_product", Part("node", ("--device", "cpu")), "card cpu", "wrong-numbers"),
-    ("wrong_sums", Part("links", ("--device", "cpu"), ranks=2, idle=120.0), "node all-reduce", "wrong-reduce"),
+    ("wrong_product", SmokePart("node", ("--device", "cpu")), "card cpu", "wrong-numbers"),
+    ("wrong_sums", SmokePart("links", ("--device", "cpu"), ranks=2, idle=120.0), "node all-reduce", "wrong-reduce"),
 ])  # fmt: skip
 def test_silent_corruption_is_an_error(fault, part, stage, reason):
     env = {**os.environ, "PLANTED": fault, "PYTHONPATH": str(Path(__file__).parent / "planted")}

@@ -25,8 +25,8 @@ from tunedoctor.facts import Runtime, SharedMemory, Smoke
 from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.runtime import SCRIPT, Line, Run
-from tunedoctor.smoke.result import Asked, SmokeResult, build_result, parts_of
-from tunedoctor.smoke.stages import Part, run_part, stages_of
+from tunedoctor.smoke.result import SmokeRequest, SmokeResult, build_result, parts_of
+from tunedoctor.smoke.stages import SmokePart, run_part, stages_of
 from tunedoctor.system.child import Ended
 
 PLANTED = str(Path(__file__).parent / "planted")
@@ -91,7 +91,7 @@ def test_no_torch_is_blamed_by_the_doctors_own_finding_and_no_training_follows(b
 def test_what_is_not_there_is_told(bare, tmp_path):
     found = answer(str(tmp_path / "gone"))
     assert (found["verdict"], "does not exist" in found["why"]) == ("unknown", True)
-    part = Part("bitsandbytes")
+    part = SmokePart("bitsandbytes")
     (only,) = stages_of(run_part(part, f"{bare}/bin/python", os.environ, lambda _: None))
     assert (only.name, only.outcome) == ("import bitsandbytes", "skipped")
     assert only.error == "bitsandbytes is not installed"
@@ -106,7 +106,7 @@ def test_the_scripts_run_on_other_pythons(version, tmp_path):
     found = str(next(kept, "")) or pytest.skip(f"Python {version} is not installed under ~/.pyenv")
     scripts = map(str, (Path(tunedoctor.__file__).parent / "target").rglob("*.py"))
     subprocess.run([found, "-c", COMPILE, *scripts], check=True)
-    (only,) = stages_of(run_part(Part("core"), found, os.environ, lambda _: None))
+    (only,) = stages_of(run_part(SmokePart("core"), found, os.environ, lambda _: None))
     assert (only.name, only.outcome) == ("import torch", "failed")
     (tmp_path / "torch.py").write_text("__version__ = '2.9.1'\nclass version: cuda = None\n")
     argv, env = [found, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -188,7 +188,7 @@ def test_the_training_follows_a_smoke_training_of_the_users_own(tmp_path, tiny_m
 
 
 Planted = Callable[..., SmokeResult]
-PLAIN = Asked(seconds=900.0)
+PLAIN = SmokeRequest(seconds=900.0)
 """Of a stage, on a machine that is slow for all."""
 PART = """
 import os, runpy, sys
@@ -274,7 +274,7 @@ def test_a_number_that_changes_under_load_is_found(planted):
 
 
 def test_a_rank_that_never_joins_is_named(planted):
-    found = planted("rank_sleeps", Asked(ranks=2, seconds=8.0), part=1)
+    found = planted("rank_sleeps", SmokeRequest(ranks=2, seconds=8.0), part=1)
     (blame,) = found.blames
     assert (blame.stage, "firewall" in blame.cause) == ("join", True)
     assert "rank 1 was in join" in blame.found

@@ -14,7 +14,7 @@ from tunedoctor.messages.words import Case
 from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.model.versions import specifiers
 from tunedoctor.refresh.update import write
-from tunedoctor.tables.known_bad import Row, broken_pairs, rows
+from tunedoctor.tables.known_bad import KnownBadRow, broken_pairs, rows
 from tunedoctor.tables.load import WheelTable, shipped, table, wheel_table_with
 from tunedoctor.tables.small import rocm_override
 from tunedoctor.tables.updated import Overlay
@@ -22,7 +22,7 @@ from tunedoctor.wheels.pick import override_of
 
 CHECKS = {one.id: one for one in all_checks()}
 BREAKING = sorted({row["check"] for row in table("known_bad")["rows"]})
-ROWS: list[Row] = [row for check in BREAKING for row in rows(check)]
+ROWS: list[KnownBadRow] = [row for check in BREAKING for row in rows(check)]
 BARE = kinds.empty(kinds.TorchBuild)
 
 

@@ -1,10 +1,15 @@
 """Preference tuning: forms of pairs, losses against plain formulas, and whole runs of dpo and orpo."""
 
 import json
+import os
+import subprocess
 
 import pytest
 from rows import plant
 from trainers import done
+from typed import HANGS
+
+from tunedoctor.core.scripts import trainer_source
 
 PAIRS = "".join(
     json.dumps(
@@ -138,3 +143,18 @@ def test_what_is_refused(pairs, what):
     words, says = REFUSED[what]
     plant(pairs.folder, {"same.jsonl": '{"prompt": "Q", "chosen": "A", "rejected": "A"}\n'})
     pairs(*DPO, *words, status=2, says=says)
+
+
+def test_the_ejected_trainer_learns_the_same(pairs, torch_python):
+    """One file joins all parts: preferences, trackers, attention, the best step."""
+    words = [*DPO, "--eval-share=0.1", "--patience=2", "--max-steps=3"]
+    words += ["--attention=kernels-community/flash-attn2"]
+    (pairs.folder / "train.py").write_text(trainer_source())
+    ended = subprocess.run(
+        [torch_python, "train.py", *pairs.options, *words, "--out=ejected"], cwd=pairs.folder,
+        capture_output=True, text=True, timeout=HANGS, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    pairs(*words)
+    assert pairs.log("ejected") == pairs.log()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from rows import rows
 
-from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.readers.read import read_report
 
@@ -35,13 +35,13 @@ EVERY: list[Row] = [row for name in sorted(FILES) for row in FILES[name]]
 
 
 @cache
-def _first(text: str) -> Found | None:
+def _first(text: str) -> DiagnosedFinding | None:
     told = diagnose(read_report(text), CHECKS)
     # what is outweighed is among the suspects
     return next(iter((*told.causes, *told.outweighed)), None)
 
 
-def _is_right(row: Row, found: Found | None) -> bool:
+def _is_right(row: Row, found: DiagnosedFinding | None) -> bool:
     if "cause" in row:
         return found is not None and found.check.id == row["cause"]
     if found is None or found.severity == "note":

@@ -9,7 +9,7 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts
 from tunedoctor.model.versions import narrowed, within
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
-from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
+from tunedoctor.tables.known_bad import Broken, KnownBadRow, broken_pairs
 from tunedoctor.tables.load import table
 
 
@@ -97,7 +97,7 @@ def pair_found(pair: Broken, error_text: str = "") -> str:
     )
 
 
-def pair_means(row: Row) -> str:
+def pair_means(row: KnownBadRow) -> str:
     """Return when it fails, and with which error."""
     return f"{table('known_bad')['stages'].get(row.stage, 'the run fails')}: '{row.says}'"
 

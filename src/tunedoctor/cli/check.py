@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import convert
 
@@ -25,6 +26,9 @@ from tunedoctor.facts import Smoke
 from tunedoctor.model.findings import Check
 from tunedoctor.probes.system import node
 from tunedoctor.render.screen import ascii_of
+
+if TYPE_CHECKING:
+    from tunedoctor.frameworks.detect import Configuration
 
 _GRACE = 2.0
 """Seconds after --timeout for reporting what is known by then."""
@@ -52,8 +56,22 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
     for one in criteria.expired():
         reason = redact_text(one.reason, this_identity())
         TERMINAL.say(f"{one.id} is no longer ignored since {one.until}: {reason}")
-    checks = criteria.checks()  # a mistake is reported before any work
-    if given.source is not None:
+    found: "Configuration | None" = None
+    more: tuple[Check, ...] = ()
+    if given.configuration:
+        from tunedoctor.core.check_configuration import (  # noqa: PLC0415  most check no configuration
+            checks_of_configuration,
+            snapshot_of_gpu,
+            with_lines,
+        )
+
+        found, more = checks_of_configuration(given.configuration)
+    checks = criteria.checks(more)  # a mistake is reported before any work
+    if found and given.gpus:  # only the configuration is judged, on a machine that is not here
+        ids = {one.id for one in more}
+        checks = tuple(one for one in checks if one.id in ids)
+        examined = Examined(snapshot_of_gpu(given.gpus[0]), checks)
+    elif given.source is not None:
         from tunedoctor.core.files import read_snapshot  # noqa: PLC0415  most examine this machine
 
         snapshot = read_snapshot(given.source)
@@ -73,8 +91,10 @@ def _checked(given: CheckOptions, limit: "_Limit") -> int:
         began=limit.began,
         smoke=examined.smoke,
         # the files of this machine say nothing about a snapshot of another one
-        complete=declare_causes if given.source is None else None,
+        complete=declare_causes if given.source is None and not given.gpus else None,
     )
+    if found:
+        limit.report = report = with_lines(report, found)
     if given.write_baseline:
         from tunedoctor.core.baseline import write_baseline  # noqa: PLC0415
 
@@ -197,7 +217,10 @@ def run_snapshot(given: SnapshotOptions) -> int:
 def check_combinations(options: CheckOptions) -> None:
     """Exit with 2 if options contradict each other or one lacks another."""
     of_project = options.project is not None or bool(options.requirements)
-    machine = (options.gpus, options.driver, options.platform, options.arch, options.python)
+    if options.configuration:
+        _check_configuration_options(options, of_project=of_project)
+    described = options.gpus if not options.configuration else ()
+    machine = (described, options.driver, options.platform, options.arch, options.python)
     choice = (options.extras, options.groups, options.allow_project_sources)
     if any((*machine, *choice)) and not of_project:
         misuse(
@@ -228,3 +251,16 @@ def check_combinations(options: CheckOptions) -> None:
         misuse("--write-baseline needs a file", "name it with --baseline FILE")
     if options.open and not options.report:
         misuse("--open shows the page of --report", "name it with --report FILE")
+
+
+def _check_configuration_options(options: CheckOptions, *, of_project: bool) -> None:
+    """Exit with 2 if options contradict --for."""
+    if of_project:
+        misuse("--for and --project are two checks", "run one after the other")
+    if len(options.gpus) > 1:
+        misuse("--for judges one machine", "name one GPU with --gpu")
+    if options.gpus and (options.target or options.own or options.source or options.deep or options.smoke):
+        misuse(
+            "--gpu describes a machine that is not here",
+            "leave out --target, --self, --from, --deep and --smoke",
+        )

@@ -56,6 +56,8 @@ class CheckOptions(ReportOptions, frozen=True, kw_only=True):
     write_baseline: bool = False
     timeout: float = 0.0
     source: str | None = None
+    configuration: str = ""
+    """--for: the configuration of a training framework that is judged too."""
     deep: bool = False
     smoke: bool = False
     project: str | None = None

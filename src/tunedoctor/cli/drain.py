@@ -7,7 +7,7 @@ from typing import get_args
 from tunedoctor.cli.command_options import FleetOptions
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.drain import DrainResult, act_on_nodes, verdicts_of
-from tunedoctor.fleet.acts import Verb
+from tunedoctor.fleet.drain import Verb
 from tunedoctor.fleet.many import Evaluation
 
 

@@ -12,7 +12,7 @@ from tunedoctor.core.errors import misuse
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.format_names import FLEET_BEGINNINGS, REPORT_BEGINNINGS
-from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats import FileLine, ReportView
 from tunedoctor.render.screen import as_json, as_line
 from tunedoctor.target import safe_text
 
@@ -71,7 +71,7 @@ def tell(
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
-    code, view = exit_code(report), _told(report, options, snapshot)
+    code, view = exit_code(report), _view_of(report, options, snapshot)
     outputs = [("", options.format), *((file, name) for name, file in options.outputs)]
     summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if summary and any(name == "github" for _, name in outputs):
@@ -88,7 +88,7 @@ def tell(
             where = f" ({file})" if file else ""
             sys.stderr.write(f"doctor: {name}{where} could not be written: {why}\n")
             if not file:
-                causes = "".join(f", {finding.id}" for finding in view.counted)
+                causes = "".join(f", {finding.id}" for finding in view.counting)
                 sys.stderr.write(f"doctor: {report.verdict}{causes}\n")
             lost = True
     if gone:
@@ -100,17 +100,17 @@ def tell(
     return code or 2 * lost
 
 
-def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
+def _view_of(report: Report, options: Options, snapshot: Snapshot | None) -> ReportView:
     """Return the report with the lines of its findings, if a format needs them."""
-    places: dict[str, Place] = {}
+    places: dict[str, FileLine] = {}
     if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
-        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
+        from tunedoctor.cli import declarations  # noqa: PLC0415  other formats name no line
 
         try:
-            places = blame.places(Path(), report, options.criteria.file)
+            places = declarations.places(Path(), report, options.criteria.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: the lines are unknown: {type(error).__name__}: {error}\n")
-    return Told(
+    return ReportView(
         report=report,
         code=exit_code(report),
         places=places,
@@ -120,7 +120,7 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
     )
 
 
-def _text(name: str, view: Told, options: Options) -> str:
+def _text(name: str, view: ReportView, options: Options) -> str:
     if name == "terminal":
         return on_terminal(view.report, options, sys.stdout)
     if name in ("json", "jsonl"):

@@ -36,9 +36,18 @@ def run_init(  # noqa: PLR0913  what a configuration is made of, and where it go
     if name == "-":  # which may not be UTF-8
         text = _NO_ASCII.sub(lambda one: f"\\U{ord(one[0]):08X}", text)
     write_for_user(name, text, force=force)
+    for path, content in made.beside.items() if name != "-" else ():
+        other = Path(name).parent / path
+        other.parent.mkdir(parents=True, exist_ok=True)
+        write_for_user(str(other), content, force=force)
     shown, file = output.screen(sys.stderr), shlex.quote(name)
     shown.wrap(f"to {made.goal}: {made.time}", 2)
-    if name != "-":
+    if name != "-" and made.command:
+        shown.next(
+            (f"doctor check --for {file}", "check it with this machine"),
+            (made.command, "train"),
+        )
+    elif name != "-":
         more = target_option(place, target)
         shown.next(
             (f"doctor fit {file}", "see how much memory it needs"),

@@ -19,7 +19,9 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     """Return a report as people read it, in what `stream` can show."""
     from tunedoctor.render import formats, terminal  # noqa: PLC0415
 
-    view = formats.Told(report=report, code=0, partial=options.criteria.partial, here=options.here)
+    view = formats.ReportView(
+        report=report, code=0, partial=options.criteria.partial, here=options.here
+    )
     return terminal.render(view, screen(stream), verbose=options.verbose, quiet=options.quiet)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tunedoctor.cli.output import screen
 from tunedoctor.core import discovery
 from tunedoctor.core.errors import DoctorError, misuse
-from tunedoctor.core.hub import kept, offline
+from tunedoctor.core.hub import cached_model, offline
 from tunedoctor.core.init import InitOptions, Wanted
 from tunedoctor.core.models import config_file
 from tunedoctor.core.preflight import check_model
@@ -44,21 +44,21 @@ def ask_all(arguments: InitOptions, device: Device | None, sites: Sequence[str])
         data_of(option, [])
     takes = "name, folder, file, or words to search for"
     which = "Which model do you want to train?"
-    model = model or _asked(which, _models(device, sites), takes, _model)
+    model = model or _ask(which, _models(device, sites), takes, _model)
     files = [(file, megabytes(Path(file).stat().st_size)) for file in discovery.data(os.curdir)]
-    data = arguments.data or _asked("What should it learn from?", files, "file or folder", data_of)
+    data = arguments.data or _ask("What should it learn from?", files, "file or folder", data_of)
     goal, hours = arguments.goal or every[0].name, str(arguments.hours)
     if asks and not arguments.goal:
         picked = [(goal_row.name, goal_row.words) for goal_row in every]
-        goal = _asked("What should it learn to do?", picked, "", _picked)
+        goal = _ask("What should it learn to do?", picked, "", _picked)
     if asks and not arguments.hours and device and device.tflops:
-        hours = _asked("How many hours may it take?", [], "hours, or 0 for no limit", _hours)
+        hours = _ask("How many hours may it take?", [], "hours, or 0 for no limit", _hours)
     return Wanted(
         model, data, next(goal_row for goal_row in every if goal_row.name == goal), float(hours)
     )
 
 
-def _asked(question: str, choices: Choices, takes: str, read: Callable[[str, Choices], str]) -> str:
+def _ask(question: str, choices: Choices, takes: str, read: Callable[[str, Choices], str]) -> str:
     """Ask until an answer can be taken, which is never ""; an empty one is the first that is offered."""
     _show(question, choices)
     while True:
@@ -107,7 +107,12 @@ def _models(device: Device | None, sites: Sequence[str]) -> Choices:
 
 def _model(text: str, choices: Choices | None) -> str:
     """Accept a path or a name; search for other words in the choices, and offer the matches."""
-    if choices is None or config_file(text) or kept(text) or ("/" in text and " " not in text):
+    if (
+        choices is None
+        or config_file(text)
+        or cached_model(text)
+        or ("/" in text and " " not in text)
+    ):
         check_model(text, reach=True)
         return text
     near = [(name, "on the hub") for name in like(text, _SHOWN)]

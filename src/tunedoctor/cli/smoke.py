@@ -14,7 +14,7 @@ from tunedoctor.core.smoke import SmokeOptions, check_combinations, request_of, 
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.model.durations import about, smoke_seconds
 from tunedoctor.render import smoke as screen
-from tunedoctor.smoke.result import Asked
+from tunedoctor.smoke.result import SmokeRequest
 
 
 class SmokeOutput(NamedTuple):
@@ -58,7 +58,7 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
     return train(how, (config,))
 
 
-def _say_duration(request: Asked) -> None:
+def _say_duration(request: SmokeRequest) -> None:
     """Say how long it takes; nothing for a model of the user or GPUs whose number is unknown."""
     if request.model or request.node:
         return

@@ -18,7 +18,7 @@ _OURS = re.compile(r"(\x1b\[(?:[0-2]|3[0-7])m|[\n\t])")
 """What acts on a terminal and is the doctor's own: colours and line ends."""
 
 
-class Stream(io.TextIOWrapper):
+class GuardedStream(io.TextIOWrapper):
     """A stream that takes any text, and lets nothing through that acts on a terminal but `_OURS`, or on a CI runner."""
 
     def __init__(self, stream: TextIO | None, *, is_result: bool) -> None:
@@ -85,6 +85,6 @@ def take_over() -> None:
     """Replace the standard streams; reading from a closed one returns nothing."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stdout, sys.stderr = (
-        Stream(sys.stdout, is_result=True),
-        Stream(sys.stderr, is_result=False),
+        GuardedStream(sys.stdout, is_result=True),
+        GuardedStream(sys.stderr, is_result=False),
     )

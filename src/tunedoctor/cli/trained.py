@@ -62,7 +62,7 @@ def print_end(result: TrainResult, words: Sequence[str], target: str, more: str)
 
 def report(name: str, out: Path) -> None:
     """Write the page of a training that ended; exit with 2 if its files can't be read."""
-    from tunedoctor.render.training import Answered, Facts, Logged, page  # noqa: PLC0415  only when asked
+    from tunedoctor.render.training import Answered, Logged, TrainingFacts, page  # noqa: PLC0415  only when asked
 
     damaged = (
         OSError,
@@ -72,7 +72,7 @@ def report(name: str, out: Path) -> None:
         TypeError,
     )  # what is in it is of any kind
     with refusing(damaged, "train again", f"no report of {out}: "):
-        facts = msgspec.json.decode(read_regular(out / "run.json", _LARGEST), type=Facts)
+        facts = msgspec.json.decode(read_regular(out / "run.json", _LARGEST), type=TrainingFacts)
         log = msgspec.json.Decoder(Logged).decode_lines(read_regular(out / "log.jsonl", _LARGEST))
         asked = out / "samples.jsonl"
         lines = read_regular(asked, _LARGEST) if asked.is_file() else b""

@@ -16,7 +16,7 @@ from tunedoctor.core.scripts import run_script, text_output
 from tunedoctor.core.trained import Trained, find_trained
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target
-from tunedoctor.running.command import Output
+from tunedoctor.running.tail import Output
 
 
 class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +80,12 @@ def chat(  # noqa: PLR0913  the options of the command
     place = require_working(choose_target(target))
     written: dict[int, list[str]] = {1: [], 2: []}
 
-    def answered(text: str) -> None:
+    def take_answer(text: str) -> None:
         written[1].append(text)
         if output:
             output(text)
 
-    streams = {1: text_output(answered), 2: text_output(written[2].append)}
+    streams = {1: text_output(take_answer), 2: text_output(written[2].append)}
     result = run_chat(
         options,
         trained,

@@ -1,4 +1,4 @@
-"""Configurations as commands read them: those of doctor train (TOML, and options over them), and of other frameworks."""
+"""Configurations as commands read them: TOML of doctor train with options over it, and files of other frameworks."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -89,10 +89,10 @@ class Criteria(NamedTuple):
             require_environment=require_environment,
         )
 
-    def checks(self) -> tuple[Check, ...]:
-        """Return the checks that run. Raises DoctorError for an unknown id."""
+    def checks(self, more: tuple[Check, ...] = ()) -> tuple[Check, ...]:
+        """Return the checks that run, with `more` besides the registered ones. Raises DoctorError for an unknown id."""
         with refusing(RegistryError, _LIST):
-            checks = all_checks(self.plugins)
+            checks = (*all_checks(self.plugins), *more)
         if self.rules:
             from tunedoctor.diagnosis.policy import policy_checks  # noqa: PLC0415  few have any
 
@@ -104,7 +104,7 @@ class Criteria(NamedTuple):
                 what = f"{place}no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         some = (c for c in checks if not self.only or c.id in self.only)
-        left = gates.wanted((c for c in some if c.id not in self.skip), self.profile)
+        left = gates.checks_for_profile((c for c in some if c.id not in self.skip), self.profile)
         if not left:
             misuse(f"no check is left for --profile {self.profile}", "leave out --only and --skip")
         return left

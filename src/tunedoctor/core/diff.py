@@ -14,7 +14,7 @@ from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import read_input
-from tunedoctor.diagnosis.differences import Difference, Seen, compare
+from tunedoctor.diagnosis.differences import ComparedSide, Difference, compare
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report
@@ -26,7 +26,7 @@ HERE = "-"
 _WRITES = "doctor snapshot -o FILE writes a snapshot, doctor check --format json a report"
 
 
-class _Head(msgspec.Struct):
+class _FileHead(msgspec.Struct):
     schema: str = ""
 
 
@@ -57,20 +57,24 @@ def compare_sources(
         what = f"{a} would be compared with itself" if a else "a name is empty"
         misuse(what, "name two different ones; - is this machine")
 
-    def seen(source: str, other: str) -> Seen:
+    def read_side(source: str, other: str) -> ComparedSide:
         began = time.perf_counter()
         read = look() if source == HERE else _read(source)
         stem = Path(source).stem
         name = source if not other or stem in (Path(other).stem, "here") else stem
         name = "here" if source == HERE else redact_text(name, who)
         if isinstance(read, Report):
-            return Seen(name, redacted(read, who))
+            return ComparedSide(name, redacted(read, who))
         hidden = from_data(redact(to_data(read), this_identity(shared=True))).having(knowledge())
-        return Seen(name, judge(hidden, criteria, checks, began=began), hidden, source == HERE)
+        return ComparedSide(
+            name, judge(hidden, criteria, checks, began=began), hidden, source == HERE
+        )
 
     differences: list[Difference] = []
     for mine, theirs in _pairs(a, b):
-        first, second = (seen(x, y) if x else None for x, y in ((mine, theirs), (theirs, mine)))
+        first, second = (
+            read_side(x, y) if x else None for x, y in ((mine, theirs), (theirs, mine))
+        )
         alone = Difference(a=first and first.side, b=second and second.side)
         differences.append(compare(first, second, checks) if first and second else alone)
     return tuple(differences)
@@ -100,7 +104,7 @@ def _read(source: str) -> Snapshot | Report:
     """Return the snapshot or report in a file. Raises DoctorError if it is neither."""
     data = read_input(source, way_out=_WRITES)
     try:
-        head = msgspec.json.decode(data, type=_Head).schema
+        head = msgspec.json.decode(data, type=_FileHead).schema
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         head = ""
     wrong = (SnapshotError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)

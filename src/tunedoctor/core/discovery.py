@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from tunedoctor.core.hub import all_kept
+from tunedoctor.core.hub import cached_models
 from tunedoctor.data.files import ENDINGS, NO_DATA, ending, split_of
 from tunedoctor.system.reading import listed
 from tunedoctor.target.train_input import WEIGHTS
@@ -25,7 +25,7 @@ def models(folder: str, sites: Sequence[str]) -> list[str]:
     """Return paths of models, and names of those in the hub's cache."""
     places = chain(_below(folder, _DEEP), *(_below(site, 2) for site in sites))
     near = [path.removeprefix(os.path.join(folder, "")) for path in places]
-    return [*dict.fromkeys(near), *all_kept()][:_MOST]
+    return [*dict.fromkeys(near), *cached_models()][:_MOST]
 
 
 def data(folder: str) -> list[str]:

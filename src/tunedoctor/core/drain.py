@@ -9,8 +9,8 @@ import msgspec
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.errors import refusing
 from tunedoctor.diagnosis.summary import line_of
-from tunedoctor.fleet.acts import Verb, argv_of, held_by, plan, refusal
-from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.drain import Verb, argv_of, held_by, plan, refusal
+from tunedoctor.fleet.fanout import program_output
 from tunedoctor.fleet.judge import Job
 from tunedoctor.fleet.many import Evaluation
 from tunedoctor.fleet.reply import Reply
@@ -102,7 +102,7 @@ def act_on_nodes(
         try:
             if done:
                 cause = nodes.faults[node].cause if node in nodes.faults else ""
-                said(*argv_of(verb, node, reason, cause))
+                program_output(*argv_of(verb, node, reason, cause))
         except ValueError as error:
             problem = str(error)
         actions.append(NodeAction(node, reason, problem))

@@ -78,8 +78,9 @@ def explain_topic(topic: str, text: str | None, criteria: Callable[[], Criteria]
     `criteria` is called only if checks are needed. Raises DoctorError for an id that does not exist, and for a text
     that resembles no cause.
     """
-    # findings of a policy share one page, and a training that fails has the page of its command
+    # findings of a policy, and those of a configuration, share one page; a training that fails has its command's
     page = "policy" if topic.startswith(PREFIX) else topic.replace("smoke-fails", "smoke")
+    page = "frameworks" if topic.startswith("config-") else page
     if text is None and (file := documents().get(page)):
         return Explanation(document=file.read_text(encoding="utf-8"))
     if text is None and is_text(topic):

@@ -21,7 +21,7 @@ from tunedoctor.core.trained import Trained, find_trained, size_of
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target
 from tunedoctor.model.wording import megabytes
-from tunedoctor.running.command import Output
+from tunedoctor.running.tail import Output
 from tunedoctor.tables.load import table
 from tunedoctor.target.train_input import vllm
 

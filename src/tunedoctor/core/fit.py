@@ -52,13 +52,25 @@ _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 
 _SAME = (
-    *("method", "rank", "dora", "dropout", "seq", "padded", "batch", "accum", "optimizer"),
+    *(
+        "method",
+        "objective",
+        "rank",
+        "dora",
+        "dropout",
+        "seq",
+        "padded",
+        "batch",
+        "accum",
+        "optimizer",
+    ),
     *("checkpointing", "attention", "precision", "sharding"),
 )
 """What doctor fit calls as the run's fields are called."""
 
 
 Method = Literal["lora", "qlora", "full"]
+Objective = Literal["sft", "dpo", "orpo"]
 Attention = Literal["sdpa", "eager", "flash"]
 Precision = Literal["bf16", "fp16", "mixed", "fp32"]
 Quantisation = Literal["nf4-dq", "nf4", "gptq", "int8"]
@@ -73,6 +85,7 @@ class FitOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str = ""
     method: Method = "lora"
+    objective: Objective = "sft"
     rank: Annotated[int, _RANK] = 16
     targets: str = "all-linear"
     dora: bool = False
@@ -143,6 +156,10 @@ def fit(  # noqa: PLR0913  the main options of the command
     method: Annotated[
         Method | None, Meta(description="Fine-tuning method (default: lora).")
     ] = None,
+    objective: Annotated[
+        Objective | None,
+        Meta(description="Loss (default: sft); dpo and orpo learn from pairs of answers."),
+    ] = None,
     rank: Annotated[int | None, _RANK, Meta(description="LoRA rank (default: 16).")] = None,
     seq: Annotated[
         int | None, _SEQ, Meta(description="Longest sample in tokens (default: 2048).")
@@ -194,9 +211,9 @@ def fit(  # noqa: PLR0913  the main options of the command
     Calculates only: loads no model and uses no network.
 
     `model`: a name of the catalogue or of the hub's cache, a folder, a config.json, a .gguf file, a configuration of
-    `doctor train`, axolotl, LLaMA-Factory, torchtune, ms-swift, TRL or unsloth, or a size such as "7B". It is compared with `gpus` cards called `gpu`, or of `vram` GiB, else with
-    those of this machine. For a `stack` other than "doctor" the estimate follows the releases that `target` holds.
-    What is not given is as in `doctor fit`, or as the configuration says.
+    `doctor train`, axolotl, LLaMA-Factory, torchtune, ms-swift, TRL or unsloth, or a size such as "7B". It is compared
+    with `gpus` cards called `gpu`, or of `vram` GiB, else with those of this machine. For a `stack` other than "doctor"
+    the estimate follows the releases that `target` holds. What is not given is as in `doctor fit`, or as the configuration says.
     """
     named = {name: value for name, value in locals().items() if value is not None}
     named.pop("target", None)
@@ -486,6 +503,8 @@ def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
     if run.attention != "eager" and not shape.sdpa:
         why = "only with eager attention, unless its own kernel is installed"
         return f"transformers runs {shape.model_type} {why}", "--attn eager"
+    if run.objective != "sft" and run.stack.loss != "chunked":
+        return f"--exact traces {run.objective} with chunked losses only", _LEAVE
     if run.stack.loss not in _LOSSES:
         return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE
     if run.optimizer not in _OPTIMIZERS:
@@ -514,14 +533,14 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
     few, more = depths(shape, run.seq)
     mixers = [one.mixer for one in shape.layers if one.mixer]
     kinds = {one.kind for one in mixers}
-    base = ("method", "rank", "batch", "seq", "optimizer")
+    base = ("method", "objective", "rank", "batch", "seq", "optimizer")
     same = (*base, "precision", "checkpointing", "adapter_bytes")
     return {
         **{name: getattr(run, name) for name in same},
         "config": config,
         "targets": list(run.targets or _named(shape)),
         "attention": run.attention if "attention" in kinds else "eager",
-        "autocast": run.stack.autocast or run.precision == "mixed",
+        "autocast": run.autocast,
         "loss": run.stack.loss,
         "keeps_logits": run.stack.keeps_logits,
         "double": run.quantisation == "nf4-dq",
@@ -543,6 +562,10 @@ def _named(shape: Shape) -> tuple[str, ...]:
 
 def check_combinations(options: FitOptions) -> None:
     """Raise DoctorError if options contradict each other or one lacks another."""
+    if options.objective != "sft" and options.stack != "doctor":
+        misuse("--objective is estimated for doctor's own trainer", "leave out --stack")
+    if options.objective == "dpo" and options.method == "full":
+        misuse("dpo needs an adapter: the model without it is the reference", "--method lora")
     if options.vram and options.gpu:
         misuse("--vram and --gpu both choose a GPU", "leave out one of them")
     if (

@@ -32,7 +32,7 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.new_environment import declared_packages, read_new_project
 from tunedoctor.core.sources import asking
 from tunedoctor.diagnosis.agreement import chosen, drafted
-from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, diagnose
 from tunedoctor.facts import Interpreter, Packages, Runtime, Target, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
@@ -286,7 +286,7 @@ def own_python(given: FixOptions) -> str:
     return found
 
 
-def searched(case: FixCase) -> tuple[FixCase, tuple[Found, ...]]:
+def searched(case: FixCase) -> tuple[FixCase, tuple[DiagnosedFinding, ...]]:
     """Return the findings to fix, and the case with all facts that were found for them.
 
     If reading files finds nothing, use the remembered result of the last deep look at the unchanged environment;
@@ -333,7 +333,7 @@ def nothing(case: FixCase) -> FixResult:
     )
 
 
-def _applicable(case: FixCase, found: tuple[Found, ...]) -> tuple[str, ...]:
+def _applicable(case: FixCase, found: tuple[DiagnosedFinding, ...]) -> tuple[str, ...]:
     """Return the findings for which a fix changes something."""
     drafts = drafted(found, case.snapshot, case.criteria.fixes())
     return tuple(one.id for one in drafts if one.changes)

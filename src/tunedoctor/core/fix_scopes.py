@@ -15,7 +15,7 @@ from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.interaction import SILENT, Interaction, Progress
 from tunedoctor.core.project import find_project_folder
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
-from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.asking import Asking
@@ -25,7 +25,13 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.change import choose_tool
-from tunedoctor.transaction.ground import Ground, ground_for, ground_of, to_rebuild, users
+from tunedoctor.transaction.environment import (
+    TargetEnvironment,
+    environment_to_change,
+    environment_to_create,
+    to_rebuild,
+    users,
+)
 from tunedoctor.transaction.outcome import (
     ApplyOptions,
     EarlierRung,
@@ -179,7 +185,7 @@ _SCOPES = (
 """In this order; one whose plan was tried already is passed over."""
 
 
-def fix_findings(case: FixCase, findings: tuple[Found, ...]) -> FixResult:
+def fix_findings(case: FixCase, findings: tuple[DiagnosedFinding, ...]) -> FixResult:
     """Plan for the findings, or for a new environment, show the plan, ask, carry it out; return how it ended.
 
     If a plan cannot be made or fails its proof, plan the next larger scope with what was learned. If a change passed
@@ -215,7 +221,7 @@ _MOST_ROUNDS = 3
 """The most changes that one fix makes; each was proved and left some of its findings."""
 
 
-def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] | None:
+def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[DiagnosedFinding, ...]] | None:
     """Return what to fix next if the last change left some of its findings; None if it left none."""
     case, after, result = last.case, last.after, last.last
     if after is None or result.end != "applied" or not (result.outcome and result.plan):
@@ -234,7 +240,9 @@ def _remaining_findings(last: "_FixRound") -> tuple[FixCase, tuple[Found, ...]] 
 class _FixRound:
     """One run over the scopes, up to the change that is made, and what the attempts so far showed."""
 
-    def __init__(self, case: FixCase, findings: tuple[Found, ...], plans: set[str]) -> None:
+    def __init__(
+        self, case: FixCase, findings: tuple[DiagnosedFinding, ...], plans: set[str]
+    ) -> None:
         self.case, self.findings = case, findings
         self.drafts = drafted(findings, case.snapshot, case.criteria.fixes())
         self.last = self.first = FixResult(
@@ -294,7 +302,7 @@ class _FixRound:
         return tried.larger_helps and not case.given.plan
 
     def _prepare(
-        self, one: _ScopeTry, result: FixResult, ground: Ground | None
+        self, one: _ScopeTry, result: FixResult, ground: TargetEnvironment | None
     ) -> "tuple[FixResult, Planned, Rung | None] | bool":
         """Return the result with the plan of a scope; without a plan, whether to try the next scope."""
         case = self.case
@@ -352,13 +360,15 @@ class _FixRound:
         self.earlier.append(row)
 
 
-def _ground_for_scope(case: FixCase, drafts: tuple[Drafted, ...], scope: Scope) -> Ground | None:
+def _ground_for_scope(
+    case: FixCase, drafts: tuple[Drafted, ...], scope: Scope
+) -> TargetEnvironment | None:
     """Return how the environment is changed. Raises FailureError: it is not to be changed, or not in this scope."""
     if case.given.new:
-        return ground_for(NewEnvironment(path=_new_path(case)))
+        return environment_to_create(NewEnvironment(path=_new_path(case)))
     if not any(one.changes for one in drafts):
         return None
-    ground = ground_of(case.snapshot.get(Interpreter), consent=case.given.system)
+    ground = environment_to_change(case.snapshot.get(Interpreter), consent=case.given.system)
     return to_rebuild(ground) if scope is Scope.REBUILD else ground
 
 
@@ -401,7 +411,7 @@ def _names_kept(rung: "Rung | None") -> tuple[str, ...]:
 
 
 def _refused(
-    result: FixResult, error: RefusedError | FailureError, findings: tuple[Found, ...]
+    result: FixResult, error: RefusedError | FailureError, findings: tuple[DiagnosedFinding, ...]
 ) -> FixResult:
     """Return the result if no plan exists: the reason in a few words, and what else the user can do."""
     refused = error if isinstance(error, RefusedError) else None
@@ -444,7 +454,7 @@ def _describe(one: Drafted) -> FindingResult:
     )
 
 
-def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
+def _elsewhere(findings: tuple[DiagnosedFinding, ...]) -> tuple[str, ...]:
     """Return the commands with which another machine fetches the packages."""
     steps = [step for f in findings for step in f.finding.cure.installs]
     words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
@@ -460,7 +470,7 @@ def _planned_fix(case: FixCase, result: FixResult, made: "Planned") -> PlannedFi
 
 
 def _with_plan(
-    case: FixCase, answer: FixResult, made: "Planned", ground: Ground | None
+    case: FixCase, answer: FixResult, made: "Planned", ground: TargetEnvironment | None
 ) -> FixResult:
     tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban

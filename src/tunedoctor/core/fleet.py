@@ -41,8 +41,8 @@ from tunedoctor.diagnosis.summary import (
     why_unknown,
     worst,
 )
-from tunedoctor.fleet.judge import Job, Judge, NodeCause, Reason, plain
-from tunedoctor.fleet.many import Evaluation, evaluate, judged
+from tunedoctor.fleet.judge import Job, Judge, NodeCause, VerdictReason, plain
+from tunedoctor.fleet.many import Evaluation, evaluate, judge_all
 from tunedoctor.fleet.reply import IMAGE, How, Reply
 from tunedoctor.fleet.report import FleetReport, natural, since
 from tunedoctor.model.findings import Check
@@ -179,7 +179,7 @@ def examine_fleet(  # noqa: PLR0913  each is of one fleet
     with refusing((OSError, ValueError), _TELLS), interaction.progress() as progress:
         engine, jobs = _collect(machines)
         with closing(jobs):  # what still asks nodes ends with it
-            rows = judged(_counted(accept(jobs), progress), make, processes)
+            rows = judge_all(_with_progress(accept(jobs), progress), make, processes)
     if not rows:
         what = f"no snapshot found in {' and '.join(machines.files)}: names end in .json or .jsonl"
         if set(machines.files) == {"-"}:
@@ -243,9 +243,9 @@ def judge_for(criteria: Criteria, profile: ProfileName | None, *, by_node: bool)
 
     fails = criteria.gate().fails
 
-    def reason(report: Report) -> Reason:
+    def reason(report: Report) -> VerdictReason:
         if report.verdict != "findings":
-            return Reason(why_unknown(report))
+            return VerdictReason(why_unknown(report))
         counts = [
             finding
             for finding in report.findings
@@ -255,8 +255,8 @@ def judge_for(criteria: Criteria, profile: ProfileName | None, *, by_node: bool)
         cause = worst(own or counts)
         undecided = [id_ for id_ in grave(report) if group_of(id_) in OF_NODE]
         if undecided and not own:  # the node itself could be at fault
-            return Reason(f"not told: {undecided[0]}; {summary(cause)}")
-        return Reason(summary(cause), NodeCause(cause.id, owner(cause)) if cause else None)
+            return VerdictReason(f"not told: {undecided[0]}; {summary(cause)}")
+        return VerdictReason(summary(cause), NodeCause(cause.id, owner(cause)) if cause else None)
 
     return Judge(partial(checks_of, criteria), report, reason, profile, by_node=by_node)
 
@@ -277,7 +277,7 @@ def _collect(machines: Machines) -> tuple[str, Generator[Job]]:
     return engine, (reply for reply in collect(getattr(machines, engine), machines.how))
 
 
-def _counted(jobs: Iterable[Job], progress: Progress) -> Iterator[Job]:
+def _with_progress(jobs: Iterable[Job], progress: Progress) -> Iterator[Job]:
     for number, job in enumerate(jobs, 1):
         progress.step([f"machines, {number:,}"])
         yield job

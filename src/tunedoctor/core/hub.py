@@ -21,7 +21,7 @@ _TRUE = ("1", "ON", "YES", "TRUE")
 _ANOTHER = "name a folder or a .gguf file"
 
 
-def kept(name: str) -> Path | None:
+def cached_model(name: str) -> Path | None:
     """Return the folder of a model in the hub's cache; None if it is not cached."""
     if not NAME.fullmatch(name):
         return None
@@ -32,10 +32,12 @@ def kept(name: str) -> Path | None:
     return folder if is_complete else None
 
 
-def all_kept() -> list[str]:
+def cached_models() -> list[str]:
     """Return the names of the models in the hub's cache."""
     folders = [x[8:] for x in listed(hub_cache(os.environ)[0]) if x.startswith("models--")]
-    return [name for cached in folders[:_MOST] if kept(name := cached.replace("--", "/", 1))]
+    return [
+        name for cached in folders[:_MOST] if cached_model(name := cached.replace("--", "/", 1))
+    ]
 
 
 def offline() -> str:
@@ -51,7 +53,7 @@ def check_name(name: str, *, reach: bool) -> None:
 
     Without `reach`, a hub that can't be reached is left to the trainer.
     """
-    if kept(name):
+    if cached_model(name):
         return
     near = like(name)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
@@ -61,7 +63,7 @@ def check_name(name: str, *, reach: bool) -> None:
         what = f"{name} is not in the hub's cache, and {variable} forbids downloading it"
         misuse(what, f"unset {variable}, or {_ANOTHER}")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
-    status, code, why = _asked(f"{endpoint}/{name}/resolve/main/config.json")
+    status, code, why = _query_hub(f"{endpoint}/{name}/resolve/main/config.json")
     endpoint = endpoint.rpartition("@")[2]  # a password is not told
     if code == "EntryNotFound":
         misuse(
@@ -79,12 +81,12 @@ def check_name(name: str, *, reach: bool) -> None:
         misuse(what, f"{_ANOTHER}, or set HF_ENDPOINT to a mirror")
 
 
-def _asked(url: str) -> tuple[int, str, str]:
+def _query_hub(url: str) -> tuple[int, str, str]:
     """Return the status of an answer and the hub's message, or why there is no answer."""
-    from tunedoctor.refresh.fetch import Client, FetchError, Limits  # noqa: PLC0415  few ask
+    from tunedoctor.refresh.fetch import Client, FetchError, FetchLimits  # noqa: PLC0415  few ask
 
     try:
-        limits = Limits(seconds=_SECONDS, connect=_SECONDS)
+        limits = FetchLimits(seconds=_SECONDS, connect=_SECONDS)
         Client(limits, token=_token()).get(url, whole=False)
     except FetchError as error:
         # certificates that the system does not know can be known to the target's libraries

@@ -4,15 +4,16 @@ import json
 import math
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from tunedoctor.core.arguments import Place, options_of, public
 from tunedoctor.core.environment import choose_target, take_snapshot
-from tunedoctor.core.errors import misuse
+from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.models import model_of, refuse_stdin
 from tunedoctor.core.preflight import INPUT, check_model, check_words, devices_of
 from tunedoctor.core.training_data import judged, paths_of
@@ -25,6 +26,7 @@ from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.model.wording import near
 from tunedoctor.system.reading import start
+from tunedoctor.tables.gpus import same_name
 from tunedoctor.tables.load import rows, table
 from tunedoctor.tables.small import Goal
 
@@ -50,6 +52,10 @@ class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
     goal: str = ""
     hours: Annotated[float, Meta(ge=0)] = 0.0
     out: str = ""
+    framework: str = ""
+    """The framework that the configuration is for; "" for doctor train."""
+    file: str = "config.toml"
+    """The file that the configuration will be written to."""
 
 
 class Wanted(NamedTuple):
@@ -71,6 +77,10 @@ class Configuration(NamedTuple):
     """What the model learns to do, in words."""
     time: str
     """How long it takes, in words."""
+    command: str = ""
+    """How another framework trains with it; "" for doctor train."""
+    beside: Mapping[str, str] = {}
+    """Other files that belong to it, by their path from its folder."""
 
 
 @public
@@ -140,8 +150,70 @@ def configure(given: InitOptions, wanted: Wanted, snapshot: Snapshot) -> Configu
     seen, told = _as_smoked(snapshot.find(Smoke))
     settings: Values = {**values, **chosen, **seen}
     time = _in_time(settings, shape, device, size, wanted.hours)
-    text = starter(settings, f"{why}{told}; to {wanted.goal.words}; {time}")
+    reason = f"{why}{told}; to {wanted.goal.words}; {time}"
+    if given.framework:
+        return _for_framework(given, settings, device, wanted.goal.words, reason, time)
+    text = starter(settings, reason)
     return Configuration(text, wanted.goal.words, time)
+
+
+def _for_framework(  # noqa: PLR0913  what a configuration is made of
+    given: InitOptions, values: Values, device: Device | None, goal: str, why: str, time: str
+) -> Configuration:
+    """Return the configuration for another framework. Raises DoctorError if that cannot train it."""
+    from tunedoctor.frameworks import write  # noqa: PLC0415  most write doctor's own
+
+    files = paths_of(str(values["data"]))
+    data = next((one for one in files if split_of(one) == "train"), files[0])
+    row = _first_row(data)
+    shape = write.row_shape(row) if row else None
+    if shape is None:
+        misuse(
+            f"the rows of {data} have none of messages, prompt and completion, instruction and output, or text",
+            "doctor data FILE --convert train.jsonl writes rows that every framework reads",
+        )
+    if given.framework not in write.WRITTEN:
+        misuse(f"--for is {given.framework[:40]!r}", f"choose one of {', '.join(write.WRITTEN)}")
+    on_cpu = device is None or device.vendor == "cpu"
+    card = same_name(device.name) if device else None
+    half: Literal["bf16", "fp16"] = "fp16" if card and not card.bf16 else "bf16"
+    micro, batch = int(values["micro_batch"]), int(values.get("batch", 16))
+    local = Path(str(values["model"])).expanduser().is_dir()
+    settings = write.Settings(
+        model=str(Path(values["model"]).expanduser().resolve()) if local else str(values["model"]),
+        data=str(data.resolve()),
+        rows=shape,
+        out=str(values["out"]),
+        method="qlora" if values["method"] == "qlora" else "lora",
+        rank=int(values["rank"]),
+        alpha=int(values["alpha"]),
+        sequence=int(values.get("max_length", 1024)),
+        micro_batch=min(micro, batch),
+        accumulation=max(1, batch // micro),
+        epochs=float(values["epochs"]),
+        learning_rate=float(values["learning_rate"]),
+        checkpointing=bool(values.get("checkpointing", False)),
+        precision="fp32" if on_cpu else half,
+        on_cpu=on_cpu,
+        packing=bool(values.get("packing", False)) and not on_cpu and shape.shape != "text",
+    )
+    with refusing(write.NotWritableError, "doctor init without --for writes for doctor train"):
+        written = write.write_configuration(given.framework, settings, why, given.file)
+    return Configuration(written.text, goal, time, written.command, written.beside)
+
+
+def _first_row(file: Path) -> dict[str, Any] | None:
+    """Return the first row of JSON Lines, JSON or CSV; None if the file is another or its row is no object."""
+    text = (start(file, _READ) or b"").decode("utf-8-sig", "replace")
+    if file.suffix == ".csv":
+        import csv  # noqa: PLC0415  few have it
+
+        return next(csv.DictReader(text.splitlines()[:100]), None)
+    try:
+        first = json.loads(text)[0] if text.lstrip()[:1] == "[" else json.loads(text.partition("\n")[0])
+    except (ValueError, IndexError, RecursionError):
+        return None
+    return first if isinstance(first, dict) else None
 
 
 def check_goal(given: InitOptions) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import read_input
-from tunedoctor.core.hub import kept
+from tunedoctor.core.hub import cached_model
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.catalogue import CutOffError, Head, head_of, named, shape_of_head
@@ -47,7 +47,7 @@ def model_of(model: str) -> Shape:
         return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
     # the real config.json is more precise than a variant in the catalogue
-    if path is None and (folder := kept(model)):
+    if path is None and (folder := cached_model(model)):
         return shape_of(parsed(read_input(str(folder / "config.json"), LARGEST)), model)
     if path is None:
         return named(model)

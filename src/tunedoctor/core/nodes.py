@@ -24,9 +24,9 @@ from tunedoctor.core.scripts import LAUNCHER, TRAINER
 from tunedoctor.core.train import Refusal
 from tunedoctor.facts import Target
 from tunedoctor.fleet import many, pytorchjob, ray, slurm
-from tunedoctor.fleet.job import Job, failed, held, met, on_ray
-from tunedoctor.fleet.judge import Judged, read_again
-from tunedoctor.fleet.odd import apart, describe
+from tunedoctor.fleet.job import TrainingJob, allocated_job, failed, met, on_ray
+from tunedoctor.fleet.judge import JudgedNode, read_again
+from tunedoctor.fleet.outliers import apart, describe
 from tunedoctor.fleet.reply import How
 from tunedoctor.model.wording import listed
 from tunedoctor.running import command as running
@@ -86,7 +86,7 @@ class NodeTraining:
             if how.kubernetes is not None:
                 job = pytorchjob.here(how.wait)
             else:
-                job = on_ray(*request) if by_ray else stack.enter_context(held(*request))
+                job = on_ray(*request) if by_ray else stack.enter_context(allocated_job(*request))
         say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
         if how.check and (problems := self._problems(job, place.python, words, values)):
             return Refusal(problems=tuple(problems))
@@ -115,7 +115,7 @@ class NodeTraining:
         return 1
 
     def _problems(
-        self, job: Job, python: str, words: Sequence[str], values: Mapping[str, Any]
+        self, job: TrainingJob, python: str, words: Sequence[str], values: Mapping[str, Any]
     ) -> list[str]:
         """Return why nodes can't train together: their findings, what differs, what they don't see of each other."""
         how, criteria, out = self._options, self._criteria, Path(str(values.get("out") or "out"))
@@ -138,10 +138,12 @@ class NodeTraining:
             else:
                 by_ray = ray.collect(job.id, How(snapshot_command), job.names)
                 replies = (
-                    [*by_ray] if job.by_ray else slurm.inside(job.names, How(snapshot_command))
+                    [*by_ray]
+                    if job.by_ray
+                    else slurm.collect_in_job(job.names, How(snapshot_command))
                 )
             make = partial(judge_for, criteria, "project", by_node=False)
-            rows = many.judged(iter(replies), make, 1)
+            rows = many.judge_all(iter(replies), make, 1)
             report = many.evaluate(rows, "nodes", criteria.checks()).report
             wrong = [f"{name}: {why}" for name, why in report.unreached.items()]
             for cause in (cause for cause in report.causes if cause.finding.severity == "error"):
@@ -158,7 +160,7 @@ class NodeTraining:
                 return [*wrong, *meet(order)[0]]
 
     def _too_little(
-        self, rows: Sequence[Judged], values: Mapping[str, Any], *, is_trial: bool
+        self, rows: Sequence[JudgedNode], values: Mapping[str, Any], *, is_trial: bool
     ) -> Iterator[str]:
         """Yield which nodes have too little memory, as predicted for what each has; say the forecast of a trial."""
         needs_by_facts, nodes_by_needs = dict[Any, Needed | None](), dict[Needed, list[str]]()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunedoctor.core.errors import DoctorError, refusing
-from tunedoctor.core.hub import check_name, kept
+from tunedoctor.core.hub import cached_model, check_name
 from tunedoctor.core.models import config_file, gguf_head, here, model_of
 from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
 from tunedoctor.memory.band import GIB, Device
@@ -96,7 +96,7 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
         width = 4 if config.get("precision") == "fp32" else 2
         written += width * parameters(shape).total
     places = [(out, written, "set out to a folder on another disk, or keep = 1")]
-    if not (config_file(model) or kept(model)):
+    if not (config_file(model) or cached_model(model)):
         cache, variable = hub_cache(environ)
         places.append((Path(cache), space.download_gb * 1e9, f"set {variable} to another folder"))
     for place, size, advice in places:

@@ -19,6 +19,7 @@ from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running import command as running
+from tunedoctor.running.tail import Output, Tail
 from tunedoctor.system.reading import open_regular
 
 
@@ -51,7 +52,7 @@ def run_command(  # noqa: PLR0913  each is of one command
     log: Path | None = None,
     own: running.Own | None = None,
     way: str = "",
-    output: running.Output | None = None,
+    output: Output | None = None,
     interaction: Interaction = SILENT,
 ) -> RunResult:
     """Run a command unchanged, and diagnose it if it fails.
@@ -114,9 +115,9 @@ def _explain(  # noqa: PLR0913  each is of the run
     return None
 
 
-def _added(log: Path, kept: int) -> running.Tail | None:
+def _added(log: Path, kept: int) -> Tail | None:
     """Return the part of a log after its first bytes; None if there is none."""
-    tail = running.Tail()
+    tail = Tail()
     with suppress(OSError), open_regular(log) as file:
         file.seek(kept)
         while block := file.read(1 << 16):

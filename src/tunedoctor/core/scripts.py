@@ -14,7 +14,8 @@ from tunedoctor.core.run import RunResult, run_command
 from tunedoctor.facts import Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.resources import child_limit
-from tunedoctor.running.command import Output, Own
+from tunedoctor.running.command import Own
+from tunedoctor.running.tail import Output
 
 SCRIPTS = Path(__file__).parent.parent / "target"
 TRAINER = SCRIPTS / "trainer.py"
@@ -30,7 +31,18 @@ _TOO_LARGE = "use a smaller model, or a machine with more memory"
 def trainer_source() -> str:
     """Return the trainer as one file, with its parts inserted where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("plot", "input", "rows", "screen", "data", "state", "keep", "pairs"):
+    for name in (
+        "plot",
+        "input",
+        "rows",
+        "screen",
+        "data",
+        "state",
+        "keep",
+        "pairs",
+        "track",
+        "attention",
+    ):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         code = text.partition("from __future__ import annotations\n\n")[2]
         before += _IMPORT_OF_A_PART.sub("", code)

@@ -37,14 +37,14 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.smoke.result import (
-    Asked,
+    SmokeRequest,
     SmokeResult,
     build_result,
     not_started,
     outcome_check,
     run_all,
 )
-from tunedoctor.smoke.stages import Reading, reader_of, watching
+from tunedoctor.smoke.stages import GpuReading, reader_of, watching
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
@@ -111,9 +111,9 @@ def smoke_test(  # noqa: PLR0913  the options of the command
     return redacted(answer, this_identity())
 
 
-def request_of(options: SmokeOptions) -> Asked:
+def request_of(options: SmokeOptions) -> SmokeRequest:
     """Return what to run. Raises DoctorError before any work if it cannot be run."""
-    request = Asked(
+    request = SmokeRequest(
         device=options.device,
         model=options.model,
         data=options.data,
@@ -129,7 +129,7 @@ def request_of(options: SmokeOptions) -> Asked:
     return request
 
 
-def with_data(request: Asked, place: Target) -> Asked:
+def with_data(request: SmokeRequest, place: Target) -> SmokeRequest:
     """Return the request with its data as JSON Lines; `place` may have pyarrow, which reads Parquet and Arrow."""
     if not request.data:
         return request
@@ -141,7 +141,10 @@ def with_data(request: Asked, place: Target) -> Asked:
 
 
 def run_smoke(
-    request: Asked, place: Target, checks: tuple[Check, ...], interaction: Interaction = SILENT
+    request: SmokeRequest,
+    place: Target,
+    checks: tuple[Check, ...],
+    interaction: Interaction = SILENT,
 ) -> tuple[SmokeResult, Snapshot]:
     """Train, and return the result, and the facts collected in the meantime together with those of the run."""
     take = _taking(place)
@@ -150,7 +153,7 @@ def run_smoke(
     return _trained(request, place, take, checks, interaction)
 
 
-def _begun(work: Callable[[], T]) -> "Future[T]":
+def _start_thread(work: Callable[[], T]) -> "Future[T]":
     """Start work in a thread; the process can end without waiting for it."""
     future: Future[T] = Future()
 
@@ -168,18 +171,18 @@ def _taking(place: Target) -> Callable[[], Snapshot]:
     """Begin to take the snapshot, while the script in the target imports; return what waits for it."""
     from tunedoctor.probes.live import take  # noqa: PLC0415
 
-    return _begun(partial(take, place, start=True)).result
+    return _start_thread(partial(take, place, start=True)).result
 
 
 def _trained(
-    request: Asked,
+    request: SmokeRequest,
     place: Target,
     take: Callable[[], Snapshot],
     checks: tuple[Check, ...],
     interaction: Interaction,
 ) -> tuple[SmokeResult, Snapshot]:
     """Train, and return the result and the given facts together with those of the run."""
-    began, readings = time.perf_counter(), list[Reading]()
+    began, readings = time.perf_counter(), list[GpuReading]()
     with interaction.progress() as progress:
         runs = run_all(
             request, place.python, os.environ, progress.step, watching(reader_of(take), readings)
@@ -200,10 +203,12 @@ def as_check(  # noqa: PLR0913  each is of the look
 
     Return the facts with those of the run, the checks with one about the run, and the run's part of the report.
     """
-    request = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
+    request = SmokeRequest(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
     outcome = None
     if not place.problem:
-        work = _begun(partial(_trained, request, place, lambda: snapshot, checks, interaction))
+        work = _start_thread(
+            partial(_trained, request, place, lambda: snapshot, checks, interaction)
+        )
         with suppress(TimeoutError):
             outcome = work.result(None if seconds == math.inf else seconds)
     why = place.problem or f"no answer in {seconds:.1f} s, the limit of --timeout"
@@ -247,7 +252,7 @@ def _ranks_of(text: str) -> int:
     return int(text)
 
 
-def _check(request: Asked) -> None:
+def _check(request: SmokeRequest) -> None:
     """Refuse before any work what can't be run."""
     if not DEVICE.fullmatch(request.device):
         misuse(f"--device is {request.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")

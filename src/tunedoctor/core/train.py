@@ -32,7 +32,8 @@ from tunedoctor.core.training_data import Readers, handed
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.running.command import Output, Own
+from tunedoctor.running.command import Own
+from tunedoctor.running.tail import Output
 from tunedoctor.system.scratch import scratch
 
 if TYPE_CHECKING:  # with it comes the fleet

@@ -17,8 +17,7 @@ from tunedoctor.data.records import Element, lines_of
 from tunedoctor.data.repeats import digest, sketch
 from tunedoctor.data.report import TURN, estimate, rounded
 from tunedoctor.data.rows import KINDS
-from tunedoctor.tables.secrets import Kind as SecretKind
-from tunedoctor.tables.secrets import bits, expression, kinds, present
+from tunedoctor.tables.secrets import SecretKind, bits, expression, kinds, present
 from tunedoctor.target import train_rows
 
 _DAMAGED = re.compile(

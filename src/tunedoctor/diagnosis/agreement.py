@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis
 from tunedoctor.facts import Target
 from tunedoctor.model.findings import (
     SEVERITIES,
@@ -32,7 +32,7 @@ from tunedoctor.model.versions import narrowed
 class Drafted(NamedTuple):
     """A finding and what a fix would do about it."""
 
-    found: Found
+    found: DiagnosedFinding
     draft: Draft
     fix: str
     """Id of the fix."""
@@ -53,7 +53,7 @@ class Drafted(NamedTuple):
         return self.changes and all(isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
 
 
-def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
+def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[DiagnosedFinding, ...]:
     """Return the findings with these ids, causes or symptoms; without ids, the causes except notes."""
     wanted_ids = tuple(ids)
     if not wanted_ids:
@@ -62,14 +62,14 @@ def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
     return tuple(diagnosed for diagnosed in every if diagnosed.check.id in wanted_ids)
 
 
-def symptoms_of(diagnosis: Diagnosis) -> tuple[Found, ...]:
+def symptoms_of(diagnosis: Diagnosis) -> tuple[DiagnosedFinding, ...]:
     """Return the findings that follow from a cause, each once."""
     every = (symptom for several in diagnosis.symptoms.values() for symptom in several)
     return tuple({symptom.check.id: symptom for symptom in every}.values())
 
 
 def drafted(
-    findings: Iterable[Found], snapshot: Snapshot, fixes: Iterable[Fix]
+    findings: Iterable[DiagnosedFinding], snapshot: Snapshot, fixes: Iterable[Fix]
 ) -> tuple[Drafted, ...]:
     """Return a draft for each finding: of the first fix that changes something, else of the first that prints advice.
 

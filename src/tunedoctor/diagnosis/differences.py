@@ -101,7 +101,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Number of differences that mean nothing alone: paths, what is free at the moment."""
 
 
-class Seen(NamedTuple):
+class ComparedSide(NamedTuple):
     """The data of one side: its report, and its facts if it has any, judged by the same doctor."""
 
     name: str
@@ -123,7 +123,7 @@ class Seen(NamedTuple):
         )
 
 
-def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
+def compare(a: ComparedSide, b: ComparedSide, checks: Iterable[Check]) -> Difference:
     """Return the differences; `checks` are those of both reports."""
     by_id = {check.id: check for check in checks}
     if a.snapshot and b.snapshot:

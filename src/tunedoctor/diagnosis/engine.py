@@ -15,7 +15,7 @@ _NOBODY = Absent(why=NO_ENVIRONMENT)
 _NO_TEXT = Absent(why="left out")
 
 
-class Found(msgspec.Struct, frozen=True):
+class DiagnosedFinding(msgspec.Struct, frozen=True):
     """A finding together with its check."""
 
     check: Check
@@ -43,9 +43,9 @@ class Found(msgspec.Struct, frozen=True):
 class Diagnosis(msgspec.Struct, frozen=True):
     """The results of all checks on a snapshot."""
 
-    causes: tuple[Found, ...]
+    causes: tuple[DiagnosedFinding, ...]
     """Findings that no other finding explains, worst first."""
-    symptoms: dict[str, tuple[Found, ...]]
+    symptoms: dict[str, tuple[DiagnosedFinding, ...]]
     """id of a cause -> findings that follow from it."""
     passed: tuple[str, ...]
     skipped: dict[str, str]
@@ -56,14 +56,14 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """Ids of unknown checks whose finding would be an error."""
     quiet: tuple[str, ...] = ()
     """Ids of checks that found nothing with the known facts, whether or not that means that all is well."""
-    outweighed: tuple[Found, ...] = ()
+    outweighed: tuple[DiagnosedFinding, ...] = ()
     """For a report: findings whose errors resemble another cause more, so that they are only suspected."""
 
 
 def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     """Run every check; a check that raises counts as undecided."""
     by_id = {check.id: check for check in checks}
-    findings: dict[str, Found] = {}
+    findings: dict[str, DiagnosedFinding] = {}
     passed: list[str] = []
     quiet: list[str] = []
     skipped: dict[str, str] = {}
@@ -92,7 +92,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             case None:
                 passed.append(id_)
             case finding:
-                findings[id_] = Found(check, finding.told_by(check))
+                findings[id_] = DiagnosedFinding(check, finding.told_by(check))
     weighed = [
         diagnosed
         for id_, diagnosed in findings.items()
@@ -135,7 +135,7 @@ def _shown_by_machine(check: Check, snapshot: Snapshot) -> bool:
     )
 
 
-def _by_a_run(diagnosed: Found) -> bool:
+def _by_a_run(diagnosed: DiagnosedFinding) -> bool:
     """Return whether an error of a run shows it, or a run of the environment's own code proved it."""
     return bool(diagnosed.finding.said) or any(
         want.kind is Runtime and not (want.absent or want.unknown)
@@ -144,7 +144,7 @@ def _by_a_run(diagnosed: Found) -> bool:
 
 
 def _rank(
-    diagnosed: Found, explains: int, *, said: bool = False
+    diagnosed: DiagnosedFinding, explains: int, *, said: bool = False
 ) -> tuple[int, bool, bool, bool, int, str]:
     """Sort key: worst first; then errors of a run, which block it, before versions; words of a text last."""
     severity = SEVERITIES.index(diagnosed.severity)
@@ -158,7 +158,7 @@ def _rank(
     )
 
 
-def _follow(id_: str, checks: dict[str, Check], findings: dict[str, Found]) -> set[str]:
+def _follow(id_: str, checks: dict[str, Check], findings: dict[str, DiagnosedFinding]) -> set[str]:
     """Return the ids of findings that follow from `id_`; a note does not explain a finding that stops training."""
     diagnosed = findings[id_]  # a suspected cause explains its symptoms like a proved one
     own = SEVERITIES.index(diagnosed.finding.severity or diagnosed.check.severity)
@@ -184,12 +184,13 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
     For a pasted text: the last fact it used is unknown, or it only looked for errors; or all of its facts
     are unknown.
     """
-    answers = [snapshot.get(kind) for kind in _kinds_read(check, facts)]
-    if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
+    answers = {kind: snapshot.get(kind) for kind in _kinds_read(check, facts)}
+    if NOT_TOLD in answers.values() and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
         return NOT_TOLD.why
-    if all(isinstance(answer, Unknown) for answer in answers):
-        return next((answer.why for answer in answers if isinstance(answer, Unknown)), "")
-    return "" if snapshot.find(Target) or any(known_of(check, snapshot)) else NOT_TOLD.why
+    if all(isinstance(answer, Unknown) for answer in answers.values()):
+        return next((answer.why for answer in answers.values() if isinstance(answer, Unknown)), "")
+    known = {kind for kind, answer in answers.items() if isinstance(answer, kind)}
+    return "" if snapshot.find(Target) or known - {Errors, Knowledge} else NOT_TOLD.why
 
 
 def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:

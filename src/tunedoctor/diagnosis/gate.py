@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor import facts as kinds
-from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
@@ -64,7 +64,7 @@ class Gate(NamedTuple):
         bar = -1 if self.fail_on == "never" else SEVERITIES.index(self.fail_on)
         return SEVERITIES.index(severity) <= bar
 
-    def accepts(self, diagnosed: Found) -> str:
+    def accepts(self, diagnosed: DiagnosedFinding) -> str:
         """Return why a finding does not count, "" if it does; one that became worse counts as new."""
         if diagnosed.check.id in self.ignored or not self.known:
             return self.ignored.get(diagnosed.check.id, "")
@@ -86,7 +86,7 @@ def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
     return snapshot.having(kinds.Target("", "none", problem=f"{NO_ENVIRONMENT}."), **gone)
 
 
-def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
+def checks_for_profile(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
     """Return the checks that a profile runs, and the policy's checks for what it examines."""
     chosen_profile = profile(name)
     of = ["machine"] * (not chosen_profile.later) + ["environment"] * (
@@ -102,7 +102,7 @@ def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
     if not any(cause.check.id in worse for cause in diagnosis.causes):
         return diagnosis
 
-    def as_error(diagnosed: Found) -> Found:
+    def as_error(diagnosed: DiagnosedFinding) -> DiagnosedFinding:
         if diagnosed.check.id not in worse:
             return diagnosed
         return structs.replace(

@@ -18,7 +18,16 @@ from tunedoctor.facts import Node
 from tunedoctor.facts.clean import inert
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
-from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, parted, present, shape
+from tunedoctor.tables.secrets import (
+    SecretKind,
+    bits,
+    expression,
+    mixed,
+    names,
+    parted,
+    present,
+    shape,
+)
 from tunedoctor.tables.secrets import services as services_in
 from tunedoctor.target.safe_text import as_json
 
@@ -137,7 +146,7 @@ def _own_home(text: str, who: Identity) -> str:
     return re.sub(rf"{re.escape(who.home)}(?![\w.-])", "~", text)
 
 
-def _hidden(match: "re.Match[str]", kind: Kind, who: Identity) -> str:
+def _hidden(match: "re.Match[str]", kind: SecretKind, who: Identity) -> str:
     """Return the match with the groups that identify something replaced."""
     whole, start = match[0], match.start()
     groups = {"s": kind.hide, "t": kind.hide, "h": "host", "g": "user"}
@@ -152,7 +161,7 @@ def _hidden(match: "re.Match[str]", kind: Kind, who: Identity) -> str:
     return whole
 
 
-def _holds(value: str, what: str, kind: Kind, match: "re.Match[str]", who: Identity) -> bool:
+def _holds(value: str, what: str, kind: SecretKind, match: "re.Match[str]", who: Identity) -> bool:
     low = value.lower()
     if what in ("user", "host"):
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]

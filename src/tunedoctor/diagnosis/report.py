@@ -10,7 +10,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.areas import ReportArea, areas_of
-from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis
 from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
@@ -317,7 +317,10 @@ def _raised(snapshot: Snapshot) -> bool:
 
 
 def _finding(
-    diagnosed: Found, cures: Mapping[str, Cure], of: Diagnosis, accepted: Mapping[str, str]
+    diagnosed: DiagnosedFinding,
+    cures: Mapping[str, Cure],
+    of: Diagnosis,
+    accepted: Mapping[str, str],
 ) -> ReportFinding:
     finding, cure = diagnosed.finding, cures[diagnosed.check.id]
     below = of.symptoms.get(diagnosed.check.id, ())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunedoctor.fleet import ray, slurm
-from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.fanout import program_output
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import Reply
 from tunedoctor.model.wording import listed
@@ -31,7 +31,7 @@ _HOLD = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); 
 """What a job runs here: it ends with doctor in any case, and then salloc releases the nodes."""
 
 
-class Job(NamedTuple):
+class TrainingJob(NamedTuple):
     """Nodes of a job that train together, and an address of the first one, where they meet."""
 
     id: str
@@ -60,7 +60,9 @@ def hang_up_ends() -> None:
 
 
 @contextmanager
-def held(nodes: int, partition_or_list: str, gpus: int, exclude: str) -> Generator[Job]:
+def allocated_job(
+    nodes: int, partition_or_list: str, gpus: int, exclude: str
+) -> Generator[TrainingJob]:
     """Give nodes of the job that doctor runs in, else of a new job that ends with it; with `gpus` each if any has some.
 
     Excluded nodes, a Slurm list, are not used. Raises ValueError if there are not enough nodes.
@@ -95,14 +97,16 @@ def held(nodes: int, partition_or_list: str, gpus: int, exclude: str) -> Generat
                 salloc.terminate()
 
 
-def _job(nodes: int, exclude: str) -> Job:
+def _job(nodes: int, exclude: str) -> TrainingJob:
     excluded, allocated = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
     names = [name for name in allocated if name not in excluded]
     if len(names) < nodes:
         raise ValueError(f"{len(names)} of {nodes} nodes are allocated")
-    match = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
+    match = re.search(
+        table("slurm")["address"], program_output("scontrol", "show", "node", "-o", names[0])
+    )
     where = match[1] if match else names[0], port_of()
-    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
+    return TrainingJob(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 
 def port_of(usual: int = 0) -> int:
@@ -114,17 +118,21 @@ def port_of(usual: int = 0) -> int:
     return int(port)
 
 
-def on_ray(nodes: int, cluster: str, gpus: int, exclude: str) -> Job:
-    """Return nodes of a Ray cluster, like `held`."""
+def on_ray(nodes: int, cluster: str, gpus: int, exclude: str) -> TrainingJob:
+    """Return nodes of a Ray cluster, like `allocated_job`."""
     at = ray.able(cluster, nodes, gpus, exclude)
-    return Job(ray.address_of(cluster), (*at,), next(iter(at.values())), port_of(), by_ray=True)
+    return TrainingJob(
+        ray.address_of(cluster), (*at,), next(iter(at.values())), port_of(), by_ray=True
+    )
 
 
 def _salloc(nodes: int, partition_or_list: str, gpus: int, exclude: str) -> list[str]:
     """Return the command that requests whole nodes: of a partition, a list, or the default partition."""
     without = slurm.names_of(exclude)
     candidates = {
-        name: about for name, about in slurm.known(partition_or_list).items() if name not in without
+        name: about
+        for name, about in slurm.nodes_of(partition_or_list).items()
+        if name not in without
     }
     down = {
         n: state for n, (_, state, *_) in candidates.items() if state not in table("slurm")["up"]
@@ -148,7 +156,7 @@ def _salloc(nodes: int, partition_or_list: str, gpus: int, exclude: str) -> list
 
 
 def met(
-    job: Job, nodes: int, argv: Sequence[str], order: Mapping[str, Any]
+    job: TrainingJob, nodes: int, argv: Sequence[str], order: Mapping[str, Any]
 ) -> tuple[list[str], list[Reply]]:
     """Return what prevents nodes from training together, as lines that name them; for pods also their snapshots."""
     most = meet.START + 4.0 * meet.STEP + job.wait
@@ -159,7 +167,7 @@ def met(
     )
     answers: dict[str, dict[str, Any]] = {}
 
-    def heard(line: str) -> float:
+    def on_line(line: str) -> float:
         task, _, text = line.partition(": ") if line[:1] != "{" else (str(job.rank), "", line)
         with suppress(ValueError):
             node, more = (
@@ -178,11 +186,11 @@ def met(
         remote_command = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(argv)}"
         completed = ray.labelled(job.id, job.names, remote_command, script, most)
         for line in completed.out.splitlines():
-            heard(line)
+            on_line(line)
     else:
         words = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
         how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
-        completed = child.run_lines(words, heard=heard, silence=most, **how)
+        completed = child.run_lines(words, heard=on_line, silence=most, **how)
     # task 0 first, whose clock is the reference for the others
     by_node = {answer["node"]: answer for _, answer in sorted(answers.items()) if "node" in answer}
     replies = [Reply(name, answer.get("snapshot", "").encode()) for name, answer in by_node.items()]

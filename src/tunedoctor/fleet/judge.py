@@ -47,7 +47,7 @@ class NodeCause(NamedTuple):
     """Who has to act: with "node" the node itself is at fault."""
 
 
-class Reason(NamedTuple):
+class VerdictReason(NamedTuple):
     """Why a node has its verdict."""
 
     text: str
@@ -56,7 +56,7 @@ class Reason(NamedTuple):
     """None if there is no finding, or if an undecided check could hide a worse cause."""
 
 
-class Judged(NamedTuple):
+class JudgedNode(NamedTuple):
     """The result for one reply."""
 
     told: FleetNode
@@ -84,7 +84,7 @@ class _ParsedFact(NamedTuple):
     strange: tuple[str, ...]
 
 
-class _Head(msgspec.Struct):
+class _SnapshotHead(msgspec.Struct):
     """A snapshot whose facts are not parsed yet, or a report."""
 
     schema: str = ""
@@ -100,7 +100,7 @@ class Judge:
         self,
         checks: Callable[[ProfileName], tuple[Check, ...]],
         report: Callable[[Snapshot, ProfileName], Report],
-        reason: Callable[[Report], Reason],
+        reason: Callable[[Report], VerdictReason],
         profile: ProfileName | None,
         *,
         by_node: bool,
@@ -119,7 +119,7 @@ class Judge:
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
 
-    def judged(self, job: Job) -> Judged:
+    def evaluate(self, job: Job) -> JudgedNode:
         """Evaluate a reply or a file; errors become part of its row."""
         reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
         node = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
@@ -133,7 +133,7 @@ class Judge:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
             why = f"is neither a snapshot nor a readable report: {error}"
-        return Judged(replace(node, reached=False, why=_public(why)))
+        return JudgedNode(replace(node, reached=False, why=_public(why)))
 
     def _new(
         self,
@@ -142,7 +142,7 @@ class Judge:
         parsed_facts: Mapping[str, _ParsedFact],
         data: bytes,
         file: str,
-    ) -> Judged:
+    ) -> JudgedNode:
         """Return a row with the values that this process did not report before."""
         causes, reported = (
             [finding for finding in report.findings if not finding.accepted],
@@ -171,12 +171,12 @@ class Judge:
             figures["all_reduce", cards, ""] = node.all_reduce
         new = tuple(cause for cause in causes if (cause.id, cause.severity) not in reported)
         reported.update((key, *((cause.id, cause.severity) for cause in new), *values))
-        return Judged(row, reason.cause, facts, values, new, figures, source)
+        return JudgedNode(row, reason.cause, facts, values, new, figures, source)
 
     def _read(
         self, node: FleetNode, data: bytes
     ) -> tuple[FleetNode, Report, Mapping[str, _ParsedFact], tuple[str, ...]]:
-        head, parsed_facts = msgspec.json.decode(data, type=_Head), dict[str, _ParsedFact]()
+        head, parsed_facts = msgspec.json.decode(data, type=_SnapshotHead), dict[str, _ParsedFact]()
         who: Node | Report
         smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
@@ -261,7 +261,7 @@ def _public(text: str) -> str:
     return redact_text(plain(text, 300), this_identity(), addresses=False)
 
 
-def _parse_facts(head: _Head) -> dict[str, _ParsedFact]:
+def _parse_facts(head: _SnapshotHead) -> dict[str, _ParsedFact]:
     return {k: _parse_fact(k, bytes(raw)) for k, raw in head.facts.items() if k in KIND_CALLED}
 
 
@@ -316,6 +316,6 @@ def read_again(source: str | bytes) -> Snapshot:
     if len(data) > _TRIED:
         raise SnapshotError("too large for experiments")
     try:
-        return _snapshot(_parse_facts(msgspec.json.decode(data, type=_Head)))
+        return _snapshot(_parse_facts(msgspec.json.decode(data, type=_SnapshotHead)))
     except msgspec.DecodeError as error:
         raise SnapshotError(str(error)) from None

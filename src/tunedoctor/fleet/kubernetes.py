@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import checked, items_of, readiness, said
+from tunedoctor.fleet.fanout import checked, items_of, program_output, readiness
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.tables.load import table
 
@@ -64,11 +64,13 @@ def collect(selector: str, how: How) -> Generator[Reply]:
         "items": [_job(name, how, mark) for name in waiting],
     }
     try:
-        said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(jobs))
+        program_output("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(jobs))
         yield from _answers(waiting, mark, how.seconds + _START)
     finally:
         with suppress(ValueError):  # they end and are deleted automatically
-            said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", SOON)
+            program_output(
+                "kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", SOON
+            )
 
 
 def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Reply]:
@@ -110,7 +112,7 @@ def held_up(pod: Any) -> tuple[str, bool]:  # noqa: ANN401  any JSON
 def _read(node: str, pod: str, seconds: float) -> Reply:
     """Return what a pod printed; kubectl mixes its two output streams."""
     try:
-        log = said("kubectl", "logs", pod, "--container=doctor", SOON).strip()
+        log = program_output("kubectl", "logs", pod, "--container=doctor", SOON).strip()
     except ValueError as error:
         return Reply(node, problem=str(error))
     if (begin := log.find("{")) >= 0 and log.endswith("}"):

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.fleet.judge import Job, Judge, Judged, NodeCause
-from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
+from tunedoctor.fleet.judge import Job, Judge, JudgedNode, NodeCause
+from tunedoctor.fleet.outliers import Marks, columns_of, find_outliers, marks_of
 from tunedoctor.fleet.report import Cause, FleetNode, FleetReport, Group, Odd, Spread, natural
 from tunedoctor.model.findings import SEVERITIES, Check
 from tunedoctor.system import workers
@@ -44,17 +44,17 @@ def _start(make: Callable[[], Judge]) -> None:
     _judge[:] = [make()]
 
 
-def _some(jobs: list[Job]) -> list[Judged]:
-    return [*map(_judge[0].judged, jobs)]
+def _some(jobs: list[Job]) -> list[JudgedNode]:
+    return [*map(_judge[0].evaluate, jobs)]
 
 
-def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> list[Judged]:
+def judge_all(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> list[JudgedNode]:
     """Return a row for each job, in order. With one process it is this one."""
     own = make()
     if processes < 2:
-        return [*map(own.judged, jobs)]
-    rows = [own.judged(job) for job in islice(jobs, CHUNK)]
-    waiting = deque[tuple[list[Job], Future[list[Judged]]]]()
+        return [*map(own.evaluate, jobs)]
+    rows = [own.evaluate(job) for job in islice(jobs, CHUNK)]
+    waiting = deque[tuple[list[Job], Future[list[JudgedNode]]]]()
     # threads run here, which would be cut off by a fork
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (make,)) as pool:
         for chunk in chain(iter(lambda: [*islice(jobs, CHUNK)], []), repeat(list[Job]())):
@@ -65,7 +65,7 @@ def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> li
                     chunk, future = waiting.popleft()  # noqa: PLW2901  so that it is the one that failed
                     rows += future.result()
             except BrokenExecutor:  # one process was killed, which breaks its pool
-                rows += map(own.judged, chunk)
+                rows += map(own.evaluate, chunk)
             if not chunk and not waiting:
                 return rows
     return rows
@@ -78,13 +78,13 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
             yield replace(row, node=node, nodes=() if number else row.nodes)
 
 
-def _when(row: Judged) -> float:
+def _when(row: JudgedNode) -> float:
     with suppress(ValueError, OverflowError):
         return datetime.fromisoformat(row.told.taken).timestamp()
     return -inf
 
 
-def _with_valid_ids(row: Judged) -> Judged:
+def _with_valid_ids(row: JudgedNode) -> JudgedNode:
     """Return a row; a report with an invalid finding name counts as having none."""
     if all(map(_ID.fullmatch, row.told.findings)):
         return row
@@ -93,15 +93,15 @@ def _with_valid_ids(row: Judged) -> Judged:
     return row._replace(told=node)  # its values may belong to others too
 
 
-def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Evaluation:
+def evaluate(every: Sequence[JudgedNode], engine: str, checks: Iterable[Check]) -> Evaluation:
     """Return the result for many machines; if files have the same machine twice, the newest counts."""
     every = [*map(_with_valid_ids, every)]
-    rows, all_, counts = list[Judged](), dict[str, FleetNode](), Counter[str]()
+    rows, all_, counts = list[JudgedNode](), dict[str, FleetNode](), Counter[str]()
     mildest = sorted(
         chain(*(row.causes for row in every)), key=lambda cause: SEVERITIES.index(cause.severity)
     )[::-1]
     findings = {finding.id: finding for finding in mildest}
-    newest, older = dict[object, Judged](), Counter[str]()
+    newest, older = dict[object, JudgedNode](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
         older[row.told.node] += same in newest
@@ -131,7 +131,7 @@ def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> E
         engine=engine,
         counts=Counter(node.verdict if node.reached else "unreached" for node in all_.values()),
         nodes=tuple(all_.values()),
-        odd=tuple(islice(_each(odd(rows, columns, marks, checks)), MOST_ODD)),
+        odd=tuple(islice(_each(find_outliers(rows, columns, marks, checks)), MOST_ODD)),
         causes=tuple(causes),
         common=common,
         unreached={name: node.why for name, node in all_.items() if not node.reached},
@@ -144,7 +144,7 @@ def evaluate(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> E
     return Evaluation(report, {node: cause for node, cause in judged_causes.items() if cause})
 
 
-def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
+def _groups(rows: Iterable[JudgedNode], marks: Marks) -> Iterator[Group]:
     """Yield groups of nodes without distinguishing marks, the largest first."""
     groups: dict[tuple[object, ...], list[FleetNode]] = defaultdict(list)
     for number, row in enumerate(rows):
@@ -157,7 +157,7 @@ def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
         yield Group(nodes=names, verdict=first.verdict, findings=first.findings)
 
 
-def _times(rows: Sequence[Judged]) -> Iterator[Spread]:
+def _times(rows: Sequence[JudgedNode]) -> Iterator[Spread]:
     """Yield how long nodes took, how fast each kind of device trained, and how fast their cards are."""
     figures: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in rows:

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import checked, items_of, said
-from tunedoctor.fleet.job import Job, hang_up_ends, port_of
+from tunedoctor.fleet.fanout import checked, items_of, program_output
+from tunedoctor.fleet.job import TrainingJob, hang_up_ends, port_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
 from tunedoctor.system.programs import started
@@ -68,7 +68,7 @@ def resource(labels: str, *, asks: bool) -> str:
     return max(has, key=lambda name: has[name])
 
 
-def here(seconds: int) -> Job:
+def here(seconds: int) -> TrainingJob:
     """Return the job that this pod belongs to, once the first pod has an address. Raises ValueError."""
     host, end = f"{os.environ['DOCTOR_JOB']}-worker-0", time.monotonic() + seconds
     while time.monotonic() < end:
@@ -78,7 +78,9 @@ def here(seconds: int) -> Job:
         time.sleep(1.0)
     names = (plain(os.environ.get("NODE_NAME") or socket.gethostname()),)
     rank = int(os.environ.get("DOCTOR_POD", ""))
-    return Job(os.environ["DOCTOR_JOB"], names, host, port_of(23456), rank=rank, wait=seconds)
+    return TrainingJob(
+        os.environ["DOCTOR_JOB"], names, host, port_of(23456), rank=rank, wait=seconds
+    )
 
 
 def trained(
@@ -91,9 +93,9 @@ def trained(
     """
     name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
     first, logs, failed, progress = f"{name}-worker-0", None, "", "no pod exists"
-    delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
+    delete = partial(program_output, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
     hang_up_ends()
-    said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
+    program_output("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
     try:
         while progress and not failed:
             time.sleep(TURN)
@@ -113,7 +115,11 @@ def trained(
             if progress not in ("", previous) and not failed:
                 say(progress)
         with suppress(ValueError):
-            words = said("kubectl", "logs", failed, "--tail=20", SOON) if failed != first else ""
+            words = (
+                program_output("kubectl", "logs", failed, "--tail=20", SOON)
+                if failed != first
+                else ""
+            )
             for line in words.splitlines():
                 say(f"{failed}: {plain(line, 300)}")
     except KeyboardInterrupt:

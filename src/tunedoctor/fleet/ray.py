@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import Put, checked, replies
+from tunedoctor.fleet.fanout import Put, checked, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.fleet.report import natural
@@ -23,7 +23,7 @@ _ADDRESS = re.compile(r"((ray://)?([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5})?")
 _NO_ADDRESS = "is not the address of a Ray cluster, such as HOST:6379 or ray://HOST:10001"
 
 
-class _Told(msgspec.Struct):
+class _RayAnswer(msgspec.Struct):
     name: str
     text: str = ""
     problem: str = ""
@@ -36,7 +36,7 @@ def collect(cluster: str, how: How, names: Sequence[str] = ()) -> Generator[Repl
     """Ask the nodes of the cluster at an address ("": the one that Ray finds), all or those with some names."""
 
     def ask(put: Put) -> None:
-        def each(answer: _Told) -> None:
+        def each(answer: _RayAnswer) -> None:
             lost = Reply(answer.name, problem=answer.problem)
             put(lost if answer.problem else reply(answer.name, answer.text, answer.seconds))
 
@@ -48,7 +48,7 @@ def collect(cluster: str, how: How, names: Sequence[str] = ()) -> Generator[Repl
 
 def able(cluster: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
     """Return name -> address of nodes with a CPU for Ray, and GPUs if any has them. Raises ValueError if too few."""
-    every = list[_Told]()
+    every = list[_RayAnswer]()
     tell(cluster, {"command": "", "seconds": 0, "names": ()}, b"", every.append)
     gpus *= any("GPU" in answer.has for answer in every)
     every = [answer for answer in every if answer.name not in exclude.split(",")]
@@ -64,7 +64,7 @@ def able(cluster: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
 
 def labelled(cluster: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
     """Run a command on some nodes; their output lines have a number in front, as in srun."""
-    answers = list[_Told]()
+    answers = list[_RayAnswer]()
     order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
     tell(cluster, order, stdin, answers.append)
     at = {name: number for number, name in enumerate(names)}
@@ -89,23 +89,27 @@ def starts(cluster: str, names: Sequence[str], gpus: int, out: Path, wait: int) 
     ]
 
 
-def tell(cluster: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
+def tell(
+    cluster: str, order: dict[str, Any], stdin: bytes, put: Callable[[_RayAnswer], None]
+) -> None:
     """Pass on what nodes print for a command, all or some; without a command, their description."""
     sent = msgspec.json.encode({**order, "address": address_of(cluster)}) + b"\n" + stdin
     limit: float = order["seconds"] + 2 * ray_nodes.START
 
-    def heard(line: str) -> float:
+    def on_line(line: str) -> float:
         if line.startswith('{"name"'):
-            put(msgspec.json.decode(line, type=_Told))
+            put(msgspec.json.decode(line, type=_RayAnswer))
         return limit
 
     argv = [python_of(), ray_nodes.__file__]
-    completed = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
+    completed = run_lines(
+        argv, heard=on_line, silence=limit, timeout=limit, stdin=sent, limit=FLOOD
+    )
     why = (completed.err.strip().splitlines() or [completed.death])[-1]
     if completed.code == ray_nodes.NO_CLUSTER:
         raise ValueError(f"Ray: {why}")
     if not completed.ok:  # for some it is unknown
-        put(_Told("Ray", problem=why))
+        put(_RayAnswer("Ray", problem=why))
 
 
 def address_of(cluster: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import Put, checked, replies, rows_of, said
+from tunedoctor.fleet.fanout import Put, checked, program_output, replies, rows_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
@@ -27,7 +27,7 @@ _QUEUE, _MARGIN = 30, 30.0
 def collect(partition_or_list: str, how: How) -> Generator[Reply]:
     """Ask all nodes, or those of a partition or list. Raises ValueError if there are none, or no Slurm."""
     down, up = list[Reply](), dict[str, list[str]]()
-    for name, (part, state, _, reason) in known(partition_or_list).items():
+    for name, (part, state, _, reason) in nodes_of(partition_or_list).items():
         if state in table("slurm")["free"]:
             up.setdefault(part, []).append(name)
         else:
@@ -42,7 +42,7 @@ def _not_begun(name: str, state: str, reason: str) -> Reply:
     return Reply(name, problem=f"not started: {state}{why}")
 
 
-def known(partition_or_list: str) -> dict[str, list[str]]:
+def nodes_of(partition_or_list: str) -> dict[str, list[str]]:
     """Return partition, state, GPUs and reason of nodes: all, or those of a partition or list. Raises ValueError."""
     checked(
         _WANTED, partition_or_list, "is neither a partition nor a list of nodes such as n[1-40]"
@@ -58,14 +58,14 @@ def known(partition_or_list: str) -> dict[str, list[str]]:
 def names_of(listed: str) -> list[str]:
     """Return the nodes of a list, none for "". Raises ValueError."""
     checked(_WANTED, listed, "is not a list of nodes such as n[1-40]")
-    return said("scontrol", "show", "hostnames", listed).split() if listed else []
+    return program_output("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
 def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
     """Ask in one job; if it gets no nodes, ask only those that still exist and have no other job."""
     answers, problem = _job(part, names, how)
     with suppress(ValueError):  # the known state counts if Slurm itself is gone
-        now = known("") if "Unable to allocate" in problem else {}
+        now = nodes_of("") if "Unable to allocate" in problem else {}
         idle = [name for name in names if name in now and now[name][1] == "idle"]
         if 0 < len(idle) < len(names):
             answers = [answer for answer in answers if answer.name not in idle]
@@ -78,7 +78,7 @@ def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
         put(answer)
 
 
-def inside(names: Sequence[str], how: How) -> list[Reply]:
+def collect_in_job(names: Sequence[str], how: How) -> list[Reply]:
     """Ask nodes of the job that doctor runs in."""
     return _run_srun(["--overlap", "--mem=0"], names, how, os.environ)[0]
 
@@ -100,7 +100,7 @@ def _run_srun(
     most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
     lines, completed = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
-    def heard(line: str) -> float:
+    def on_line(line: str) -> float:
         label, _, rest = line.partition(": ")
         some, _ = lines.get(label.strip(), (list[str](), 0.0))
         some.append(rest)
@@ -112,7 +112,7 @@ def _run_srun(
     argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
-        completed = ask(heard=heard, silence=most, timeout=most)
+        completed = ask(heard=on_line, silence=most, timeout=most)
     finally:  # an interruption must not leave a job behind
         if job and completed.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)

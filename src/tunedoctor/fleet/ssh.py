@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import Put, expect, replies
+from tunedoctor.fleet.fanout import Put, expect, replies
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child

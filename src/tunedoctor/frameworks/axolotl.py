@@ -34,7 +34,7 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
         method = "partial"
     targets = entries.words("targets", "lora_target_modules")
     if entries.flag("targets", "lora_target_linear"):
-        targets = () if not targets else None
+        targets = ()  # besides the named ones, if any
     attention = entries.word("attention", "attn_implementation")
     for old, name in _OLD_ATTENTION.items():
         if not attention and entries.flag("attention", old):
@@ -70,7 +70,9 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
         "fused_loss": any(entries.flag("fused_loss", key) for key in _FUSED)
         or ("cut_cross_entropy" in plugins and document.get("cut_cross_entropy") is not False),
         "own_kernels": entries.flag("own_kernels", "lora_mlp_kernel"),
-        "context_parallel": entries.whole("context_parallel", "context_parallel_size", "sequence_parallel_degree")
+        "context_parallel": entries.whole(
+            "context_parallel", "context_parallel_size", "sequence_parallel_degree"
+        )
         or 1,
         "gpus": _gpus(entries),
         "epochs": entries.number("epochs", "num_epochs"),
@@ -82,7 +84,17 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
         values["accumulation"] = max(1, values["total_batch"] // values["micro_batch"])
     if not entries.is_set("sequence_len"):
         assumed.append("sequence_len is 512, axolotl's default")
-    open_ = [key for key in ("quantize_moe_experts", "qat", "expert_parallel_size", "tensor_parallel_size", "relora_steps") if document.get(key) not in (None, False, 1)]
+    open_ = [
+        key
+        for key in (
+            "quantize_moe_experts",
+            "qat",
+            "expert_parallel_size",
+            "tensor_parallel_size",
+            "relora_steps",
+        )
+        if document.get(key) not in (None, False, 1)
+    ]
     plan = TrainingPlan(
         framework="axolotl",
         **values,
@@ -92,7 +104,9 @@ def parse_axolotl(document: Document, beside: ReadBeside) -> TrainingPlan:
     )
     plan = with_sharding(plan, entries, beside)
     if plan.precision == "auto":
-        plan = with_values(plan, {"assumed": (*plan.assumed, "bf16: auto means bf16 on GPUs that support it")})
+        plan = with_values(
+            plan, {"assumed": (*plan.assumed, "bf16: auto means bf16 on GPUs that support it")}
+        )
     return with_values(plan, {"keys": entries.keys})
 
 

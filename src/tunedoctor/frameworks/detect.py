@@ -29,11 +29,39 @@ from tunedoctor.frameworks.trl import parse_trl
 from tunedoctor.frameworks.unsloth import parse_python
 from tunedoctor.system.reading import read_regular
 
-_DEEPSPEED = {"train_batch_size", "train_micro_batch_size_per_gpu", "zero_optimization", "zero_allow_untested_optimizer"}
+_DEEPSPEED = {
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "zero_optimization",
+    "zero_allow_untested_optimizer",
+}
 _SWIFT = {"tuner_type", "train_type", "split_dataset_ratio", "quant_bits", "rlhf_type", "attn_impl"}
-_LLAMA_FACTORY = {"finetuning_type", "stage", "cutoff_len", "template", "quantization_bit", "lora_target"}
-_TRL = {"use_peft", "lora_r", "dataset_name", "datasets", "dataset_config", "max_prompt_length", "use_vllm", "max_completion_length"}
-_TRAINER = {"per_device_train_batch_size", "num_train_epochs", "gradient_accumulation_steps", "output_dir", "bf16", "fp16"}
+_LLAMA_FACTORY = {
+    "finetuning_type",
+    "stage",
+    "cutoff_len",
+    "template",
+    "quantization_bit",
+    "lora_target",
+}
+_TRL = {
+    "use_peft",
+    "lora_r",
+    "dataset_name",
+    "datasets",
+    "dataset_config",
+    "max_prompt_length",
+    "use_vllm",
+    "max_completion_length",
+}
+_TRAINER = {
+    "per_device_train_batch_size",
+    "num_train_epochs",
+    "gradient_accumulation_steps",
+    "output_dir",
+    "bf16",
+    "fp16",
+}
 _UNSUPPORTED = "none of axolotl, LLaMA-Factory, torchtune, ms-swift, TRL, Trainer, DeepSpeed or accelerate has these keys"
 _GPU_LIST = re.compile(r"\d{1,3}(?:,\d{1,3}){0,1023}")
 
@@ -48,7 +76,10 @@ class Configuration(NamedTuple):
 def is_configuration_file(name: str) -> bool:
     """Return whether a name can be a framework's configuration by its ending: not a model's config.json."""
     path = Path(name)
-    return path.suffix.lower() in SUFFIXES and path.name not in ("config.json", "adapter_config.json")
+    return path.suffix.lower() in SUFFIXES and path.name not in (
+        "config.json",
+        "adapter_config.json",
+    )
 
 
 def read_configuration(file: str) -> Configuration:
@@ -57,13 +88,17 @@ def read_configuration(file: str) -> Configuration:
     return parse_configuration(file, read_regular(file, limit), _reads_beside(file))
 
 
-def parse_configuration(file: str, data: bytes, beside: ReadBeside = lambda _: None) -> Configuration:
+def parse_configuration(
+    file: str, data: bytes, beside: ReadBeside = lambda _: None
+) -> Configuration:
     """Parse the configuration of a framework; `beside` returns a file that it names. Raises ConfigurationError."""
     document = read_document(file, data)
     if document.calls or document.file.endswith((".py", ".ipynb")):
         found = parse_python(document)
         if found is None:
-            raise ConfigurationError("it contains no model.from_pretrained with a trainer that doctor knows")
+            raise ConfigurationError(
+                "it contains no model.from_pretrained with a trainer that doctor knows"
+            )
         return Configuration(*found)
     if document.file.endswith((".sh", ".bash")):
         return _shell(document, beside)
@@ -77,11 +112,16 @@ def framework_of(values: Mapping[str, Any]) -> Framework | None:
     """Return the framework whose keys a file has, None if it has those of none."""
     keys = values.keys()
     components = any(isinstance(one, dict) and "_component_" in one for one in values.values())
-    v1 = keys >= {"model", "output_dir"} and bool(keys & {"dist_config", "peft_config", "kernel_config", "model_class"})
+    v1 = keys >= {"model", "output_dir"} and bool(
+        keys & {"dist_config", "peft_config", "kernel_config", "model_class"}
+    )
     tests: tuple[tuple[Framework, bool], ...] = (
         ("torchtune", components),
         ("deepspeed", bool(keys & _DEEPSPEED) and "model_name_or_path" not in keys),
-        ("accelerate", "distributed_type" in keys or keys >= {"compute_environment", "num_processes"}),
+        (
+            "accelerate",
+            "distributed_type" in keys or keys >= {"compute_environment", "num_processes"},
+        ),
         ("axolotl", "base_model" in keys),
         ("ms-swift", bool(keys & _SWIFT) and "model" in keys),
         ("llama-factory", (bool(keys & _LLAMA_FACTORY) and "model_name_or_path" in keys) or v1),
@@ -93,7 +133,9 @@ def framework_of(values: Mapping[str, Any]) -> Framework | None:
     return next((name for name, matches in tests if matches), None)
 
 
-def _parse(framework: Framework, document: Document, beside: ReadBeside, command: str = "") -> TrainingPlan:
+def _parse(
+    framework: Framework, document: Document, beside: ReadBeside, command: str = ""
+) -> TrainingPlan:
     match framework:
         case "axolotl":
             return parse_axolotl(document, beside)
@@ -148,7 +190,9 @@ def _shell(document: Document, beside: ReadBeside) -> Configuration:
             launcher = word.rpartition("/")[2]
             if launcher in _LAUNCHERS and command.words[index + 1] in _TRAINS:
                 return _of_command(_LAUNCHERS[launcher], index + 1, command, document, beside)
-    raise ConfigurationError("it has no line with swift sft, trl sft, llamafactory-cli train or axolotl train")
+    raise ConfigurationError(
+        "it has no line with swift sft, trl sft, llamafactory-cli train or axolotl train"
+    )
 
 
 def _of_command(
@@ -188,7 +232,11 @@ def _options(command: Command, begin: int) -> tuple[dict[str, Any], dict[str, in
             values[key], lines[key] = (_typed(value) if equals else True), line
         elif key:
             before = values[key]
-            values[key] = _typed(word) if before is True else [*(before if isinstance(before, list) else [before]), word]
+            values[key] = (
+                _typed(word)
+                if before is True
+                else [*(before if isinstance(before, list) else [before]), word]
+            )
         elif "=" in word:  # as Hydra and OmegaConf override
             name, _, value = word.partition("=")
             values[name], lines[name] = _typed(value), line

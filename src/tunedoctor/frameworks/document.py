@@ -292,7 +292,10 @@ def _notebook(file: str, text: str) -> Document:
         rows = code.splitlines() or [""]
         if rows[0].startswith("%%"):
             rows = [""] * len(rows)
-        rows = [f"{row[: len(row) - len(row.lstrip())]}pass" if _MAGIC.match(row.lstrip()) else row for row in rows]
+        rows = [
+            f"{row[: len(row) - len(row.lstrip())]}pass" if _MAGIC.match(row.lstrip()) else row
+            for row in rows
+        ]
         lines += rows if _is_python("\n".join(rows)) else [""] * len(rows)
     return _python(file, "\n".join(lines))._replace(cells=tuple(starts))
 
@@ -323,14 +326,18 @@ def _python(file: str, text: str) -> Document:
 def _calls(tree: ast.Module) -> Iterator[Call]:
     """Yield the calls of a program from top to bottom."""
     names: dict[str, Any] = {}
-    nodes = [one for one in ast.walk(tree) if isinstance(one, ast.Assign | ast.AnnAssign | ast.Call)]
+    nodes = [
+        one for one in ast.walk(tree) if isinstance(one, ast.Assign | ast.AnnAssign | ast.Call)
+    ]
     if len(nodes) > _MOST_VALUES:
         raise ConfigurationError(f"it has more than {_MOST_VALUES} calls")
     for node in sorted(nodes, key=lambda one: (one.lineno, one.col_offset)):
         if isinstance(node, ast.Call):
             owner, _, name = _dotted(node.func).rpartition(".")
             pairs = [(word.arg, word.value) for word in node.keywords if word.arg]
-            known = {key: value for key, at in pairs if (value := _literal(at, names)) is not _UNKNOWN}
+            known = {
+                key: value for key, at in pairs if (value := _literal(at, names)) is not _UNKNOWN
+            }
             if node.args and (first := _literal(node.args[0], names)) is not _UNKNOWN:
                 known.setdefault("", first)
             lines = {key: at.lineno for key, at in pairs}

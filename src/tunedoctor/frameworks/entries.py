@@ -21,7 +21,7 @@ class Entries:
     def _first(self, field: str, keys: tuple[str, ...]) -> Any:  # noqa: ANN401  any value
         for key in keys or (field,):
             value = self._get(key)
-            if value is not None and value != "" and value != "auto":
+            if value is not None and value not in ("", "auto"):
                 self.keys[field] = key
                 return value
         return None
@@ -42,8 +42,10 @@ class Entries:
 
     def flag(self, field: str, *keys: str, default: bool = False) -> bool:
         """Return a truth."""
-        value = self._first(field, keys)
-        text = str(value).strip().lower()
+        before = self.keys.get(field)
+        text = str(self._first(field, keys)).strip().lower()
+        if text in _FALSE and before:
+            self.keys[field] = before  # the key that turned it on is the one to show
         return text in _TRUE if text in (*_TRUE, *_FALSE) else default
 
     def number(self, field: str, *keys: str) -> float | None:

@@ -62,7 +62,11 @@ def needs_of(values: Mapping[str, Any], *own: str) -> tuple[str, ...]:
 def is_flash(attention: str) -> bool:
     """Return whether a name of an attention implementation means the flash-attention kernels."""
     plain = attention.lower().replace("-", "_")
-    return plain in ("fa2", "fa3", "flash", "flash_attn") or "flash_attention" in plain or "flash_attn" in plain
+    return (
+        plain in ("fa2", "fa3", "flash", "flash_attn")
+        or "flash_attention" in plain
+        or "flash_attn" in plain
+    )
 
 
 def with_sharding(plan: TrainingPlan, entries: Entries, beside: ReadBeside) -> TrainingPlan:
@@ -91,9 +95,9 @@ def with_sharding(plan: TrainingPlan, entries: Entries, beside: ReadBeside) -> T
     fsdp, config = entries.words("sharding", "fsdp"), entries.part("fsdp_config")
     on = bool(fsdp and any(one for one in fsdp)) or bool(config) or entries.flag("sharding", "fsdp")
     if on:
-        offload = any(config.get(key) is True for key in ("offload_params", "fsdp_offload_params"))
-        offload = offload or any("offload" in one for one in fsdp or ())
-        return with_values(plan, {"sharding": "fsdp", "offload": "all" if offload else "none"})
+        off = any(config.get(key) is True for key in ("offload_params", "fsdp_offload_params"))
+        off = off or any("offload" in one for one in fsdp or ())
+        return with_values(plan, {"sharding": "fsdp", "offload": "all" if off else "none"})
     return plan
 
 
@@ -111,11 +115,21 @@ def with_deepspeed(plan: TrainingPlan, values: Mapping[str, Any]) -> TrainingPla
     zero = values.get("zero_optimization")
     zero = zero if isinstance(zero, dict) else {}
     stage = zero.get("stage", 0)
-    changes: dict[str, Any] = {"sharding": _STAGES.get(stage if isinstance(stage, int) else 0, "ddp")}
+    changes: dict[str, Any] = {
+        "sharding": _STAGES.get(stage if isinstance(stage, int) else 0, "ddp")
+    }
 
     def offloads(key: str) -> bool:
         part = zero.get(key)
         return isinstance(part, dict) and part.get("device", "none") not in ("none", None)
+
+    for field, key in (
+        ("micro", "train_micro_batch_size_per_gpu"),
+        ("accumulation", "gradient_accumulation_steps"),
+    ):
+        value = values.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            changes[f"deepspeed_{field}"] = value
 
     if offloads("offload_param"):
         changes["offload"] = "all"
@@ -131,7 +145,9 @@ def parse_deepspeed(document: Document) -> TrainingPlan:
     def enabled(*parts: str) -> bool:
         return any(document.get(f"{part}.enabled") is True for part in parts)
 
-    precision: Precision = "bf16" if enabled("bf16", "bfloat16") else "fp16" if enabled("fp16") else ""
+    precision: Precision = (
+        "bf16" if enabled("bf16", "bfloat16") else "fp16" if enabled("fp16") else ""
+    )
     plan = TrainingPlan(
         framework="deepspeed",
         objective="any",
@@ -179,7 +195,10 @@ def parse_accelerate(document: Document, beside: ReadBeside) -> TrainingPlan:
                 plan = with_deepspeed(plan, inner.values)
                 plan = with_values(plan, {"files": (inner.file,)})
         elif isinstance(part.get("zero_stage"), int):
-            devices = {f"offload_{name}_device": part.get(f"offload_{name}_device") for name in ("param", "optimizer")}
+            devices = {
+                f"offload_{name}_device": part.get(f"offload_{name}_device")
+                for name in ("param", "optimizer")
+            }
             zero: dict[str, Any] = {"stage": part["zero_stage"]}
             for key, device in devices.items():
                 zero[key.removesuffix("_device")] = {"device": device or "none"}
@@ -203,12 +222,20 @@ def parse_trainer(document: Document, beside: ReadBeside) -> TrainingPlan:
         "sequence", "max_seq_length", "max_length", "model_max_length", "block_size"
     )
     lora = entries.flag("method", "use_peft", "use_peft_lora", "use_lora", "lora_enable")
-    four, eight = entries.flag("bits", "load_in_4bit", "use_4bit_quantization"), entries.flag("bits", "load_in_8bit")
+    four, eight = (
+        entries.flag("bits", "load_in_4bit", "use_4bit_quantization"),
+        entries.flag("bits", "load_in_8bit"),
+    )
     values["bits"] = 4 if four else 8 if eight else 16
     values["method"] = ("qlora" if four or eight else "lora") if lora else "full"
     values["rank"] = entries.whole("rank", "lora_r", "lora_rank")
     values["targets"] = entries.words("targets", "lora_target_modules")
-    plan = TrainingPlan(framework="trainer", objective="any", **values, needs=needs_of(values, "transformers", "accelerate"))
+    plan = TrainingPlan(
+        framework="trainer",
+        objective="any",
+        **values,
+        needs=needs_of(values, "transformers", "accelerate"),
+    )
     plan = with_sharding(plan, entries, beside)
     return with_values(plan, {"keys": entries.keys})
 

@@ -8,7 +8,12 @@ from tunedoctor.frameworks.huggingface import ReadBeside, needs_of, trainer_valu
 from tunedoctor.frameworks.plan import Method, TrainingPlan, with_values
 
 _STAGES = {"pt": "pretraining", "rm": "reward"}
-_ATTENTION = {"fa2": "flash_attention_2", "fa3": "flash_attention_3", "disabled": "eager", "auto": ""}
+_ATTENTION = {
+    "fa2": "flash_attention_2",
+    "fa3": "flash_attention_3",
+    "disabled": "eager",
+    "auto": "",
+}
 
 
 def parse_llama_factory(document: Document, beside: ReadBeside) -> TrainingPlan:
@@ -45,9 +50,28 @@ def parse_llama_factory(document: Document, beside: ReadBeside) -> TrainingPlan:
     if document.get("pure_bf16"):
         values["precision"] = "bf16"
         entries.keys["precision"] = "pure_bf16"
-    special = ("use_galore", "use_apollo", "use_badam", "use_adam_mini", "use_muon", "use_kt", "use_llama_pro", "mixture_of_depths", "pissa_init", "use_unsloth", "fp8", "use_adapter_for_kt")
-    open_ = [f"{key} is not part of the estimate" for key in special if document.get(key) not in (None, False)]
-    assumed = [] if entries.is_set("cutoff_len") else ["cutoff_len is 2048, LLaMA-Factory's default"]
+    special = (
+        "use_galore",
+        "use_apollo",
+        "use_badam",
+        "use_adam_mini",
+        "use_muon",
+        "use_kt",
+        "use_llama_pro",
+        "mixture_of_depths",
+        "pissa_init",
+        "use_unsloth",
+        "fp8",
+        "use_adapter_for_kt",
+    )
+    open_ = [
+        f"{key} is not part of the estimate"
+        for key in special
+        if document.get(key) not in (None, False)
+    ]
+    assumed = (
+        [] if entries.is_set("cutoff_len") else ["cutoff_len is 2048, LLaMA-Factory's default"]
+    )
     if "lora" in values["method"] and not entries.is_set("lora_rank"):
         assumed.append("lora_rank is 8, LLaMA-Factory's default")
     if values["checkpointing"]:
@@ -72,7 +96,9 @@ def parse_llama_factory_v1(document: Document, beside: ReadBeside) -> TrainingPl
     name = str(peft.get("name", ""))
     quant = entries.part("quant_config")
     four = quant.get("quantization_bit") == 4
-    method: Method = {"lora": "qlora" if four else "lora", "freeze": "partial"}.get(name, "full" if not name else "other")  # type: ignore[assignment]
+    method: Method = {"lora": "qlora" if four else "lora", "freeze": "partial"}.get(
+        name, "full" if not name else "other"
+    )
     distribution = entries.part("dist_config")
     kernels = str(entries.part("kernel_config").get("name", ""))
     targets = peft.get("target_modules")
@@ -82,26 +108,34 @@ def parse_llama_factory_v1(document: Document, beside: ReadBeside) -> TrainingPl
         "method": method,
         "bits": 4 if four else 16,
         "rank": peft.get("r") if isinstance(peft.get("r"), int) else None,
-        "targets": () if targets in (None, "all", ["all"]) else tuple(map(str, targets)) if isinstance(targets, list) else None,
+        "targets": ()
+        if targets in (None, "all", ["all"])
+        else tuple(map(str, targets))
+        if isinstance(targets, list)
+        else None,
         "precision": "bf16" if document.get("bf16") else "",
         "micro_batch": entries.whole("micro_batch", "micro_batch_size"),
         "total_batch": entries.whole("total_batch", "global_batch_size"),
         "sequence": entries.whole("sequence", "cutoff_len") or 2048,
         "attention": entries.word("attention", "flash_attn"),
-        "checkpointing": entries.flag("checkpointing", "enable_activation_checkpointing", default=True),
+        "checkpointing": entries.flag(
+            "checkpointing", "enable_activation_checkpointing", default=True
+        ),
         "fused_loss": "liger" in kernels,
         "epochs": entries.number("epochs", "num_train_epochs"),
         "max_steps": entries.whole("max_steps", "max_steps"),
-        "sharding": {"deepspeed": "zero3"}.get(str(distribution.get("name", "")), "fsdp" if distribution else ""),
+        "sharding": {"deepspeed": "zero3"}.get(
+            str(distribution.get("name", "")), "fsdp" if distribution else ""
+        ),
     }
     if values["sharding"] == "zero3":
         file = distribution.get("config_file")
         inner = beside(file) if isinstance(file, str) else None
         if inner is not None:
-            return with_values(
-                with_sharding_of(values, inner), {"keys": entries.keys}
-            )
-    return TrainingPlan(framework="llama-factory", **values, keys=entries.keys, needs=("llamafactory",))
+            return with_values(with_sharding_of(values, inner), {"keys": entries.keys})
+    return TrainingPlan(
+        framework="llama-factory", **values, keys=entries.keys, needs=("llamafactory",)
+    )
 
 
 def with_sharding_of(values: dict[str, Any], document: Document) -> TrainingPlan:

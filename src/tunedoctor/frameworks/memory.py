@@ -86,24 +86,37 @@ def fit_values(plan: TrainingPlan, typed: Collection[str] = ()) -> FitValues:
         values |= {"autocast": False, "adapter_bits": 16}
         if plan.method == "full":
             values["stack"] = "trainer"
-            notes.append("with pure_bf16 nothing is kept in fp32, so the estimate is that of a plain 16-bit Trainer")
+            notes.append(
+                "with pure_bf16 nothing is kept in fp32, so the estimate is that of a plain 16-bit Trainer"
+            )
     if plan.framework == "ms-swift":
         notes.append("ms-swift is estimated as Hugging Face's Trainer, which it uses")
     if plan.method == "partial":
-        notes.append("only part of the weights train; the estimate is for all of them, so it is an upper limit")
+        notes.append(
+            "only part of the weights train; the estimate is for all of them, so it is an upper limit"
+        )
     if plan.sequence is None and "seq" not in typed:
-        notes.append(f"the file sets no sequence length; the estimate is for {_SEQUENCE} tokens (--seq N)")
+        notes.append(
+            f"the file sets no sequence length; the estimate is for {_SEQUENCE} tokens (--seq N)"
+        )
     if plan.micro_batch is None and "batch" not in typed:
         notes.append("the file sets no batch per GPU; the estimate is for 1 (--batch N)")
     open_gpus = plan.gpus is None and "gpus" not in typed
     if open_gpus and (plan.sharding not in ("", "ddp") or plan.nodes > 1):
         notes.append("the file does not say how many GPUs train; choose with --gpus N")
-    if plan.objective in ("dpo", "orpo", "kto", "simpo", "cpo", "ipo", "reward", "rm") or plan.objective in _RL:
-        notes.append(f"the estimate is for supervised training; {plan.objective.upper()} needs more: pairs of samples, a reference model or generation")
+    if (
+        plan.objective in ("dpo", "orpo", "kto", "simpo", "cpo", "ipo", "reward", "rm")
+        or plan.objective in _RL
+    ):
+        notes.append(
+            f"the estimate is for supervised training; {plan.objective.upper()} needs more: pairs of samples, a reference model or generation"
+        )
     return FitValues(values, tuple(f"{title}: {note}" for note in dict.fromkeys(notes)))
 
 
-def with_existing_targets(values: dict[str, Any], shape: Shape) -> tuple[dict[str, Any], tuple[str, ...]]:
+def with_existing_targets(
+    values: dict[str, Any], shape: Shape
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the options with targets that the model has, and a note if none of those in the file exists."""
     names = {matrix.name for layer in shape.layers for matrix in layer.matrices}
     targets = [one for one in str(values["targets"]).split(",") if one != "all-linear"]
@@ -134,11 +147,15 @@ def _require_training(plan: TrainingPlan) -> None:
     title = TITLES[plan.framework]
     if plan.framework not in _STACKS or not plan.model:
         words = equivalent_options(plan)
-        raise NotEstimatedError(f"this {title} configuration names no model; run doctor fit MODEL{f' {words}' if words else ''}")
+        raise NotEstimatedError(
+            f"this {title} configuration names no model; run doctor fit MODEL{f' {words}' if words else ''}"
+        )
     if plan.objective == "inference":
         raise NotEstimatedError(f"this {title} configuration trains nothing")
     if plan.method == "other":
-        raise NotEstimatedError("its method is none of full, LoRA and QLoRA, which doctor fit estimates")
+        raise NotEstimatedError(
+            "its method is none of full, LoRA and QLoRA, which doctor fit estimates"
+        )
 
 
 def _precision(plan: TrainingPlan) -> str:
@@ -170,7 +187,9 @@ def _targets(plan: TrainingPlan, values: dict[str, Any]) -> list[str]:
         return []
     if plan.targets is None:
         values["targets"] = ",".join(_PEFT_DEFAULT)
-        return [f"the file names no target modules; the estimate is for {' and '.join(_PEFT_DEFAULT)}, peft's default for most models"]
+        return [
+            f"the file names no target modules; the estimate is for {' and '.join(_PEFT_DEFAULT)}, peft's default for most models"
+        ]
     plain = [one for one in plan.targets if one.replace("_", "").replace(".", "").isalnum()]
     heads = [one for one in plain if one in ("lm_head", "embed_tokens")]
     if heads and len(heads) < len(plain):

@@ -49,6 +49,9 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     accumulation: int | None = None
     total_batch: int | None = None
     """Samples of an optimizer step on all GPUs, if the file sets it."""
+    deepspeed_micro: int | None = None
+    """The micro-batch in the DeepSpeed file that the configuration names."""
+    deepspeed_accumulation: int | None = None
     generations: int | None = None
     """GRPO: answers per prompt."""
     sequence: int | None = None

@@ -44,7 +44,9 @@ def parse_torchtune(document: Document) -> TrainingPlan:
     quantised = kind.startswith("q") or get("model.quantize_base") is True
     adapters: Method = "qlora" if quantised else "lora"
     method: Method = adapters if kind else "full"
-    named = [_ATTENTION_NAMES.get(str(one), str(one)) for one in get("model.lora_attn_modules") or ()]
+    named = [
+        _ATTENTION_NAMES.get(str(one), str(one)) for one in get("model.lora_attn_modules") or ()
+    ]
     targets = (*named, *(_MLP if get("model.apply_lora_to_mlp") is True else ()))
     optimizer = str(get("optimizer._component_") or "").rpartition(".")[2]
     fused = get("optimizer.fused") is True
@@ -53,7 +55,11 @@ def parse_torchtune(document: Document) -> TrainingPlan:
     loss = str(get("loss._component_") or "")
     trains = "optimizer" in values and not (set(_INFERENCE) - {"quantizer"}) & values.keys()
     plan_values: dict[str, Any] = {
-        "model": _model(str(get("checkpointer.checkpoint_dir") or ""), package.rpartition(".")[2], builder.removeprefix(kind)),
+        "model": _model(
+            str(get("checkpointer.checkpoint_dir") or ""),
+            package.rpartition(".")[2],
+            builder.removeprefix(kind),
+        ),
         "objective": _objective(loss) if trains else "inference",
         "method": method,
         "bits": 4 if quantised and kind else 16,
@@ -66,10 +72,14 @@ def parse_torchtune(document: Document) -> TrainingPlan:
         "accumulation": entries.whole("accumulation", "gradient_accumulation_steps") or 1,
         "sequence": entries.whole("sequence", "tokenizer.max_seq_len"),
         "packing": entries.flag("packing", "dataset.packed"),
-        "optimizer": "adamw_fused" if optimizer == "AdamW" and fused else _OPTIMIZERS.get(optimizer, optimizer.lower()),
+        "optimizer": "adamw_fused"
+        if optimizer == "AdamW" and fused
+        else _OPTIMIZERS.get(optimizer, optimizer.lower()),
         "attention": "sdpa",
         "checkpointing": entries.flag("checkpointing", "enable_activation_checkpointing"),
-        "offloads_activations": entries.flag("offloads_activations", "enable_activation_offloading"),
+        "offloads_activations": entries.flag(
+            "offloads_activations", "enable_activation_offloading"
+        ),
         "step_in_backward": entries.flag("step_in_backward", "optimizer_in_bwd"),
         "compiled": entries.flag("compiled", "compile"),
         "epochs": entries.number("epochs", "epochs"),
@@ -78,10 +88,16 @@ def parse_torchtune(document: Document) -> TrainingPlan:
     }
     if component:
         entries.keys["model"] = "model._component_"
-    open_ = [] if loss.endswith(("LinearCrossEntropyLoss", "CEWithChunkedOutputLoss")) or not trains else [
-        f"the loss {loss.rpartition('.')[2]} is estimated as LinearCrossEntropyLoss"
-    ]
-    needs = ("torchtune", "torchao", *(["bitsandbytes"] if "bitsandbytes" in str(get("optimizer._component_")) else []))
+    open_ = (
+        []
+        if loss.endswith(("LinearCrossEntropyLoss", "CEWithChunkedOutputLoss")) or not trains
+        else [f"the loss {loss.rpartition('.')[2]} is estimated as LinearCrossEntropyLoss"]
+    )
+    needs = (
+        "torchtune",
+        "torchao",
+        *(["bitsandbytes"] if "bitsandbytes" in str(get("optimizer._component_")) else []),
+    )
     return TrainingPlan(
         framework="torchtune",
         **plan_values,

@@ -34,10 +34,14 @@ def parse_trl(document: Document, beside: ReadBeside, command: str = "") -> Trai
         "rank": entries.whole("rank", "lora_r") or 16,
         "targets": () if targets == ("all-linear",) else targets,
         "dora": entries.flag("dora", "use_dora"),
-        "dropout": (entries.number("dropout", "lora_dropout") if entries.is_set("lora_dropout") else 0.05) or 0.0,
+        "dropout": (
+            entries.number("dropout", "lora_dropout") if entries.is_set("lora_dropout") else 0.05
+        )
+        or 0.0,
         "trains_embeddings": bool(entries.words("trains_embeddings", "lora_modules_to_save")),
         "sequence": sequence or (_SEQUENCE if objective in ("sft", "dpo") else None),
-        "packing": entries.flag("packing", "packing") and document.get("packing_strategy") != "wrapped",
+        "packing": entries.flag("packing", "packing")
+        and document.get("packing_strategy") != "wrapped",
         "attention": entries.word("attention", "attn_implementation"),
         "generations": (entries.whole("generations", "num_generations") or _GENERATIONS)
         if objective in ("grpo", "rloo")
@@ -47,14 +51,23 @@ def parse_trl(document: Document, beside: ReadBeside, command: str = "") -> Trai
     if not entries.is_set("max_length") and values["sequence"] and not sequence:
         assumed.append(f"max_length is {_SEQUENCE}, TRL's default")
     if not entries.is_set("dtype") and not entries.is_set("torch_dtype"):
-        assumed.append("the weights are loaded in fp32, because TRL's dtype is float32 unless it is set")
-    plan = TrainingPlan(framework="trl", **values, assumed=tuple(assumed), needs=needs_of(values, "trl"))
+        assumed.append(
+            "the weights are loaded in fp32, because TRL's dtype is float32 unless it is set"
+        )
+    plan = TrainingPlan(
+        framework="trl", **values, assumed=tuple(assumed), needs=needs_of(values, "trl")
+    )
     plan = with_sharding(plan, entries, beside)
     return with_values(plan, {"keys": entries.keys})
 
 
 def _objective(document: Document) -> str:
-    for key, objective in (("num_generations", "grpo"), ("max_completion_length", "grpo"), ("loss_type", "dpo"), ("beta", "dpo")):
+    for key, objective in (
+        ("num_generations", "grpo"),
+        ("max_completion_length", "grpo"),
+        ("loss_type", "dpo"),
+        ("beta", "dpo"),
+    ):
         if document.get(key) is not None:
             return objective
     return "sft"

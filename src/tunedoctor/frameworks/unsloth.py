@@ -22,7 +22,9 @@ class PythonEntries(Entries):
     def __init__(self, calls: tuple[Call, ...]) -> None:
         """Take calls in the order in which they count."""
         self._calls = calls
-        super().__init__(lambda key: next((one.arguments[key] for one in calls if key in one.arguments), None))
+        super().__init__(
+            lambda key: next((one.arguments[key] for one in calls if key in one.arguments), None)
+        )
 
     def lines(self) -> Iterator[tuple[str, int]]:
         """Yield each argument and its line, in the order in which they count."""
@@ -36,7 +38,9 @@ def training_calls(document: Document) -> tuple[Framework, tuple[Call, ...]] | N
     trainers = [one for one in calls if any(one.name == f"{kind}Config" for kind in _TRAINERS)]
     trainers += [one for one in calls if one.name.endswith("TrainingArguments")]
     trainers += [one for one in calls if any(one.name == f"{kind}Trainer" for kind in _TRAINERS)]
-    loads = [one for one in calls if one.name == "from_pretrained" and one.owner.lstrip("_") in _MODELS]
+    loads = [
+        one for one in calls if one.name == "from_pretrained" and one.owner.lstrip("_") in _MODELS
+    ]
     adapters = [one for one in calls if one.name == "get_peft_model"]
     if loads and (trainers or adapters):
         return "unsloth", (*loads[:1], *adapters[:1], *trainers[:2])
@@ -64,11 +68,15 @@ def parse_python(document: Document) -> tuple[TrainingPlan, Document] | None:
     eight = entries.flag("bits", "load_in_8bit")
     adapted = bool(names & {"get_peft_model", "LoraConfig"})
     method: Method = ("qlora" if four or eight else "lora") if adapted else "full"
-    values: dict[str, Any] = trainer_values(entries, checkpointing=not is_unsloth and "SFTConfig" in names)
+    values: dict[str, Any] = trainer_values(
+        entries, checkpointing=not is_unsloth and "SFTConfig" in names
+    )
     checkpointing = entries.word("checkpointing", "use_gradient_checkpointing")
     if is_unsloth:
         # unsloth's own checkpointing is on unless get_peft_model turns it off
-        off = any(one.arguments.get("use_gradient_checkpointing", "") in (False, None) for one in calls)
+        off = any(
+            one.arguments.get("use_gradient_checkpointing", "") in (False, None) for one in calls
+        )
         values["checkpointing"] = not off
         values["offloads_activations"] = checkpointing in ("", "unsloth") and not off
         values["fused_loss"] = True
@@ -80,14 +88,29 @@ def parse_python(document: Document) -> tuple[TrainingPlan, Document] | None:
     targets = entries.words("targets", "target_modules")
     if targets and set(targets) >= {*_ALL}:
         targets = tuple(one for one in targets if one not in _ALL and one not in _HEADS)
-    if targets is None and is_unsloth or targets == ("all-linear",):
+    if (targets is None and is_unsloth) or targets == ("all-linear",):
         targets = ()
-    modules = (*(entries.words("targets", "target_modules") or ()), *(entries.words("trains_embeddings", "modules_to_save") or ()))
+    modules = (
+        *(entries.words("targets", "target_modules") or ()),
+        *(entries.words("trains_embeddings", "modules_to_save") or ()),
+    )
     sequence = entries.whole("sequence", "max_seq_length", "max_length")
-    assumed = [] if sequence else [f"max_seq_length is {_SEQUENCE}; the code does not say it in a way that can be read"]
+    assumed = (
+        []
+        if sequence
+        else [f"max_seq_length is {_SEQUENCE}; the code does not say it in a way that can be read"]
+    )
     values |= {
         "model": model if isinstance(model, str) else "",
-        "objective": next((kind.lower() for kind in _TRAINERS for name in names if name in (f"{kind}Config", f"{kind}Trainer")), "sft"),
+        "objective": next(
+            (
+                kind.lower()
+                for kind in _TRAINERS
+                for name in names
+                if name in (f"{kind}Config", f"{kind}Trainer")
+            ),
+            "sft",
+        ),
         "method": method,
         "bits": 4 if four else 8 if eight else 16,
         "rank": entries.whole("rank", "r") or (16 if is_unsloth else 8),
@@ -104,7 +127,11 @@ def parse_python(document: Document) -> tuple[TrainingPlan, Document] | None:
     own = "unsloth" if is_unsloth else "trl"
     lines = dict(reversed([*entries.lines()]))
     plan = TrainingPlan(
-        framework=framework, **values, assumed=tuple(assumed), keys=entries.keys, needs=needs_of(values, own)
+        framework=framework,
+        **values,
+        assumed=tuple(assumed),
+        keys=entries.keys,
+        needs=needs_of(values, own),
     )
     arguments = {key: value for call in reversed(calls) for key, value in call.arguments.items()}
     return plan, document._replace(values=arguments, lines=lines)

@@ -18,13 +18,13 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
 from tunedoctor.model.plan import Install, Pin
-from tunedoctor.refresh.fetch import Client, FetchError, Limits
+from tunedoctor.refresh.fetch import Client, FetchError, FetchLimits
 from tunedoctor.refresh.index import parsed, sources_of, standard_index, wheels_of
 from tunedoctor.system.scratch import scratch
 
 _PROBED = "torch"
 """Package that is requested to see whether a source answers; "not found" is an answer too."""
-_SOON = Limits(seconds=5.0, connect=1.5)
+_SOON = FetchLimits(seconds=5.0, connect=1.5)
 """Time limits for that: a source that works answers within hundredths of a second."""
 _LACKS = (401, 403, 404, 410)
 """Statuses of a source that lacks a package: not found or forbidden. uv may have the password that 401 asks for."""

@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True):
     precision: str
     gpus: int
     sharding: str | None
+    objective: str = "sft"
+    """dpo and orpo: a sample is a pair of sequences."""
 
 
 class FitReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,9 +185,10 @@ class _Config(msgspec.Struct, frozen=True):
     """The trainer's keys that affect memory, with its defaults."""
 
     method: Literal["lora", "qlora", "full"] = "lora"
+    objective: Literal["sft", "dpo", "orpo"] = "sft"
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     precision: Literal["auto", "bf16", "fp16", "fp32", "pure-bf16"] = "auto"
-    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    attention: str = "auto"
     micro_batch: _Whole = 4
     batch: _Whole = 16
     chunk: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 512
@@ -217,6 +220,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
     half: Precision = "mixed" if full and not pure else "bf16"
     return Run(
         method=told.method,
+        objective=told.objective,
         rank=told.rank,
         targets=() if names == ("all-linear",) else names,
         dora=told.dora,
@@ -227,7 +231,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         accum=-(-told.batch // (processes * micro)),
         optimizer="adamw_fused" if told.optimizer == "adamw" else "adamw_8bit",
         checkpointing=told.checkpointing,
-        attention=_ATTENTION.get(told.attention, "sdpa"),
+        attention="flash" if "/flash" in told.attention else _ATTENTION.get(told.attention, "sdpa"),
         stack=stack,
         precision="fp32" if told.precision == "fp32" else half,
         gpus=processes,

@@ -185,6 +185,7 @@ def operations(shape: Shape, run: Run) -> float:
     """Return the floating-point operations for one token, forward and backward."""
     matrices = active(shape)
     passes = 4 + (2 if run.method == "full" else 0) + (2 if run.checkpointing else 0)
+    passes += 2 if run.objective == "dpo" else 0  # of the reference, forward only
     attention = sum(
         layer.repeat * 2 * layer.mixer.query * min(run.seq, layer.mixer.window or run.seq)
         for layer in shape.layers

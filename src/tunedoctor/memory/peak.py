@@ -298,6 +298,20 @@ class _Head(Modules):
                     return
                 kept = op((logits,), logits.count, 4, keeps=True, temp=4 * part, back=8 * part)
                 op((kept,), 1, 4, saved=(logits,) if held else ())
+            case "chunked" if run.objective != "sft":  # as in doctor train's ChunkedLogps
+                chunk, wide = min(tokens, CHUNK) * vocab, 4 * weight if self.trains else 0
+                copy = narrow * weight if run.rest_bytes != narrow else 0
+                half = narrow if narrow < 4 else 0
+                size = (8 if cap else 4 + half) * chunk + copy
+                # the backward pass computes the logits again, and sums the head's gradient in fp32
+                back = size
+                if wide:
+                    left = (4 + half) * (chunk + weight) + copy
+                    back = max(max(size, left) + wide - made, wide if run.trained_bytes < 4 else 0)
+                picked = op((x,), x.count, narrow)
+                del x
+                saved = (picked, self.small(4 * tokens))
+                op((picked,), tokens, 4, saved=saved, temp=size, back=back, made=made)
             case "chunked":  # line by line as in doctor train's ChunkedLoss
                 chunk, wide = min(tokens, CHUNK) * vocab, 4 * weight if self.trains else 0
                 # of the weights, in the type of the hidden states

@@ -139,6 +139,7 @@ def versions_of(text: str) -> dict[str, str]:
 
 
 Method = Literal["lora", "qlora", "full"]
+Objective = Literal["sft", "dpo", "orpo"]
 Attention = Literal["eager", "sdpa", "flash"]
 Quantisation = Literal["nf4-dq", "nf4", "gptq", "int8"]
 Precision = Literal["bf16", "mixed", "fp32"]
@@ -150,6 +151,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a training. Sizes are element counts."""
 
     method: Method = "lora"
+    objective: Objective = "sft"
+    """dpo and orpo: a sample is a pair, two sequences of `seq` tokens with the logits of both. The reference of dpo is
+    the same model without its adapter, so it takes time but no memory."""
     rank: int = 16
     targets: tuple[str, ...] = ()
     """Names of modules that get adapters; (): all linear modules except the head."""
@@ -186,8 +190,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> int:
-        """Tokens of one micro-batch on one GPU."""
-        return -(-self.batch * self.seq // self.context_parallel)
+        """Tokens of one micro-batch on one GPU, of both answers if samples are pairs."""
+        sequences = self.batch if self.objective == "sft" else 2 * self.batch
+        return -(-sequences * self.seq // self.context_parallel)
 
     @property
     def kind(self) -> Precision:

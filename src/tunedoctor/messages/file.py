@@ -9,7 +9,15 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor.messages.cause import GROUPS, Cause, CauseError, check_of, told_by
-from tunedoctor.messages.match import Row, RowError, add, expression, flat, key_of, with_anchors
+from tunedoctor.messages.match import (
+    MessageRow,
+    RowError,
+    add,
+    expression,
+    flat,
+    key_of,
+    with_anchors,
+)
 from tunedoctor.messages.words import Words
 from tunedoctor.model.findings import Check
 from tunedoctor.system.reading import read_regular, toml
@@ -42,7 +50,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What it does not match."""
 
 
-class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReadPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Regular expressions with which the code of a cause reads texts."""
 
     patterns: tuple[tuple[str, str], ...]
@@ -57,7 +65,7 @@ class CauseFile(Cause, frozen=True, forbid_unknown_fields=True):
     """What its page shows as seen, beside examples of messages: texts that other causes share."""
     words: dict[str, Any] = {}
     """Parts of a finding, and more under the names of parts."""
-    reads: dict[str, Reading] = {}
+    reads: dict[str, ReadPatterns] = {}
     message: tuple[Message, ...] = ()
 
 
@@ -98,10 +106,12 @@ def _unread(how: str, example: str) -> str:
         return f"{how!r} is not a regular expression: {error}"
 
 
-def rows_of(id_: str, cause: CauseFile) -> list[Row]:
+def rows_of(id_: str, cause: CauseFile) -> list[MessageRow]:
     """Return the rows of a cause; the anchors come when all rows are known."""
     return [
-        Row(id_, m.part, proves, m.text or m.pattern, key_of(m.text, m.key), "", bool(m.pattern))
+        MessageRow(
+            id_, m.part, proves, m.text or m.pattern, key_of(m.text, m.key), "", bool(m.pattern)
+        )
         for m in cause.message
         for proves in [m.certain and not cause.coded]
     ]

@@ -41,7 +41,7 @@ class RowError(ValueError):
     """A row cannot be matched in linear time, or names no literal; the message says why."""
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class MessageRow(msgspec.Struct, frozen=True, array_like=True):
     """A row in the table."""
 
     cause: str
@@ -128,12 +128,12 @@ def words_of(low: str) -> set[str]:
     return set(_WORD.findall(low))
 
 
-def with_anchors(rows: Iterable[Row]) -> list[Row]:
+def with_anchors(rows: Iterable[MessageRow]) -> list[MessageRow]:
     """Return rows with the rarest complete word of each."""
     all_rows = list(rows)
     often = Counter(word for row in all_rows for word in {*whole_words(row.key)})
 
-    def anchor(row: Row) -> str:
+    def anchor(row: MessageRow) -> str:
         return min(whole_words(row.key), key=lambda w: (often[w], -len(w), w), default="")
 
     return [msgspec.structs.replace(row, anchor=anchor(row)) for row in all_rows]
@@ -199,13 +199,13 @@ class Match(NamedTuple):
 class Matcher:
     """All rows, by the words that a text must have for them."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[MessageRow]) -> None:
         """Index rows; none is compiled."""
-        self._anchored: dict[str, list[Row]] = defaultdict(list)
+        self._anchored: dict[str, list[MessageRow]] = defaultdict(list)
         for row in rows:
             self._anchored[row.anchor].append(row)
 
-    def _found(self, low: str) -> Iterator[tuple[Row, re.Match[str]]]:
+    def _matching_rows(self, low: str) -> Iterator[tuple[MessageRow, re.Match[str]]]:
         """Yield the rows that match a normalised text, searched around their keys."""
         words, spaced = words_of(low), low.replace("\n", " ")
         for anchor in self._anchored.keys() & (words | {""}):
@@ -235,15 +235,15 @@ class Matcher:
                 row.certain,
                 (number, whole.count("\n", 0, match.start()), match.start()),
             )
-            for row, match in self._found(low)
+            for row, match in self._matching_rows(low)
         )
         return sorted(matches, key=lambda match: (match.where, -len(match.row)))
 
 
-_OF_PLUGINS: dict[Row, None] = {}
+_OF_PLUGINS: dict[MessageRow, None] = {}
 
 
-def add(rows: Iterable[Row]) -> None:
+def add(rows: Iterable[MessageRow]) -> None:
     """Add rows of a plug-in to those of the package."""
     _OF_PLUGINS.update(dict.fromkeys(rows))
     shipped.cache_clear()
@@ -253,7 +253,7 @@ def add(rows: Iterable[Row]) -> None:
 @cache
 def shipped() -> Matcher:
     """Return the matcher of all rows, read at the first error that is asked about."""
-    return Matcher([*msgspec.convert(table("messages")["rows"], list[Row]), *_OF_PLUGINS])
+    return Matcher([*msgspec.convert(table("messages")["rows"], list[MessageRow]), *_OF_PLUGINS])
 
 
 def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:

@@ -73,7 +73,7 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where an error says it."""
 
 
-class Way(Protocol):
+class FixWithNote(Protocol):
     """A fix with its notes, as the choice of a build or a driver returns it."""
 
     @property
@@ -182,7 +182,7 @@ class Case(Facts):
         means: str = "",
         cure: Cure | None = None,
         cure_note: str = "",
-        way: Way | None = None,
+        way: FixWithNote | None = None,
         settle: str = "",
         evidence: tuple[str, ...] = (),
         severity: Severity | None = None,

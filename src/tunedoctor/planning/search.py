@@ -18,7 +18,7 @@ from tunedoctor.model.plan import Pin, Scope
 from tunedoctor.model.versions import at_least, parts, specifiers, within
 from tunedoctor.planning.conflict import describe, explain
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
-from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_lacks, broken_pairs
+from tunedoctor.tables.known_bad import Broken, KnownBadRow, bitsandbytes_lacks, broken_pairs
 from tunedoctor.tables.load import table
 
 
@@ -141,7 +141,7 @@ def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | 
     while first > 0 and serves[first - 1]:
         first -= 1
     cap = f",<{since[last + 1]}" if last + 1 < len(since) else ""
-    row = Row(
+    row = KnownBadRow(
         id="bitsandbytes-without-binary",
         check="quantisation-library-mismatch",
         title=f"bitsandbytes {version} has no binary for CUDA {build.cuda}",

@@ -301,8 +301,8 @@ def smi_query_said(completed: Ended) -> Said | None:
     """Parse the answer to the query; None if this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
         complete,
+        output_of_rows,
         row_of,
-        seen,
     )
 
     if completed.how != "exit" or completed.truncated:
@@ -310,7 +310,7 @@ def smi_query_said(completed: Ended) -> Said | None:
     lines = [line for line in completed.out.splitlines() if line.strip()]
     rows = [row_of(FIELDS, line) for line in lines]
     if rows and all(row and row["index"].isdecimal() for row in rows):
-        smi_output = seen(rows[: MOST_GPUS + 1])
+        smi_output = output_of_rows(rows[: MOST_GPUS + 1])
         if len(rows) > MOST_GPUS or len({gpu.index for gpu in smi_output.gpus}) < len(rows):
             return _failed(completed)
         return Said(how="ok", driver=smi_output.driver, gpus=tuple(map(complete, smi_output.gpus)))

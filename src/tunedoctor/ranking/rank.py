@@ -21,7 +21,7 @@ import msgspec
 from tunedoctor import tables
 from tunedoctor.facts import Resemblance, Resembles
 from tunedoctor.messages.match import shipped
-from tunedoctor.ranking.weigh import COUNTS
+from tunedoctor.ranking.thresholds import COUNTS
 from tunedoctor.tables.load import table
 
 FAULTS = 120

@@ -5,14 +5,13 @@ The numbers gave the most correct results on reports that neither rules nor rank
 
 from tunedoctor.facts import Errors, Resembles, Runtime
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.ranking.thresholds import COUNTS
 
 _BOUNDS = {"stopped": (0.03, 6.0), "errors": (0.2, 0.5), "neither": (0.9, 0.02)}
 """Content of a text -> least likelihood of the best suspect, and how many times likelier "healthy" may be.
 
 Many exceptions are in the user's own code, error lines alone are mostly warnings, other texts mostly questions.
 """
-COUNTS = 0.005
-"""Likelihood from which a cause counts."""
 OUTWEIGHED = 0.2
 """How often an outweighed finding is right."""
 _SURE = 0.25
@@ -21,12 +20,12 @@ _SURE = 0.25
 
 def worth_telling(snapshot: Snapshot, best: float) -> bool:
     """Return whether to name suspects if the best one that no fact rules out has this likelihood."""
-    told, errors, run = snapshot.find(Resembles), snapshot.find(Errors), snapshot.find(Runtime)
-    if told is None or (run and run.gpu_works and not told.stopped):
+    resembled, errors, run = snapshot.find(Resembles), snapshot.find(Errors), snapshot.find(Runtime)
+    if resembled is None or (run and run.gpu_works and not resembled.stopped):
         return False
-    shows = "stopped" if told.stopped else "errors" if errors and errors.errors else "neither"
+    shows = "stopped" if resembled.stopped else "errors" if errors and errors.errors else "neither"
     least, well = _BOUNDS[shows]
-    return best >= least and told.healthy <= well * best
+    return best >= least and resembled.healthy <= well * best
 
 
 def outweighed(cause: str, snapshot: Snapshot) -> bool:
@@ -34,13 +33,13 @@ def outweighed(cause: str, snapshot: Snapshot) -> bool:
 
     In a test with new reports, three of four such findings were wrong.
     """
-    told, errors = snapshot.find(Resembles), snapshot.find(Errors)
-    if told is None or errors is None or not errors.errors:
+    resembled, errors = snapshot.find(Resembles), snapshot.find(Errors)
+    if resembled is None or errors is None or not errors.errors:
         return False
     from tunedoctor.ranking.rank import model  # noqa: PLC0415  a live machine has no use for it
 
     if cause not in model().causes:
         return False
-    shares = {one.cause: one.likelihood for one in told.causes}
-    sure = max([told.healthy, *shares.values()]) >= _SURE
+    shares = {other.cause: other.likelihood for other in resembled.causes}
+    sure = max([resembled.healthy, *shares.values()]) >= _SURE
     return sure and shares.get(cause, 0.0) < COUNTS

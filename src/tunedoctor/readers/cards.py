@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.readers.names import Collected, size, told
+from tunedoctor.readers.names import Collected, informative, size
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
@@ -14,7 +14,7 @@ from tunedoctor.tables.load import table
 Vendor = Literal["nvidia", "amd", "intel"]
 
 
-class Card(NamedTuple):
+class MentionedCard(NamedTuple):
     """One GPU model that a text names."""
 
     vendor: Vendor
@@ -37,17 +37,17 @@ def _models() -> frozenset[str]:
     return frozenset(shape("card.model").findall(names.lower()))
 
 
-def cards_in(text: str) -> tuple[Card, ...]:
+def cards_in(text: str) -> tuple[MentionedCard, ...]:
     """Return the GPUs that a text names, in order: "2x RTX 3090 24GB", "NVIDIA A100-SXM4-80GB", "RX6800, ROCm 5.4"."""
     return _cards(" ".join(text[:600].split()))
 
 
 @lru_cache(maxsize=512)
-def _cards(text: str) -> tuple[Card, ...]:
+def _cards(text: str) -> tuple[MentionedCard, ...]:
     whole = shape("card.remark").sub("", text.strip().strip("`'\""))
     if model := nvidia_by_name(whole):
-        return (Card("nvidia", whole, model.compute_capability),)
-    cards: list[Card] = []
+        return (MentionedCard("nvidia", whole, model.compute_capability),)
+    cards: list[MentionedCard] = []
     for piece in shape("card.between").split(text)[:_MOST]:
         card, last = _card(piece.strip()), cards[-1] if cards else None
         if card and last and card.name == card.gfx and last.vendor == "amd":
@@ -59,9 +59,9 @@ def _cards(text: str) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def _card(text: str) -> Card | None:
+def _card(text: str) -> MentionedCard | None:
     if model := nvidia_by_name(text):
-        return Card("nvidia", text, model.compute_capability)
+        return MentionedCard("nvidia", text, model.compute_capability)
     count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
     memory = size(shape("card.ram").sub("", text))
@@ -71,7 +71,7 @@ def _card(text: str) -> Card | None:
         return _amd(match[0].strip() if match else "", gfx[0] if gfx else "", memory, times)
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
     if of_intel and (match := shape("card.intel").search(text)):
-        return Card("intel", match[0].strip(), memory=memory, times=times)
+        return MentionedCard("intel", match[0].strip(), memory=memory, times=times)
     each, models = shape("card.nvidia").finditer(text), _models()
     known_models = (
         match for match in each if match["model"] is None or match["model"].lower() in models
@@ -85,10 +85,10 @@ def _card(text: str) -> Card | None:
         capability = _capability(name)
         if full_name:  # the driver's full name
             name = shape("card.size").sub("", full_name[1])
-        return Card("nvidia", name, capability, memory=memory, times=times)
+        return MentionedCard("nvidia", name, capability, memory=memory, times=times)
     has_number = full_name is not None and any(map(str.isdigit, full_name[1]))
     return (
-        Card("nvidia", full_name[1], memory=memory, times=times)
+        MentionedCard("nvidia", full_name[1], memory=memory, times=times)
         if full_name and has_number
         else None
     )
@@ -116,14 +116,14 @@ def _capability(name: str) -> str:
     return ""
 
 
-def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
+def _amd(name: str, gfx: str, memory: int | None, times: int) -> MentionedCard:
     words = _written(name)
     short = shape("card.makers").sub("", words).strip()
     models = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
     if not models and len(short) > len("RX"):
         models = set(amd_like(short).values())
     gfx = models.pop() if len(models) == 1 else ""
-    return Card("amd", name or gfx, gfx=gfx, memory=memory, times=times)
+    return MentionedCard("amd", name or gfx, gfx=gfx, memory=memory, times=times)
 
 
 MOST = 64
@@ -137,7 +137,9 @@ _SENTENCES = ("own", "board", "item")
 """Sentences in the first person; boards that a program runs on; list items that are a card's name."""
 
 
-def gpus(collected: Collected, cards: Sequence[Card], host: kinds.Host | None) -> list[Fact]:
+def gpus(
+    collected: Collected, cards: Sequence[MentionedCard], host: kinds.Host | None
+) -> list[Fact]:
     """Return the GPUs of each vendor, and NVIDIA's driver unless all GPUs are from others."""
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
@@ -149,10 +151,12 @@ def gpus(collected: Collected, cards: Sequence[Card], host: kinds.Host | None) -
         and collected.all("seen")
         and not collected.first("gfx", "torch_hip")
     ):
-        nvidia = [Card("nvidia", f"GPU of compute capability {capability}", capability)]
+        nvidia = [MentionedCard("nvidia", f"GPU of compute capability {capability}", capability)]
     facts: list[Fact] = [_nvidia(nvidia, collected, capability)] if nvidia else []
     if amd or (collected.value("gfx") and not nvidia):
-        facts.append(_amd_gpus(amd or [Card("amd", "", gfx=collected.value("gfx"))], collected))
+        facts.append(
+            _amd_gpus(amd or [MentionedCard("amd", "", gfx=collected.value("gfx"))], collected)
+        )
     if intel and not nvidia:
         discrete = any(named_as("intel_discrete", name) for name in intel)
         facts.append(kinds.IntelGpu(names=intel, discrete=discrete))
@@ -164,14 +168,14 @@ def gpus(collected: Collected, cards: Sequence[Card], host: kinds.Host | None) -
     return facts + driver
 
 
-def cards_of(collected: Collected, lines: Sequence[str]) -> list[Card]:
+def cards_of(collected: Collected, lines: Sequence[str]) -> list[MentionedCard]:
     """Return the cards of the numbered list if there is one, else of the longest other list, else of sentences."""
-    numbered: dict[int, Card] = {}
-    lists: list[list[Card]] = []
+    numbered: dict[int, MentionedCard] = {}
+    lists: list[list[MentionedCard]] = []
     for key in ("device_used", "gpu", "accelerator"):
-        plain: list[Card] = []
+        plain: list[MentionedCard] = []
         for entry in collected.all(key)[: 3 * MOST]:
-            value, most = told(entry.value), _WORDS_TYPED if entry.typed else _WORDS_PRINTED
+            value, most = informative(entry.value), _WORDS_TYPED if entry.typed else _WORDS_PRINTED
             entry_cards = cards_in(value) if 0 < len(value) <= most else ()
             if entry.gpu and entry_cards:
                 for number in entry.gpu.split(","):
@@ -195,9 +199,9 @@ def cards_of(collected: Collected, lines: Sequence[str]) -> list[Card]:
     return spread
 
 
-def in_sentences(lines: Sequence[str]) -> list[Card]:
+def in_sentences(lines: Sequence[str]) -> list[MentionedCard]:
     """Return the GPU that sentences in the first person name ("I have an RTX 4090"), if all name the same model."""
-    by_name: dict[str, Card] = {}
+    by_name: dict[str, MentionedCard] = {}
     near = (line for line in lines if " " in line and len(line) <= _LONGEST_SENTENCE)
     for line in (line for line in near if search("line.card", line.lower())):
         for match in (
@@ -210,7 +214,7 @@ def in_sentences(lines: Sequence[str]) -> list[Card]:
     return [*by_name.values()] if len(by_name) == 1 else []
 
 
-def _nvidia(cards: list[Card], collected: Collected, capability: str) -> kinds.NvidiaGpus:
+def _nvidia(cards: list[MentionedCard], collected: Collected, capability: str) -> kinds.NvidiaGpus:
     alike = len({c.name for c in cards}) == 1
     memory = collected.value("gpu_memory") if alike else None
     mig = [int(entry.gpu) for entry in collected.all("mig")]
@@ -231,7 +235,7 @@ def _nvidia(cards: list[Card], collected: Collected, capability: str) -> kinds.N
     )
 
 
-def _amd_gpus(cards: list[Card], collected: Collected) -> kinds.AmdGpus:
+def _amd_gpus(cards: list[MentionedCard], collected: Collected) -> kinds.AmdGpus:
     gfx, memory = collected.value("gfx") or "", collected.value("gpu_memory")
     alike = len({c.name for c in cards}) == 1
     nameless = [card for card in cards if not card.gfx]
@@ -253,7 +257,7 @@ def _amd_gpus(cards: list[Card], collected: Collected) -> kinds.AmdGpus:
 def _driver(collected: Collected) -> list[Fact]:
     """Return the driver, if the number looks like NVIDIA's: three digits and a dot, or just a branch from 300 on."""
     for entry in collected.all("driver"):
-        value = told(entry.value)
+        value = informative(entry.value)
         prose = entry.typed and len(value) > _LONGEST_DRIVER
         other = prose or search("driver.of_others", value)
         if not other and (match := search("driver.number", value[:200])):

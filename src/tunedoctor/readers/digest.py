@@ -142,7 +142,7 @@ def _digest(blocks: Iterable[list[str]], ends: int) -> Digest:
             first[number + kept_lines + 1] = lines[kept_lines]
             first_size += len(lines[kept_lines])
             kept_lines += 1
-        middle.feed(last.before(), lines, number, kept_lines)
+        middle.feed(last.lines_before(), lines, number, kept_lines)
         number += len(lines)
         last.feed(lines, number)
     chosen = sorted((first | middle.lines | last.lines()).items())
@@ -172,7 +172,7 @@ class _Last:
             self._count, self._size = count, self._size - size
             self._blocks.popleft()
 
-    def before(self) -> list[str]:
+    def lines_before(self) -> list[str]:
         """Return the lines to keep before a fault in the next line."""
         lines_before: list[str] = []
         for lines, _, _ in reversed(self._blocks):

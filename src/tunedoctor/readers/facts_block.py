@@ -20,7 +20,7 @@ from tunedoctor.facts import Absent, Part, Unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import SCHEMA, FactOrLack, Snapshot, SnapshotError, from_data
 from tunedoctor.readers.paste import shape
-from tunedoctor.readers.tidy import tidied
+from tunedoctor.readers.unwrap import clean_numbered_lines
 
 PACKED = "doctor.facts/1"
 WIDTH = 76
@@ -36,11 +36,11 @@ _ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)|#(?=#)|(?<= ) ")
 _ESCAPED = pattern(r"\\.")
 
 
-class Held(NamedTuple):
+class FactsBlock(NamedTuple):
     """Doctor's own data in a text."""
 
     snapshot: Snapshot | None
-    around: str
+    rest: str
     """The text with doctor's lines made empty, so that all line numbers stay the same."""
     problem: str = ""
     """Why existing facts can't be read."""
@@ -111,14 +111,14 @@ def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def held(text: str) -> Held:
+def find_facts(text: str) -> FactsBlock:
     """Return the facts in a text, as such lines or as a snapshot, and the rest of the text. Linear; never raises."""
     if not any(mark in text for mark in _MARKS):
-        return Held(None, text)
+        return FactsBlock(None, text)
     problem, lines = "", text.split("\n")
     for pasted in (False, True):
         # first unchanged, then without colours, timestamps and other results of pasting
-        cleaned, numbers = tidied(text, ()) if pasted else (lines, ())
+        cleaned, numbers = clean_numbered_lines(text, ()) if pasted else (lines, ())
         whole = "\n".join(cleaned)
         for match in islice(shape("doctor.facts").finditer(whole), _TRIES):
             first = whole.count("\n", 0, match.start())
@@ -135,8 +135,8 @@ def held(text: str) -> Held:
             begin, end = next(above, first), first + size
             begin, end = (numbers[begin] - 1, numbers[end - 1]) if numbers else (begin, end)
             lines[begin:end] = [""] * (end - begin)
-            return Held(snapshot, "\n".join(lines))
-    return Held(None, "\n".join(_without_findings(text.split("\n"))), problem)
+            return FactsBlock(snapshot, "\n".join(lines))
+    return FactsBlock(None, "\n".join(_without_findings(text.split("\n"))), problem)
 
 
 def _without_findings(lines: Sequence[str]) -> Iterator[str]:

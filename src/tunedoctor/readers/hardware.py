@@ -170,7 +170,7 @@ def _loaded(names: set[str], paste: Paste) -> bool | None:
         return bool(names - {"nouveau"})
     empty = (
         executed
-        for executed in paste.shown
+        for executed in paste.commands
         if not any(line.strip() for line in executed.output[:1])
     )
     requested = any(search("module_words.asked", executed.command) for executed in empty)
@@ -182,7 +182,7 @@ def _on_disk(paste: Paste) -> bool | None:
         return paste.has("module.file")
     built_for = {row["kernel"] for row in paste.all("module.dkms") if row["state"] == "installed"}
     running = (
-        executed.output[:1] for executed in paste.shown if executed.command.startswith("uname")
+        executed.output[:1] for executed in paste.commands if executed.command.startswith("uname")
     )
     requested = (search("module_words.kernel", line.strip()) for lines in running for line in lines)
     kernel = next(filter(None, requested), None) if paste.has("module.dkms") else None

@@ -10,7 +10,7 @@ from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.settings import environment
-from tunedoctor.readers.names import NOTHING, Collected, told, yes_or_no
+from tunedoctor.readers.names import NOTHING, Collected, informative, yes_or_no
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
 
@@ -44,10 +44,10 @@ def host(collected: Collected) -> kinds.Host | None:
         if family_of(v := _system(entry.value, typed=entry.typed))
     ]
     systems.sort(key=lambda name: name.lower() in ("linux", *_FAMILIES))
-    macs = (told(entry.value) for entry in collected.all("machine", "model", "gpu", "cpu"))
+    macs = (informative(entry.value) for entry in collected.all("machine", "model", "gpu", "cpu"))
     systems += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
     texts = [entry.value for entry in collected.all("platform", "kernel")]
-    platforms = [told(text) for text in texts if _search("platform", text.strip())]
+    platforms = [informative(text) for text in texts if _search("platform", text.strip())]
     build, version, python = (
         collected.first("windows_build"),
         collected.first("mac"),
@@ -124,7 +124,7 @@ def _name(family: Os, system: str, both: str) -> str:
 
 
 def _system(value: str, *, typed: bool) -> str:
-    plain = told(value)
+    plain = informative(value)
     prose = len(plain) > (_LONGEST_TYPED if typed else _LONGEST) or not family_of(plain[:_EARLY])
     return "" if prose else plain
 

@@ -11,27 +11,30 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
-from tunedoctor.readers import ledger
-from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
+from tunedoctor.readers import installer_output
+from tunedoctor.readers.lists import in_memory, in_passing, listed, pip_show_packages, torch_told
 from tunedoctor.readers.merge import NoTorch, filled
 from tunedoctor.readers.paste import Paste, shape
 
 
-def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDistribution]:
+def packages_said(
+    text: installer_output.Text,
+) -> Iterator[installer_output.Entry | kinds.BrokenDistribution]:
     """Yield the packages and the broken distributions in all such messages."""
-    for message in text.said("there"):
+    for message in text.matches("there"):
         fields = message.fields
         wants = (
-            ledger.normalised(fields["wants"]) + ledger.compact(fields.get("spec", ""))
+            installer_output.normalised(fields["wants"])
+            + installer_output.compact(fields.get("spec", ""))
             if "wants" in fields
             else ""
         )
         listed = [token.rpartition("-")[::2] for token in fields.get("list", "").split()]
         for name, version in listed or [(fields["name"], fields["version"])]:
             if version[:1].isdigit():
-                yield ledger.Entry(
+                yield installer_output.Entry(
                     message.line,
-                    ledger.normalised(name),
+                    installer_output.normalised(name),
                     version.rstrip(".-"),
                     installer=fields.get("installer", ""),
                     location=fields.get("place", ""),
@@ -39,11 +42,11 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
                     removed="removed" in fields,
                     weak="weak" in fields,
                 )
-    yield from map(_broken, text.said("broken"))
+    yield from map(_broken, text.matches("broken"))
 
 
-def _broken(message: ledger.Said) -> kinds.BrokenDistribution:
-    if name := ledger.normalised(message.fields.get("name", "")):
+def _broken(message: installer_output.InstallerMessage) -> kinds.BrokenDistribution:
+    if name := installer_output.normalised(message.fields.get("name", "")):
         return kinds.BrokenDistribution(name=name, problem="no version", detail=message.text)
     # pip omits the first letter and prints a dash: "-orch" is left of torch, and the folder is ~orch
     folder = "~" + message.fields["rest"].removeprefix("-").partition("-")[0]
@@ -53,7 +56,7 @@ def _broken(message: ledger.Said) -> kinds.BrokenDistribution:
 _MOST = 200
 
 
-def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
+def refused(text: installer_output.Text) -> tuple[kinds.Refusal, ...]:
     """Return one refusal for each requirement, combined from several lines."""
     refusals: dict[tuple[str, str], kinds.Refusal] = {}
     for refusal in _each(text):
@@ -61,7 +64,9 @@ def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
         refusals[refusal.name, refusal.specifier] = (
             refusal if earlier is None else _filled(earlier, refusal)
         )
-    requested = {message.fields["index"] for message in text.said("variant")} if refusals else set()
+    requested = (
+        {message.fields["index"] for message in text.matches("variant")} if refusals else set()
+    )
     index = requested.pop() if len(requested) == 1 else ""
     # uv does not name the index: it is that of a variant, if the text requests only that one
     without_index = {
@@ -75,16 +80,18 @@ def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
     return tuple(refusals.values())
 
 
-def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
-    refused_fields = [message.fields for message in text.said("refused")]
-    rows = [message.fields for message in text.said("floor")] if refused_fields else []
-    floors = [(row["version"], ledger.compact(row["spec"])) for row in rows][:_MOST]
+def _each(text: installer_output.Text) -> Iterator[kinds.Refusal]:
+    refused_fields = [message.fields for message in text.matches("refused")]
+    rows = [message.fields for message in text.matches("floor")] if refused_fields else []
+    floors = [(row["version"], installer_output.compact(row["spec"])) for row in rows][:_MOST]
     for fields in refused_fields:
         file = fields.get("file", "")
         name, version = (
-            ledger.version_of_wheel(file) if file else (fields["name"], fields.get("version"))
+            installer_output.version_of_wheel(file)
+            if file
+            else (fields["name"], fields.get("version"))
         )
-        spec = ledger.compact(
+        spec = installer_output.compact(
             fields.get("spec", "").strip(" ()") or (f"=={version}" if version else "")
         )
         tags = tuple(part.strip(" `") for part in fields.get("tags", "").split(",") if part)
@@ -98,7 +105,7 @@ def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
         )
         yield msgspec.convert(
             {
-                "name": ledger.normalised(name),
+                "name": installer_output.normalised(name),
                 "specifier": spec,
                 "reason": _reason(fields, spec, offered, matching_floors),
                 "offered": offered,
@@ -166,14 +173,14 @@ def host_of(tag: str) -> kinds.Host | None:
     )
 
 
-def surroundings(text: ledger.Text) -> list[kinds.Fact]:
+def surroundings(text: installer_output.Text) -> list[kinds.Fact]:
     """Return the Interpreter and the Host that an installer's lines show; nothing if they show two different ones."""
     refused = "is not a supported wheel" in text.text
     hosts: list[kinds.Host] = []
     versions: list[str] = []
     free: set[str] = set()
     prefix, narrow = "", False
-    for message in text.said("runs"):
+    for message in text.matches("runs"):
         fields = message.fields
         if "fetched" in fields and refused:
             continue
@@ -216,16 +223,16 @@ MOST = 2000
 
 def read(paste: Paste) -> list[kinds.Fact]:
     """Return Packages, including the TorchBuild, Wanted, IndexAnswer, Interpreter, Host and installer messages."""
-    lines, text = paste.lines, ledger.joined(paste.lines)
+    lines, text = paste.lines, installer_output.joined(paste.lines)
     refusals = refused(text)
     requested = {f"{refusal.name}{refusal.specifier}" for refusal in refusals}
-    lists = [*listed(lines, requested), *shown(lines)]
+    lists = [*listed(lines, requested), *pip_show_packages(lines)]
     facts = _facts([*lists, *packages_said(text), *in_passing(lines)], lines, text)
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
     errors = tuple(
         kinds.ErrorText(text=message.text, where=f"line {message.line + 1}")
-        for message in text.said("error")
+        for message in text.matches("error")
         if "wrapped" not in message.fields or message.last > message.line
     )
     facts += [kinds.Errors(errors=errors[:MOST])] if errors else []
@@ -233,11 +240,11 @@ def read(paste: Paste) -> list[kinds.Fact]:
 
 
 def _facts(
-    statements: list[ledger.Statement], lines: Sequence[str], text: ledger.Text
+    statements: list[installer_output.Statement], lines: Sequence[str], text: installer_output.Text
 ) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = []
-    last = ledger.final_state(
-        statement for statement in statements if isinstance(statement, ledger.Entry)
+    last = installer_output.final_state(
+        statement for statement in statements if isinstance(statement, installer_output.Entry)
     )
     broken = dict.fromkeys(
         statement for statement in statements if isinstance(statement, kinds.BrokenDistribution)

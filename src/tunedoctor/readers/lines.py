@@ -21,7 +21,7 @@ _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
 """Systems that can be alone in a line; the parts of a row are separated by a mark."""
 
 
-def in_forms(paste: Paste) -> Iterator[names.Said]:
+def in_forms(paste: Paste) -> Iterator[names.LabelledValue]:
     """Yield the values in lines of a known form, then those in rows of versions."""
     for line, row, match in paste.each("forms", longest=_LONGEST_FORM):
         for name, value in match.groupdict().items():
@@ -34,19 +34,19 @@ def in_forms(paste: Paste) -> Iterator[names.Said]:
             yield from (entry._replace(line=number) for entry in _row(text))
 
 
-def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
+def in_lines(lines: Sequence[str]) -> Iterator[names.LabelledValue]:
     """Yield the values that have names, in order."""
-    place = _Place()
+    reader = _LineReader()
     for number, line in enumerate(lines):
         if _SHORTEST <= len(line) <= _LONGEST and not line.isspace():
             # this CUDA version is the driver's, not torch's
             of_driver = "NVIDIA-SMI" in line
-            for entry in place.named(line):
+            for entry in reader.entries_of(line):
                 if entry.key != "cuda_plain" or not of_driver:
                     yield entry._replace(line=number)
 
 
-class _Place:
+class _LineReader:
     def __init__(self) -> None:
         self._title = self._section = ""
         self._depth = -1
@@ -55,7 +55,7 @@ class _Place:
         self._gpu = "0"
         self._seen: set[tuple[str, str]] = set()
 
-    def named(self, line: str) -> Iterator[names.Said]:
+    def entries_of(self, line: str) -> Iterator[names.LabelledValue]:
         below = self._title
         if self._enters(line):
             return
@@ -63,7 +63,7 @@ class _Place:
             yield entry._replace(typed=True)
         yield from self._listed(line)
         if "MIG" in line and search("line.mig", line):
-            yield names.Said("mig", line.strip(), self._gpu)
+            yield names.LabelledValue("mig", line.strip(), self._gpu)
         if (self._section, line) in self._seen:  # repeats an earlier line
             return
         self._seen.add((self._section, line))
@@ -85,7 +85,7 @@ class _Place:
             self._section = ""
         return bool(opened or titled)
 
-    def _listed(self, line: str) -> Iterator[names.Said]:
+    def _listed(self, line: str) -> Iterator[names.LabelledValue]:
         opened = search("line.list", line)
         if opened:
             self._gpus = 0
@@ -93,7 +93,7 @@ class _Place:
             return
         text = opened["value"].strip() if opened else line.strip()
         if text and cards_in(text) and (opened or not search("line.next", line)):
-            yield names.Said("gpu", text, str(self._gpus))
+            yield names.LabelledValue("gpu", text, str(self._gpus))
             self._gpus += 1
         elif not opened:
             self._gpus = -1
@@ -117,7 +117,7 @@ def _without(row: str, line: str) -> str:
     return shape(row).sub("", line, count=1)
 
 
-def _segments(line: str, section: str) -> list[names.Said]:
+def _segments(line: str, section: str) -> list[names.LabelledValue]:
     """Return several names in one line, as "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
     count = names.names_in(line)
     if not count and not section and "_" not in line:
@@ -132,7 +132,7 @@ def _segments(line: str, section: str) -> list[names.Said]:
     return entries if len({one.key for one in entries}) > 1 or not whole else whole
 
 
-def _of_line(line: str, section: str) -> list[names.Said]:
+def _of_line(line: str, section: str) -> list[names.LabelledValue]:
     text = headless(line)
     if match := search("line.split", text):
         if entry := _pair(match["name"].strip(), match["value"], section):
@@ -142,23 +142,23 @@ def _of_line(line: str, section: str) -> list[names.Said]:
     return _typed(text)
 
 
-def _pair(name: str, value: str, section: str) -> names.Said | None:
+def _pair(name: str, value: str, section: str) -> names.LabelledValue | None:
     raw = names.bare(name)
     value = value.strip().removesuffix("|").removesuffix("│").strip()
     plain = names.normal(raw)
     if key := section and table("labels")["sections"][section].get(plain):
-        return names.Said(key, value)
+        return names.LabelledValue(key, value)
     if "_" in raw and search("line.env", raw):
-        return names.Said(f"env {raw}", value)
+        return names.LabelledValue(f"env {raw}", value)
     key, index = names.key_of(raw) if names.begins_a_name(plain) else ("", "")
     name, _, rest = value.partition(":")
     # a line can name a GPU twice: "GPU models and configuration: GPU 0: …"
     if key == "gpu" and rest and names.key_of(name)[0] == "gpu":
-        return names.Said(key, rest.strip(), names.key_of(name)[1])
-    return names.Said(key, value, index) if key else None
+        return names.LabelledValue(key, rest.strip(), names.key_of(name)[1])
+    return names.LabelledValue(key, value, index) if key else None
 
 
-def _typed(text: str) -> list[names.Said]:
+def _typed(text: str) -> list[names.LabelledValue]:
     """Return names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
     # "[pip] numpy==1.26" is not about pip
     if len(text) > _LONGEST_TYPED or text.startswith("["):
@@ -170,24 +170,26 @@ def _typed(text: str) -> list[names.Said]:
         value = " ".join(words[count:])
         key, index = names.key_of(" ".join(words[:count]))
         if key and (key.startswith("library ") or value.lower() not in names.NOTHING | {"version"}):
-            return [names.Said(key, value, index, typed=True)]
+            return [names.LabelledValue(key, value, index, typed=True)]
     return []
 
 
-def _of_form(name: str, value: str, row: str) -> Iterator[names.Said]:
+def _of_form(name: str, value: str, row: str) -> Iterator[names.LabelledValue]:
     key, _, how = name.rpartition("_")
     if key == "kind":
-        yield names.Said("torch_kind", how)
+        yield names.LabelledValue("torch_kind", how)
     elif name.startswith("lib_"):
-        yield names.Said(f"library {name.removeprefix('lib_')}", value.rstrip("."))
+        yield names.LabelledValue(f"library {name.removeprefix('lib_')}", value.rstrip("."))
     else:
         unit = how in ("kb", "mb", "gb")
-        yield names.Said(key, f"{value} {how}") if unit else names.Said(name, value)
+        yield (
+            names.LabelledValue(key, f"{value} {how}") if unit else names.LabelledValue(name, value)
+        )
     if name in table("labels")["proof"]:
-        yield names.Said("seen", row)
+        yield names.LabelledValue("seen", row)
 
 
-def _row(line: str) -> Sequence[names.Said]:
+def _row(line: str) -> Sequence[names.LabelledValue]:
     """Return the versions, system, GPU and RAM of a row; if a part is a sentence, return nothing."""
     low = line.lower()
     if not any(map(str.isdigit, line)) or not (
@@ -201,7 +203,7 @@ def _row(line: str) -> Sequence[names.Said]:
     parts = [part for part in shape("line.dividers").split(plain) if part][:_MOST_PARTS]
     if len(parts) > 1 and all(shape("line.target").fullmatch(part.strip()) for part in parts):
         return ()  # what a build has code for; names of targets alone describe no machine
-    entries: list[names.Said] = []
+    entries: list[names.LabelledValue] = []
     for part in parts:
         entry = _fragment(part) or _versioned(part)
         if entry is not None:
@@ -215,18 +217,18 @@ def _row(line: str) -> Sequence[names.Said]:
     )
 
 
-def _versioned(part: str) -> names.Said | None:
+def _versioned(part: str) -> names.LabelledValue | None:
     match = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
     if match is None or not names.version(match["value"]):
         return None
     key = names.key_of(match["name"].strip())[0]
     expected = key in ("torch", "python", "driver") or key.startswith("library ")
-    return names.Said(key, match["value"]) if expected else None
+    return names.LabelledValue(key, match["value"]) if expected else None
 
 
-def _fragment(part: str) -> names.Said | None:
+def _fragment(part: str) -> names.LabelledValue | None:
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
         if match := search(f"alone_{key}", part):
             value = match.groupdict().get("value", part)
-            return names.Said(key, value) if key != "gpu" or cards_in(part) else None
+            return names.LabelledValue(key, value) if key != "gpu" or cards_in(part) else None
     return None

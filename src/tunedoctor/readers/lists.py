@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
 from tunedoctor.model.versions import parts
-from tunedoctor.readers.ledger import (
+from tunedoctor.readers.installer_output import (
     Entry,
     Statement,
     Text,
     compact,
-    known,
+    is_of_stack,
     no_package,
     normalised,
     shape,
@@ -25,7 +25,7 @@ _EXACT = ("pinned", "at", "typed")
 _MARKS = expression("piece.marks")
 
 
-class Row(NamedTuple):
+class ListRow(NamedTuple):
     """One line of a list."""
 
     line: int
@@ -34,28 +34,28 @@ class Row(NamedTuple):
     """ "row" of a table, one of `_EXACT`, "loose", "option"."""
     found: re.Match[str] | None
 
-    def told(self, field: str) -> str:
+    def field_text(self, field: str) -> str:
         """Return the text of a field in the line, "" if it is missing."""
         return (self.found.groupdict().get(field) or "") if self.found is not None else ""
 
     @property
     def name(self) -> str:
         """Normalised."""
-        return normalised(self.told("name"))
+        return normalised(self.field_text("name"))
 
     @property
     def version(self) -> str:
         """Empty if unknown."""
-        return self.told("version").lstrip("-").rstrip(".-")
+        return self.field_text("version").lstrip("-").rstrip(".-")
 
 
 class Block(NamedTuple):
     """Consecutive rows."""
 
-    rows: list[Row]
+    rows: list[ListRow]
     kind: str = ""
     """pip or conda, according to the header of a table."""
-    before: str = ""
+    lines_before: str = ""
     """The two lines before it."""
 
 
@@ -67,7 +67,7 @@ def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
     """
     python = ""
     for block in _blocks(lines):
-        last = block.before.rpartition("\n")[2]
+        last = block.lines_before.rpartition("\n")[2]
         if block.rows[0].shape == "row":
             entries = list(_table(block))
             yield from entries
@@ -100,7 +100,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
         row = None if head else _row(number, line, among=bool(block.rows) and not table)
         if row is not None:
             if not block.rows and not block.kind:
-                block = block._replace(before="\n".join(front))
+                block = block._replace(lines_before="\n".join(front))
             block.rows.append(row)
         elif line.strip() if not table else (head or block.rows or not shape("ruler").match(line)):
             if block.rows:
@@ -109,29 +109,29 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
         front = [*front[-1:], line[:300]] if line.strip() else front
 
 
-def _row(number: int, text: str, *, among: bool) -> Row | None:
+def _row(number: int, text: str, *, among: bool) -> ListRow | None:
     if not text or len(text) > 700:
         return None
     marked = bool(_MARKS.search(text))
     exact = _EXACT if marked else ()
     for name in (*exact, "row") if len(text) <= 400 else exact:
         if match := shape(name).match(text):
-            return Row(number, text, name, match)
+            return ListRow(number, text, name, match)
     word = among and " " not in text.strip()
     if (marked or word) and (match := shape("loose").match(text)):
-        return Row(number, text, "loose", match) if match["spec"] or word else None
+        return ListRow(number, text, "loose", match) if match["spec"] or word else None
     return None
 
 
 def _table(block: Block) -> Iterator[Entry]:
     names = [row.name for row in block.rows]
-    several = len(names) >= 3 and any(map(known, names))
+    several = len(names) >= 3 and any(map(is_of_stack, names))
     for row in block.rows:
-        rest = row.told("rest").rstrip()
+        rest = row.field_text("rest").rstrip()
         match, place = shape("build").match(rest), shape("place").search(rest)
         build, at = (match["build"] if match else ""), (place[0] if place else "")
         plain = not rest or bool(build) or rest.strip().startswith(at or "\0")
-        if "(!)" in row.told("gap") or not (
+        if "(!)" in row.field_text("gap") or not (
             block.kind or _counts(row, block, plain=plain, several=several, build=build)
         ):
             continue
@@ -141,38 +141,38 @@ def _table(block: Block) -> Iterator[Entry]:
         elif build[:4] in ("pypi", "<pip") or (match and match["channel"] == "pypi"):
             yield Entry(row.line, row.name, row.version, "pip")
         elif row.name != "python" and (
-            known(row.name) or expression("piece.python_build").match(build)
+            is_of_stack(row.name) or expression("piece.python_build").match(build)
         ):
             yield Entry(row.line, row.name, row.version, "conda", conda=f"{row.version} {build}")
 
 
-def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
+def _counts(row: ListRow, block: Block, *, plain: bool, several: bool, build: str) -> bool:
     """Return whether a row keeps to its block's columns and is not prose; `plain`: nothing follows the version."""
     if no_package(row.name) and not (row.name == "python" and build):
         return False
-    gap, dotted = len(row.told("gap")), "." in row.version
+    gap, dotted = len(row.field_text("gap")), "." in row.version
     if not several:
-        return known(row.name) and dotted and plain
+        return is_of_stack(row.name) and dotted and plain
     if plain:
         return dotted or gap > 1 or len(block.rows) > 5
-    return gap > 1 or row.told("rest").startswith("  ")
+    return gap > 1 or row.field_text("rest").startswith("  ")
 
 
 def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
     """Return whether a block lists requirements rather than the output of a freeze; `last` is the line before it."""
     for row in block.rows:
-        loose = row.shape == "loose" and (row.told("spec") or known(row.name))
+        loose = row.shape == "loose" and (row.field_text("spec") or is_of_stack(row.name))
         marks = "# via" in row.text or row.text.rstrip().endswith("\\")
-        unmet = row.shape == "pinned" and f"{row.name}=={row.told('version')}" in refused
+        unmet = row.shape == "pinned" and f"{row.name}=={row.field_text('version')}" in refused
         if loose or marks or unmet:
             return True
-    return bool(shape("file").search(block.before) or shape("install").search(last))
+    return bool(shape("file").search(block.lines_before) or shape("install").search(last))
 
 
-def _requirement_of(row: Row) -> Requirement | None:
+def _requirement_of(row: ListRow) -> Requirement | None:
     match = shape("loose").match(row.text)
     name, spec = (normalised(match["name"]), match["spec"] or "") if match else ("", "")
-    if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
+    if not name or (not any(map(str.isdigit, spec)) if spec else not is_of_stack(name)):
         return None
     return Requirement(name=name, specifier=compact(spec), by="a requirements file")
 
@@ -181,13 +181,13 @@ def _frozen(block: Block) -> Iterator[Entry]:
     """Yield the packages of a freeze; a single line counts if it names the stack or follows such a command."""
     exact = [row for row in block.rows if row.shape in _EXACT]
     plain = [row for row in exact if row.shape != "typed"]
-    several = len(plain) >= 3 or (plain and shape("freeze").search(block.before) is not None)
-    if not several and not any(known(one.name) for one in exact):
+    several = len(plain) >= 3 or (plain and shape("freeze").search(block.lines_before) is not None)
+    if not several and not any(is_of_stack(one.name) for one in exact):
         return
     for row in exact:
-        if row.shape != "typed" or known(row.name):
+        if row.shape != "typed" or is_of_stack(row.name):
             yield Entry(
-                row.line, row.name, row.told("version"), "" if row.shape == "typed" else "pip"
+                row.line, row.name, row.field_text("version"), "" if row.shape == "typed" else "pip"
             )
 
 
@@ -196,7 +196,7 @@ _SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
 """Fields that identify `pip show`: "Name:" and "Version:" alone occur in many texts."""
 
 
-def shown(lines: Sequence[str]) -> Iterator[Entry]:
+def pip_show_packages(lines: Sequence[str]) -> Iterator[Entry]:
     """Yield the packages of `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
     for number, line in enumerate([*lines, "Name: end"]):
@@ -205,7 +205,7 @@ def shown(lines: Sequence[str]) -> Iterator[Entry]:
             continue
         if (match := shape("name").match(line)) is not None or (name and rule):
             version = values.get("Version", "")
-            if version[:1].isdigit() and (known(name) or not _SURE.isdisjoint(values)):
+            if version[:1].isdigit() and (is_of_stack(name) or not _SURE.isdisjoint(values)):
                 editable = values.get("Editable project location", "")
                 requires = (part for part in values.get("Requires", "").split(",") if part.strip())
                 yield Entry(
@@ -233,7 +233,7 @@ def in_passing(lines: Sequence[str]) -> Iterator[Entry]:
         if not form or len(line) > _LONGEST_SENTENCE or not shape("own").search(line):
             continue
         pins = [(normalised(p["name"]), p["version"]) for p in shape(form).finditer(line)]
-        stack = [(name, version) for name, version in pins if known(name)]
+        stack = [(name, version) for name, version in pins if is_of_stack(name)]
         if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
             continue
         if not shape("advised").search(line):
@@ -248,7 +248,7 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
     """Return the libraries for which an import reported another version than `state`, the result of lists."""
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
-    for message in text.said("held"):
+    for message in text.matches("held"):
         old, new = message.fields["version"], message.fields["installed"]
         if old != new:
             package = normalised(message.fields["name"])

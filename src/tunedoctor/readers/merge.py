@@ -153,7 +153,7 @@ def joined(reported: Snapshot, local: Snapshot) -> tuple[Snapshot, tuple[str, ..
     return Snapshot(answers, taken=local.taken, doctor=local.doctor), left_out
 
 
-def beside(block: Snapshot, reported: Snapshot) -> Snapshot:
+def with_text_around(block: Snapshot, reported: Snapshot) -> Snapshot:
     """Return the facts of a block, plus what the text around it says about runs; else the block takes precedence."""
     answers: dict[type[Fact], FactOrLack] = block.answers()
     for kind in OF_THE_TEXT:

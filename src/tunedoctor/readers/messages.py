@@ -15,7 +15,7 @@ from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
 from tunedoctor.readers import tracebacks as traces
 from tunedoctor.readers.paste import Paste, search, shape
-from tunedoctor.readers.tidy import wrapped
+from tunedoctor.readers.unwrap import wrapped
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of
 
@@ -88,7 +88,7 @@ def read(paste: Paste) -> list[Fact]:
     return [Errors(errors=tuple(errors)), *shadows(raised)] if errors else []
 
 
-def _in_rows(log_lines: Sequence[traces.Said], errors: Errors) -> list[ErrorText]:
+def _in_rows(log_lines: Sequence[traces.LogLine], errors: Errors) -> list[ErrorText]:
     """Return the matches of causes without code in the whole text, without those already in the errors."""
     already_matched = {(match.cause, match.row) for match in matches(errors)}
     bare = {id_ for id_, cause in causes().items() if not cause.coded}
@@ -108,7 +108,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _bare(
-    log_lines: Sequence[traces.Said], used_lines: set[int], signs: Sequence[str]
+    log_lines: Sequence[traces.LogLine], used_lines: set[int], signs: Sequence[str]
 ) -> list[ErrorText]:
     result: list[ErrorText] = []
     at = 0
@@ -137,7 +137,7 @@ def _quoted(ticked: re.Match[str]) -> str:
     return f"{ticked['words']} '{ticked['name']}'{module}"
 
 
-def _sentence(log_lines: Sequence[traces.Said], at: int) -> tuple[str, int]:
+def _sentence(log_lines: Sequence[traces.LogLine], at: int) -> tuple[str, int]:
     whole = log_lines[at].text[:_LONGEST].strip(_SIDES)
     last = log_lines[at].text.rstrip()
     at += 1

@@ -12,7 +12,7 @@ from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
 from tunedoctor.readers.merge import NoTorch
-from tunedoctor.readers.names import Collected, bare, instead, told, version, yes_or_no
+from tunedoctor.readers.names import Collected, bare, informative, instead, version, yes_or_no
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.prompts import answers, latest
 from tunedoctor.tables.wheels import COMPUTES, cuda_of
@@ -139,7 +139,7 @@ def _answers(collected: Collected) -> Iterable[bool]:
         if printed := search("torch.printed", entry.value):
             yield printed[1].lower() not in ("false", "cpu", "na")
     for entry in collected.all("accelerator"):
-        value = told(entry.value).lower()
+        value = informative(entry.value).lower()
         if value in _GPU_WORDS or (cards_in(entry.value) and "MiB" not in entry.value):
             yield True
         elif value == "cpu" or bare(entry.value).lower() in ("not available", "n/a"):

@@ -19,7 +19,7 @@ def bare(value: str) -> str:
     return value.strip().rstrip(",").strip("`'\"* \t").removesuffix("\\").strip()
 
 
-def told(value: str) -> str:
+def informative(value: str) -> str:
     """Return a value without quotes and trailing commas; "" if it carries no information."""
     plain = bare(value)
     return "" if plain.lower() in NOTHING else plain
@@ -70,7 +70,7 @@ def of_kind(kind: str, value: str) -> Any:  # noqa: ANN401  each kind has its ty
     """Return a value parsed as a kind; None if it does not have the form of that kind."""
     if reader := _READERS.get(kind):
         return reader(value)
-    match = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
+    match = shape(f"kind.{kind}").search(informative(value)[:_LONGEST])
     return ".".join(filter(None, match.groups())) if match else None
 
 
@@ -141,8 +141,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "ram": ram,
     "number": _number,
     "count": lambda value: _number(value, most=1 << 31),
-    "compiler": lambda value: "gcc" if told(value) else "" if value.strip() else None,
-    "text": lambda value: told(value)[:120] or None,
+    "compiler": lambda value: "gcc" if informative(value) else "" if value.strip() else None,
+    "text": lambda value: informative(value)[:120] or None,
     # GPU values, as their tools print them
     "told": printed,
     "name": lambda text: "" if _hexadecimal(text) else printed(text),
@@ -177,7 +177,7 @@ MOST_SAID = 5_000
 """Most values to keep: a longer text repeats itself."""
 
 
-class Said(NamedTuple):
+class LabelledValue(NamedTuple):
     """A value, and the label of its name."""
 
     key: str
@@ -192,8 +192,8 @@ class Said(NamedTuple):
 class Collected:
     """All values by label, in order, each once."""
 
-    def __init__(self, entries: Iterable[Said]) -> None:
-        self._by_key: dict[str, list[Said]] = {}
+    def __init__(self, entries: Iterable[LabelledValue]) -> None:
+        self._by_key: dict[str, list[LabelledValue]] = {}
         marks: set[tuple[str, str, str]] = set()
         for entry in entries:
             mark = (entry.key, entry.value, entry.gpu)
@@ -203,13 +203,13 @@ class Collected:
             if len(marks) > MOST_SAID:
                 return
 
-    def all(self, *keys: str) -> list[Said]:
+    def all(self, *keys: str) -> list[LabelledValue]:
         """Return all values under these labels: those of the first, then of the second and so on."""
         return [entry for key in keys for entry in self._by_key.get(key, ())]
 
     def first(self, *keys: str) -> str:
         """Return the first value that carries information, or ""."""
-        return next((v for entry in self.all(*keys) if (v := told(entry.value))), "")
+        return next((v for entry in self.all(*keys) if (v := informative(entry.value))), "")
 
     def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
         """Return the first value that has the form of its label's kind, parsed; None if there is none."""

@@ -20,7 +20,7 @@ Values = Mapping[str, str]
 """Names such as "memory.total" or "fb_memory_usage.total", and what stands there."""
 
 
-class Seen(NamedTuple):
+class SmiOutput(NamedTuple):
     """The facts in one output of nvidia-smi."""
 
     driver: str = ""
@@ -30,13 +30,13 @@ class Seen(NamedTuple):
     gpus: tuple[kinds.NvidiaGpu, ...] = ()
 
 
-def of_driver(values: Values) -> Seen:
+def of_driver(values: Values) -> SmiOutput:
     """Return the versions that values name: since 610 those of the kernel's and the user's part."""
 
     def first(*names: str) -> str:
         return next(filter(None, (version(values.get(name, "")) for name in names)), "")
 
-    return Seen(
+    return SmiOutput(
         driver=first("kmd_version", "driver_version", "driver"),
         library=first("library"),
         cuda=first("cuda_umd_version", "cuda_version", "cuda"),
@@ -60,7 +60,7 @@ _SECTION = 12
 """The number of lines below a heading in which lines about a GPU are searched for its problem."""
 
 
-def queries(paste: Paste) -> list[Seen]:
+def queries(paste: Paste) -> list[SmiOutput]:
     """Return every -q output; each begins with its NVSMI LOG line. A single section belongs to one GPU."""
     starts = [hit.line for hit in paste.each("nvidia_smi.log")]
     ends = [*starts[1:], len(paste.lines)]
@@ -91,7 +91,7 @@ def _as_text(xml: str) -> Iterator[str]:
                 above.append(name)
 
 
-def _query(lines: Sequence[str]) -> Seen:
+def _query(lines: Sequence[str]) -> SmiOutput:
     head: dict[str, str] = {}
     gpus: list[list[Leaf]] = []
     above: list[tuple[int, str]] = []
@@ -212,14 +212,14 @@ _SURE = (".", "_", "uuid", "[")
 """… and a field that only nvidia-smi spells so."""
 
 
-def tables(paste: Paste) -> list[Seen]:
+def tables(paste: Paste) -> list[SmiOutput]:
     """Return every default table, in order; a header alone counts as one without GPUs."""
     hits = paste.each("smi_table") if paste.has("smi_table.head") else []
     heads = [at for at, hit in enumerate(hits) if hit.row == "head"]
     return [_table(hits[a:b]) for a, b in zip(heads, [*heads[1:], None], strict=False)]
 
 
-def _table(hits: Sequence[Hit]) -> Seen:
+def _table(hits: Sequence[Hit]) -> SmiOutput:
     gpus: dict[int, dict[str, Any]] = {}
     last: dict[str, Any] | None = None
     for hit in hits[1:]:
@@ -257,11 +257,11 @@ def _values(hit: Hit) -> dict[str, str]:
     return {name: value or "" for name, value in hit.found.groupdict().items()}
 
 
-def csv_outputs(paste: Paste) -> list[Seen]:
+def csv_outputs(paste: Paste) -> list[SmiOutput]:
     """Return what every `--query-gpu=… --format=csv` says, found by its header line or the command."""
     if not any(word in paste.text for word in ("uuid", "name", "driver_v")):
         return []
-    result: list[Seen] = []
+    result: list[SmiOutput] = []
     fields: Sequence[str] = ()
     rows: list[Values] = []
     for line in [*paste.lines, ""]:
@@ -269,7 +269,7 @@ def csv_outputs(paste: Paste) -> list[Seen]:
             rows.append(row)
             continue
         if rows:
-            result.append(seen(rows))
+            result.append(output_of_rows(rows))
             rows = []
         match = search("nvidia_smi.query", line[:_LONGEST])
         fields = match[1].strip(",").split(",") if match else header_of(line)
@@ -301,7 +301,7 @@ def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
     return row if printed(name) else {}
 
 
-def seen(rows: Sequence[Values]) -> Seen:
+def output_of_rows(rows: Sequence[Values]) -> SmiOutput:
     """Make GPUs of rows."""
     gpus: dict[str, kinds.NvidiaGpu] = {}
     for at, row in enumerate(rows):
@@ -312,7 +312,7 @@ def seen(rows: Sequence[Values]) -> Seen:
         }
         if fields["name"] or fields["uuid"]:
             gpus.setdefault(fields["uuid"] or str(at), kinds.NvidiaGpu(**fields))
-    drivers = [output for output in map(of_driver, rows) if output.driver] or [Seen()]
+    drivers = [output for output in map(of_driver, rows) if output.driver] or [SmiOutput()]
     return drivers[0]._replace(gpus=tuple(gpus.values()))
 
 
@@ -328,7 +328,7 @@ def read(paste: Paste) -> list[Fact]:
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):
         kernel = replace(kernel, library=library)
     driver, answer = _driver(outputs, kernel), failures(paste)
-    base = max(outputs, key=lambda output: len(output.gpus), default=Seen())
+    base = max(outputs, key=lambda output: len(output.gpus), default=SmiOutput())
     every = tuple(map(complete, base.gpus))
     gpus = kinds.NvidiaGpus(gpus=every, source=SOURCE) if every else None
     return [fact for fact in (driver, gpus, answer) if fact is not None]
@@ -349,7 +349,9 @@ def complete(gpu: kinds.NvidiaGpu) -> kinds.NvidiaGpu:
     )
 
 
-def _driver(outputs: list[Seen], kernel: kinds.NvidiaDriver | None) -> kinds.NvidiaDriver | None:
+def _driver(
+    outputs: list[SmiOutput], kernel: kinds.NvidiaDriver | None
+) -> kinds.NvidiaDriver | None:
     first = next((output for output in outputs if output.driver), None)
     if first is None:
         return kernel

@@ -16,13 +16,13 @@ from tunedoctor.model.lazy import folded, literals, pattern
 from tunedoctor.tables.load import table
 
 if TYPE_CHECKING:
-    from tunedoctor.readers.prompts import Shown
+    from tunedoctor.readers.prompts import ShownCommand
 
 LONGEST = 500
 """Characters of a line that are looked at, unless a reader asks for more."""
 
 
-class Row(NamedTuple):
+class LineRule(NamedTuple):
     """One row of the table."""
 
     name: str
@@ -43,15 +43,15 @@ class Hit(NamedTuple):
 
 
 @cache
-def rows(name: str) -> tuple[Row, ...]:
+def rows(name: str) -> tuple[LineRule, ...]:
     """Return the rows of a section ("pci"), or one row ("pci.id")."""
     section, _, wanted_key = name.partition(".")
-    result: list[Row] = []
+    result: list[LineRule] = []
     for key, source in table("outputs")["rows"][section].items():
         plain = source.removeprefix("(?i)")
         flags = re.IGNORECASE if plain != source else 0
         if wanted_key in ("", key):
-            result.append(Row(key, pattern(plain, flags), literals(plain, flags), bool(flags)))
+            result.append(LineRule(key, pattern(plain, flags), literals(plain, flags), bool(flags)))
     return tuple(result)
 
 
@@ -98,11 +98,11 @@ class Paste:
         return folded(self.text)
 
     @cached_property
-    def shown(self) -> "list[Shown]":
+    def commands(self) -> "list[ShownCommand]":
         """The commands after prompts, with their output."""
-        from tunedoctor.readers.prompts import shown  # noqa: PLC0415  prompts are rows as well
+        from tunedoctor.readers.prompts import shown_commands  # noqa: PLC0415  prompts are rows as well
 
-        return shown(self.lines)
+        return shown_commands(self.lines)
 
     def line(self, number: int) -> str:
         """Return the start of a line, "" below the last."""
@@ -126,7 +126,7 @@ class Paste:
         hits = self.each(name)
         return next((group for group in hits[0].found.groups() if group), "") if hits else ""
 
-    def _hits(self, row: Row, longest: int) -> Iterator[Hit]:
+    def _hits(self, row: LineRule, longest: int) -> Iterator[Hit]:
         text = self._folded if row.folds else self.text
         numbers: Iterable[int] = range(len(self.lines))
         if row.words and len(text) == len(self.text):

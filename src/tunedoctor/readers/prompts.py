@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Typed
 from tunedoctor.model.lazy import pattern
-from tunedoctor.readers.names import Said, bare, library_of
+from tunedoctor.readers.names import LabelledValue, bare, library_of
 from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table
 
@@ -136,7 +136,7 @@ _LONGEST_OUTPUT = 400
 """Lines of one output that are kept."""
 
 
-class Shown(NamedTuple):
+class ShownCommand(NamedTuple):
     """One command of a paste."""
 
     command: str
@@ -147,7 +147,7 @@ class Shown(NamedTuple):
     """Number of the command's line, from 0."""
 
 
-def shown(lines: Sequence[str]) -> list[Shown]:
+def shown_commands(lines: Sequence[str]) -> list[ShownCommand]:
     """Return the commands in order."""
     commands: list[tuple[int, int, str, str]] = []
     below = 0
@@ -162,7 +162,7 @@ def shown(lines: Sequence[str]) -> list[Shown]:
             commands.append((number, below, command, found_prompt.env))
     ends = (*(command[0] for command in commands[1:]), len(lines))
     return [
-        Shown(command, tuple(lines[below : min(end, below + _LONGEST_OUTPUT)]), env, number)
+        ShownCommand(command, tuple(lines[below : min(end, below + _LONGEST_OUTPUT)]), env, number)
         for (number, below, command, env), end in zip(commands, ends, strict=bool(commands))
     ]
 
@@ -193,14 +193,14 @@ _FAR = 12
 """Lines below a command in which its answer stands."""
 
 
-def answers(lines: Sequence[str]) -> Iterator[Said]:
+def answers(lines: Sequence[str]) -> Iterator[LabelledValue]:
     """Yield the answers, and the variables that the typed commands set."""
     for number, line in enumerate(lines):
         if _SHORTEST <= len(line) <= LONGEST:
             yield from (entry._replace(line=number) for entry in _of_line(line, lines, number))
 
 
-def latest(answers: Iterable[Said]) -> Iterator[Said]:
+def latest(answers: Iterable[LabelledValue]) -> Iterator[LabelledValue]:
     """Yield the answers, of a torch that changed its version only the last: what came before is over."""
     entries = list(answers)
     versions = [(at, entry.value) for at, entry in enumerate(entries) if entry.key == "torch"]
@@ -211,7 +211,7 @@ def latest(answers: Iterable[Said]) -> Iterator[Said]:
     )
 
 
-def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
+def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[LabelledValue]:
     line = line.lstrip("+ ") if line.startswith("+") else line  # of `set -x`
     found_prompt = prompt(line)
     below = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
@@ -222,11 +222,11 @@ def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
             yield from _expressions(line.strip(), lines, number, repl=True)
         return
     if environ := search("session.environ", line):
-        yield Said(f"env {environ['name']}", environ["value"])
+        yield LabelledValue(f"env {environ['name']}", environ["value"])
     command = found_prompt.typed if found_prompt else line.strip()
     went_on = below.lstrip().startswith((">>>", "In ["))
     if found_prompt and found_prompt.kind != "shell" and command == "import torch" and went_on:
-        yield Said("ran", "")  # it printed nothing, and raised nothing
+        yield LabelledValue("ran", "")  # it printed nothing, and raised nothing
     yield from _set(command, prompted=found_prompt is not None)
     if inline := search("session.inline", command):
         yield from _expressions(inline["code"], lines, number, repl=False)
@@ -236,30 +236,32 @@ def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
         yield from _answers_to(command, lines[number + 1 : number + 2])
 
 
-def _answers_to(command: str, below: Sequence[str]) -> Iterator[Said]:
+def _answers_to(command: str, below: Sequence[str]) -> Iterator[LabelledValue]:
     value = next((line.strip() for line in below if not typed_in(line)), None)
     for row in rows("asked"):
         key, match = row.name.rstrip("_"), row.pattern.match(command)
         name = match.groupdict().get("name", "") if match else ""
         if match and key == "not exported":
             if value is None or value.strip("()[]<># ").lower() in _EMPTY:
-                yield Said(key, name.upper())
+                yield LabelledValue(key, name.upper())
         elif match and value is not None and (value or name):
-            yield Said(f"{key} {name}".strip(), value)
+            yield LabelledValue(f"{key} {name}".strip(), value)
 
 
-def _set(command: str, *, prompted: bool) -> Iterator[Said]:
+def _set(command: str, *, prompted: bool) -> Iterator[LabelledValue]:
     """Variables before a command or alone: "export A=1 B=2", "CUDA_VISIBLE_DEVICES=2 python main.py"."""
     match = search("session.assign", command)
     if match is None or not (prompted or match["alone"] or search("session.runs", match["rest"])):
         return
     rest = match["rest"]
     while assignment := search("session.assigned", rest):
-        yield Said(f"env {assignment['name']}", assignment["value"].strip("\"'"))
+        yield LabelledValue(f"env {assignment['name']}", assignment["value"].strip("\"'"))
         rest = rest[assignment.end() :]
 
 
-def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
+def _expressions(
+    source: str, lines: Sequence[str], number: int, *, repl: bool
+) -> Iterator[LabelledValue]:
     groups = shape("session.print").findall(source)
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]
@@ -293,7 +295,7 @@ def _key(match: re.Match[str]) -> str:
     return "torch" if name.lower() == "torch" else f"library {library}" if library else "other"
 
 
-def _split(keys: list[str], text: str) -> Iterator[Said]:
+def _split(keys: list[str], text: str) -> Iterator[LabelledValue]:
     """One line for several expressions holds them with spaces between; brackets hold together."""
     values = [text]
     if len(keys) > 1:
@@ -307,8 +309,8 @@ def _split(keys: list[str], text: str) -> Iterator[Said]:
             return
     for key, value in zip(keys, values, strict=True):
         if key != "other":
-            yield Said(key, bare(value))
+            yield LabelledValue(key, bare(value))
         if key in _OF_TORCH:
-            yield Said("ran", "")
+            yield LabelledValue("ran", "")
         if key in ("gpu", "capability") and any(map(str.isdigit, value)):
-            yield Said("seen", "")
+            yield LabelledValue("seen", "")

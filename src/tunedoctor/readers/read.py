@@ -19,10 +19,10 @@ from tunedoctor.readers import (
     system,
 )
 from tunedoctor.readers.digest import bounded
-from tunedoctor.readers.facts_block import held
-from tunedoctor.readers.merge import NoTorch, beside, merged
+from tunedoctor.readers.facts_block import find_facts
+from tunedoctor.readers.merge import NoTorch, merged, with_text_around
 from tunedoctor.readers.paste import Paste
-from tunedoctor.readers.tidy import tidied
+from tunedoctor.readers.unwrap import clean_numbered_lines
 
 Reader = Callable[[Paste], list[Fact]]
 Failed = Callable[[Callable[..., object], Exception], None]
@@ -37,15 +37,15 @@ def read_report(
 
     Facts that doctor wrote into it are used unchanged; the text around them shows what went wrong.
     """
-    block = held(text)
+    block = find_facts(text)
     if block.problem and failed is not None:
-        failed(held, SnapshotError(block.problem))
-    reported = _read(block.around, numbers, failed)
-    return beside(block.snapshot, reported) if block.snapshot else reported
+        failed(find_facts, SnapshotError(block.problem))
+    reported = _read(block.rest, numbers, failed)
+    return with_text_around(block.snapshot, reported) if block.snapshot else reported
 
 
 def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
-    lines, numbers = bounded(*tidied(text, numbers))
+    lines, numbers = bounded(*clean_numbered_lines(text, numbers))
     facts, paste = list[Fact](), Paste(lines)
     for reader in _READERS:
         try:

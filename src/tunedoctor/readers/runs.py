@@ -20,7 +20,7 @@ _MOST_OF_LINE = 4
 _OLDEST, _YOUNGEST = (2, 6), (3, 30)
 
 
-class _Place(NamedTuple):
+class _PythonPath(NamedTuple):
     version: str
     kind: PrefixKind
     bits: int
@@ -42,17 +42,17 @@ def read(paste: Paste) -> list[Fact]:
     return facts + _search_path(paste.lines)
 
 
-def _places(line: str) -> Iterator[_Place]:
+def _places(line: str) -> Iterator[_PythonPath]:
     if "ython3" not in line and "ython2" not in line:
         return
     for path in islice(shape("python_path.unix").finditer(line), _MOST_OF_LINE):
         # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
         if _likely(path["version"]) and path["rest"] != "config":
-            yield _Place(path["version"], kind_of(path[0]), 64)
+            yield _PythonPath(path["version"], kind_of(path[0]), 64)
     for path in islice(shape("python_path.windows").finditer(line), _MOST_OF_LINE):
         version = f"{path['major']}.{path['minor']}"
         if _likely(version):
-            yield _Place(version, kind_of(line[: path.end()]), 32 if path["bits"] else 64)
+            yield _PythonPath(version, kind_of(line[: path.end()]), 32 if path["bits"] else 64)
 
 
 def kind_of(path: str) -> PrefixKind:
@@ -89,7 +89,11 @@ _MOST_LAUNCHERS = 4
 def interpreters(paste: Paste) -> list[Fact]:
     """Return Target, Interpreter and Launchers if a command does not use the active environment; else []."""
     name = next(
-        (command.env for command in reversed(paste.shown) if command.env and command.env != "base"),
+        (
+            command.env
+            for command in reversed(paste.commands)
+            if command.env and command.env != "base"
+        ),
         "",
     )
     folder, foreign = _by_path(paste, name) if name else _by_build(paste)
@@ -117,7 +121,7 @@ def _by_path(paste: Paste, name: str) -> _Left:
     """Take the paths that `which` gave for several names; only the first of each is started."""
     foreign: list[kinds.Launcher] = []
     python_in_folder, folder = False, name
-    for executed in paste.shown:
+    for executed in paste.commands:
         command = executed.command
         activated, requested = (
             search("interpreter.activate", command),

@@ -53,7 +53,7 @@ def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) ->
 
 def _inspected(paste: Paste) -> kinds.Container | None:
     """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
-    for executed in paste.shown:
+    for executed in paste.commands:
         asks = search("container.asks", executed.command)
         output = " ".join(executed.output[:_MOST_OF_ANSWER])[:LONGEST].lstrip()
         if asks and search("container.no_gpu", output):
@@ -65,7 +65,7 @@ def _inspected(paste: Paste) -> kinds.Container | None:
 
 def _started(paste: Paste) -> kinds.Container | None:
     """Read the last command that starts or enters one, unless it only tries a GPU out."""
-    for executed in reversed(paste.shown):
+    for executed in reversed(paste.commands):
         command = executed.command
         if run := search("container.run", command):
             program, verb, rest = run.groups()
@@ -97,7 +97,9 @@ def _from_container_rows(paste: Paste) -> kinds.Container | None:
 def killed(paste: Paste) -> kinds.Errors | None:
     """Return an error where the engine says that the kernel ended the container for memory."""
     lines = [hit.line + 1 for hit in paste.each("container.killed")]
-    inspections = (executed for executed in paste.shown if ".State.OOMKilled" in executed.command)
+    inspections = (
+        executed for executed in paste.commands if ".State.OOMKilled" in executed.command
+    )
     lines += [
         executed.line + 2
         for executed in inspections
@@ -177,7 +179,7 @@ def _rows(paste: Paste) -> Iterator[_Row]:
     if not paste.has("ldd.row"):
         return
     owner, of_torch = "", False
-    commands = {executed.line: executed.command for executed in paste.shown}
+    commands = {executed.line: executed.command for executed in paste.commands}
     above = {hit.line: hit.found for hit in paste.each("ldd.row")}
     for number in sorted({*commands, *above}):
         if number in above:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.readers.paste import rows, shape
-from tunedoctor.readers.tidy import SECOND, STARTS, joined, wrapped
+from tunedoctor.readers.unwrap import SECOND, STARTS, joined, wrapped
 
 STREAM = shape("dress.stream")
 """Who printed: the part that tells one process from another."""
@@ -23,7 +23,7 @@ _BEFORE_FRAME = shape("dress.frame")
 _SIDES = ("│", "┃", "║")
 
 
-class Said(NamedTuple):
+class LogLine(NamedTuple):
     """One line and who printed it."""
 
     number: int
@@ -36,19 +36,21 @@ class Said(NamedTuple):
     """Without what stood in front; indentation is kept."""
 
 
-def by_stream(log_lines: Iterable[Said]) -> list[list[Said]]:
+def by_stream(log_lines: Iterable[LogLine]) -> list[list[LogLine]]:
     """Return the lines of each process apart."""
-    streams: dict[str, list[Said]] = {}
+    streams: dict[str, list[LogLine]] = {}
     for line in log_lines:
         name = line.stream if line.stream in streams or len(streams) < _MOST_STREAMS else ""
         streams.setdefault(name, []).append(line)
     return [*streams.values()]
 
 
-def undressed(lines: Sequence[str]) -> list[Said]:
+def undressed(lines: Sequence[str]) -> list[LogLine]:
     """Return each line without its prefixes. Linear; never raises."""
     prefix_shapes = _shapes(lines)
-    return [Said(number, *_strip_line(line, prefix_shapes)) for number, line in enumerate(lines, 1)]
+    return [
+        LogLine(number, *_strip_line(line, prefix_shapes)) for number, line in enumerate(lines, 1)
+    ]
 
 
 def _strip_line(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
@@ -107,7 +109,7 @@ LOOK_UP = "(look up to see its traceback):"
 _MESSAGE_END = shape("dress.end")
 
 
-def message(log_lines: Sequence[Said], start: int) -> tuple[str, int]:
+def message(log_lines: Sequence[LogLine], start: int) -> tuple[str, int]:
     """Return the message that begins at `start`, broken lines joined, and the place after it."""
     first = log_lines[start]
     lines = [first.text.strip()]
@@ -124,7 +126,7 @@ def message(log_lines: Sequence[Said], start: int) -> tuple[str, int]:
     return "\n".join(line.strip() for line in joined(lines))[:MOST_CHARACTERS], at
 
 
-def _is_part(previous: str, log_lines: Sequence[Said], at: int, manner: str) -> bool:
+def _is_part(previous: str, log_lines: Sequence[LogLine], at: int, manner: str) -> bool:
     text = log_lines[at].text
     if log_lines[at].manner not in ("", manner):
         return False
@@ -218,7 +220,7 @@ class _Shape(NamedTuple):
     """A notebook's or a box: code is numbered, and blank lines stand between."""
 
 
-def trace(log_lines: Sequence[Said], head: int, *, headless: bool = False) -> Read:
+def trace(log_lines: Sequence[LogLine], head: int, *, headless: bool = False) -> Read:
     """Read the traceback whose first line stands at `head`: its header or, cut at the top, a frame."""
     opening = log_lines[head].text
     match = _NOTEBOOK_HEAD.match(opening)
@@ -293,13 +295,13 @@ def _ends(text: str, shape: _Shape) -> bool:
     return bool(_UNKNOWN_CLASS.match(text))
 
 
-def _goes_on(log_lines: Sequence[Said], at: int, shape: _Shape) -> bool:
+def _goes_on(log_lines: Sequence[LogLine], at: int, shape: _Shape) -> bool:
     """Return whether a traceback continues after a blank line, as in notebooks or separately pasted lines."""
     after = next((line.text for line in log_lines[at + 1 : at + 3] if line.text.strip()), "")
     return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
 
 
-def tracebacks(log_lines: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
+def tracebacks(log_lines: Sequence[LogLine]) -> tuple[list[ErrorText], set[int]]:
     """Return the errors that tracebacks end with, of all ranks once, and the numbers of their lines. Linear."""
     all_errors: list[ErrorText] = []
     used_lines: set[int] = set()
@@ -317,7 +319,7 @@ def tracebacks(log_lines: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
     return [*once.values()], used_lines
 
 
-def _read_trace(log_lines: Sequence[Said], at: int) -> Read | None:
+def _read_trace(log_lines: Sequence[LogLine], at: int) -> Read | None:
     text = log_lines[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):

@@ -52,7 +52,7 @@ class RefusedError(Exception):
     """A page or file is not what it should be; the message is a sentence that says why, without its full stop."""
 
 
-class Limits(NamedTuple):
+class FetchLimits(NamedTuple):
     """Limits for one answer."""
 
     size: int = 32 * MEBI
@@ -66,7 +66,7 @@ class Limits(NamedTuple):
 class Client(NamedTuple):
     """Settings for access to servers."""
 
-    limits: Limits = Limits()
+    limits: FetchLimits = FetchLimits()
     variables: Mapping[str, str] = os.environ
     """Proxies and certificates, under the names that pip and uv use."""
     trusted: tuple[str, ...] = ()

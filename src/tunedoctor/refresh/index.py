@@ -163,7 +163,7 @@ def _of_html(data: bytes) -> _Tags:
     return rows, bool(end) and after.lstrip()[:1] == ">"
 
 
-class _File(msgspec.Struct, rename="kebab"):
+class _IndexFile(msgspec.Struct, rename="kebab"):
     url: str
     hashes: dict[str, str] = {}
     core_metadata: bool | dict[str, str] = False
@@ -171,7 +171,7 @@ class _File(msgspec.Struct, rename="kebab"):
 
 
 class _Project(msgspec.Struct):
-    files: tuple[_File, ...]
+    files: tuple[_IndexFile, ...]
 
 
 def _of_json(data: bytes) -> _Tags:

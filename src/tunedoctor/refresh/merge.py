@@ -79,7 +79,7 @@ def admits(needs: Needs, torch: str) -> str:
     return "open"
 
 
-class Told(NamedTuple):
+class VariantFacts(NamedTuple):
     """The facts about a build from a variants file."""
 
     code: str
@@ -88,7 +88,7 @@ class Told(NamedTuple):
     """Oldest CUDA that the driver must support: "12.8"; "" if not given."""
 
 
-class _File(msgspec.Struct):
+class _VariantsFile(msgspec.Struct):
     variants: dict[str, dict[str, dict[str, list[str]]]] = {}
     """Label -> namespace -> feature -> values."""
 
@@ -100,13 +100,13 @@ def release_of(name: str) -> str:
     return version if whole else ""
 
 
-def told(data: bytes) -> dict[str, Told]:
+def variant_facts(data: bytes) -> dict[str, VariantFacts]:
     """Return variant -> its data; a variant with two contradicting labels is left out. Raises ValueError."""
     try:
-        file = msgspec.json.decode(data, type=_File)
+        file = msgspec.json.decode(data, type=_VariantsFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"it is not a variants.json: {str(error)[:120]}") from None
-    by_variant: dict[str, set[Told]] = {}
+    by_variant: dict[str, set[VariantFacts]] = {}
     for label, properties in file.variants.items():
         nvidia, amd = properties.get("nvidia", {}), properties.get("amd", {})
         cuda = next(iter(nvidia.get("cuda_version_lower_bound", ())), "")
@@ -118,7 +118,7 @@ def told(data: bytes) -> dict[str, Told]:
         variant_name = label.replace("cuda", "cu").replace("_", "").replace(".", "")
         variant = next(filter(VARIANT.fullmatch, (label, variant_name, own if cuda else "")), "")
         if variant and code and len(code) <= MOST:
-            by_variant.setdefault(variant, set()).add(Told(" ".join(code), cuda))
+            by_variant.setdefault(variant, set()).add(VariantFacts(" ".join(code), cuda))
     return {
         variant: variants.pop() for variant, variants in by_variant.items() if len(variants) == 1
     }
@@ -151,7 +151,7 @@ class Learned(NamedTuple):
     torchaudio: str = ""
     pair_sure: bool = False
     """torchvision requires exactly this torch release."""
-    code: Mapping[str, Told] = {}
+    code: Mapping[str, VariantFacts] = {}
     """Variant -> compiled code, from the requirements of its wheels or the variants on the index."""
 
 
@@ -280,7 +280,7 @@ def _drivers(variant: str, version_facts: Learned, table: Any) -> str:  # noqa: 
     floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
     if all(floors):
         return " ".join(floors)
-    bound = version_facts.code.get(variant, Told("")).cuda
+    bound = version_facts.code.get(variant, VariantFacts("")).cuda
     rows = [toolkit for toolkit in table["cuda"]["toolkits"] if bound and toolkit["cuda"] == bound]
     pairs = [(row["linux"], row["windows"] or row["linux"]) for row in rows if row["linux"]]
     linux, windows = min(pairs, key=lambda pair: parts(pair[0]), default=("", ""))

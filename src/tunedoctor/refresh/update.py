@@ -15,7 +15,7 @@ from tunedoctor.model.versions import at_least, parts
 from tunedoctor.refresh import index, merge
 from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
 from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, parsed, releases
-from tunedoctor.refresh.merge import Learned, Told, needs, told
+from tunedoctor.refresh.merge import Learned, VariantFacts, needs, variant_facts
 from tunedoctor.state.folder import keep
 from tunedoctor.system.child import run
 from tunedoctor.system.scratch import scratch
@@ -189,11 +189,11 @@ def ask(indexes: Indexes, table: Any, client: Client) -> IndexContents:  # noqa:
             if wheel.variant[:4] == "rocm"
         }
         rocm = ((v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in each.items())
-        code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
+        code = {variant: VariantFacts(" ".join(gfx)) for variant, gfx in rocm if gfx}
         if version in unread:
             file = files_of_variants[version]
             try:
-                code = told(own.checked(file.url, file.sha256)) | code
+                code = variant_facts(own.checked(file.url, file.sha256)) | code
             except (FetchError, ValueError) as error:
                 untold.append(f"{version}: its variants.json was not read: {error}")
         by_default, audio = _variants(default.get(version, ()), client), audio if audio_sure else ""

@@ -46,7 +46,7 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
         screen.row("roles", f"{roles}  (s system, u user, a assistant, t tool)", 9)
     if report.rows_shown:
         screen.line()
-        _shown(report.rows_shown, screen)
+        _show_rows(report.rows_shown, screen)
     if report.lengths is not None:
         screen.line()
         _lengths(report.lengths, screen)
@@ -70,7 +70,7 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
         screen.line(mark("ok"), f" {written_file.name} has {many(written_file.rows, 'row')}")
 
 
-def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
+def _show_rows(rows: Sequence[RowShown], screen: Screen) -> None:
     how = "turn by turn" if rows[0].parts[0][0] else "as the chat template writes them"
     screen.line(("rows", "bold"), f"  {how}; the model learns ", (screen.marked("this"), "green"))
     for row in rows:

@@ -6,7 +6,7 @@ from tunedoctor.core.demo import Demonstration
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.wording import listed
 from tunedoctor.render import terminal
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.plan import render_plan
 from tunedoctor.render.screen import Screen
 
@@ -53,8 +53,8 @@ def render_page(shown: Demonstration) -> str:
     return html.render(_told(shown.before, note))
 
 
-def _told(report: Report, note: str = "") -> Told:
-    return Told(report=report, code=exit_code(report), here=False, note=note)
+def _told(report: Report, note: str = "") -> ReportView:
+    return ReportView(report=report, code=exit_code(report), here=False, note=note)
 
 
 def _typed(screen: Screen, command: str) -> None:

@@ -71,7 +71,7 @@ def render(
 
 
 def _pair(difference: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -> None:
-    screen.wrap(f"{_told(a)}; {_told(b)}", kind="bold")
+    screen.wrap(f"{_describe_side(a)}; {_describe_side(b)}", kind="bold")
     screen.line()
     for finding in difference.findings:
         _finding(finding, a, b, screen)
@@ -126,7 +126,7 @@ def markdown(differences: Sequence[Difference]) -> str:
     """Return tables of findings with the facts they depend on, and of the other facts."""
     lines: list[str] = []
     for pair in differences:
-        a, b = (_cell(_told(side)) if side else "nothing" for side in (pair.a, pair.b))
+        a, b = (_cell(_describe_side(side)) if side else "nothing" for side in (pair.a, pair.b))
         lines += [f"{a}; {b}{'' if pair.findings else '; same findings'}", ""]
         heads = [_cell(side.name) if side else "" for side in (pair.a, pair.b)]
         rows: list[Iterable[str]] = []
@@ -152,7 +152,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     return [f"| {' | '.join(heads)} |", f"|{' --- |' * len([*heads])}", *lines, ""] if lines else []
 
 
-def _told(side: Side) -> str:
+def _describe_side(side: Side) -> str:
     """Return a side in words: "here (node7) has findings"."""
     where = ", ".join(
         filter(None, ("" if side.kind == "here" else side.node or side.host, side.taken[:10]))

@@ -138,8 +138,16 @@ def _with_options(words: Sequence[str], options: Mapping[str, Sequence[str]]) ->
 
 def _settings(answer: FitReport) -> str:
     s = answer.settings
-    parts = [s.method, *[f"rank {s.rank} on {', '.join(s.targets)}"] * bool(s.rank)]
-    parts += [f"{s.batch} x {s.seq} tokens", *[f"{s.accum} accumulated"] * (s.accum > 1)]
+    pairs = s.objective != "sft"
+    parts = [
+        s.method,
+        *[s.objective] * pairs,
+        *[f"rank {s.rank} on {', '.join(s.targets)}"] * bool(s.rank),
+    ]
+    parts += [
+        f"{s.batch} x {'2 x ' * pairs}{s.seq} tokens",
+        *[f"{s.accum} accumulated"] * (s.accum > 1),
+    ]
     parts += [s.optimizer, "checkpointing" if s.checkpointing else "no checkpointing"]
     parts += [s.attention, s.precision, f"stack {s.stack}"]
     return ", ".join([*parts, *[f"{s.gpus} GPUs, {s.sharding}"] * bool(s.sharding)])

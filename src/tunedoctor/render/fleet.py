@@ -6,7 +6,7 @@ from itertools import chain
 
 from tunedoctor.diagnosis.summary import line_of
 from tunedoctor.fleet.many import MEASURES
-from tunedoctor.fleet.odd import describe
+from tunedoctor.fleet.outliers import describe
 from tunedoctor.fleet.report import FleetReport, Odd, Spread
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many

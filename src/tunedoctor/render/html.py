@@ -88,7 +88,7 @@ _ROW, _THICK = 46, 16
 """Pixels from a bar to the next, and of a bar."""
 
 
-class Bar(NamedTuple):
+class MemoryBar(NamedTuple):
     """One bar, made of parts in a row."""
 
     name: str
@@ -98,7 +98,7 @@ class Bar(NamedTuple):
     """Class in the style, and size."""
 
 
-def bars(title: str, description: str, unit: str, rows: Sequence[Bar], top: float) -> str:
+def bars(title: str, description: str, unit: str, rows: Sequence[MemoryBar], top: float) -> str:
     """Return bars over one axis from 0 to `top`; `told` says the same in words."""
     end = _ROW * len(rows)
     parts = [f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"]

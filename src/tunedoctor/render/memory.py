@@ -8,7 +8,7 @@ from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.overview import METHODS, Cell, machine_table
 from tunedoctor.memory.run import Run
 from tunedoctor.model.wording import gib, listed, many
-from tunedoctor.render.html import Bar, bars, clean, meter, table
+from tunedoctor.render.html import MemoryBar, bars, clean, meter, table
 from tunedoctor.render.screen import MARKS
 
 _HUES = 5
@@ -42,7 +42,7 @@ def _kind(name: str, size: int | None, gpus: Sequence[Numbered]) -> str:
 
 def _use(size: int, gpus: Sequence[Numbered]) -> str:
     """Return one bar per GPU, a colour key, and the same as a table."""
-    rows, cells, key, hue = list[Bar](), list[str](), dict[str, list[str]](), 0
+    rows, cells, key, hue = list[MemoryBar](), list[str](), dict[str, list[str]](), 0
     for number, gpu in gpus:
         name, parts, usages = f"GPU {number}", list[tuple[str, float]](), list[str]()
         for process in gpu.processes:
@@ -58,7 +58,7 @@ def _use(size: int, gpus: Sequence[Numbered]) -> str:
             parts.append(("rest", rest))
         free = "usage unknown" if gpu.free is None else f"{gib(gpu.free)} free"
         free = f"{free}, of {gib(size)}"
-        rows.append(Bar(name, free, parts))
+        rows.append(MemoryBar(name, free, parts))
         who = "; ".join(usages) or "no program is known"
         cells.append(f'<tr><th scope="row">{name}</th><td>{free}</td><td>{clean(who)}</td></tr>')
     says = "; ".join(f"{row.name}: {row.says}" for row in rows)

@@ -62,7 +62,7 @@ def render_text(markdown: str, screen: Screen) -> str:
             screen.wrap(" ".join(paragraph), len(first), first)
             paragraph.clear()
 
-    for line in _LINK.sub(_shown, markdown).splitlines():
+    for line in _LINK.sub(_link_text, markdown).splitlines():
         text, is_fence, item = line.strip(), line.startswith("```"), _ITEM.match(line)
         if is_code or is_fence or item or not text or text[0] in "#|":
             end()
@@ -78,7 +78,7 @@ def render_text(markdown: str, screen: Screen) -> str:
     return screen.text()
 
 
-def _shown(link: re.Match[str]) -> str:
+def _link_text(link: re.Match[str]) -> str:
     text, target = link[1], link[2].partition("#")[0]
     if target.endswith(".md") and "/" not in target:
         page = f"doctor explain {target[:-3]}"

@@ -61,7 +61,7 @@ def render_plan(
         screen.wrap(f"left unchanged: {why}", 2, mark("warning"))
     if plan.told:
         screen.gap()
-        told(answer, screen)
+        render_manual_steps(answer, screen)
     return screen.text()
 
 
@@ -300,7 +300,7 @@ def _costs(answer: FixResult, plan: Plan, screen: Screen) -> None:
     screen.row("undo", f"{answer.undo} {does}", 10)
 
 
-def told(answer: FixResult, screen: Screen) -> None:
+def render_manual_steps(answer: FixResult, screen: Screen) -> None:
     """Add the steps that the user has to do."""
     screen.line(("Manual steps", "bold"))
     for finding in answer.findings:
@@ -441,7 +441,7 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
         screen.command("" if number else "by hand", command)
     if answer.plan and answer.plan.told:
         screen.line()
-        told(answer, screen)
+        render_manual_steps(answer, screen)
 
 
 def render_set(

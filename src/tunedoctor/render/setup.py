@@ -28,7 +28,7 @@ _SCRIPT = Path(__file__).with_suffix(".sh")
 """The script template; each line `#: NAME` is replaced for the machine."""
 
 
-class Setting(NamedTuple):
+class SetupMachine(NamedTuple):
     """The facts that a setup script depends on."""
 
     host: Host
@@ -72,7 +72,7 @@ def is_setup(plan: Plan, snapshot: Snapshot) -> bool:
     return plan.new is not None and Facts(snapshot).host.os == "linux"
 
 
-def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> Setting:
+def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> SetupMachine:
     """Return the machine from a snapshot, the GPUs from a plan, and variables from fixes."""
     facts = Facts(snapshot)
     pci = snapshot.find(PciBus)
@@ -84,7 +84,7 @@ def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> 
         for vendor in vendors_present
         if vendor in KINDS and (not build or KINDS[vendor][:2] == build[:2])
     }
-    return Setting(
+    return SetupMachine(
         facts.host,
         "wsl" if facts.host.wsl else "container" if snapshot.find(Container) else "metal",
         tuple(sorted(vendors)),
@@ -98,7 +98,9 @@ def _variant(plan: Plan) -> str:
     return next((p.version.partition("+")[2] for p in plan.pins if p.name == "torch"), "")
 
 
-def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys.executable) -> str:
+def render_setup(
+    plan: Plan, new: NewEnvironment, at: SetupMachine, python: str = sys.executable
+) -> str:
     """Return the set-up as a POSIX script; `python` is doctor's, with its command in the same folder."""
     installs = [step for step in plan.steps if isinstance(step, Install)]
     pins = [line for step in installs for line in pin_lines(step.pins)]
@@ -132,7 +134,7 @@ def _helpers(words: dict[str, Any], text: str) -> Iterator[str]:
             yield from (f"{name}() {{", *(f"    {line}" for line in body), "}", "")
 
 
-def _root(words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
+def _root(words: dict[str, Any], plan: Plan, at: SetupMachine) -> Iterator[str]:
     for step in _steps(at):
         lines = [*_commands(step, words, plan, at)]
         yield from ("", f"    begin {shlex.quote(step.says)}")
@@ -148,7 +150,7 @@ def _root(words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
             yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(step.after)})"
 
 
-def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
+def _steps(at: SetupMachine, key: str = "steps") -> Iterator[_Step]:
     """Yield the rows for this machine; of several with one id, the first."""
     used_ids: set[str] = set()
     for step in rows("setup", key, _Step):
@@ -160,7 +162,7 @@ def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
             yield step
 
 
-def _commands(step: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
+def _commands(step: _Step, words: dict[str, Any], plan: Plan, at: SetupMachine) -> Iterator[str]:
     """Yield the lines of a step, filled in for this distribution."""
     for line in step.do:
         if line == "{driver}":
@@ -172,7 +174,7 @@ def _commands(step: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> It
             yield re.sub(r"(?<!\$)\{(\w+)\}", lambda match: str(words[match[1]]), line)
 
 
-def _driver(plan: Plan, at: Setting) -> Iterator[str]:
+def _driver(plan: Plan, at: SetupMachine) -> Iterator[str]:
     """Yield how to install the driver that the wheel needs: the package source, then the packages.
 
     Unverified packages, or ones with an unknown source, become advice for the user.
@@ -191,7 +193,7 @@ def _driver(plan: Plan, at: Setting) -> Iterator[str]:
     yield f"stop {shlex.quote(f'install {need}{how}; then run this again')}"
 
 
-def _ready(at: Setting) -> Iterator[str]:
+def _ready(at: SetupMachine) -> Iterator[str]:
     for step in _steps(at, "ready"):
         says = f"{step.says}: first run the root part of this file, with sudo"
         yield f"    {{ {step.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
@@ -205,7 +207,7 @@ def _installs(installs: Iterable[Install]) -> Iterator[str]:
             yield f'        "$prefix/bin/python" -I -m pip install {words}{source_of(step, "pip")} -r "$requirements"'
 
 
-def _variables(at: Setting) -> Iterator[str]:
+def _variables(at: SetupMachine) -> Iterator[str]:
     for name, value in at.variables:
         line = shlex.quote(f"export {name}={shlex.quote(value)}")
         is_set = f'grep -qxF {line} "$prefix/bin/activate"'

@@ -39,10 +39,10 @@ def render(
     blames = {blame.stage: blame for blame in answer.blames}
     for stage in _gathered(answer.stages):
         if stage.bad:
-            _blame(stage, blames[stage.name], screen, verbose=verbose)
+            _print_failure(stage, blames[stage.name], screen, verbose=verbose)
         elif stage.outcome == "skipped" and verbose and not quiet:
             last = stage.error.splitlines()[-1] if stage.error else ""
-            _beside(screen, f"not run: {last}", stage.name)
+            _print_note(screen, f"not run: {last}", stage.name)
         elif stage.outcome != "skipped" and not quiet:
             _stage(stage, answer, screen)
     if not quiet:
@@ -73,7 +73,7 @@ def _gathered(stages: Sequence[SmokeStage]) -> list[SmokeStage]:
     return [msgspec.structs.replace(imports[0], name="import", says=names, seconds=seconds), *rest]
 
 
-def _beside(screen: Screen, text: str, name: str = "") -> None:
+def _print_note(screen: Screen, text: str, name: str = "") -> None:
     screen.wrap(text, NAME + 2, f"{mark('note')[0]} {name}")
 
 
@@ -84,10 +84,10 @@ def _stage(stage: SmokeStage, answer: SmokeResult, screen: Screen) -> None:
     line = f" {stage.name:<{NAME}}{text}"
     screen.line(mark("ok"), f"{line:<{end - 2}} {stage.seconds:5.1f} s")
     if stage.note:
-        _beside(screen, stage.note)
+        _print_note(screen, stage.note)
 
 
-def _blame(stage: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> None:
+def _print_failure(stage: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> None:
     screen.line(mark(blame.severity), " ", (stage.name, blame.severity))
     screen.row("found", blame.found)
     screen.row("means", blame.means)

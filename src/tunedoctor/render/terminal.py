@@ -7,7 +7,7 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, makes
 from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many, quoted_path
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
 NONE_CHECKED = "no Python environment was checked"
@@ -16,7 +16,7 @@ _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
-def render(view: Told, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
+def render(view: ReportView, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
     """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict."""
     report = view.report
     if report.areas and not quiet:
@@ -223,17 +223,18 @@ def machine_sentence(report: Report) -> str:
     return f"Ready to fine-tune{on_cpu}"
 
 
-def ways(view: Told) -> list[NextStep]:
+def next_steps(view: ReportView) -> list[NextStep]:
     """Return the commands that come next, each with its purpose; a report that is undecided has its own."""
     report, errors = view.report, view.tally["error"]
     if report.verdict == "unknown" and not errors:
         return []
     if report.verdict != "ready" or errors:
         explain = [
-            (f"doctor explain {finding.id}", "read more about this") for finding in view.counted[:1]
+            (f"doctor explain {finding.id}", "read more about this")
+            for finding in view.counting[:1]
         ]
         fix = (
-            f"doctor fix{there(report)}",
+            f"doctor fix{target_option(report)}",
             "see a plan that fixes it; asks before changing anything",
         )
         return [fix, *explain] if explain and view.here and cured(report) else explain
@@ -242,7 +243,7 @@ def ways(view: Told) -> list[NextStep]:
     if nowhere_to_look(report):
         return nearby_ways(report)
     if report.target.python and not report.needs:
-        smoke = (f"doctor smoke{there(report)}", "prove it with a tiny training")
+        smoke = (f"doctor smoke{target_option(report)}", "prove it with a tiny training")
         return [("doctor init", "write a training configuration") if report.smoke else smoke]
     return [("doctor check", "check a Python environment too")] * (
         report.target.chosen_by == "none"
@@ -259,7 +260,7 @@ def nearby_ways(report: Report) -> list[NextStep]:
     return [check, ("doctor envs", "list all environments")] if len(nearby) > 1 else [check]
 
 
-def _verdict(view: Told, screen: Screen) -> None:
+def _verdict(view: ReportView, screen: Screen) -> None:
     report, count = view.report, view.tally
     undecided = len(report.unknown)
     open_ = f"{many(undecided, 'check')} could not be decided" if undecided else ""
@@ -274,7 +275,7 @@ def _verdict(view: Told, screen: Screen) -> None:
         )
         more = (". " if sure.endswith(".") else ": ") + ", ".join(remarks) if remarks else ""
         screen.wrap(f"{sure}{more.replace('.. ', '. ')}", 2, mark("ok"), "ok")
-        return screen.next(*ways(view))
+        return screen.next(*next_steps(view))
     if report.verdict == "unknown" and not count["error"]:
         why = NONE_CHECKED if nearby else ", ".join([*counts, open_] if open_ else counts)
         screen.wrap(f"Undecided: {why}" if why else "Undecided", 2, mark("unknown"), "unknown")
@@ -290,7 +291,7 @@ def _verdict(view: Told, screen: Screen) -> None:
     screen.wrap(
         f"Not ready: {', '.join([*counts, *([open_] if open_ else [])])}", 2, mark(kind), kind
     )
-    return screen.next(*ways(view))
+    return screen.next(*next_steps(view))
 
 
 def _nearby(report: Report, screen: Screen) -> None:
@@ -302,7 +303,7 @@ def _nearby(report: Report, screen: Screen) -> None:
         screen.wrap(f"{target.own} is doctor's own; --self checks it", 9, "skipped")
 
 
-def there(report: Report) -> str:
+def target_option(report: Report) -> str:
     """Return the option that selects this environment again, or "" if none is needed."""
     target = report.target
     if target.chosen_by == "--target" or target.chosen_by in FOUND:

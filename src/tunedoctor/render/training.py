@@ -16,7 +16,7 @@ from tunedoctor.target.train_input import loads, losses
 from tunedoctor.target.train_plot import loss_curve, points, short, span, svg
 
 
-class Facts(msgspec.Struct):
+class TrainingFacts(msgspec.Struct):
     """The trainer's run.json."""
 
     base: str
@@ -35,6 +35,9 @@ class Facts(msgspec.Struct):
     resumed_from: str
     versions: dict[str, str]
     config: dict[str, Any]
+    result_step: int = 0
+    """The step whose weights are the result; 0: the last one."""
+    result_why: str = ""
 
 
 Answered = dict[str, str]
@@ -44,14 +47,15 @@ Logged = dict[str, int | float | bool]
 
 
 def page(
-    facts: Facts, log: list[Logged], samples: Sequence[Answered], forecast: FitReport | None
+    facts: TrainingFacts, log: list[Logged], samples: Sequence[Answered], forecast: FitReport | None
 ) -> str:
     """Return the page."""
     out = PurePath(str(facts.config.get("out") or "out"))
     name = PurePath(facts.config.get("model") or facts.base).name
     speeds = [value for _, value in points(log, "tokens_per_s")]
     kind = "eval_loss" if len(points(log, "eval_loss")) > 1 else "loss"
-    values = [value for _, value in points(log, kind)]
+    result = facts.result_step or facts.steps
+    values = [value for step, value in points(log, kind) if step <= result]
     what = "loss, held-out rows" if kind == "eval_loss" else "loss"
     head = [(what, f"{values[0]:.3g} \u2192 {values[-1]:.3g}" if values else "")]
     head += [("steps", f"{facts.steps:,}"), ("tokens", f"{facts.tokens:,}")]
@@ -62,6 +66,7 @@ def page(
     ]
     again = PurePath(facts.resumed_from).name
     again = f" It was resumed from {again}." if again else ""
+    why = f" {facts.result_why}" if facts.result_why else ""
     toml = clean(
         "\n".join(
             f"{key} = {json.dumps(config_value)}" for key, config_value in facts.config.items()
@@ -74,11 +79,11 @@ def page(
     steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
     parts = [
         f"<header><h1>{clean(name)}, trained by {clean(facts.method)}</h1>",
-        f'<p class="dim">{steps}: {losses(log)}.{clean(again)}</p></header><main>',
+        f'<p class="dim">{steps}: {losses(log, facts.result_step)}.{clean(again)}{clean(why)}</p></header><main>',
         numbers(head),
         _section("Loss", _figure(loss_curve(log), "Lower is better."), _numbers(log)),
         _curves(log),
-        _section("Answers before and after", *map(_answered, samples)) if samples else "",
+        _section("Answers before and after", *map(_sample_rows, samples)) if samples else "",
         _section("How to use it", _uses(out, facts)),
         _section("Data", rows(_data(facts))),
         _section("Memory", rows(_memory(facts, forecast))),
@@ -118,14 +123,14 @@ def _curves(log: list[Logged]) -> str:
     return _section("Learning rate and speed", f'<div class="two">{both}</div>')
 
 
-def _answered(sample: Answered) -> str:
+def _sample_rows(sample: Answered) -> str:
     what = (("asked", sample["prompt"]), *((key, sample.get(key)) for key in ("before", "after")))
     return (
         rows([*((k, v or "(nothing)") for k, v in what), ("wanted", sample["wanted"])]) + "<p></p>"
     )
 
 
-def _uses(out: PurePath, facts: Facts) -> str:
+def _uses(out: PurePath, facts: TrainingFacts) -> str:
     name = shlex.quote(str(out))
     uses = (
         ("Ask it", f"doctor chat {name}"),
@@ -135,7 +140,7 @@ def _uses(out: PurePath, facts: Facts) -> str:
     return "".join(f"<p>{what}</p><pre><code>{clean(use)}</code></pre>" for what, use in uses)
 
 
-def _data(facts: Facts) -> list[tuple[str, object]]:
+def _data(facts: TrainingFacts) -> list[tuple[str, object]]:
     held_out = (
         facts.config.get("eval_data") or f"{facts.config.get('eval_share', 0):.0%} of the file"
     )
@@ -148,7 +153,7 @@ def _data(facts: Facts) -> list[tuple[str, object]]:
     ]
 
 
-def _memory(facts: Facts, forecast: FitReport | None) -> list[tuple[str, object]]:
+def _memory(facts: TrainingFacts, forecast: FitReport | None) -> list[tuple[str, object]]:
     predicted = "no forecast for this model"
     if forecast:
         longest = f"for rows of {forecast.settings.seq:,} tokens, not counting libraries"

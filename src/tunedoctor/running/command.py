@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.probes.resources import group_kills
+from tunedoctor.running.tail import Output, Tail
 from tunedoctor.system import descendants, guardian
 from tunedoctor.system.reading import fields, read
 from tunedoctor.system.weight import Limit, Watch
@@ -30,10 +30,6 @@ ASKED = frozenset(table("probes")["asked_ends"])
 
 Kills = tuple[int | None, int | None]
 """Processes killed for lack of memory, in this process's control groups and on the machine; None: unknown."""
-FIRST = 128 << 10
-"""Bytes kept of the beginning, which has versions and warnings."""
-LAST = 512 << 10
-"""Bytes kept of the end, which has the error; up to one block more is kept."""
 
 
 def kills_now() -> Kills:
@@ -90,44 +86,6 @@ def _name(number: int) -> str:
         return f"signal {number}"
 
 
-class Tail:
-    """The first and last bytes of one stream."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.size = 0
-        self._first = bytearray()
-        self._last: deque[bytes] = deque()
-        self._held = 0
-        self._left_out = 0
-        """Number of lines that ended in the part that was dropped."""
-
-    def feed(self, block: bytes) -> None:
-        """Add the next bytes."""
-        self.size += len(block)
-        room = FIRST - len(self._first)
-        if room > 0:
-            self._first += block[:room]
-            block = block[room:]
-        if not block:
-            return
-        self._last.append(block)
-        self._held += len(block)
-        while self._held - len(self._last[0]) >= LAST:
-            dropped = self._last.popleft()
-            self._held -= len(dropped)
-            self._left_out += dropped.count(b"\n")
-
-    def lines(self) -> list[tuple[int, bytes]]:
-        """Return the kept lines with their numbers, from 1. Lines at a gap are incomplete."""
-        if self.size == len(self._first) + self._held:
-            whole = bytes(self._first) + b"".join(self._last)
-            return list(enumerate(whole.split(b"\n"), 1))
-        first = list(enumerate(bytes(self._first).split(b"\n"), 1))
-        at = len(first) + self._left_out
-        return first + list(enumerate(b"".join(self._last).split(b"\n"), at))
-
-
 _BAR = re.compile(r"\d+%\||[\d.]+ ?(?:[kMGT]?i?B|it|s)/(?:s|it)\b")
 _WARNING = re.compile(r"^(?:\S+:\d+: )?\w*Warning\b")
 
@@ -179,10 +137,6 @@ class Ran(NamedTuple):
     """Why its output could not be passed on."""
     passed: str = ""
     """Limit for which the doctor ended it, as text: "more than 3600 s"."""
-
-
-Output = Callable[[int, bytes], None]
-"""Called from a thread with each piece of a command's output: 1 or 2 for the stream, and the bytes."""
 
 
 class Own(NamedTuple):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from tunedoctor.running.command import Output, Tail
+from tunedoctor.running.tail import Output, Tail
 
 BLOCK = 1 << 16
 _LOWEST = 3

@@ -9,20 +9,20 @@ import msgspec
 
 from tunedoctor.facts import CardSpeed, NodeSpeed
 from tunedoctor.probes.runtime import Run
-from tunedoctor.smoke.stages import Part, SmokeStage, data_of, stage
+from tunedoctor.smoke.stages import SmokePart, SmokeStage, data_of, stage
 from tunedoctor.tables.load import table
 
 TABLE: Any = table("node_speeds")
 CARDS: dict[str, Any] = {name: row for row in TABLE["cards"] for name in row["names"]}
 
 
-def links_of(run: Run) -> list[Part]:
+def links_of(run: Run) -> list[SmokePart]:
     """Return the part that sums over all cards, if a run of "node" measured each; nothing for a single GPU."""
     kind, ends = data_of(run, "device").get("kind"), [x for x in run.lines if x.end[:5] == "card "]
     device, ranks = (("--device", "cpu"), 2) if kind == "cpu" else ((), len(ends))
     here = ranks > 1 and kind in ("cpu", "cuda", "rocm") and all(line.ok for line in ends)
     # a rank that waits for another is idle
-    return [Part("links", device, ranks=ranks, idle=120.0)] if here else []
+    return [SmokePart("links", device, ranks=ranks, idle=120.0)] if here else []
 
 
 def speed_of(runs: Sequence[Run]) -> NodeSpeed | None:
@@ -76,7 +76,7 @@ def _words(key: str, speed: float) -> str:
     return f"{TABLE['measures'][key]['says']} {speed:.4g} {TABLE['measures'][key]['unit']}"
 
 
-def judged(node: NodeSpeed) -> tuple[SmokeStage, ...]:
+def slow_stages(node: NodeSpeed) -> tuple[SmokeStage, ...]:
     """Return a stage for each slow card, and one for slow links; else one that says that none is slow."""
     cards, stages = {card.device: card for card in node.cards}, list[SmokeStage]()
     for device, lags in slower(cards).items():

@@ -13,7 +13,7 @@ import msgspec
 
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
-from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis, diagnose
 from tunedoctor.diagnosis.report import Verdict
 from tunedoctor.memory.config import LARGEST, parsed, shape_of
 from tunedoctor.memory.peak import peak
@@ -27,7 +27,7 @@ from tunedoctor.probes.imports import texts
 from tunedoctor.probes.runtime import Run, not_begun
 from tunedoctor.smoke import node as speeds
 from tunedoctor.smoke import stages as judging
-from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
+from tunedoctor.smoke.stages import TABLE, GpuReading, Load, SmokePart, SmokeStage, data_of
 from tunedoctor.system.reading import read_regular
 
 RELATED: dict[str, list[str]] = TABLE["related"]
@@ -99,7 +99,7 @@ class SmokeResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
-class Reason(msgspec.Struct, frozen=True):
+class FailureReason(msgspec.Struct, frozen=True):
     """The explanation of one kind of failure."""
 
     means: str
@@ -109,12 +109,14 @@ class Reason(msgspec.Struct, frozen=True):
     """The evidence rules out other causes, so doctor's findings are not used."""
 
 
-REASONS = msgspec.convert(TABLE["reasons"], dict[str, Reason])
-BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
-OTHER = Reason("a training run fails here with this error")
+REASONS = msgspec.convert(TABLE["reasons"], dict[str, FailureReason])
+BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, FailureReason])
+OTHER = FailureReason("a training run fails here with this error")
 
 
-def causes_of(stage: SmokeStage, old_diagnosis: Diagnosis, new_diagnosis: Diagnosis) -> list[Found]:
+def causes_of(
+    stage: SmokeStage, old_diagnosis: Diagnosis, new_diagnosis: Diagnosis
+) -> list[DiagnosedFinding]:
     """Return findings that explain a failure, likeliest first, from the diagnoses without and with the run's errors."""
     first, old = stage.name.split()[0], {cause.check.id for cause in old_diagnosis.causes}
     ids = RELATED.get(stage.name, RELATED.get(first, ()))
@@ -152,7 +154,7 @@ def blames_of(
     return tuple(sorted(result, key=lambda blame: blame.severity == "warning"))
 
 
-def reason_of(stage: SmokeStage) -> Reason:
+def reason_of(stage: SmokeStage) -> FailureReason:
     """Return what is known about a failure: by its reason, its error text, its stage."""
     if stage.outcome == "failed" and not stage.reason:
         causes_in_text = {match.cause for match in shipped().matches(stage.error)}
@@ -179,7 +181,7 @@ def found_in(stage: SmokeStage) -> str:
     return f"{stage.outcome}{where}: {lines[0]}{at}"
 
 
-class Asked(NamedTuple):
+class SmokeRequest(NamedTuple):
     """The user's options."""
 
     device: str = ""
@@ -195,7 +197,7 @@ class Asked(NamedTuple):
     node: bool = False
 
 
-def parts_of(options: Asked) -> tuple[Part, ...]:
+def parts_of(options: SmokeRequest) -> tuple[SmokePart, ...]:
     """Return the parts to run, in order."""
     device = ("--device", options.device) if options.device else ()
     own = (
@@ -204,26 +206,28 @@ def parts_of(options: Asked) -> tuple[Part, ...]:
         ("--steps", str(options.steps or "")),
     )
     words = tuple(word for pair in own if pair[1] for word in pair)
-    parts = [Part("core", device + words, seconds=options.seconds)]
+    parts = [SmokePart("core", device + words, seconds=options.seconds)]
     if options.full:
-        parts.append(Part("bitsandbytes", device, seconds=options.seconds))
-        parts.append(Part("compile", device, seconds=max(COMPILING, options.seconds), idle=60.0))
+        parts.append(SmokePart("bitsandbytes", device, seconds=options.seconds))
+        parts.append(
+            SmokePart("compile", device, seconds=max(COMPILING, options.seconds), idle=60.0)
+        )
     if options.node:  # before a load has warmed up the cards
-        parts.append(Part("node", device, seconds=options.seconds))
+        parts.append(SmokePart("node", device, seconds=options.seconds))
     if options.minutes:
         minutes = (*device, "--minutes", str(options.minutes))
         overall = 60 * options.minutes + judging.OVERALL
-        parts.append(Part("load", minutes, seconds=options.seconds, overall=overall))
+        parts.append(SmokePart("load", minutes, seconds=options.seconds, overall=overall))
     if options.ranks > 1:
         # ranks that wait for a missing one are idle, and report that after a minute
         parts.append(
-            Part("ranks", device, ranks=options.ranks, seconds=options.seconds, idle=120.0)
+            SmokePart("ranks", device, ranks=options.ranks, seconds=options.seconds, idle=120.0)
         )
     return tuple(parts)
 
 
 def run_all(
-    options: Asked,
+    options: SmokeRequest,
     python: str,
     environment: Mapping[str, str],
     watch: Callable[[list[str]], None],
@@ -246,11 +250,11 @@ def run_all(
 
 def build_result(  # noqa: PLR0913  all that is known
     runs: Sequence[Run],
-    options: Asked,
+    options: SmokeRequest,
     snapshot: Snapshot,
     checks: tuple[Check, ...],
     seconds: float,
-    readings: Sequence[Reading] = (),
+    readings: Sequence[GpuReading] = (),
 ) -> tuple[SmokeResult, Snapshot]:
     """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
@@ -258,7 +262,7 @@ def build_result(  # noqa: PLR0913  all that is known
         return msgspec.structs.replace(answer, seconds=round(seconds, 2)), snapshot
     stages = tuple(stage for run in runs for stage in judging.stages_of(run))
     node = speeds.speed_of(runs)
-    stages += speeds.judged(node) if node else ()
+    stages += speeds.slow_stages(node) if node else ()
     built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
     smoke = msgspec.structs.replace(_smoke(runs, stages, options), node=node)
     with_run = snapshot.having(smoke, *_facts(runs, stages))
@@ -388,7 +392,7 @@ def _facts(
     return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
 
 
-def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], options: Asked) -> kinds.Smoke:
+def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], options: SmokeRequest) -> kinds.Smoke:
     device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
     kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
     speed = train.get("tokens_per_second")

@@ -32,7 +32,7 @@ PATIENCE = 30.0
 MOST = 10_000
 
 
-class Part(NamedTuple):
+class SmokePart(NamedTuple):
     """A part of the smoke training: its arguments and limits."""
 
     name: str
@@ -45,7 +45,7 @@ class Part(NamedTuple):
 
 
 def run_part(
-    part: Part, python: str, environment: Mapping[str, str], watch: Callable[[list[str]], None]
+    part: SmokePart, python: str, environment: Mapping[str, str], watch: Callable[[list[str]], None]
 ) -> Run:
     """Run one part with `python`; `watch` gets a description of what is running."""
     kills_before = kills_now()
@@ -212,7 +212,7 @@ def _derived(data: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-class Reading(NamedTuple):
+class GpuReading(NamedTuple):
     """One reading of GPUs and kernel log; None if not available."""
 
     gpus: NvidiaGpus | None
@@ -254,7 +254,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def watching(read: Callable[[], Reading], readings: list[Reading]) -> Generator[None]:
+def watching(read: Callable[[], GpuReading], readings: list[GpuReading]) -> Generator[None]:
     """Take readings repeatedly in a thread, and a last one at the end."""
     over = threading.Event()
 
@@ -273,10 +273,10 @@ def watching(read: Callable[[], Reading], readings: list[Reading]) -> Generator[
         thread.join(PATIENCE)
 
 
-def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
+def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], GpuReading]:
     """Return a function that takes readings of this machine; `snapshot` gives its host and PCI bus."""
 
-    def read() -> Reading:
+    def read() -> GpuReading:
         from tunedoctor.probes.gpus import kernel_log  # noqa: PLC0415  for long loads alone
         from tunedoctor.probes.nvidia import nvidia  # noqa: PLC0415
         from tunedoctor.probes.probing import examine  # noqa: PLC0415
@@ -286,12 +286,12 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
         ]
         probes = [probe.tunedoctor_probe for probe in (nvidia, kernel_log)]  # type: ignore[attr-defined]
         snapshot_now = examine(known_facts, probes)
-        return Reading(snapshot_now.find(NvidiaGpus), snapshot_now.find(KernelLog))
+        return GpuReading(snapshot_now.find(NvidiaGpus), snapshot_now.find(KernelLog))
 
     return read
 
 
-def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
+def load_of(run: Run, readings: Sequence[GpuReading]) -> Load | None:
     """Combine the script's results and the readings; None if no load ran to its end."""
     load, speed = data_of(run, "load"), data_of(run, "load speed")
     if not load.get("rounds"):
@@ -338,7 +338,7 @@ def _card(gpu_readings: Sequence[NvidiaGpu]) -> Card:
     )
 
 
-def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage, ...]:
+def stages_of_load(load: Load, readings: Sequence[GpuReading]) -> tuple[SmokeStage, ...]:
     """Judge temperatures (a warning) and hardware errors."""
     return _heat(load), _errors(load, log_is_known=any(reading.log for reading in readings))
 
@@ -386,7 +386,7 @@ def _errors(load: Load, *, log_is_known: bool) -> SmokeStage:
     return stage(name, "ok", says=", ".join(says))
 
 
-def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
+def facts_of_load(snapshot: Snapshot, readings: Sequence[GpuReading]) -> Snapshot:
     """Return the snapshot with the GPUs as they were under load, for the checks to judge."""
     gpus = [reading.gpus for reading in readings if reading.gpus]
     logs = [reading.log for reading in readings if reading.log]

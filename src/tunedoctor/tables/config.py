@@ -27,7 +27,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
-class Row(msgspec.Struct, frozen=True):
+class PolicyRow(msgspec.Struct, frozen=True):
     """The definition of one key of a policy."""
 
     kind: Literal["specifier", "count", "size", "names", "variable", "flag", "number"]
@@ -59,7 +59,7 @@ class Rule(NamedTuple):
     """A specifier, bytes, names, a flag, a number; for a variable True, False or a text."""
 
     @property
-    def row(self) -> Row:
+    def row(self) -> PolicyRow:
         """The row of its key."""
         return rows()[self.key]
 
@@ -85,9 +85,9 @@ class Rule(NamedTuple):
 
 
 @cache
-def rows() -> Mapping[str, Row]:
+def rows() -> Mapping[str, PolicyRow]:
     """Return the keys of a policy."""
-    return msgspec.convert(table("policy")["rows"], dict[str, Row])
+    return msgspec.convert(table("policy")["rows"], dict[str, PolicyRow])
 
 
 class EntryError(ValueError):
@@ -117,7 +117,7 @@ def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
     return every
 
 
-def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
+def _entries(key: str, value: object, row: PolicyRow) -> Iterator[Rule]:
     if not row.table:
         yield Rule(key, "", _value(key, value, row))
         return
@@ -140,7 +140,7 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
         yield Rule(key, own, _value(f"{key}.{name}", entry, row))
 
 
-def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
+def _value(key: str, value: object, row: PolicyRow) -> Any:  # noqa: ANN401  of any kind
     flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
     if flag or (parsed := _read(row.kind, value)) is None:
         # the value is not shown, because it can be a secret

@@ -19,7 +19,7 @@ from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class KnownBadRow(msgspec.Struct, frozen=True, kw_only=True):
     """One combination."""
 
     id: str
@@ -62,16 +62,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Broken(NamedTuple):
     """A row that matches."""
 
-    row: Row
+    row: KnownBadRow
     versions: dict[str, str]
     said: str
     """The matching error text, "" if the versions alone decide."""
 
 
 @cache
-def rows(check: str) -> tuple[Row, ...]:
+def rows(check: str) -> tuple[KnownBadRow, ...]:
     """Return the rows of one check."""
-    return tuple(row for row in every("known_bad", "rows", Row) if row.check == check)
+    return tuple(row for row in every("known_bad", "rows", KnownBadRow) if row.check == check)
 
 
 def broken_pairs(
@@ -115,7 +115,7 @@ def versions_of(packages: Packages, torch: TorchBuild) -> dict[str, str]:
     return versions | ({"torch": torch.version} if torch.version else {})
 
 
-def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool | None:
+def _versions_fit(row: KnownBadRow, installed: Mapping[str, str], *, complete: bool) -> bool | None:
     """Return whether the versions match the row; None if one of them is unknown."""
     unknown = bool(row.absent) and not complete
     for want, should_match in ((row.when, True), (row.when_not, False)):
@@ -135,7 +135,9 @@ def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> 
     return None if unknown else True
 
 
-def _contradicted(row: Row, installed: Mapping[str, str], errors: tuple[ErrorText, ...]) -> str:
+def _contradicted(
+    row: KnownBadRow, installed: Mapping[str, str], errors: tuple[ErrorText, ...]
+) -> str:
     """Return the package of a row whose listed version the traceback contradicts; "" if there is none.
 
     The error is the row's own, the other versions match the row, and the failed frame is in the package.
@@ -167,7 +169,7 @@ def _expression(symptom: str) -> re.Pattern[str]:
     return pattern(symptom)
 
 
-def _matching_text(row: Row, errors: tuple[ErrorText, ...]) -> str:
+def _matching_text(row: KnownBadRow, errors: tuple[ErrorText, ...]) -> str:
     """Return the line of an error from the position where the row's expression matches."""
     for text in (error.text for error in errors if row.symptom):
         if match := _expression(row.symptom).search(text):

@@ -14,7 +14,7 @@ Use = Literal["text", "data"]
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
-class Kind(msgspec.Struct, frozen=True):
+class SecretKind(msgspec.Struct, frozen=True):
     """The rule for finding one kind of secret."""
 
     id: str
@@ -55,22 +55,22 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 @cache
-def kinds(use: Use) -> tuple[Kind, ...]:
+def kinds(use: Use) -> tuple[SecretKind, ...]:
     """Return the kinds that redaction ("text") or `doctor data` searches for, in that order."""
-    return tuple(row for row in rows("secrets", "kinds", Kind) if row.use in (use, "both"))
+    return tuple(row for row in rows("secrets", "kinds", SecretKind) if row.use in (use, "both"))
 
 
 @cache
-def _by_start(use: Use) -> dict[str, list[tuple[str, int, Kind]]]:
+def _by_start(use: Use) -> dict[str, list[tuple[str, int, SecretKind]]]:
     """Return the words, with positions of their kinds, by their first two characters, which few texts contain."""
-    result: dict[str, list[tuple[str, int, Kind]]] = {}
+    result: dict[str, list[tuple[str, int, SecretKind]]] = {}
     for i, kind in enumerate(kinds(use)):
         for word in kind.words:
             result.setdefault(word[:2].lower(), []).append((word, i, kind))
     return result
 
 
-def present(text: str, use: Use) -> list[Kind]:
+def present(text: str, use: Use) -> list[SecretKind]:
     """Return the kinds that have a word in a text, in their order."""
     low, words = text.lower(), _by_start(use)
     run = max(map(len, text.split()), default=0)
@@ -86,7 +86,7 @@ def present(text: str, use: Use) -> list[Kind]:
 
 
 @cache
-def expression(kind: Kind) -> "re.Pattern[str]":
+def expression(kind: SecretKind) -> "re.Pattern[str]":
     """Return the compiled expression for one kind of secret."""
     text = kind.pattern
     if kind.token:

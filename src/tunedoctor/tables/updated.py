@@ -42,7 +42,7 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The updated table of import contracts, if wheels had news."""
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _UpdatedFile(msgspec.Struct, forbid_unknown_fields=True):
     """The file: the payload's hash is checked before it is parsed."""
 
     schema: str
@@ -62,7 +62,7 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
 
     payload = msgspec.json.encode(overlay)
     digest = sha256(payload).hexdigest()
-    return msgspec.json.encode(_File(SCHEMA, fetched, sources, digest, msgspec.Raw(payload)))
+    return msgspec.json.encode(_UpdatedFile(SCHEMA, fetched, sources, digest, msgspec.Raw(payload)))
 
 
 def read(file: Path) -> tuple[Overlay, str]:
@@ -80,7 +80,7 @@ def decoded(data: bytes) -> tuple[Overlay, str]:
 
     wrong = f"it is larger than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
     try:
-        file = msgspec.json.decode(data, type=_File)
+        file = msgspec.json.decode(data, type=_UpdatedFile)
         if file.schema != SCHEMA:
             wrong = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
         elif sha256(bytes(file.payload)).hexdigest() != file.sha256:

@@ -32,7 +32,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import trace_parts  # noqa: E402
 
-del sys.path[0]
+# the parts of the trainer are imported from here too, when a request needs them
+sys.path.append(sys.path.pop(0))
 
 WHOLE = "DOCTOR_TRACE_WHOLE"
 """Environment variable: if set, all imports are complete."""
@@ -246,13 +247,17 @@ def run_step(model, request):
         live.add(tensor)
     params = [tensor for tensor in model.parameters() if tensor.requires_grad]
     track_backward(model, live)
-    ids = torch.zeros(request["batch"], request["seq"], dtype=torch.long)
+    rows = request["batch"] * (1 if request.get("objective", "sft") == "sft" else 2)
+    ids = torch.zeros(rows, request["seq"], dtype=torch.long)
     with live:
         optimizer = optimizer_of(request["optimizer"], params)
         live.peaks.clear()
         live.phase = "loss"
         with torch.autocast("cpu", torch.bfloat16, enabled=request["autocast"]):
-            out, loss = forward(model, ids, request)
+            if rows == request["batch"]:
+                out, loss = forward(model, ids, request)
+            else:
+                out, loss = None, pair_loss(model, ids, request)
         loss.backward()
         live.phase = "optimizer step"
         live.peaks[live.phase] = live.now
@@ -263,32 +268,52 @@ def run_step(model, request):
     return live.peaks, sum(tensor.numel() for tensor in params)
 
 
-def forward(model, ids, request):
-    """Return the loss, and the output if the training loop keeps it alive, else None."""
-    if request["loss"] == "whole":
-        out = model(input_ids=ids, labels=ids)
-        return (out if request["keeps_logits"] else None), out.loss
+def pair_loss(model, ids, request):
+    """Return the loss of doctor train's dpo or orpo; the reference of dpo is the model without its adapter."""
+    functions = importlib.import_module("train_pairs")
+    reference = 0.0
+    if request["objective"] == "dpo":
+        with torch.no_grad(), model.disable_adapter():
+            reference = sequence_logps(model, ids, request, functions)
+    policy = sequence_logps(model, ids, request, functions)
+    chosen, rejected = (policy - reference).chunk(2)
+    if request["objective"] == "dpo":
+        return -torch.nn.functional.logsigmoid(chosen - rejected).mean()
+    odds = (chosen - rejected) - (functions.log1mexp(chosen) - functions.log1mexp(rejected))
+    return -chosen.mean() - torch.nn.functional.logsigmoid(odds).mean()
+
+
+def sequence_logps(model, ids, request, functions):
+    """Return the log-probability of each sequence, by the chunks of doctor train."""
+    hidden, head, cap = hidden_states(model, ids, request)
+    with torch.autocast("cpu", enabled=False):
+        logps = functions.chunked_logps()(hidden, head, ids.reshape(-1), cap, request["chunk"])
+    return logps.reshape(ids.shape).sum(1)
+
+
+def hidden_states(model, ids, request):
+    """Return the hidden states of all tokens, the head's matrix, and the cap of the logits or None."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = (
         getattr(base, base.base_model_prefix, None) or base.model
     )  # Llama 4's base_model_prefix is wrong
     hidden = inner(input_ids=ids, use_cache=False)[0]
-    cap = getattr(base.config, "final_logit_softcapping", None)
     hidden = hidden.reshape(-1, hidden.shape[-1])
     hidden = hidden.index_select(0, torch.arange(hidden.shape[0]))  # selects the learned tokens
+    hidden = hidden.to(torch.bfloat16) if request["autocast"] else hidden
+    cap = getattr(base.config, "final_logit_softcapping", None)
+    return hidden, base.get_output_embeddings().weight, cap
+
+
+def forward(model, ids, request):
+    """Return the loss, and the output if the training loop keeps it alive, else None."""
+    if request["loss"] == "whole":
+        out = model(input_ids=ids, labels=ids)
+        return (out if request["keeps_logits"] else None), out.loss
+    hidden, head, cap = hidden_states(model, ids, request)
     with torch.autocast("cpu", enabled=False):
-        hidden = hidden.to(torch.bfloat16) if request["autocast"] else hidden
-        arguments = (
-            hidden,
-            base.get_output_embeddings().weight,
-            ids.reshape(-1),
-            cap,
-            request["chunk"],
-        )
-        sys.path.insert(0, HERE)
         loss = importlib.import_module("trainer").ChunkedLoss  # the loss of doctor train
-        del sys.path[0]
-        return None, loss.apply(*arguments)
+        return None, loss.apply(hidden, head, ids.reshape(-1), cap, request["chunk"])
 
 
 def merge_layers(peaks, period):

@@ -181,7 +181,7 @@ def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[lis
         source_rows = list(rows_in(path, config))
     except (OSError, ValueError) as error:
         stop(f"{path} {error}", FORMS)
-    rows: list[Row] = []
+    rows: list[Any] = []  # of Row, or of Pair
     for where, row in source_rows:
         with or_stop(f"{where}: the model's tokenizer fails on this text", "remove the line"):
             rows += (encode if config.objective == "sft" else encode_pair)(

@@ -26,7 +26,7 @@ from typing import Any, Iterator, NoReturn
 DIGESTS, STATE = "digests.json", "trainer_state"
 CONTENT = "the content of data"
 FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device samples checkpointing"  # what can change when a run is resumed
+FREE += " peak_tflops device samples checkpointing report_to push_to_hub"  # what can change when a run is resumed
 USAGE = """\
 python train.py config.toml [--key=value ...] [--dry-run | --merge]
 torchrun --nproc-per-node 2 train.py config.toml
@@ -86,9 +86,7 @@ class Config:
     eval_share: float = 0.0  # share of data that is held out
     out: str = "out"  # folder for checkpoints, log.jsonl and the result
     method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
-    objective: str = (
-        "sft"  # sft, or dpo or orpo: prefer the chosen answer of each pair to the rejected one
-    )
+    objective: str = "sft"  # sft, or from pairs of answers: dpo or orpo
     beta: float = 0.1  # dpo: how close the model stays to its base; orpo: weight of the preference
     rank: int = 16  # rank of the adapters
     alpha: int = 32  # adapters are scaled by alpha / rank
@@ -111,7 +109,7 @@ class Config:
     clip: float = 1.0  # largest norm of the gradient; 0: no limit
     optimizer: str = "adamw"  # adamw, or adamw8bit (needs bitsandbytes)
     precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
-    attention: str = "auto"  # auto (transformers chooses), sdpa, eager or flash_attention_2
+    attention: str = "auto"  # auto (transformers chooses), sdpa, eager, flash_attention_2, or a kernel of the hub
     checkpointing: bool = False  # compute activations twice instead of storing them
     chunk: int = 512  # tokens per matrix product with the vocabulary; 0: all at once
     device: str = "auto"  # auto, cuda, xpu, mps or cpu
@@ -119,15 +117,15 @@ class Config:
     seed: int = 0  # for new adapters, the order of rows and dropout
     samples: int = 2  # questions answered before and after training, to compare; 0: none
     log_every: int = 1  # steps
-    eval_every: int = (
-        0  # steps; 0: up to ten times in the run, as long as that takes a tenth of the time
-    )
+    eval_every: int = 0  # steps; 0: up to ten times, for a tenth of the time
     best: bool = True  # with held-out rows: the result is the step with the best evaluation, not the last one
     patience: int = 0  # end after this many evaluations without a better one; 0: never
     save_every: int = 0  # steps; 0: by time, every five minutes or tenth of the run
     keep: int = 2  # number of checkpoints to keep, in addition to the best one
     resume: bool = False  # continue from the last checkpoint in out, if there is one
-    tensorboard: bool = False  # write the log for TensorBoard too
+    tensorboard: bool = False  # the same as report_to = tensorboard
+    report_to: str = ""  # log to tensorboard, trackio or wandb too; commas separate them
+    push_to_hub: str = ""  # owner/name of a repository that gets the result after the training
     peak_tflops: float = 0.0  # peak of the device, for mfu; 0: measure it with a matrix product
 
 
@@ -142,6 +140,8 @@ CHOICES = {
     "device": "auto cuda xpu mps cpu",
 }
 COUNTS = "rank alpha max_length batch micro_batch log_every keep"  # 1 or more
+KERNELS = "kernels-community/"  # on the hub; transformers loads no others unasked
+TRACKERS = "tensorboard trackio wandb"
 DEEPEST = 10_000  # layers
 SIZES = "rank batch micro_batch max_length"  # less than LARGEST: memory grows with them
 LARGEST = 1 << 24
@@ -181,6 +181,9 @@ def read_config(arguments: list[str]) -> Config:
         wants = f"{kind.__name__}, for example {key} = {json.dumps(keys[key])}"
         if key in CHOICES:
             is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
+            if key == "attention" and not is_right:
+                is_right = bool(re.fullmatch(KERNELS + r"\w[\w.@:-]*", str(got)))
+                wants += f", or a kernel such as {KERNELS}flash-attn2"
         elif is_right and kind in (int, float):
             least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
             below = LARGEST if key in SIZES.split() else below
@@ -194,6 +197,11 @@ def read_config(arguments: list[str]) -> Config:
 
 def check_together(config: Config) -> None:
     """Exit if keys contradict each other, or one needs another."""
+    for name in filter(None, (part.strip() for part in config.report_to.split(","))):
+        if name not in TRACKERS.split():
+            stop(f"report_to names {name!r}", f"it takes {', '.join(TRACKERS.split())}")
+    if config.push_to_hub and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", config.push_to_hub):
+        stop(f"push_to_hub is {config.push_to_hub!r}", "write it as owner/name")
     if config.objective != "sft" and config.packing:
         stop("packing is not possible with pairs", "set packing = false")
     if config.objective == "dpo" and config.method == "full":

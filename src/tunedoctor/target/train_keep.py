@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shutil
 import time
@@ -131,8 +132,8 @@ def copy_weights(checkpoint: Path, folder: Path) -> None:
 def restore_weights(model: Any, checkpoint: Path) -> None:
     """Put the weights of a checkpoint into a model that is not sharded."""
     import torch
-    from safetensors.torch import load_file
 
+    load_file = importlib.import_module("safetensors.torch").load_file
     adapter = checkpoint / "adapter_model.safetensors"
     if adapter.is_file():
         from peft import set_peft_model_state_dict

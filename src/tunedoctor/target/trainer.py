@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+from train_attention import choose_attention  # type: ignore[import-not-found]
 from train_data import Row, ask, learned, pack, read_data, rows_of, summary_text  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
@@ -65,6 +66,7 @@ from train_pairs import (  # type: ignore[import-not-found]
 from train_plot import loss_curve  # type: ignore[import-not-found]
 from train_screen import LIVE, endings, hush, progress, until_it_trains  # type: ignore[import-not-found]
 from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
+from train_track import Trackers, check_hub, push_result  # type: ignore[import-not-found]
 
 if __name__ == "__main__":  # before the seconds that loading torch takes
     hush(early := checked_config(sys.argv[1:]))
@@ -215,8 +217,8 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     is_full, is_pure = config.method == "full", config.precision == "pure-bf16"
     half = HALF.get(config.precision[-4:], torch.float32)
     options = source(folder * is_full or config.model)
-    if config.attention != "auto":
-        options["attn_implementation"] = config.attention
+    if attention := choose_attention(config, device):
+        options["attn_implementation"] = attention
     if config.method == "qlora":
         four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
         four.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
@@ -317,11 +319,8 @@ class Run:
         self.rows = pack(rows, config.max_length) if config.packing else rows
         steps = config.epochs * len(self.rows) / config.batch
         self.total = config.max_steps or max(1, math.ceil(steps))
-        self.board: Any = None
-        if config.tensorboard and config.out and RANK == 0:
-            with or_stop("tensorboard does not load", "pip install tensorboard"):
-                writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter
-            self.board = writer(config.out, flush_secs=1)
+        check_hub(config)
+        self.trackers = Trackers(config)
 
         self.device = pick_device(config)
         kind, half = self.device.type, HALF.get(config.precision)
@@ -518,7 +517,7 @@ class Run:
         return float(peak / 2 ** (30 if sys.platform == "darwin" else 20))
 
     def log(self, row: dict[str, Any]) -> None:
-        """Write a row to the terminal, log.jsonl and TensorBoard."""
+        """Write a row to the terminal, log.jsonl and the trackers."""
         if not LIVE.on or "loss" not in row:
             say(progress(row, self.total, LIVE.left(self.total - row["step"])))
         self.history.append(row)
@@ -528,8 +527,7 @@ class Run:
                     file.write(json.dumps(row) + "\n")
         except OSError as error:
             say(f"log.jsonl could not be written: {error}")
-        for key, value in row.items() if self.board else ():
-            self.board.add_scalar(key, value, row["step"])
+        self.trackers.log(row)
 
     def save(self, name: str) -> bool:
         """Save the model and the state of the run; return whether that worked.
@@ -586,12 +584,15 @@ class Run:
     def go(self) -> int:
         """Train to the end; return the exit code. An error leaves a checkpoint of the last complete step."""
         try:
-            return self.train_steps()
+            code = self.train_steps()
         except Exception:
             if WORLD == 1:  # saving needs all processes, and the others are still training
                 LIVE.keep()
                 self.rescue()
             raise
+        finally:
+            self.trackers.close()
+        return code
 
     def train_steps(self) -> int:
         """Train to the end, or until a signal; return the exit code."""
@@ -687,6 +688,8 @@ class Run:
         learned_what = f"Trained for {self.step} steps{again}: {losses(self.history, self.result)}"
         learned_what += f". {self.why}" if self.why else ""
         say(summary_text(learned_what, self.samples, LIVE.size().columns - 1))
+        if RANK == 0:
+            push_result(config)
         return 0
 
     def dry_run(self) -> int:

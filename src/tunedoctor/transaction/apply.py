@@ -19,8 +19,14 @@ from tunedoctor.model.wording import megabytes
 from tunedoctor.probes.imports import remember
 from tunedoctor.probes.interpreter import ask
 from tunedoctor.state.folder import FailureError, digest, failure_of, make_entry
-from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
-from tunedoctor.transaction.ground import NEW, ground_for, ground_of, to_rebuild, users
+from tunedoctor.transaction.change import Transaction, change, choose_tool, fetch, make
+from tunedoctor.transaction.environment import (
+    NEW,
+    environment_to_change,
+    environment_to_create,
+    to_rebuild,
+    users,
+)
 from tunedoctor.transaction.journal import Record, locked, new
 from tunedoctor.transaction.outcome import ApplyOptions, Clock, End, Outcome, Stage, Watch
 from tunedoctor.transaction.project_files import settle, write_edits
@@ -75,10 +81,14 @@ def attempt(
         return Attempt(Outcome(end="nothing", told=plan.told))
     larger_helps, after = False, None
     clock, facts = Clock(watch), dict[str, Any]()
-    task: Task | None = None
+    task: Transaction | None = None
     try:
         python, fresh = snapshot.get(Interpreter), plan.new
-        environment = ground_for(fresh) if fresh else ground_of(python, consent=options.consent)
+        environment = (
+            environment_to_create(fresh)
+            if fresh
+            else environment_to_change(python, consent=options.consent)
+        )
         if plan.rebuild:
             environment = to_rebuild(environment)
         facts |= {"strategy": environment.strategy, "target": str(environment.prefix)}
@@ -87,7 +97,7 @@ def attempt(
             choose_tool(options.installer, environment, options.sources),
             make_entry(environment.live),
         )
-        task = Task(
+        task = Transaction(
             plan, environment, tool, new(environment.live, entry), snapshot, options, clock, {}
         )
         clock.begin("lock")
@@ -121,7 +131,11 @@ def attempt(
 
 
 def ways_on(
-    plan: Plan, target: str | None, stage: Stage, task: Task | None, number: int | None = None
+    plan: Plan,
+    target: str | None,
+    stage: Stage,
+    task: Transaction | None,
+    number: int | None = None,
 ) -> tuple[str, ...]:
     """Return commands that help after a failed fix; never empty. `number`: the errno of an OSError."""
     target_option = f" --target {shlex.quote(target)}" if target else ""
@@ -145,7 +159,7 @@ def ways_on(
     return (f"doctor check{target_option} --deep",) if plan.rebuild else (again,)
 
 
-def _carried_out(task: Task) -> Outcome:
+def _carried_out(task: Transaction) -> Outcome:
     """Carry out the plan; if it fails, restore the environment, now or at the doctor's next start."""
     plan, environment, journal = task.plan, task.ground, task.journal
     base = environment.live.parent
@@ -183,7 +197,7 @@ def _carried_out(task: Task) -> Outcome:
         raise failed from error.__cause__
 
 
-def _steps(task: Task) -> Outcome:
+def _steps(task: Transaction) -> Outcome:
     plan, environment, journal, clock = task.plan, task.ground, task.journal, task.clock
     has_second_folder, new = environment.strategy in ("switch", "new"), plan.new or plan.rebuild
     work = environment.moved_to(journal.other) if has_second_folder else environment
@@ -232,14 +246,14 @@ def _steps(task: Task) -> Outcome:
     return replace(proved, fetched=wheels, unhashed=unhashed, changed=moved)
 
 
-def _installed(task: Task) -> str:
+def _installed(task: Transaction) -> str:
     """Return the state of the packages, to detect whether another program changed them meanwhile."""
     interpreter = task.before.find(Interpreter)
     own = (str(task.ground.site),)  # other folders on the path do not matter for this change
     return digest(replace(interpreter, path=own)) if interpreter else ""
 
 
-def _switch(task: Task, installed: str) -> None:
+def _switch(task: Transaction, installed: str) -> None:
     environment, journal = task.ground, task.journal
     to_disk(journal.other)
     why = f"{environment.prefix} was changed by another program in the meantime"

@@ -30,7 +30,7 @@ from tunedoctor.state.folder import FailureError
 from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table
 from tunedoctor.transaction import records
-from tunedoctor.transaction.ground import SCRIPTS, Ground
+from tunedoctor.transaction.environment import SCRIPTS, TargetEnvironment
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.outcome import ApplyOptions, Clock
 from tunedoctor.transaction.tree import clone, remove_tree, replace
@@ -42,11 +42,11 @@ _BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
 _BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
 
 
-class Task(NamedTuple):
+class Transaction(NamedTuple):
     """Everything that a transaction needs."""
 
     plan: Plan
-    ground: Ground
+    ground: TargetEnvironment
     tool: installers.Tool
     journal: Journal
     before: Snapshot
@@ -61,7 +61,7 @@ Fetched = tuple[Install, installers.Job, installers.Files]
 
 
 def choose_tool(
-    requested: installers.Named | None, environment: Ground, sources: Sources
+    requested: installers.Named | None, environment: TargetEnvironment, sources: Sources
 ) -> installers.Tool:
     """Return the requested installer, or else uv if it exists, else pip. Only pip installs into the user's own site.
 
@@ -84,7 +84,7 @@ def choose_tool(
     return installers.Tool("uv" if uv else "pip", sources)
 
 
-def fetch(task: Task, python: str) -> list[Fetched]:
+def fetch(task: Transaction, python: str) -> list[Fetched]:
     """Fetch every wheel. Raises FailureError if an index does not answer, or a file does not have its listed hash."""
     tool, fetched = task.tool, list[Fetched]()
     # installers need hashes for all packages or none: those without a hash are fetched separately
@@ -118,7 +118,7 @@ def fetch(task: Task, python: str) -> list[Fetched]:
     return fetched
 
 
-def change(task: Task, environment: Ground, fetched: Iterable[Fetched]) -> None:
+def change(task: Transaction, environment: TargetEnvironment, fetched: Iterable[Fetched]) -> None:
     """Delete, remove, install, write files and set variables, in this order; `records.reach` has checked the paths."""
     plan, tool, journal, site = task.plan, task.tool, task.journal, environment.site
     pins = {pin.name for pin in plan.pins}
@@ -145,7 +145,7 @@ def change(task: Task, environment: Ground, fetched: Iterable[Fetched]) -> None:
         records.relocate(environment.scripts, journal.token, records.info_folders(site, pins))
 
 
-def _install(task: Task, environment: Ground, fetched_step: Fetched) -> None:
+def _install(task: Transaction, environment: TargetEnvironment, fetched_step: Fetched) -> None:
     install, fetched, files = fetched_step
     # uninstalling the old versions deletes their files. Other files would be overwritten in place, which would also
     # change them in the other state if it shares them by hard links
@@ -161,8 +161,8 @@ def _install(task: Task, environment: Ground, fetched_step: Fetched) -> None:
     _call(task, task.tool.install(job), job, f"{task.tool.name} could not install")
 
 
-def make(task: Task, new: NewEnvironment | Rebuild) -> Ground:
-    """Create an environment in the folder of the other state, with the paths of its final place; return its ground."""
+def make(task: Transaction, new: NewEnvironment | Rebuild) -> TargetEnvironment:
+    """Create an environment in the folder of the other state, with the paths of its final place; return it."""
     journal, environment, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
     old = settings_of(str(environment.prefix)) if isinstance(new, Rebuild) else {}
@@ -190,7 +190,7 @@ def _python_in(prefix: Path) -> str:
     return f"{SCRIPTS}/{name}" if (prefix / SCRIPTS / name).exists() else f"{SCRIPTS}/python3"
 
 
-def _take_over(task: Task, new: Rebuild, created: Ground) -> None:
+def _take_over(task: Transaction, new: Rebuild, created: TargetEnvironment) -> None:
     """Copy what no index has from the old environment: local builds, and variables set in its activation scripts."""
     old = task.ground
     for info in records.info_folders(old.site, new.keeps):
@@ -209,7 +209,7 @@ def _take_over(task: Task, new: Rebuild, created: Ground) -> None:
 
 
 def _call(
-    task: Task, argv: list[str], job: installers.Job, failed: str, *, network: bool = False
+    task: Transaction, argv: list[str], job: installers.Job, failed: str, *, network: bool = False
 ) -> None:
     env = task.tool.environment(os.environ, job, network=network)
     seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
@@ -225,7 +225,7 @@ def _call(
         )
 
 
-def _set_variables(plan: Plan, environment: Ground) -> None:
+def _set_variables(plan: Plan, environment: TargetEnvironment) -> None:
     """Set variables in a marked block of the activation scripts, or in conda's own file; keep those set earlier."""
     variables: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):

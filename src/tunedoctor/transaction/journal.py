@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from tunedoctor.state.folder import FailureError, entries, entry_of, keep
 from tunedoctor.system.reading import read_regular
-from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.environment import TargetEnvironment
 
 TOKEN = ".doctor-"  # noqa: S105  no secret: a part of names
 _TIME = "%Y%m%dT%H%M%S%f"
@@ -49,7 +49,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of a journal: everything that recovery needs without the plan."""
 
     step: Step
-    ground: Ground
+    ground: TargetEnvironment
     live: str
     """Mark that the live state carries while it is swapped; "" if it has none."""
     other: str

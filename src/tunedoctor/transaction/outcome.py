@@ -12,7 +12,7 @@ from tunedoctor.installers.tool import Named
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Plan, Scope, SetEnv, Tell
 from tunedoctor.project.changes import FileEdit, ProjectChange
-from tunedoctor.transaction.ground import Strategy, User
+from tunedoctor.transaction.environment import Strategy, User
 
 End = Literal["applied", "nothing", "refused", "failed"]
 """failed: begun, then reverted. Unless it is "applied", the environment is unchanged."""

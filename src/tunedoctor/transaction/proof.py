@@ -26,8 +26,8 @@ from tunedoctor.probes.package_modules import NO_LIBRARY, extra_modules
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of
-from tunedoctor.transaction.change import Task
-from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.change import Transaction
+from tunedoctor.transaction.environment import TargetEnvironment
 from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
 
@@ -44,9 +44,9 @@ Modules = dict[str, tuple[str, ...]]
 
 
 def look_before(
-    task: Task, changed: Ground
+    task: Transaction, changed: TargetEnvironment
 ) -> tuple[tuple[str, ...], imports.RuntimeOrLack | None]:
-    """Measure the old state, as far as that must happen before the change; `work` is the ground that will be changed.
+    """Measure the old state, as far as that must happen before the change; `changed` is what will be changed.
 
     Returns which files of packages that the plan names and no installer touches differ from their RECORD, and the
     result of importing. That is None if the old state is kept next to the new one: then it can be measured later.
@@ -69,7 +69,10 @@ def look_before(
 
 
 def prove(
-    task: Task, changed: Ground, stays: tuple[str, ...], was: imports.RuntimeOrLack | None
+    task: Transaction,
+    changed: TargetEnvironment,
+    stays: tuple[str, ...],
+    was: imports.RuntimeOrLack | None,
 ) -> tuple[Outcome, Snapshot]:
     """Compare versions, metadata, findings, imports and the smoke test of the changed state with the old one.
 
@@ -124,7 +127,7 @@ def prove(
 
 
 def _judge_findings(
-    task: Task,
+    task: Transaction,
     after: Snapshot,
     imported: imports.RuntimeOrLack,
     also: Modules,
@@ -181,8 +184,10 @@ def _is_of_packages(kind: type[kinds.Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OTHERS
 
 
-def _final_snapshot(task: Task, changed: Ground, imported: imports.RuntimeOrLack) -> Snapshot:
-    """Return the snapshot as it will be once `work` is in its final place; `imported` is the result of importing it."""
+def _final_snapshot(
+    task: Transaction, changed: TargetEnvironment, imported: imports.RuntimeOrLack
+) -> Snapshot:
+    """Return the snapshot as it will be once `changed` is in its final place; `imported` is the result of importing it."""
     moves = changed.prefix != task.ground.prefix
     snapshot = imports.with_imports(take(changed.executable, read=True, passing=moves), imported)
     if moves:  # one path in the place of another, in every string
@@ -196,8 +201,10 @@ def _final_snapshot(task: Task, changed: Ground, imported: imports.RuntimeOrLack
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
-def _imported(task: Task, environment: Ground, *, old: bool = False) -> imports.RuntimeOrLack:
-    """Import with the interpreter of a ground, with the variables of a new shell; `old`: those before the plan."""
+def _imported(
+    task: Transaction, environment: TargetEnvironment, *, old: bool = False
+) -> imports.RuntimeOrLack:
+    """Import with the interpreter of an environment and the variables of a new shell; `old`: those before the plan."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
         if isinstance(step, SetEnv) and step.value is None:
@@ -222,7 +229,7 @@ def _names(plan: Plan) -> frozenset[str]:
     return frozenset((*plan.asked, *(pin.name for pin in pins)))
 
 
-def _modules_of(environment: Ground, plan: Plan) -> Modules:
+def _modules_of(environment: TargetEnvironment, plan: Plan) -> Modules:
     """Return a few importable modules of each distribution of the plan."""
     modules: Modules = {}
     for info in info_folders(environment.site, _names(plan)):

@@ -22,7 +22,7 @@ from tunedoctor.model.plan import DeletePath, Plan, SetEnv, WriteFile
 from tunedoctor.model.versions import normalised, pep440
 from tunedoctor.state.folder import FailureError
 from tunedoctor.system.reading import read_regular, read_start
-from tunedoctor.transaction.ground import NEW, Ground
+from tunedoctor.transaction.environment import NEW, TargetEnvironment
 from tunedoctor.transaction.tree import link, remove_tree, replace
 
 _LARGEST = 4 << 20
@@ -154,7 +154,7 @@ def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
                 link(os.fspath(old / name), os.fspath(path))
 
 
-def reach(plan: Plan, environment: Ground, wheels: Iterable[Files]) -> list[Path]:
+def reach(plan: Plan, environment: TargetEnvironment, wheels: Iterable[Files]) -> list[Path]:
     """Return every path that a plan deletes or writes. Raises FailureError if one is outside the environment."""
     root = Path(os.path.realpath(environment.root))
     inner: dict[Path, bool] = {}
@@ -172,7 +172,9 @@ def reach(plan: Plan, environment: Ground, wheels: Iterable[Files]) -> list[Path
     return paths
 
 
-def _paths(plan: Plan, environment: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
+def _paths(
+    plan: Plan, environment: TargetEnvironment, wheels: Iterable[Files]
+) -> Iterator[tuple[Path, str]]:
     for step in plan.steps:
         if isinstance(step, (DeletePath, WriteFile)):
             yield path_inside(environment, step.path), ""
@@ -202,7 +204,7 @@ def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
                         yield path, f", which {file} of {egg.name} lists,"
 
 
-def install_paths(environment: Ground, files: Files) -> Iterator[Path]:
+def install_paths(environment: TargetEnvironment, files: Files) -> Iterator[Path]:
     """Yield the paths to which the files of wheels are installed; for headers all places that installers use."""
     python = environment.site.parent.name
     yield from (environment.site / name for name in files.inside)
@@ -219,7 +221,7 @@ def going(plan: Plan) -> frozenset[str]:
     return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
 
 
-def path_inside(environment: Ground, path: str) -> Path:
+def path_inside(environment: TargetEnvironment, path: str) -> Path:
     """Return the absolute path of a plan's path. Raises FailureError if it leaves the environment, or is all of it."""
     target = environment.prefix / path.replace("\\", "/")
     _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
@@ -231,7 +233,7 @@ def _hold(inner: object, path: str, owner: str = "") -> None:
     FailureError.when(not inner, why, NEW, refused=True)
 
 
-def entries(environment: Ground, paths: Iterable[Path]) -> dict[str, bool]:
+def entries(environment: TargetEnvironment, paths: Iterable[Path]) -> dict[str, bool]:
     """Return the entries to save for some paths: path relative to the root (folders end with /) -> whether it exists.
 
     Outside site-packages, missing parent folders are entries too: other programs may also put files into them.
@@ -253,7 +255,7 @@ def entries(environment: Ground, paths: Iterable[Path]) -> dict[str, bool]:
     return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
 
 
-def put_back(environment: Ground, saved: Mapping[str, bool], backup: Path) -> None:
+def put_back(environment: TargetEnvironment, saved: Mapping[str, bool], backup: Path) -> None:
     """Restore each saved entry with a rename, and remove entries that did not exist."""
     for name, existed in saved.items():
         live, own = environment.root / name, backup / name

@@ -40,8 +40,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
     context_settings={"obj": {"optional": ("--project",)}},
     epilog=examples(
         "doctor check --deep --target ./.venv",
-        "doctor check --strict --format github --output sarif=out.sarif",
         "doctor check --project --gpu 'RTX 5090' --gpu H100 --driver 570.86",
+        "doctor check --for qlora.yml --gpu T4",
     ),
 )
 def check(
@@ -117,6 +117,18 @@ def check(
             rich_help_panel="Target",
         ),
     ] = None,
+    configuration: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="FILE",
+            help=(
+                "Also check this training configuration: of axolotl, LLaMA-Factory, torchtune, ms-swift,"
+                " TRL, unsloth, Trainer, DeepSpeed or accelerate."
+            ),
+            rich_help_panel="Target",
+        ),
+    ] = "",
     project: Annotated[
         str | None,
         typer.Option(
@@ -163,8 +175,8 @@ def check(
             "--gpu",
             metavar="G",
             help=(
-                "Judge the project on a machine with this GPU, for example 'RTX 5090', 8.9, gfx1100"
-                " or none. Repeat it for one verdict each."
+                "Judge the project or the configuration on a machine with this GPU, for example"
+                " 'RTX 5090', 8.9, gfx1100 or none. With --project, repeat it for one verdict each."
             ),
             rich_help_panel="Project",
             autocompletion=complete_gpu,
@@ -219,6 +231,7 @@ def check(
             write_baseline=write_baseline,
             timeout=timeout or 0.0,
             source=source,
+            configuration=configuration,
             deep=deep,
             smoke=smoke,
             project=project,

@@ -46,6 +46,14 @@ def fit(
         Literal["lora", "qlora", "full"],
         typer.Option("--method", help="Fine-tuning method.", rich_help_panel="Common options"),
     ] = "lora",
+    objective: Annotated[
+        Literal["sft", "dpo", "orpo"],
+        typer.Option(
+            "--objective",
+            help="Loss; dpo and orpo learn from pairs of answers.",
+            rich_help_panel="Common options",
+        ),
+    ] = "sft",
     rank: Annotated[
         int,
         typer.Option(
@@ -407,6 +415,7 @@ def fit(
         FitOptions(
             model=model,
             method=method,
+            objective=objective,
             rank=rank,
             targets=targets,
             dora=dora,

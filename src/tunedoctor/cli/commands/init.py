@@ -1,6 +1,6 @@
 """doctor init: its options, and the call of what it does."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,13 +21,28 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
     name="init",
     cls=DoctorCommand,
     epilog=examples(
-        "doctor init", "doctor init my.toml --model=Qwen/Qwen3-0.6B --data=train.jsonl --goal=facts"
+        "doctor init",
+        "doctor init my.toml --model=Qwen/Qwen3-0.6B --data=train.jsonl --goal=facts",
+        "doctor init --for trl --model=Qwen/Qwen3-0.6B --data=train.jsonl",
     ),
 )
 def init(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="File to write (- for stdout).")
-    ] = "config.toml",
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="File to write (- for stdout; default: config.toml, config.yaml or train.py).",
+        ),
+    ] = "",
+    framework: Annotated[
+        Literal["", "axolotl", "llamafactory", "torchtune", "trl", "unsloth"],
+        typer.Option(
+            "--for",
+            metavar="NAME",
+            help="Write for another framework: axolotl, llamafactory, torchtune, trl or unsloth.",
+            rich_help_panel="Output",
+        ),
+    ] = "",
     target: TargetOption = None,
     own: OwnOption = False,
     model: Annotated[
@@ -104,8 +119,12 @@ def init(
     from tunedoctor.cli.init import run_init
     from tunedoctor.core.init import InitOptions
 
+    names = {"": "config.toml", "unsloth": "train.py"}
+    file = file or names.get(framework, "config.yaml")
     return run_init(
         InitOptions(
+            framework=framework,
+            file=file,
             model=model,
             data=data,
             eval_data=eval_data,

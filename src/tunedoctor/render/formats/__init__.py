@@ -14,7 +14,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import many
 
 
-class Place(NamedTuple):
+class FileLine(NamedTuple):
     """A line of a file, relative to the checked folder."""
 
     file: str
@@ -23,17 +23,17 @@ class Place(NamedTuple):
     """From 1."""
 
 
-ANYWHERE = Place("pyproject.toml", 1)
+ANYWHERE = FileLine("pyproject.toml", 1)
 """Used if no line is to blame; the file need not exist."""
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     """A redacted report, and what formats need besides."""
 
     report: Report
     code: int
     """Exit code: 0 ready, 1 findings, 2 undecided."""
-    places: Mapping[str, Place] = {}
+    places: Mapping[str, FileLine] = {}
     """Id of a finding -> the line to blame, otherwise the closest file; each finding has one."""
     facts: Snapshot | None = None
     """The facts, for a format that passes them on; it hides names of people and machines."""
@@ -46,11 +46,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence for the top of a page, for example that the machine is a recorded one."""
 
     @property
-    def counted(self) -> tuple[ReportFinding, ...]:
+    def counting(self) -> tuple[ReportFinding, ...]:
         """Causes that count for the verdict, worst first; the others are accepted."""
         return tuple(finding for finding in self.report.findings if not finding.accepted)
 
-    def place(self, finding: ReportFinding) -> Place:
+    def place(self, finding: ReportFinding) -> FileLine:
         """Return the line that is to blame for a finding."""
         return self.places.get(finding.id, ANYWHERE)
 
@@ -58,12 +58,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     def tally(self) -> dict[str, int]:
         """Number of causes by severity, worst first."""
         return {
-            severity: sum(finding.severity == severity for finding in self.counted)
+            severity: sum(finding.severity == severity for finding in self.counting)
             for severity in SEVERITIES
         }
 
     @property
-    def found(self) -> list[str]:
+    def counts(self) -> list[str]:
         """The same in words: "1 error", "2 notes"."""
         return [many(number, severity) for severity, number in self.tally.items() if number]
 

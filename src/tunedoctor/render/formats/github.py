@@ -5,7 +5,7 @@ from collections import Counter
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.diagnosis.summary import why_unknown
 from tunedoctor.model.wording import counted, gib, listed, many
-from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats import FileLine, ReportView
 from tunedoctor.render.formats.words import lines, literal
 from tunedoctor.target import safe_text
 
@@ -17,14 +17,14 @@ _LARGEST = 1 << 20
 _MARKS = {"error": "\u274c", "warning": "\u26a0\ufe0f", "note": "\u2139\ufe0f"}
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return a workflow command for each cause, worst first, then how many GitHub would not show."""
     commands: list[str] = []
     many_of, left = Counter[str](), list[str]()
     if why := why_unknown(view.report):
         many_of["error"] = 1
         commands.append(_command("error", "doctor could not decide", why))
-    for finding in view.counted:
+    for finding in view.counting:
         kind = _KINDS[finding.severity]
         if many_of[kind] == _SHOWN - (kind == "notice"):  # the last line is a notice too
             left.append(finding.id)
@@ -37,7 +37,7 @@ def render(view: Told) -> str:
     return "".join(commands)
 
 
-def _command(kind: str, title: str, message: str, place: Place | None = None) -> str:
+def _command(kind: str, title: str, message: str, place: FileLine | None = None) -> str:
     """Return `::error title=…,file=…,line=…::…` as @actions/core writes it."""
     properties = {"title": title, **({"file": place.file, "line": place.line} if place else {})}
     property_text = ",".join(
@@ -53,7 +53,7 @@ def _data(text: str) -> str:
     return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def summary(view: Told) -> str:
+def summary(view: ReportView) -> str:
     """Return the page of $GITHUB_STEP_SUMMARY in Markdown: verdict, machine, causes with fixes, undecided checks."""
     report = view.report
     text = f"## doctor: {_verdict(view)}\n\n{literal(_looked_at(report))}\n"
@@ -68,15 +68,15 @@ def summary(view: Told) -> str:
         text += row
     undecided = "; ".join(filter(None, (why_unknown(report), listed(report.unknown, 20))))
     text += f"\nUndecided: {literal(undecided)}\n" if undecided else ""
-    if view.counted:
-        text += f"\n<code>doctor explain {literal(view.counted[0].id)}</code> explains more.\n"
+    if view.counting:
+        text += f"\n<code>doctor explain {literal(view.counting[0].id)}</code> explains more.\n"
     return text
 
 
-def _verdict(view: Told) -> str:
+def _verdict(view: ReportView) -> str:
     verdicts = {"ready": "ready", "findings": "not ready", "unknown": "undecided"}
     part = ["checks were left out"] if view.partial else []
-    return ", ".join([verdicts[view.report.verdict], *view.found, *part])
+    return ", ".join([verdicts[view.report.verdict], *view.counts, *part])
 
 
 def _looked_at(report: Report) -> str:

@@ -2,19 +2,19 @@
 
 from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import ReportFinding
-from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats import FileLine, ReportView
 from tunedoctor.render.formats.words import flat
 from tunedoctor.render.screen import as_json
 
 _SEVERITIES = {"error": "critical", "warning": "minor", "note": "info"}
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return the array."""
-    return as_json([_entry(finding, view.place(finding)) for finding in view.counted])
+    return as_json([_entry(finding, view.place(finding)) for finding in view.counting])
 
 
-def _entry(finding: ReportFinding, place: Place) -> dict[str, object]:
+def _entry(finding: ReportFinding, place: FileLine) -> dict[str, object]:
     return {
         "description": f"{finding.title}: {flat(finding.found)}",
         "check_name": finding.id,

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
 from tunedoctor.model.wording import by_reason, counted, gib, many
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
 from tunedoctor.render.terminal import (
     NONE_CHECKED,
     machine_sentence,
+    next_steps,
     nowhere_to_look,
     suspects,
     tally,
-    ways,
 )
 from tunedoctor.target.train_plot import svg
 
@@ -28,7 +28,7 @@ _MARKS = MARKS | {"note": "i"}
 _VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "undecided"}
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return the page."""
     report = view.report
     symptoms = {symptom.id: symptom for symptom in report.symptoms}
@@ -37,7 +37,7 @@ def render(view: Told) -> str:
     facts, libraries = _facts(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
-    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (view.counted, accepted))
+    counts, others = ("".join(_finding(x, symptoms) for x in y) for y in (view.counting, accepted))
     sections = {
         "Findings": counts,
         "Suspected": _suspects(report),
@@ -72,9 +72,9 @@ def render(view: Told) -> str:
     return frame(f"{title}{where} - doctor check", body, STYLE + style, script)
 
 
-def _verdict(view: Told) -> tuple[str, str]:
+def _verdict(view: ReportView) -> tuple[str, str]:
     report = view.report
-    errors, counts = view.tally["error"], ", ".join(view.found)
+    errors, counts = view.tally["error"], ", ".join(view.counts)
     if report.verdict == "ready" and not errors:
         well = "No check that ran found an error" if view.partial else machine_sentence(report)
         return "ok", well + (f", with {counts}" if counts else "")
@@ -95,8 +95,8 @@ def _command(line: str, what: str) -> str:
     return f'<div class="run"><pre><code>{clean(line)}</code></pre>{button}</div>'
 
 
-def _next(view: Told) -> str:
-    for command, why in ways(view)[:1]:
+def _next(view: ReportView) -> str:
+    for command, why in next_steps(view)[:1]:
         return f"<p>Next: {clean(why)}</p>{_command(command, 'what comes next')}"
     return view.report.next and f"<p>Next: {clean(view.report.next)}.</p>"
 
@@ -120,11 +120,11 @@ def _finding(finding: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> s
     badge = f'<span class="badge">{"suspected" if finding.settle else kind}</span>'
     return (
         f'<article class="{kind}">{_headed("h3", kind, finding.title)}'
-        f'<p class="id">{badge} <code>{clean(finding.id)}</code></p>{_told(finding, symptoms)}</article>'
+        f'<p class="id">{badge} <code>{clean(finding.id)}</code></p>{_finding_details(finding, symptoms)}</article>'
     )
 
 
-def _told(finding: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
+def _finding_details(finding: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
     cure = finding.cure
     cure_html = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
     if cure.kind == "command" and cure.command:
@@ -132,7 +132,7 @@ def _told(finding: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
     kind = "Fix" if cure.kind == "command" else "Advice"
     follow = (symptoms[id_] for id_ in finding.explains if id_ in symptoms)
     heads = ((f"{clean(each.title)} <code>{clean(each.id)}</code>", each) for each in follow)
-    below = (_folded(head, _told(each, {})) for head, each in heads)
+    below = (_folded(head, _finding_details(each, {})) for head, each in heads)
     evidence = "".join(f"<li>{clean(each)}</li>" for each in finding.evidence)
     pairs = {
         "Accepted": clean(finding.accepted),

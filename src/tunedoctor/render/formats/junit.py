@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from tunedoctor.diagnosis.report import ReportFinding
 from tunedoctor.diagnosis.summary import group_of, untold, why_unknown
 from tunedoctor.model.lazy import pattern
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.formats.words import lines
 from tunedoctor.target import safe_text
 
@@ -17,7 +17,7 @@ _FORBIDDEN = pattern(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 forbids, even escaped."""
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return the document. Accepted findings and checks for other machines are skipped with a reason."""
     report, cases = view.report, [*_cases(view)]
     count = Counter(tag for _, tag, _, _ in cases)
@@ -39,7 +39,7 @@ def render(view: Told) -> str:
     return safe_text.as_xml(f"{text}\n")
 
 
-def _cases(view: Told) -> Iterator[Case]:
+def _cases(view: ReportView) -> Iterator[Case]:
     report = view.report
     for finding in report.findings:
         yield finding.id, *_outcome(finding, view), "\n".join((finding.title, *lines(finding)))
@@ -55,10 +55,10 @@ def _cases(view: Told) -> Iterator[Case]:
         yield id_, "error" if id_ in open_ else "skipped", f"undecided: {why}", ""
 
 
-def _outcome(finding: ReportFinding, view: Told) -> tuple[str, str]:
+def _outcome(finding: ReportFinding, view: ReportView) -> tuple[str, str]:
     """Return tag and message of a cause: a failure if it decides the verdict; notes only if nothing is worse."""
     message = f"{finding.severity}: {finding.title}"
-    worse = any(other.severity != "note" for other in view.counted)
+    worse = any(other.severity != "note" for other in view.counting)
     if finding.accepted:
         return "skipped", f"accepted: {finding.accepted}"
     if view.report.verdict == "findings" and (finding.severity != "note" or not worse):

@@ -17,7 +17,7 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
 from tunedoctor.model.wording import by_reason, gib, listed
 from tunedoctor.readers.facts_block import text_of
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 
 if TYPE_CHECKING:
     import re
@@ -36,7 +36,7 @@ _AROUND = "(.,;:)\"'"
 _TICKS = pattern(r"`+")
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return the text, of at most LARGEST characters."""
     who = this_identity(shared=True)
     report = public(view.report, who)
@@ -55,9 +55,9 @@ def render(view: Told) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _head(view: Told, report: Report) -> str:
+def _head(view: ReportView, report: Report) -> str:
     verdict = {"ready": ["ready"], "unknown": ["undecided"], "findings": []}[report.verdict]
-    rows = [f"### doctor check: {', '.join([*verdict, *view.found])}"]
+    rows = [f"### doctor check: {', '.join([*verdict, *view.counts])}"]
     rows += ["Some checks were left out (`--only`, `--skip`)."] * view.partial
     rows += [f"Profile: `{report.profile}`"] * (report.profile != "project")
     rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)

@@ -3,7 +3,7 @@
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.diagnosis.summary import why_unknown
 from tunedoctor.model.wording import many
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.formats.words import flat
 
 STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -21,9 +21,9 @@ def code(report: Report) -> int:
     return 1 if severities & {"error", "warning"} else 0
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return the worst cause and the numbers in the first line, the other causes below."""
-    report, findings = view.report, view.counted
+    report, findings = view.report, view.counting
     state = code(report)
     lines = [
         f"{finding.id}: {flat(finding.found)}"
@@ -44,9 +44,9 @@ def _text(text: str) -> str:
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
 
 
-def _numbers(view: Told) -> str:
+def _numbers(view: ReportView) -> str:
     report = view.report
-    numbers = {"findings": str(len(view.counted))}
+    numbers = {"findings": str(len(view.counting))}
     numbers |= {f"{kind}s": str(number) for kind, number in view.tally.items()}
     numbers |= {"unknown": str(len(report.unknown)), "time": f"{report.seconds:.3f}s"}
     if report.smoke and report.smoke.tokens_per_second is not None:

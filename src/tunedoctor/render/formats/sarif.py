@@ -7,7 +7,7 @@ from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.diagnosis.summary import group_of, owner, untold
 from tunedoctor.messages.cause import causes
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 from tunedoctor.render.formats.words import lines
 from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import table
@@ -15,7 +15,7 @@ from tunedoctor.tables.load import table
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return one run: causes as results, symptoms as notes, what was accepted as suppressed."""
     report = view.report
     causes_of = view.cause_of
@@ -68,7 +68,7 @@ def _rule(finding: ReportFinding) -> dict[str, Any]:
     }
 
 
-def _result(finding: ReportFinding, rule: int, view: Told, cause: str) -> dict[str, Any]:
+def _result(finding: ReportFinding, rule: int, view: ReportView, cause: str) -> dict[str, Any]:
     place = view.place(finding)
     where = {"artifactLocation": {"uri": quote(place.file)}, "region": {"startLine": place.line}}
     follows = [f"It follows from {cause}; fixing that clears it too."] if cause else []

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from tunedoctor.fleet.beside import items_of, readiness, rows_of
+from tunedoctor.fleet.fanout import items_of, readiness, rows_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.tables.load import table
 

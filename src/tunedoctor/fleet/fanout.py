@@ -49,7 +49,7 @@ def checked(form: re.Pattern[str], text: str, what: str) -> str:
     return text
 
 
-def said(*argv: str, stdin: bytes = b"") -> str:
+def program_output(*argv: str, stdin: bytes = b"") -> str:
     """Return the output of a cluster's program. Raises ValueError with the reason if it fails."""
     expect(argv[0])
     completed = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
@@ -60,7 +60,7 @@ def said(*argv: str, stdin: bytes = b"") -> str:
 
 def items_of(*argv: str) -> list[Any]:
     """Return kubectl's list. Raises ValueError if the answer is something else."""
-    answer = json.loads(said(*argv))
+    answer = json.loads(program_output(*argv))
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         msg = f"the answer of {argv[0]} is not a list"
@@ -77,6 +77,6 @@ def readiness(node: Any) -> dict[str, str]:  # noqa: ANN401  any JSON
 def rows_of(form: str, *words: str) -> Iterator[list[str]]:
     """Yield sinfo's fields for each node; the reason comes last, because it can contain bars and line ends."""
     bars = form.count("|")
-    for row in said("sinfo", "-hN", f"-o{form}", *words).split("\n"):
+    for row in program_output("sinfo", "-hN", f"-o{form}", *words).split("\n"):
         if row.count("|") >= bars:
             yield row.split("|", bars)

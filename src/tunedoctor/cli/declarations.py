@@ -11,7 +11,7 @@ from tunedoctor.model.versions import normalised
 from tunedoctor.project.declarations import list_files, read_text
 from tunedoctor.project.read_project import read_project
 from tunedoctor.project.requirement_files import requirement_file_names
-from tunedoctor.render.formats import ANYWHERE, Place
+from tunedoctor.render.formats import ANYWHERE, FileLine
 from tunedoctor.tables.config import PREFIX, keys_of
 
 _LONGEST = 1_000
@@ -22,18 +22,18 @@ _NAME = pattern(r"(?:^|\s)([A-Za-z_]\w*)(?==|\s|$)")
 Rows = list[tuple[int, str]]
 
 
-def places(folder: Path, report: Report, policy_file: str) -> dict[str, Place]:
+def places(folder: Path, report: Report, policy_file: str) -> dict[str, FileLine]:
     """Return the line for each cause and symptom, else the first line of the first file that could be meant.
 
     The folder can be anyone's: only its own regular files are read, no links, and few of them.
     """
     project = read_project(folder)
-    lines: dict[str, Place] = {}
+    lines: dict[str, FileLine] = {}
     for declaration in project.declarations:
-        lines.setdefault(declaration.name, Place(declaration.file, declaration.line))
+        lines.setdefault(declaration.name, FileLine(declaration.file, declaration.line))
     lines |= dict(_variables(folder))
     files = _candidates(folder)
-    nearest = Place(files[0], 1) if files else ANYWHERE
+    nearest = FileLine(files[0], 1) if files else ANYWHERE
     required = {f"{PREFIX}{key}": place for key, place in _policy(folder, policy_file).items()}
     places_by_id = {}
     for finding in (*report.findings, *report.symptoms):
@@ -44,11 +44,11 @@ def places(folder: Path, report: Report, policy_file: str) -> dict[str, Place]:
     return places_by_id
 
 
-def _declared(finding: ReportFinding) -> Place | None:
+def _declared(finding: ReportFinding) -> FileLine | None:
     """Return the declaration that the report names, if it is in a file below the working folder."""
     if finding.declared is None or Path(finding.declared.file).is_absolute():
         return None
-    return Place(finding.declared.file, finding.declared.line)
+    return FileLine(finding.declared.file, finding.declared.line)
 
 
 def _changed(finding: ReportFinding) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _rows(folder: Path, file: str) -> Rows:
     return [(n, row[:_LONGEST].partition("#")[0].strip()) for n, row in enumerate(rows, 1)]
 
 
-def _variables(folder: Path) -> Iterator[tuple[str, Place]]:
+def _variables(folder: Path) -> Iterator[tuple[str, FileLine]]:
     """Yield "$NAME" and the line of each variable that a Dockerfile sets; a command can go on over several lines."""
     here = list_files(folder)
     for file in (name for name in _IMAGES if here.get(name)):
@@ -88,17 +88,19 @@ def _variables(folder: Path) -> Iterator[tuple[str, Place]]:
             sets = (goes_on and sets) or bool(begins)
             if sets:
                 words = begins[1] if begins else row
-                yield from ((f"${name[1]}", Place(file, number)) for name in _NAME.finditer(words))
+                yield from (
+                    (f"${name[1]}", FileLine(file, number)) for name in _NAME.finditer(words)
+                )
             goes_on = row.endswith("\\")
 
 
-def _policy(folder: Path, file: str) -> dict[str, Place]:
+def _policy(folder: Path, file: str) -> dict[str, FileLine]:
     """Return key -> its line in a file of the folder; "" -> the first line of the policy."""
     here = folder.resolve()
     path = Path(os.path.abspath(here / file))  # noqa: PTH100  resolve would follow a link
     if not file or not path.is_relative_to(here) or path.resolve() != path or not path.is_file():
         return {}
-    name, lines_by_key = path.relative_to(here).as_posix(), dict[str, Place]()
+    name, lines_by_key = path.relative_to(here).as_posix(), dict[str, FileLine]()
     for number, keys in keys_of(name, _rows(here, name)):
         if keys[:1] == ["policy"]:
             names = [key.lower().replace("_", "-") for key in keys[1:]]
@@ -109,5 +111,5 @@ def _policy(folder: Path, file: str) -> dict[str, Place]:
                 for key in names[1:]
             ]
             for key in ("", *names):
-                lines_by_key.setdefault(key, Place(name, number))
-    return {"": Place(name, 1), **lines_by_key}
+                lines_by_key.setdefault(key, FileLine(name, number))
+    return {"": FileLine(name, 1), **lines_by_key}

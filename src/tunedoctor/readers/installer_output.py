@@ -25,7 +25,7 @@ def _names(*keys: str) -> frozenset[str]:
     return frozenset(name for key in keys for name in table("distributions")[key])
 
 
-def known(name: str) -> bool:
+def is_of_stack(name: str) -> bool:
     """Return whether a normalised name belongs to the stack."""
     return (
         name in _names("stack", "listed")
@@ -60,7 +60,7 @@ _SLOT = re.compile(r"\{(?=[a-z:])([a-z]*)(?::([a-z]+))?\}")
 LONGEST_LINE = 100_000
 
 
-class Said(NamedTuple):
+class InstallerMessage(NamedTuple):
     """A match of a row in a text."""
 
     line: int
@@ -81,7 +81,7 @@ class Text(NamedTuple):
         """Return the number, from 0, of the line that contains a position."""
         return max(0, bisect_right(self.starts, position) - 1)
 
-    def said(self, fact: str) -> Iterator[Said]:
+    def matches(self, fact: str) -> Iterator[InstallerMessage]:
         """Yield the matches of a fact's rows, row by row in table order."""
         for row, always in _rows()[fact]:
             if not possible(row, self.text) or always.get("within", "") not in self.text:
@@ -89,7 +89,7 @@ class Text(NamedTuple):
             for match in row.finditer(self.text):
                 slots = {slot: text for slot, text in match.groupdict().items() if text is not None}
                 first, last = self.line(match.start()), self.line(match.end() - 1)
-                yield Said(first, last, match[0].strip(), {**always, **slots})
+                yield InstallerMessage(first, last, match[0].strip(), {**always, **slots})
 
 
 def joined(lines: Sequence[str]) -> Text:

@@ -37,12 +37,12 @@ _MOSTLY = 0.8
 _FOLDED = "Traceback (most recent call last):\\n"
 
 
-def tidy(text: str) -> list[str]:
+def clean_lines(text: str) -> list[str]:
     """Return the lines of a pasted text as they were printed, ends stripped. Linear; never raises."""
-    return tidied(text, ())[0]
+    return clean_numbered_lines(text, ())[0]
 
 
-def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
+def clean_numbered_lines(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
     """Return those lines, and for each its number in the whole text.
 
     `numbers` are those of the lines of `text`, empty where they count from 1; so are those returned where no lines

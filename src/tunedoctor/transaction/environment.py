@@ -28,7 +28,7 @@ _MOST_USERS = 50
 Strategy = Literal["switch", "backup", "stash", "new"]
 
 
-class Ground(NamedTuple):
+class TargetEnvironment(NamedTuple):
     """An environment and the strategy to change it."""
 
     strategy: Strategy
@@ -56,13 +56,15 @@ class Ground(NamedTuple):
         """Path of the interpreter to start."""
         return str(self.prefix / self.python)
 
-    def moved_to(self, root: Path) -> "Ground":
-        """Return this ground for another state of the environment, in `prefix`."""
+    def moved_to(self, root: Path) -> "TargetEnvironment":
+        """Return this environment for another state of it, in `root`."""
         site, scripts = (root / path.relative_to(self.prefix) for path in (self.site, self.scripts))
         return self._replace(prefix=root, site=site, scripts=scripts)
 
 
-def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
+def environment_to_change(
+    interpreter: Interpreter | Absent | Unknown, *, consent: bool
+) -> TargetEnvironment:
     """Return how to change an environment. Raises FailureError if it may not or can't be changed.
 
     `consent`: the user agreed to change a Python that is not a separate environment.
@@ -88,7 +90,9 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     if own and os.access(site, os.W_OK) and _movable(prefix):
         in_place = interpreter.kind == "conda" or sys.platform == "win32"
         executable = str(folder.relative_to(prefix) / python.name)
-        return Ground("backup" if in_place else "switch", prefix, executable, site, scripts)
+        return TargetEnvironment(
+            "backup" if in_place else "switch", prefix, executable, site, scripts
+        )
     # save the packages that change; the prefix stays in its place
     if not os.access(site, os.W_OK):
         barred = own or not interpreter.user_site_on
@@ -100,19 +104,19 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     barred = not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev
     why = f"the old packages cannot be kept next to {site}: its folder is not writable"
     _refuse(barred, why)
-    return Ground("stash", prefix, interpreter.executable, site, scripts, user)
+    return TargetEnvironment("stash", prefix, interpreter.executable, site, scripts, user)
 
 
-def to_rebuild(environment: Ground) -> Ground:
-    """Return the ground of an environment that a new one replaces. Raises FailureError if it can't be swapped."""
+def to_rebuild(environment: TargetEnvironment) -> TargetEnvironment:
+    """Return the environment, to be replaced by a new one. Raises FailureError if it can't be swapped."""
     where = environment.strategy == "stash" or not (environment.prefix / "pyvenv.cfg").is_file()
     why = f"{environment.prefix} cannot be replaced as a whole: it is not a virtual environment, or cannot be renamed"
     FailureError.when(where, why, NEW, refused=True)
     return environment._replace(strategy="switch")
 
 
-def ground_for(new: NewEnvironment) -> Ground:
-    """Return the ground of an environment to create. Raises FailureError if its path is not allowed."""
+def environment_to_create(new: NewEnvironment) -> TargetEnvironment:
+    """Return an environment to create. Raises FailureError if its path is not allowed."""
     path = Path(new.path)
     whole = path.is_absolute() and ".." not in path.parts and "\0" not in new.path
     base = Path(os.path.realpath(path.parent)) if whole else path
@@ -135,7 +139,7 @@ def ground_for(new: NewEnvironment) -> Ground:
     prefix = base / path.name
     python = f"{SCRIPTS}/python{'.exe' if sys.platform == 'win32' else ''}"
     # its Python, and so its site folder, is only known once it is created
-    return Ground("new", prefix, python, prefix / "lib", prefix / SCRIPTS)
+    return TargetEnvironment("new", prefix, python, prefix / "lib", prefix / SCRIPTS)
 
 
 def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) -> None:

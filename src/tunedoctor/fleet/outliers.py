@@ -26,7 +26,7 @@ from tunedoctor.diagnosis.differences import (
 )
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
-from tunedoctor.fleet.judge import Judged, read_again
+from tunedoctor.fleet.judge import JudgedNode, read_again
 from tunedoctor.fleet.report import Odd, Others, natural
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
@@ -63,7 +63,7 @@ class Column(NamedTuple):
     among: str = ""
 
 
-def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Column]:
+def columns_of(rows: Sequence[JudgedNode], every: Iterable[JudgedNode]) -> Iterator[Column]:
     """Yield what distinguishes nodes and is not noise; sizes that are nearly equal count as one value."""
     values = {token: row_values for row in every for token, row_values in row.values.items()}
     having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
@@ -151,7 +151,7 @@ def marks_of(columns: Iterable[Column]) -> Marks:
     }
 
 
-def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
+def apart(rows: Sequence[JudgedNode], kinds: Sequence[str]) -> list[Odd]:
     """Return the facts of these kinds that differ from most nodes, even if few facts are known."""
     values, result = (
         {token: row_values for row in rows for token, row_values in row.values.items()},
@@ -173,8 +173,8 @@ def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
     return result
 
 
-def odd(
-    rows: Sequence[Judged], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
+def find_outliers(
+    rows: Sequence[JudgedNode], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
     """Return the differing nodes, most surprising first."""
     by_id = {check.id: check for check in checks}
@@ -231,17 +231,17 @@ def _together(rows: Iterable[Odd], check_counts: Counter[str]) -> list[Odd]:
 
 
 def _explained(
-    rows: Sequence[Judged], having: Counter[str], marks: Marks, checks: Mapping[str, Check]
+    rows: Sequence[JudgedNode], having: Counter[str], marks: Marks, checks: Mapping[str, Check]
 ) -> Iterator[tuple[str, tuple[str, ...], Change]]:
     """Yield findings of few nodes, the nodes with equal inputs of the check, and what makes it disappear there."""
-    equal: dict[tuple[str, tuple[object, ...]], list[Judged]] = defaultdict(list)
+    equal: dict[tuple[str, tuple[object, ...]], list[JudgedNode]] = defaultdict(list)
     for number, row in enumerate(rows):
         for id_ in row.told.findings:
             if id_ in checks and having[id_] <= len(rows) * RARE:
                 kinds = kinds_of(checks[id_])
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
-    began, apart = perf_counter(), dict[object, Judged]()
+    began, apart = perf_counter(), dict[object, JudgedNode]()
     # of equal nodes the first, whichever process reported it
     for row in (row for row in rows if row.source):
         apart.setdefault((row.told.findings, *row.facts.values()), row)
