@@ -33,6 +33,10 @@ def run_check_project(given: CheckOptions) -> int:
         stdout += _summary(reports) if len(reports) > 1 else ""
     elif options.format in ("json", "jsonl") and len(reports) > 1:
         stdout = "".join(map(as_line, reports))
+    elif options.format == "badge":
+        from tunedoctor.render.formats.badge import render_several  # noqa: PLC0415  few ask for it
+
+        stdout = render_several(reports)
     return tell(merge_reports(reports), options, stdout=stdout)
 
 

@@ -15,6 +15,7 @@ ReportFormat = Literal[
     "nagios",
     "md",
     "html",
+    "badge",
 ]
 FleetFormat = Literal["terminal", "json", "html", "prometheus", "line"]
 
