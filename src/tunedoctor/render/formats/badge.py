@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable
 
 from tunedoctor.diagnosis.report import Report
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import ReportView
 
 _MAKERS = ("NVIDIA GeForce ", "NVIDIA ", "AMD ", "Intel ", "Apple ")
 
 
-def render(view: Told) -> str:
+def render(view: ReportView) -> str:
     """Return the badge of one report."""
     return render_several((view.report,))
 
