@@ -37,7 +37,7 @@ def fate(at: str) -> Callable[[str], None]:
 
 def main(happens: Callable[[str], None], env: str, tool: str, way: str) -> None:
     way, *more = way.split("+")
-    exchange, rename, ground_of = tree.exchange, Path.rename, module.ground_of
+    exchange, rename, environment_to_change = tree.exchange, Path.rename, module.environment_to_change
 
     def swap(one: Path, other: Path) -> bool:
         done = "renames" not in more and exchange(one, other)
@@ -53,11 +53,11 @@ def main(happens: Callable[[str], None], env: str, tool: str, way: str) -> None:
 
     def forced(interpreter: object, *, consent: bool) -> object:
         # what conda environments and Windows get, on an environment that is at hand
-        return ground_of(interpreter, consent=consent)._replace(strategy="backup")
+        return environment_to_change(interpreter, consent=consent)._replace(strategy="backup")
 
     tree.exchange, Path.rename = swap, renamed
     if way == "backup":
-        module.ground_of = forced
+        module.environment_to_change = forced
     if way in ("undo", "order"):
         print(undo(env).done if way == "undo" else put_in_order(env))  # noqa: T201
         return

@@ -178,8 +178,8 @@ TOOLS: dict[str, Tool] = {
         parameters=("target", "deep", "only", "skip", "fail_on", "strict", "profile"),
         note=(
             "Covers driver, GPU, PyTorch build, clashing libraries and memory; causes come first, each with evidence "
-            "and a fix. Reads only, uses no network, and runs nothing of the environment unless deep is true. Takes a "
-            "quarter of a second, or up to minutes with deep."
+            "and a fix. Reads only, uses no network, and runs nothing of the environment unless deep is true. Takes "
+            "0.3 s, or up to minutes with deep."
         ),
         leaves=("passed", "skipped", "steps"),
     ),

@@ -191,7 +191,7 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
         return NOT_TOLD.why
     if all(isinstance(answer, Unknown) for answer in answers.values()):
         return next((answer.why for answer in answers.values() if isinstance(answer, Unknown)), "")
-    known = {kind for kind, answer in answers.items() if isinstance(answer, kind)}
+    known = {kind for kind, answer in answers.items() if not isinstance(answer, Unknown)}
     return "" if snapshot.find(Target) or known - {Errors, Knowledge} else NOT_TOLD.why
 
 

@@ -51,7 +51,7 @@ def fit(
         typer.Option(
             "--objective",
             help="Loss; dpo and orpo learn from pairs of answers.",
-            rich_help_panel="Common options",
+            rich_help_panel="Training details",
         ),
     ] = "sft",
     rank: Annotated[
