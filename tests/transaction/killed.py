@@ -37,7 +37,11 @@ def fate(at: str) -> Callable[[str], None]:
 
 def main(happens: Callable[[str], None], env: str, tool: str, way: str) -> None:
     way, *more = way.split("+")
-    exchange, rename, environment_to_change = tree.exchange, Path.rename, module.environment_to_change
+    exchange, rename, environment_to_change = (
+        tree.exchange,
+        Path.rename,
+        module.environment_to_change,
+    )
 
     def swap(one: Path, other: Path) -> bool:
         done = "renames" not in more and exchange(one, other)

@@ -8,7 +8,7 @@ from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Runtime, Target, U
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
-from tunedoctor.model.snapshot import NOT_TOLD, Facts, NotRun, Snapshot, call, wants
+from tunedoctor.model.snapshot import NOT_TOLD, Facts, NotRun, Snapshot, call, parameters_of, wants
 from tunedoctor.ranking.weigh import outweighed
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)
@@ -139,7 +139,7 @@ def _by_a_run(diagnosed: DiagnosedFinding) -> bool:
     """Return whether an error of a run shows it, or a run of the environment's own code proved it."""
     return bool(diagnosed.finding.said) or any(
         want.kind is Runtime and not (want.absent or want.unknown)
-        for want in wants(diagnosed.check.run).values()
+        for want in parameters_of(diagnosed.check.run).values()
     )
 
 
@@ -197,7 +197,7 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
 
 def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:
     """Return the kinds of facts that a check has read: its parameters, and what it looked up."""
-    parameters = [want.kind for name, want in wants(check.run).items() if "." not in name]
+    parameters = [want.kind for want in parameters_of(check.run).values()]
     return [*dict.fromkeys((*parameters, *facts.looked_up))]
 
 

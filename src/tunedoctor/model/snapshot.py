@@ -251,14 +251,29 @@ class NotRun(NamedTuple):
 
 
 @cache
-def wants(function: Callable[..., Any], skipped: int = 0) -> dict[str, Want]:
-    """Return what each parameter takes, without the first `skipped`. Raises TypeError if one is not a fact."""
+def wants(function: Callable[..., Any]) -> dict[str, Want]:
+    """Return what each parameter takes, and the facts that the code may read through a view of all facts.
+
+    Raises TypeError if a parameter is not a fact.
+    """
+    result = dict(parameters_of(function))
+    for name, hint in function.__annotations__.items():
+        if _is_view(hint):
+            for field in sorted(_fields_used(function, set())):
+                result[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
+    return result
+
+
+@cache
+def parameters_of(function: Callable[..., Any], skipped: int = 0) -> dict[str, Want]:
+    """Return what each parameter takes, without the first `skipped` and views of all facts.
+
+    Raises TypeError if a parameter is not a fact.
+    """
     result: dict[str, Want] = {}
     for name in function.__code__.co_varnames[skipped : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
         if _is_view(hint):
-            for field in sorted(_fields_used(function, set())):
-                result[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
             continue
         options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
@@ -277,9 +292,7 @@ def call(
     arguments: dict[str, object] = {
         n: facts or hint(snapshot) for n, hint in hints if _is_view(hint)
     }
-    for name, want in wants(function, len(first)).items():
-        if "." in name:
-            continue
+    for name, want in parameters_of(function, len(first)).items():
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):
             if not want.absent:

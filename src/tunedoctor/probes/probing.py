@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.model.snapshot import FactOrLack, NotRun, Snapshot, call, wants
+from tunedoctor.model.snapshot import FactOrLack, NotRun, Snapshot, call, parameters_of
 
 _RING = Unknown(why="its probe needs a fact that needs this one")
 
@@ -110,7 +110,7 @@ def _ready(
     return [
         candidate
         for candidate in waiting
-        if open_.isdisjoint(w.kind for w in wants(candidate.run).values())
+        if open_.isdisjoint(w.kind for w in parameters_of(candidate.run).values())
     ]
 
 
