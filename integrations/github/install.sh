@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The installing step of action.yml: doctor gets an environment of its own, from the checkout of the action.
+# The installing step of action.yml: doctor gets a separate environment, from the checkout of the action.
 set -euo pipefail
 "$PYTHON" -m venv "$RUNNER_TEMP/tunedoctor"
 programs=$RUNNER_TEMP/tunedoctor/bin

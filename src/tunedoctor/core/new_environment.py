@@ -70,7 +70,7 @@ def _is_managed(project: Project) -> bool:
 def _trains(project: Project) -> bool:
     """Return whether a project declares a library that trains.
 
-    An extra or a group of it counts only if a tool manages the environment: pip installs none by itself.
+    An extra or a group of it counts only if a tool manages the environment: pip installs none unless it is named.
     """
     kinds = {"dependency", "conda"} | ({"optional", "group"} if _is_managed(project) else set())
     names = STACK - _NOT_OF_TRAINING

@@ -19,7 +19,7 @@ from tunedoctor.system import workers
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _MANY_PAIRS, _BIASED, _TIMES_LONGER = 100, 0.8, 1.3
-"""A length bias: in this share of so many pairs one side is longer, and by this factor over all of them."""
+"""A length bias: of at least this many pairs, in this share one side is longer, by this factor overall."""
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
     "same row": ("duplicate", "leak"),
     "much alike": ("near-duplicate", "near-leak"),

@@ -80,8 +80,8 @@ def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
     gone = dict.fromkeys(chosen_profile.later, later)
     if target is None or target.chosen_by == "none" or chosen_profile.looks_at(target):
         return snapshot.having(**gone) if gone else snapshot
-    nobody, not_run = (kinds.Absent(why=why) for why in (NO_ENVIRONMENT, NOT_RUN))
-    gone |= dict.fromkeys(table("profiles")["environment"], nobody)
+    no_environment, not_run = (kinds.Absent(why=why) for why in (NO_ENVIRONMENT, NOT_RUN))
+    gone |= dict.fromkeys(table("profiles")["environment"], no_environment)
     gone |= dict.fromkeys(("Runtime", "Errors", "Smoke"), not_run)
     return snapshot.having(kinds.Target("", "none", problem=f"{NO_ENVIRONMENT}."), **gone)
 

@@ -23,7 +23,7 @@ def parse_llama_factory(document: Document, beside: ReadBeside) -> TrainingPlan:
     stage = entries.word("objective", "stage", default="sft")
     bits = entries.whole("bits", "quantization_bit") or 16
     values = trainer_values(entries)
-    # llamafactory checkpoints unless it is told not to; gradient_checkpointing is not its switch
+    # llamafactory checkpoints by default; gradient_checkpointing is not its switch
     values["checkpointing"] = not entries.flag("checkpointing", "disable_gradient_checkpointing")
     adapters: Method = "qlora" if bits < 16 else "lora"
     methods: dict[str, Method] = {"lora": adapters, "full": "full", "freeze": "partial"}

@@ -175,7 +175,7 @@ def _trl(settings: Settings, why: str, name: str) -> WrittenFile:
 
 
 def _llama_factory(settings: Settings, why: str, name: str) -> WrittenFile:
-    """LLaMA-Factory names data in a dataset_info.json, which is written to a folder of its own."""
+    """LLaMA-Factory names data in a dataset_info.json, which is written to a separate folder."""
     folder = f"{name.rpartition('.')[0].rpartition('/')[2] or 'data'}_data"
     rows = settings.rows
     entry: dict[str, Any] = {"file_name": settings.data}

@@ -1,6 +1,6 @@
 """Let a project's own manager make the lock, in a scratch folder: nothing of the project is written.
 
-The folder holds copies of the files that declare packages; everything else is linked. uv is told to build nothing, so
+The folder holds copies of the files that declare packages; everything else is linked. uv builds nothing there, so
 that no code of the project or of a package runs. Poetry, PDM and pixi have no such switch for a lock; they build a
 package only if it has no wheel.
 """
@@ -32,7 +32,7 @@ LOCK_COMMANDS = {
     "pdm.lock": ("pdm", "lock", "--update-reuse", "--non-interactive"),
     "pixi.lock": ("pixi", "lock", "--color", "never", "--no-progress"),
 }
-"""The command that makes a lock anew; versions that still fit stay."""
+"""The command that renews a lock; versions that still fit stay."""
 
 
 def lock_tool(project: Project) -> str:

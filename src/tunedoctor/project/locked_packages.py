@@ -293,7 +293,7 @@ _FLAT: dict[str, Callable[[Row, Selection], Iterable[LockedPackage]]] = {
     "pdm.lock": _pdm_packages,
     "pylock.toml": _pylock_packages,
 }
-"""Locks in which each package says by itself when it is installed."""
+"""Locks in which each package says when it is installed."""
 
 _PIXI_ENVIRONMENT = re.compile(r"^  ([\w-]{1,100}):\s*$")
 _PIXI_PLATFORM = re.compile(r"^      ([\w-]{1,40}):\s*$")

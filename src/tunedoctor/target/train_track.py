@@ -57,7 +57,7 @@ class Trackers:
         return library
 
     def start_wandb(self, library: Any) -> Any:
-        """Start a run of Weights & Biases: offline if nobody is logged in, because it would ask for a key."""
+        """Start a run of Weights & Biases: offline if no user is logged in, because it would ask for a key."""
         project, out = os.environ.get("WANDB_PROJECT") or PROJECT, self.config.out
         mode = os.environ.get("WANDB_MODE") or ("online" if has_wandb_key() else "offline")
         Path(out).mkdir(parents=True, exist_ok=True)
