@@ -1,6 +1,5 @@
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from tunedoctor import api
 
@@ -34,13 +33,21 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
             return finding
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
         # pip then fails for every package, not only for this one
-        return facts.worded("/gone", said=gone.said, name=gone.name, version=gone.version)
+        return _without_metadata(facts, gone)
     for error in facts.errors.errors:
         if finding := _mixed(facts, error) or _part_missing(facts, error):
             return finding
     if isinstance(packages, api.Unknown):
         return packages
-    return _leftovers(facts, [fault for fault in faults if fault.problem == "leftover"])
+    return _leftovers([fault for fault in faults if fault.problem == "leftover"])
+
+
+STOP_PYTHON = "stop every Python that uses this environment first"
+INVALID = "they use disk space, and pip prints 'Ignoring invalid distribution' on every run"
+
+
+def _reinstall(facts: api.Facts, name: str) -> api.Cure:
+    return facts.pip("install", "--force-reinstall", "--no-deps", name)
 
 
 def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
@@ -54,14 +61,13 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
     if first.name == "torch" and not version:
         cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
     faults = (f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real)
-    return facts.worded(
-        "/faulty",
+    return api.Finding(
+        title=f"{first.name} is damaged: {WHAT[first.problem]}",
         found=api.clauses(faults),
+        means=f"import {first.name.replace('-', '_')} fails, or packages that import it fail",
         cure=cure,
+        cure_note=STOP_PYTHON,
         evidence=tuple({f"{b.location}/{re.split(',|: ', b.detail)[0]}": 1 for b in real})[:4],
-        name=first.name,
-        what=WHAT[first.problem],
-        module=first.name.replace("-", "_"),
     )
 
 
@@ -79,13 +85,15 @@ def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Findin
     first = worst[0]
     needed = any(map(api.needed_library, (first.distribution, *first.dependents)))
     version = facts.packages.version(first.distribution)
-    return facts.worded(
-        "/damaged",
-        severity="error" if needed or first.distribution in STACK else "warning",
-        cure=api.put_anew(facts.interpreter, facts.torch, first.distribution, version),
+    name = first.distribution
+    return api.Finding(
+        title=f"{name} is damaged: one of its files was replaced",
+        severity="error" if needed or name in STACK else "warning",
         found=api.clauses(map(_differs, worst)),
+        means=f"import {name} fails or hangs, and so does every package that imports it",
+        cure=api.put_anew(facts.interpreter, facts.torch, name, version),
+        cure_note=STOP_PYTHON,
         evidence=tuple(damaged_file.file for damaged_file in worst)[:4],
-        name=first.distribution,
     )
 
 
@@ -101,13 +109,25 @@ def _differs(damaged_file: api.DamagedFile) -> str:
     return f"{damaged_file.file} is not the file that {damaged_file.distribution} installed{error}{missed}"
 
 
+def _without_metadata(facts: api.Facts, gone: api.Gone) -> api.Finding:
+    name = gone.name
+    return api.Finding(
+        title="The metadata of a package is missing",
+        means="every pip install fails, and so does code that asks for the package's version",
+        cure=facts.pip("install", "--ignore-installed", "--no-deps", f"{name}=={gone.version}"),
+        cure_note=f"if pip fails here too, delete the .dist-info folder of {name} first",
+        said=gone.said,
+    )
+
+
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("cut-file", "no-record", "bad-entry", "busy"):
         if match := facts.search(f"/{kind}", error.text):
             name = api.brought_by(match[1])
             name = name if name in STACK else _whole(match[1].lower())
             if name in STACK:
-                return facts.worded("/cut-file", said=match[0], name=name)
+                means = f"some files of {name} were not written completely, or RECORD is incomplete"
+                return _partly_installed(facts, name, means, match[0])
             break
     for kind in ("compiled", "uv-read"):
         if part := facts.search(f"/{kind}", error.text):
@@ -116,19 +136,57 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
             own = error.where.startswith("import ") and facts.packages.version(name)
             show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
             settle = "" if own or kind == "uv-read" else show
-            said = " ".join(part[0].split())[:140]
-            return facts.worded("/cut-short", said=said, name=name, settle=settle)
+            means = f"files of {name} are missing, or were built for another Python"
+            return _partly_installed(facts, name, means, " ".join(part[0].split())[:140], settle)
     if versionless := facts.search("/none-found", error.text):
-        return facts.worded("/half-removed:no-version", said=versionless[0], name=versionless[1])
+        error_text, name = versionless[0], versionless[1]
+        found = f"the error '{error_text}': the metadata of {name} contains no version"
+        return _half_removed(facts, name, found, error_text)
     half = facts.search("/invalid", error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
         return None
     if facts.torch if name == "torch" else facts.packages.version(name):
-        # the package is complete: pip ignores the leftovers and says so on each run
-        rest = name[1:].replace("-", "_")
-        return facts.worded("/left-beside", said=half[0], name=name, rest=rest)
-    return facts.worded("/half-removed:half", said=half[0], name=name)
+        return _left_beside(facts, name, half[0])
+    found = f"the error '{half[0]}': an upgrade was interrupted"
+    return _half_removed(facts, name, found, half[0])
+
+
+def _partly_installed(
+    facts: api.Facts, name: str, means: str, error_text: str, settle: str = ""
+) -> api.Finding:
+    return api.Finding(
+        title=f"{name} is only partly installed",
+        means=means,
+        cure=_reinstall(facts, name),
+        cure_note=f"{STOP_PYTHON}; this reinstalls the same build",
+        settle=settle,
+        said=error_text,
+    )
+
+
+def _half_removed(facts: api.Facts, name: str, found: str, error_text: str) -> api.Finding:
+    return api.Finding(
+        found=found,
+        means=f"imports that check the version of {name} fail, or {name} is only partly removed",
+        cure=_reinstall(facts, name),
+        cure_note=STOP_PYTHON,
+        said=error_text,
+    )
+
+
+def _left_beside(facts: api.Facts, name: str, error_text: str) -> api.Finding:
+    """Report leftovers beside a complete package: pip ignores them and says so on each run."""
+    rest = name[1:].replace("-", "_")
+    return api.Finding(
+        title=f"Remains of an older {name} are in site-packages",
+        severity="warning",
+        found=f"pip says '{error_text}', although {name} is installed",
+        means=INVALID,
+        cure=_reinstall(facts, name),
+        cure_note=f"or delete the folder ~{rest}* in site-packages; stop every Python first",
+        said=error_text,
+    )
 
 
 def _whole(name: str) -> str:
@@ -153,7 +211,14 @@ def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     name = api.brought_by(missing[1])
     if name not in STACK or name in ("torch", "numpy"):
         return None
-    return facts.worded("/own-part", said=missing[0], name=name)
+    return api.Finding(
+        title=f"{name} is damaged: a part of it is missing",
+        found=f"the error '{missing[0]}', raised inside {name} itself",
+        means=f"files of two releases of {name} are mixed, so importing it fails",
+        cure=_reinstall(facts, name),
+        cure_note="delete the package's folder in site-packages first",
+        said=missing[0],
+    )
 
 
 def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
@@ -182,35 +247,110 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         or any(api.pairs_of(check_id, facts) for check_id in by_pair)
     ):
         return None
-    cure = api.put_anew(facts.interpreter, facts.torch, name, installed.version)
-    return facts.worded(
-        "/part-missing", said=match[0], cure=cure, held=installed, module=module, where=error.where
+    has = f"{installed.name} {installed.version}"
+    return api.Finding(
+        title=f"{installed.name} is damaged: a part of it is missing",
+        found=f"the error '{match[0]}' in {error.where}, although {has} is installed",
+        means=f"import {module} fails, or packages that import it fail",
+        cure=api.put_anew(facts.interpreter, facts.torch, name, installed.version),
+        cure_note=STOP_PYTHON,
+        said=match[0],
     )
 
 
-def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Finding | None:
+def _leftovers(faults: list[api.BrokenDistribution]) -> api.Finding | None:
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
     shown = stack or faults
     if not shown:
         return None
-    cases = "/leftovers:stack" if stack else "", "/leftovers"
-    names, files = [b.name for b in shown], " ".join(f"'{b.location}/{b.name}'" for b in shown)
-    return facts.worded(*cases, names=names, place=shown[0].location, files=files)
+    folder = shown[0].location
+    files = " ".join(f"'{b.location}/{b.name}'" for b in shown)
+    return api.Finding(
+        title="Remains of an interrupted upgrade are in site-packages",
+        severity="warning" if stack else "note",
+        found=f"{api.listed([b.name for b in shown])} in {folder}",
+        means=INVALID,
+        cure=api.tell(f"rm -r {files}"),
+        cure_note=STOP_PYTHON,
+        evidence=(folder,),
+    )
 
 
 @api.check("leftover-library")
 def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Find a torch library or a cached extension that lacks a symbol of torch."""
-    for part in ("cached", "launcher", "outside", "own"):
-        if found := facts.matched(f"/{part}"):
-            named: dict[str, Any] = {"symbol": "", "file": "", **found.groupdict()}
-            # driver symbols are also missing if no real libcuda is loaded
-            open_ = part == "cached" and not named["symbol"].startswith("_Z")
-            return facts.worded(
-                "" if part == "own" else f"/{part}",
-                "/cached:open" if open_ else "",
-                said=found[0] if part == "launcher" else "",
-                **{**named, "symbol": named["symbol"][:90]},
-                folder=named["file"].rpartition("/")[0],
-            )
+    if found := facts.matched("/cached"):
+        return _cached(found)
+    if found := facts.matched("/launcher"):
+        return _launcher(found)
+    if found := facts.matched("/outside"):
+        return _outside(found)
+    if found := facts.matched("/own"):
+        file, symbol = found["file"], found["symbol"][:90]
+        return api.Finding(
+            found=(
+                f"{file} needs {symbol}, which a library of the same wheel has: another one is "
+                "loaded"
+            ),
+            cure=api.tell(f"ldd {file}"),
+            cure_note=(
+                "remove each libc10 or libtorch that it shows outside of site-packages, then run "
+                "ldconfig; if all are inside, reinstall torch"
+            ),
+            settle=f"ldd {file} | grep -E 'c10|torch'",
+        )
     return None
+
+
+def _cached(found: re.Match[str]) -> api.Finding:
+    cache, file, symbol = found["cache"], found["file"], found["symbol"]
+    # driver symbols are also missing if no real libcuda is loaded
+    of_torch = symbol.startswith("_Z")
+    return api.Finding(
+        title="A cached extension was compiled for another PyTorch",
+        found=f"{cache}{file} needs {symbol[:90]}, which none of the loaded libraries has",
+        means="the extension is loaded from the cache, not compiled again, and its import fails",
+        cure=api.tell(f"rm -rf {cache}"),
+        cure_note="the next start compiles it again, which needs the nvcc of torch's CUDA version",
+        settle=(
+            ""
+            if of_torch
+            else "TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TRITON_CACHE_DIR=$(mktemp -d) python SCRIPT"
+        ),
+        evidence=(cache,),
+    )
+
+
+def _launcher(found: re.Match[str]) -> api.Finding:
+    return api.Finding(
+        title="A module in Triton's cache no longer loads",
+        found=(
+            f"the error '{found[0]}': Triton itself compiles {found['module']} and keeps it in its "
+            "cache"
+        ),
+        means="Triton kernels and torch.compile fail when they start",
+        cure=api.tell(
+            'Remove-Item -Recurse -Force "$HOME\\.triton\\cache", "$env:TEMP\\torchinductor_*"'
+        ),
+        cure_note=(
+            "the next start compiles it again; if that fails to load too, the C++ runtime is "
+            "missing: winget install --exact Microsoft.VCRedist.2015+.x64"
+        ),
+        said=found[0],
+    )
+
+
+def _outside(found: re.Match[str]) -> api.Finding:
+    file = found["file"]
+    folder = file.rpartition("/")[0]
+    return api.Finding(
+        title="A system folder holds a library of another PyTorch",
+        found=f"{file} is loaded from outside any environment and lacks {found['symbol'][:90]}",
+        means=(
+            "import torch fails with 'undefined symbol': this file is loaded in place of the "
+            "installed torch's own"
+        ),
+        cure=api.tell(f"ls -l {folder}/libtorch* {folder}/libc10*"),
+        cure_note=("files left by an earlier build from source: move them away, then run ldconfig"),
+        evidence=(file,),
+    )

@@ -1,6 +1,5 @@
 import re
 from datetime import date
-from typing import Any
 
 from tunedoctor import api
 
@@ -20,8 +19,7 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides if these show nothing."""
     # libmamba's message if it has a companion only for another CUDA
     if requested := facts.matched("/conda-cuda"):
-        slots: dict[str, Any] = requested.groupdict()
-        return facts.worded("/from-conda", said=requested[0], **slots)
+        return _only_for_another_cuda(requested)
     mismatches = _mismatches(facts) if facts.torch and facts.packages else {}
     errors = {companion: facts.heard(f"/{companion}") for companion in COMPANIONS}
     reported = {
@@ -47,18 +45,53 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     plain = mismatches[name][1].partition("+")[0]
     installed = facts.packages.get(name)
     fits = name != "xformers" and facts.torch and plain
-    reinstall = api.put_anew(facts.interpreter, facts.torch, name, plain)
-    return facts.worded(
-        "torch-companion-mismatch",
-        f"/{name}",
-        ":one" if fits else ":none",
+    if fits:
+        cure = api.put_anew(facts.interpreter, facts.torch, name, plain)
+        note = "from the same index as torch; no reboot"
+    else:
+        cure = facts.pip("uninstall", name)
+        note = (
+            "text models do not need it; or install the release for this torch, from the same index"
+        )
+    return api.Finding(
+        title=f"{name} was built for another PyTorch",
+        severity="warning" if name == "xformers" else "error",
         found="; ".join(
             dict.fromkeys(found for found, _ in (mismatches[name], *mismatches.values()))
         ),
-        said=reported.get(name, ""),
-        cure=reinstall if fits else facts.pip("uninstall", name),
+        means=_FAILURES[name],
+        cure=cure,
+        cure_note=note,
         evidence=(installed.location if installed else "",),
-        name=name,
+        said=reported.get(name, ""),
+    )
+
+
+_FAILURES = {
+    "torchvision": (
+        "import transformers and import torchvision fail with 'operator torchvision::nms does not "
+        "exist'"
+    ),
+    "torchaudio": ("import torchaudio fails with 'undefined symbol' or a missing libtorch_cuda.so"),
+    "xformers": "xFormers' attention kernels are not loaded; code that needs them fails",
+}
+"""Companion -> what fails if it was built for another torch."""
+
+
+def _only_for_another_cuda(requested: re.Match[str]) -> api.Finding:
+    """Report that conda has a companion only for another CUDA version."""
+    name, version, cuda = requested["name"], requested["version"], requested["cuda"]
+    return api.Finding(
+        title=f"conda has this {name} only for another CUDA version",
+        means="the installation fails, because no set of packages meets both requirements",
+        cure=api.tell(
+            f"conda install pytorch {name}={version} pytorch-cuda={cuda} -c pytorch -c nvidia"
+        ),
+        cure_note=(
+            "or do without it: text models do not need it. The channel ends with torch 2.5; pip has "
+            "all releases"
+        ),
+        said=requested[0],
     )
 
 
@@ -196,17 +229,13 @@ def torch_too_old_for_library(
         found += f", but {facts.torch.named} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
-        both = api.together(worst.versions)
-        cure, row = api.torch_install(facts, ">=2.6").cure, worst.row
-        return facts.worded(
-            "/torch-load", severity=row.severity, both=both, cure=cure or None, evidence=row.source
-        )
+        return _torch_load(facts, worst)
     else:
         return packages if isinstance(packages, api.Unknown) else None
     fit = api.torch_install(facts, required).cure
     down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
-    return facts.worded(
+    return api.Finding(
         found=found if not error_text or "is new in" in found else "",
         said=error_text,
         means=means,
@@ -214,6 +243,23 @@ def torch_too_old_for_library(
         cure_note=note if fit else "no newer torch fits this Python, driver and GPU",
         evidence=worst.row.source if worst else (),
         settle=settle,
+    )
+
+
+def _torch_load(facts: api.Facts, pair: api.Broken) -> api.Finding:
+    """Report that transformers does not load pickled checkpoints with this torch."""
+    both = api.together(pair.versions)
+    return api.Finding(
+        title="transformers refuses to torch.load .bin checkpoints",
+        severity=pair.row.severity,
+        found=f"{both}: transformers refuses torch.load below torch 2.6",
+        means=(
+            "models in safetensors load; loading a .bin model or resuming from a checkpoint fails "
+            "with 'Due to a serious vulnerability issue in torch.load'"
+        ),
+        cure=api.torch_install(facts, ">=2.6").cure or facts.pip("install", "transformers<4.52"),
+        cure_note="or convert the model to safetensors",
+        evidence=pair.row.source,
     )
 
 
@@ -269,18 +315,18 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
     installed = facts.packages.version("transformers")
     rope = facts.heard("/llama-31")
     if rope and not (installed and api.at_least(installed, ROPE_TYPE_SINCE)):
-        return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, installed)
+        return _does_not_know(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, installed)
     if file := api.tokenizer_file(errors, facts.packages):
-        return facts.worded("/of-file", said=file.said, file=file)
+        return _cannot_read(facts, file)
     for error in errors.errors:
         if not_yet := facts.search("/not-yet", error.text):
-            return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
+            return _does_not_know(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
         model, error_text = _model(error, advised=advised)
         since = api.first_transformers(model) if model else ""
         # if this release knows the model, something else is wrong
         supported = since and installed and api.at_least(installed, since)
         if model and not supported and (since or advised):
-            return _finding(facts, model, error_text, since, installed)
+            return _does_not_know(facts, model, error_text, since, installed)
     return None
 
 
@@ -299,7 +345,43 @@ def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
     return "", ""
 
 
-def _finding(facts: api.Facts, model: str, error_text: str, since: str, have: str) -> api.Finding:
-    own = f"transformers {have}" if have else "this transformers"
-    words: dict[str, Any] = {"model": model, "since": since, "own": own, "have": have}
-    return facts.worded("/since" if since else "", "/finding", said=error_text, **words)
+FITTING_SET = "doctor set gives the versions of peft, trl and accelerate that fit it"
+
+
+def _does_not_know(
+    facts: api.Facts, model: str, error_text: str, since: str, installed: str
+) -> api.Finding:
+    """Report that this transformers does not know a model; `since`: the release that added it, "" if unknown."""
+    if since:
+        found = f"{model} was added in transformers {since}"
+        found += f", but {installed} is installed" if installed else ""
+        cure = facts.pip("install", f"transformers>={since}")
+    else:
+        own = f"transformers {installed}" if installed else "this transformers"
+        found = f"{own} does not know {model}"
+        found += f", and {installed} is installed" if installed else ""
+        cure = facts.pip("install", "--upgrade", "transformers")
+    return api.Finding(
+        found=f"the error '{error_text}'; {found}",
+        means="the model cannot be loaded: its configuration names a type that this release does not know",
+        cure=cure,
+        cure_note=FITTING_SET,
+        said=error_text,
+    )
+
+
+def _cannot_read(facts: api.Facts, file: api.TokenizerFile) -> api.Finding:
+    """Report that the format of a tokenizer.json is newer than the installed tokenizers."""
+    return api.Finding(
+        title="The model's tokenizer file needs a newer tokenizers",
+        found=(
+            f"the error '{file.said}'; this format was added in tokenizers {file.tokenizers} and "
+            f"transformers {file.transformers}, but {file.have} is installed"
+        ),
+        means="the tokenizer cannot be loaded: this release cannot read the format of tokenizer.json",
+        cure=facts.pip(
+            "install", f"transformers>={file.transformers}", f"tokenizers>={file.tokenizers}"
+        ),
+        cure_note=FITTING_SET,
+        said=file.said,
+    )

@@ -15,7 +15,9 @@ from tunedoctor.advice.cures import (
     together,
 )
 from tunedoctor.advice.error_texts import (
+    Gone,
     Shortage,
+    TokenizerFile,
     compares,
     counted,
     cxx_too_old,
