@@ -1,6 +1,7 @@
 """The commands `doctor`, `tunedoctor` and `python -m tunedoctor`."""
 
 import gc
+import os
 import signal
 import sys
 
@@ -10,6 +11,7 @@ def main() -> None:
     gc.disable()  # the process takes a quarter of a second: garbage collection costs 5 % and frees nothing
     # exit normally, so that children are ended too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.unraisablehook = _repeat_lost_signal
     closed = getattr(signal, "SIGHUP", None)
     if closed is not None and signal.getsignal(closed) != signal.SIG_IGN:  # as set by nohup
         signal.signal(closed, lambda *_: sys.exit(129))
@@ -31,6 +33,31 @@ def main() -> None:
         sys.exit(2)
     finally:
         sys.stdout.flush()
+
+
+def _repeat_lost_signal(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again if its exception was lost.
+
+    Python ignores an exception in a destructor or a callback of the garbage collector. If Ctrl-C comes just then, the
+    doctor would run on as if no key had been pressed.
+    """
+    number = signal.SIGINT if lost.exc_type is KeyboardInterrupt else 0
+    if isinstance(lost.exc_value, SystemExit) and isinstance(lost.exc_value.code, int):
+        number = lost.exc_value.code - 128
+    if number <= 0:
+        sys.__unraisablehook__(lost)
+        return
+    import threading  # noqa: PLC0415  only here
+
+    # later and from another thread: this one is still in the call that ignores exceptions
+    threading.Timer(0.05, _send_to_self, (number,)).start()
+
+
+def _send_to_self(number: int) -> None:
+    if sys.platform == "win32":  # os.kill would end the process at once
+        signal.raise_signal(number)
+    else:
+        os.kill(os.getpid(), number)
 
 
 def _load_msgspec() -> None:

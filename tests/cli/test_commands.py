@@ -53,6 +53,45 @@ def test_one_that_is_interrupted_while_it_starts_is_silent(tmp_path):
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
+LOSES_THE_SIGNAL = """
+import os, signal, time
+
+class Pipe:
+    def __del__(self):
+        {raises}
+
+pipe = Pipe()
+del pipe
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("raises", "status"),
+    [
+        ("signal.raise_signal(signal.SIGINT)", 130),
+        pytest.param(
+            "os.kill(os.getpid(), signal.SIGTERM)",
+            143,
+            marks=pytest.mark.skipif(os.name == "nt", reason="it ends the process there"),
+        ),
+    ],
+)
+def test_an_interrupt_that_comes_during_a_destructor_is_not_lost(tmp_path, raises, status):
+    (tmp_path / "msgspec.py").write_text(LOSES_THE_SIGNAL.format(raises=raises))
+    with started("version", cwd=tmp_path, PYTHONPATH=str(tmp_path)) as child:
+        _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (status, "")
+
+
+def test_other_exceptions_of_a_destructor_are_shown(tmp_path):
+    lines = ["class Pipe:", "    def __del__(self):", "        raise ValueError('lost')", "Pipe()"]
+    (tmp_path / "msgspec.py").write_text("\n".join([*lines, "raise KeyboardInterrupt", ""]))
+    with started("version", cwd=tmp_path, PYTHONPATH=str(tmp_path)) as child:
+        _, err = child.communicate(timeout=HANGS)
+    assert (child.returncode, "ValueError: lost" in err) == (130, True)
+
+
 SICK = """\
 PyTorch version: 2.9.1+cu130
 CUDA used to build PyTorch: 13.0

@@ -262,7 +262,8 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path):
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
             until(lambda: "|pods|" in log.read_text())
             doctor.send_signal(number)
-            assert doctor.wait(300) == 128 + number
+            _, err = doctor.communicate(timeout=300)
+            assert doctor.returncode == 128 + number, err
         assert log.read_text().splitlines()[-1].startswith("delete|")
     for word, says in {"get": "Forbidden", "create": "Forbidden", "a;b": "not a label"}.items():
         with fleet(tmp_path, f"--kubernetes={word}", FAILS=word) as doctor:
