@@ -9,13 +9,12 @@ with "call" is what that call gives, with "bytes" bytes, with "path" a path ther
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from planting import plant
 
 __all__ = ["plant"]
@@ -29,19 +28,6 @@ def rows(place: str) -> list[Any]:
 def words(of: str) -> list[str]:
     """Return pieces of text that readers of a kind could stumble over."""
     return json.loads((HERE / "words.json").read_bytes())[of]
-
-
-def cases(place: str) -> Callable[[Callable[..., None]], pytest.MarkDecorator]:
-    """Parametrize a test with its rows of a file: those with its name in "test"; "note" is for the reader."""
-
-    def mark(test: Callable[..., None]) -> pytest.MarkDecorator:
-        own = [row for row in rows(place) if row.pop("test") == test.__name__]
-        names = [name for name in own[0] if name != "note"]
-        several = [[row[name] for name in names] for row in own]
-        given = several if len(names) > 1 else [one for (one,) in several]
-        return pytest.mark.parametrize(names if len(names) > 1 else names[0], given)(test)
-
-    return mark
 
 
 def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, PLR0911

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from museum import diagnosis_of, names, snapshot_of
-from rows import cases, rows
+from rows import rows
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
@@ -78,7 +78,41 @@ def test_the_outcomes():
     assert diagnosis.blind == ("d", "e", "f", "g")
 
 
-@cases("cases.jsonl")
+@pytest.mark.parametrize(
+    ("asked", "order"),
+    [
+        ([{"id_": "a", "explains": "b"}, {"id_": "b", "explains": "c"}, {"id_": "c"}], ["a"]),
+        (
+            [
+                {"id_": "a", "explains": "b"},
+                {"id_": "b", "explains": "c", "answer": "nothing"},
+                {"id_": "c"},
+            ],
+            ["a"],
+        ),
+        ([{"id_": "a", "explains": "b", "severity": "note"}, {"id_": "b"}], ["b", "a"]),
+        ([{"id_": "a", "explains": "b"}, {"id_": "b", "explains": "a"}], ["a", "b"]),
+        (
+            [
+                {"id_": "n", "severity": "note"},
+                {"id_": "a", "severity": "warning", "advice": True},
+                {"id_": "w", "severity": "warning"},
+                {"id_": "1"},
+                {"id_": "r", "explains": "l"},
+                {"id_": "l"},
+            ],
+            ["r", "1", "w", "a", "n"],
+        ),
+        (
+            [
+                {"id_": "a"},
+                {"id_": "b", "answer": "said"},
+                {"id_": "c", "answer": "said", "severity": "warning"},
+            ],
+            ["b", "a", "c"],
+        ),
+    ],
+)
 def test_causes_lead_worst_first(asked, order):
     """A check explains others; what goes by an error of the run leads its equals."""
     answers = {"found": FINDING, "said": TOLD, "nothing": None}

@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-from rows import cases
 from typed import gone
 
 from tunedoctor.system import descendants
@@ -28,7 +27,21 @@ def say(code: str, *, silence: float = 600.0, **limits: float) -> tuple[list[str
     return lines, run_lines(argv, heard=heard, **given)
 
 
-@cases("cases.jsonl")
+@pytest.mark.parametrize(
+    ("code", "lines", "end"),
+    [
+        (
+            "import sys; print('a'); print('é'); print('x', file=sys.stderr); sys.exit(3)",
+            ["a", "é"],
+            ["exit", "x", "exit status 3"],
+        ),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            [],
+            ["signal", "", "signal SIGSEGV"],
+        ),
+    ],
+)
 def test_output_and_status(code, lines, end):
     ended = run([PY, "-c", code], timeout=200)
     heard, told = say(code)
@@ -67,7 +80,41 @@ def test_programs_that_do_not_start():
     assert ended.how == "not started"
 
 
-@cases("cases.jsonl")
+@pytest.mark.parametrize(
+    ("code", "limits", "how", "seconds"),
+    [
+        # silence after a line
+        ("import time; print('a'); time.sleep(60)", {"silence": 0.3}, "hung", 0.3),
+        # lines that keep coming
+        ("import time\nwhile True: print('a'); time.sleep(0.05)", {"timeout": 0.8}, "hung", 0.8),
+        # a closed stream does not hide it
+        ("import os, time\nprint('a')\nos.close(1)\ntime.sleep(60)", {"silence": 0.3}, "hung", 0.3),
+        # who does no work is hung and says where
+        (
+            (
+                "import faulthandler, sys, time\n"
+                "faulthandler.enable(sys.stdout)\n"
+                "print('a')\n"
+                "time.sleep(60)"
+            ),
+            {"idle": 1.5},
+            "hung",
+            None,
+        ),
+        # who works in silence is let be
+        (
+            (
+                "import time\n"
+                "end = time.monotonic() + 3\n"
+                "while time.monotonic() < end: pass\n"
+                "print('a')"
+            ),
+            {"idle": 1.5},
+            "exit",
+            None,
+        ),
+    ],
+)
 def test_hangs_by_the_limit_that_was_passed(code, limits, how, seconds):
     began = time.monotonic()
     # silence is counted from the start: a machine that is slow has not begun by then

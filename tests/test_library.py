@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from libraries import running
 from libraries.running import HELD, version
-from rows import cases, plant
+from rows import plant
 from test_house import HEAVY
 from torch_target import WHY_NOT, torch_target
 from typed import Ran, ran
@@ -95,7 +95,35 @@ def test_an_answer_is_what_the_command_prints(tmp_path, monkeypatch):
     assert "torch-missing" not in doctor("check", "--target", env, cwd=tmp_path).stdout
 
 
-@cases("cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "said", "words"),
+    [
+        (
+            "check",
+            {"only": ["torch-cpu-onyl"]},
+            "no check is called 'torch-cpu-onyl' (is it torch-cpu-only?); ",
+        ),
+        ("check", {"only": ["--help"]}, "no check is called '--help'; "),
+        ("check", {"fail_on": "all"}, "fail_on is 'all'; choose one of error"),
+        ("check", {"snapshot": "{"}, "it is not JSON"),
+        ("check", {"snapshot": "{}", "deep": True}, "--from judges a snapshot; leave out"),
+        ("check", {"plugins": ["nobodys"]}, "there is no plug-in 'nobodys'"),
+        ("fit", {"model": ""}, "the model is empty"),
+        ("fit", {"model": "--help"}, "model is '--help', which begins with a dash; "),
+        ("fit", {"model": "-"}, "begins with a dash"),
+        ("fit", {"model": "no/model"}, "the catalogue has no model 'no/model'; "),
+        ("fit", {"model": "7B", "rank": -1}, "rank is -1; expected `int` >= 1"),
+        ("fit", {"model": "7B", "vram": 24, "gpu": "RTX 4090"}, "both choose a GPU; "),
+        ("check", {"target": 5}, "target is of type int; it takes str or PathLike"),
+        ("check", {"only": [5]}, "only is of type list; it takes a list of str"),
+        ("check", {"snapshot": "\ud800"}, "it is not JSON"),
+        ("triage", {"text": 5}, "text is of type int; it takes str"),
+        ("fit", {"model": "7B", "rank": True}, "rank is of type bool; it takes int"),
+        ("snapshot", {"target": {}}, "target is of type dict; "),
+        ("wheel", {"torch": 2.9}, "torch is of type float; it takes str"),
+        ("wheel", {"platform": "beos"}, "--platform is 'beos'; expected one of linux"),
+    ],
+)
 def test_bad_input_is_an_error_that_says_the_way_out(name, said, words) :  # fmt: skip
     with pytest.raises(DoctorError) as error:
         getattr(tunedoctor, name)(**said)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from rows import cases, plant
+from rows import plant
 from typed import Inside, Ran, ran
 
 from tunedoctor.facts.target import ONLY, PROJECTS
@@ -93,7 +93,23 @@ def test_the_folder_s_own_needs_no_name(home, user, name):
     assert "name it" not in user.types("undo").stderr
 
 
-@cases("cli/cases.jsonl")
+@pytest.mark.parametrize(
+    ("files", "place", "env"),
+    [
+        ({"pyproject.toml": "", "uv.lock": ""}, "{root}/.venv", {}),
+        ({".git/HEAD": ""}, "{root}/venv", {}),
+        ({"uv.lock": ""}, "{root}/out/env", {"UV_PROJECT_ENVIRONMENT": "out/env"}),
+        ({"poetry.lock": ""}, "{home}/.cache/pypoetry/virtualenvs/tune-{hash}-py3.12", {}),
+        (
+            {"pyproject.toml": ""},
+            "{home}/p/virtualenvs/tune-{hash}-py3.12",
+            {"POETRY_CACHE_DIR": "{home}/p"},
+        ),
+        ({"Pipfile": ""}, "{home}/.local/share/virtualenvs/root-{pipfile}", {}),
+        ({"pixi.toml": ""}, "{root}/.pixi/envs/default", {}),
+        ({".python-version": "llm\n"}, "{home}/.pyenv/versions/llm", {}),
+    ],
+)
 def test_the_project_s_is_taken_from_below_its_root(home, user, files, place, env):
     root = home / "code" / "root"
     plant(root, {**files, "src/deep/x.py": ""})
@@ -126,7 +142,30 @@ def test_what_another_user_owns_is_named_and_never_taken(home, user):
     assert (told["chosen_by"], told["nearby"][0]["path"]) == ("none", "./venv")
 
 
-@cases("cli/cases.jsonl")
+@pytest.mark.parametrize(
+    ("place", "files"),
+    [
+        (
+            "{root}/conda/envs/llm",
+            {"home/.conda/environments.txt": "{root}/gone\n{root}/conda/envs/llm\n"},
+        ),
+        ("{home}/micromamba/envs/llm", {}),
+        ("{home}/.virtualenvs/llm", {}),
+        (
+            "{root}/kernel",
+            {
+                "home/.local/share/jupyter/kernels/llm/kernel.json": '{"argv": ["{root}/kernel/bin/python"]}'
+            },
+        ),
+        (
+            "{home}/.pyenv/versions/3.12.3",
+            {
+                "home/.pyenv/shims/python": "#!/bin/sh\ntouch started\n",
+                "home/.local/share/jupyter/kernels/shim/kernel.json": '{"argv": ["{home}/.pyenv/shims/python"]}',
+            },
+        ),
+    ],
+)
 def test_what_a_tool_keeps_is_the_only_one(tmp_path, home, user, place, files):
     def at(text):
         return text.replace("{root}", str(tmp_path)).replace("{home}", str(home))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import cases, plant
+from rows import plant
 from typed import inside as doctor
 from typed import soon
 from wrong_inputs import TINY, gguf, text
@@ -60,7 +60,15 @@ def test_a_configuration_says_what_the_options_do_not(tmp_path):
     assert ended.stdout.endswith("Next: train\n  doctor train c.toml\n")
 
 
-@cases("cli/cases.jsonl")
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("model = 'none.gguf'\n", "none.gguf can't be read"),
+        ("data = 'd'\n", "c.toml contains no model"),
+        ("model = 'm.gguf'\nrank = [1]\n", "c.toml: rank: expected int, got array"),
+        ("model = \n", "c.toml: "),
+    ],
+)
 def test_a_faulty_configuration_is_told(tmp_path, lines, says):
     plant(tmp_path, {"m.gguf": WHOLE, "c.toml": lines})
     ended = doctor("fit", "c.toml", "--vram=24", cwd=tmp_path)

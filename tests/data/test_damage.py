@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import cases, rows
+from rows import rows
 
 from tunedoctor.data import survey as surveys
 from tunedoctor.data.examine import Asked, Tally, row
@@ -37,7 +37,43 @@ ROWS = [{"prompt": asked, "completion": answer} for asked, answer in TALK]
 LINES = [json.dumps(row).encode() for row in ROWS]
 
 
-@cases("data/cases.jsonl")
+@pytest.mark.parametrize(
+    ("line", "kind", "words"),
+    [
+        ('{"prompt": "a", "completion": "b', "no-json", "cut off"),
+        ('{"prompt": "a", "completion":', "no-json", "cut off"),
+        ("{'prompt': 'a', 'completion': 'b'}", "no-json", "single quotes"),
+        ('{"prompt": "a", "completion": None}', "no-json", "Python's None"),
+        ('{"prompt": "a", "completion": NaN}', "no-json", "NaN"),
+        ('{"prompt": "a", "completion": "b",}', "no-json", ""),
+        ('{"prompt": "a" "completion": "b"}', "no-json", "',' delimiter"),
+        (
+            '{"prompt": "a", "completion": "b"}{"prompt": "c", "completion": "d"}',
+            "no-json",
+            "two values",
+        ),
+        ('{"prompt": "a\tb", "completion": "c"}', "no-json", "control character"),
+        ('{"prompt": "a", "completion": "\\x41"}', "no-json", "escape"),
+        ("<html>504 Gateway Time-out</html>", "no-json", ""),
+        ("[1, 2]", "no-object", "a list"),
+        ('"text"', "no-object", "text"),
+        ("null", "no-object", "null"),
+        ('{"prompt": "café", "completion": "It is closed."}', "not-utf8", "0xe9"),
+        ('{"foo": "a"}', "unknown-form", "foo"),
+        ("{}", "unknown-form", "no column"),
+        ('{"prompt": "a", "completion": ""}', "empty-turn", "turn 2"),
+        ('{"prompt": "a", "completion": null}', "wrong-type", "null"),
+        ('{"prompt": "a", "completion": 5}', "wrong-type", "a number"),
+        ('{"messages": "hello"}', "wrong-type", "text"),
+        ('{"messages": []}', "no-answer", ""),
+        ('{"messages": [{"role": "user", "content": "a"}]}', "no-answer", "no turn is assistant"),
+        ('{"messages": [{"role": "boss", "content": "a"}]}', "unknown-role", "boss"),
+        ('{"messages": [{"role": "assistant", "content": "a"}]}', "role-order", "begins"),
+        ('{"chosen": "a", "rejected": "a"}', "same-pair", ""),
+        ('{"prompt": "a", "completion": "b\\x00c"}', "control", ""),
+        ('{"prompt": "a", "completion": "cafÃ\x83Â©"}', "damaged-text", ""),
+    ],
+)
 def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path, line, kind, words):
     data = b"\n".join([*LINES[:4], line.encode("latin-1"), *LINES[4:]])
     found, faults = faults_of(tmp_path / "a.jsonl", data)

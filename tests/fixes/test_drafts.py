@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
 from packaging.specifiers import SpecifierSet
-from rows import cases, holds, rows
+from rows import holds, rows
 from rows import told as data_of
 
 from tunedoctor import api
@@ -99,7 +99,14 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in():
     assert first.draft.steps[0] == plans.Tell(command="mine linux", why=first.found.finding.found)
 
 
-@cases("fixes/cases.jsonl")
+@pytest.mark.parametrize(
+    ("problem", "place"),
+    [
+        ("/home/ada/new env does not exist.", "'/home/ada/new env'"),
+        ("/home/ada/new env is a broken link to /gone.", "./.venv"),
+        ("There is no Python interpreter in /home/ada/new env.", "./.venv"),
+    ],
+)
 def test_a_new_environment_is_offered_where_nothing_is(problem, place):
     fixes = tuple(one for one in FIXES if one.id == "tell-new")
     target = kinds.Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
@@ -243,7 +250,15 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix():
     assert goals >= 80
 
 
-@cases("fixes/cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "id_", "kind", "words"),
+    [
+        ("python-3.13.8", "torch-import-crash", "advice", "Fix python-unsupported: this follows"),
+        ("flash-attn-undefined-symbol", "extension-abi-mismatch", "command", "-m pip install"),
+        ("flash-attn-undefined-symbol", "library-import-fails", "advice", "Fix extension-abi"),
+        ("rosetta-python", "missing-dependency", "advice", "Fix "),
+    ],
+)
 def test_what_no_fix_carries_out_is_no_step_of_the_doctor(name, id_, kind, words):
     diagnosis, snapshot = diagnosis_of(name), snapshot_of(name)
     cure = cures_shown(diagnosis, snapshot, all_fixes)[id_]

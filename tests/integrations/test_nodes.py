@@ -12,7 +12,6 @@ import pytest
 from integrations.cluster import Cluster
 from integrations.engines import FILES, POLICIES, adapted, engine, ran
 from platforms.places import AS_ROOT
-from rows import cases
 
 DOCTOR = Path(sys.executable).with_name("doctor")
 MINUTES = pytest.mark.platforms
@@ -75,7 +74,15 @@ def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path):
     assert (ended.code, ended.said) == (0, "")
 
 
-@cases("integrations/cases.jsonl")
+@pytest.mark.parametrize(
+    ("check", "sinfo", "says"),
+    [
+        ("echo '{broken'; exit 0", "true", "line-1 doctor: not reached"),
+        ("exit 1", "true", "no snapshot on standard input"),
+        ("exit 2", "true", "undecided"),
+        ("true", "sleep 70", "Slurm gave no answer in 25 s"),
+    ],
+)
 def test_a_health_program_that_can_not_tell_says_so(tmp_path, check, sinfo, says):
     """Within the minute that slurmd gives it; sinfo and the log are stand-ins."""
     own = f'[ "$1" = check ] && {{ {check}; }}; exec {DOCTOR} "$@"'

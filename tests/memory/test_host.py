@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rows import cases
 from torch_target import WHY_NOT, torch_python
 from trainers import done
 from typed import tool
@@ -37,7 +36,20 @@ def test_what_a_process_takes(name, tmp_path):
     assert there == pytest.approx(found, rel=0.15)
 
 
-@cases("memory/cases.jsonl")
+@pytest.mark.parametrize(
+    ("run", "loading", "training", "merging"),
+    [
+        ({}, 2.4, 2.75, 30.3),
+        ({"stack": "hf"}, 2.4, 2.5, 15.3),
+        ({"method": "full", "precision": "mixed"}, 32.3, 62.3, 0),
+        (
+            {"method": "full", "stack": "hf", "gpus": 8, "sharding": "zero3", "offload": "all"},
+            19.4,
+            169,
+            0,
+        ),
+    ],
+)
 def test_what_8b_takes(run, loading, training, merging):
     stack = {"stack": STACKS[run["stack"]]} if "stack" in run else {}
     found = ram(named("Llama-3.1-8B"), Run(**{**run, **stack}))

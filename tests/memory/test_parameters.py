@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rows import cases, words
+from rows import words
 
 import tunedoctor
 from tunedoctor.memory.band import Device
@@ -32,14 +32,35 @@ def test_counts_are_those_of_transformers_for_every_model_of_the_catalogue(row):
     assert all(named(name).name.endswith(f"(shape of {row.name})") for name in row.alike)
 
 
-@cases("memory/cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "row", "stored"),
+    [
+        ("Llama-3.1-8B", "", ""),
+        ("Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B", ""),
+        ("unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "meta-llama/Llama-3.1-8B", "bitsandbytes"),
+        ("TheBloke/Llama-2-7B-Chat-GPTQ", "meta-llama/Llama-2-7b-hf", "gptq"),
+        ("Qwen/Qwen2.5-Coder-7B-Instruct-AWQ", "Qwen/Qwen2.5-7B", "awq"),
+        ("mistralai/Mistral-7B-Instruct-v0.2", "mistralai/Mistral-7B-v0.2", ""),
+        ("llama3.2 3b it", "meta-llama/Llama-3.2-3B", ""),
+        ("TinyLlama-1.1B", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", ""),
+    ],
+)
 def test_a_variant_has_the_shape_of_its_base(name, row, stored):
     found = named(name)
     assert found.name == (f"{name} (shape of {row})" if row else "meta-llama/Llama-3.1-8B")
     assert (found.stored, found.exact) == (stored, True)
 
 
-@cases("memory/cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Mistral-7B", "Mistral-7B-v0.1 or"),
+        ("glm_4_9b", "glm-4-9b or"),
+        ("lama-3.1-8b", "Llama-3.1-8B"),
+        ("instruct", "'instruct'$"),
+        (" ", "''$"),
+    ],
+)
 def test_what_fits_none_or_several_is_answered_with_near_names(name, near):
     with pytest.raises(MemoryModelError, match=near):
         named(name)
@@ -106,7 +127,15 @@ def test_counts_are_those_of_the_real_class(name):
     assert sum(parameters(shape)[1:]) == KNOWN[name]["parameters"]
 
 
-@cases("memory/cases.jsonl")
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"latent_rank": 64}, "latent_rank"),
+        ({"widths": [3, 4, 5]}, "widths"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"hidden_act": None}, "hidden_act"),
+    ],
+)
 def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_the_range(more, key):
     shape = shape_of({**PLAIN, "model_type": "made_up", **more})
     assert key in shape.unread

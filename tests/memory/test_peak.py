@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rows import cases
 from typed import tool
 
 from tunedoctor.memory.band import Device, band, fit, need
@@ -65,7 +64,16 @@ def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name, run
     assert other.low <= hf <= other.high
 
 
-@cases("memory/cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "run", "gib"),
+    [
+        ("meta-llama/Llama-3.2-1B", {"method": "qlora", "prepared": False}, 4.66),
+        ("Qwen/Qwen3-4B", {"method": "qlora", "prepared": False}, 7.28),
+        ("google/gemma-3-4b-it", {"method": "qlora", "prepared": False}, 10.49),
+        ("meta-llama/Llama-3.1-8B", {"method": "qlora", "prepared": False}, 9.75),
+        ("meta-llama/Llama-3.1-8B", {"method": "lora", "prepared": None}, 19.4),
+    ],
+)
 def test_traced_peaks(name, run, gib):
     """By the real model classes under torch's fake tensors, with Hugging Face's loss, 2048 tokens and rank 16."""
     found = peak(named(name), Run(**run, stack=STACKS["hf"])).total

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rows import cases
 from typed import doctor, ran
 
 SOURCE = Path(__file__).with_name("plugin")
@@ -37,7 +36,29 @@ def test_it_runs_only_where_it_is_named(site):
     )
 
 
-@cases("messages/cases.jsonl")
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "FabricError: the quokka fabric lost its\nlink a7. Sorry",
+            [
+                "✗ fabric-down  The fabric is down",
+                "found  the quokka fabric lost its link a7, on",
+                "means  ranks wait for each other for ever",
+                "Call the people of the cluster",
+                "ours to run",
+            ],
+        ),
+        (
+            "FabricError: port 7 of the quokka fabric is down",
+            ["! fabric-down  The fabric is down", "port 7 is down\n", "ourctl port up 7"],
+        ),
+        (
+            "DistNetworkError: The quorum socket has failed to listen on any network address. port: 29500",
+            ["port-taken  The rendezvous port is taken", "export MASTER_PORT=29501"],
+        ),
+    ],
+)
 def test_words_messages_and_expressions_of_a_plugin_count(site, text, parts):
     named = ("triage", "-", "--plugin", "our-cluster")
     told = doctor(*named, stdin=f"OS: Ubuntu 24.04\n{text}\n", PYTHONPATH=str(site)).stdout
@@ -54,7 +75,38 @@ def test_its_page_shows_what_errors_say(site):
     assert "The text shows: the quokka fabric lost its link a7" in told
 
 
-@cases("messages/cases.jsonl")
+@pytest.mark.parametrize(
+    ("code", "old", "new", "why"),
+    [
+        (None, "said_severity", "said_sevority", ["fabric_down.toml: ", "said_sevority"]),
+        (
+            None,
+            "port (\\d+) of",
+            "port (7 of",
+            ["fabric_down.toml: ", "reads.port: 'port (7 of the"],
+        ),
+        (
+            None,
+            "[words.link]",
+            "[[cure]]\nstep='advice'\ntext='x'\n[words.link]",
+            ["fabric_down.toml: ", "cure: its code"],
+        ),
+        (
+            "",
+            "[words.link]",
+            "[[cure]]\nstep='advice'\ntext='x'\n[words.link]",
+            ["fabric_down.toml: ", "words: there is no"],
+        ),
+        (None, ":int}", ":number}", ["port_taken.toml: message[0]: text"]),
+        ("import nothing_of_that_name\n", "x", "x", ["our-cluster", "nothing_of_that_name"]),
+        (
+            None,
+            '"mount-late", "The mount is late"',
+            '"mount-late"',
+            ["mount-late (our_cluster.checks) has no title"],
+        ),
+    ],
+)
 def test_what_cannot_count_is_named_in_one_line(site, tmp_path, code, old, new, why):
     """With other code, or in one of its files other words."""
     shutil.copytree(site, tmp_path, dirs_exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rows import cases, rows
+from rows import rows
 from typed import soon, tool
 
 from tunedoctor.diagnosis.engine import diagnose
@@ -166,7 +166,17 @@ def test_what_a_finding_clears_is_not_suspected(number, *, there):
     assert ("gpu-faulty" in [one.id for one in report.suspected]) is there
 
 
-@cases("messages/cases.jsonl")
+@pytest.mark.parametrize(
+    ("said", "shares", "less"),
+    [
+        (True, {"disk_full": 0.9}, True),
+        (True, {"healthy": 0.9}, True),
+        (True, {"disk_full": 0.9, "vram_too_small": 0.02}, False),
+        (True, {"disk_full": 0.1}, False),
+        (False, {"disk_full": 0.9}, False),
+        (True, None, False),
+    ],
+)
 def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(said, shares, less):
     """Of an error, or none, and what the text resembles, if that was asked."""
     alone = Snapshot.of([Errors(errors=(ErrorText(text=OOM, where="line 1"),))])

@@ -13,7 +13,7 @@ from libraries.server import Index
 from msgspec import structs
 from museum import altered, diagnosis_of, names, snapshot_of
 from recorded.answers import Answers
-from rows import cases, rows
+from rows import rows
 
 from planning.fakes import ask
 from tunedoctor import facts as kinds
@@ -215,7 +215,14 @@ def torch(version: str, index: str = "") -> model.Install:
     return model.Install(pins=(model.Pin(name="torch", version=version),), index=index)
 
 
-@cases("planning/cases.jsonl")
+@pytest.mark.parametrize(
+    ("machine", "build", "cures", "says"),
+    [
+        ("driver-550-with-cu130", "cu126", ["driver-too-old"], ""),
+        ("driver-550-with-cu130", "cu132", ["driver-too-old"], "driver-too-old would still be"),
+        ("healthy-rtx4090", "cpu", [], "it would cause torch-"),
+    ],
+)
 def test_a_build_is_refused_that_cures_nothing_or_breeds_a_finding(machine, build, cures, says):
     """The wheels of another CUDA are taken out, and the build is put in."""
     before = snapshot_of(machine)
@@ -243,7 +250,19 @@ def has(names: str) -> Snapshot:
     return Snapshot.of([kinds.Packages(distributions=held)])
 
 
-@cases("planning/cases.jsonl")
+@pytest.mark.parametrize(
+    ("before", "after", "cured", "left", "bred"),
+    [
+        # an error of which a note is left is cured
+        ("gamma", "gamma alpha", ["half"], [], []),
+        # a note that stays a note is still there
+        ("gamma alpha", "alpha", [], ["half"], []),
+        ("alpha", "alpha gamma", [], ["half"], []),
+        # a note that grows is bred
+        ("alpha", "gamma", [], ["half"], ["half"]),
+        ("gamma", "gamma", [], ["half"], []),
+    ],
+)
 def test_what_is_left_before_it_is_done_and_after(before, after, cured, left, bred):
     proof, _ = compare(has(before), has(after), [HALF])
     assert [*map(list, (proof.cured, proof.left, proof.bred))] == [cured, left, bred]
@@ -257,7 +276,17 @@ def test_what_is_left_before_it_is_done_and_after(before, after, cured, left, br
     assert bool(found.refused) == bool(left and steps)
 
 
-@cases("planning/cases.jsonl")
+@pytest.mark.parametrize(
+    ("version", "index", "wants"),
+    [
+        ("2.9.1+cu126", "cu126", ["cu126", "12.6", "cuda"]),
+        ("2.9.1", "cu126/", ["cu126", "12.6", "cuda"]),
+        ("2.9.1+cpu", "cpu", ["cpu", "", "cpu"]),
+        ("2.9.1+rocm6.4", "rocm6.4", ["rocm6.4", "", "rocm"]),
+        ("2.9.1+xpu", "xpu", ["xpu", "", "xpu"]),
+        ("2.9.1", "", None),
+    ],
+)
 def test_the_predicted_build_is_what_its_name_says(version, index, wants):
     steps = (torch(version, index and INDEX + index),)
     build = predict(model.Plan(steps=steps), snapshot_of("healthy-rtx4090"), {}).find(

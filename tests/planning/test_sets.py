@@ -12,7 +12,7 @@ from libraries.environment import packages
 from libraries.fixtures import resolve
 from museum import snapshot_of
 from recorded.answers import Answers
-from rows import cases, holds, rows
+from rows import holds, rows
 from typed import ran
 
 from planning.fakes import ask
@@ -87,7 +87,18 @@ def plan(snapshot: Snapshot, *ranges: str, more: tuple[Check, ...] = ()) -> Plan
     return planned(snapshot, several, (*CHECKS, *more), ask().but(resolve=resolve), FIXES)
 
 
-@cases("planning/cases.jsonl")
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        # what cures without the versions of a cure is taken
+        [],
+        ["peft<0.20", "peft!=0.19.1"],
+        # where no version is in all ranges the constraints decide
+        ["peft<0.18", "peft>=0.19"],
+        # the control: alone, the range that excludes the cure is asked for and gives way too
+        ["peft<0.18"],
+    ],
+)
 def test_ranges_of_cures_give_way_to_what_cures(index, ranges):
     made = plan(having("transformers==5.24.0", "peft==0.17.1"), *ranges)
     assert [pin.requirement for pin in made.plan.pins] == ["peft==0.21.2"]

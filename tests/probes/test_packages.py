@@ -9,8 +9,9 @@ from importlib.machinery import PathFinder
 from importlib.metadata import distributions
 from pathlib import Path
 
+import pytest
 from packaging.utils import canonicalize_name
-from rows import cases, plant
+from rows import plant
 from typed import doctor
 
 from tunedoctor.facts import Interpreter, Target
@@ -68,7 +69,26 @@ RECORD = '"odd,name.py",sha256=x,1\n' + "".join(
 )
 
 
-@cases("probes/cases.jsonl")
+@pytest.mark.parametrize(
+    ("left_out", "size", "gone"),
+    [
+        ([], 400000000, []),
+        # a library without its symbols is whole
+        (["torch/__pycache__", "torch/include", "torch/tests", "torch/a.sort.txt"], 330000000, []),
+        ([], 100000, ["torch/lib/libtorch_cpu.so (100000 of 400000000 bytes)"]),
+        (
+            ["torch/lib/libcudnn", "torch/nn/modules", "torch/optim", "single"],
+            0,
+            [
+                "single.py",
+                "torch/lib/libcudnn.so.9",
+                "torch/lib/libtorch_cpu.so (empty)",
+                "torch/nn/",
+                "torch/optim/",
+            ],
+        ),
+    ],
+)
 def test_what_is_missing(tmp_path, left_out, size, gone):
     there = {name: n for name, n in SIZES.items() if not name.startswith(("..", *left_out))}
     plant(tmp_path, dict.fromkeys(there, "x"))

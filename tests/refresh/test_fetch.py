@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import Raw
 from refresh.pages import Index
-from rows import cases
 
 from tunedoctor.refresh.fetch import Client, FetchError, FetchLimits
 from tunedoctor.refresh.index import HOSTS, Indexes, Link, parsed, wheel_of
@@ -46,7 +45,35 @@ def to(place: str) -> Raw:
     return raw(f"HTTP/1.1 302 x\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
 
 
-@cases("refresh/cases.jsonl")
+@pytest.mark.parametrize(
+    ("first", "again", "pause", "says"),
+    [
+        (
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + "x" * 500),
+            "",
+            0,
+            "cut off: 500 of 1000 bytes",
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\n", ("<a href='x'>" * 1000), 0, "larger than 97 KiB"),
+        ("HTTP/1.1 200 OK\r\n\r\n", ".", 0.05, "no complete answer in 0.4 s"),
+        ("HTTP/1.1 200 OK\r\nX: ", ".", 0.05, "no complete answer in 0.4 s"),
+        ("", ".", 1, "no complete answer in 0.4 s"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n",
+            (
+                "\x1f\x8b\b\x00lî\fk\x02ÿíÁ1\x01\x00\x00\x00Â\xa0Jë\x9fÎ\fþ@\x01"
+                + "\x00" * 193
+                + "¯\x01\x94}#6@\r\x03\x00"
+            ),
+            9,
+            "compressed",
+        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "", 0, "cut"),
+        ("HTTP/1.1 500 x\r\n\r\n", "", 0, "answered 500"),
+        ("HTTP/1.1 403 x\r\n\r\n", "", 0, "answered 403"),
+        (("\x00ÿ" * 100), "", 0, "can't be reached"),
+    ],
+)
 def test_what_a_sick_server_does_is_told(index, first, again, pause, says):
     index.pages["/whl/x/"] = raw(first.encode("latin-1"), again.encode("latin-1"), pause)
     seconds = 0.4 if "0.4 s" in says else 300  # neighbours slow what is to come in time

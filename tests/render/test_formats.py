@@ -28,7 +28,7 @@ from render.told import (
     report,
     told,
 )
-from rows import cases, plant
+from rows import plant
 from typed import ran
 
 from tunedoctor.diagnosis.gate import fingerprint
@@ -200,7 +200,17 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes():
     assert made(both, "line").startswith("doctor: ours [node]"), "the node's is not hidden"
 
 
-@cases("render/cases.jsonl")
+@pytest.mark.parametrize(
+    ("verdict", "severities", "code"),
+    [
+        ("ready", "", 0),
+        ("ready", "note", 0),
+        ("ready", "warning", 1),
+        ("findings", "warning", 1),
+        ("findings", "error note", 2),
+        ("unknown", "", 3),
+    ],
+)
 def test_nagios_gets_its_own_codes(verdict, severities, code, tmp_path):
     some = [finding(f"c{n}", severity=s, found="a|b") for n, s in enumerate(severities.split())]
     one = told(report(*some, finding("ignored", accepted="x"), verdict=verdict, seconds=0.2))

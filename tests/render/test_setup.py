@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from museum import snapshot_of
-from rows import cases, plant
+from rows import plant
 
 from tunedoctor.facts import Host
 from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan
@@ -208,7 +208,20 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
     assert not (tmp_path / "started").exists()
 
 
-@cases("render/cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "torch", "vendors", "place"),
+    [
+        ("healthy-rtx4090", "2.14.1+cu130", ["nvidia"], "metal"),
+        ("healthy-rtx4090", "2.14.1+cpu", [], "metal"),
+        # its driver is yet to come
+        ("driver-nouveau-owns", "2.15.0+cu132", ["nvidia"], "metal"),
+        ("healthy-rx7900xtx", "2.14.1+rocm6.4", ["amd"], "metal"),
+        ("healthy-rocm-beside-nvidia-display-card", "2.14.1+rocm6.4", ["amd"], "metal"),
+        ("healthy-wsl2-rtx4070", "2.14.1+cu130", ["nvidia"], "wsl"),
+        ("healthy-docker-with-gpus", "2.14.1", ["nvidia"], "container"),
+        ("healthy-cpu-server", "2.14.1", [], "metal"),
+    ],
+)
 def test_what_is_set_up_is_what_the_wheel_needs(name, torch, vendors, place):
     at = setting_of(snapshot_of(name), plan("/x", torch=torch))
     assert ([*at.vendors], at.place) == (vendors, place)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import cases, rows
+from rows import rows
 from typed import tool
 
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
@@ -68,7 +68,24 @@ def test_a_batch_is_told_as_well_as_before(name):
     assert not worse, f"{worse}\n" + "\n".join(score.misses(told))
 
 
-@cases("cases.jsonl")
+@pytest.mark.parametrize(
+    "end",
+    [
+        (
+            "Traceback (most recent call last):\n"
+            '  File "/home/user/t.py", line 1, in <module>\n'
+            "RuntimeError: what no check knows"
+        ),
+        (
+            "Traceback (most recent call last):\n"
+            '  File "/home/user/t.py", line 1, in <module>\n'
+            "x.y.OddError: 7"
+        ),
+        "exitcode  : -11 (pid: 4181)",
+        "traceback : Signal 11 (SIGSEGV) received by PID 4181",
+        "['/venv/bin/python', 'train.py'] exits with return code = -6",
+    ],
+)
 def test_a_gpu_at_work_is_not_all_where_something_ended(end):
     works = "PyTorch version: 2.5.1+cu124\nIs CUDA available: True\nGPU 0: NVIDIA RTX A6000\n"
     assert score.judged(works).verdict == "ready"

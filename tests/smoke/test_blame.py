@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 from museum import snapshot_of
-from rows import cases
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.diagnosis.engine import diagnose
@@ -110,7 +109,24 @@ def test_the_checks_judge_the_card_as_the_load_showed_it():
     assert seen.gpus[0].throttle == ("hw-thermal",)
 
 
-@cases("smoke/cases.jsonl")
+@pytest.mark.parametrize(
+    ("report", "error", "finding"),
+    [
+        (
+            "m047-stability-matrix-6700s",
+            "HIP error: invalid device function",
+            "gpu-arch-not-in-rocm-build",
+        ),
+        ("s014-torch20-rocblas-cannot-read", "TensileLibrary.dat", "gpu-arch-not-in-rocm-build"),
+        ("h070-ilab-m1-pro-mps-private-pool", "MPS backend out of memory", "vram-too-small"),
+        (
+            "x411-f5-tts-unfold-backward-mps",
+            "not currently implemented for the MPS device",
+            "mps-unsupported",
+        ),
+        ("m104-xpu-oom-arc770", "XPU out of memory", "vram-too-small"),
+    ],
+)
 def test_what_was_recorded_on_other_gpus_is_blamed(report, error, finding):
     text = (REPORTS / f"{report}.txt").read_text()
     line = next(one for one in text.splitlines() if error in one)
@@ -146,7 +162,70 @@ def found(*cards: CardSpeed, **sums: Any) -> dict[str, str]:
     return {one.name: one.error for one in slow_stages(NodeSpeed(cards=cards, **sums)) if one.bad}
 
 
-@cases("smoke/cases.jsonl")
+@pytest.mark.parametrize(
+    ("one", "slow"),
+    [
+        # torch-performance-test-data: another H100 (issue 79, 10240 rows)
+        (
+            {
+                "name": "NVIDIA H100 80GB HBM3",
+                "tf32": 376.66,
+                "float16": 668.42,
+                "bfloat16": 719.72,
+            },
+            [],
+        ),
+        # its issue 96, healthy, 8192 rows
+        (
+            {
+                "name": "NVIDIA GeForce RTX 5090",
+                "tf32": 114.22,
+                "float16": 233.99,
+                "bfloat16": 234.89,
+            },
+            [],
+        ),
+        # its issue 200, 8192 rows
+        (
+            {
+                "name": "NVIDIA GeForce RTX 5090",
+                "tf32": 85.43,
+                "float16": 172.79,
+                "bfloat16": 174.68,
+            },
+            ["TF32 products 85.43", "bfloat16 products 174.7"],
+        ),
+        # mli/transformers-benchmarks 4, nvbandwidth 15
+        (
+            {
+                "name": "NVIDIA GeForce RTX 4090",
+                "tf32": 86.676,
+                "float16": 158.596,
+                "h2d": 24.26,
+                "d2h": 26.47,
+            },
+            [],
+        ),
+        # a rented virtual machine, router-gao/cuda-demo: half of what its PCIe link carries
+        (
+            {"name": "NVIDIA A100-SXM4-40GB", "memory": 1157.5, "h2d": 12.3, "d2h": 13.2},
+            ["host to device 12.3", "device to host 13.2"],
+        ),
+        # Azure ND A100 v4, AI-benchmarking-guide
+        (
+            {
+                "name": "NVIDIA A100-SXM4-80GB",
+                "float16": 253.7,
+                "memory": 1610,
+                "h2d": 26.28,
+                "d2h": 6.27,
+            },
+            ["device to host 6.27"],
+        ),
+        # a part of a card
+        ({"name": "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "bfloat16": 80.0}, []),
+    ],
+)
 def test_recorded_cards_are_judged(one, slow):
     text = found(card(**one)).get("speed cuda:0", "")
     assert [word for word in slow if word not in text] == []

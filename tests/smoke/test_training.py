@@ -15,7 +15,7 @@ import jsonschema
 import msgspec
 import pytest
 import typed
-from rows import cases, plant
+from rows import plant
 from torch_target import WHY_NOT, torch_target
 
 import tunedoctor
@@ -63,7 +63,18 @@ def bare(tmp_path_factory):
     return str(folder)
 
 
-@cases("smoke/cases.jsonl")
+@pytest.mark.parametrize(
+    ("name", "text", "outcome", "says"),
+    [
+        ("torch", "import time\ntime.sleep(600)\n", "hung", "torch/__init__.py"),
+        ("tokenizers", "import ctypes\nctypes.string_at(0)\n", "crashed", "signal SIGSEGV"),
+        ("transformers", "import os\nos.kill(os.getpid(), 9)\n", "crashed", "signal SIGKILL"),
+        ("safetensors", "import os\nos._exit(3)\n", "crashed", "exit status 3"),
+        ("peft", "__version__ = '0.21.2'\n", "failed", "no attribute 'LoraConfig'"),
+        ("peft", "from peft.tuners import lora\n", "failed", "No module named 'peft.tuners'"),
+        ("transformers", "raise SystemExit('no')\n", "failed", "SystemExit: no"),
+    ],
+)
 def test_a_library_that_breaks_on_import_is_named(tmp_path, bare, name, text, outcome, says):
     """And torch, which prints lines as the script does, disturbs nothing."""
     files = {**WELL, "torch": LOUD, name: text}
@@ -229,7 +240,21 @@ def outcomes(found: SmokeResult) -> dict[str, tuple[str, str]]:
     return {one.name: (one.outcome, one.reason) for one in found.stages}
 
 
-@cases("smoke/cases.jsonl")
+@pytest.mark.parametrize(
+    ("fault", "stage", "reason", "says"),
+    [
+        ("adapters_unused", "backward", "no-backward", "depends on no adapter"),
+        ("query_adapters_unused", "backward", "no-backward", "8 of 28 adapters get no gradient"),
+        ("optimizer_of_copies", "optimizer", "optimizer-misses", "holds other tensors"),
+        ("nan_weight", "build", "weight-not-finite", "model.layers.1.mlp.up_proj.weight"),
+        ("base_weight_moves", "base weights", "base-changed", "1 of 20 frozen weights changed"),
+        ("gradients_explode", "train", "gradient-not-finite", "not finite in step 7"),
+        ("file_cut", "save", "file-damaged", "can't be read back"),
+        ("wrong_matmul", "kernels float32", "wrong-numbers", "product of small whole numbers"),
+        ("memory_ends", "train", "", "(Cannot allocate memory) in step 3"),
+        ("killed", "train", "killed", "crashed in step 4: signal SIGKILL"),
+    ],
+)
 def test_a_planted_fault_is_blamed(planted, fault, stage, reason, says):
     found = planted(fault)
     blame, told = found.blames[0], outcomes(found)

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from rows import cases
+import pytest
 
 import tunedoctor.checks
 import tunedoctor.contracts
@@ -66,7 +66,15 @@ def test_words_are_complete_once_their_slots_are_filled():
         assert finding.severity in (None, "error", "warning", "note"), key
 
 
-@cases("tables/cases.jsonl")
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        ("{host.name} has {size:gib}", "Ubuntu 24.04 has 2 GiB"),
+        ("{names:listed}[ and {torch.version}]", "a, b and c"),
+        ("{torch.version:or no torch}[ of {host.name}]", "no torch of Ubuntu 24.04"),
+        ("[in Linux{host:if}][ under {container.kind}]: {said}", "in Linux: it failed"),
+    ],
+)
 def test_slots_are_fields_of_facts_and_what_is_given(monkeypatch, found, shown):
     row = words.Words(found=found, tell="df", severity="note", said_severity="error")
     monkeypatch.setattr(words, "_words", lambda _: row)

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rows import cases, rows
+import pytest
+from rows import rows
 from typed import Ran, ran, tool
 
 TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
@@ -50,7 +51,29 @@ def test_what_cannot_stand_is_refused(tmp_path):
 figures = tool("judging.figures")
 
 
-@cases("tools/cases.jsonl")
+@pytest.mark.parametrize(
+    ("path", "after", "verdict"),
+    [
+        ("reports.all.today.first", [1096, 1121], "worse"),
+        ("reports.all.today.first", [1098, 1121], "better"),
+        # a hard batch came
+        ("reports.all.today.first", [1100, 1200], "changed"),
+        # cases are gone
+        ("reports.all.today.first", [1090, 1100], "worse"),
+        ("reports.all.today.wrong", [9, 1121], "worse"),
+        ("reports.all.today.wrong", [7, 1121], "better"),
+        ("reports.all.today.silent", [20, 1121], "changed"),
+        ("fit.known.median_error", 0.03, "worse"),
+        ("fit.false_fits", 1, "worse"),
+        # neighbours
+        ("startup.own.cpu_ms", 240.0, "changed"),
+        ("startup.own.cpu_ms", 290.0, "worse"),
+        ("startup.own.cpu_ms", 130.0, "better"),
+        # it is measured no more
+        ("startup.own.cpu_ms", None, "worse"),
+        ("smoke.stages", "no target", "worse"),
+    ],
+)
 def test_what_counts_as_worse(path, after, verdict):
     counts = {"first": [1097, 1121], "wrong": [8, 1121], "silent": [16, 1121]}
     before: dict[str, Any] = {"reports": {"all": {"today": counts}},

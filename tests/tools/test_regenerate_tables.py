@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from refresh.conftest import index, table
 from refresh.pages import NEW, Index, row_with, torch_files, variants_of
-from rows import cases
 from typed import Ran, ran, tool
 
 from tunedoctor.tables.load import shipped
@@ -66,7 +65,14 @@ def test_a_new_release_is_written_and_told(index, table, place):
     assert (again.returncode, again.stdout.count("+ ")) == (0, 0)
 
 
-@cases("tools/cases.jsonl")
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("releases items 2.9.1", "releases.items.2.9.1"),
+        ("releases items 2.9.1 builds 1", "releases.items.2.9.1.builds.linux_x86_64.cu126 3.10"),
+        ("archs sets T 0", "archs.sets.T 75"),
+    ],
+)
 def test_a_table_that_drops_a_row_is_refused(place, tmp_path, path, named):
     candidate = copy.deepcopy(shipped("torch_wheels"))
     where = candidate

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rows import cases
 
 from transaction.environment import PLAN, beside, contents, fix, out, site, state, unchanged
 from transaction.wheels import ALPHA2, BETA1
@@ -177,7 +176,18 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make):
     assert fix(env, plans.Plan(steps=(again,))).stays == (), "what is put in anew is whole"
 
 
-@cases("transaction/cases.jsonl")
+@pytest.mark.parametrize(
+    ("live", "file", "stage", "why"),
+    [
+        (
+            False,
+            "alpha/blob.bin",
+            "verify",
+            "blob.bin of alpha-2.0.dist-info differs from its RECORD",
+        ),
+        (True, "other.py", "prove", "was changed by another program"),
+    ],
+)
 def test_what_somebody_else_writes_meanwhile_is_never_switched_in(make, live, file, stage, why):
     env = make()
 
