@@ -36,7 +36,7 @@ from tunedoctor.diagnosis.engine import diagnose  # noqa: E402
 from tunedoctor.diagnosis.registry import all_checks  # noqa: E402
 from tunedoctor.diagnosis.simulate import severities  # noqa: E402
 from tunedoctor.probes.live import take  # noqa: E402
-from tunedoctor.probes.targeting import here  # noqa: E402
+from tunedoctor.probes.targeting import choose_current_target  # noqa: E402
 
 UV = uv.find_uv_bin()
 DOCTOR = [sys.executable, "-m", "tunedoctor"]
@@ -79,7 +79,7 @@ class Ground:
         self.set_to(newest)
         self.clean_names = frozenset(newest)
         self.checks = all_checks()
-        self.clean = take(here(self.python, "--target"))
+        self.clean = take(choose_current_target(self.python, "--target"))
         return self
 
     def set_to(self, versions: Mapping[str, str]) -> None:

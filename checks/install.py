@@ -55,7 +55,7 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
     installed = facts.packages.get(first.name)
     # an index need not have the version of an editable install
     version = installed.version if installed and not installed.editable else ""
-    cure = api.put_anew(facts.interpreter, facts.torch, first.name, version)
+    cure = api.reinstall(facts.interpreter, facts.torch, first.name, version)
     if first.name == "torch" and version and not facts.torch:
         cure = api.same_torch(facts.interpreter, version, version.partition("+")[2])
     if first.name == "torch" and not version:
@@ -91,7 +91,7 @@ def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Findin
         severity="error" if needed or name in STACK else "warning",
         found=api.clauses(map(_differs, worst)),
         means=f"import {name} fails or hangs, and so does every package that imports it",
-        cure=api.put_anew(facts.interpreter, facts.torch, name, version),
+        cure=api.reinstall(facts.interpreter, facts.torch, name, version),
         cure_note=STOP_PYTHON,
         evidence=tuple(damaged_file.file for damaged_file in worst)[:4],
     )
@@ -252,7 +252,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         title=f"{installed.name} is damaged: a part of it is missing",
         found=f"the error '{match[0]}' in {error.where}, although {has} is installed",
         means=f"import {module} fails, or packages that import it fail",
-        cure=api.put_anew(facts.interpreter, facts.torch, name, installed.version),
+        cure=api.reinstall(facts.interpreter, facts.torch, name, installed.version),
         cure_note=STOP_PYTHON,
         said=match[0],
     )

@@ -46,7 +46,7 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     installed = facts.packages.get(name)
     fits = name != "xformers" and facts.torch and plain
     if fits:
-        cure = api.put_anew(facts.interpreter, facts.torch, name, plain)
+        cure = api.reinstall(facts.interpreter, facts.torch, name, plain)
         note = "from the same index as torch; no reboot"
     else:
         cure = facts.pip("uninstall", name)

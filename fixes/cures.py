@@ -50,10 +50,10 @@ def broken_packages(
     for broken in named_packages:
         if broken.problem != "leftover" and broken.name not in names:
             version = packages.version(broken.name)
-            lines += api.put_anew(interpreter, torch, broken.name, version).installs
+            lines += api.reinstall(interpreter, torch, broken.name, version).installs
     for name in (distribution.distribution for distribution in facts.contracts.damaged):
         if name not in names and f"that {name} installed" in finding.found:
-            lines += api.put_anew(interpreter, torch, name, packages.version(name)).installs
+            lines += api.reinstall(interpreter, torch, name, packages.version(name)).installs
     unknown = {
         package.name
         for package in named_packages

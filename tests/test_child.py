@@ -9,12 +9,12 @@ import pytest
 from typed import gone
 
 from tunedoctor.system import descendants
-from tunedoctor.system.child import Ended, run, run_lines
+from tunedoctor.system.child import ChildResult, run, run_lines
 
 PY = sys.executable
 
 
-def say(code: str, *, silence: float = 600.0, **limits: float) -> tuple[list[str], Ended]:
+def say(code: str, *, silence: float = 600.0, **limits: float) -> tuple[list[str], ChildResult]:
     """Run Python code and return its lines and its end; each line allows `silence` seconds."""
     lines: list[str] = []
 

@@ -100,10 +100,10 @@ from tunedoctor.tables.small import (
 from tunedoctor.tables.wheels import cuda_of, release_row
 from tunedoctor.wheels.cures import (
     install_driver,
-    put_anew,
     rebuild_cuda,
     rebuild_module,
     rebuild_xpu,
+    reinstall,
     rocm_build,
     same_torch,
     torch_install,

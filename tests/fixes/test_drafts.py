@@ -23,7 +23,7 @@ from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
 from tunedoctor.model import findings as model
 from tunedoctor.model import plan as plans
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.versions import narrowed
+from tunedoctor.model.versions import simplify_specifiers
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
@@ -60,7 +60,7 @@ def test_every_cause_of_every_machine_is_treated():
                     assert not step.path.startswith(("/", ".."))
                 if isinstance(step, plans.Install):
                     assert all(pin.version for pin in step.pins)
-                if not isinstance(step, plans.Resolve) and plans.is_told(step):
+                if not isinstance(step, plans.Resolve) and plans.is_manual(step):
                     assert step.command
                 # no command of the system, of a container or of another account is ever a change
                 assert not (one.changes and "sudo" in str(step))
@@ -187,7 +187,7 @@ ranges = st.lists(clause, max_size=3, unique=True).map(",".join)
 
 @given(st.lists(ranges, max_size=3))
 def test_a_narrowed_range_allows_what_all_of_them_allow(several):
-    left = narrowed(several)
+    left = simplify_specifiers(several)
     for version in VERSIONS:
         meets = all(version in SpecifierSet(one) for one in several)
         assert meets is (left is not None and version in SpecifierSet(left))

@@ -26,7 +26,7 @@ from tunedoctor.fleet import parcel
 from tunedoctor.fleet.drain import plan, refusal
 from tunedoctor.fleet.fanout import replies
 from tunedoctor.fleet.ray import collect
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.system import child
 
 DOCTOR = Path(sys.executable).with_name("doctor")
@@ -83,10 +83,10 @@ def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, wo
     if "--smoke" in words and not torch_target():
         pytest.skip(WHY_NOT)
     more = ("--target", torch_target()) if "--smoke" in words else ()
-    sent = parcel.payload(How(words=("snapshot", *words, *more)))
+    sent = parcel.payload(CollectOptions(words=("snapshot", *words, *more)))
     assert len(sent) < 1_900_000
     parcel._packed.cache_clear()
-    assert parcel.payload(How(words=("snapshot", *words, *more))) == sent
+    assert parcel.payload(CollectOptions(words=("snapshot", *words, *more))) == sent
     (tmp_path / "nvml").mkdir()
     gpus = compiled(tmp_path / "nvml", "-DFULL")
     out = node(tmp_path, sent, LD_LIBRARY_PATH=str(gpus)).communicate()[0].decode()
@@ -102,7 +102,7 @@ def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, wo
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "SIGHUP", "nobody reads", "time"])
 def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
     words = ("run", "--", "sleep", "777")
-    sent = parcel.payload(How(words, seconds=15.0 if end == "time" else 600.0))
+    sent = parcel.payload(CollectOptions(words, seconds=15.0 if end == "time" else 600.0))
     started = node(tmp_path, sent)
     (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-brought-*")))
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -126,7 +126,7 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
     tools.mkdir()
     for name in ("sh", "cat"):
         (tools / name).symlink_to(shutil.which(name) or "")
-    sent = parcel.payload(How())
+    sent = parcel.payload(CollectOptions())
     none = node(tmp_path, sent, PATH=str(tools)).communicate()[0].decode()
     assert parcel.reply("n", none, 0.0).problem == "no Python is on PATH"
     other = sent.replace(f'"{parcel._SUFFIX}"'.encode(), b'".cpython-399-riscv.so"')
@@ -137,7 +137,11 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
     (old / "doctor").chmod(0o755)
     got = node(tmp_path, sent, PATH=f"{old}:{bare(tmp_path)}").communicate()[0].decode()
     assert facts(parcel.reply("n", got, 0.0).snapshot), "one that fails there is not taken"
-    told = node(tmp_path, parcel.payload(How(doctor=str(old / "doctor")))).communicate()[0].decode()
+    told = (
+        node(tmp_path, parcel.payload(CollectOptions(doctor=str(old / "doctor"))))
+        .communicate()[0]
+        .decode()
+    )
     assert "the doctor ended with 2" in parcel.reply("n", told, 0.0).problem
 
 
@@ -148,7 +152,7 @@ def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -
     mounts = "mount -t tmpfs -o noexec x /dev/shm; mount -t tmpfs x /mnt; "
     mounts += f"ln -s {python} /mnt/{name}; ({parcel.COMMAND}); ls -A /mnt >&2"
 
-    def told(home: str, how: How, tmp: str) -> tuple[str, bytes]:
+    def told(home: str, how: CollectOptions, tmp: str) -> tuple[str, bytes]:
         env = {"PATH": "/mnt:/usr/bin:/bin", "HOME": home, "TMPDIR": "/proc"}
         sent: Any = {"input": parcel.payload(how), "capture_output": True}
         space = ("unshare", "--mount", "sh", "-c", tmp + mounts)
@@ -158,11 +162,11 @@ def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -
         return got.problem, got.snapshot
 
     full = "mount -t tmpfs -o size=64k x /tmp; trap 'ls -A /tmp >&2' EXIT; "
-    assert facts(told("/mnt", How(), full)[1])
-    why, _ = told("/proc", How(), full)
+    assert facts(told("/mnt", CollectOptions(), full)[1])
+    why, _ = told("/proc", CollectOptions(), full)
     assert re.search("set TMPDIR on the node.*/tmp: No space left on device; ", why)
     assert "/dev/shm is mounted noexec" in why
-    there = told("/proc", How(doctor=str(DOCTOR)), kept)
+    there = told("/proc", CollectOptions(doctor=str(DOCTOR)), kept)
     assert facts(there[1]), "one that is there needs no folder"
 
 
@@ -525,7 +529,7 @@ exit 1
         plant(tmp_path, {f"bin/{name}": answers}).joinpath("bin", name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.chdir(tmp_path)
-    replies = collect("", How((), "", 200))
+    replies = collect("", CollectOptions((), "", 200))
     assert next(replies).name == "n1"
     (tmp_path / "go").touch()
     assert [one.name for one in replies] == ["n2", "Ray"]

@@ -85,7 +85,7 @@ lines = st.builds(
 
 @given(st.lists(lines), st.lists(st.text()), st.text(), st.integers(0, 64))
 def test_any_telling_makes_a_fact(told, words, err, code):
-    ended = child.Ended("signal", code, "", err, 1.0)
+    ended = child.ChildResult("signal", code, "", err, 1.0)
     made = fold([Run(lines=tuple(told), ended=ended, words=tuple(words))])
     assert len({s.name for s in made.stages}) == len(made.stages)
     errors(made)

@@ -19,13 +19,13 @@ from tunedoctor.render.smoke import render
 from tunedoctor.smoke.node import CARDS, TABLE, links_of, slow_stages
 from tunedoctor.smoke.result import Blame, SmokeRequest, SmokeResult, blames_of, build_result
 from tunedoctor.smoke.stages import GpuReading, SmokePart, SmokeStage, run_part, stage, stages_of
-from tunedoctor.system.child import Ended
+from tunedoctor.system.child import ChildResult
 from tunedoctor.tables.load import table
 
 
 def run_of(*lines: dict[str, Any], killed: bool = False, **more: Any) -> Run:
     """A run of the part "core" that printed these lines."""
-    ended = Ended("signal", 9, "", "") if killed else Ended("exit", 1, "", "")
+    ended = ChildResult("signal", 9, "", "") if killed else ChildResult("exit", 1, "", "")
     return Run(msgspec.convert(lines, tuple[Line, ...]), ended, **{"name": "core", **more})
 
 
@@ -271,7 +271,7 @@ def test_a_slow_card_is_blamed_shown_and_kept():
     lines += [
         {"end": f"card {c.device}", "ok": True, "data": msgspec.to_builtins(c)} for c in cards
     ]
-    run = Run(msgspec.convert(lines, tuple[Line, ...]), Ended("exit", 0, "", ""), name="node")
+    run = Run(msgspec.convert(lines, tuple[Line, ...]), ChildResult("exit", 0, "", ""), name="node")
     assert [(one.ranks, one.arguments) for one in links_of(run)] == [(8, ())]
     hot = NvidiaGpu(index=1, name=H100, memory_total=80 << 30, throttle=("hw-thermal",))
     known, checks = Snapshot.of([NvidiaGpus(gpus=(hot,))]), all_checks(())

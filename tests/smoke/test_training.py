@@ -27,7 +27,7 @@ from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.runtime import SCRIPT, Line, Run
 from tunedoctor.smoke.result import SmokeRequest, SmokeResult, build_result, parts_of
 from tunedoctor.smoke.stages import SmokePart, run_part, stages_of
-from tunedoctor.system.child import Ended
+from tunedoctor.system.child import ChildResult
 
 PLANTED = str(Path(__file__).parent / "planted")
 needs_torch = pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
@@ -228,7 +228,7 @@ def planted(server, tmp_path):
         for text in ended.out.splitlines():
             with suppress(msgspec.DecodeError):  # none of the script's
                 lines.append(msgspec.json.decode(text, type=Line))
-        end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
+        end = ChildResult("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
         ran = Run(tuple(lines), end, name=one.name, ranks=one.ranks)
         checks = all_checks(()) if facts else ()
         return build_result([ran], asked, Snapshot.of(facts), checks, 1.0)[0]

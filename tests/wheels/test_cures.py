@@ -16,9 +16,9 @@ from tunedoctor.model.findings import Cure, PipInstall
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.wheels.cures import (
     TorchInstall,
-    put_anew,
     rebuild_cuda,
     rebuild_xpu,
+    reinstall,
     rocm_build,
     same_torch,
     torch_install,
@@ -240,7 +240,7 @@ def test_if_no_build_fits_nothing_is_installed(call, why):
     ],
 )
 def test_a_library_is_reinstalled_with_the_label_of_torch(torch, requirements, index):
-    cure = put_anew(PYTHON, torch, "torchvision", "0.24.1")
+    cure = reinstall(PYTHON, torch, "torchvision", "0.24.1")
     assert len(cure.steps) == 1
     assert cure.steps[0].requirements == requirements
     assert cure.steps[0].index == index

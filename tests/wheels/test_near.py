@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.wheels.choose import near
+from tunedoctor.wheels.choose import choose_nearest
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.pick import Build
 
@@ -32,7 +32,7 @@ from tunedoctor.wheels.pick import Build
     ],
 )
 def test_a_build_that_runs_or_cannot_be_judged_stays(driver_version, gpus, installed, build):
-    choice, stays = near(
+    choice, stays = choose_nearest(
         machine_from(
             {
                 "platform": "linux",
@@ -93,7 +93,7 @@ def test_a_build_that_runs_or_cannot_be_judged_stays(driver_version, gpus, insta
 def test_the_nearest_build_that_runs_replaces_one_that_does_not(
     driver_version, gpu, torch, installed, build
 ):
-    choice, stays = near(
+    choice, stays = choose_nearest(
         machine_from(
             {
                 "platform": "linux",
@@ -112,7 +112,7 @@ def test_the_nearest_build_that_runs_replaces_one_that_does_not(
 
 
 def test_without_an_installed_build_the_newest_is_chosen():
-    choice, stays = near(
+    choice, stays = choose_nearest(
         machine_from(
             {
                 "platform": "linux",

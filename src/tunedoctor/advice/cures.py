@@ -7,7 +7,7 @@ from tunedoctor.facts import AmdGpu, Packages, PciBus
 from tunedoctor.model.findings import Cure, Finding, advise, pip, set_variable
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts
-from tunedoctor.model.versions import narrowed, within
+from tunedoctor.model.versions import simplify_specifiers, within
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
 from tunedoctor.tables.known_bad import Broken, KnownBadRow, broken_pairs
 from tunedoctor.tables.load import table
@@ -46,7 +46,7 @@ def merged(fixes: Iterable[Mapping[str, str]]) -> dict[str, str]:
     joined = {
         name: ",".join(dict.fromkeys(filter(None, specs))) for name, specs in specifiers.items()
     }
-    return {name: (narrowed([spec]) or spec) or "*" for name, spec in joined.items()}
+    return {name: (simplify_specifiers([spec]) or spec) or "*" for name, spec in joined.items()}
 
 
 _Fix = tuple[Mapping[str, str], frozenset[str]]

@@ -134,9 +134,9 @@ def _run(argv: list[str]) -> int:
     if name == "train" and "--init" in words:
         name, words = "init", [word for word in words if word != "--init"]
     if name not in COMMANDS:
-        from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.model.wording import suggest_similar  # noqa: PLC0415  only on a mistake
 
-        like = near(name, COMMANDS)
+        like = suggest_similar(name, COMMANDS)
         misuse(f"no command is called {name[:60]!r}{like}", "doctor --help lists the commands")
     return _run_command(name, words)
 
@@ -164,12 +164,14 @@ def _message(error: Any, words: list[str]) -> str:  # noqa: ANN401  click's exce
     """Return a parser's error in one line of plain words."""
     option = getattr(error, "option_name", "")
     if option and hasattr(error, "possibilities"):
-        from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.model.wording import suggest_similar  # noqa: PLC0415  only on a mistake
 
         flags = [flag for param in error.ctx.command.params for flag in param.opts]
         # -dash.jsonl is read as the letters of short options: name the word that was typed
         word = next((typed for typed in words if typed.startswith(option)), option)
-        return f"{error.ctx.command_path} has no option {word[:60]!r}{near(option, flags)}"
+        return (
+            f"{error.ctx.command_path} has no option {word[:60]!r}{suggest_similar(option, flags)}"
+        )
     parameter = getattr(error, "param", None)
     text = str(error.format_message())
     if isinstance(error, typer.BadParameter) and parameter is not None and error.message:

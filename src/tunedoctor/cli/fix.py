@@ -18,7 +18,7 @@ from tunedoctor.core.fix_scopes import FixEvents, FixOptions, PlannedFix, as_sho
 from tunedoctor.core.interaction import Progress
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.model.wording import megabytes
-from tunedoctor.probes.targeting import here
+from tunedoctor.probes.targeting import choose_current_target
 from tunedoctor.render.plan import (
     STAGES,
     render_end,
@@ -142,7 +142,11 @@ def run_fix(given: FixCommand) -> int:
     # without anyone to agree, the plan is shown and not carried out
     needs_consent = asks and (given.format == "json" or not sys.stdin.isatty())
     fix = msgspec.structs.replace(fix, dry_run=given.dry_run or needs_consent)
-    place = here(own_python(fix), "--new") if given.new else aim(given.target, own=given.own)
+    place = (
+        choose_current_target(own_python(fix), "--new")
+        if given.new
+        else aim(given.target, own=given.own)
+    )
     is_terminal = given.format == "terminal"
     events = TerminalFix(given)
     result = fix_environment(

@@ -315,7 +315,7 @@ def _for_agent(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any
     return {**redact(bounded(answer, leaves), this_identity(shared=True)), **plan}
 
 
-def _read(tool: Tool, ended: child.Ended) -> dict[str, Any]:
+def _read(tool: Tool, ended: child.ChildResult) -> dict[str, Any]:
     """Return the answer of a command with its messages. Raises DoctorError if it gave none."""
     said = [line.removeprefix("doctor: ") for line in ended.err.splitlines() if line.strip()]
     if ended.how != "exit":

@@ -10,7 +10,7 @@ from tunedoctor.core import run as core
 from tunedoctor.core.files import require_writable, write_whole
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target
-from tunedoctor.running.command import Own
+from tunedoctor.running.command import ScriptLimits
 
 
 def run_run(given: RunOptions) -> int:
@@ -27,7 +27,7 @@ def run_command(  # noqa: PLR0913  each is of one command
     *,
     told: tuple[int, ...] = (),
     log: Path | None = None,
-    own: Own | None = None,
+    own: ScriptLimits | None = None,
     way: str = "",
 ) -> int:
     """Run a command as `core.run.run_command` does, and print why it failed; returns what a shell would."""

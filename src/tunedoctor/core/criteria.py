@@ -10,7 +10,7 @@ from tunedoctor.diagnosis import gate as gates
 from tunedoctor.diagnosis.gate import Gate, ProfileName
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.model.findings import Check, Severity
-from tunedoctor.model.wording import near
+from tunedoctor.model.wording import suggest_similar
 from tunedoctor.probes.places import folders, owned
 from tunedoctor.tables.config import (
     FILES,
@@ -101,7 +101,7 @@ class Criteria(NamedTuple):
         for id_ in (*self.only, *self.skip, *(one.id for one in self.ignore)):
             if id_ not in ids:
                 place = f"{self.file}: " if id_ in self.settled else ""
-                what = f"{place}no check is called {id_!r}{near(id_, ids)}"
+                what = f"{place}no check is called {id_!r}{suggest_similar(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         some = (c for c in checks if not self.only or c.id in self.only)
         left = gates.checks_for_profile((c for c in some if c.id not in self.skip), self.profile)

@@ -19,7 +19,7 @@ from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable
 from tunedoctor.core.fit import named_card
 from tunedoctor.core.interaction import SILENT, Interaction
-from tunedoctor.core.models import check_folder, config_file, here, model_of
+from tunedoctor.core.models import check_folder, config_file, model_of, own_gpus
 from tunedoctor.core.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
 from tunedoctor.data.files import split_of
@@ -396,7 +396,9 @@ def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Cos
     longest = -(-max(lengths.longest, 1) // _STEP) * _STEP
     seq = min(lengths.seq or longest, longest)
     run = Run(method=given.method, batch=micro, accum=max(1, given.batch // micro), seq=seq)
-    devices = (named_card(given.gpu)[0],) if given.gpu else here(take_snapshot(NO_TARGET))[0][:1]
+    devices = (
+        (named_card(given.gpu)[0],) if given.gpu else own_gpus(take_snapshot(NO_TARGET))[0][:1]
+    )
     one = estimate_run(shape, run, devices)
     mean = (lengths.tokens - lengths.cut_tokens) / max(rows, 1)
     tokens = round(mean * train * given.epochs)

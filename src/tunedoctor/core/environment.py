@@ -11,7 +11,7 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, OWN, makes
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.probes.targeting import doubt, here
+from tunedoctor.probes.targeting import choose_current_target, doubt
 from tunedoctor.system.programs import PASSED_OVER
 from tunedoctor.tables.config import Settings
 
@@ -34,11 +34,11 @@ def choose_target(
     if own and target is not None:
         misuse("--self names doctor's own environment", "leave out --self or --target")
     if own:
-        return here(sys.executable, "--self")
+        return choose_current_target(sys.executable, "--self")
     if target is None and settings.config.target:
         below = os.path.dirname(settings.file) if settings_found else ""  # noqa: PTH120
-        return here(settings.config.target, _SETTING, below)
-    return here(None if target is None else os.fspath(target))
+        return choose_current_target(settings.config.target, _SETTING, below)
+    return choose_current_target(None if target is None else os.fspath(target))
 
 
 def target_argument(place: Target, target: str | None) -> str | None:

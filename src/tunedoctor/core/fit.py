@@ -21,7 +21,7 @@ from tunedoctor.core.environment import (
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import read_input
 from tunedoctor.core.interaction import SILENT, Interaction
-from tunedoctor.core.models import cards_near, config_file, here, model_of, refuse_stdin
+from tunedoctor.core.models import cards_near, config_file, model_of, own_gpus, refuse_stdin
 from tunedoctor.core.preflight import devices_of
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
@@ -405,7 +405,7 @@ def _devices(
     if given.gpu:
         card, notes = named_card(given.gpu)
         return (card,) * given.gpus, notes
-    devices, notes = here(snapshot) if snapshot else ((), ())
+    devices, notes = own_gpus(snapshot) if snapshot else ((), ())
     if 1 < len(devices) < given.gpus:
         what = f"--gpus is {given.gpus}, but this machine has {len(devices)}"
         misuse(what, "name other GPUs with --gpu NAME")

@@ -39,7 +39,7 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.package_modules import extra_modules
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.probes.targeting import here
+from tunedoctor.probes.targeting import choose_current_target
 from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.system.programs import find_program
 from tunedoctor.tables.config import Settings
@@ -178,7 +178,11 @@ def fix(  # noqa: PLR0913  the options of the command
     criteria = Criteria.over(plugins=tuple(plugins))
 
     def run(options: FixOptions) -> FixResult:
-        place = here(own_python(options), "--new") if options.new else choose_target(target)
+        place = (
+            choose_current_target(own_python(options), "--new")
+            if options.new
+            else choose_target(target)
+        )
         named = None if target is None else os.fspath(target)
         result = fix_environment(
             options,

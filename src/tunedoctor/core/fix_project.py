@@ -35,8 +35,8 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asking
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts import Target
-from tunedoctor.model.findings import PipInstall, PipUninstall, parted
-from tunedoctor.model.versions import narrowed, normalised
+from tunedoctor.model.findings import PipInstall, PipUninstall, split_requirement
+from tunedoctor.model.versions import normalised, simplify_specifiers
 from tunedoctor.model.wording import listed
 from tunedoctor.planning.project_change import shown_change
 from tunedoctor.planning.project_lock import LARGEST, lock_tool, project_copy, run_lock
@@ -347,7 +347,7 @@ class _Fixing:
 
     def _requests_of(self, step: PipInstall, report: Report) -> Iterable[Request]:
         for text in step.requirements:
-            name, specifier = parted(text)
+            name, specifier = split_requirement(text)
             declared = bool(self.project.of(name)) or name in report.target.packages
             if name not in _COMPANIONS or declared:
                 public_, _, label = specifier.partition("+")
@@ -448,7 +448,7 @@ def _joined(one: Request | None, other: Request) -> Request:
         raise EditError(
             f"the findings need {one.name}{one.specifier} and {other.name}{other.specifier}"
         )
-    specifier = narrowed((one.specifier, other.specifier)) or one.specifier
+    specifier = simplify_specifiers((one.specifier, other.specifier)) or one.specifier
     return Request(one.name, specifier, one.index_url or other.index_url, one.label or other.label)
 
 

@@ -43,7 +43,7 @@ from tunedoctor.diagnosis.summary import (
 )
 from tunedoctor.fleet.judge import Job, Judge, NodeCause, VerdictReason, plain
 from tunedoctor.fleet.many import Evaluation, evaluate, judge_all
-from tunedoctor.fleet.reply import IMAGE, How, Reply
+from tunedoctor.fleet.reply import IMAGE, CollectOptions, Reply
 from tunedoctor.fleet.report import FleetReport, natural, since
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
@@ -83,11 +83,11 @@ class Machines(msgspec.Struct, frozen=True, kw_only=True):
     """For pods: an image that contains doctor."""
 
     @property
-    def how(self) -> How:
+    def how(self) -> CollectOptions:
         """The settings for asking each node."""
         profile = "project" if self.smoke else self.profile or "node"
         words = ("snapshot", "--profile", profile, "--keep-host", *["--smoke"] * self.smoke)
-        return How(words, self.doctor, self.timeout, self.at_once, self.image or IMAGE)
+        return CollectOptions(words, self.doctor, self.timeout, self.at_once, self.image or IMAGE)
 
 
 class PodManifest(NamedTuple):

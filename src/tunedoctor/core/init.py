@@ -24,7 +24,7 @@ from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.fit_report import forecast, run_of
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.snapshot import Snapshot, from_json
-from tunedoctor.model.wording import near
+from tunedoctor.model.wording import suggest_similar
 from tunedoctor.system.reading import start
 from tunedoctor.tables.gpus import same_name
 from tunedoctor.tables.load import rows, table
@@ -222,7 +222,10 @@ def check_goal(given: InitOptions) -> None:
     """Raise DoctorError for a goal that does not exist."""
     every = [one["name"] for one in table("goals")["goals"]]
     if given.goal and given.goal not in every:
-        misuse(f"--goal is {given.goal!r}{near(given.goal, every)}", f"one of {', '.join(every)}")
+        misuse(
+            f"--goal is {given.goal!r}{suggest_similar(given.goal, every)}",
+            f"one of {', '.join(every)}",
+        )
 
 
 def _free_out() -> str:

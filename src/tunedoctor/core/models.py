@@ -92,7 +92,7 @@ def _title(path: Path) -> str:
     return clean_text(path.resolve().parent.name if path.name == "config.json" else path.stem)
 
 
-def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+def own_gpus(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return this machine's GPUs with known memory, and notes about the others."""
     gpus = gpus_of(snapshot)
     untold = (one.name for one in gpus if one.vendor == "nvidia" and not one.room)

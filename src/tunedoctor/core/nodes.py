@@ -27,7 +27,7 @@ from tunedoctor.fleet import many, pytorchjob, ray, slurm
 from tunedoctor.fleet.job import TrainingJob, allocated_job, failed, met, on_ray
 from tunedoctor.fleet.judge import JudgedNode, read_again
 from tunedoctor.fleet.outliers import apart, describe
-from tunedoctor.fleet.reply import How
+from tunedoctor.fleet.reply import CollectOptions
 from tunedoctor.model.wording import listed
 from tunedoctor.running import command as running
 from tunedoctor.system import child
@@ -84,7 +84,7 @@ class NodeTraining:
         with refusing((OSError, ValueError), "doctor fleet shows nodes", prefix):
             request = how.nodes, str((how.ray if by_ray else how.slurm) or ""), gpus, how.exclude
             if how.kubernetes is not None:
-                job = pytorchjob.here(how.wait)
+                job = pytorchjob.job_of_this_pod(how.wait)
             else:
                 job = on_ray(*request) if by_ray else stack.enter_context(allocated_job(*request))
         say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
@@ -100,7 +100,7 @@ class NodeTraining:
     def run(self, command: Sequence[str], log: Path) -> int:
         """Train with a whole command; return its status, after saying which node failed first."""
         say = self._interaction.say
-        ran = running.run(command, as_key=True, own=running.Own(gentle=_GENTLE))
+        ran = running.run(command, as_key=True, own=running.ScriptLimits(gentle=_GENTLE))
         if not ran.code:
             return 130 if "SIGINT" in ran.signals else 0
         if ran.signals or ran.code == 2:
@@ -136,11 +136,11 @@ class NodeTraining:
                 ).out
                 problems, replies = meet({**order, "snapshot": own})
             else:
-                by_ray = ray.collect(job.id, How(snapshot_command), job.names)
+                by_ray = ray.collect(job.id, CollectOptions(snapshot_command), job.names)
                 replies = (
                     [*by_ray]
                     if job.by_ray
-                    else slurm.collect_in_job(job.names, How(snapshot_command))
+                    else slurm.collect_in_job(job.names, CollectOptions(snapshot_command))
                 )
             make = partial(judge_for, criteria, "project", by_node=False)
             rows = many.judge_all(iter(replies), make, 1)

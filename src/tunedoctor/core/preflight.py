@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tunedoctor.core.errors import DoctorError, refusing
 from tunedoctor.core.hub import cached_model, check_name
-from tunedoctor.core.models import config_file, gguf_head, here, model_of
+from tunedoctor.core.models import config_file, gguf_head, model_of, own_gpus
 from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
 from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.fit_report import forecast, run_of
@@ -73,7 +73,7 @@ def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], 
     is_cpu = config.get("device") == "cpu"
     unsure = any(isinstance(snapshot.get(kind), Unknown) for kind in (NvidiaGpus, AmdGpus))
     if not is_cpu and (unsure or gpus_of(snapshot)):
-        return here(snapshot)[0], config
+        return own_gpus(snapshot)[0], config
     if config.get("precision", "auto") == "auto":
         config = {**config, "precision": "fp32"}
     memory = snapshot.find(Memory)

@@ -50,7 +50,7 @@ def run_command(  # noqa: PLR0913  each is of one command
     *,
     told: tuple[int, ...] = (),
     log: Path | None = None,
-    own: running.Own | None = None,
+    own: running.ScriptLimits | None = None,
     way: str = "",
     output: Output | None = None,
     interaction: Interaction = SILENT,

@@ -14,7 +14,7 @@ from tunedoctor.core.run import RunResult, run_command
 from tunedoctor.facts import Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.resources import child_limit
-from tunedoctor.running.command import Own
+from tunedoctor.running.command import ScriptLimits
 from tunedoctor.running.tail import Output
 
 SCRIPTS = Path(__file__).parent.parent / "target"
@@ -87,7 +87,7 @@ def run_script(  # noqa: PLR0913  each is of one start
         place,
         criteria,
         told=(BAD_INPUT,),
-        own=Own(seconds=seconds, memory=child_limit()),
+        own=ScriptLimits(seconds=seconds, memory=child_limit()),
         way=_TOO_LARGE,
         output=output,
         interaction=interaction,

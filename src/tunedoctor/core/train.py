@@ -32,7 +32,7 @@ from tunedoctor.core.training_data import Readers, handed
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.running.command import Own
+from tunedoctor.running.command import ScriptLimits
 from tunedoctor.running.tail import Output
 from tunedoctor.system.scratch import scratch
 
@@ -272,7 +272,7 @@ def _train_here(  # noqa: PLR0913  each is of one training
             criteria,
             told=(BAD_INPUT,),
             log=log,
-            own=Own(gentle=_SAVING, variables={"DOCTOR_TRAIN_LOG": str(log)}),
+            own=ScriptLimits(gentle=_SAVING, variables={"DOCTOR_TRAIN_LOG": str(log)}),
             output=output,
             interaction=interaction,
         )

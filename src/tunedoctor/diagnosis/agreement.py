@@ -20,13 +20,13 @@ from tunedoctor.model.findings import (
     Cure,
     PipInstall,
     advise,
-    parted,
+    split_requirement,
     tell,
 )
-from tunedoctor.model.plan import Draft, Fix, Resolve, SetEnv, Tell, is_told
+from tunedoctor.model.plan import Draft, Fix, Resolve, SetEnv, Tell, is_manual
 from tunedoctor.model.plan import tell as told_by
 from tunedoctor.model.snapshot import Snapshot, call
-from tunedoctor.model.versions import narrowed
+from tunedoctor.model.versions import simplify_specifiers
 
 
 class Drafted(NamedTuple):
@@ -45,7 +45,7 @@ class Drafted(NamedTuple):
     @property
     def changes(self) -> bool:
         """True if the fix changes the environment; otherwise it is only printed."""
-        return any(isinstance(s, Resolve) or not is_told(s) for s in self.draft.steps)
+        return any(isinstance(s, Resolve) or not is_manual(s) for s in self.draft.steps)
 
     @property
     def sets_variables_alone(self) -> bool:
@@ -131,19 +131,24 @@ def _narrowed(cure: Cure, others: Sequence[Cure], target: Target | None) -> Cure
     """Return a cure with the range that all cures next to it allow, or the planner's command if no range is enough."""
     requested: dict[str, list[str]] = {}
     for install in (step for other in others for step in other.installs):
-        for name, specifier in map(parted, install.requirements):
+        for name, specifier in map(split_requirement, install.requirements):
             requested.setdefault(name, []).append(specifier)
     steps: list[AnyCureStep] = []
     for step in cure.steps:
         if not isinstance(step, PipInstall):
             steps.append(step)
             continue
-        left = {text: narrowed(requested[parted(text)[0]]) for text in step.requirements}
+        left = {
+            text: simplify_specifiers(requested[split_requirement(text)[0]])
+            for text in step.requirements
+        }
         if None in left.values():
             target_option = (
                 f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
             )
             return tell(f"doctor fix{target_option}")
-        words = (text.removesuffix(parted(text)[1]) + (left[text] or "") for text in left)
+        words = (
+            text.removesuffix(split_requirement(text)[1]) + (left[text] or "") for text in left
+        )
         steps.append(structs.replace(step, requirements=tuple(words)))
     return structs.replace(cure, steps=tuple(steps))

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from tunedoctor.diagnosis.report import Report, ReportDeclaration, ReportFinding
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.model.findings import PipInstall, PipUninstall, parted
-from tunedoctor.model.versions import narrowed, normalised
+from tunedoctor.model.findings import PipInstall, PipUninstall, split_requirement
+from tunedoctor.model.versions import normalised, simplify_specifiers
 from tunedoctor.project.declarations import Declaration, Kind, Project
 
 _CAUSES: tuple[Kind, ...] = (
@@ -56,7 +56,7 @@ def find_declaration(finding: ReportFinding, project: Project) -> Declaration | 
     for step in finding.cure.steps:
         if isinstance(step, PipInstall):
             for requirement in step.requirements:
-                name, specifier = parted(requirement)
+                name, specifier = split_requirement(requirement)
                 for declaration in _of(project, name):
                     if excludes(declaration.specifier, specifier):
                         return declaration
@@ -72,7 +72,7 @@ def excludes(declared: str, required: str) -> bool:
     if not declared or not required:
         return False
     # a local label is no matter of a range: ==2.9.1+cpu is ==2.9.1 for it
-    return narrowed((declared, required.partition("+")[0])) is None
+    return simplify_specifiers((declared, required.partition("+")[0])) is None
 
 
 def _of(project: Project, name: str) -> list[Declaration]:

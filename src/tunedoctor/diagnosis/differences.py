@@ -18,7 +18,7 @@ from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, FactOrLack, Snapshot
-from tunedoctor.model.wording import counted, gib, listed
+from tunedoctor.model.wording import gib, listed, name_counts
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import incidental
 
@@ -445,7 +445,9 @@ def words_of(answer: FactOrLack | msgspec.Struct) -> str:
     names = [(key, values.get(f"{first}[{_key(key)}]", "")) for key in _parts(value)]
     if names:
         numbered = all(key.isdigit() for key, _ in names)
-        return listed(counted(f"{main}" if numbered else f"{key} {main}" for key, main in names), 3)
+        return listed(
+            name_counts(f"{main}" if numbered else f"{key} {main}" for key, main in names), 3
+        )
     if isinstance(value, tuple):
         return listed(map(str, value), 3) or f"no {first}"
     return value if isinstance(value, str) else f"{first} {value}"

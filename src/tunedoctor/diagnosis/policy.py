@@ -11,7 +11,7 @@ from tunedoctor.model import findings
 from tunedoctor.model.machine import GPUS
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import minor, parts, pep440, within
-from tunedoctor.model.wording import counted, gib, listed, many
+from tunedoctor.model.wording import gib, listed, many, name_counts
 from tunedoctor.probes.settings import looked_for
 from tunedoctor.tables.config import Rule
 from tunedoctor.tables.load import table
@@ -148,7 +148,7 @@ def _each(
     reported: Sequence[object],
 ) -> findings.Result:
     """Check every GPU: `wrong` describes those that fail, `told` has the value that the driver reports for each."""
-    if some := listed(counted(wrong)):
+    if some := listed(name_counts(wrong)):
         return _breach(rule, f"{rule.row.what} is {some}")
     if silent := next((driver for driver in drivers if isinstance(driver, Unknown)), None):
         return silent

@@ -24,9 +24,9 @@ from tunedoctor.tables.secrets import (
     expression,
     mixed,
     names,
-    parted,
     present,
     shape,
+    split_name,
 )
 from tunedoctor.tables.secrets import services as services_in
 from tunedoctor.target.safe_text import as_json
@@ -264,7 +264,7 @@ def _value(text: str, start: int, match: "re.Match[str]") -> tuple[int, int] | N
 
 def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True) -> bool:
     """Return whether a value under a name is a secret. `strong`: the name surely belongs to a secret."""
-    parts, sure = parted(name)
+    parts, sure = split_name(name)
     low = value.lower().strip(" _-.!")
     done = shape("done").fullmatch(value) if strong else shape("done").search(value)
     if not sure or len(low) < 3 or low in names("harmless") or done or low in name.lower():

@@ -19,7 +19,7 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.machine import GPUS, gpus_of
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.model.wording import counted, gib
+from tunedoctor.model.wording import gib, name_counts
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import driver_floor
 
@@ -240,7 +240,7 @@ def _summaries(
     machine: ReportMachine, target: ReportTarget, disks: kinds.Disks | None
 ) -> dict[str, str]:
     """Return what the machine has, by area."""
-    gpus = counted(
+    gpus = name_counts(
         name + (f" {gib(gpu.memory)}" if gpu.memory else "")
         for gpu in machine.gpus
         for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.fleet.fanout import checked, items_of, program_output, readiness
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.tables.load import table
 
 _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
@@ -28,7 +28,7 @@ TURN = 2.0
 """Seconds between two looks at the pods."""
 
 
-def by_hand(selector: str, how: How) -> tuple[str, str]:
+def by_hand(selector: str, how: CollectOptions) -> tuple[str, str]:
     """Return the manifest for one node, and the commands that run it on all nodes of a selector."""
     fields = {
         "selector": shlex.quote(checked(_SELECTOR, selector, _NONE)),
@@ -39,7 +39,7 @@ def by_hand(selector: str, how: How) -> tuple[str, str]:
     return job.decode() + "\n", lines.format(**fields)
 
 
-def collect(selector: str, how: How) -> Generator[Reply]:
+def collect(selector: str, how: CollectOptions) -> Generator[Reply]:
     """Ask the nodes of a label selector ("": all) by Jobs that are deleted afterwards."""
     nodes = items_of(*GET, "nodes", f"--selector={checked(_SELECTOR, selector, _NONE)}")
     if not nodes:
@@ -122,7 +122,7 @@ def _read(node: str, pod: str, seconds: float) -> Reply:
     )
 
 
-def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it
+def _job(node: str, how: CollectOptions, mark: str) -> Any:  # noqa: ANN401  as the table has it
     """Return a Job that examines a node."""
     text = msgspec.json.encode(table("kubernetes")["job"]).decode()
     job = msgspec.json.decode(text.replace(_STAND_IN, node).replace("NAME_OF_RUN", mark))

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from tunedoctor.fleet.judge import plain
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.tables.load import table
 
 HERE = Path(__file__).parent.parent
@@ -27,7 +27,7 @@ _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
 _SCRIPT = " ".join(table("parcel")["script"]) % (sysconfig.get_python_version(), _REPLY)
 
 
-def payload(how: How) -> bytes:
+def payload(how: CollectOptions) -> bytes:
     """Return what `sh -c COMMAND` reads on a node: a script that finds a Python, the program, and doctor itself."""
     code = (HERE / "target" / "brought.py").read_bytes()
     packed = b"" if how.doctor else _packed()

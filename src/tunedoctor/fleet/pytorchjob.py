@@ -68,7 +68,7 @@ def resource(labels: str, *, asks: bool) -> str:
     return max(has, key=lambda name: has[name])
 
 
-def here(seconds: int) -> TrainingJob:
+def job_of_this_pod(seconds: int) -> TrainingJob:
     """Return the job that this pod belongs to, once the first pod has an address. Raises ValueError."""
     host, end = f"{os.environ['DOCTOR_JOB']}-worker-0", time.monotonic() + seconds
     while time.monotonic() < end:

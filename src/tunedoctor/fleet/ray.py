@@ -13,9 +13,9 @@ import msgspec
 
 from tunedoctor.fleet.fanout import Put, checked, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.fleet.report import natural
-from tunedoctor.system.child import FLOOD, Ended, run_lines
+from tunedoctor.system.child import FLOOD, ChildResult, run_lines
 from tunedoctor.system.programs import find_program
 from tunedoctor.target import ray_nodes
 
@@ -32,7 +32,7 @@ class _RayAnswer(msgspec.Struct):
     address: str = ""
 
 
-def collect(cluster: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
+def collect(cluster: str, how: CollectOptions, names: Sequence[str] = ()) -> Generator[Reply]:
     """Ask the nodes of the cluster at an address ("": the one that Ray finds), all or those with some names."""
 
     def ask(put: Put) -> None:
@@ -62,7 +62,9 @@ def able(cluster: str, nodes: int, gpus: int, exclude: str) -> dict[str, str]:
     }
 
 
-def labelled(cluster: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
+def labelled(
+    cluster: str, names: Sequence[str], command: str, stdin: bytes, most: float
+) -> ChildResult:
     """Run a command on some nodes; their output lines have a number in front, as in srun."""
     answers = list[_RayAnswer]()
     order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
@@ -70,7 +72,7 @@ def labelled(cluster: str, names: Sequence[str], command: str, stdin: bytes, mos
     at = {name: number for number, name in enumerate(names)}
     texts = ((at.get(answer.name, 0), answer.problem or answer.text) for answer in answers)
     lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]
-    return Ended("exit", 0, "\n".join(lines), "\n".join(x for x in lines if ": {" not in x))
+    return ChildResult("exit", 0, "\n".join(lines), "\n".join(x for x in lines if ": {" not in x))
 
 
 def starts(cluster: str, names: Sequence[str], gpus: int, out: Path, wait: int) -> list[str]:

@@ -21,7 +21,7 @@ class Reply(msgspec.Struct, frozen=True):
     """From request to answer, by the clock."""
 
 
-class How(NamedTuple):
+class CollectOptions(NamedTuple):
     """How to ask each node."""
 
     words: tuple[str, ...] = ("snapshot", "--profile", "node", "--keep-host")

@@ -11,7 +11,7 @@ from functools import partial
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.fanout import Put, checked, program_output, replies, rows_of
 from tunedoctor.fleet.judge import plain
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 
@@ -24,7 +24,7 @@ _QUEUE, _MARGIN = 30, 30.0
 """Seconds to wait for the nodes, and for a job to start and end on them."""
 
 
-def collect(partition_or_list: str, how: How) -> Generator[Reply]:
+def collect(partition_or_list: str, how: CollectOptions) -> Generator[Reply]:
     """Ask all nodes, or those of a partition or list. Raises ValueError if there are none, or no Slurm."""
     down, up = list[Reply](), dict[str, list[str]]()
     for name, (part, state, _, reason) in nodes_of(partition_or_list).items():
@@ -61,7 +61,7 @@ def names_of(listed: str) -> list[str]:
     return program_output("scontrol", "show", "hostnames", listed).split() if listed else []
 
 
-def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
+def _answers(part: str, names: Sequence[str], how: CollectOptions, put: Put) -> None:
     """Ask in one job; if it gets no nodes, ask only those that still exist and have no other job."""
     answers, problem = _job(part, names, how)
     with suppress(ValueError):  # the known state counts if Slurm itself is gone
@@ -78,12 +78,12 @@ def _answers(part: str, names: Sequence[str], how: How, put: Put) -> None:
         put(answer)
 
 
-def collect_in_job(names: Sequence[str], how: How) -> list[Reply]:
+def collect_in_job(names: Sequence[str], how: CollectOptions) -> list[Reply]:
     """Ask nodes of the job that doctor runs in."""
     return _run_srun(["--overlap", "--mem=0"], names, how, os.environ)[0]
 
 
-def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
+def _job(part: str, names: Sequence[str], how: CollectOptions) -> tuple[list[Reply], str]:
     """Ask in a separate job: in doctor's own job, srun would only find the nodes of that one."""
     most, job = how.seconds + _QUEUE + _MARGIN, f"doctor-fleet-{secrets.token_hex(8)}"
     words = [f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={int(most) // 60 + 1}"]
@@ -94,11 +94,18 @@ def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
 
 
 def _run_srun(
-    words: Sequence[str], names: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
+    words: Sequence[str],
+    names: Sequence[str],
+    how: CollectOptions,
+    env: Mapping[str, str],
+    job: str = "",
 ) -> tuple[list[Reply], str]:
     """Return the nodes' answers, and the messages about nodes that printed nothing."""
     most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
-    lines, completed = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
+    lines, completed = (
+        dict[str, tuple[list[str], float]](),
+        child.ChildResult("not started", 0, "", ""),
+    )
 
     def on_line(line: str) -> float:
         label, _, rest = line.partition(": ")

@@ -8,7 +8,7 @@ from functools import partial
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.fanout import Put, expect, replies
 from tunedoctor.fleet.judge import plain
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.system import child
 from tunedoctor.system.reading import read_regular
 
@@ -19,7 +19,7 @@ _SETTINGS = ("BatchMode=yes", "ControlMaster=no", "ClearAllForwardings=yes", "Lo
 _CONNECT = 15
 
 
-def collect(hosts_or_file: str, how: How) -> Generator[Reply]:
+def collect(hosts_or_file: str, how: CollectOptions) -> Generator[Reply]:
     """Ask hosts, separated by commas or in the lines of @FILE. Raises ValueError if there are none."""
     text = hosts_or_file
     if hosts_or_file.startswith("@"):

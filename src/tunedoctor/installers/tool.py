@@ -16,7 +16,7 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import ONLY_WHEELS, uv_pip
 from tunedoctor.model.plan import Pin
-from tunedoctor.system.child import Ended, run
+from tunedoctor.system.child import ChildResult, run
 
 Named = Literal["uv", "pip"]
 
@@ -161,7 +161,9 @@ def _zipped(folder: Path) -> Iterable[Listed]:
         yield files
 
 
-def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
+def start(
+    argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path
+) -> ChildResult:
     """Run an installer that ends with the doctor; its output goes to the log. Never raises if it fails."""
     script = str(Path(__file__).with_name("leash.py"))
     tied = [sys.executable, "-I", "-S", script, str(os.getpid()), *argv]

@@ -14,10 +14,10 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
-from tunedoctor.model.findings import parted
+from tunedoctor.model.findings import split_requirement
 from tunedoctor.model.plan import Pin
 from tunedoctor.model.versions import is_prerelease, normalised
-from tunedoctor.system.child import Ended, run
+from tunedoctor.system.child import ChildResult, run
 from tunedoctor.system.reading import toml
 from tunedoctor.system.scratch import scratch
 
@@ -178,7 +178,7 @@ def _asked_prereleases(question: Question) -> set[str]:
     """Return the packages for which the question names a pre-release in a requirement, constraint or preference."""
     names: set[str] = set()
     for line in (*question.requirements, *question.constraints, *question.preferred):
-        name, specifier = parted(line)
+        name, specifier = split_requirement(line)
         clauses = (clause.strip() for clause in specifier.split(","))
         lowest = (
             clause.lstrip("=>~") for clause in clauses if clause.startswith(("==", ">=", "~="))
@@ -261,7 +261,7 @@ _DOWN = re.compile(
 )
 
 
-def _failed(completed: Ended, offline: str) -> NoSolution | Failed:
+def _failed(completed: ChildResult, offline: str) -> NoSolution | Failed:
     text = clean_output(completed.err)
     if completed.how == "hung":
         return Failed("time", f"uv gave {completed.death}")

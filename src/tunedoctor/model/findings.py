@@ -220,7 +220,7 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
 _PARTS = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([<>=!~][^;@]*)?")
 
 
-def parted(requirement: str) -> tuple[str, str]:
+def split_requirement(requirement: str) -> tuple[str, str]:
     """Return ("transformers", ">=4.56") for "transformers>=4.56"; ("", "") if the requirement has more parts."""
     match = _PARTS.fullmatch(requirement)
     return (normalised(match[1]), match[2] or "") if match else ("", "")
@@ -234,7 +234,7 @@ def name_of(requirement: str) -> str:
 
 def exact(requirement: str) -> tuple[str, str] | None:
     """Return ("torch", "2.9.1+cu126") for "torch==2.9.1+cu126"; None if several versions are allowed."""
-    name, specifier = parted(requirement)
+    name, specifier = split_requirement(requirement)
     version = specifier.removeprefix("==")
     return (name, version) if version != specifier and not {*", *"} & {*version} else None
 

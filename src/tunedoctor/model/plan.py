@@ -154,12 +154,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def changes(self) -> tuple[AnyStep, ...]:
         """Steps that change the environment; the others are only printed."""
-        return tuple(s for s in self.steps if not is_told(s))
+        return tuple(s for s in self.steps if not is_manual(s))
 
     @property
-    def told(self) -> tuple[Tell | SetEnv, ...]:
+    def manual_steps(self) -> tuple[Tell | SetEnv, ...]:
         """Steps for the user to do."""
-        printed_steps = (s for s in self.steps if is_told(s))
+        printed_steps = (s for s in self.steps if is_manual(s))
         return tuple(s for s in printed_steps if isinstance(s, Tell | SetEnv))
 
     @property
@@ -178,7 +178,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(n for s in self.steps if isinstance(s, Install) for n in s.reinstall)
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def requested(self) -> tuple[str, ...]:
         """Names of the packages that were requested, each once."""
         return tuple(dict.fromkeys(name for names in self.asks.values() for name in names))
 
@@ -193,7 +193,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return next((s for s in self.steps if isinstance(s, Rebuild)), None)
 
 
-def is_told(step: AnyStep) -> bool:
+def is_manual(step: AnyStep) -> bool:
     """Return whether a step is only printed."""
     return isinstance(step, Tell) or (isinstance(step, SetEnv) and step.where == "printed")
 

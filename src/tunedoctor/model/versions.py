@@ -95,7 +95,7 @@ def within(version: str, specifier: str) -> bool | None:
     return allowed.contains(parsed.public, prereleases=True)
 
 
-def narrowed(specifier_texts: Iterable[str]) -> str | None:
+def simplify_specifiers(specifier_texts: Iterable[str]) -> str | None:
     """Return the range that all specifiers allow, simplified: ">=4.56.2" for it and ">=4.47"; None if it is empty."""
     clauses = list(
         dict.fromkeys(c.strip() for s in specifier_texts for c in s.split(",") if c.strip())

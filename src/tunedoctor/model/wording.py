@@ -26,7 +26,7 @@ def quoted_path(path: str) -> str:
     return home + shlex.quote(rest)
 
 
-def counted(names: Iterable[str]) -> list[str]:
+def name_counts(names: Iterable[str]) -> list[str]:
     """Return each name once, with its count: ["2 x RTX 4090", "T4"]."""
     return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]
 
@@ -78,7 +78,7 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def near(word: str, words: Iterable[str], most: int = 1) -> str:
+def suggest_similar(word: str, words: Iterable[str], most: int = 1) -> str:
     """Return a question that suggests words similar to one; "" if there are none."""
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 

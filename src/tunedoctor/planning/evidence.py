@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.facts import Packages, Runtime
-from tunedoctor.model.findings import Check, name_of, parted
+from tunedoctor.model.findings import Check, name_of, split_requirement
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised
@@ -59,7 +59,7 @@ def evidence_of(
         else {name for draft in drafts_after for name in _packages_of_fix(draft)}
     )
     lacking = (n for n in dict.fromkeys(missing) if packages is None or packages.get(n) is None)
-    valid_ranges = (wish for wish in dict.fromkeys(ranges) if parted(wish)[0])
+    valid_ranges = (wish for wish in dict.fromkeys(ranges) if split_requirement(wish)[0])
     return Evidence(
         tuple(islice(lacking, _MOST)), tuple(islice(valid_ranges, _MOST)), frozenset(suspects)
     )

@@ -18,7 +18,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.model.versions import at_least, narrowed, parts
+from tunedoctor.model.versions import at_least, parts, simplify_specifiers
 from tunedoctor.planning.conflict import describe_conflict, is_unknown_package
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.source_only import Torch, ways_around
@@ -330,7 +330,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n != "torch" and n not in dropped]
     bounds = (public(want.asked.get("torch", "")), f"<={newest}")
-    range_ = (narrowed(filter(None, bounds)) if newest else None) or ""
+    range_ = (simplify_specifiers(filter(None, bounds)) if newest else None) or ""
     fixed = {n for n in PAIRED if paired[n]}
     fixed |= set() if range_ and "torch" in want.wished else {"torch"}
     torch_pins = [f"torch=={torch.stand_in or torch.version}"]

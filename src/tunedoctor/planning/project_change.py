@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.installers.sources import Sources
-from tunedoctor.model.findings import PipInstall, parted
+from tunedoctor.model.findings import PipInstall, split_requirement
 from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
 from tunedoctor.planning.project_lock import LARGEST, lock_tool, project_copy, run_lock
@@ -79,7 +79,7 @@ def plan_project_change(  # noqa: PLR0913  what is changed, and by what
 def _command_edits(project: Project, plan: Plan, wanted: Iterable[str]) -> tuple[FileEdit, ...]:
     """Return the edits of install commands that exclude a plan; a line that cannot be changed is left out."""
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
-    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    ranges = {name: range_ for name, range_ in map(split_requirement, wanted) if range_}
     before: dict[str, str] = {}
     texts: dict[str, str] = {}
     for one in sorted(project.declarations, key=lambda one: -one.line):
@@ -102,7 +102,7 @@ def _plan_declarations(
     moved = {pin.name: pin for pin in plan.pins if pin.version != pin.was}
     if not (moved or plan.removed):
         return None
-    ranges = {name: range_ for name, range_ in map(parted, wanted) if range_}
+    ranges = {name: range_ for name, range_ in map(split_requirement, wanted) if range_}
     texts: dict[str, str] = {}
 
     def text_of(file: str) -> str:
@@ -145,7 +145,7 @@ def _left_to_manager(
         if one.name in moved and not one.admits(moved[one.name].version)
     }
     # what the plan is about: the lines that exclude it, else what was asked for
-    names = excluded or {name for name in plan.asked if name in moved}
+    names = excluded or {name for name in plan.requested if name in moved}
     requirements = tuple(
         f"{name}{ranges[name]}" if ranges.get(name) else _floor(moved[name])
         for name in sorted(names)
@@ -211,7 +211,7 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
     before.setdefault(root, texts[root])
     added = [
         _floor(moved[name])
-        for name in plan.asked
+        for name in plan.requested
         if name in moved and name not in declared and (name not in locked or name in _TORCH_FAMILY)
     ]
     index_sources = tuple(_index_sources(plan))
@@ -220,7 +220,7 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
         added += [
             _floor(moved[name])
             for name in one.packages
-            if name not in declared and not any(parted(row)[0] == name for row in added)
+            if name not in declared and not any(split_requirement(row)[0] == name for row in added)
         ]
     texts[root] = add_to_pyproject(texts[root], added, index_sources)
     upgrades = [f"{pin.name}=={pep440(pin.version) or pin.version}" for pin in moved.values()]
@@ -284,7 +284,7 @@ def _with_manager_lock(  # noqa: PLR0913  what is edited, and by what
     builds = [
         Request(pin.name, f">={minor(pin.version)}", indexes[pin.name])
         for pin in moved.values()
-        if pin.name in indexes and (pin.name in declared or pin.name in plan.asked)
+        if pin.name in indexes and (pin.name in declared or pin.name in plan.requested)
     ]
     texts.update(declare_new(project, builds, text_of))
     lock_before = read_regular(project.folder / project.lock, LARGEST)

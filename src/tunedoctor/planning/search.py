@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
-from tunedoctor.model.findings import parted
+from tunedoctor.model.findings import split_requirement
 from tunedoctor.model.plan import Pin, Scope
 from tunedoctor.model.versions import at_least, parts, specifiers, within
 from tunedoctor.planning.conflict import describe, explain
@@ -423,4 +423,6 @@ def speaking(outside: Mapping[str, Collection[str]], text: str) -> tuple[str, ..
         clauses = filter(None, map(str.strip, range_.split(","))) if name in text else ()
         return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses)
 
-    return tuple(n for n, lines in outside.items() if any(said(*parted(line)) for line in lines))
+    return tuple(
+        n for n, lines in outside.items() if any(said(*split_requirement(line)) for line in lines)
+    )

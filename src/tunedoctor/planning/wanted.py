@@ -15,7 +15,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, pep440, within
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
-from tunedoctor.wheels.choose import near
+from tunedoctor.wheels.choose import choose_nearest
 from tunedoctor.wheels.commands import labels_of
 from tunedoctor.wheels.pick import Alternative, Build, Choice, allowed
 from tunedoctor.wheels.situation import label_of
@@ -280,7 +280,9 @@ def torch_pick(
     this machine has the requested label, the label is ignored and the release is taken in an available variant.
     """
     restricted = replace(machine, torch=",".join(filter(None, (machine.torch, specifier))))
-    pick = _of(*near(restricted, label_of(installed) if installed else "", companion_release))
+    pick = _of(
+        *choose_nearest(restricted, label_of(installed) if installed else "", companion_release)
+    )
     if isinstance(pick, RefusedError) and "+" in specifier:
         return torch_pick(machine, installed, _LABEL.sub("", specifier), companion_release)
     return pick

@@ -13,7 +13,7 @@ from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import remember, with_remembered
 from tunedoctor.probes.probing import Probe, examine
-from tunedoctor.probes.targeting import here
+from tunedoctor.probes.targeting import choose_current_target
 
 NOT_DEEP = Absent(why=NOT_RUN)
 _NO_REPORT = Absent(why="only known from a pasted text")
@@ -50,7 +50,7 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     its libraries; `deep`: its packages also run. Slow results are cached, except for a temporary
     (`passing`) state. `seconds`: time limit for everything; what is not known by then is Unknown.
     """
-    target = asked if isinstance(asked, Target) else here(asked)
+    target = asked if isinstance(asked, Target) else choose_current_target(asked)
     read = read or deep
     target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
     not_probed = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), _NO_REPORT) | {

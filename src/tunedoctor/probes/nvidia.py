@@ -27,7 +27,7 @@ from tunedoctor.model.snapshot import Lack
 from tunedoctor.probes.gpus import cards
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
 from tunedoctor.probes.probing import probe
-from tunedoctor.system.child import Ended, run
+from tunedoctor.system.child import ChildResult, run
 from tunedoctor.system.programs import find_program
 from tunedoctor.system.reading import line, read
 from tunedoctor.tables.load import table
@@ -256,7 +256,7 @@ def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
     return nvml_said(run(argv, timeout=seconds, env=environ))
 
 
-def nvml_said(completed: Ended) -> Said:
+def nvml_said(completed: ChildResult) -> Said:
     """Parse the child's output. Lines from others, such as a stub library, are ignored."""
     lines = [line for text in completed.out.splitlines() if (line := _line(text))]
     failure = next((line for line in lines if line.code is not None), None)
@@ -297,7 +297,7 @@ def ask_smi(path: str, seconds: float) -> Said:
     return smi_table_said(run([path], timeout=left))
 
 
-def smi_query_said(completed: Ended) -> Said | None:
+def smi_query_said(completed: ChildResult) -> Said | None:
     """Parse the answer to the query; None if this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
         complete,
@@ -317,7 +317,7 @@ def smi_query_said(completed: Ended) -> Said | None:
     return _failed(completed) if _failure(completed) else None
 
 
-def smi_table_said(completed: Ended) -> Said:
+def smi_table_said(completed: ChildResult) -> Said:
     """Parse the plain table."""
     from tunedoctor.readers.nvidia_smi import read as said_in  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
@@ -335,14 +335,14 @@ def smi_table_said(completed: Ended) -> Said:
     return msgspec.structs.replace(answer, **driver_fields)
 
 
-def _failure(completed: Ended) -> NvidiaAnswer | None:
+def _failure(completed: ChildResult) -> NvidiaAnswer | None:
     from tunedoctor.readers.nvidia_smi import failures  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
     return failures(Paste([*completed.out.splitlines(), *completed.err.splitlines()]))
 
 
-def _failed(completed: Ended) -> Said:
+def _failed(completed: ChildResult) -> Said:
     if completed.how == "hung":
         return Said(how="hung", text=f"no answer in {completed.seconds:.0f} s")
     if completed.how == "signal":

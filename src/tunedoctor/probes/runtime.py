@@ -104,7 +104,7 @@ class Run(NamedTuple):
     """One run of a script: its lines, how it ended, and its other output."""
 
     lines: tuple[Line, ...]
-    ended: child.Ended
+    ended: child.ChildResult
     words: tuple[str, ...] = ()
     """Lines from faulthandler, and from libraries that bypass Python's stdout."""
     seconds: float = STAGE
@@ -247,7 +247,7 @@ def runtime_of(
     return fold(runs)
 
 
-def not_begun(completed: child.Ended) -> str:
+def not_begun(completed: child.ChildResult) -> str:
     """Return why a script began no stage: where Python was in its own startup, and its last output."""
     lines = [line.strip() for line in completed.err.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith('File "') and "<frozen" not in line]

@@ -154,7 +154,7 @@ def _is_tracked(path: str) -> bool:
     return False
 
 
-def here(asked: str | None, by: str = "--target", below: str = "") -> Target:
+def choose_current_target(asked: str | None, by: str = "--target", below: str = "") -> Target:
     """Choose by the variables and the working folder of this process; a requested path is relative to `below` it."""
     cwd = os.path.normpath(os.path.join(os.getcwd(), below))  # noqa: PTH109
     return choose(asked, os.environ, cwd, sys.executable, by)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
-from tunedoctor.model.findings import CureStep, PipInstall, PipUninstall, parted
+from tunedoctor.model.findings import CureStep, PipInstall, PipUninstall, split_requirement
 from tunedoctor.project.declarations import MANAGER_COMMANDS, ManagerCommands, Project
 from tunedoctor.wheels.rules import index_name
 
@@ -43,7 +43,7 @@ def _without_companions(step: PipInstall, present: Collection[str]) -> PipInstal
     kept = tuple(
         one
         for one in step.requirements
-        if parted(one)[0] not in _COMPANIONS or parted(one)[0] in present
+        if split_requirement(one)[0] not in _COMPANIONS or split_requirement(one)[0] in present
     )
     return replace(step, requirements=kept)
 
@@ -86,7 +86,7 @@ def declare_advice(
 
 def _without_label(requirement: str) -> str:
     """Return "torch==2.7.1" for "torch==2.7.1+cu128": the index decides the build."""
-    name, specifier = parted(requirement)
+    name, specifier = split_requirement(requirement)
     return f"{name}{specifier.partition('+')[0]}"
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from tunedoctor.model.versions import minor, narrowed
+from tunedoctor.model.versions import minor, simplify_specifiers
 from tunedoctor.project.declarations import EDITABLE_KINDS, Declaration, Project
 from tunedoctor.project.edits import (
     EditError,
@@ -39,14 +39,14 @@ class Request(NamedTuple):
 
 def excludes(declared: str, wanted: str) -> bool:
     """Return whether no version meets both specifiers."""
-    return bool(declared and wanted) and narrowed((declared, wanted)) is None
+    return bool(declared and wanted) and simplify_specifiers((declared, wanted)) is None
 
 
 def fitting_specifier(declared: str, wanted: str) -> str:
     """Return `wanted` with every clause of `declared` that allows some of its versions."""
     clauses = [clause.strip() for clause in declared.split(",") if clause.strip()]
     kept = [clause for clause in clauses if not excludes(clause, wanted)]
-    return narrowed((*kept, wanted)) or wanted
+    return simplify_specifiers((*kept, wanted)) or wanted
 
 
 def change_declarations(  # noqa: PLR0913  what is changed, and by what
@@ -94,7 +94,7 @@ def tighten_declarations(
         request = wanted.get(one.name)
         if request is None or one.kind not in _DECLARING or not applies(one):
             continue
-        specifier = narrowed((one.specifier, request.specifier))
+        specifier = simplify_specifiers((one.specifier, request.specifier))
         if specifier and specifier != one.specifier:
             text = texts.get(one.file) or text_of(one.file)
             texts[one.file] = edit_line(text, one, specifier)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from tunedoctor.model.versions import narrowed, pep440, release, within
+from tunedoctor.model.versions import pep440, release, simplify_specifiers, within
 from tunedoctor.project.declarations import Declaration
 
 _HEAD = re.compile(r"\s*[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*")
@@ -44,7 +44,7 @@ def new_specifier(declared: str, version: str, wanted: str = "") -> str:
         added = [_replaced(clause, public) for clause in gone]
     several = [clause for clause in dict.fromkeys((*kept, *added)) if clause]
     # what the new clause implies goes: ">=1,<2" becomes ">=2" and not ">=1,>=2"
-    whole = narrowed(several)
+    whole = simplify_specifiers(several)
     return whole if whole is not None and within(public, whole) else f"=={public}"
 
 

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from tunedoctor.model.machine import Gpu, Machine
-from tunedoctor.model.wording import counted, many
+from tunedoctor.model.wording import many, name_counts
 from tunedoctor.render.screen import BOUND, Part, Screen, mark
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import Matrix, MatrixRow, WheelChoice
@@ -91,7 +91,7 @@ def _machine(machine: Machine) -> str:
         f"driver {machine.driver_version}" if machine.driver_version else "",
     ]
     if machine.platform != "macos":
-        parts += counted(map(_label, machine.gpus)) or ["no GPU"]
+        parts += name_counts(map(_label, machine.gpus)) or ["no GPU"]
     parts += [f"requested torch {machine.torch}"] if machine.torch else []
     return ", ".join(part.replace(" ", BOUND) for part in parts if part)
 

@@ -59,7 +59,7 @@ def render_plan(
     for why in answer.stays:
         screen.gap()
         screen.wrap(f"left unchanged: {why}", 2, mark("warning"))
-    if plan.told:
+    if plan.manual_steps:
         screen.gap()
         render_manual_steps(answer, screen)
     return screen.text()
@@ -220,7 +220,7 @@ def _heading(answer: FixResult, plan: Plan) -> str:
 def _packages(plan: Plan, screen: Screen, kept_packages: tuple[str, ...], *, verbose: bool) -> None:
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
     # requested packages first, then other installed ones that change, then new dependencies
-    first = [p for name in plan.asked for p in plan.pins if p.name == name]
+    first = [p for name in plan.requested for p in plan.pins if p.name == name]
     if plan.rebuild and not verbose:  # everything is reinstalled, so show only what changes
         first = [pin for pin in first if pin.was != pin.version]
     moved = [pin for pin in plan.pins if pin.was and pin not in first]
@@ -308,7 +308,7 @@ def render_manual_steps(answer: FixResult, screen: Screen) -> None:
             sign, kind = mark(finding.severity)
             text = f"{finding.title}: {finding.found}" if finding.found else finding.title
             screen.wrap(text, 4, (f"  {sign}", kind))
-    for step in answer.plan.told if answer.plan else ():
+    for step in answer.plan.manual_steps if answer.plan else ():
         # a command stays whole on one line: a broken one can't be pasted
         for line in step.command.split("\n"):
             screen.line(f"  {line}")
@@ -439,7 +439,7 @@ def _failed(answer: FixResult, outcome: Outcome | None, screen: Screen, *, verbo
         screen.line(f"  log      {outcome.log}")
     for number, command in enumerate(answer.by_hand):
         screen.command("" if number else "by hand", command)
-    if answer.plan and answer.plan.told:
+    if answer.plan and answer.plan.manual_steps:
         screen.line()
         render_manual_steps(answer, screen)
 

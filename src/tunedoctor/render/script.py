@@ -65,7 +65,7 @@ def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
 
 
 def _install(step: Install, tool: str) -> Iterator[str]:
-    for words, pins in parted(step):
+    for words, pins in commands_of_step(step):
         names = [shlex.quote(pin.name) for pin in pins if pin.name in step.reinstall]
         again = "".join(f" --reinstall-package {name}" for name in names)
         again = again if tool == "uv" else " --force-reinstall" * bool(names)
@@ -73,7 +73,7 @@ def _install(step: Install, tool: str) -> Iterator[str]:
         yield from (*pin_lines(pins), "END")
 
 
-def parted(step: Install) -> Iterator[tuple[str, list[Pin]]]:
+def commands_of_step(step: Install) -> Iterator[tuple[str, list[Pin]]]:
     """Yield options and pins of each command; pins with hashes are separate and require them."""
     for words, hashed in ((" --require-hashes", True), ("", False)):
         if pins := [pin for pin in step.pins if bool(pin.hashes) is hashed]:

@@ -16,7 +16,7 @@ from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.plan import Install, NewEnvironment, Plan
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.render.formats.words import flat
-from tunedoctor.render.script import MARK, parted, pin_lines, render_script, source_of
+from tunedoctor.render.script import MARK, commands_of_step, pin_lines, render_script, source_of
 from tunedoctor.tables.gpus import nvidia_by_pci
 from tunedoctor.tables.load import rows, table
 from tunedoctor.tables.wheels import cuda_of
@@ -201,7 +201,7 @@ def _ready(at: SetupMachine) -> Iterator[str]:
 
 def _installs(installs: Iterable[Install]) -> Iterator[str]:
     for step in installs:
-        for words, pins in parted(step):
+        for words, pins in commands_of_step(step):
             yield "        cat >\"$requirements\" <<'END'"
             yield from (*pin_lines(pins), "END")
             yield f'        "$prefix/bin/python" -I -m pip install {words}{source_of(step, "pip")} -r "$requirements"'

@@ -6,7 +6,7 @@ from tunedoctor.diagnosis.leads import ReportSuspect
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, makes
 from tunedoctor.model.findings import Advice, Command
-from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many, quoted_path
+from tunedoctor.model.wording import ago, by_reason, gib, listed, many, name_counts, quoted_path
 from tunedoctor.render.formats import ReportView
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
@@ -97,7 +97,7 @@ def _heading(report: Report, screen: Screen) -> None:
         place = f"none: {NONE_CHECKED if nowhere_to_look(report) else why}"
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
-    gpus = counted(
+    gpus = name_counts(
         name + (f" {gib(gpu.memory)}" if gpu.memory else "")
         for gpu in machine.gpus
         for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]

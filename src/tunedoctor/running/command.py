@@ -139,7 +139,7 @@ class Ran(NamedTuple):
     """Limit for which the doctor ended it, as text: "more than 3600 s"."""
 
 
-class Own(NamedTuple):
+class ScriptLimits(NamedTuple):
     """Limits of a script of doctor: unlike a command of the user, it ends with doctor."""
 
     gentle: float = 0.0
@@ -154,7 +154,7 @@ def run(
     argv: Sequence[str],
     *,
     as_key: bool = False,
-    own: Own | None = None,
+    own: ScriptLimits | None = None,
     output: Output | None = None,
 ) -> Ran:
     """Run `argv` to its end. Raises NotStartedError.
@@ -179,7 +179,7 @@ def _run(
     argv: Sequence[str],
     *,
     as_key: bool,
-    own: Own | None = None,
+    own: ScriptLimits | None = None,
     more: Mapping[str, str] | None = None,
     output: Output | None = None,
 ) -> Ran:
@@ -192,13 +192,13 @@ def _run(
 class _Keeper:
     """Watches a process from a thread, and ends it if it exceeds a limit."""
 
-    def __init__(self, pid: int, own: Own, kill: Callable[[], None]) -> None:
+    def __init__(self, pid: int, own: ScriptLimits, kill: Callable[[], None]) -> None:
         self.passed = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, args=(pid, own, kill), daemon=True)
         self._thread.start()
 
-    def _look(self, pid: int, own: Own, kill: Callable[[], None]) -> None:
+    def _look(self, pid: int, own: ScriptLimits, kill: Callable[[], None]) -> None:
         watch, ends = Watch(pid, own.memory), time.monotonic() + own.seconds
         while not self._ended.wait(0.2):
             late = f"more than {own.seconds:.0f} s" if time.monotonic() > ends else ""
@@ -216,7 +216,7 @@ class _Keeper:
 def _run_posix(
     argv: Sequence[str],
     environment: Mapping[str, str],
-    own: Own | None,
+    own: ScriptLimits | None,
     output: Output | None,
     *,
     as_key: bool,
@@ -291,7 +291,7 @@ def _not_started(name: str, error: Exception) -> NotStartedError:
 def _run_windows(
     argv: Sequence[str],
     environment: Mapping[str, str],
-    own: Own | None,
+    own: ScriptLimits | None,
     output: Output | None = None,
 ) -> Ran:
     """Run with pipes; Windows sends Ctrl-C to every process of the console."""

@@ -19,7 +19,7 @@ from tunedoctor.system import descendants
 from tunedoctor.system.weight import Limit, Watch
 
 
-class Ended(msgspec.Struct, frozen=True):
+class ChildResult(msgspec.Struct, frozen=True):
     """The result of a child process."""
 
     how: Literal["exit", "signal", "hung", "flooded", "grown", "not started"]
@@ -63,7 +63,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
     limit: int = 4 << 20,
     memory: Limit | None = None,
     stop: threading.Event | None = None,
-) -> Ended:
+) -> ChildResult:
     """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and everything that it started.
 
     Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
     began = time.monotonic()
     how = subprocess.PIPE if stdin else subprocess.DEVNULL
     child = _start(argv, env, cwd, how, guarded=timeout > _SHORT)
-    if isinstance(child, Ended):
+    if isinstance(child, ChildResult):
         return child
     readers = _readers(child, limit)
     _give(child, stdin)
@@ -97,7 +97,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     stdin: str | bytes = "",
     limit: int = 4 << 20,
     memory: Limit | None = None,
-) -> Ended:
+) -> ChildResult:
     """Run `argv` as `run` does and pass each line of standard output to `heard` as it arrives.
 
     `heard` returns how many seconds of silence may follow that line; `silence` may precede the
@@ -108,7 +108,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     began = time.monotonic()
     how = subprocess.PIPE if stdin else subprocess.DEVNULL
     child = _start(argv, env, cwd, how, guarded=timeout > _SHORT)
-    if isinstance(child, Ended):
+    if isinstance(child, ChildResult):
         return child
     out, err = _readers(child, limit)
     _give(child, stdin)
@@ -186,11 +186,11 @@ def _start(
     stdin: int,
     *,
     guarded: bool,
-) -> "subprocess.Popen[bytes] | Ended":
+) -> "subprocess.Popen[bytes] | ChildResult":
     try:
         return descendants.start(argv, env=env, cwd=cwd, stdin=stdin, guarded=guarded)
     except (OSError, ValueError) as error:
-        return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+        return ChildResult("not started", 0, "", f"{type(error).__name__}: {error}")
 
 
 def _give(child: "subprocess.Popen[bytes]", text: str | bytes) -> None:
@@ -212,17 +212,17 @@ def _result_of(
     began: float,
     hung: float,
     watch: Watch,
-) -> Ended:
+) -> ChildResult:
     """Return how a child ended; `hung`: the limit that it exceeded, in seconds, or 0."""
     out, err = (reader.rest().decode("utf-8", "replace") for reader in readers)
     truncated = any(reader.truncated for reader in readers)
     seconds, code = hung or time.monotonic() - began, child.returncode or 0
     flooded = any(reader.flooded for reader in readers)
     if watch.passed:
-        return Ended("grown", 0, out, err, seconds, truncated, watch.passed)
+        return ChildResult("grown", 0, out, err, seconds, truncated, watch.passed)
     if flooded or hung:
-        return Ended("flooded" if flooded else "hung", 0, out, err, seconds, truncated)
-    return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, truncated)
+        return ChildResult("flooded" if flooded else "hung", 0, out, err, seconds, truncated)
+    return ChildResult("signal" if code < 0 else "exit", abs(code), out, err, seconds, truncated)
 
 
 class _Lines:

@@ -14,7 +14,7 @@ import msgspec
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Who
 from tunedoctor.model.versions import normalised, specifiers
-from tunedoctor.model.wording import gib, near
+from tunedoctor.model.wording import gib, suggest_similar
 from tunedoctor.system.reading import read_regular, toml
 from tunedoctor.tables.load import table, user_folder
 from tunedoctor.tables.secrets import unseen
@@ -104,7 +104,7 @@ def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
     rows_by_key = rows()
     for key in policy:
         if key not in rows_by_key:
-            like = near(key, rows_by_key) or "; packages belong in policy.packages"
+            like = suggest_similar(key, rows_by_key) or "; packages belong in policy.packages"
             raise EntryError(key, f"there is no policy {key[:60]!r}{like}")
     every = tuple(
         r for key, value in policy.items() for r in _entries(key, value, rows_by_key[key])
@@ -306,7 +306,7 @@ def _settings(name: str, text: str, own_settings: Any) -> Settings:  # noqa: ANN
             names = (*Ignore.__struct_fields__, "pytorch", "default")
             line, says = (
                 line_of(name, text, unknown_key),
-                f"{key} has no {unknown_key!r}{near(unknown_key, names)}; {says}",
+                f"{key} has no {unknown_key!r}{suggest_similar(unknown_key, names)}; {says}",
             )
         raise _wrong(name, line, says) from None
 
@@ -317,7 +317,7 @@ def _by_field(own_settings: Mapping[str, object]) -> dict[str, object]:
     keys = [field.replace("_", "-") for field in Config.__struct_fields__]
     for key, value in own_settings.items():
         if (plain := key.replace("_", "-")) not in keys:
-            raise EntryError(key, f"there is no setting {key[:60]!r}{near(plain, keys)}")
+            raise EntryError(key, f"there is no setting {key[:60]!r}{suggest_similar(plain, keys)}")
         if (field := plain.replace("-", "_")) in result:
             raise EntryError(key, f"{plain} is set twice")
         result[field] = value

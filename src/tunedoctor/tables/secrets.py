@@ -106,7 +106,7 @@ def names(of: str) -> tuple[str, ...]:
     return tuple(table("secrets")["names"][of])
 
 
-def parted(name: str) -> tuple[list[str], set[str]]:
+def split_name(name: str) -> tuple[list[str], set[str]]:
     """Return the parts of a name in lower case, and those (or pairs) that say it is the name of a secret."""
     parts = [p.lower() for p in _PARTS.findall(name)]
     sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
@@ -117,7 +117,7 @@ def parted(name: str) -> tuple[list[str], set[str]]:
 def unseen(variable: str) -> bool:
     """Return whether a variable's value must not be read: it is a secret, or can contain one."""
     is_listed = variable.upper() in table("probes")["presence_only"]
-    return is_listed or variable.upper().endswith("USERNAME") or bool(parted(variable)[1])
+    return is_listed or variable.upper().endswith("USERNAME") or bool(split_name(variable)[1])
 
 
 def services(text: str) -> bool:

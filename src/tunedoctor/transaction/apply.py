@@ -78,7 +78,7 @@ def attempt(
     reverts the change: `undoing.put_in_order`.
     """
     if not plan.changes:
-        return Attempt(Outcome(end="nothing", told=plan.told))
+        return Attempt(Outcome(end="nothing", told=plan.manual_steps))
     larger_helps, after = False, None
     clock, facts = Clock(watch), dict[str, Any]()
     task: Transaction | None = None
@@ -126,7 +126,7 @@ def attempt(
         by_hand = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
         end: End = "refused" if failed.refused else "failed"
         outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
-    facts |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
+    facts |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.manual_steps}
     return Attempt(replace(outcome, **facts), larger_helps, after)
 
 

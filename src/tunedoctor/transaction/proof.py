@@ -136,7 +136,7 @@ def _judge_findings(
     """Judge the findings of the changed state; also return whether a library can be imported that could not before."""
     plan, snapshot_before, checks = task.plan, task.before, task.ways.checks
     # a package that only came in as a dependency is only named if its import fails
-    names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
+    names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.requested)
     new_modules = {module for name in names for module in also.get(name, ())}
     dead = {*map(module_of, imports.deaths(imported))}
     if isinstance(imported, kinds.Runtime) and not plan.new and new_modules & dead:
@@ -226,7 +226,7 @@ def _imported(
 def _names(plan: Plan) -> frozenset[str]:
     # in a new environment nothing was moved: the requested packages show whether it is complete
     pins = () if plan.new or plan.rebuild else plan.pins
-    return frozenset((*plan.asked, *(pin.name for pin in pins)))
+    return frozenset((*plan.requested, *(pin.name for pin in pins)))
 
 
 def _modules_of(environment: TargetEnvironment, plan: Plan) -> Modules:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from tunedoctor.probes.targeting import here
+from tunedoctor.probes.targeting import choose_current_target
 from tunedoctor.state.folder import FailureError, failure_of, sync
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.journal import (
@@ -178,7 +178,7 @@ def put_in_order(target: str | None) -> str:
 
 def _lives(target: str | None) -> list[Path]:
     """Return the folders that transactions of a target change; the target need not start, or even exist."""
-    target_facts = here(target)
+    target_facts = choose_current_target(target)
     path = Path(target_facts.python or target_facts.asked)
     prefix = whole = Path(os.path.realpath(path))
     if target_facts.python:

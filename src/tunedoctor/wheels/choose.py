@@ -198,7 +198,7 @@ def _plain(s: Situation, action: Action, why: pick.Said = ("", "")) -> Choice:
     return blocked.in_the_way(s, remedies) if remedies else Choice.of("unsupported_platform", [why])
 
 
-def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choice, bool]:
+def choose_nearest(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choice, bool]:
     """Return the build nearest to the installed torch ("2.6.0+cu124", "2.6.0", ""), and whether that one stays.
 
     It stays if it is in the requested range and covers what the newest build would: a CPU build does not fit a
@@ -219,14 +219,14 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> tuple[Choic
     if release and (same := _like(best, machine, installed if labelled else release)):
         return replace(same, build=installed_build, index=same.index if labelled else ""), True
     paired = _like(best, machine, beside) if beside and not release else None
-    choice = paired or nearest(machine, release)
+    choice = paired or nearest_build(machine, release)
     if choice.action.endswith("_driver") and choice.alternatives:
         build = of_build(choice.alternatives[0].build, machine)
         choice = replace(build, reasons=choice.reasons)
     return choice, False
 
 
-def nearest(machine: Machine, release: str) -> Choice:
+def nearest_build(machine: Machine, release: str) -> Choice:
     """Return the build of a release, its minor, newer or older minors, if it covers what the best does, else that."""
     best, parsed = choose(machine), pep440(release)
     if parsed is None or not best.build:
@@ -297,7 +297,7 @@ def choose_with_commands(
     if machine.driver_supposed and floor:
         assumed = (*assumed, f"driver {floor} or newer")
     variant_known = "+" in installed or (installed and machine.platform == "macos")
-    nearest_choice, stays = near(machine, installed) if variant_known else (None, False)
+    nearest_choice, stays = choose_nearest(machine, installed) if variant_known else (None, False)
     return WheelChoice(
         **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,

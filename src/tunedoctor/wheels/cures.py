@@ -62,7 +62,7 @@ def torch_install(facts: Facts, specifier: str = "") -> TorchInstall:
         return TorchInstall(cure=pip(None, "install", f"torch{specifier}", "torchvision"))
     if host.os == "other":
         return TorchInstall()
-    from tunedoctor.wheels.choose import near  # noqa: PLC0415
+    from tunedoctor.wheels.choose import choose_nearest  # noqa: PLC0415
     from tunedoctor.wheels.described import machine_of  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def torch_install(facts: Facts, specifier: str = "") -> TorchInstall:
     machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), specifier)
     if nvidia.gpus and not machine.driver_version:
         machine = with_current_driver(machine)
-    return _installed(near(machine)[0], machine, interpreter)
+    return _installed(choose_nearest(machine)[0], machine, interpreter)
 
 
 def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchInstall | None:
@@ -123,7 +123,7 @@ def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant:
 _REINSTALL = ("--force-reinstall", "--no-deps")
 
 
-def put_anew(
+def reinstall(
     interpreter: Interpreter | Unknown | None, torch: TorchBuild | None, name: str, version: str
 ) -> Cure:
     """Return how to reinstall a distribution in this release ("": any); for torch and companions, the same variant."""
@@ -147,7 +147,7 @@ def _rebuilt(
 ) -> TorchInstall | None:
     """Return the nearest build for all GPUs of a vendor; unknown facts are assumed to be the usual: Linux, 3.12."""
     from tunedoctor.model.machine import Gpu, of_host  # noqa: PLC0415
-    from tunedoctor.wheels.choose import nearest  # noqa: PLC0415
+    from tunedoctor.wheels.choose import nearest_build  # noqa: PLC0415
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
@@ -164,7 +164,7 @@ def _rebuilt(
     machine = replace(machine, driver_version=driver)
     if nvidia and not driver:
         machine = with_current_driver(machine)
-    choice = nearest(machine, torch.version if torch else "")
+    choice = nearest_build(machine, torch.version if torch else "")
     build = choice.build
     serves = choice.action == "install" and "gpu_not_supported" not in choice.says
     if build is None or not serves or KINDS[vendor][:2] != build.variant[:2]:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.diagnosis.summary import why_unknown
-from tunedoctor.model.wording import counted, gib, listed, many
+from tunedoctor.model.wording import gib, listed, many, name_counts
 from tunedoctor.render.formats import FileLine, ReportView
 from tunedoctor.render.formats.words import lines, literal
 from tunedoctor.target import safe_text
@@ -81,7 +81,9 @@ def _verdict(view: ReportView) -> str:
 
 def _looked_at(report: Report) -> str:
     machine, target = report.machine, report.target
-    gpus = counted(f"{gpu.name} {gib(gpu.memory) if gpu.memory else ''}" for gpu in machine.gpus)
+    gpus = name_counts(
+        f"{gpu.name} {gib(gpu.memory) if gpu.memory else ''}" for gpu in machine.gpus
+    )
     parts = [machine.system, *(gpus or ["no GPU" if machine.gpus_known else "GPUs unknown"])]
     versions = {"driver": machine.driver, "Python": target.version, **target.packages}
     parts += [f"{name} {version}" for name, version in versions.items() if version]

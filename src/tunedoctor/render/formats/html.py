@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
-from tunedoctor.model.wording import by_reason, counted, gib, many
+from tunedoctor.model.wording import by_reason, gib, many, name_counts
 from tunedoctor.render.formats import ReportView
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
@@ -180,7 +180,7 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
 
 def _facts(report: Report) -> str:
     machine, target = report.machine, report.target
-    gpus = "\n".join(counted(f"{gpu.name} {gpu.target}".strip() for gpu in machine.gpus))
+    gpus = "\n".join(name_counts(f"{gpu.name} {gpu.target}".strip() for gpu in machine.gpus))
     of_machine = (
         ("system", machine.system or "unknown"),
         ("processor", machine.architecture),
