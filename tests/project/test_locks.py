@@ -3,7 +3,12 @@
 import pytest
 
 from tunedoctor.facts import Distribution
-from tunedoctor.project.locks import compare_with_lock, read_locked_versions, same_version
+from tunedoctor.project.locks import (
+    compare_with_lock,
+    read_locked_versions,
+    same_version,
+    without_packages,
+)
 
 UV_LOCK = """\
 version = 1
@@ -38,6 +43,12 @@ def test_versions_of_an_index_with_every_fork():
 def test_poetry_rows_of_repositories_are_left_out():
     text = '[[package]]\nname = "peft"\nversion = "0.18.0"\n\n[package.source]\ntype = "git"\n\n[[package]]\nname = "Trl"\nversion = "1.0"\n'
     assert read_locked_versions(text) == {"trl": ("1.0",)}
+    assert read_locked_versions(
+        text.replace('"git"', '"legacy"\nurl = "https://example.org/simple"')
+    ) == {
+        "peft": ("0.18.0",),
+        "trl": ("1.0",),
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,3 +83,13 @@ def test_the_difference_is_of_packages_in_the_environment(tmp_path):
     outside = [Distribution(name="numpy", version="1.0", location="/usr/lib/python3/dist-packages")]
     assert compare_with_lock(str(env), outside).differing == ()  # type: ignore[union-attr]
     assert compare_with_lock(str(tmp_path / "elsewhere" / ".venv"), installed) is None
+
+
+def test_packages_are_taken_out_of_a_lock():
+    first, second = (
+        '[[package]]\nname = "numpy"\nversion = "1"\n\n',
+        '[[package]]\nname = "Trl"\n\n',
+    )
+    end = '[metadata]\nlock-version = "2.1"\n'
+    assert without_packages(first + second + end, ["trl"]) == first + end
+    assert without_packages(first + second + end, ["numpy", "trl"]) == end

@@ -304,7 +304,7 @@ def _with_manager_lock(  # noqa: PLR0913  what is edited, and by what
 
         write(change_declarations(edited, pins, (), copied, lambda _: True, exactly=True))
         write(declare_new(edited, pins, copied))
-        run_lock(project, copy, (), sources, python)
+        run_lock(project, copy, moved, sources, python)
         for file, data in originals.items():
             (copy / file).write_bytes(data)
         lock_after = run_lock(project, copy, (), sources, python)

@@ -2,19 +2,22 @@
 
 The folder holds copies of the files that declare packages; everything else is linked. uv builds nothing there, so
 that no code of the project or of a package runs. Poetry, PDM and pixi have no such switch for a lock; they build a
-package only if it has no wheel.
+package only if it has no wheel. Hooks and plug-ins that the project declares for its manager do not run.
 """
 
 import os
+import re
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv
+from tunedoctor.model.findings import split_requirement
 from tunedoctor.planning.conflict import explain_failure
 from tunedoctor.project.declarations import LOCKS, Project
 from tunedoctor.project.edits import EditError
+from tunedoctor.project.locks import without_packages
 from tunedoctor.project.read_project import workspace_members
 from tunedoctor.system.child import run
 from tunedoctor.system.programs import find_program
@@ -26,13 +29,28 @@ LARGEST = 16 << 20
 _LOCK_SECONDS = 120.0
 _MOST_NEIGHBOURS = 200
 """Entries next to the project's folder that are linked next to its copy."""
-_NOT_LINKED = {".venv", ".git", "node_modules", "__pycache__"}
+_NOT_LINKED = {
+    ".venv",
+    ".git",
+    "node_modules",
+    "__pycache__",
+    ".pdm-plugins",
+    ".pdm-python",
+    ".poetry",
+}
+"""Entries that a lock does not need; those of PDM and Poetry hold plug-ins, which are code, and its interpreter."""
 LOCK_COMMANDS = {
     "poetry.lock": ("poetry", "lock", "--no-interaction", "--no-ansi"),
-    "pdm.lock": ("pdm", "lock", "--update-reuse", "--non-interactive"),
+    "pdm.lock": ("pdm", "-n", "lock", "--update-reuse", "--skip", ":all"),
     "pixi.lock": ("pixi", "lock", "--color", "never", "--no-progress"),
 }
-"""The command that renews a lock; versions that still fit stay."""
+"""The command that renews a lock; versions that still fit stay, and no hook of the project runs."""
+
+
+_POETRY_PLUGINS = re.compile(
+    r"^\s*\[tool\.poetry\.requires-plugins\]|requires-plugins\s*=", re.MULTILINE
+)
+"""Packages that Poetry would install into the project's folder, and run."""
 
 
 def lock_tool(project: Project) -> str:
@@ -63,7 +81,7 @@ def run_lock(  # noqa: PLR0913  what the manager is asked
 ) -> bytes:
     """Make the lock of a copy of the project, and return it. Raises EditError if the manager makes none.
 
-    `upgrades`: requirements that uv may move packages for: "numpy==2.4.6". `python`: an interpreter or a version.
+    `upgrades`: requirements for which locked versions may move: "numpy==2.4.6". `python`: an interpreter or a version.
     `check`: only ask whether the lock fits the declarations.
     """
     tool = lock_tool(project)
@@ -71,7 +89,7 @@ def run_lock(  # noqa: PLR0913  what the manager is asked
     if not tool:
         missing = "it comes with doctor, so reinstall doctor" if name == "uv" else "install it"
         raise EditError(f"{name} is missing: {missing}")
-    env = dict(os.environ)
+    env, upgrades = dict(os.environ), tuple(upgrades)
     if project.lock == "uv.lock":
         argv = [tool, "lock", "--project", str(copy), "--python", python, "--no-build"]
         argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
@@ -84,11 +102,20 @@ def run_lock(  # noqa: PLR0913  what the manager is asked
         env["UV_PROJECT_ENVIRONMENT"] = str(copy.parent / "none")
     else:
         argv = [tool, *LOCK_COMMANDS[project.lock][1:]]
+        if name == "poetry" and _POETRY_PLUGINS.search(_text(copy / "pyproject.toml")):
+            argv.append("--no-plugins")  # the user's own plug-ins can know how to reach an index
         # a lock needs no environment, and none is to be made in the user's folders
         env |= {"POETRY_VIRTUALENVS_PATH": str(copy.parent / "none"), "PDM_CHECK_UPDATE": "0"}
-        env |= {"POETRY_VIRTUALENVS_IN_PROJECT": "false"}
-        for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        env |= {"POETRY_VIRTUALENVS_IN_PROJECT": "false", "PDM_USE_VENV": "0"}
+        for variable in ("VIRTUAL_ENV", "CONDA_PREFIX", "PDM_IGNORE_SAVED_PYTHON"):
             env.pop(variable, None)
+        if upgrades and name != "pixi":
+            # PDM keeps a locked version even if an override excludes it
+            lock = copy / project.lock
+            names = {split_requirement(one)[0] for one in upgrades}
+            lock.write_bytes(without_packages(_text(lock), names).encode())
+        if os.path.isabs(python):  # noqa: PTH117  a path, or "3.12"
+            env["PDM_PYTHON"] = python
     ended = run(argv, timeout=_LOCK_SECONDS, env=env, cwd=str(copy), limit=1 << 20)
     if not ended.ok:
         raise EditError(f"{name} lock failed: {explain_failure(ended.err or ended.out)}")

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from tunedoctor.facts import Distribution
@@ -21,6 +21,8 @@ _NOT_FROM_INDEX = re.compile(
     r"^source = \{ (?!registry\b)|^\[package\.source\]|^(?:path|git|url|editable) = ", re.MULTILINE
 )
 """Marks a package that is taken from a folder, a repository or a URL: its version says little about its files."""
+_POETRY_INDEX = '[package.source]\ntype = "legacy"\n'
+"""Marks a package that Poetry takes from another index than the default one."""
 
 
 def read_locked_versions(text: str) -> dict[str, tuple[str, ...]]:
@@ -35,11 +37,25 @@ def read_locked_versions(text: str) -> dict[str, tuple[str, ...]]:
         name, version = _NAME.search(block), _VERSION.search(block)
         if name is None:
             continue
-        if version is None or _NOT_FROM_INDEX.search(block):
+        if version is None or (_NOT_FROM_INDEX.search(block) and _POETRY_INDEX not in block):
             other.add(normalised(name[1]))
         else:
             found.setdefault(normalised(name[1]), []).append(version[1])
     return {name: tuple(versions) for name, versions in found.items() if name not in other}
+
+
+def without_packages(text: str, names: Collection[str]) -> str:
+    """Return the text of a poetry.lock or pdm.lock without the entries of some packages."""
+    mark = "[[package]]\r\n" if "[[package]]\r\n" in text else "[[package]]\n"
+    head, *blocks = text.split(mark)
+    kept = [head]
+    for block in blocks:
+        name = _NAME.search(block.replace("\r\n", "\n"))
+        if name is None or normalised(name[1]) not in names:
+            kept.append(block)
+        elif end := re.search(r"^\[(?:metadata|extras)\]", block, re.MULTILINE):
+            kept[-1] += block[end.start() :]  # the tables after the last package
+    return mark.join(kept)
 
 
 def find_lock(prefix: str) -> Path | None:

@@ -112,6 +112,9 @@ def _declared(document: Document, file: str) -> Iterator[Declaration]:
             yield Declaration(file=file, line=line, text=row, name=normalised(name), kind="source")
     for group, rows in _table(_table(tool, "pdm"), "dev-dependencies").items():
         yield from _listed(document, file, rows, "tool.pdm.dev-dependencies", "group", group)
+    overrides = _table(_table(_table(tool, "pdm"), "resolution"), "overrides")
+    section = "tool.pdm.resolution.overrides"
+    yield from _of_versions_table(document, file, section, overrides, "override", "")
     yield from _of_poetry(document, file, _table(tool, "poetry"))
     yield from _of_pixi(document, file, _table(tool, "pixi"), "tool.pixi.")
     if file.endswith("pixi.toml"):
